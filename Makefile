@@ -1,0 +1,36 @@
+# The two that a newcomer needs: `make demo`, `make test`. Everything lives in .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: help demo test check format clean
+
+help:  ## Show what there is to make
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+$(INSTALLED): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+demo: $(INSTALLED)  ## Tune a real model on real data, with the live view and the results table
+	rm -rf .hpt/digits
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/hpt run configs/digits.yaml
+
+test: $(INSTALLED)  ## Run all tests that need only Python
+	$(BIN)/python -m pytest -n auto
+
+check: $(INSTALLED)  ## Check format, style, types and architecture
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/core/test_architecture.py
+
+format: $(INSTALLED)  ## Put the code into its format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:  ## Remove the environment and what tools left behind
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,95 @@
+"""The command line. Each command is one file: options, open, call, render, exit code.
+
+`main` is the one error boundary: an expected failure is shown as its problems, an interruption ends
+quietly, and anything else is a bug, written to a crash file that can be pasted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+
+import typer
+
+from hpt_cli import __version__
+from hpt_cli.cli import best, compare, jobs, logs, resume, run, show, stop
+from hpt_cli.cli import list as list_jobs
+from hpt_cli.errors import ExitCode, HptError
+
+app = typer.Typer(
+    name="hpt",
+    help="Automatic model tuning with early stopping, for any training command.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+COMMANDS: dict[str, Callable[..., None]] = {
+    "run": run.run,
+    "resume": resume.resume,
+    "stop": stop.stop,
+    "list": list_jobs.list_tuning_jobs,
+    "show": show.show,
+    "jobs": jobs.jobs,
+    "best": best.best,
+    "logs": logs.logs,
+    "compare": compare.compare,
+}
+for _name, _command in COMMANDS.items():
+    app.command(_name)(_command)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"hpt {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(
+        False, "--version", callback=_show_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    try:
+        app()
+    except HptError as error:
+        _print_problems(error)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # The reader of a pipe left; Python must not complain about it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ExitCode.FAILED)
+    except KeyboardInterrupt:
+        sys.exit(ExitCode.INTERRUPTED)
+    except Exception as error:
+        _print_crash(error)
+        sys.exit(ExitCode.BUG)
+
+
+def _print_problems(error: HptError) -> None:
+    for problem in error.problems:
+        place = f"{problem.place}: " if problem.place else ""
+        hint = f"\n    {problem.hint}" if problem.hint else ""
+        print(f"{place}error[{problem.slug}]: {problem.message}{hint}", file=sys.stderr)
+
+
+def _print_crash(error: Exception) -> None:
+    text = "".join(traceback.format_exception(error))
+    report = f"hpt {__version__}, Python {sys.version}\n{' '.join(sys.argv)}\n\n{text}"
+    print(f"hpt has a bug: {type(error).__name__}: {error}", file=sys.stderr)
+    with (
+        contextlib.suppress(OSError),
+        tempfile.NamedTemporaryFile("w", prefix="hpt-crash-", suffix=".txt", delete=False) as file,
+    ):
+        file.write(report)
+        print(f"please report it with {file.name}; nothing recorded is lost", file=sys.stderr)

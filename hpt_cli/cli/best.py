@@ -1,0 +1,44 @@
+"""hpt best NAME: the best training job, ready to run again."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Annotated
+
+import typer
+
+from hpt_cli.cli.options import Home, Json, Name
+from hpt_cli.cli.reading import print_json, print_report, read_state, read_summary
+from hpt_cli.core.command import render_argv
+from hpt_cli.errors import HptError
+from hpt_cli.jobdir import find_home, find_job_dir
+
+
+def best(
+    name: Name,
+    home: Home = None,
+    json: Json = False,
+    command: Annotated[
+        bool, typer.Option("--command", help="Only the command line, ready to paste.")
+    ] = False,
+) -> None:
+    """Show the best training job: its value, hyperparameters and command line."""
+    jobdir = find_job_dir(find_home(home), name)
+    summary = read_summary(jobdir)
+    if summary.best is None:
+        raise HptError.of(
+            "no-best", f"no training job of {summary.name} has an objective value yet"
+        )
+    spec = read_state(jobdir).spec
+    hyperparameters = {**summary.best.hyperparameters, **spec["static_hyperparameters"]}
+    argv = render_argv(spec["command"], hyperparameters, shell=spec["shell"])
+    line = argv[-1] if spec["shell"] else shlex.join(argv)
+    if json:
+        from hpt_cli.reports.best import to_json
+
+        print_json({**to_json([summary]), "command": line})
+        return
+    if not command:
+        print_report("best", [summary], as_json=False)
+        print()
+    print(line)

@@ -1,0 +1,74 @@
+"""hpt logs NAME JOB: what a training job printed."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hpt_cli.cli.options import Home, Name
+from hpt_cli.cli.reading import read_state
+from hpt_cli.core.metrics import clean
+from hpt_cli.core.names import parse_job
+from hpt_cli.errors import HptError, UsageError
+from hpt_cli.jobdir import find_home, find_job_dir
+
+FOLLOW_SECONDS = 0.2
+
+
+def logs(
+    name: Name,
+    job: Annotated[str, typer.Argument(help="The training job: 7, or NAME-0007.")],
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until the training job has ended.")
+    ] = False,
+    attempt: Annotated[
+        int | None, typer.Option("--attempt", min=1, help="Another attempt than the latest.")
+    ] = None,
+    home: Home = None,
+) -> None:
+    """Print a training job's output."""
+    jobdir = find_job_dir(find_home(home), name)
+    number = parse_job(job)
+    known = read_state(jobdir).jobs
+    if number is None or number not in known:
+        numbers = f"1 to {max(known)}" if known else "none yet"
+        raise UsageError.of(
+            "job-unknown", f"{jobdir.name} has no training job '{job}'", f"there are {numbers}"
+        )
+    attempts = known[number].attempts
+    if not attempts:
+        raise HptError.of("no-log", f"training job {number} has not started yet")
+    wanted = attempt or attempts[-1].number
+    if wanted > len(attempts):
+        raise UsageError.of(
+            "attempt-unknown", f"training job {number} has {len(attempts)} attempts"
+        )
+    offset = _print_from(jobdir.attempt(number, wanted).log, 0)
+    while follow:
+        over = read_state(jobdir).jobs[number].has_ended or jobdir.find_holder() is None
+        offset = _print_from(jobdir.attempt(number, wanted).log, offset)
+        if over:
+            return
+        time.sleep(FOLLOW_SECONDS)
+
+
+def _print_from(path: Path, offset: int) -> int:
+    """Print a log from an offset on: raw into a pipe, but safe on a terminal."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(offset)
+            data = file.read()
+    except FileNotFoundError:
+        return offset
+    if sys.stdout.isatty():
+        text = "\n".join(clean(line) for line in data.replace(b"\r", b"\n").split(b"\n"))
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    else:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    return offset + len(data)

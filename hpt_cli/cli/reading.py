@@ -1,0 +1,61 @@
+"""Opening tuning jobs to read them, and printing reports on them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hpt_cli.core.state import TuningState
+from hpt_cli.core.summary import Summary, summarize
+from hpt_cli.jobdir import JobDir, find_home, find_job_dir
+from hpt_cli.store import open_journal
+
+
+def open_summary(home: Path | None, name: str) -> Summary:
+    """The summary of the tuning job of this name.
+
+    Raises:
+        HptError: there is none, or its journal cannot be read.
+    """
+    return read_summary(find_job_dir(find_home(home), name))
+
+
+def read_state(jobdir: JobDir) -> TuningState:
+    """The state of a tuning job."""
+    with open_journal(jobdir.journal) as journal:
+        return journal.state()
+
+
+def read_summary(jobdir: JobDir) -> Summary:
+    """The summary of a tuning job; one that was left by its tuner says so."""
+    state = read_state(jobdir)
+    at_work = jobdir.find_holder() is not None
+    summary = summarize(state, time.time(), at_work=at_work)
+    if not at_work and summary.status in ("InProgress", "Stopping"):
+        reason = f"no tuner is at work; go on with 'hpt resume {summary.name}'"
+        summary = replace(summary, reason=reason)
+    return summary
+
+
+def print_report(name: str, summaries: Sequence[Summary], *, as_json: bool) -> None:
+    """Print a report, for people or as JSON, on standard output."""
+    from hpt_cli.reports import load_report
+
+    report = load_report(name)
+    if as_json:
+        print_json(report.to_json(summaries))
+        return
+    from rich.console import Console
+
+    Console().print(report.render(summaries))
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on standard output."""
+    from hpt_cli.wording import to_json_value
+
+    print(json.dumps(to_json_value(document), indent=2, ensure_ascii=False))

@@ -1,0 +1,33 @@
+"""hpt resume NAME: go on with a tuning job."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import typer
+
+from hpt_cli.cli.options import Home, Name, Plain, Quiet
+from hpt_cli.cli.reading import read_state
+from hpt_cli.jobdir import find_home, find_job_dir
+
+
+def resume(name: Name, home: Home = None, plain: Plain = False, quiet: Quiet = False) -> None:
+    """Go on with a tuning job that was interrupted, stopped or killed.
+
+    Jobs that still run are taken over, interrupted ones run again with the same hyperparameters,
+    and max_jobs is still the total.
+    """
+    from hpt_cli.cli.tuning import check_working_directory, tune
+    from hpt_cli.core.spec import TuningSpec
+
+    jobdir = find_job_dir(find_home(home), name)
+    with jobdir.hold_lock():
+        state = read_state(jobdir)
+        if state.status == "Completed":
+            print(f"{jobdir.name} is Completed: {state.reason}", file=sys.stderr)
+            return
+        spec = TuningSpec.model_validate(state.spec)
+        check_working_directory(spec, Path(state.directory))
+        code = tune(jobdir, spec, plain=plain, quiet=quiet)
+    raise typer.Exit(code)

@@ -1,0 +1,11 @@
+"""hpt show NAME: one tuning job at a glance."""
+
+from __future__ import annotations
+
+from hpt_cli.cli.options import Home, Json, Name
+from hpt_cli.cli.reading import open_summary, print_report
+
+
+def show(name: Name, home: Home = None, json: Json = False) -> None:
+    """Show how a tuning job stands: counts, best training job, times, failures."""
+    print_report("show", [open_summary(home, name)], as_json=json)

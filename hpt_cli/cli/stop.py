@@ -1,0 +1,88 @@
+"""hpt stop NAME [JOB...]: end a tuning job, or some of its training jobs."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from hpt_cli.cli.options import Home, Name
+from hpt_cli.cli.reading import read_state
+from hpt_cli.core.names import parse_job
+from hpt_cli.errors import HptError, UsageError
+from hpt_cli.jobdir import JobDir, find_home, find_job_dir
+
+ANSWER_SECONDS = 30.0
+
+
+def stop(
+    name: Name,
+    jobs: Annotated[
+        list[str] | None, typer.Argument(help="Training jobs (7, or NAME-0007) to stop instead.")
+    ] = None,
+    home: Home = None,
+) -> None:
+    """Stop a tuning job and what it runs; or only the named training jobs.
+
+    Stopped jobs keep their last value. 'hpt resume' can still go on with the rest.
+    """
+    jobdir = find_job_dir(find_home(home), name)
+    numbers = _parse_jobs(jobs or [])
+    if not numbers:
+        _stop_tuning_job(jobdir)
+        return
+    state = read_state(jobdir)
+    for number in numbers:
+        if number not in state.jobs:
+            raise UsageError.of("job-unknown", f"{jobdir.name} has no training job {number}")
+    if jobdir.find_holder() is None:
+        raise HptError.of(
+            "no-tuner", f"no tuner is at work on {jobdir.name}", f"hpt stop {jobdir.name}"
+        )
+    jobdir.send_request({"stop_jobs": numbers})
+    _wait(jobdir, lambda: all(read_state(jobdir).jobs[number].has_ended for number in numbers))
+
+
+def _parse_jobs(texts: list[str]) -> list[int]:
+    numbers = []
+    for text in texts:
+        number = parse_job(text)
+        if number is None:
+            raise UsageError.of(
+                "job-unknown", f"'{text}' is not a training job; write 7 or NAME-0007"
+            )
+        numbers.append(number)
+    return numbers
+
+
+def _stop_tuning_job(jobdir: JobDir) -> None:
+    state = read_state(jobdir)
+    if jobdir.find_holder() is not None:
+        jobdir.send_request({"stop_jobs": None})
+        _wait(jobdir, lambda: jobdir.find_holder() is None)
+        return
+    if state.status in ("Completed", "Failed") or (
+        state.status == "Stopped" and state.stop_reason == "StoppedByUser"
+    ):
+        print(f"{jobdir.name} is {state.status} already", file=sys.stderr)
+        return
+    # Nobody tunes it, but its jobs may be alive: be its tuner for as long as stopping takes.
+    from hpt_cli.cli.tuning import tune
+    from hpt_cli.core.spec import TuningSpec
+
+    with jobdir.hold_lock():
+        jobdir.send_request({"stop_jobs": None})
+        tune(jobdir, TuningSpec.model_validate(state.spec), plain=True, quiet=True)
+
+
+def _wait(jobdir: JobDir, is_done: Callable[[], bool]) -> None:
+    patience = ANSWER_SECONDS + float(read_state(jobdir).spec.get("stop_grace_seconds", 0))
+    deadline = time.monotonic() + patience
+    while not is_done():
+        if time.monotonic() > deadline:
+            raise HptError.of("no-answer", f"{jobdir.name} has not stopped after {patience:.0f} s")
+        time.sleep(0.1)
+    print(f"{jobdir.name}: stopped", file=sys.stderr)

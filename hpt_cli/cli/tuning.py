@@ -1,0 +1,82 @@
+"""What `run`, `resume` and `stop` share: tuning until the end, and saying how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hpt_cli.cli.reading import print_report, read_summary
+from hpt_cli.errors import ExitCode, UsageError
+from hpt_cli.jobdir import JobDir
+from hpt_cli.store import open_journal
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from hpt_cli.core.spec import TuningSpec
+    from hpt_cli.core.state import TuningState
+    from hpt_cli.live import QuietView
+
+
+def tune(jobdir: JobDir, spec: TuningSpec, *, plain: bool, quiet: bool) -> int:
+    """Tune until the tuning job ends; the caller holds the lock.
+
+    Returns:
+        The exit code of the process.
+    """
+    from rich.console import Console
+
+    from hpt_cli.executors import load_executor
+    from hpt_cli.runner import Runner
+
+    console = Console(stderr=True)
+    with (
+        open_journal(jobdir.journal, write=True) as journal,
+        choose_view(console, plain=plain, quiet=quiet) as view,
+    ):
+        runner = Runner(spec, journal, jobdir, load_executor("local"), view)
+        state = asyncio.run(runner.run())
+    _report(jobdir, state, quiet=quiet)
+    return _exit_code(state, runner.interrupted_by)
+
+
+def choose_view(console: Console, *, plain: bool, quiet: bool) -> QuietView:
+    """The live screen on a terminal that can show it, else plain lines."""
+    from hpt_cli.live import LiveView, PlainView, QuietView
+
+    if quiet:
+        return QuietView()
+    dumb = os.environ.get("TERM", "dumb") == "dumb" or "CI" in os.environ
+    if plain or dumb or not console.is_terminal:
+        return PlainView(console)
+    return LiveView(console)
+
+
+def check_working_directory(spec: TuningSpec, directory: Path) -> None:
+    """Raise UsageError if the command's working directory is not there."""
+    path = Path(directory, spec.working_directory)
+    if not path.is_dir():
+        raise UsageError.of("working-directory", f"working_directory {path} is not a directory")
+
+
+def _report(jobdir: JobDir, state: TuningState, *, quiet: bool) -> None:
+    if not quiet:
+        summary = read_summary(jobdir)
+        print_report("jobs", [summary], as_json=False)
+        print()
+        print_report("show", [summary], as_json=False)
+        sys.stdout.flush()
+    if state.status == "Stopped":
+        home = "" if jobdir.path.parent == Path(".hpt") else f" --home {jobdir.path.parent}"
+        print(f"\nto go on: hpt resume {jobdir.name}{home}", file=sys.stderr)
+
+
+def _exit_code(state: TuningState, interrupted_by: int | None) -> int:
+    if interrupted_by is not None and state.status == "Stopped":
+        terminated = interrupted_by != signal.SIGINT
+        return ExitCode.TERMINATED if terminated else ExitCode.INTERRUPTED
+    return ExitCode.OK if state.status == "Completed" else ExitCode.FAILED

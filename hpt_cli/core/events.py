@@ -1,0 +1,199 @@
+"""What can happen in a tuning job, as frozen values.
+
+The journal stores these and nothing else; folding them gives the whole state. A change to a field
+is a change of the journal's schema version. Times are seconds since the epoch, UTC.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from hpt_cli.core.hyperparameters import Hyperparameters
+from hpt_cli.core.metrics import Observation
+
+StopReason = Literal[
+    "EarlyStopped", "MaxRuntimeExceeded", "StoppedByUser", "TuningJobFinished", "Interrupted"
+]
+"""Why a training job is asked to stop. Interrupted ones run again; the others are Stopped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened, and when."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuningJobCreated(Event):
+    """The journal begins: what was asked for, by which version of hpt, in which directory."""
+
+    spec: dict[str, Any]
+    hpt_version: str
+    directory: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TunerStarted(Event):
+    """A tuner took the lock: by `run`, or by `resume`."""
+
+    pid: int
+    host: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuningJobStopRequested(Event):
+    """The user wants the tuning job to stop: for good, or (Interrupted) to be resumed."""
+
+    reason: Literal["StoppedByUser", "Interrupted"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuningJobEnded(Event):
+    """Nothing runs any more and nothing will be started."""
+
+    status: Literal["Completed", "Failed", "Stopped"]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobEvent(Event):
+    """Something that happened to one training job."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobPlanned(JobEvent):
+    """Hyperparameters are being chosen from what is known at this point."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpaceExhausted(JobEvent):
+    """The strategy has no point left: this job is dropped, and none is planned after it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSuggested(JobEvent):
+    """Hyperparameters were chosen; it took this many seconds of thinking."""
+
+    hyperparameters: Hyperparameters
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSubmitting(JobEvent):
+    """An attempt is about to be launched."""
+
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobLaunched(JobEvent):
+    """An attempt runs; the handle finds it again after a restart of the tuner."""
+
+    attempt: int
+    handle: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservationsRead(JobEvent):
+    """New observations stood in the attempt's log. Repeats of known ones change nothing."""
+
+    attempt: int
+    observations: tuple[Observation, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobStopRequested(JobEvent):
+    """The job is to stop. For an early stop, `evidence` is what the judge saw."""
+
+    reason: StopReason
+    explanation: str = ""
+    evidence: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobExited(JobEvent):
+    """An attempt ended: with an exit code (negative: a signal), and its last lines of output."""
+
+    attempt: int
+    exit_code: int
+    ended_at: float
+    tail: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobLost(JobEvent):
+    """An attempt is gone without an exit code: the machine went down, its launcher was killed."""
+
+    attempt: int
+    why: str
+    tail: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobNoted(JobEvent):
+    """Something about a job that the user should know."""
+
+    text: str
+
+
+AnyEvent: TypeAlias = (
+    TuningJobCreated
+    | TunerStarted
+    | TuningJobStopRequested
+    | TuningJobEnded
+    | JobPlanned
+    | SpaceExhausted
+    | JobSuggested
+    | JobSubmitting
+    | JobLaunched
+    | ObservationsRead
+    | JobStopRequested
+    | JobExited
+    | JobLost
+    | JobNoted
+)
+
+_BY_NAME: dict[str, Any] = {
+    each.__name__: each
+    for each in (
+        TuningJobCreated,
+        TunerStarted,
+        TuningJobStopRequested,
+        TuningJobEnded,
+        JobPlanned,
+        SpaceExhausted,
+        JobSuggested,
+        JobSubmitting,
+        JobLaunched,
+        JobStopRequested,
+        JobExited,
+        JobLost,
+        JobNoted,
+    )
+}
+"""Observations are not here: the journal keeps them in a table of their own."""
+
+
+def to_fields(event: AnyEvent) -> dict[str, Any]:
+    """An event's own fields as JSON-able values, without `at` and `number`."""
+    names = [each.name for each in dataclasses.fields(event) if each.name not in ("at", "number")]
+    return {name: getattr(event, name) for name in names}
+
+
+def from_fields(kind: str, at: float, number: int | None, fields: dict[str, Any]) -> AnyEvent:
+    """The inverse of `to_fields`.
+
+    Raises:
+        KeyError: no event has this name.
+        TypeError: the fields are not those of the event.
+    """
+    known = {"at": at} if number is None else {"at": at, "number": number}
+    if "tail" in fields:
+        fields = fields | {"tail": tuple(fields["tail"])}
+    event: AnyEvent = _BY_NAME[kind](**known, **fields)
+    return event

@@ -1,0 +1,29 @@
+"""Names: of a tuning job, and of its training jobs."""
+
+from __future__ import annotations
+
+import re
+
+MAX_NAME_LENGTH = 32
+
+_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*")
+
+
+def find_name_fault(name: str) -> str:
+    """What is wrong with a tuning job's name, or nothing. A good one is safe as a directory too."""
+    if len(name) > MAX_NAME_LENGTH:
+        return f"a name has at most {MAX_NAME_LENGTH} characters; this one has {len(name)}"
+    if not _NAME.fullmatch(name):
+        return "a name is made of a-z A-Z 0-9 and -, and begins and ends with a letter or digit"
+    return ""
+
+
+def job_name(tuning_job: str, number: int) -> str:
+    """A training job's name: `<name>-0007`."""
+    return f"{tuning_job}-{number:04d}"
+
+
+def parse_job(text: str) -> int | None:
+    """The number in `7`, `0007` or `<name>-0007`; None if there is none."""
+    digits = text.rpartition("-")[2]
+    return int(digits) if digits.isascii() and digits.isdigit() else None

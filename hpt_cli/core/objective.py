@@ -1,0 +1,27 @@
+"""The objective metric: which one, and whether more of it is better."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """The metric that is tuned."""
+
+    metric: str
+    maximize: bool
+
+    @classmethod
+    def of(cls, spec: Mapping[str, Any]) -> Objective:
+        """The objective of a recorded spec."""
+        return cls(spec["objective_metric_name"], spec["objective_type"] == "Maximize")
+
+    def loss(self, value: float) -> float:
+        """A value as a loss: lower is better; NaN is the worst there is, and so is infinity."""
+        if not math.isfinite(value):
+            return math.inf
+        return -value if self.maximize else value

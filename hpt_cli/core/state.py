@@ -1,0 +1,377 @@
+"""The state of a tuning job, and how events change it.
+
+Rules:
+
+1. A training job is in one phase. TRANSITIONS is every step it can take; an event that the table
+   does not allow is a bug, and `fold` says so rather than guess.
+2. An attempt that ends is judged once, by `_outcome`: who asked it to stop, and why, weighs more
+   than its exit code, unless it had ended by itself before it was asked.
+3. An interrupted attempt, and one that was lost through no fault of the command, is followed by
+   another attempt with the same hyperparameters.
+4. Observations may come twice, in any grouping, and until the attempt has ended; the state is the
+   same. So a log can be read again from any earlier point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeAlias
+
+from hpt_cli.core.events import (
+    AnyEvent,
+    JobEvent,
+    JobExited,
+    JobLaunched,
+    JobLost,
+    JobNoted,
+    JobPlanned,
+    JobStopRequested,
+    JobSubmitting,
+    JobSuggested,
+    ObservationsRead,
+    SpaceExhausted,
+    TunerStarted,
+    TuningJobCreated,
+    TuningJobEnded,
+    TuningJobStopRequested,
+)
+from hpt_cli.core.hyperparameters import Hyperparameters
+
+Phase = Literal[
+    "Planned",
+    "Suggested",
+    "Submitting",
+    "Starting",
+    "Training",
+    "Stopping",
+    "Interrupted",
+    "Completed",
+    "Failed",
+    "Stopped",
+]
+JobStatus = Literal["InProgress", "Stopping", "Completed", "Failed", "Stopped"]
+TuningJobStatus = Literal["InProgress", "Stopping", "Completed", "Failed", "Stopped"]
+Curve: TypeAlias = tuple[tuple[float, float], ...]
+"""(step, value) in order of step, each step once."""
+
+MAX_LOST_ATTEMPTS = 3
+"""A job whose attempts are lost this often is Failed: something kills it every time."""
+
+ENDED: tuple[Phase, ...] = ("Completed", "Failed", "Stopped", "Interrupted")
+TERMINAL: tuple[Phase, ...] = ("Completed", "Failed", "Stopped")
+RUNNING: tuple[Phase, ...] = ("Submitting", "Starting", "Training", "Stopping")
+
+TRANSITIONS: Mapping[tuple[Phase, type[JobEvent]], tuple[Phase, ...]] = {
+    ("Planned", JobSuggested): ("Suggested",),
+    ("Suggested", JobSubmitting): ("Submitting",),
+    ("Suggested", JobStopRequested): ("Stopped",),
+    ("Interrupted", JobSubmitting): ("Submitting",),
+    ("Interrupted", JobStopRequested): ("Stopped",),
+    ("Submitting", JobLaunched): ("Starting",),
+    ("Submitting", JobExited): ENDED,
+    ("Submitting", JobLost): ENDED,
+    ("Starting", ObservationsRead): ("Training",),
+    ("Starting", JobStopRequested): ("Stopping",),
+    ("Starting", JobExited): ENDED,
+    ("Starting", JobLost): ENDED,
+    ("Training", ObservationsRead): ("Training",),
+    ("Training", JobStopRequested): ("Stopping",),
+    ("Training", JobExited): ENDED,
+    ("Training", JobLost): ENDED,
+    ("Stopping", ObservationsRead): ("Stopping",),
+    ("Stopping", JobStopRequested): ("Stopping",),
+    ("Stopping", JobExited): ENDED,
+    ("Stopping", JobLost): ENDED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One execution of a training job's command. Times are seconds since the epoch."""
+
+    number: int
+    submitted_at: float
+    handle: Mapping[str, Any] | None = None
+    launched_at: float | None = None
+    ended_at: float | None = None
+    exit_code: int | None = None
+    curves: Mapping[str, Curve] = field(default_factory=dict)
+    last_offset: int = -1
+
+    @property
+    def started_at(self) -> float:
+        """When it began, as well as is known."""
+        return self.submitted_at if self.launched_at is None else self.launched_at
+
+
+@dataclass(frozen=True, slots=True)
+class StopRequest:
+    """Why a job was asked to stop, and when first."""
+
+    at: float
+    reason: str
+    explanation: str
+    evidence: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingJob:
+    """One training job, as far as it has come."""
+
+    number: int
+    phase: Phase
+    planned_at: float
+    hyperparameters: Hyperparameters | None = None
+    attempts: tuple[Attempt, ...] = ()
+    stop_request: StopRequest | None = None
+    failure_reason: str = ""
+    tail: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def status(self) -> JobStatus:
+        """The training job status, in SageMaker's words."""
+        if self.phase in ("Completed", "Failed", "Stopped", "Stopping"):
+            return self.phase
+        return "InProgress"
+
+    @property
+    def attempt(self) -> Attempt | None:
+        """The latest attempt."""
+        return self.attempts[-1] if self.attempts else None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether an attempt may be alive."""
+        return self.phase in RUNNING
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more can happen to it."""
+        return self.phase in TERMINAL
+
+    @property
+    def stop_reason(self) -> str | None:
+        """Why it is Stopped."""
+        return self.stop_request.reason if self.phase == "Stopped" and self.stop_request else None
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics that have observations."""
+        return tuple(dict.fromkeys(name for each in self.attempts for name in each.curves))
+
+    def curve(self, metric: str) -> Curve:
+        """A metric's observations in order of step.
+
+        An attempt that went on from a checkpoint continues the curve of the one before; one that
+        began anew replaces it.
+        """
+        joined: Curve = ()
+        for attempt in self.attempts:
+            part = attempt.curves.get(metric, ())
+            if part:
+                joined = tuple(each for each in joined if each[0] < part[0][0]) + part
+        return joined
+
+
+@dataclass(frozen=True, slots=True)
+class TuningState:
+    """Everything known about a tuning job; the fold of its events."""
+
+    spec: Mapping[str, Any] = field(default_factory=dict)
+    directory: str = ""
+    status: TuningJobStatus = "InProgress"
+    reason: str = ""
+    created_at: float = 0.0
+    stop_reason: str = ""
+    exhausted: bool = False
+    jobs: Mapping[int, TrainingJob] = field(default_factory=dict)
+    sessions: tuple[tuple[float, float], ...] = ()
+    """When each tuner took over and when it was last heard of."""
+
+    @property
+    def running(self) -> list[TrainingJob]:
+        """The jobs of which an attempt may be alive."""
+        return [job for job in self.jobs.values() if job.is_running]
+
+
+class ImpossibleEventError(Exception):
+    """An event that cannot follow on the state: a bug, or a journal that was edited."""
+
+
+def fold(state: TuningState, event: AnyEvent) -> TuningState:
+    """The state after an event.
+
+    Raises:
+        ImpossibleEventError: the event cannot happen in this state.
+    """
+    state = _FOLDS[type(event)](state, event)
+    if state.sessions:
+        start, last = state.sessions[-1]
+        if event.at > last:
+            state = replace(state, sessions=(*state.sessions[:-1], (start, event.at)))
+    return state
+
+
+def _created(state: TuningState, event: TuningJobCreated) -> TuningState:
+    if state.spec:
+        raise ImpossibleEventError("a tuning job is created once")
+    return replace(state, spec=event.spec, directory=event.directory, created_at=event.at)
+
+
+def _tuner_started(state: TuningState, event: TunerStarted) -> TuningState:
+    return replace(
+        state,
+        status="InProgress",
+        reason="",
+        stop_reason="",
+        sessions=(*state.sessions, (event.at, event.at)),
+    )
+
+
+def _stop_requested(state: TuningState, event: TuningJobStopRequested) -> TuningState:
+    reason = event.reason if state.stop_reason != "StoppedByUser" else "StoppedByUser"
+    return replace(state, status="Stopping", stop_reason=reason)
+
+
+def _ended(state: TuningState, event: TuningJobEnded) -> TuningState:
+    return replace(state, status=event.status, reason=event.reason)
+
+
+def _planned(state: TuningState, event: JobPlanned) -> TuningState:
+    if event.number in state.jobs:
+        raise ImpossibleEventError(f"job {event.number} is planned already")
+    return _with_job(state, TrainingJob(event.number, "Planned", event.at))
+
+
+def _exhausted(state: TuningState, event: SpaceExhausted) -> TuningState:
+    if event.number not in state.jobs or state.jobs[event.number].phase != "Planned":
+        raise ImpossibleEventError(f"job {event.number} was not being planned")
+    jobs = {number: job for number, job in state.jobs.items() if number != event.number}
+    return replace(state, exhausted=True, jobs=jobs)
+
+
+def _with_job(state: TuningState, job: TrainingJob) -> TuningState:
+    return replace(state, jobs={**state.jobs, job.number: job})
+
+
+def _job_event(state: TuningState, event: JobEvent) -> TuningState:
+    job = state.jobs.get(event.number)
+    if job is None:
+        raise ImpossibleEventError(f"job {event.number} was never planned")
+    phases = TRANSITIONS.get((job.phase, type(event)))
+    if phases is None:
+        raise ImpossibleEventError(
+            f"{type(event).__name__} cannot happen to job {job.number}, which is {job.phase}"
+        )
+    phase = phases[0] if len(phases) == 1 else _outcome(job, event)
+    return _with_job(state, replace(_JOB_FOLDS[type(event)](job, event), phase=phase))
+
+
+def _noted(state: TuningState, event: JobNoted) -> TuningState:
+    job = state.jobs[event.number]
+    return _with_job(state, replace(job, notes=(*job.notes, event.text)))
+
+
+def _outcome(job: TrainingJob, event: JobEvent) -> Phase:
+    """What an attempt's end makes of its job (rules 2 and 3)."""
+    request = job.stop_request
+    if isinstance(event, JobExited):
+        ended_by_itself = request is None or event.ended_at < request.at
+        if ended_by_itself:
+            return "Completed" if event.exit_code == 0 else "Failed"
+    if request is not None:
+        return "Interrupted" if request.reason == "Interrupted" else "Stopped"
+    lost = sum(attempt.exit_code is None for attempt in job.attempts)
+    return "Failed" if lost >= MAX_LOST_ATTEMPTS else "Interrupted"
+
+
+def _job_suggested(job: TrainingJob, event: JobSuggested) -> TrainingJob:
+    return replace(job, hyperparameters=event.hyperparameters)
+
+
+def _job_submitting(job: TrainingJob, event: JobSubmitting) -> TrainingJob:
+    attempt = Attempt(event.attempt, submitted_at=event.at)
+    return replace(job, attempts=(*job.attempts, attempt), stop_request=None, failure_reason="")
+
+
+def _job_launched(job: TrainingJob, event: JobLaunched) -> TrainingJob:
+    return _with_attempt(job, handle=event.handle, launched_at=event.at)
+
+
+def _with_attempt(job: TrainingJob, **changes: Any) -> TrainingJob:
+    """The job with its latest attempt changed."""
+    return replace(job, attempts=(*job.attempts[:-1], replace(job.attempts[-1], **changes)))
+
+
+def _job_observed(job: TrainingJob, event: ObservationsRead) -> TrainingJob:
+    attempt = job.attempts[-1]
+    curves = dict(attempt.curves)
+    last = attempt.last_offset
+    fresh: dict[str, list[tuple[float, float]]] = {}
+    for each in event.observations:
+        # Offsets grow along a log, and one read ends where the next begins (rule 4).
+        if each.offset > attempt.last_offset:
+            fresh.setdefault(each.metric, []).append((each.step, each.value))
+            last = max(last, each.offset)
+    for metric, points in fresh.items():
+        curves[metric] = _extend(curves.get(metric, ()), points)
+    return _with_attempt(job, curves=curves, last_offset=last)
+
+
+def _extend(curve: Curve, points: list[tuple[float, float]]) -> Curve:
+    """The curve with more points; a step that comes again replaces what it had."""
+    steps = [step for step, _ in points]
+    grows = steps == sorted(set(steps)) and (not curve or steps[0] > curve[-1][0])
+    if grows:
+        return (*curve, *points)
+    return tuple(sorted({**dict(curve), **dict(points)}.items()))
+
+
+def _job_stop_requested(job: TrainingJob, event: JobStopRequested) -> TrainingJob:
+    if job.stop_request is not None and job.phase == "Stopping":
+        return job
+    request = StopRequest(event.at, event.reason, event.explanation, event.evidence)
+    return replace(job, stop_request=request)
+
+
+def _job_exited(job: TrainingJob, event: JobExited) -> TrainingJob:
+    job = _with_attempt(job, ended_at=event.ended_at, exit_code=event.exit_code)
+    failed = _outcome(job, event) == "Failed"
+    reason = describe_exit(event.exit_code) if failed else ""
+    return replace(job, failure_reason=reason, tail=event.tail)
+
+
+def _job_lost(job: TrainingJob, event: JobLost) -> TrainingJob:
+    reason = event.why if _outcome(job, event) == "Failed" else ""
+    return replace(_with_attempt(job, ended_at=event.at), failure_reason=reason, tail=event.tail)
+
+
+def describe_exit(exit_code: int) -> str:
+    """An exit code in words; negative ones are signals."""
+    if exit_code >= 0:
+        return f"exit code {exit_code}"
+    names = {2: "SIGINT", 6: "SIGABRT", 9: "SIGKILL", 11: "SIGSEGV", 15: "SIGTERM", 1: "SIGHUP"}
+    return f"killed by {names.get(-exit_code, f'signal {-exit_code}')}"
+
+
+_JOB_FOLDS: Mapping[Any, Callable[[TrainingJob, Any], TrainingJob]] = {
+    JobSuggested: _job_suggested,
+    JobSubmitting: _job_submitting,
+    JobLaunched: _job_launched,
+    ObservationsRead: _job_observed,
+    JobStopRequested: _job_stop_requested,
+    JobExited: _job_exited,
+    JobLost: _job_lost,
+}
+
+_FOLDS: Mapping[Any, Callable[[TuningState, Any], TuningState]] = {
+    TuningJobCreated: _created,
+    TunerStarted: _tuner_started,
+    TuningJobStopRequested: _stop_requested,
+    TuningJobEnded: _ended,
+    JobPlanned: _planned,
+    SpaceExhausted: _exhausted,
+    JobNoted: _noted,
+} | dict.fromkeys(_JOB_FOLDS, _job_event)

@@ -1,0 +1,144 @@
+"""The search space as strategies move in it: points of the unit cube, one column per range.
+
+A discrete range owns cells of its column; a snapped point lies in the centre of its cells, so that
+points which mean the same hyperparameters are the same point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import qmc
+
+from hpt_cli.core.hyperparameters import Hyperparameters, Value
+from hpt_cli.core.ranges import (
+    CategoricalRange,
+    ContinuousRange,
+    ParameterRange,
+    count_points,
+)
+
+Floats: TypeAlias = NDArray[np.float64]
+
+MAX_CELLS = 4096
+"""An integer range with more values than this is as good as continuous."""
+MAX_DRAWS = 256
+"""How many points are drawn in search of a new one before a continuum counts as used up."""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The cells of one discrete column: `edges` between them, (k - 1,), and `centres`, (k,)."""
+
+    edges: Floats
+    centres: Floats
+
+
+def _cut(each: ParameterRange) -> Cells | None:
+    """The cells of a range; None for a continuum."""
+    if each.size is None or each.size > MAX_CELLS:
+        return None
+    if isinstance(each, ContinuousRange):
+        return Cells(np.empty(0), np.array([0.5]))
+    if isinstance(each, CategoricalRange):
+        count = len(each.values)
+        return Cells(np.arange(1, count) / count, (np.arange(count) + 0.5) / count)
+    values = range(each.min_value, each.max_value + 1)
+    edges = np.array([each.to_unit(value + 0.5) for value in values[:-1]])
+    return Cells(edges, np.array([each.to_unit(value) for value in values]))
+
+
+def _nth_value(each: ParameterRange, place: int) -> Value:
+    """The value at a place, counted from 0, among those of a finite range."""
+    if isinstance(each, CategoricalRange):
+        return each.values[place]
+    return each.min_value + place
+
+
+class Space:
+    """The ranges of one tuning job, and which of their points were tried."""
+
+    def __init__(
+        self, ranges: Mapping[str, ParameterRange], tried: Iterable[Hyperparameters] = ()
+    ) -> None:
+        self.ranges = ranges
+        self.cells = [_cut(each) for each in ranges.values()]
+        self.tried = {self._key(each) for each in tried if self.contains(each)}
+
+    def _key(self, hyperparameters: Hyperparameters) -> tuple[object, ...]:
+        return tuple(hyperparameters[name] for name in self.ranges)
+
+    def contains(self, hyperparameters: Hyperparameters) -> bool:
+        """Whether hyperparameters lie in the ranges, all of them."""
+        return all(
+            name in hyperparameters and each.contains(hyperparameters[name])
+            for name, each in self.ranges.items()
+        )
+
+    def encode(self, hyperparameters: Iterable[Hyperparameters]) -> Floats:
+        """The points, (n, d), of n hyperparameters."""
+        rows = [
+            [each.to_unit(one[name]) for name, each in self.ranges.items()]
+            for one in hyperparameters
+        ]
+        return np.array(rows, dtype=float).reshape(len(rows), len(self.ranges))
+
+    def decode(self, point: Floats) -> Hyperparameters:
+        """The hyperparameters of one point, (d,)."""
+        return {
+            name: each.from_unit(float(unit))
+            for unit, (name, each) in zip(point, self.ranges.items(), strict=True)
+        }
+
+    def snap(self, points: Floats) -> Floats:
+        """Points, (n, d), moved to the centres of their cells."""
+        snapped = points.clip(0.0, 1.0)
+        for column, cells in enumerate(self.cells):
+            if cells is not None:
+                places = np.searchsorted(cells.edges, snapped[:, column], side="right")
+                snapped[:, column] = cells.centres[places]
+        return snapped
+
+    def is_new(self, hyperparameters: Hyperparameters) -> bool:
+        """Whether no earlier trial had these hyperparameters."""
+        return self._key(hyperparameters) not in self.tried
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether every point was tried."""
+        points = count_points(dict(self.ranges))
+        return points is not None and len(self.tried) >= points
+
+    def draw(self, seed: int, start: int, count: int = 1) -> Floats:
+        """Points `start` to `start + count` of the scrambled Sobol sequence of a seed, (count, d).
+
+        Scrambling: Owen 1998; as scipy does it.
+        """
+        sequence = qmc.Sobol(len(self.ranges), scramble=True, seed=np.random.default_rng(seed))
+        if start:
+            sequence.fast_forward(start)
+        return np.asarray(sequence.random(count))
+
+    def first_new(self, points: Iterable[Floats]) -> Hyperparameters | None:
+        """The first of these points that was not tried, or else any other such point."""
+        candidates = (self.decode(point) for point in points)
+        found = next((each for each in candidates if self.is_new(each)), None)
+        if found is not None or self.exhausted:
+            return found
+        return next((each for each in self._others() if self.is_new(each)), None)
+
+    def _others(self) -> Iterator[Hyperparameters]:
+        """Different points in a fixed order: enough of them to hold a new one, if there is one."""
+        if count_points(dict(self.ranges)) is None:
+            yield from (self.decode(point) for point in self.draw(0, 0, MAX_DRAWS))
+            return
+        for index in range(len(self.tried) + 1):
+            rest, point = index, {}
+            for name, each in self.ranges.items():
+                rest, place = divmod(rest, each.size or 1)
+                point[name] = _nth_value(each, place)
+            yield point

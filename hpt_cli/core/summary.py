@@ -1,0 +1,178 @@
+"""The read model: what every view shows, computed from the state in one place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from hpt_cli.core.hyperparameters import Hyperparameters
+from hpt_cli.core.names import job_name
+from hpt_cli.core.objective import Objective
+from hpt_cli.core.state import Curve, TrainingJob, TuningState
+
+ObjectiveStatus = Literal["Pending", "Succeeded", "Failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One training job, as results tables show it. Times are seconds since the epoch."""
+
+    name: str
+    number: int
+    status: str
+    phase: str
+    stop_reason: str | None
+    explanation: str
+    objective_status: ObjectiveStatus
+    final: float | None
+    best: float | None
+    epochs: int
+    started_at: float | None
+    ended_at: float | None
+    elapsed: float
+    attempts: int
+    failure_reason: str | None
+    tail: tuple[str, ...]
+    notes: tuple[str, ...]
+    hyperparameters: Hyperparameters
+    curve: Curve
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One tuning job at a glance."""
+
+    name: str
+    status: str
+    objective: Objective
+    max_jobs: int | None
+    job_counts: Mapping[str, int]
+    objective_counts: Mapping[str, int]
+    best: Row | None
+    total_training_time: float
+    tuning_time: float
+    created_at: float
+    reason: str
+    rows: tuple[Row, ...]
+
+
+def summarize(state: TuningState, now: float, *, at_work: bool) -> Summary:
+    """The summary of a tuning job at a time; `at_work`: whether a tuner holds it."""
+    objective = Objective.of(state.spec)
+    rows = tuple(
+        make_row(state, job, objective, now)
+        for job in state.jobs.values()
+        if job.hyperparameters is not None
+    )
+    return Summary(
+        name=state.spec["name"],
+        status=state.status,
+        objective=objective,
+        max_jobs=state.spec.get("max_jobs"),
+        job_counts=_count_jobs(rows),
+        objective_counts=_count_objectives(rows),
+        best=find_best(rows, objective),
+        total_training_time=sum(row.elapsed for row in rows),
+        tuning_time=tuning_seconds(state, now if at_work else None),
+        created_at=state.created_at,
+        reason=state.reason,
+        rows=rows,
+    )
+
+
+def make_row(state: TuningState, job: TrainingJob, objective: Objective, now: float) -> Row:
+    """The row of a job that has hyperparameters."""
+    curve = job.curve(objective.metric)
+    finite = [value for _, value in curve if math.isfinite(value)]
+    request = job.stop_request
+    started = job.attempts[0].started_at if job.attempts else None
+    return Row(
+        name=job_name(state.spec["name"], job.number),
+        number=job.number,
+        status=job.status,
+        phase=job.phase,
+        stop_reason=job.stop_reason,
+        explanation=request.explanation if request else "",
+        objective_status=_objective_status(job, curve),
+        final=final_objective(job, objective),
+        best=min(finite, key=objective.loss) if finite else None,
+        epochs=len(curve),
+        started_at=started,
+        ended_at=job.attempts[-1].ended_at if job.attempts and job.has_ended else None,
+        elapsed=training_seconds(job, now),
+        attempts=len(job.attempts),
+        failure_reason=_failure_reason(job, curve, objective),
+        tail=job.tail,
+        notes=job.notes,
+        hyperparameters=job.hyperparameters or {},
+        curve=curve,
+    )
+
+
+def final_objective(job: TrainingJob, objective: Objective) -> float | None:
+    """The last value of the objective metric, for a job that ended with a result."""
+    curve = job.curve(objective.metric)
+    return curve[-1][1] if curve and job.phase in ("Completed", "Stopped") else None
+
+
+def training_seconds(job: TrainingJob, now: float) -> float:
+    """How long all attempts of a job took, or have taken."""
+    total = 0.0
+    for attempt in job.attempts:
+        ended = attempt.ended_at
+        if ended is None:
+            ended = now if job.is_running and attempt is job.attempts[-1] else attempt.started_at
+        total += max(0.0, ended - attempt.started_at)
+    return total
+
+
+def tuning_seconds(state: TuningState, now: float | None) -> float:
+    """How long tuners have worked on the tuning job; `now` if one is at work, else None."""
+    total = sum(last - start for start, last in state.sessions)
+    if now is None or not state.sessions:
+        return total
+    return total + max(0.0, now - state.sessions[-1][1])
+
+
+def find_best(rows: Iterable[Row], objective: Objective) -> Row | None:
+    """The best training job.
+
+    A Stopped job is the best only if no Completed one is as good; a job whose last value is NaN or
+    infinite never is.
+    """
+
+    def order(row: Row) -> tuple[float, bool, int]:
+        assert row.final is not None
+        return objective.loss(row.final), row.status != "Completed", row.number
+
+    able = [row for row in rows if row.final is not None and math.isfinite(row.final)]
+    return min(able, key=order, default=None)
+
+
+def _failure_reason(job: TrainingJob, curve: Curve, objective: Objective) -> str | None:
+    if job.phase == "Completed" and not curve:
+        return f"it printed no value of {objective.metric}"
+    return job.failure_reason or None
+
+
+def _objective_status(job: TrainingJob, curve: Curve) -> ObjectiveStatus:
+    if not job.has_ended:
+        return "Pending"
+    return "Succeeded" if curve and job.phase != "Failed" else "Failed"
+
+
+def _count_jobs(rows: Iterable[Row]) -> dict[str, int]:
+    counts = {"completed": 0, "in_progress": 0, "stopped": 0, "failed": 0}
+    keys = {"Completed": "completed", "Stopped": "stopped", "Failed": "failed"}
+    for row in rows:
+        counts[keys.get(row.status, "in_progress")] += 1
+    return counts
+
+
+def _count_objectives(rows: Iterable[Row]) -> dict[str, int]:
+    counts = {"succeeded": 0, "pending": 0, "failed": 0}
+    for row in rows:
+        counts[row.objective_status.lower()] += 1
+    return counts

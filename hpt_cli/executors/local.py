@@ -1,0 +1,174 @@
+"""Training jobs as processes of this machine.
+
+Every attempt is a session of its own, led by a launcher (launcher.py); its pid and identity are the
+handle. A pid alone is never trusted: after a reboot, or a long night, it belongs to somebody else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import psutil
+
+from hpt_cli.executors import Exited, Handle, Lost, Order, Outcome, Running, launcher
+
+FIND_PATIENCE_SECONDS = 0.5
+"""How long a launcher that the last tuner started may take to put its name down."""
+
+_RUNNING = Running()
+
+
+class LocalExecutor:
+    """Launches, polls and ends attempts on this machine."""
+
+    def __init__(self) -> None:
+        self._children: set[int] = set()
+
+    def launch(self, order: Order) -> Handle:
+        """Start a launcher in a new session."""
+        order.directory.mkdir(parents=True, exist_ok=True)
+        pid = os.posix_spawn(
+            sys.executable,
+            [
+                *(sys.executable, "-I", "-S", launcher.__file__),
+                *(str(order.directory), str(order.working_directory)),
+                *order.argv,
+            ],
+            order.environment,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            setsid=True,
+        )
+        self._children.add(pid)
+        return _handle(pid, _identify(pid), order.directory)
+
+    def find(self, directory: Path) -> Handle | None:
+        """The attempt whose launcher has claimed a directory."""
+        deadline = time.monotonic() + FIND_PATIENCE_SECONDS
+        while True:
+            with contextlib.suppress(OSError, ValueError):
+                pid, _, identity = (directory / launcher.CLAIM).read_text().partition(" ")
+                return _handle(int(pid), identity, directory)
+            if time.monotonic() > deadline:
+                return None
+            time.sleep(0.02)
+
+    def poll(self, handles: Sequence[Handle]) -> list[Outcome]:
+        """How each attempt is doing."""
+        self._reap()
+        return [_poll_one(handle) for handle in handles]
+
+    def stop(self, handle: Handle, *, force: bool) -> None:
+        """Signal the whole process group, and those of its processes that left the group."""
+        number = signal.SIGKILL if force else signal.SIGTERM
+        if _is_alive(handle):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(handle["pid"], number)
+        strays = [each for each in _find_marked(handle) if _group_of(each) != handle["pid"]]
+        _signal(strays, number)
+
+    def sweep(self, handle: Handle, grace: float) -> list[str]:
+        """Kill the attempt's processes that outlive it by more than the grace."""
+        deadline = time.monotonic() + grace
+        while (left := list(_find_marked(handle))) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        killed = [_describe(process) for process in left]
+        while left:
+            _signal(left, signal.SIGKILL)
+            psutil.wait_procs(left, timeout=1)
+            left = list(_find_marked(handle))
+        return killed
+
+    def _reap(self) -> None:
+        for pid in list(self._children):
+            if os.waitpid(pid, os.WNOHANG)[0] == pid:
+                self._children.discard(pid)
+
+
+def make_executor() -> LocalExecutor:
+    """An executor that knows of no attempt yet."""
+    return LocalExecutor()
+
+
+def _handle(pid: int, identity: str, directory: Path) -> Handle:
+    return {"pid": pid, "identity": identity, "directory": str(directory)}
+
+
+def _identify(pid: int) -> str:
+    identity = launcher.identify(pid)
+    if identity or os.path.exists("/proc/self/stat"):
+        return identity
+    try:
+        process = psutil.Process(pid)
+        return "" if process.status() == psutil.STATUS_ZOMBIE else repr(process.create_time())
+    except psutil.Error:
+        return ""
+
+
+def _is_alive(handle: Handle) -> bool:
+    identity = handle["identity"]
+    return bool(identity) and _identify(handle["pid"]) == identity
+
+
+def _poll_one(handle: Handle) -> Outcome:
+    alive = _is_alive(handle)  # before the file: it is written before the launcher goes
+    exited = _read_exit(Path(handle["directory"]))
+    if exited is not None:
+        return exited
+    if alive:
+        return _RUNNING
+    return Lost("its launcher is gone and left no exit code (killed, or the machine went down)")
+
+
+def _read_exit(directory: Path) -> Exited | None:
+    try:
+        code, ended_at = (directory / launcher.EXIT).read_text().split()
+    except FileNotFoundError:
+        return None
+    return Exited(int(code), float(ended_at))
+
+
+def _find_marked(handle: Handle) -> Iterator[psutil.Process]:
+    """The living processes that carry the attempt's directory in their environment.
+
+    Children inherit it, whatever session or group they move to. The launcher is not one of them: it
+    ends by itself.
+    """
+    mark = handle["directory"]
+    own = os.getuid()
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.pid == handle["pid"] or process.uids().real != own:
+                continue
+            if process.environ().get("HPT_ATTEMPT_DIR") != mark:
+                continue
+            if process.status() != psutil.STATUS_ZOMBIE:
+                yield process
+
+
+def _group_of(process: psutil.Process) -> int:
+    try:
+        return os.getpgid(process.pid)
+    except ProcessLookupError:
+        return -1
+
+
+def _signal(processes: Sequence[psutil.Process], number: signal.Signals) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            process.send_signal(number)
+
+
+def _describe(process: psutil.Process) -> str:
+    with contextlib.suppress(psutil.Error):
+        return f"{process.name()} (pid {process.pid})"
+    return f"pid {process.pid}"

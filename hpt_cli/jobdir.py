@@ -1,0 +1,203 @@
+"""The files of one tuning job on disk, and the lock that says who tunes it.
+
+<home>/<name>/journal.sqlite        the journal
+<home>/<name>/spec.yaml             the spec as it was when the tuning job was made
+<home>/<name>/lock                  held by the tuner; says who that is
+<home>/<name>/requests/             what other terminals ask the tuner to do
+<home>/<name>/jobs/0007/a1/         the first attempt of job 7: output.log, exit, ...
+<home>/<name>/jobs/0007/checkpoints the same for all attempts of job 7
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hpt_cli.core.names import find_name_fault
+from hpt_cli.errors import HptError, UsageError, did_you_mean
+
+DEFAULT_HOME = ".hpt"
+PRIVATE = 0o700
+LOCK_PATIENCE_SECONDS = 1.0
+"""A reader that looks at the lock holds it for a moment; a tuner waits that out."""
+
+
+@dataclass(frozen=True)
+class AttemptDir:
+    """The files of one attempt of one training job."""
+
+    path: Path
+
+    @property
+    def log(self) -> Path:
+        """Everything the command printed."""
+        return self.path / "output.log"
+
+
+@dataclass(frozen=True)
+class JobDir:
+    """The directory of one tuning job."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The tuning job's name."""
+        return self.path.name
+
+    @property
+    def journal(self) -> Path:
+        """The SQLite file that holds everything that happened."""
+        return self.path / "journal.sqlite"
+
+    @property
+    def spec(self) -> Path:
+        """The spec as it was when the tuning job was made."""
+        return self.path / "spec.yaml"
+
+    def training_job(self, number: int) -> Path:
+        """The directory of a training job."""
+        return self.path / "jobs" / f"{number:04d}"
+
+    def checkpoints(self, number: int) -> Path:
+        """Where a training job keeps what its next attempt goes on from."""
+        return self.training_job(number) / "checkpoints"
+
+    def attempt(self, number: int, attempt: int) -> AttemptDir:
+        """The directory of one attempt."""
+        return AttemptDir(self.training_job(number) / f"a{attempt}")
+
+    @contextmanager
+    def hold_lock(self) -> Iterator[None]:
+        """Be the one tuner of this job.
+
+        Raises:
+            HptError: somebody else is.
+        """
+        with open(self.path / "lock", "a+") as file:
+            deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
+            while not _try_lock(file.fileno(), fcntl.LOCK_EX):
+                if time.monotonic() > deadline:
+                    raise self._locked_error()
+                time.sleep(0.05)
+            file.truncate(0)
+            json.dump({"pid": os.getpid(), "host": socket.gethostname()}, file)
+            file.flush()
+            yield
+
+    def _locked_error(self) -> HptError:
+        holder = self.find_holder() or {}
+        who = f"process {holder.get('pid', '?')} on {holder.get('host', '?')}"
+        return HptError.of(
+            "locked",
+            f"{self.name} is being tuned by {who}",
+            f"watch it with 'hpt show {self.name}', or end it with 'hpt stop {self.name}'",
+        )
+
+    def find_holder(self) -> dict[str, Any] | None:
+        """Who tunes this job now; None if nobody does."""
+        try:
+            with open(self.path / "lock") as file:
+                if _try_lock(file.fileno(), fcntl.LOCK_SH):
+                    return None
+                holder = json.loads(file.read() or "{}")
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError):
+            return {}
+        return holder if isinstance(holder, dict) else {}
+
+    def send_request(self, request: dict[str, Any]) -> None:
+        """Ask the tuner to do something; it looks several times a second."""
+        directory = self.path / "requests"
+        directory.mkdir(mode=PRIVATE, exist_ok=True)
+        name = f"{time.time_ns()}-{os.getpid()}"
+        temporary = directory / f".{name}"
+        temporary.write_text(json.dumps(request))
+        temporary.rename(directory / f"{name}.json")
+
+    def take_requests(self) -> list[dict[str, Any]]:
+        """What has been asked since the last time, oldest first."""
+        taken = []
+        for path in sorted((self.path / "requests").glob("*.json")):
+            try:
+                taken.append(json.loads(path.read_text()))
+            except ValueError:
+                continue
+            finally:
+                path.unlink(missing_ok=True)
+        return [request for request in taken if isinstance(request, dict)]
+
+
+def _try_lock(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def find_home(home: Path | None) -> Path:
+    """Where tuning jobs live: the option, else HPT_HOME, else .hpt in the working directory."""
+    return home or Path(os.environ.get("HPT_HOME") or DEFAULT_HOME)
+
+
+def list_job_dirs(home: Path) -> list[JobDir]:
+    """The tuning jobs of a home, by name."""
+    if not home.is_dir():
+        return []
+    found = (JobDir(path) for path in sorted(home.iterdir()) if not find_name_fault(path.name))
+    return [each for each in found if each.journal.is_file()]
+
+
+def find_job_dir(home: Path, name: str) -> JobDir:
+    """The tuning job of this name, or the only one whose name begins so.
+
+    Raises:
+        UsageError: there is none, or more than one.
+    """
+    names = [each.name for each in list_job_dirs(home)]
+    matches = [each for each in names if each == name] or [
+        each for each in names if name and each.startswith(name)
+    ]
+    if len(matches) == 1:
+        return JobDir(home / matches[0])
+    if matches:
+        raise UsageError.of(
+            "name-ambiguous", f"'{name}' could be any of {', '.join(matches)}", "write more of it"
+        )
+    known = f"there are: {', '.join(names)}" if names else "there is none yet"
+    raise UsageError.of(
+        "name-unknown",
+        f"no tuning job is named '{name}' in {home}; {known}",
+        did_you_mean(name, names) or "look with 'hpt list', or set --home",
+    )
+
+
+def make_job_dir(home: Path, name: str) -> JobDir:
+    """An empty directory for a new tuning job, private to its user.
+
+    Raises:
+        HptError: the home cannot be written.
+    """
+    directory = home / name
+    try:
+        home.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+        directory.mkdir(mode=PRIVATE, exist_ok=True)
+        (directory / "requests").mkdir(mode=PRIVATE, exist_ok=True)
+        (directory / "jobs").mkdir(mode=PRIVATE, exist_ok=True)
+    except OSError as error:
+        raise HptError.of(
+            "home-write",
+            f"{directory} cannot be made: {error.strerror}",
+            "choose another place with --home DIR or HPT_HOME",
+        ) from error
+    return JobDir(directory)

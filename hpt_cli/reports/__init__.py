@@ -1,0 +1,48 @@
+"""Reports: one module for each way to look at tuning jobs.
+
+A report is a module with two pure functions over summaries: `render` for people, `to_json` for
+programs. It reads nothing and decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from hpt_cli.core.summary import Summary
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+class Report(Protocol):
+    """One way to look at tuning jobs."""
+
+    def render(self, summaries: Sequence[Summary]) -> RenderableType:
+        """What a person sees."""
+        ...
+
+    def to_json(self, summaries: Sequence[Summary]) -> Any:
+        """What a program reads: JSON-able values."""
+        ...
+
+
+REPORTS: dict[str, str] = {
+    "show": "show",
+    "jobs": "jobs",
+    "curves": "curves",
+    "best": "best",
+    "compare": "compare",
+    "list": "overview",
+}
+"""Each report's module; imported on use."""
+
+
+def load_report(name: str) -> Report:
+    """The report of this name.
+
+    Raises:
+        KeyError: there is none.
+    """
+    return cast(Report, import_module(f"{__name__}.{REPORTS[name]}"))

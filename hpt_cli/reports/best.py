@@ -1,0 +1,37 @@
+"""The best training job of a tuning job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from hpt_cli.core.summary import Summary
+from hpt_cli.reports.jobs import row_to_json
+from hpt_cli.wording import format_number, format_setting, plain
+
+
+def render(summaries: Sequence[Summary]) -> RenderableType:
+    """The best job's value and hyperparameters, a line each."""
+    return Group(*(_render_best(each) for each in summaries))
+
+
+def _render_best(summary: Summary) -> RenderableType:
+    best = summary.best
+    if best is None:
+        return Text(f"{summary.name}: no training job has an objective value yet")
+    value = format_number(best.final, 6)
+    lines = [Text(plain(f"{best.name}  {summary.objective.metric} = {value}"), style="bold green")]
+    lines += [
+        Text(f"  {plain(name)} = {format_setting(setting)}")
+        for name, setting in best.hyperparameters.items()
+    ]
+    return Group(*lines)
+
+
+def to_json(summaries: Sequence[Summary]) -> Any:
+    """The best job's row, or null."""
+    (summary,) = summaries
+    return row_to_json(summary.best) if summary.best else None

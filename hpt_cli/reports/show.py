@@ -1,0 +1,108 @@
+"""One tuning job at a glance: how it stands, what is best, and what went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from hpt_cli.core.summary import Row, Summary
+from hpt_cli.reports.jobs import row_to_json
+from hpt_cli.wording import count, format_hyperparameters, format_number, format_seconds, plain
+
+MAX_TROUBLES = 3
+
+
+def render(summaries: Sequence[Summary]) -> RenderableType:
+    """A block for each tuning job."""
+    return Group(*(_render_block(each) for each in summaries))
+
+
+def _render_block(summary: Summary) -> RenderableType:
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for heading, text in _lines(summary):
+        table.add_row(heading, Text(text))
+    return Group(table, *_render_troubles(summary))
+
+
+def _lines(summary: Summary) -> list[tuple[str, str]]:
+    status = summary.status + (f": {summary.reason}" if summary.reason else "")
+    lines = [
+        ("tuning job", summary.name),
+        ("status", plain(status)),
+        ("jobs", describe_jobs(summary)),
+    ]
+    best = summary.best
+    if best is not None:
+        value = f"{summary.objective.metric} = {format_number(best.final, 6)} by {best.name}"
+        lines += [
+            ("best", plain(value)),
+            ("", format_hyperparameters(best.hyperparameters)),
+        ]
+    lines += [
+        ("training time", format_seconds(summary.total_training_time)),
+        ("tuning time", format_seconds(summary.tuning_time)),
+    ]
+    return lines
+
+
+def describe_jobs(summary: Summary) -> str:
+    """`20 of 20: 14 Completed, 6 Stopped`."""
+    total = len(summary.rows)
+    counts = summary.job_counts
+    words = {
+        "completed": "Completed",
+        "in_progress": "InProgress",
+        "stopped": "Stopped",
+        "failed": "Failed",
+    }
+    parts = [f"{counts[key]} {word}" for key, word in words.items() if counts[key]]
+    of = f"{total} of {summary.max_jobs}" if summary.max_jobs else str(total)
+    return f"{of}: {', '.join(parts)}" if parts else of
+
+
+def _render_troubles(summary: Summary) -> list[RenderableType]:
+    troubled = [row for row in summary.rows if row.failure_reason]
+    blocks: list[RenderableType] = []
+    for row in troubled[:MAX_TROUBLES]:
+        blocks += [Text(), *_render_trouble(row)]
+    if len(troubled) > MAX_TROUBLES:
+        more = count(len(troubled) - MAX_TROUBLES, "more job")
+        blocks.append(Text(f"\n… and {more} in trouble: hpt jobs {summary.name} --status Failed"))
+    return blocks
+
+
+def _render_trouble(row: Row) -> list[Text]:
+    what = "Failed" if row.status == "Failed" else "no objective"
+    heading = Text(plain(f"{row.name} {what}: {row.failure_reason}"), style="red")
+    if not row.tail:
+        return [heading, Text("  it printed nothing", style="dim")]
+    intro = "its last lines:" if row.status == "Failed" else "the lines that come nearest:"
+    return [
+        heading,
+        Text(f"  {intro}", style="dim"),
+        *(Text("  │ " + plain(line), style="dim") for line in row.tail),
+    ]
+
+
+def to_json(summaries: Sequence[Summary]) -> Any:
+    """The contract's document for the one tuning job."""
+    (summary,) = summaries
+    return {
+        "tuning_job_name": summary.name,
+        "tuning_job_status": summary.status,
+        "objective_metric_name": summary.objective.metric,
+        "objective_type": "Maximize" if summary.objective.maximize else "Minimize",
+        "max_jobs": summary.max_jobs,
+        "training_job_status_counters": dict(summary.job_counts),
+        "objective_status_counters": dict(summary.objective_counts),
+        "best_training_job": row_to_json(summary.best) if summary.best else None,
+        "total_training_time_seconds": round(summary.total_training_time, 3),
+        "tuning_time_seconds": round(summary.tuning_time, 3),
+        "completion_reason": summary.reason or None,
+    }

@@ -1,0 +1,413 @@
+"""The shell around the core: record, fold, decide, act. The only asyncio in the house.
+
+One task owns everything that changes. It gathers what happened (logs grew, attempts ended, a
+suggestion is ready, somebody asked for something), records it, folds it into the state, asks
+`decide` what to do, records the intent, and does it. Choosing hyperparameters and clearing up after
+a job run in threads, so that reading and killing never wait for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from hpt_cli import __version__
+from hpt_cli.core.events import (
+    AnyEvent,
+    JobExited,
+    JobLaunched,
+    JobLost,
+    JobNoted,
+    JobPlanned,
+    JobStopRequested,
+    JobSubmitting,
+    JobSuggested,
+    ObservationsRead,
+    SpaceExhausted,
+    TunerStarted,
+    TuningJobCreated,
+    TuningJobEnded,
+    TuningJobStopRequested,
+)
+from hpt_cli.core.hyperparameters import Hyperparameters
+from hpt_cli.core.metrics import nearest_lines
+from hpt_cli.core.spec import TuningSpec
+from hpt_cli.core.state import TrainingJob, TuningState, fold
+from hpt_cli.core.strategies import Question, load_strategy
+from hpt_cli.core.tuner import Command, End, Kill, Launch, Plan, Stop, ask, decide
+from hpt_cli.environment import make_order
+from hpt_cli.executors import Executor, Exited, Lost, Outcome, Running
+from hpt_cli.jobdir import JobDir
+from hpt_cli.store import Journal
+from hpt_cli.tail import LogTail, read_lines, read_tail
+
+POLL_SECONDS = 0.05
+"""How often logs and attempts are looked at; half of it is the mean delay of an early stop."""
+
+KILL_AGAIN_SECONDS = 1.0
+
+
+class View(Protocol):
+    """What shows a tuning job while it runs."""
+
+    def show(self, state: TuningState, events: Iterable[AnyEvent], now: float) -> None:
+        """Events were recorded, and this is the state now; called several times a second."""
+        ...
+
+
+def describe_creation(spec: TuningSpec, directory: Path) -> TuningJobCreated:
+    """The event with which a tuning job begins."""
+    return TuningJobCreated(
+        at=time.time(),
+        spec=spec.model_dump(mode="json"),
+        hpt_version=__version__,
+        directory=str(directory.resolve()),
+    )
+
+
+@dataclass
+class _Attempt:
+    """A live attempt, as the runner follows it."""
+
+    job: int
+    number: int
+    tail: LogTail
+    killed_at: float = 0.0
+    sweep: asyncio.Task[list[str]] | None = None
+    outcome: Outcome | None = None
+
+
+class Runner:
+    """Runs a tuning job until it ends, or until it is interrupted."""
+
+    def __init__(
+        self,
+        spec: TuningSpec,
+        journal: Journal,
+        jobdir: JobDir,
+        executor: Executor,
+        view: View,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._spec = spec
+        self._journal = journal
+        self._jobdir = jobdir
+        self._executor = executor
+        self._view = view
+        self._clock = clock
+        self._state = journal.state()
+        self._attempts: dict[int, _Attempt] = {}
+        self._suggestion: asyncio.Task[AnyEvent] | None = None
+        self._wake = asyncio.Event()
+        self._observed: set[int] = set()
+        self._signals: list[int] = []
+        self._handled_signals = 0
+
+    async def run(self) -> TuningState:
+        """Tune until nothing is left to do.
+
+        Returns:
+            The final state, with a status of Completed, Failed or Stopped.
+        """
+        self._listen()
+        started = TunerStarted(at=self._clock(), pid=os.getpid(), host=socket.gethostname())
+        self._record([started])
+        self._take_over()
+        while True:
+            self._record([*self._collect(), *self._answer_requests()])
+            commands = decide(self._spec, self._state, self._clock(), self._observed)
+            self._observed = set()
+            for command in commands:
+                self._act(command)
+            if any(isinstance(command, End) for command in commands):
+                self._discard_suggestion()
+                return self._state
+            if not any(isinstance(command, (Launch, Stop)) for command in commands):
+                await self._wait()
+
+    @property
+    def interrupted_by(self) -> int | None:
+        """The signal that ended the run, if one did."""
+        return self._signals[0] if self._signals else None
+
+    # What happened
+
+    def _record(self, events: list[AnyEvent]) -> None:
+        """Fold events, write them down, and show them."""
+        state = self._state
+        for event in events:
+            state = fold(state, event)
+        if events:
+            self._journal.append(events)
+        self._state = state
+        self._view.show(state, events, self._clock())
+
+    def _collect(self) -> list[AnyEvent]:
+        """What logs, attempts and the strategy have to tell since the last time."""
+        events: list[AnyEvent] = []
+        if self._suggestion is not None and self._suggestion.done():
+            events.append(self._suggestion.result())
+            self._suggestion = None
+        for attempt, outcome in self._poll():
+            events += self._read_log(attempt, final=not isinstance(outcome, Running))
+            if not isinstance(outcome, Running):
+                events += self._finish(attempt, outcome)
+        return events
+
+    def _poll(self) -> list[tuple[_Attempt, Outcome]]:
+        live = [each for each in self._attempts.values() if each.outcome is None]
+        handles = [self._handle(each) for each in live]
+        outcomes = self._executor.poll(handles)
+        waiting = [each for each in self._attempts.values() if each.outcome is not None]
+        return [
+            *zip(live, outcomes, strict=True),
+            *((each, each.outcome) for each in waiting if each.outcome is not None),
+        ]
+
+    def _handle(self, attempt: _Attempt) -> dict[str, object]:
+        latest = self._state.jobs[attempt.job].attempt
+        assert latest is not None
+        return dict(latest.handle or {})
+
+    def _read_log(self, attempt: _Attempt, *, final: bool) -> list[AnyEvent]:
+        latest = self._state.jobs[attempt.job].attempt
+        assert latest is not None
+        observations = tuple(
+            each for each in attempt.tail.read(final=final) if each.offset > latest.last_offset
+        )
+        if not observations:
+            return []
+        objective = self._spec.objective_metric_name
+        if any(each.metric == objective for each in observations):
+            self._observed.add(attempt.job)
+        return [
+            ObservationsRead(
+                at=self._clock(),
+                number=attempt.job,
+                attempt=attempt.number,
+                observations=observations,
+            )
+        ]
+
+    def _finish(self, attempt: _Attempt, outcome: Outcome) -> list[AnyEvent]:
+        """The end of an attempt; the slot is free only when nothing of it is left.
+
+        What a command leaves behind when it ends well is its own affair. What a stopped, failed or
+        lost one leaves would hold memory and devices for nobody.
+        """
+        attempt.outcome = outcome
+        notes: list[str] = []
+        if not (isinstance(outcome, Exited) and outcome.exit_code == 0):
+            if attempt.sweep is None:
+                grace = 0.0 if len(self._signals) > 1 else self._spec.stop_grace_seconds
+                work = asyncio.to_thread(self._executor.sweep, self._handle(attempt), grace)
+                attempt.sweep = asyncio.create_task(work)
+                attempt.sweep.add_done_callback(lambda _: self._wake.set())
+            if not attempt.sweep.done():
+                return []
+            notes = attempt.sweep.result()
+        ending = self._ending(attempt, outcome)
+        del self._attempts[attempt.job]
+        self._observed.discard(attempt.job)
+        noted = [
+            JobNoted(at=self._clock(), number=attempt.job, text=f"outlived the job, killed: {each}")
+            for each in notes
+        ]
+        return [ending, *noted]
+
+    def _ending(self, attempt: _Attempt, outcome: Outcome) -> AnyEvent:
+        log = self._jobdir.attempt(attempt.job, attempt.number).log
+        if isinstance(outcome, Exited):
+            return JobExited(
+                at=self._clock(),
+                number=attempt.job,
+                attempt=attempt.number,
+                exit_code=outcome.exit_code,
+                ended_at=outcome.ended_at,
+                tail=read_tail(log) if outcome.exit_code else self._find_nearest(attempt, log),
+            )
+        assert isinstance(outcome, Lost)
+        return JobLost(
+            at=self._clock(),
+            number=attempt.job,
+            attempt=attempt.number,
+            why=outcome.why,
+            tail=read_tail(log),
+        )
+
+    def _find_nearest(self, attempt: _Attempt, log: Path) -> tuple[str, ...]:
+        """For a job that printed no objective value: the lines that come nearest to one."""
+        objective = self._spec.objective_metric_name
+        if self._state.jobs[attempt.job].curve(objective) or attempt.job in self._observed:
+            return ()
+        return tuple(nearest_lines(read_lines(log), objective))
+
+    def _answer_requests(self) -> list[AnyEvent]:
+        """Signals, and what other terminals ask for."""
+        events: list[AnyEvent] = []
+        now = self._clock()
+        if len(self._signals) > self._handled_signals:
+            self._handled_signals = len(self._signals)
+            events.append(TuningJobStopRequested(at=now, reason="Interrupted"))
+        for request in self._jobdir.take_requests():
+            numbers = request.get("stop_jobs")
+            if numbers is None:
+                events.append(TuningJobStopRequested(at=now, reason="StoppedByUser"))
+                continue
+            for number in numbers:
+                job = self._state.jobs.get(number)
+                if job is not None and not job.has_ended and job.phase != "Planned":
+                    self._act(Stop(number, "StoppedByUser"))
+        return events
+
+    def _listen(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGCHLD, self._wake.set)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is signal.SIG_IGN:  # nohup
+                continue
+            loop.add_signal_handler(number, self._interrupt, number)
+
+    def _interrupt(self, number: int) -> None:
+        self._signals.append(number)
+        self._wake.set()
+        if len(self._signals) > 1:
+            for attempt in self._attempts.values():
+                self._executor.stop(self._handle(attempt), force=True)
+
+    async def _wait(self) -> None:
+        try:
+            await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
+        except TimeoutError:
+            return
+        self._wake.clear()
+
+    # What to do
+
+    def _act(self, command: Command) -> None:
+        now = self._clock()
+        match command:
+            case Plan(number):
+                if self._suggestion is None:
+                    self._record([JobPlanned(at=now, number=number)])
+                    self._suggest(number, self._state)
+            case Launch(number):
+                self._launch(self._state.jobs[number])
+            case Stop(number, reason, verdict):
+                event = JobStopRequested(
+                    at=now,
+                    number=number,
+                    reason=reason,
+                    explanation=verdict.reason if verdict else "",
+                    evidence=dict(verdict.evidence) if verdict else {},
+                )
+                self._record([event])
+                if number in self._attempts:
+                    self._executor.stop(self._handle(self._attempts[number]), force=False)
+            case Kill(number):
+                attempt = self._attempts.get(number)
+                if attempt and now - attempt.killed_at > KILL_AGAIN_SECONDS:
+                    attempt.killed_at = now
+                    self._executor.stop(self._handle(attempt), force=True)
+            case End(completion):
+                self._record(
+                    [TuningJobEnded(at=now, status=completion.status, reason=completion.reason)]
+                )
+
+    def _suggest(self, number: int, known: TuningState) -> None:
+        """Choose hyperparameters in a thread, from what was known when the job was planned."""
+        question = ask(self._spec, known, number)
+        work = asyncio.to_thread(_answer, self._spec.strategy, question)
+        self._suggestion = asyncio.create_task(self._time_answer(number, work))
+        self._suggestion.add_done_callback(lambda _: self._wake.set())
+
+    async def _time_answer(self, number: int, work: Awaitable[Hyperparameters | None]) -> AnyEvent:
+        begun = time.perf_counter()
+        hyperparameters = await work
+        now = self._clock()
+        if hyperparameters is None:
+            return SpaceExhausted(at=now, number=number)
+        seconds = round(time.perf_counter() - begun, 4)
+        return JobSuggested(at=now, number=number, hyperparameters=hyperparameters, seconds=seconds)
+
+    def _discard_suggestion(self) -> None:
+        if self._suggestion is not None:
+            self._suggestion.cancel()
+
+    def _launch(self, job: TrainingJob) -> None:
+        attempt = len(job.attempts) + 1
+        self._record([JobSubmitting(at=self._clock(), number=job.number, attempt=attempt)])
+        self._submit(self._state.jobs[job.number])
+
+    def _submit(self, job: TrainingJob) -> None:
+        """Launch the attempt that was announced, unless it was launched already."""
+        assert job.attempt is not None
+        assert job.hyperparameters is not None
+        number, attempt = job.number, job.attempt.number
+        order = make_order(
+            self._spec,
+            self._jobdir,
+            os.environ,
+            self._state.directory,
+            number,
+            attempt,
+            job.hyperparameters,
+        )
+        try:
+            self._jobdir.checkpoints(number).mkdir(parents=True, exist_ok=True)
+            handle = dict(self._executor.launch(order))
+        except OSError as error:
+            why = f"it could not be launched: {error}"
+            self._record([JobLost(at=self._clock(), number=number, attempt=attempt, why=why)])
+            return
+        event = JobLaunched(at=self._clock(), number=number, attempt=attempt, handle=handle)
+        self._record([event])
+        self._follow(self._state.jobs[number])
+
+    def _follow(self, job: TrainingJob) -> None:
+        """Watch an attempt and read its log."""
+        latest = job.attempt
+        assert latest is not None
+        log = self._jobdir.attempt(job.number, latest.number).log
+        tail = LogTail(log, self._spec.regexes)
+        self._attempts[job.number] = _Attempt(job.number, latest.number, tail)
+
+    # After another tuner
+
+    def _take_over(self) -> None:
+        """Go on where the last tuner left off; what it recorded says what it may have done."""
+        for job in list(self._state.jobs.values()):
+            if job.phase == "Planned":
+                self._suggest(
+                    job.number, self._journal.state(self._journal.planned_seq(job.number))
+                )
+            elif job.phase == "Submitting":
+                self._find_or_submit(job)
+            elif job.is_running:
+                self._follow(job)
+                if job.phase == "Stopping":
+                    self._executor.stop(self._handle(self._attempts[job.number]), force=False)
+
+    def _find_or_submit(self, job: TrainingJob) -> None:
+        assert job.attempt is not None
+        attempt = job.attempt.number
+        handle = self._executor.find(self._jobdir.attempt(job.number, attempt).path.resolve())
+        if handle is None:
+            self._submit(job)
+            return
+        event = JobLaunched(
+            at=self._clock(), number=job.number, attempt=attempt, handle=dict(handle)
+        )
+        self._record([event])
+        self._follow(self._state.jobs[job.number])
+
+
+def _answer(strategy: str, question: Question) -> Hyperparameters | None:
+    return load_strategy(strategy).suggest(question)

@@ -1,0 +1,277 @@
+"""YAML text -> TuningSpec, or every mistake with its line and column.
+
+YAML 1.1 turns `Off`, `no` and `yes` into booleans and leaves `1e-4` text. Here a plain scalar is a
+number, null, or the text that stands there; fields that are booleans read it from the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from hpt_cli.core.ranges import CategoricalRange, ContinuousRange, IntegerRange
+from hpt_cli.core.spec import Location, MetricDefinition, TuningSpec, find_conflicts
+from hpt_cli.errors import Place, Problem, UsageError, did_you_mean
+
+MAX_NODES = 100_000
+"""More than this is an alias bomb, not a spec."""
+
+_INTEGER = re.compile(r"[-+]?[0-9]+")
+_FLOAT = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+_NULL = ("", "~", "null", "Null", "NULL")
+_RANGES: dict[str, type[BaseModel]] = {
+    "Continuous": ContinuousRange,
+    "Integer": IntegerRange,
+    "Categorical": CategoricalRange,
+}
+_MESSAGES = {
+    "int_parsing": "a whole number is needed, not {input!r}",
+    "int_type": "a whole number is needed, not {input!r}",
+    "int_from_float": "a whole number is needed, not {input!r}",
+    "float_parsing": "a number is needed, not {input!r}",
+    "float_type": "a number is needed, not {input!r}",
+    "finite_number": "a finite number is needed, not {input!r}",
+    "bool_parsing": "true or false is needed, not {input!r}",
+    "bool_type": "true or false is needed, not {input!r}",
+    "string_type": "text is needed, not {input!r}; put quotes around it",
+    "dict_type": "a mapping (name: value) is needed, not {input!r}",
+    "model_type": "a mapping (name: value) is needed, not {input!r}",
+    "model_attributes_type": "a mapping (name: value) is needed, not {input!r}",
+    "tuple_type": "a list is needed, not {input!r}",
+    "missing": "the field is missing",
+    "greater_than_equal": "must be at least {ge:g}, and is {input}",
+    "greater_than": "must be more than {gt:g}, and is {input}",
+    "too_short": "must have at least {min_length}",
+    "too_long": "must have at most {max_length}, and has {actual_length}",
+    "string_too_long": "must have at most {max_length} characters",
+    "string_too_short": "must not be empty",
+}
+
+
+def read_spec(path: Path, overrides: Iterable[str] = ()) -> TuningSpec:
+    """The spec in a YAML file, with `field=value` overrides from the command line.
+
+    Raises:
+        UsageError: the file cannot be read, or holds mistakes: all of them.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError.of("spec-unreadable", f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError.of("spec-unreadable", f"{path} is not UTF-8 text: {error}") from error
+    return parse_spec(text, str(path), overrides)
+
+
+def parse_spec(text: str, file: str, overrides: Iterable[str] = ()) -> TuningSpec:
+    """The spec in YAML text.
+
+    Raises:
+        UsageError: with every mistake as a problem, in the order of the file.
+    """
+    root = _compose(text, file)
+    raw = _Document(root, file)
+    values = raw.to_values()
+    for override in overrides:
+        field, equals, value = override.partition("=")
+        if not equals:
+            raise UsageError.of("override", f"--set {override}: write it as FIELD=VALUE")
+        values[field.strip()] = _read_scalar(value.strip())
+    problems = [*raw.duplicates(), *_find_problems(values, raw)]
+    if problems:
+        raise UsageError(*sorted(problems, key=_by_place))
+    return TuningSpec.model_validate(values)
+
+
+def _by_place(problem: Problem) -> tuple[int, int]:
+    return (problem.place.line, problem.place.column) if problem.place else (0, 0)
+
+
+def _compose(text: str, file: str) -> MappingNode:
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = Place(file, mark.line + 1, mark.column + 1) if mark else None
+        message = f"this is not YAML: {error.problem or error.context}"
+        raise UsageError(Problem("yaml", message, place=place)) from None
+    except yaml.YAMLError as error:
+        raise UsageError(Problem("yaml", f"this is not YAML: {error}")) from None
+    if not isinstance(root, MappingNode):
+        problem = Problem("yaml", "a spec is a mapping of fields", place=Place(file, 1, 1))
+        raise UsageError(problem)
+    return root
+
+
+def _read_scalar(text: str) -> Any:
+    if text in _NULL:
+        return None
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    return text
+
+
+@dataclass(frozen=True)
+class _Document:
+    """A YAML document's nodes, which know where they stand."""
+
+    root: MappingNode
+    file: str
+
+    def to_values(self) -> dict[str, Any]:
+        """Plain values: dicts, lists, text, numbers and None."""
+        values = _Converter().convert(self.root)
+        assert isinstance(values, dict)
+        return values
+
+    def place(self, node: Node) -> Place:
+        """Where a node begins."""
+        return Place(self.file, node.start_mark.line + 1, node.start_mark.column + 1)
+
+    def find(self, location: Location, *, key: bool) -> Place:
+        """The place of a location: of its key, or of its value.
+
+        Parts that are not in the document are passed over: a field that is missing is reported
+        where it is missing from.
+        """
+        node: Node = self.root
+        name: Node = self.root
+        for part in location:
+            if isinstance(node, MappingNode):
+                pair = next((pair for pair in _pairs(node) if pair[0].value == str(part)), None)
+                if pair is not None:
+                    name, node = pair
+            elif (
+                isinstance(node, SequenceNode) and isinstance(part, int) and part < len(node.value)
+            ):
+                name = node = node.value[part]
+        return self.place(name if key or isinstance(node, (MappingNode, SequenceNode)) else node)
+
+    def duplicates(self) -> Iterator[Problem]:
+        """Keys that stand twice in one mapping, of which YAML would forget the first."""
+        seen: set[int] = set()
+        waiting: list[Node] = [self.root]
+        while waiting:
+            node = waiting.pop()
+            if id(node) in seen:
+                continue
+            seen.add(id(node))
+            if isinstance(node, SequenceNode):
+                waiting += node.value
+            elif isinstance(node, MappingNode):
+                names: dict[str, Node] = {}
+                for key, value in _pairs(node):
+                    waiting.append(value)
+                    first = names.setdefault(key.value, key)
+                    if first is not key:
+                        message = f"'{key.value}' stands twice; first on line "
+                        message += str(first.start_mark.line + 1)
+                        yield Problem("duplicate-key", message, place=self.place(key))
+
+
+def _pairs(node: MappingNode) -> list[tuple[ScalarNode, Node]]:
+    return [pair for pair in node.value if isinstance(pair[0], ScalarNode)]
+
+
+class _Converter:
+    """Turns nodes into plain values, within a bound on their number."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def convert(self, node: Node) -> Any:
+        self._count += 1
+        if self._count > MAX_NODES:
+            raise UsageError.of("yaml", f"the YAML unfolds to more than {MAX_NODES} values")
+        if isinstance(node, ScalarNode):
+            return _read_scalar(node.value) if node.style is None else node.value
+        if isinstance(node, SequenceNode):
+            return [self.convert(each) for each in node.value]
+        assert isinstance(node, MappingNode)
+        values: dict[str, Any] = {}
+        for key, value in _pairs(node):
+            converted = self.convert(value)
+            if key.value == "<<" and isinstance(converted, dict):
+                values = converted | values
+            else:
+                values[key.value] = converted
+        return values
+
+
+def _find_problems(values: dict[str, Any], document: _Document) -> Iterator[Problem]:
+    conflicts = find_conflicts(values)
+    for conflict in conflicts:
+        place = document.find(conflict.location, key=False)
+        yield Problem(conflict.slug, conflict.message, conflict.hint, place)
+    try:
+        TuningSpec.model_validate(values)
+    except ValidationError as error:
+        for each in error.errors(include_url=False):
+            is_conflict = not each["loc"]
+            is_echo = each["type"] == "too_short" and each["input"]  # its items have mistakes
+            if not is_conflict and not is_echo:
+                yield _explain(dict(each), values, document)
+
+
+def _explain(error: Mapping[str, Any], values: dict[str, Any], document: _Document) -> Problem:
+    """One of pydantic's errors in our words."""
+    kind, context = error["type"], error.get("ctx", {})
+    location = _strip_tags(error["loc"], values)
+    field = str(context.get("field", ""))
+    if field:
+        location = (*location, field)
+    name = str(location[-1]) if location else ""
+    is_key = kind in ("extra_forbidden", "missing")
+    place = document.find(location, key=is_key)
+    label = ".".join(map(str, location))
+    if kind == "extra_forbidden":
+        allowed = _allowed_fields(location[:-1], values)
+        hint = did_you_mean(name, allowed) or f"allowed: {', '.join(allowed)}"
+        return Problem("field-unknown", f"there is no field '{name}' here", hint, place)
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        wrong = context.get("tag")
+        said = f"type '{wrong}' is none of" if wrong else "a range needs a type, one of"
+        hint = did_you_mean(str(wrong), _RANGES) if wrong else ""
+        place = document.find((*location, "type"), key=False)
+        return Problem("range-type", f"{label}: {said} {', '.join(_RANGES)}", hint, place)
+    if kind == "literal_error":
+        allowed = re.findall(r"'([^']*)'", str(context["expected"]))
+        message = f"{label}: {error['input']!r} is none of {', '.join(allowed)}"
+        return Problem("value-unknown", message, did_you_mean(str(error["input"]), allowed), place)
+    slug = str(context.get("slug", kind.replace("_", "-")))
+    template = _MESSAGES.get(kind)
+    message = template.format(input=error["input"], **context) if template else error["msg"]
+    return Problem(slug, f"{label}: {message}", "", place)
+
+
+def _strip_tags(location: Location, values: Any) -> Location:
+    """A location without the names pydantic adds for the members of a union."""
+    stripped: list[str | int] = []
+    for index, part in enumerate(location):
+        last = index == len(location) - 1
+        if isinstance(values, dict) and (part in values or (last and part not in _RANGES)):
+            stripped.append(part)
+            values = values.get(part)
+        elif isinstance(values, list) and isinstance(part, int):
+            stripped.append(part)
+            values = values[part] if part < len(values) else None
+    return tuple(stripped)
+
+
+def _allowed_fields(location: Location, values: dict[str, Any]) -> list[str]:
+    """The fields that may stand in the mapping at a location."""
+    if not location:
+        return list(TuningSpec.model_fields)
+    if location[0] == "hyperparameter_ranges":
+        kind = values["hyperparameter_ranges"][location[1]].get("type")
+        return list(_RANGES[kind].model_fields)
+    return list(MetricDefinition.model_fields)

@@ -1,0 +1,243 @@
+"""The journal: one SQLite file for each tuning job, append-only, with one writer.
+
+Decides how events become rows and rows become events, and when they are safe on disk. Knows nothing
+of what they mean. A rollback journal, not WAL: home directories are often NFS or Lustre.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from importlib import resources
+from pathlib import Path
+from types import TracebackType
+
+from hpt_cli.core.events import (
+    AnyEvent,
+    JobEvent,
+    ObservationsRead,
+    TuningJobCreated,
+    from_fields,
+    to_fields,
+)
+from hpt_cli.core.metrics import Observation
+from hpt_cli.core.state import TuningState, fold
+from hpt_cli.errors import HptError
+
+SCHEMA_VERSION = 1
+BUSY_SECONDS = 60.0
+
+
+class Journal:
+    """An open journal. Use it in a `with` block."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._next_seq = 1 + max(
+            self._scalar("SELECT max(seq) FROM event"),
+            self._scalar("SELECT max(seq) FROM observation"),
+        )
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._connection.close()
+
+    def _scalar(self, query: str) -> int:
+        return int(self._connection.execute(query).fetchone()[0] or 0)
+
+    def append(self, events: Iterable[AnyEvent]) -> None:
+        """Write events, all or none; they are on disk when this returns.
+
+        Raises:
+            HptError: the disk is full, or the file cannot be written.
+        """
+        try:
+            with self._connection:
+                self._connection.execute("BEGIN IMMEDIATE")
+                for event in events:
+                    self._insert(event, self._next_seq)
+                    self._next_seq += 1
+        except sqlite3.OperationalError as error:
+            raise HptError.of(
+                "journal-write",
+                f"the journal cannot be written: {error}",
+                "nothing recorded so far is lost; make room, then resume",
+            ) from error
+
+    def _insert(self, event: AnyEvent, seq: int) -> None:
+        if isinstance(event, ObservationsRead):
+            self._connection.executemany(
+                "INSERT OR IGNORE INTO observation VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [_to_row(event, each, seq) for each in event.observations],
+            )
+            return
+        number = event.number if isinstance(event, JobEvent) else None
+        body = json.dumps(to_fields(event), ensure_ascii=False, separators=(",", ":"))
+        self._connection.execute(
+            "INSERT INTO event VALUES (?, ?, ?, ?, ?)",
+            (seq, event.at, type(event).__name__, number, body),
+        )
+
+    def read(self, until: int | None = None) -> Iterator[AnyEvent]:
+        """The events in an order that folds to the state, up to and including number `until`.
+
+        Observations of one job that nothing else about it came between are read as one event: the
+        state is the same, and a long journal reads many times faster.
+
+        Raises:
+            HptError: the journal is damaged, or was written by a newer hpt.
+        """
+        last = self._next_seq if until is None else until
+        try:
+            waiting = self._read_observations(last)
+            rows = self._connection.execute(
+                "SELECT seq, at, type, job, body FROM event WHERE seq <= ? ORDER BY seq", (last,)
+            )
+            for seq, at, kind, number, body in rows:
+                if number is not None:
+                    yield from waiting.take(number, seq)
+                yield from_fields(kind, at, number, json.loads(body))
+            yield from waiting.take_all()
+        except (sqlite3.DatabaseError, KeyError, TypeError, ValueError) as error:
+            raise HptError.of(
+                "journal-damaged",
+                f"the journal cannot be read: {type(error).__name__}: {error}",
+                "was it edited, or written by a newer hpt?",
+            ) from error
+
+    def _read_observations(self, last: int) -> _Waiting:
+        rows = self._connection.execute(
+            "SELECT job, attempt, metric, offset, step, value, seq, at FROM observation"
+            " WHERE seq <= ? ORDER BY job, seq, offset",
+            (last,),
+        )
+        return _Waiting(rows.fetchall())
+
+    def planned_seq(self, number: int) -> int:
+        """The number of the event that planned a job."""
+        query = "SELECT seq FROM event WHERE type = 'JobPlanned' AND job = ?"
+        return int(self._connection.execute(query, (number,)).fetchone()[0])
+
+    def state(self, until: int | None = None) -> TuningState:
+        """The fold of the events, up to and including number `until`."""
+        state = TuningState()
+        for event in self.read(until):
+            state = fold(state, event)
+        return state
+
+
+class _Waiting:
+    """Observations that have not been handed out yet, by job, in the order they were made."""
+
+    def __init__(self, rows: list[tuple[int, int, str, int, float, float | None, int, float]]):
+        self._rows: dict[int, list[tuple[int, float, int, Observation]]] = {}
+        for job, attempt, metric, offset, step, value, seq, at in reversed(rows):
+            number = math.nan if value is None else value
+            entry = (seq, at, attempt, Observation(metric, offset, step, number))
+            self._rows.setdefault(job, []).append(entry)
+
+    def take(self, job: int, before: int) -> Iterator[ObservationsRead]:
+        """What was observed of a job before event number `before`."""
+        rows = self._rows.get(job, [])
+        taken: list[Observation] = []
+        attempt, latest = 0, 0.0
+        while rows and rows[-1][0] < before:
+            _, at, attempt, observation = rows.pop()
+            latest = max(latest, at)
+            taken.append(observation)
+        if taken:
+            yield ObservationsRead(
+                at=latest, number=job, attempt=attempt, observations=tuple(taken)
+            )
+
+    def take_all(self) -> Iterator[ObservationsRead]:
+        """What is left."""
+        for job, rows in list(self._rows.items()):
+            if rows:
+                yield from self.take(job, rows[0][0] + 1)
+
+
+def _to_row(event: ObservationsRead, each: Observation, seq: int) -> tuple[object, ...]:
+    value = None if math.isnan(each.value) else each.value
+    return (
+        event.number,
+        event.attempt,
+        each.metric,
+        each.offset,
+        each.step,
+        value,
+        seq,
+        event.at,
+    )
+
+
+def create_journal(path: Path, first: TuningJobCreated) -> None:
+    """Make a journal that holds its first event: whole under its name, or not there at all.
+
+    Raises:
+        HptError: it cannot be written.
+    """
+    temporary = path.with_suffix(".new")
+    temporary.unlink(missing_ok=True)
+    try:
+        connection = sqlite3.connect(temporary, isolation_level=None)
+        connection.executescript(resources.files("hpt_cli").joinpath("schema.sql").read_text())
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        with Journal(connection) as journal:
+            journal.append([first])
+        os.replace(temporary, path)
+    except (sqlite3.OperationalError, OSError) as error:
+        raise HptError.of("journal-write", f"{path} cannot be made: {error}") from error
+
+
+def open_journal(path: Path, *, write: bool = False) -> Journal:
+    """Open a journal, for reading unless told otherwise. Readers never disturb the writer.
+
+    Raises:
+        HptError: it is not a journal, or one that a newer hpt has written.
+    """
+    try:
+        connection = _connect(path, write=write)
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > SCHEMA_VERSION:
+            connection.close()
+            raise HptError.of(
+                "journal-newer",
+                f"{path} was written by a newer hpt (schema {version}; this one knows"
+                f" {SCHEMA_VERSION})",
+                "upgrade hpt; the file is untouched",
+            )
+        return Journal(connection)
+    except sqlite3.DatabaseError as error:
+        raise HptError.of("journal-damaged", f"{path} is not a journal: {error}") from error
+
+
+def _connect(path: Path, *, write: bool) -> sqlite3.Connection:
+    mode = "rw" if write else "ro"
+    uri = f"{path.resolve().as_uri()}?mode={mode}"
+    connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+    if write:
+        connection.execute("PRAGMA journal_mode = TRUNCATE")
+        connection.execute("PRAGMA synchronous = FULL")
+        return connection
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError:
+        # A tuner died while it wrote: only a connection that may write can roll that back.
+        connection.close()
+        connection = sqlite3.connect(
+            f"{path.resolve().as_uri()}?mode=rw", uri=True, timeout=BUSY_SECONDS
+        )
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        connection.execute("PRAGMA query_only = ON")
+    return connection

@@ -1,0 +1,93 @@
+"""How numbers, times and hyperparameters are put into words, everywhere the same."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from hpt_cli.core.hyperparameters import Value
+
+BARS = "▁▂▃▄▅▆▇█"
+NOTHING = "–"
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def format_number(value: float | None, digits: int = 4) -> str:
+    """A number with sensible digits."""
+    if value is None:
+        return NOTHING
+    if math.isfinite(value) and value == int(value) and abs(value) < 1e6:
+        return str(int(value))
+    return f"{value:.{digits}g}"
+
+
+def format_seconds(seconds: float | None) -> str:
+    """A duration: `0.4 s`, `12 s`, `3 min 05 s`, `2 h 48 min`, `3 d 4 h`."""
+    if seconds is None:
+        return NOTHING
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def format_time(seconds: float | None) -> str | None:
+    """A moment in ISO 8601, UTC."""
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+
+
+def format_hyperparameters(hyperparameters: Mapping[str, Value]) -> str:
+    """`name=value` for each, with values cut to four digits."""
+    return " ".join(f"{name}={format_setting(value)}" for name, value in hyperparameters.items())
+
+
+def format_setting(value: Value) -> str:
+    """One hyperparameter's value, short."""
+    return format_number(value) if isinstance(value, (int, float)) else plain(value)
+
+
+def draw_sparkline(values: Sequence[float], width: int) -> str:
+    """A curve as one line of bars; what is not finite is a gap."""
+    if len(values) > width:
+        values = [values[round(i * (len(values) - 1) / (width - 1))] for i in range(width)]
+    finite = [value for value in values if math.isfinite(value)]
+    if not finite:
+        return "×" * len(values)
+    low, high = min(finite), max(finite)
+    scale = (len(BARS) - 1) / (high - low) if high > low else 0.0
+    return "".join(
+        BARS[round((value - low) * scale)] if math.isfinite(value) else "×" for value in values
+    )
+
+
+def plain(text: str) -> str:
+    """Text that cannot drive a terminal: without control characters."""
+    return _CONTROL.sub("�", text)
+
+
+def count(number: int, thing: str) -> str:
+    """`1 job`, `2 jobs`."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def to_json_value(value: Any) -> Any:
+    """The same value in JSON's terms: what is not finite becomes null."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {key: to_json_value(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_json_value(each) for each in value]
+    return value

@@ -1,0 +1,146 @@
+"""YAML -> TuningSpec, with every mistake in its place."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hpt_cli.errors import Problem, UsageError
+from hpt_cli.specfile import parse_spec, read_spec
+
+GOOD = """\
+name: good
+command: train --lr {lr} --opt {opt}
+hyperparameter_ranges:
+  lr: {type: Continuous, min_value: 1e-4, max_value: "1.0", scaling_type: Logarithmic}
+  opt: {type: Categorical, values: [yes, no, on, 3, 0.5]}
+static_hyperparameters: {epochs: 10}
+metric_definitions:
+  - {name: loss, regex: 'loss=({num})'}
+objective_metric_name: loss
+objective_type: Minimize
+max_jobs: 10
+early_stopping_type: Off
+"""
+
+
+def problems(text: str) -> list[Problem]:
+    with pytest.raises(UsageError) as caught:
+        parse_spec(text, "spec.yaml")
+    return list(caught.value.problems)
+
+
+def only_problem(old: str, new: str) -> Problem:
+    assert old in GOOD
+    (problem,) = problems(GOOD.replace(old, new))
+    return problem
+
+
+def test_what_yaml_1_1_would_twist_means_what_it_says() -> None:
+    spec = parse_spec(GOOD, "spec.yaml")
+    ranges = spec.hyperparameter_ranges
+    assert spec.early_stopping_type == "Off"
+    assert ranges["lr"].min_value == 1e-4  # type: ignore[union-attr]
+    assert ranges["lr"].max_value == 1.0  # type: ignore[union-attr]
+    assert ranges["opt"].values == ("yes", "no", "on", 3, 0.5)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "column", "words"),
+    [
+        ("max_jobs: 10", "max_jbos: 10", 11, 1, "did you mean 'max_jobs'?"),
+        ("max_jobs: 10", "max_jobs: ten", 11, 11, "a whole number is needed, not 'ten'"),
+        ("max_jobs: 10", "max_jobs: 0", 11, 11, "must be at least 1"),
+        ("1e-4", "2", 4, 37, "min_value 2 is larger than max_value 1"),
+        ("1e-4", "0", 4, 37, "must lie above 0"),
+        ("Logarithmic}", "ReverseLogarithmic}", 4, 54, "0 ≤ x < 1"),
+        ("Logarithmic}", "Log}", 4, 75, "did you mean 'Logarithmic'?"),
+        ("type: Continuous", "type: Continous", 4, 14, "did you mean 'Continuous'?"),
+        ("min_value: 1e-4", "min: 1e-4", 4, 3, "min_value"),
+        ("loss=({num})'", "loss=({num}'", 8, 25, "does not compile"),
+        ("loss=({num})'", "loss='", 8, 25, "no group"),
+        ("loss=({num})'", "(.*)'", 8, 25, "match nothing"),
+        ("objective_metric_name: loss", "objective_metric_name: los", 9, 24, "'loss'?"),
+        ("{lr}", "{lrr}", 2, 10, "did you mean 'lr'?"),
+        ("Minimize", "minimise", 10, 17, "did you mean 'Minimize'?"),
+        ("name: good", "name: go_od", 1, 7, "a-z"),
+        ("{epochs: 10}", "{lr: 10}", 6, 30, "can be one of the two"),
+        ("max_jobs: 10", "max_jobs: 10\nmax_jobs: 11", 12, 1, "stands twice; first on line 11"),
+        ("[yes, no, on, 3, 0.5]", "[a, a]", 5, 28, "listed twice: a"),
+    ],
+)
+def test_mistakes_are_shown_in_their_place(
+    old: str, new: str, line: int, column: int, words: str
+) -> None:
+    found = problems(GOOD.replace(old, new))
+    shown = [f"{each.place}: {each.message} {each.hint}" for each in found]
+    assert any(
+        text.startswith(f"spec.yaml:{line}:{column}:") and words in text for text in shown
+    ), shown
+
+
+def test_a_missing_field_is_named() -> None:
+    assert (
+        "objective_type: the field is missing"
+        in only_problem("objective_type: Minimize\n", "").message
+    )
+
+
+def test_all_mistakes_come_at_once_in_the_order_of_the_file() -> None:
+    text = GOOD.replace("{lr}", "{x}").replace("1e-4", "2").replace("10\nearly", "x\nearly")
+    lines = [each.place.line for each in problems(text) if each.place]
+    assert lines == [2, 4, 11]
+
+
+def test_more_than_thirty_ranges_are_too_many() -> None:
+    more = "".join(f"  p{i}: {{type: Integer, min_value: 1, max_value: 2}}\n" for i in range(31))
+    assert (
+        "at most 30"
+        in only_problem("hyperparameter_ranges:\n", f"hyperparameter_ranges:\n{more}").message
+    )
+
+
+def test_a_range_of_one_value_is_allowed() -> None:
+    parse_spec(GOOD.replace("1e-4", "1.0"), "spec.yaml")
+
+
+def test_what_is_not_yaml_is_said_with_its_place() -> None:
+    (problem,) = problems("name: [1, 2\ncommand: x")
+    assert problem.place is not None
+    assert problem.place.line == 2
+    assert problems("just text")[0].message == "a spec is a mapping of fields"
+
+
+def test_an_alias_bomb_is_refused() -> None:
+    layers = "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 9))
+    with pytest.raises(UsageError, match="unfolds"):
+        parse_spec("a0: &a0 [x]\n" + layers, "spec.yaml")
+
+
+def test_an_unreadable_file_is_an_error_not_a_traceback(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="No such file"):
+        read_spec(tmp_path / "none.yaml")
+    (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UsageError, match="UTF-8"):
+        read_spec(tmp_path / "bytes.yaml")
+
+
+def test_overrides_change_fields() -> None:
+    spec = parse_spec(GOOD, "spec.yaml", ["max_jobs=3", "name=other"])
+    assert (spec.max_jobs, spec.name) == (3, "other")
+
+
+@settings(max_examples=300)
+@given(st.data())
+def test_a_spec_with_a_damaged_line_is_an_error_or_a_spec(data: st.DataObject) -> None:
+    lines = GOOD.splitlines()
+    index = data.draw(st.integers(0, len(lines) - 1))
+    junk = st.text(st.sampled_from("{}[]:,'\"-&*!|>#%@ \tabc019."), max_size=12)
+    cut = data.draw(st.integers(0, len(lines[index])))
+    lines[index] = lines[index][:cut] + data.draw(junk) + lines[index][cut + 1 :]
+    with contextlib.suppress(UsageError):  # anything else is a bug
+        parse_spec("\n".join(lines), "spec.yaml")

@@ -1,0 +1,238 @@
+"""What every executor must do, against real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from hpt_cli.executors import (
+    EXECUTORS,
+    Executor,
+    Exited,
+    Handle,
+    Lost,
+    Order,
+    Outcome,
+    Running,
+    load_executor,
+)
+
+PATIENCE = 20.0
+
+
+@pytest.fixture(params=EXECUTORS)
+def executor(request: pytest.FixtureRequest) -> Executor:
+    return load_executor(request.param)
+
+
+@pytest.fixture
+def order(tmp_path: Path) -> Iterator[Callable[..., Order]]:
+    """Makes orders for Python code, and leaves no process behind."""
+    directory = tmp_path / "a1"
+
+    def make(code: str, **environment: str) -> Order:
+        return Order(
+            argv=[sys.executable, "-c", code],
+            environment={**os.environ, "HPT_ATTEMPT_DIR": str(directory), **environment},
+            working_directory=tmp_path,
+            directory=directory,
+        )
+
+    yield make
+    for process in find_marked(directory):
+        process.kill()
+
+
+def find_marked(directory: Path) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("HPT_ATTEMPT_DIR") == str(directory):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def wait_until(is_done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not is_done():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
+
+
+def wait_for_end(executor: Executor, handle: Handle) -> Outcome:
+    wait_until(lambda: not isinstance(executor.poll([handle])[0], Running))
+    return executor.poll([handle])[0]
+
+
+def wait_for_output(order: Order, text: str) -> None:
+    log = order.directory / "output.log"
+    wait_until(lambda: log.exists() and text in log.read_text())
+
+
+def test_output_and_exit_code_are_kept(executor: Executor, order: Callable[..., Order]) -> None:
+    asked = order(
+        "import sys; print('out', flush=True); print('err', file=sys.stderr);"
+        "print(repr(sys.stdin.read())); sys.exit(7)"
+    )
+    before = time.time()
+    outcome = wait_for_end(executor, executor.launch(asked))
+    assert isinstance(outcome, Exited)
+    assert outcome.exit_code == 7
+    assert before <= outcome.ended_at <= time.time()
+    assert (asked.directory / "output.log").read_text().splitlines() == ["out", "err", "''"]
+
+
+def test_a_signal_is_a_negative_exit_code(executor: Executor, order: Callable[..., Order]) -> None:
+    outcome = wait_for_end(executor, executor.launch(order("import os; os.kill(os.getpid(), 11)")))
+    assert isinstance(outcome, Exited)
+    assert outcome.exit_code == -signal.SIGSEGV
+
+
+def test_a_command_that_is_not_there_says_so(
+    executor: Executor, order: Callable[..., Order]
+) -> None:
+    asked = order("")
+    missing = Order(
+        ["/no/such/program"], asked.environment, asked.working_directory, asked.directory
+    )
+    outcome = wait_for_end(executor, executor.launch(missing))
+    assert isinstance(outcome, Exited)
+    assert outcome.exit_code == 127
+    assert "cannot run '/no/such/program'" in (asked.directory / "output.log").read_text()
+
+
+def test_stop_is_gentle_and_force_is_not(executor: Executor, order: Callable[..., Order]) -> None:
+    asked = order(
+        "import signal, time; signal.signal(signal.SIGTERM, lambda *_: print('no', flush=True));"
+        "print('ready', flush=True)\nwhile True: time.sleep(0.05)"
+    )
+    handle = executor.launch(asked)
+    wait_for_output(asked, "ready")
+    executor.stop(handle, force=False)
+    wait_for_output(asked, "no")
+    assert isinstance(executor.poll([handle])[0], Running)
+    executor.stop(handle, force=True)
+    assert not isinstance(wait_for_end(executor, handle), Running)
+    assert executor.sweep(handle, 0) == []
+
+
+def test_a_stopped_command_s_exit_code_is_its_own(
+    executor: Executor, order: Callable[..., Order]
+) -> None:
+    asked = order("import time; print('ready', flush=True); time.sleep(60)")
+    handle = executor.launch(asked)
+    wait_for_output(asked, "ready")
+    executor.stop(handle, force=False)
+    outcome = wait_for_end(executor, handle)
+    assert isinstance(outcome, Exited)
+    assert outcome.exit_code == -signal.SIGTERM
+
+
+CHILDREN = """
+import os, subprocess, sys, time
+child = "import time; print('child', flush=True); time.sleep(60)"
+deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN);" + child
+subprocess.Popen([sys.executable, "-c", child])
+subprocess.Popen([sys.executable, "-c", deaf])
+subprocess.Popen([sys.executable, "-c", child], start_new_session=True)
+subprocess.Popen([sys.executable, "-c", deaf], start_new_session=True)
+time.sleep(60)
+"""
+
+
+def test_no_child_survives_a_stop(executor: Executor, order: Callable[..., Order]) -> None:
+    asked = order(CHILDREN)
+    handle = executor.launch(asked)
+    log = asked.directory / "output.log"
+    wait_until(lambda: log.exists() and log.read_text().count("child") == 4)
+    executor.stop(handle, force=False)
+    wait_for_end(executor, handle)
+    killed = executor.sweep(handle, 0.2)
+    assert len(killed) == 2, "the two that ignore SIGTERM had to be killed"
+    assert find_marked(asked.directory) == []
+
+
+def test_an_attempt_is_found_again_by_its_directory(
+    executor: Executor, order: Callable[..., Order]
+) -> None:
+    asked = order("import time; print('ready', flush=True); time.sleep(60)")
+    assert executor.find(asked.directory) is None
+    handle = executor.launch(asked)
+    wait_for_output(asked, "ready")
+    found = executor.find(asked.directory)
+    assert found == handle
+    assert isinstance(executor.poll([found])[0], Running)
+    executor.stop(found, force=False)
+    wait_for_end(executor, handle)
+    assert executor.find(asked.directory) == handle
+
+
+def test_a_second_launch_into_a_directory_starts_nothing(
+    executor: Executor, order: Callable[..., Order]
+) -> None:
+    asked = order("import time; print('ready', flush=True); time.sleep(60)")
+    handle = executor.launch(asked)
+    wait_for_output(asked, "ready")
+    second = executor.launch(asked)
+    time.sleep(0.5)
+    assert (asked.directory / "output.log").read_text() == "ready\n"
+    assert executor.find(asked.directory) == handle
+    executor.stop(handle, force=True)
+    wait_for_end(executor, handle)
+    wait_for_end(executor, second)
+
+
+def test_an_attempt_that_vanished_is_lost(executor: Executor, order: Callable[..., Order]) -> None:
+    asked = order("import time; print('ready', flush=True); time.sleep(60)")
+    handle = executor.launch(asked)
+    wait_for_output(asked, "ready")
+    executor.stop(handle, force=True)
+    assert isinstance(wait_for_end(executor, handle), Lost)
+
+
+def test_somebody_else_s_process_is_never_signalled(
+    executor: Executor, order: Callable[..., Order]
+) -> None:
+    asked = order("import time; print('ready', flush=True); time.sleep(60)")
+    handle = executor.launch(asked)
+    wait_for_output(asked, "ready")
+    stale = {**handle, "identity": "another-boot:1", "directory": str(asked.directory) + "x"}
+    executor.stop(stale, force=True)
+    assert isinstance(executor.poll([stale])[0], Lost)
+    assert isinstance(executor.poll([handle])[0], Running)
+    executor.stop(handle, force=True)
+    wait_for_end(executor, handle)
+
+
+def test_an_attempt_outlives_its_tuner(order: Callable[..., Order], tmp_path: Path) -> None:
+    asked = order("import time; time.sleep(0.5); print('done')")
+    pid = os.fork()
+    if pid == 0:
+        load_executor("local").launch(asked)
+        os._exit(0)
+    os.waitpid(pid, 0)
+    executor = load_executor("local")
+    handle = executor.find(asked.directory)
+    assert handle is not None
+    assert wait_for_end(executor, handle) == executor.poll([handle])[0]
+    assert (asked.directory / "output.log").read_text() == "done\n"
+
+
+def test_a_working_directory_that_went_away_is_said(
+    executor: Executor, order: Callable[..., Order]
+) -> None:
+    asked = order("")
+    gone = Order(asked.argv, asked.environment, Path("/no/such/place"), asked.directory)
+    outcome = wait_for_end(executor, executor.launch(gone))
+    assert isinstance(outcome, Exited)
+    assert outcome.exit_code == 127
+    assert "/no/such/place" in (asked.directory / "output.log").read_text()
