@@ -313,7 +313,8 @@ class Runner:
                     self._executor.stop(self._handle(self._attempts[number]), force=False)
             case Kill(number):
                 attempt = self._attempts.get(number)
-                if attempt and now - attempt.killed_at > KILL_AGAIN_SECONDS:
+                is_alive = attempt is not None and attempt.outcome is None
+                if attempt and is_alive and now - attempt.killed_at > KILL_AGAIN_SECONDS:
                     attempt.killed_at = now
                     self._executor.stop(self._handle(attempt), force=True)
             case End(completion):

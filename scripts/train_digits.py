@@ -115,13 +115,15 @@ class Optimizer:
                 direction = gradient + MOMENTUM * self.mean
             case "rmsprop":
                 self.square = 0.9 * self.square + 0.1 * gradient**2
-                direction = gradient / (np.sqrt(self.square) + 1e-8)
+                scale: Floats = np.sqrt(self.square)
+                direction = gradient / (scale + np.float32(1e-8))
             case _:  # adam
                 self.mean = 0.9 * self.mean + 0.1 * gradient
                 self.square = 0.999 * self.square + 0.001 * gradient**2
-                mean = self.mean / (1 - 0.9**self.steps)  # both start at zero: undo that bias
-                square = self.square / (1 - 0.999**self.steps)
-                direction = mean / (np.sqrt(square) + 1e-8)
+                # Both averages start at zero: undo that bias.
+                mean = self.mean / np.float32(1 - 0.9**self.steps)
+                scale = np.sqrt(self.square / np.float32(1 - 0.999**self.steps))
+                direction = mean / (scale + np.float32(1e-8))
         return self.learning_rate * direction
 
 

@@ -1,0 +1,123 @@
+"""The real hpt, in a directory of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import yaml
+
+HPT = str(Path(sys.executable).parent / "hpt")
+TRAIN = Path(__file__).parent / "train.py"
+PATIENCE = 60.0
+
+
+def wait_until(is_done: Callable[[], bool], what: str = "it") -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not is_done():
+        assert time.monotonic() < deadline, f"{what} did not happen in {PATIENCE:.0f} s"
+        time.sleep(0.02)
+
+
+class Terminal:
+    """A working directory in which a user types commands."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.environment = {k: v for k, v in os.environ.items() if not k.startswith("HPT_")}
+        self._started: list[subprocess.Popen[str]] = []
+
+    def write_spec(self, name: str = "t", **changes: Any) -> str:
+        """Write a spec that runs train.py; the name of its file."""
+        options = changes.pop("options", "")
+        fields: dict[str, Any] = {
+            "name": name,
+            "command": f"{sys.executable} {TRAIN} --x {{x}} {options}",
+            "hyperparameter_ranges": {
+                "x": {"type": "Continuous", "min_value": 0.001, "max_value": 10}
+            },
+            "metric_definitions": [{"name": "loss", "regex": "loss=({num})"}],
+            "objective_metric_name": "loss",
+            "objective_type": "Minimize",
+            "strategy": "Random",
+            "max_jobs": 4,
+            "max_parallel_jobs": 2,
+            "stop_grace_seconds": 5,
+        }
+        path = self.directory / f"{name}.yaml"
+        path.write_text(yaml.safe_dump(fields | changes))
+        return path.name
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start hpt, and let it run."""
+        process = subprocess.Popen(
+            [HPT, *arguments],
+            cwd=self.directory,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._started.append(process)
+        return process
+
+    def hpt(self, *arguments: str, code: int = 0) -> str:
+        """Run hpt to its end; what it printed on both outputs."""
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=PATIENCE)
+        assert process.returncode == code, f"exit code {process.returncode}:\n{out}\n{err}"
+        assert "Traceback (most" not in err
+        return out + err
+
+    def json(self, *arguments: str) -> Any:
+        """Run hpt with --json; the document on its standard output."""
+        process = self.start(*arguments, "--json")
+        out, err = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0, err
+        return json.loads(out)
+
+    def log(self, name: str, number: int, attempt: int = 1) -> Path:
+        return (
+            self.directory / ".hpt" / name / "jobs" / f"{number:04d}" / f"a{attempt}" / "output.log"
+        )
+
+    def wait_for_log(self, name: str, number: int, text: str, attempt: int = 1) -> None:
+        path = self.log(name, number, attempt)
+        wait_until(lambda: path.exists() and text in path.read_text(), f"{text!r} in {path}")
+
+    def find_processes(self) -> list[psutil.Process]:
+        """Every process that belongs to a training job of this directory."""
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                mark = process.environ().get("HPT_JOB_DIR", "")
+                if mark.startswith(str(self.directory)) and process.status() != "zombie":
+                    found.append(process)
+        return found
+
+    def close(self) -> None:
+        for process in self._started:
+            if process.poll() is None:
+                process.send_signal(signal.SIGKILL)
+            process.communicate()
+        for each in self.find_processes():
+            with contextlib.suppress(psutil.Error):
+                each.kill()
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    terminal = Terminal(tmp_path)
+    yield terminal
+    terminal.close()

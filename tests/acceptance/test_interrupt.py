@@ -1,0 +1,224 @@
+"""Nothing is lost: kill -9, Ctrl-C, and what other terminals ask for."""
+
+from __future__ import annotations
+
+import re
+import signal
+import sqlite3
+import sys
+import time
+from typing import Any
+
+import pytest
+
+from tests.acceptance.conftest import TRAIN, Terminal, wait_until
+
+
+def read_logged_values(terminal: Terminal, name: str, number: int, attempt: int) -> list[float]:
+    text = terminal.log(name, number, attempt).read_text()
+    return [float(value) for value in re.findall(r"loss=([\d.e-]+)", text)]
+
+
+def check_complete(terminal: Terminal, name: str, jobs: int, epochs: int) -> list[dict[str, Any]]:
+    """All jobs Completed, each observation of the logs in the journal once."""
+    rows: list[dict[str, Any]] = terminal.json("jobs", name, "--curves")
+    assert [row["training_job_number"] for row in rows] == list(range(1, jobs + 1))
+    assert {row["training_job_status"] for row in rows} == {"Completed"}
+    for row in rows:
+        logged = read_logged_values(terminal, name, row["training_job_number"], row["attempts"])
+        assert [value for _, value in row["curve"]] == logged
+        assert len(logged) == epochs
+    connection = sqlite3.connect(terminal.directory / ".hpt" / name / "journal.sqlite")
+    repeated = connection.execute(
+        "SELECT job, json_extract(body, '$.attempt') AS attempt, count(*) FROM event"
+        " WHERE type = 'JobExited' GROUP BY job, attempt HAVING count(*) > 1"
+    ).fetchall()
+    connection.close()
+    assert repeated == []
+    return rows
+
+
+@pytest.mark.parametrize("moment", [0.3, 0.7, 1.0, 1.4, 1.8, 2.3])
+def test_kill_9_and_resume(terminal: Terminal, moment: float) -> None:
+    run = terminal.start("run", terminal.write_spec(max_jobs=6, options="--seconds 0.15"))
+    wait_until(lambda: (terminal.directory / ".hpt/t/journal.sqlite").exists(), "the journal")
+    time.sleep(moment)
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    finished = [
+        row for row in terminal.json("jobs", "t") if row["training_job_status"] == "Completed"
+    ]
+    terminal.hpt("resume", "t")
+    rows = check_complete(terminal, "t", jobs=6, epochs=4)
+    assert {row["attempts"] for row in rows} == {1}, "the jobs lived on and were taken over"
+    after = {row["training_job_number"]: row for row in rows}
+    for row in finished:
+        assert after[row["training_job_number"]]["training_end_time"] == row["training_end_time"]
+
+
+def test_kill_9_again_and_again(terminal: Terminal) -> None:
+    process = terminal.start("run", terminal.write_spec(max_jobs=5, options="--seconds 0.1"))
+    wait_until(lambda: (terminal.directory / ".hpt/t/journal.sqlite").exists(), "the journal")
+    for pause in (0.2, 0.9, 0.5, 1.1):
+        time.sleep(pause)
+        process.kill()
+        process.wait()
+        process = terminal.start("resume", "t")
+    assert process.wait(60) == 0
+    check_complete(terminal, "t", jobs=5, epochs=4)
+
+
+@pytest.mark.parametrize("strategy", ["Random", "Bayesian"])
+def test_a_resumed_search_is_the_undisturbed_one(terminal: Terminal, strategy: str) -> None:
+    fields: dict[str, Any] = {"strategy": strategy, "max_jobs": 7, "max_parallel_jobs": 1}
+    terminal.hpt("run", terminal.write_spec("whole", options="--seconds 0.01", **fields))
+    process = terminal.start("run", terminal.write_spec("cut", options="--seconds 0.05", **fields))
+    terminal.wait_for_log("cut", 2, "epoch=2")
+    process.kill()
+    process.wait()
+    terminal.hpt("resume", "cut")
+    whole = [row["hyperparameters"] for row in terminal.json("jobs", "whole")]
+    assert [row["hyperparameters"] for row in terminal.json("jobs", "cut")] == whole
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_job_is_resumed_with_its_hyperparameters(
+    terminal: Terminal, number: signal.Signals, code: int
+) -> None:
+    run = terminal.start("run", terminal.write_spec(options="--seconds 0.2"))
+    terminal.wait_for_log("t", 2, "epoch=1")
+    run.send_signal(number)
+    _, err = run.communicate(timeout=60)
+    assert run.returncode == code
+    assert err.rstrip().endswith("hpt resume t")
+    assert terminal.find_processes() == []
+    before = terminal.json("jobs", "t")
+    assert terminal.json("show", "t")["tuning_job_status"] == "Stopped"
+    assert {row["training_job_status"] for row in before} == {"InProgress"}
+    terminal.hpt("resume", "t")
+    rows = check_complete(terminal, "t", jobs=4, epochs=4)
+    assert [row["attempts"] for row in rows] == [2, 2, 1, 1]
+    for old, new in zip(before, rows, strict=False):
+        assert old["hyperparameters"] == new["hyperparameters"]
+    assert "attempt 2" in terminal.log("t", 1, attempt=2).read_text()
+
+
+def test_ctrl_c_twice_kills_what_will_not_end(terminal: Terminal) -> None:
+    spec = terminal.write_spec(options="--mode deaf --epochs 1000", stop_grace_seconds=1000)
+    run = terminal.start("run", spec)
+    terminal.wait_for_log("t", 2, "epoch=1")
+    run.send_signal(signal.SIGINT)
+    terminal.wait_for_log("t", 1, "not now")
+    assert run.poll() is None
+    run.send_signal(signal.SIGINT)
+    assert run.wait(60) == 130
+    assert terminal.find_processes() == []
+
+
+def test_two_tuners_on_one_name(terminal: Terminal) -> None:
+    spec = terminal.write_spec(options="--epochs 1000")
+    run = terminal.start("run", spec)
+    terminal.wait_for_log("t", 1, "epoch=1")
+    for arguments in (["resume", "t"], ["run", spec]):
+        text = terminal.hpt(*arguments, code=1)
+        assert f"is being tuned by process {run.pid}" in text
+        assert "hpt stop t" in text
+    terminal.hpt("stop", "t")
+    assert run.wait(60) == 1
+    assert terminal.json("show", "t")["tuning_job_status"] == "Stopped"
+
+
+def test_stop_ends_for_good_and_keeps_last_values(terminal: Terminal) -> None:
+    run = terminal.start("run", terminal.write_spec(options="--epochs 1000"))
+    terminal.wait_for_log("t", 2, "epoch=2")
+    terminal.hpt("stop", "t")
+    assert run.wait(60) == 1
+    rows = terminal.json("jobs", "t")
+    assert {row["stop_reason"] for row in rows} == {"StoppedByUser"}
+    assert all(row["final_objective_value"] is not None for row in rows)
+    assert terminal.find_processes() == []
+
+
+def test_stop_after_kill_9_ends_what_lived_on(terminal: Terminal) -> None:
+    run = terminal.start("run", terminal.write_spec(options="--epochs 1000"))
+    terminal.wait_for_log("t", 2, "epoch=1")
+    run.kill()
+    run.wait()
+    assert len(terminal.find_processes()) > 0
+    assert "no tuner is at work" in terminal.hpt("show", "t")
+    terminal.hpt("stop", "t")
+    assert terminal.find_processes() == []
+    assert terminal.json("show", "t")["tuning_job_status"] == "Stopped"
+
+
+def test_one_training_job_can_be_stopped(terminal: Terminal) -> None:
+    spec = terminal.write_spec(options="--epochs 1000", max_jobs=2)
+    run = terminal.start("run", spec)
+    terminal.wait_for_log("t", 2, "epoch=1")
+    terminal.hpt("stop", "t", "2")
+    statuses = [row["training_job_status"] for row in terminal.json("jobs", "t")]
+    assert statuses == ["InProgress", "Stopped"]
+    terminal.hpt("stop", "t", "t-0001")
+    assert run.wait(60) == 0
+
+
+def test_children_of_every_kind_are_gone_after_a_stop(terminal: Terminal) -> None:
+    spec = terminal.write_spec(
+        options="--mode children --epochs 1000", max_parallel_jobs=1, stop_grace_seconds=0.5
+    )
+    run = terminal.start("run", spec)
+    log = terminal.log("t", 1)
+    wait_until(lambda: log.exists() and log.read_text().count("child up") == 4, "children")
+    run.send_signal(signal.SIGINT)
+    run.wait(60)
+    assert terminal.find_processes() == []
+    notes = terminal.json("jobs", "t")[0]["notes"]
+    assert len(notes) == 2
+    assert all("outlived the job, killed: " in note for note in notes)
+
+
+def test_a_program_that_ignores_sigterm_is_killed_after_its_grace(terminal: Terminal) -> None:
+    spec = terminal.write_spec(
+        options="--mode deaf --epochs 1000",
+        max_job_runtime_seconds=0.5,
+        stop_grace_seconds=0.5,
+        max_jobs=1,
+    )
+    terminal.hpt("run", spec)
+    (row,) = terminal.json("jobs", "t")
+    assert (row["training_job_status"], row["stop_reason"]) == ("Stopped", "MaxRuntimeExceeded")
+    assert "not now" in terminal.log("t", 1).read_text()
+
+
+def test_a_program_that_prints_no_metric(terminal: Terminal) -> None:
+    text = terminal.hpt("run", terminal.write_spec(options="--mode silent", max_jobs=1))
+    (row,) = terminal.json("jobs", "t")
+    assert (row["training_job_status"], row["objective_status"]) == ("Completed", "Failed")
+    assert "it printed no value of loss" in text
+    assert "epoch 1 training Loss 0.5" in text
+
+
+def test_five_failures_end_the_tuning_job_and_show_why(terminal: Terminal) -> None:
+    spec = terminal.write_spec(options="--mode fail", max_jobs=20, max_parallel_jobs=1)
+    text = terminal.hpt("run", spec, code=1)
+    assert "exit code 3" in text
+    assert "CUDA out of memory" in text
+    shown = terminal.json("show", "t")
+    assert shown["tuning_job_status"] == "Failed"
+    assert shown["training_job_status_counters"]["failed"] == 5
+
+
+def test_single_failures_do_not_end_it(terminal: Terminal) -> None:
+    code = "import os, sys; print('loss=1'); sys.exit(os.environ['HPT_TRAINING_JOB'] == 't-0002')"
+    spec = terminal.write_spec(command=[sys.executable, "-c", code])
+    terminal.hpt("run", spec)
+    counts = terminal.json("show", "t")["training_job_status_counters"]
+    assert (counts["completed"], counts["failed"]) == (3, 1)
+
+
+def test_max_runtime_ends_the_tuning_job(terminal: Terminal) -> None:
+    spec = terminal.write_spec(options="--epochs 1000", max_runtime_seconds=4, max_jobs=50)
+    assert "max_runtime_seconds (4) reached" in terminal.hpt("run", spec)
+    rows = terminal.json("jobs", "t")
+    assert {row["stop_reason"] for row in rows} == {"TuningJobFinished"}
+    assert TRAIN.exists()

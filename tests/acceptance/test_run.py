@@ -1,0 +1,280 @@
+"""Whole tuning jobs through the real command."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import pty
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.conftest import HPT, TRAIN, Terminal, wait_until
+
+ISO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00")
+
+
+def test_a_whole_tuning_job(terminal: Terminal) -> None:
+    text = terminal.hpt("run", terminal.write_spec())
+    assert "t-0001 started: x=" in text
+    assert "Completed: max_jobs (4) reached" in text
+
+    shown = terminal.json("show", "t")
+    assert shown["tuning_job_name"] == "t"
+    assert shown["tuning_job_status"] == "Completed"
+    assert shown["training_job_status_counters"] == {
+        "completed": 4,
+        "in_progress": 0,
+        "stopped": 0,
+        "failed": 0,
+    }
+    assert shown["objective_status_counters"] == {"succeeded": 4, "pending": 0, "failed": 0}
+    assert shown["completion_reason"] == "max_jobs (4) reached"
+    assert shown["tuning_time_seconds"] > 0
+
+    rows = terminal.json("jobs", "t", "--curves")
+    assert [row["training_job_name"] for row in rows] == [f"t-000{n}" for n in (1, 2, 3, 4)]
+    for row in rows:
+        assert row["final_objective_value"] == pytest.approx(
+            row["hyperparameters"]["x"] + 0.25, abs=1e-5
+        )
+        assert [step for step, _ in row["curve"]] == [1, 2, 3, 4]
+        assert row["epochs"] == 4
+        assert row["attempts"] == 1
+        assert ISO_TIME.fullmatch(row["training_start_time"])
+        assert ISO_TIME.fullmatch(row["training_end_time"])
+    total = sum(row["training_elapsed_time_seconds"] for row in rows)
+    assert shown["total_training_time_seconds"] == pytest.approx(total, abs=0.01)
+    best = min(rows, key=lambda row: row["final_objective_value"])
+    assert shown["best_training_job"]["training_job_name"] == best["training_job_name"]
+    assert terminal.json("list")[0]["best_training_job"] == best["training_job_name"]
+
+
+def test_at_most_max_parallel_jobs_run_at_once(terminal: Terminal) -> None:
+    terminal.hpt("run", terminal.write_spec(max_jobs=6, max_parallel_jobs=3))
+    rows = terminal.json("jobs", "t")
+    edges = [(row["training_start_time"], 1) for row in rows]
+    edges += [(row["training_end_time"], -1) for row in rows]
+    running = highest = 0
+    for _, change in sorted(edges):
+        running += change
+        highest = max(highest, running)
+    assert highest == 3
+
+
+def test_results_tables(terminal: Terminal) -> None:
+    terminal.hpt("run", terminal.write_spec())
+    rows = terminal.json("jobs", "t", "--top", "2")
+    values = [row["final_objective_value"] for row in terminal.json("jobs", "t")]
+    assert [row["final_objective_value"] for row in rows] == sorted(values)[:2]
+    by_x = [row["hyperparameters"]["x"] for row in terminal.json("jobs", "t", "--sort", "x")]
+    assert by_x == sorted(by_x)
+    assert terminal.json("jobs", "t", "--status", "Failed") == []
+    table = list(csv.DictReader(io.StringIO(terminal.hpt("jobs", "t", "--csv"))))
+    assert [float(row["final_objective_value"]) for row in table] == values
+    assert "★" in terminal.hpt("jobs", "t")
+    assert "did you mean 'objective'" in terminal.hpt("jobs", "t", "--sort", "objektive", code=2)
+    assert "did you mean 'Failed'" in terminal.hpt("jobs", "t", "--status", "failed", code=2)
+
+
+def test_the_best_is_ready_to_paste(terminal: Terminal) -> None:
+    terminal.hpt(
+        "run",
+        terminal.write_spec(options="--epochs {epochs}", static_hyperparameters={"epochs": 2}),
+    )
+    best = terminal.json("best", "t")
+    line = terminal.hpt("best", "t", "--command").strip()
+    assert line == best["command"]
+    printed = subprocess.run(line, shell=True, capture_output=True, text=True, check=True).stdout
+    assert printed.splitlines()[-1].endswith(f"loss={best['final_objective_value']:.6f}")
+
+
+def test_logs_by_number_and_by_name(terminal: Terminal) -> None:
+    terminal.hpt("run", terminal.write_spec(max_jobs=1))
+    text = terminal.log("t", 1).read_text()
+    assert terminal.hpt("logs", "t", "1") == text == terminal.hpt("logs", "t", "t-0001")
+    assert "has no training job '9'" in terminal.hpt("logs", "t", "9", code=2)
+
+
+def test_logs_follow_until_the_end(terminal: Terminal) -> None:
+    run = terminal.start("run", terminal.write_spec(max_jobs=1, options="--epochs 20"))
+    terminal.wait_for_log("t", 1, "epoch=1 ")
+    text = terminal.hpt("logs", "t", "1", "--follow")
+    assert "epoch=20 " in text
+    assert run.wait(60) == 0
+
+
+def test_early_stopping_in_real_life(terminal: Terminal) -> None:
+    spec = terminal.write_spec(
+        max_jobs=24, early_stopping_type="Auto", options="--epochs 12 --seconds 0.04"
+    )
+    terminal.hpt("run", spec)
+    rows = terminal.json("jobs", "t")
+    stopped = [row for row in rows if row["stop_reason"] == "EarlyStopped"]
+    assert stopped
+    for row in stopped:
+        assert row["training_job_status"] == "Stopped"
+        assert row["objective_status"] == "Succeeded"
+        assert row["final_objective_value"] is not None
+        assert 1 <= row["epochs"] < 12
+        assert row["stop_explanation"]
+    assert terminal.json("show", "t")["training_job_status_counters"]["stopped"] == len(stopped)
+    terminal.hpt("run", terminal.write_spec("off", max_jobs=2))
+    compared = terminal.json("compare", "off", "t")
+    assert compared[1]["stopped_training_jobs"] == [row["training_job_name"] for row in stopped]
+    text = terminal.hpt("compare", "off", "t")
+    assert "total training time" in text
+    assert "Top 5 training jobs of t" in text
+
+
+def test_a_training_job_sees_the_contract_s_environment(terminal: Terminal) -> None:
+    code = (
+        "import json, os; e = os.environ; print(json.dumps({k: v for k, v in e.items()"
+        " if k.startswith(('HPT_', 'SM_', 'MY_', 'PYTHONUNBUFFERED'))})); print('loss=1')"
+    )
+    spec = terminal.write_spec(
+        command=["python3", "-c", code],
+        max_jobs=1,
+        environment={"MY_OWN": 3},
+        static_hyperparameters={"epochs": 2},
+    )
+    terminal.hpt("run", spec)
+    import json
+
+    seen = json.loads(terminal.log("t", 1).read_text().splitlines()[0])
+    hyperparameters = json.loads(seen["HPT_HYPERPARAMETERS"])
+    job_dir = terminal.directory / ".hpt/t/jobs/0001"
+    assert set(hyperparameters) == {"x", "epochs"}
+    assert seen["SM_HPS"] == seen["HPT_HYPERPARAMETERS"]
+    assert seen["SM_HP_EPOCHS"] == "2"
+    assert seen["HPT_TUNING_JOB"] == "t"
+    assert seen["HPT_TRAINING_JOB"] == "t-0001"
+    assert Path(seen["HPT_JOB_DIR"]) == job_dir
+    assert Path(seen["HPT_CHECKPOINT_DIR"]).is_dir()
+    assert seen["HPT_ATTEMPT"] == "1"
+    assert seen["PYTHONUNBUFFERED"] == "1"
+    assert seen["MY_OWN"] == "3"
+
+
+def test_a_small_space_is_tried_once_and_then_done(terminal: Terminal) -> None:
+    for strategy in ("Random", "Bayesian"):
+        spec = terminal.write_spec(
+            strategy.lower(),
+            strategy=strategy,
+            hyperparameter_ranges={"x": {"type": "Categorical", "values": [1, 2, 3]}},
+            options="--epochs 1",
+            max_jobs=50,
+        )
+        assert "all 3 points" in terminal.hpt("run", spec)
+        rows = terminal.json("jobs", strategy.lower())
+        assert sorted(row["hyperparameters"]["x"] for row in rows) == [1, 2, 3]
+
+
+def test_mistakes_in_the_spec_come_all_at_once(terminal: Terminal) -> None:
+    name = terminal.write_spec(max_job=3, objective_metric_name="los", early_stopping_type="Of")
+    text = terminal.hpt("run", name, code=2)
+    assert re.search(r"t\.yaml:\d+:1: error\[field-unknown\].*'max_job'", text)
+    assert "did you mean 'max_jobs'?" in text
+    assert "did you mean 'loss'?" in text
+    assert "did you mean 'Off'?" in text
+    assert not (terminal.directory / ".hpt").exists()
+
+
+def test_unknown_commands_and_names_are_usage_errors(terminal: Terminal) -> None:
+    terminal.hpt("rnu", code=2)
+    assert "there is none yet" in terminal.hpt("show", "t", code=2)
+    assert "No such file" in terminal.hpt("run", "none.yaml", code=2)
+
+
+def test_a_name_is_used_once(terminal: Terminal) -> None:
+    spec = terminal.write_spec(max_jobs=1)
+    terminal.hpt("run", spec)
+    assert "exists already" in terminal.hpt("run", spec, code=2)
+    terminal.hpt("run", spec, "--name", "other")
+    assert len(terminal.json("list")) == 2
+    assert "is Completed" in terminal.hpt("resume", "t")
+
+
+def test_a_home_elsewhere(terminal: Terminal, tmp_path: Path) -> None:
+    spec = terminal.write_spec(max_jobs=1)
+    terminal.hpt("run", spec, "--home", str(tmp_path / "elsewhere"))
+    assert terminal.json("list") == []
+    terminal.environment["HPT_HOME"] = str(tmp_path / "elsewhere")
+    assert len(terminal.json("list")) == 1
+
+
+def run_in_pty(terminal: Terminal, *arguments: str, act: Callable[[int, str], None]) -> str:
+    """Run hpt on a real terminal of 80 by 24; `act` sees its pid and what it has written."""
+    pid, descriptor = pty.fork()
+    if pid == 0:
+        os.chdir(terminal.directory)
+        environment = {**terminal.environment, "TERM": "xterm-256color", "COLUMNS": "80"}
+        environment |= {"LINES": "24"}
+        environment.pop("CI", None)
+        os.execve(HPT, [HPT, *arguments], environment)
+    text = ""
+    while True:
+        try:
+            data = os.read(descriptor, 65536)
+        except OSError:
+            break
+        if not data:
+            break
+        text += data.decode(errors="replace")
+        act(pid, text)
+    os.close(descriptor)
+    os.waitpid(pid, 0)
+    return text
+
+
+def test_the_live_screen_on_a_terminal(terminal: Terminal) -> None:
+    spec = terminal.write_spec(max_jobs=3, options="--epochs 10")
+    text = run_in_pty(terminal, "run", spec, act=lambda _pid, _text: None)
+    for words in ("hyperparameters", "2 InProgress", "best loss", "left", "▁"):
+        assert words in text
+
+
+def test_ctrl_c_on_a_terminal(terminal: Terminal) -> None:
+    pressed: list[float] = []
+
+    def press(pid: int, text: str) -> None:
+        if "2 InProgress" in text and not pressed:
+            pressed.append(time.monotonic())
+            os.kill(pid, signal.SIGINT)
+
+    spec = terminal.write_spec(options="--epochs 400")
+    text = run_in_pty(terminal, "run", spec, act=press)
+    assert text.rstrip().endswith("hpt resume t")
+    wait_until(lambda: terminal.find_processes() == [])
+
+
+def test_the_views_never_import_scikit_optimize(terminal: Terminal) -> None:
+    terminal.hpt("run", terminal.write_spec(max_jobs=1))
+    python = str(Path(HPT).parent / "python")
+    code = (
+        "import sys; sys.argv = ['hpt', *sys.argv[1:]]\n"
+        "from hpt_cli.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'skopt', 'sklearn', 'scipy', 'numpy'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    for arguments in (["--help"], ["list"], ["show", "t"], ["jobs", "t"], ["run", "--help"]):
+        subprocess.run(
+            [python, "-c", code, *arguments],
+            cwd=terminal.directory,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+
+
+def test_the_last_line_counts_without_its_ending(terminal: Terminal) -> None:
+    terminal.hpt("run", terminal.write_spec(max_jobs=1, options="--mode 'quiet end'"))
+    assert terminal.json("jobs", "t")[0]["final_objective_value"] == 0.125
+    assert TRAIN.exists()
