@@ -75,7 +75,7 @@ class PlainView(QuietView):
         for event in events:
             message = describe_event(state, event)
             if message:
-                elapsed = format_seconds(now - state.sessions[-1][0]) if state.sessions else ""
+                elapsed = format_seconds(now - state.started_at)
                 self._console.print(Text(f"[{elapsed:>6}] {message}"), soft_wrap=True)
 
 
@@ -190,7 +190,7 @@ def describe_event(state: TuningState, event: AnyEvent) -> str:
     """An event in a line for people; nothing for those that say nothing to them."""
     match event:
         case TunerStarted():
-            again = len(state.sessions) > 1
+            again = len(state.sessions) > 2
             return f"{'resuming' if again else 'tuning'} {state.spec['name']}"
         case TuningJobStopRequested(reason=reason):
             more = " (Ctrl-C again kills them)" if reason == "Interrupted" else ""

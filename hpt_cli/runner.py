@@ -4,6 +4,10 @@ One task owns everything that changes. It gathers what happened (logs grew, atte
 suggestion is ready, somebody asked for something), records it, folds it into the state, asks
 `decide` what to do, records the intent, and does it. Choosing hyperparameters and clearing up after
 a job run in threads, so that reading and killing never wait for them.
+
+An intent is on disk before its effect: a job is launched or stopped only after that was written.
+What was only seen (output, exits, launches) is written with the next intent, or half a second
+later: after a crash it would be seen again, in the files of the jobs.
 """
 
 from __future__ import annotations
@@ -52,6 +56,8 @@ POLL_SECONDS = 0.05
 """How often logs and attempts are looked at; half of it is the mean delay of an early stop."""
 
 KILL_AGAIN_SECONDS = 1.0
+WRITE_SECONDS = 0.5
+"""How long what was seen may wait to be written together; a write is some milliseconds of disk."""
 
 
 class View(Protocol):
@@ -103,6 +109,8 @@ class Runner:
         self._view = view
         self._clock = clock
         self._state = journal.state()
+        self._unwritten: list[AnyEvent] = []
+        self._written_at = time.monotonic()
         self._attempts: dict[int, _Attempt] = {}
         self._suggestion: asyncio.Task[AnyEvent] | None = None
         self._wake = asyncio.Event()
@@ -119,6 +127,7 @@ class Runner:
         self._listen()
         started = TunerStarted(at=self._clock(), pid=os.getpid(), host=socket.gethostname())
         self._record([started])
+        self._write()
         self._take_over()
         while True:
             self._record([*self._collect(), *self._answer_requests()])
@@ -127,8 +136,11 @@ class Runner:
             for command in commands:
                 self._act(command)
             if any(isinstance(command, End) for command in commands):
+                self._write()
                 self._discard_suggestion()
                 return self._state
+            if time.monotonic() - self._written_at >= WRITE_SECONDS:
+                self._write()
             if not any(isinstance(command, (Launch, Stop)) for command in commands):
                 await self._wait()
 
@@ -140,14 +152,17 @@ class Runner:
     # What happened
 
     def _record(self, events: list[AnyEvent]) -> None:
-        """Fold events, write them down, and show them."""
-        state = self._state
+        """Fold events, remember to write them, and show them."""
         for event in events:
-            state = fold(state, event)
-        if events:
-            self._journal.append(events)
-        self._state = state
-        self._view.show(state, events, self._clock())
+            self._state = fold(self._state, event)
+        self._unwritten += events
+        self._view.show(self._state, events, self._clock())
+
+    def _write(self) -> None:
+        """Write down what has been recorded; it is on disk when this returns."""
+        self._journal.append(self._unwritten)
+        self._unwritten = []
+        self._written_at = time.monotonic()
 
     def _collect(self) -> list[AnyEvent]:
         """What logs, attempts and the strategy have to tell since the last time."""
@@ -309,6 +324,7 @@ class Runner:
                     evidence=dict(verdict.evidence) if verdict else {},
                 )
                 self._record([event])
+                self._write()
                 if number in self._attempts:
                     self._executor.stop(self._handle(self._attempts[number]), force=False)
             case Kill(number):
@@ -361,6 +377,7 @@ class Runner:
             attempt,
             job.hyperparameters,
         )
+        self._write()
         try:
             self._jobdir.checkpoints(number).mkdir(parents=True, exist_ok=True)
             handle = dict(self._executor.launch(order))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 NUMBER = r"[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|(?i:nan|inf(?:inity)?))"
 """What `{num}` in a regex stands for: a sign, digits, an exponent; NaN and infinity too."""
@@ -20,8 +21,7 @@ _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\n|\r)")
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(NamedTuple):
     """One value of one metric of one training job.
 
     `offset` is where in the log, in bytes, the match was found: with the job, the attempt and the

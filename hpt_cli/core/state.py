@@ -187,13 +187,26 @@ class TuningState:
     stop_reason: str = ""
     exhausted: bool = False
     jobs: Mapping[int, TrainingJob] = field(default_factory=dict)
-    sessions: tuple[tuple[float, float], ...] = ()
-    """When each tuner took over and when it was last heard of."""
+    started_at: float = 0.0
+    """When the latest tuner took over."""
+    heard_at: float = 0.0
+    """When it was last heard of."""
+    past_sessions: tuple[tuple[float, float], ...] = ()
+    """The same two times of the tuners before it."""
+
+    @property
+    def sessions(self) -> tuple[tuple[float, float], ...]:
+        """When each tuner took over, and when it was last heard of."""
+        return (*self.past_sessions, (self.started_at, self.heard_at))
 
     @property
     def running(self) -> list[TrainingJob]:
         """The jobs of which an attempt may be alive."""
         return [job for job in self.jobs.values() if job.is_running]
+
+
+_Changes: TypeAlias = dict[str, Any]
+"""Fields of a state, or of a job, with their new values."""
 
 
 class ImpossibleEventError(Exception):
@@ -206,57 +219,63 @@ def fold(state: TuningState, event: AnyEvent) -> TuningState:
     Raises:
         ImpossibleEventError: the event cannot happen in this state.
     """
-    state = _FOLDS[type(event)](state, event)
-    if state.sessions:
-        start, last = state.sessions[-1]
-        if event.at > last:
-            state = replace(state, sessions=(*state.sessions[:-1], (start, event.at)))
-    return state
+    changes = _FOLDS[type(event)](state, event)
+    return replace(state, heard_at=max(event.at, state.heard_at), **changes)
 
 
-def _created(state: TuningState, event: TuningJobCreated) -> TuningState:
+def _created(state: TuningState, event: TuningJobCreated) -> _Changes:
     if state.spec:
         raise ImpossibleEventError("a tuning job is created once")
-    return replace(state, spec=event.spec, directory=event.directory, created_at=event.at)
+    return {
+        "spec": event.spec,
+        "directory": event.directory,
+        "created_at": event.at,
+        "started_at": event.at,
+    }
 
 
-def _tuner_started(state: TuningState, event: TunerStarted) -> TuningState:
-    return replace(
-        state,
-        status="InProgress",
-        reason="",
-        stop_reason="",
-        sessions=(*state.sessions, (event.at, event.at)),
-    )
+def _tuner_started(state: TuningState, event: TunerStarted) -> _Changes:
+    return {
+        "status": "InProgress",
+        "reason": "",
+        "stop_reason": "",
+        "past_sessions": state.sessions,
+        "started_at": event.at,
+    }
 
 
-def _stop_requested(state: TuningState, event: TuningJobStopRequested) -> TuningState:
+def _stop_requested(state: TuningState, event: TuningJobStopRequested) -> _Changes:
     reason = event.reason if state.stop_reason != "StoppedByUser" else "StoppedByUser"
-    return replace(state, status="Stopping", stop_reason=reason)
+    return {"status": "Stopping", "stop_reason": reason}
 
 
-def _ended(state: TuningState, event: TuningJobEnded) -> TuningState:
-    return replace(state, status=event.status, reason=event.reason)
+def _ended(state: TuningState, event: TuningJobEnded) -> _Changes:  # noqa: ARG001
+    return {"status": event.status, "reason": event.reason}
 
 
-def _planned(state: TuningState, event: JobPlanned) -> TuningState:
+def _planned(state: TuningState, event: JobPlanned) -> _Changes:
     if event.number in state.jobs:
         raise ImpossibleEventError(f"job {event.number} is planned already")
     return _with_job(state, TrainingJob(event.number, "Planned", event.at))
 
 
-def _exhausted(state: TuningState, event: SpaceExhausted) -> TuningState:
+def _exhausted(state: TuningState, event: SpaceExhausted) -> _Changes:
     if event.number not in state.jobs or state.jobs[event.number].phase != "Planned":
         raise ImpossibleEventError(f"job {event.number} was not being planned")
     jobs = {number: job for number, job in state.jobs.items() if number != event.number}
-    return replace(state, exhausted=True, jobs=jobs)
+    return {"exhausted": True, "jobs": jobs}
 
 
-def _with_job(state: TuningState, job: TrainingJob) -> TuningState:
-    return replace(state, jobs={**state.jobs, job.number: job})
+def _noted(state: TuningState, event: JobNoted) -> _Changes:
+    job = state.jobs[event.number]
+    return _with_job(state, replace(job, notes=(*job.notes, event.text)))
 
 
-def _job_event(state: TuningState, event: JobEvent) -> TuningState:
+def _with_job(state: TuningState, job: TrainingJob) -> _Changes:
+    return {"jobs": {**state.jobs, job.number: job}}
+
+
+def _job_event(state: TuningState, event: JobEvent) -> _Changes:
     job = state.jobs.get(event.number)
     if job is None:
         raise ImpossibleEventError(f"job {event.number} was never planned")
@@ -266,12 +285,8 @@ def _job_event(state: TuningState, event: JobEvent) -> TuningState:
             f"{type(event).__name__} cannot happen to job {job.number}, which is {job.phase}"
         )
     phase = phases[0] if len(phases) == 1 else _outcome(job, event)
-    return _with_job(state, replace(_JOB_FOLDS[type(event)](job, event), phase=phase))
-
-
-def _noted(state: TuningState, event: JobNoted) -> TuningState:
-    job = state.jobs[event.number]
-    return _with_job(state, replace(job, notes=(*job.notes, event.text)))
+    changes = _JOB_FOLDS[type(event)](job, event)
+    return _with_job(state, replace(job, phase=phase, **changes))
 
 
 def _outcome(job: TrainingJob, event: JobEvent) -> Phase:
@@ -287,36 +302,35 @@ def _outcome(job: TrainingJob, event: JobEvent) -> Phase:
     return "Failed" if lost >= MAX_LOST_ATTEMPTS else "Interrupted"
 
 
-def _job_suggested(job: TrainingJob, event: JobSuggested) -> TrainingJob:
-    return replace(job, hyperparameters=event.hyperparameters)
+def _job_suggested(job: TrainingJob, event: JobSuggested) -> _Changes:  # noqa: ARG001
+    return {"hyperparameters": event.hyperparameters}
 
 
-def _job_submitting(job: TrainingJob, event: JobSubmitting) -> TrainingJob:
+def _job_submitting(job: TrainingJob, event: JobSubmitting) -> _Changes:
     attempt = Attempt(event.attempt, submitted_at=event.at)
-    return replace(job, attempts=(*job.attempts, attempt), stop_request=None, failure_reason="")
+    return {"attempts": (*job.attempts, attempt), "stop_request": None, "failure_reason": ""}
 
 
-def _job_launched(job: TrainingJob, event: JobLaunched) -> TrainingJob:
+def _job_launched(job: TrainingJob, event: JobLaunched) -> _Changes:
     return _with_attempt(job, handle=event.handle, launched_at=event.at)
 
 
-def _with_attempt(job: TrainingJob, **changes: Any) -> TrainingJob:
-    """The job with its latest attempt changed."""
-    return replace(job, attempts=(*job.attempts[:-1], replace(job.attempts[-1], **changes)))
+def _with_attempt(job: TrainingJob, **changes: Any) -> _Changes:
+    """The change of a job's latest attempt."""
+    return {"attempts": (*job.attempts[:-1], replace(job.attempts[-1], **changes))}
 
 
-def _job_observed(job: TrainingJob, event: ObservationsRead) -> TrainingJob:
+def _job_observed(job: TrainingJob, event: ObservationsRead) -> _Changes:
     attempt = job.attempts[-1]
     curves = dict(attempt.curves)
-    last = attempt.last_offset
-    fresh: dict[str, list[tuple[float, float]]] = {}
-    for each in event.observations:
-        # Offsets grow along a log, and one read ends where the next begins (rule 4).
-        if each.offset > attempt.last_offset:
-            fresh.setdefault(each.metric, []).append((each.step, each.value))
-            last = max(last, each.offset)
-    for metric, points in fresh.items():
-        curves[metric] = _extend(curves.get(metric, ()), points)
+    # Offsets grow along a log, and one read ends where the next begins (rule 4).
+    fresh = [each for each in event.observations if each.offset > attempt.last_offset]
+    points: dict[str, list[tuple[float, float]]] = {}
+    for each in fresh:
+        points.setdefault(each.metric, []).append((each.step, each.value))
+    for metric, more in points.items():
+        curves[metric] = _extend(curves.get(metric, ()), more)
+    last = max((each.offset for each in fresh), default=attempt.last_offset)
     return _with_attempt(job, curves=curves, last_offset=last)
 
 
@@ -329,23 +343,29 @@ def _extend(curve: Curve, points: list[tuple[float, float]]) -> Curve:
     return tuple(sorted({**dict(curve), **dict(points)}.items()))
 
 
-def _job_stop_requested(job: TrainingJob, event: JobStopRequested) -> TrainingJob:
-    if job.stop_request is not None and job.phase == "Stopping":
-        return job
+def _job_stop_requested(job: TrainingJob, event: JobStopRequested) -> _Changes:
+    if job.phase == "Stopping":
+        return {}
     request = StopRequest(event.at, event.reason, event.explanation, event.evidence)
-    return replace(job, stop_request=request)
+    return {"stop_request": request}
 
 
-def _job_exited(job: TrainingJob, event: JobExited) -> TrainingJob:
-    job = _with_attempt(job, ended_at=event.ended_at, exit_code=event.exit_code)
+def _job_exited(job: TrainingJob, event: JobExited) -> _Changes:
     failed = _outcome(job, event) == "Failed"
-    reason = describe_exit(event.exit_code) if failed else ""
-    return replace(job, failure_reason=reason, tail=event.tail)
+    return {
+        **_with_attempt(job, ended_at=event.ended_at, exit_code=event.exit_code),
+        "failure_reason": describe_exit(event.exit_code) if failed else "",
+        "tail": event.tail,
+    }
 
 
-def _job_lost(job: TrainingJob, event: JobLost) -> TrainingJob:
-    reason = event.why if _outcome(job, event) == "Failed" else ""
-    return replace(_with_attempt(job, ended_at=event.at), failure_reason=reason, tail=event.tail)
+def _job_lost(job: TrainingJob, event: JobLost) -> _Changes:
+    failed = _outcome(job, event) == "Failed"
+    return {
+        **_with_attempt(job, ended_at=event.at),
+        "failure_reason": event.why if failed else "",
+        "tail": event.tail,
+    }
 
 
 def describe_exit(exit_code: int) -> str:
@@ -356,7 +376,7 @@ def describe_exit(exit_code: int) -> str:
     return f"killed by {names.get(-exit_code, f'signal {-exit_code}')}"
 
 
-_JOB_FOLDS: Mapping[Any, Callable[[TrainingJob, Any], TrainingJob]] = {
+_JOB_FOLDS: Mapping[Any, Callable[[TrainingJob, Any], _Changes]] = {
     JobSuggested: _job_suggested,
     JobSubmitting: _job_submitting,
     JobLaunched: _job_launched,
@@ -366,7 +386,7 @@ _JOB_FOLDS: Mapping[Any, Callable[[TrainingJob, Any], TrainingJob]] = {
     JobLost: _job_lost,
 }
 
-_FOLDS: Mapping[Any, Callable[[TuningState, Any], TuningState]] = {
+_FOLDS: Mapping[Any, Callable[[TuningState, Any], _Changes]] = {
     TuningJobCreated: _created,
     TunerStarted: _tuner_started,
     TuningJobStopRequested: _stop_requested,

@@ -131,9 +131,7 @@ def training_seconds(job: TrainingJob, now: float) -> float:
 def tuning_seconds(state: TuningState, now: float | None) -> float:
     """How long tuners have worked on the tuning job; `now` if one is at work, else None."""
     total = sum(last - start for start, last in state.sessions)
-    if now is None or not state.sessions:
-        return total
-    return total + max(0.0, now - state.sessions[-1][1])
+    return total if now is None else total + max(0.0, now - state.heard_at)
 
 
 def find_best(rows: Iterable[Row], objective: Objective) -> Row | None:

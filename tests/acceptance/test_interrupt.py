@@ -217,8 +217,8 @@ def test_single_failures_do_not_end_it(terminal: Terminal) -> None:
 
 
 def test_max_runtime_ends_the_tuning_job(terminal: Terminal) -> None:
-    spec = terminal.write_spec(options="--epochs 1000", max_runtime_seconds=4, max_jobs=50)
-    assert "max_runtime_seconds (4) reached" in terminal.hpt("run", spec)
+    spec = terminal.write_spec(options="--epochs 1000", max_runtime_seconds=8, max_jobs=50)
+    assert "max_runtime_seconds (8) reached" in terminal.hpt("run", spec)
     rows = terminal.json("jobs", "t")
     assert {row["stop_reason"] for row in rows} == {"TuningJobFinished"}
     assert TRAIN.exists()

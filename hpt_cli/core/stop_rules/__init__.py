@@ -1,17 +1,24 @@
 """Stop rules: is this training job still worth its time?
 
-A stop rule is a module with one pure function, `judge`, which looks at one live curve beside the
-curves of the other training jobs. It is asked after every new observation of the objective.
+A stop rule is a module with one frozen dataclass, `Rule`: its fields are the rule's parameters with
+their published defaults, and its `judge` looks at one live curve beside the curves of the other
+training jobs. It is asked after every new observation of the objective. A job whose objective has
+diverged is stopped by all of them.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Literal, Protocol, cast
+from typing import Any, Literal, Protocol, cast
 
 from hpt_cli.core.hyperparameters import Hyperparameters
+
+GRACE = 3
+"""So many losses in a row that are no finite number, and a job has diverged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +37,10 @@ class LossCurve:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether to stop, why in a few words, and the numbers behind it (losses, not objectives)."""
+    """Whether to stop, why in a few words, and the numbers behind it (losses, not objectives).
+
+    A verdict to go on has its reason and evidence too.
+    """
 
     stop: bool
     reason: str = ""
@@ -46,18 +56,53 @@ class StopRule(Protocol):
 
 
 STOP_RULES: dict[str, str] = {
+    "auto": "auto",
     "median": "median",
+    "vizier_median": "vizier_median",
+    "percentile": "percentile",
+    "asha": "asha",
+    "patience": "patience",
+    "threshold": "threshold",
 }
 """Each rule's module; imported on use."""
 
-AUTO = "median"
+AUTO = "auto"
 """The rule that `early_stopping_type: Auto` stands for."""
 
 
-def load_stop_rule(name: str) -> StopRule:
-    """The stop rule of this name.
+@dataclass(frozen=True, slots=True)
+class _Guarded:
+    """A rule that also stops what has diverged."""
+
+    rule: StopRule
+
+    def judge(self, live: LossCurve, others: Sequence[LossCurve]) -> Verdict:
+        recent = live.losses[-GRACE:]
+        if len(recent) == GRACE and not any(map(math.isfinite, recent)):
+            evidence = {"step": live.steps[-1], "diverged_epochs": GRACE}
+            return Verdict(True, f"diverged: no finite value in {GRACE} epochs", evidence)
+        return self.rule.judge(live, others)
+
+
+def load_stop_rule(name: str, **parameters: float) -> StopRule:
+    """The stop rule of this name, with parameters other than its defaults where given.
 
     Raises:
-        KeyError: there is none.
+        KeyError: there is no such rule.
+        TypeError: it has no such parameter.
+        ValueError: a parameter is out of its bounds.
     """
-    return cast(StopRule, import_module(f"{__name__}.{STOP_RULES[name]}"))
+    return _Guarded(_find(name)(**parameters))
+
+
+def list_parameters(name: str) -> dict[str, float]:
+    """A rule's parameters with their defaults; a default's type is the parameter's.
+
+    Raises:
+        KeyError: there is no such rule.
+    """
+    return {each.name: cast(float, each.default) for each in dataclasses.fields(_find(name))}
+
+
+def _find(name: str) -> Any:
+    return import_module(f"{__name__}.{STOP_RULES[name]}").Rule

@@ -3,40 +3,55 @@
 "If the value of the objective metric for the current training job is worse than the median value of
 running averages of the objective metric for previous training jobs up to the same epoch, SageMaker
 stops the current training job" (Developer Guide, "Stop Training Jobs Early"). Following Perrone et
-al. 2021, nothing is judged before ten training jobs have completed; a first epoch alone says little.
+al. 2021, nothing is judged before ten training jobs have completed; a first epoch says little.
 """
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from hpt_cli.core.stop_rules import LossCurve, Verdict
-
-MIN_COMPLETED_JOBS = 10
-MIN_EPOCHS = 2
+from hpt_cli.core.stop_rules.curves import check_bounds, list_completed, running_averages
 
 
-def judge(live: LossCurve, others: Sequence[LossCurve]) -> Verdict:
+@dataclass(frozen=True, slots=True)
+class Rule:
     """Stop when the loss at this epoch is strictly above the median of the running averages."""
-    epoch = len(live.losses)
-    step, loss = live.steps[-1], live.losses[-1]
-    completed = [other for other in others if other.status == "Completed"]
-    averages = [
-        average for other in completed if (average := _running_average(other, step)) is not None
-    ]
-    if epoch < MIN_EPOCHS or len(completed) < MIN_COMPLETED_JOBS or not averages:
-        return Verdict(False)
+
+    min_completed_jobs: int = 10
+    min_epochs: int = 2
+
+    def __post_init__(self) -> None:
+        check_bounds("min_completed_jobs", self.min_completed_jobs, 1)
+        check_bounds("min_epochs", self.min_epochs, 1)
+
+    def judge(self, live: LossCurve, others: Sequence[LossCurve]) -> Verdict:
+        """Judge a running job by its curve so far, which has at least one step."""
+        return judge_by_median(
+            live, live.losses[-1], others, self.min_completed_jobs, self.min_epochs
+        )
+
+
+def judge_by_median(
+    live: LossCurve,
+    loss: float,
+    others: Sequence[LossCurve],
+    min_completed_jobs: int,
+    min_epochs: int,
+) -> Verdict:
+    """Hold a loss of the live job against the median of the completed jobs' running averages."""
+    step = live.steps[-1]
+    completed = list_completed(others)
+    averages = running_averages(completed, step)
+    evidence: dict[str, float | int | str] = {"step": step, "loss": loss, "jobs": len(averages)}
+    if len(live.losses) < min_epochs:
+        return Verdict(False, f"not judged before epoch {min_epochs}", evidence)
+    if len(completed) < min_completed_jobs or not averages:
+        return Verdict(False, f"{len(completed)} of {min_completed_jobs} jobs completed", evidence)
     median = statistics.median(averages)
-    evidence = {"step": step, "loss": loss, "median": median, "jobs": len(averages)}
-    return Verdict(
-        loss > median, f"worse than the median of {len(averages)} jobs at this epoch", evidence
-    )
-
-
-def _running_average(curve: LossCurve, step: float) -> float | None:
-    """The mean loss up to a step; None for a job that never reached it."""
-    if not curve.steps or curve.steps[-1] < step:
-        return None
-    seen = [loss for at, loss in zip(curve.steps, curve.losses, strict=True) if at <= step]
-    return statistics.fmean(seen) if seen else None
+    evidence |= {"held_against": median, "margin": loss - median}
+    worse = loss > median
+    word = "worse than" if worse else "not worse than"
+    return Verdict(worse, f"{word} the median of {len(averages)} jobs at this epoch", evidence)

@@ -1,0 +1,218 @@
+"""Auto: stop a job that will hardly beat the best so far.
+
+The rule estimates the probability that the job's final loss is below the lowest final loss of the
+completed jobs, by a logistic regression on eleven dimensionless signals. Some come from the job
+itself (would it get there at its own pace?), some from the completed jobs of this tuning job (how
+much did they still gain from this epoch on? was their order at this epoch that of their finals?),
+some from all jobs that reached this epoch (where does it stand?), and some say how little is known.
+The weights are a prior learned once from recorded curves of other tuning jobs, as in LC-PFN
+(Adriaensen et al. 2023): perceptrons, recurrent and dense networks, gradient boosting and synthetic
+curves that cross, jump or wait on a plateau; 17 tables, each of the same weight.
+
+An unseen job would beat the best of n others with probability 1/(n + 1). A job is stopped when less
+than `risk` of that chance is left, so that of the jobs that would have become the best, at most
+this share is stopped, however long the tuning job. The idea to stop on the probability of beating
+the best is Vizier's performance curve rule (Golovin et al. 2017, section 3.2.1).
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from hpt_cli.core.stop_rules import LossCurve, Verdict
+from hpt_cli.core.stop_rules.curves import (
+    best_until,
+    check_bounds,
+    has_reached,
+    list_completed,
+)
+
+LIMIT = 3.0
+"""Ratios count as their logarithm, within -3 and 3: beyond a factor of 20, more is no news."""
+CERTAINTY = 4
+"""So many jobs must agree before their rank correlation counts half."""
+
+
+class Signals(NamedTuple):
+    """What the probability is computed from.
+
+    The first five are log ratios; above 0 is bad for the job. `needed` is what it has to gain.
+    """
+
+    pace: float
+    """needed / what the pace of the last half of its epochs will still bring"""
+    late_pace: float
+    """the same with the last quarter"""
+    largest_gain: float
+    """needed / the largest gain of a completed job from this epoch to its end"""
+    leader_gain: float
+    """needed / the gain of the best completed job from this epoch to its end"""
+    relapse: float
+    """how far it is above its own best / needed"""
+    standing: float
+    """log odds of its rank among all jobs at this epoch; above 0 is the worse half"""
+    reliability: float
+    """rank correlation of this epoch with the end among completed jobs, shrunk when they are few"""
+    reliable_standing: float
+    """the product of the two above"""
+    progress: float
+    """this step / the usual last step"""
+    log_completed: float
+    """log of the number of completed jobs that reached this step"""
+    log_peers: float
+    """log of 1 + the number of jobs that reached this step"""
+    flat: float
+    """1 where the last half of its epochs brought nothing"""
+
+
+WEIGHTS = Signals(
+    pace=-0.375,
+    late_pace=-0.117,
+    largest_gain=-0.161,
+    leader_gain=-0.207,
+    relapse=-0.239,
+    standing=-0.228,
+    reliability=-0.788,
+    reliable_standing=-0.635,
+    progress=0.122,
+    log_completed=-0.122,
+    log_peers=-0.849,
+    flat=1.126,
+)
+BIAS = -1.349
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Stop when less than `risk` is left of the chance that an unseen job has."""
+
+    risk: float = 0.15
+    min_completed_jobs: int = 2
+    min_epochs: int = 2
+
+    def __post_init__(self) -> None:
+        check_bounds("risk", self.risk, 0, 1)
+        check_bounds("min_completed_jobs", self.min_completed_jobs, 2)
+        check_bounds("min_epochs", self.min_epochs, 2)
+
+    def judge(self, live: LossCurve, others: Sequence[LossCurve]) -> Verdict:
+        """Judge a running job by its curve so far, which has at least one step."""
+        step = live.steps[-1]
+        evidence: dict[str, float | int | str] = {"step": step, "loss": live.losses[-1]}
+        finished = [each for each in list_completed(others) if math.isfinite(each.losses[-1])]
+        references = [each for each in finished if has_reached(each, step)]
+        evidence["jobs"] = len(references)
+        if len(live.losses) < self.min_epochs:
+            return Verdict(False, f"not judged before epoch {self.min_epochs}", evidence)
+        if len(references) < self.min_completed_jobs:
+            reason = f"{len(references)} of {self.min_completed_jobs} jobs completed"
+            return Verdict(False, reason, evidence)
+        leader = min(finished, key=lambda each: (each.losses[-1], each.number))
+        needed = best_until(live, step) - leader.losses[-1]
+        evidence |= {
+            "held_against": leader.losses[-1],
+            "held_against_job": leader.number,
+            "margin": needed,
+        }
+        if needed <= 0:
+            return Verdict(False, f"already as good as job {leader.number}", evidence)
+        peers = [best_until(each, step) for each in others if has_reached(each, step)]
+        signals = read_signals(live, needed, references, peers)
+        probability = estimate_probability(signals)
+        bar = self.risk / (1 + sum(bool(each.losses) for each in others))
+        evidence |= {"peers": len(peers), "probability": probability, "stop_below": bar}
+        evidence |= {name: round(value, 3) for name, value in signals._asdict().items()}
+        reason = f"{_percent(probability)} likely to beat job {leader.number}"
+        return Verdict(probability < bar, reason, evidence)
+
+
+def estimate_probability(signals: Signals) -> float:
+    """The probability that the job's final loss is below the best so far."""
+    score = BIAS + sum(a * b for a, b in zip(WEIGHTS, signals, strict=True))
+    return 1 / (1 + math.exp(-score))
+
+
+def read_signals(
+    live: LossCurve, needed: float, references: Sequence[LossCurve], peers: Sequence[float]
+) -> Signals:
+    """The signals of a job that still needs a gain above 0 to draw level with the best.
+
+    `references` are two or more completed jobs that reached the live job's step; `peers` are the
+    best losses up to that step of all jobs that reached it.
+    """
+    step = live.steps[-1]
+    levels = [best_until(each, step) for each in references]
+    finals = [each.losses[-1] for each in references]
+    # Ratios need a unit below which a gain is nothing: far below the spread of the finals.
+    best = min(finals)
+    nothing = 1e-9 * (statistics.median(finals) - best) + 1e-12 * abs(best) + 1e-300
+    gains = [max(0.0, level - final) for level, final in zip(levels, finals, strict=True)]
+    half, quarter = (measure_pace(live, share) for share in (2, 4))
+    end = statistics.median(each.steps[-1] for each in references)
+    left = max(0.0, end - step)
+    own_best = best_until(live, step)
+    standing = _log_odds_of_rank(own_best, peers)
+    reliability = correlate_ranks(levels, finals) * len(levels) / (len(levels) + CERTAINTY)
+    return Signals(
+        pace=_log_ratio(needed, half * left, nothing),
+        late_pace=_log_ratio(needed, quarter * left, nothing),
+        largest_gain=_log_ratio(needed, max(gains), nothing),
+        leader_gain=_log_ratio(needed, gains[finals.index(best)], nothing),
+        relapse=_log_ratio(live.losses[-1] - own_best + nothing, needed, 0.0),
+        standing=standing,
+        reliability=reliability,
+        reliable_standing=standing * reliability,
+        progress=min(1.0, step / end) if end > 0 else 1.0,
+        log_completed=math.log(len(references)),
+        log_peers=math.log(1 + len(peers)),
+        flat=float(half * left <= nothing),
+    )
+
+
+def measure_pace(curve: LossCurve, share: int) -> float:
+    """The fall of the best loss per step over the last 1/share of a job's epochs."""
+    back = max(1, len(curve.losses) // share)
+    then, now = curve.steps[-1 - back], curve.steps[-1]
+    fall = best_until(curve, then) - best_until(curve, now)
+    return fall / (now - then) if math.isfinite(fall) else 0.0
+
+
+def correlate_ranks(xs: Sequence[float], ys: Sequence[float]) -> float:
+    """Spearman's rank correlation; 0 for less than three pairs or where all are equal."""
+    if len(xs) < 3:
+        return 0.0
+    ranks = _rank(xs), _rank(ys)
+    if min(map(max, ranks)) == min(map(min, ranks)):
+        return 0.0
+    try:
+        return statistics.correlation(*ranks)
+    except statistics.StatisticsError:
+        return 0.0
+
+
+def _rank(values: Sequence[float]) -> list[float]:
+    """Each value's rank; equal ones share their mean rank."""
+    return [
+        sum(other < value for other in values) + (sum(other == value for other in values) - 1) / 2
+        for value in values
+    ]
+
+
+def _log_odds_of_rank(loss: float, peers: Sequence[float]) -> float:
+    below = sum(peer < loss for peer in peers) + 0.5 * sum(peer == loss for peer in peers)
+    return math.log((below + 0.5) / (len(peers) - below + 0.5))
+
+
+def _log_ratio(over: float, under: float, nothing: float) -> float:
+    if math.isinf(over):
+        return LIMIT
+    ratio = over / (under + nothing) if under < math.inf else 0.0
+    return min(LIMIT, max(-LIMIT, math.log(ratio))) if ratio > 0 else -LIMIT
+
+
+def _percent(probability: float) -> str:
+    return "under 1%" if probability < 0.01 else f"{probability:.0%}"

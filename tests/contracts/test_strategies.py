@@ -1,0 +1,168 @@
+"""What every strategy keeps to, whatever it thinks."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hpt_cli.core.hyperparameters import Hyperparameters
+from hpt_cli.core.ranges import CategoricalRange, ContinuousRange, IntegerRange, ParameterRange
+from hpt_cli.core.strategies import STRATEGIES, Question, Strategy, Trial, load_strategy
+
+MIXED: dict[str, ParameterRange] = {
+    "rate": ContinuousRange(type="Continuous", min_value=1e-5, max_value=1.0),
+    "beta": ContinuousRange(
+        type="Continuous", min_value=0.0, max_value=0.9999, scaling_type="ReverseLogarithmic"
+    ),
+    "units": IntegerRange(type="Integer", min_value=8, max_value=1024),
+    "layers": IntegerRange(type="Integer", min_value=1, max_value=4),
+    "optimizer": CategoricalRange(type="Categorical", values=("sgd", "adam", 3, 0.5)),
+    "fixed": IntegerRange(type="Integer", min_value=7, max_value=7),
+    "same": ContinuousRange(type="Continuous", min_value=0.3, max_value=0.3),
+}
+CATEGORIES: dict[str, ParameterRange] = {
+    "a": CategoricalRange(type="Categorical", values=("p", "q", "r", "s")),
+    "b": CategoricalRange(type="Categorical", values=(1, 2, 3, 4, 5)),
+}
+
+
+@pytest.fixture(params=sorted(STRATEGIES), name="strategy")
+def _strategy(request: pytest.FixtureRequest) -> Strategy:
+    return load_strategy(request.param)
+
+
+def ask(ranges: dict[str, ParameterRange], trials: list[Trial], **changes: Any) -> Question:
+    question = Question(ranges, 1, len(trials) + 1, 100, 1, tuple(trials))
+    return replace(question, **changes)
+
+
+def loss_of(hyperparameters: Hyperparameters) -> float:
+    """A loss for any hyperparameters: a bowl over the numbers, a step for each text."""
+    return sum(
+        float(len(value)) if isinstance(value, str) else math.log(abs(value) + 0.01) ** 2
+        for value in hyperparameters.values()
+    )
+
+
+def search(strategy: Strategy, ranges: dict[str, ParameterRange], jobs: int) -> list[Trial]:
+    """A sequential search in which every fifth job fails."""
+    trials: list[Trial] = []
+    while len(trials) < jobs:
+        answer = strategy.suggest(ask(ranges, trials))
+        if answer is None:
+            break
+        failed = len(trials) % 5 == 4
+        status, loss = ("Failed", None) if failed else ("Completed", loss_of(answer))
+        trials.append(Trial(len(trials) + 1, answer, status, loss))
+    return trials
+
+
+def keys(trials: list[Trial]) -> list[str]:
+    return [json.dumps(trial.hyperparameters, sort_keys=True) for trial in trials]
+
+
+def test_values_are_plain_lie_in_range_and_never_repeat(strategy: Strategy) -> None:
+    trials = search(strategy, MIXED, 25)
+    for trial in trials:
+        assert list(trial.hyperparameters) == list(MIXED)
+        for name, each in MIXED.items():
+            value = trial.hyperparameters[name]
+            assert type(value) in (int, float, str)
+            assert each.contains(value)
+    assert len(set(keys(trials))) == 25
+
+
+def test_the_same_question_has_the_same_answer(strategy: Strategy) -> None:
+    trials = search(strategy, MIXED, 20)
+    again = load_strategy_anew(strategy).suggest(ask(MIXED, trials))
+    assert strategy.suggest(ask(MIXED, trials)) == again
+
+
+def load_strategy_anew(strategy: Strategy) -> Strategy:
+    """The module run once more, so that nothing it remembered helps it."""
+    import importlib.util
+
+    spec = strategy.__spec__  # type: ignore[attr-defined]
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module  # type: ignore[return-value]
+
+
+def test_another_seed_searches_elsewhere(strategy: Strategy) -> None:
+    assert strategy.suggest(ask(MIXED, [], seed=1)) != strategy.suggest(ask(MIXED, [], seed=2))
+
+
+def test_a_finite_space_is_used_up_exactly(strategy: Strategy) -> None:
+    trials = search(strategy, CATEGORIES, 100)
+    assert len(trials) == len(set(keys(trials))) == 20
+
+
+def test_a_space_of_one_point_is_used_up_after_one_job(strategy: Strategy) -> None:
+    ranges = {name: MIXED[name] for name in ("fixed", "same")}
+    assert [trial.hyperparameters for trial in search(strategy, ranges, 5)] == [
+        {"fixed": 7, "same": 0.3}
+    ]
+
+
+def test_a_large_finite_space_is_used_up_to_its_last_point(strategy: Strategy) -> None:
+    ranges: dict[str, ParameterRange] = {
+        "n": IntegerRange(type="Integer", min_value=1, max_value=600, scaling_type="Logarithmic")
+    }
+    trials = [Trial(n, {"n": n}, "Completed", float(n)) for n in range(1, 601) if n != 523]
+    assert strategy.suggest(ask(ranges, trials, number=600)) == {"n": 523}
+    trials.append(Trial(523, {"n": 523}, "Running", None))
+    assert strategy.suggest(ask(ranges, trials, number=601)) is None
+
+
+def test_jobs_in_flight_are_not_tried_twice(strategy: Strategy) -> None:
+    trials = search(strategy, CATEGORIES, 8)
+    while len(trials) < 20:
+        answer = strategy.suggest(ask(CATEGORIES, trials, max_parallel_jobs=12))
+        assert answer is not None
+        trials.append(Trial(len(trials) + 1, answer, "Running", None))
+    assert len(set(keys(trials))) == 20
+    assert strategy.suggest(ask(CATEGORIES, trials)) is None
+
+
+LOSSES = st.one_of(
+    st.none(), st.just(math.inf), st.just(0.0), st.floats(-1e300, 1e300, allow_nan=False)
+)
+STATUSES = st.sampled_from(["Running", "Completed", "Stopped", "Failed"])
+CURVES = st.lists(st.one_of(st.just(math.inf), st.floats(-1e18, 1e18, allow_nan=False)), max_size=4)
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(outcomes=st.lists(st.tuples(STATUSES, LOSSES, CURVES), min_size=12, max_size=16))
+def test_any_outcomes_can_be_lived_with(
+    strategy: Strategy, outcomes: list[tuple[Any, float | None, list[float]]]
+) -> None:
+    points = search(load_strategy("Random"), MIXED, len(outcomes))
+    trials = [
+        Trial(point.number, point.hyperparameters, status, loss, tuple(enumerate(curve)))
+        for point, (status, loss, curve) in zip(points, outcomes, strict=True)
+    ]
+    answer = strategy.suggest(ask(MIXED, trials))
+    assert answer is not None
+    assert all(each.contains(answer[name]) for name, each in MIXED.items())
+    assert answer not in [trial.hyperparameters for trial in trials]
+
+
+def test_a_search_whose_jobs_all_fail_goes_on(strategy: Strategy) -> None:
+    points = search(load_strategy("Random"), MIXED, 30)
+    trials = [Trial(each.number, each.hyperparameters, "Failed", None) for each in points]
+    assert strategy.suggest(ask(MIXED, trials)) is not None
+
+
+def test_trials_outside_the_ranges_are_left_aside(strategy: Strategy) -> None:
+    trials = [Trial(n, {"a": "p", "b": 10 + n}, "Completed", 1.0 * n) for n in range(40)]
+    answer = strategy.suggest(ask(CATEGORIES, trials))
+    assert answer is not None
+    assert CATEGORIES["b"].contains(answer["b"])

@@ -1,0 +1,117 @@
+"""What is special about Auto: it asks whether a job can still win, and knows when it cannot say."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+
+import pytest
+
+from hpt_cli.core.stop_rules import LossCurve, Verdict, load_stop_rule
+from hpt_cli.core.stop_rules.auto import correlate_ranks, measure_pace
+
+EPOCHS = 30
+
+
+def make_curve(
+    number: int, loss: Callable[[int], float], epochs: int = EPOCHS, status: str = "Completed"
+) -> LossCurve:
+    steps = tuple(float(step) for step in range(1, epochs + 1))
+    losses = tuple(loss(epoch) for epoch in range(1, epochs + 1))
+    return LossCurve(number, status, {}, steps, losses)  # type: ignore[arg-type]
+
+
+def settle(end: float, pace: float = 3.0) -> Callable[[int], float]:
+    """A curve that falls to its end and stays there."""
+    return lambda epoch: end + math.exp(-epoch / pace)
+
+
+def judge(live: LossCurve, others: Iterable[LossCurve], **parameters: float) -> Verdict:
+    return load_stop_rule("auto", **parameters).judge(live, list(others))
+
+
+SETTLED = [make_curve(number, settle(0.1 * number)) for number in range(1, 9)]
+
+
+def test_a_job_that_settled_far_above_the_best_is_stopped() -> None:
+    verdict = judge(make_curve(9, settle(0.9), 10, "Running"), SETTLED)
+    assert verdict.stop
+    assert verdict.reason == "under 1% likely to beat job 1"
+    assert verdict.evidence["held_against_job"] == 1
+    assert verdict.evidence["jobs"] == 8
+    assert verdict.evidence["margin"] == pytest.approx(0.9 + math.exp(-10 / 3) - 0.1, abs=0.01)
+
+
+def test_a_job_that_can_still_get_there_at_its_pace_goes_on() -> None:
+    slow = make_curve(9, lambda epoch: 1.2 - 0.05 * epoch, 10, "Running")
+    verdict = judge(slow, SETTLED)
+    assert not verdict.stop
+    assert verdict.evidence["probability"] > verdict.evidence["stop_below"]  # type: ignore[operator]
+
+
+def test_a_flat_job_is_kept_longer_where_finished_jobs_left_such_a_plateau() -> None:
+    late = [
+        make_curve(number, lambda epoch, n=number: 1.0 if epoch < 12 else 0.1 * n)
+        for number in range(1, 9)
+    ]
+    flat = make_curve(9, lambda epoch: 1.0, 8, "Running")
+    stayed = [make_curve(number, lambda epoch: 1.0) for number in range(2, 9)]
+    quick = [make_curve(1, settle(0.1)), *stayed]
+    kept, dropped = judge(flat, late), judge(flat, quick)
+    assert kept.evidence["probability"] > 5 * dropped.evidence["probability"]  # type: ignore[operator]
+    assert not kept.stop
+
+
+def test_with_few_finished_jobs_it_does_not_judge() -> None:
+    hopeless = make_curve(9, lambda epoch: 50.0, 10, "Running")
+    verdict = judge(hopeless, SETTLED[:1])
+    assert (verdict.stop, verdict.reason) == (False, "1 of 2 jobs completed")
+    # Those that ended before this epoch, failed or diverged tell nothing.
+    short = [make_curve(number, settle(0.1), 5) for number in (1, 2, 3)]
+    failed = [make_curve(number, settle(0.1), status="Failed") for number in (4, 5)]
+    diverged = [make_curve(6, lambda epoch: math.inf)]
+    assert judge(hopeless, [*short, *failed, *diverged]).evidence["jobs"] == 0
+
+
+def test_the_more_jobs_agree_the_surer_it_is() -> None:
+    live = make_curve(99, settle(0.6), 4, "Running")
+    few = judge(live, SETTLED[:3]).evidence["probability"]
+    many = judge(live, SETTLED).evidence["probability"]
+    assert many < few  # type: ignore[operator]
+
+
+def test_what_is_already_as_good_as_the_best_goes_on() -> None:
+    verdict = judge(make_curve(9, lambda epoch: 0.1, 5, "Running"), SETTLED)
+    assert (verdict.stop, verdict.reason) == (False, "already as good as job 1")
+
+
+def test_no_risk_is_no_stop() -> None:
+    assert not judge(make_curve(9, settle(0.9), 10, "Running"), SETTLED, risk=0).stop
+
+
+def test_stopped_and_running_jobs_count_as_peers() -> None:
+    live = make_curve(99, settle(0.6), 4, "Running")
+    better = [make_curve(20 + n, settle(0.2), 4, "Stopped") for n in range(6)]
+    alone, among = judge(live, SETTLED), judge(live, [*SETTLED, *better])
+    assert among.evidence["peers"] == 14
+    assert among.evidence["probability"] < alone.evidence["probability"]  # type: ignore[operator]
+
+
+def test_pace_is_the_fall_per_step_of_the_last_part_of_the_curve() -> None:
+    curve = LossCurve(1, "Running", {}, (10.0, 20.0, 30.0, 40.0), (9.0, 8.0, 5.0, 6.0))
+    assert measure_pace(curve, 2) == pytest.approx(3 / 20)
+    assert measure_pace(curve, 4) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("xs", "ys", "expected"),
+    [
+        ([1, 2, 3], [1, 2, 3], 1.0),
+        ([1, 2, 3], [9, 8, 7], -1.0),
+        ([1, 2], [1, 2], 0.0),
+        ([1, 1, 1], [1, 2, 3], 0.0),
+        ([1, 1, 2, math.inf], [1, 1, 2, 3], 1.0),
+    ],
+)
+def test_rank_correlation(xs: list[float], ys: list[float], expected: float) -> None:
+    assert correlate_ranks(xs, ys) == pytest.approx(expected)
