@@ -26,6 +26,7 @@ from hpt_cli import __version__
 from hpt_cli.core.events import (
     AnyEvent,
     JobExited,
+    JobJudged,
     JobLaunched,
     JobLost,
     JobNoted,
@@ -44,8 +45,9 @@ from hpt_cli.core.hyperparameters import Hyperparameters
 from hpt_cli.core.metrics import nearest_lines
 from hpt_cli.core.spec import TuningSpec
 from hpt_cli.core.state import TrainingJob, TuningState, fold
+from hpt_cli.core.stop_rules import Verdict
 from hpt_cli.core.strategies import Question, load_strategy
-from hpt_cli.core.tuner import Command, End, Kill, Launch, Plan, Stop, ask, decide
+from hpt_cli.core.tuner import Command, End, Keep, Kill, Launch, Plan, Stop, ask, decide
 from hpt_cli.environment import make_order
 from hpt_cli.executors import Executor, Exited, Lost, Outcome, Running
 from hpt_cli.jobdir import JobDir
@@ -315,7 +317,11 @@ class Runner:
                     self._suggest(number, self._state)
             case Launch(number):
                 self._launch(self._state.jobs[number])
+            case Keep(number, verdict):
+                self._record([self._judgement(number, verdict)])
             case Stop(number, reason, verdict):
+                if verdict is not None:
+                    self._record([self._judgement(number, verdict)])
                 event = JobStopRequested(
                     at=now,
                     number=number,
@@ -337,6 +343,18 @@ class Runner:
                 self._record(
                     [TuningJobEnded(at=now, status=completion.status, reason=completion.reason)]
                 )
+
+    def _judgement(self, number: int, verdict: Verdict) -> AnyEvent:
+        job = self._state.jobs[number]
+        return JobJudged(
+            at=self._clock(),
+            number=number,
+            attempt=len(job.attempts),
+            step=job.curve(self._spec.objective_metric_name)[-1][0],
+            stop=verdict.stop,
+            reason=verdict.reason,
+            evidence=dict(verdict.evidence),
+        )
 
     def _suggest(self, number: int, known: TuningState) -> None:
         """Choose hyperparameters in a thread, from what was known when the job was planned."""

@@ -22,6 +22,19 @@ CREATE TABLE observation (
     PRIMARY KEY (job, attempt, metric, offset)
 ) WITHOUT ROWID;
 
+-- What the stop rule said of each job, and the numbers it saw.
+CREATE TABLE judgement (
+    job      INTEGER NOT NULL,
+    attempt  INTEGER NOT NULL,
+    step     REAL NOT NULL,
+    stop     INTEGER NOT NULL,         -- 1 or 0
+    reason   TEXT NOT NULL,
+    evidence TEXT NOT NULL,            -- JSON; losses, so lower is better
+    seq      INTEGER NOT NULL,
+    at       REAL NOT NULL,
+    PRIMARY KEY (job, attempt, step)
+) WITHOUT ROWID;
+
 -- For people with a sqlite3 prompt.
 CREATE VIEW training_job AS
 SELECT s.job AS number,

@@ -22,6 +22,7 @@ from types import TracebackType
 from hpt_cli.core.events import (
     AnyEvent,
     JobEvent,
+    JobJudged,
     ObservationsRead,
     TuningJobCreated,
     from_fields,
@@ -43,6 +44,7 @@ class Journal:
         self._next_seq = 1 + max(
             self._scalar("SELECT max(seq) FROM event"),
             self._scalar("SELECT max(seq) FROM observation"),
+            self._scalar("SELECT max(seq) FROM judgement"),
         )
 
     def __enter__(self) -> Journal:
@@ -88,6 +90,15 @@ class Journal:
                 [_to_row(event, each, seq) for each in event.observations],
             )
             return
+        if isinstance(event, JobJudged):
+            self._connection.execute(
+                "INSERT OR REPLACE INTO judgement VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(event.number, event.attempt, event.step, event.stop, event.reason),
+                    *(json.dumps(event.evidence), seq, event.at),
+                ),
+            )
+            return
         number = event.number if isinstance(event, JobEvent) else None
         body = json.dumps(to_fields(event), ensure_ascii=False, separators=(",", ":"))
         self._connection.execute(
@@ -129,6 +140,26 @@ class Journal:
             (last,),
         )
         return _Waiting(rows)
+
+    def read_judgements(self, number: int) -> list[JobJudged]:
+        """What the stop rule said of a job, in order; the state does not hold it."""
+        rows = self._connection.execute(
+            "SELECT attempt, step, stop, reason, evidence, at FROM judgement WHERE job = ?"
+            " ORDER BY attempt, step",
+            (number,),
+        )
+        return [
+            JobJudged(
+                at=at,
+                number=number,
+                attempt=attempt,
+                step=step,
+                stop=bool(stop),
+                reason=reason,
+                evidence=json.loads(evidence),
+            )
+            for attempt, step, stop, reason, evidence, at in rows
+        ]
 
     def planned_seq(self, number: int) -> int:
         """The number of the event that planned a job."""

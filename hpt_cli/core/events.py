@@ -107,6 +107,17 @@ class ObservationsRead(JobEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobJudged(JobEvent):
+    """The stop rule looked at the job: what it saw, and what it said. Changes nothing by itself."""
+
+    attempt: int
+    step: float
+    stop: bool
+    reason: str
+    evidence: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobStopRequested(JobEvent):
     """The job is to stop. For an early stop, `evidence` is what the judge saw."""
 
@@ -152,6 +163,7 @@ AnyEvent: TypeAlias = (
     | JobSubmitting
     | JobLaunched
     | ObservationsRead
+    | JobJudged
     | JobStopRequested
     | JobExited
     | JobLost
@@ -176,7 +188,7 @@ _BY_NAME: dict[str, Any] = {
         JobNoted,
     )
 }
-"""Observations are not here: the journal keeps them in a table of their own."""
+"""Observations and judgements are not here: the journal keeps them in tables of their own."""
 
 
 def to_fields(event: AnyEvent) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from hpt_cli.core import command as commands
-from hpt_cli.core import metrics
+from hpt_cli.core import metrics, stop_rules
 from hpt_cli.core.names import find_name_fault
 from hpt_cli.core.objective import Objective
 from hpt_cli.core.ranges import Category, Number, ParameterRange, Whole
@@ -96,6 +96,20 @@ class MetricDefinition(BaseModel):
     ]
 
 
+class EarlyStopping(BaseModel):
+    """A stop rule by name, with parameters other than its defaults."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    __pydantic_extra__: dict[str, Number]
+
+    rule: str
+
+    @property
+    def parameters(self) -> dict[str, float]:
+        """The parameters that were given."""
+        return dict(self.__pydantic_extra__)
+
+
 class TuningSpec(BaseModel):
     """One tuning job, as asked for."""
 
@@ -120,6 +134,7 @@ class TuningSpec(BaseModel):
     max_job_runtime_seconds: Seconds | None = None
     stop_grace_seconds: Annotated[Number, Field(ge=0)] = 10.0
     early_stopping_type: EarlyStoppingType = "Off"
+    early_stopping: EarlyStopping | None = None
 
     @model_validator(mode="after")
     def _check(self) -> TuningSpec:
@@ -132,6 +147,13 @@ class TuningSpec(BaseModel):
     def objective(self) -> Objective:
         """What is tuned, and which way."""
         return Objective(self.objective_metric_name, self.objective_type == "Maximize")
+
+    @property
+    def stop_rule(self) -> EarlyStopping | None:
+        """The rule that stops lagging jobs; None when early stopping is Off."""
+        if self.early_stopping_type == "Off":
+            return None
+        return self.early_stopping or EarlyStopping(rule=stop_rules.AUTO)
 
     @cached_property
     def regexes(self) -> dict[str, Any]:
@@ -148,6 +170,7 @@ def find_conflicts(raw: Mapping[str, Any]) -> list[Conflict]:
         *_find_range_conflicts(raw),
         *_find_metric_conflicts(raw),
         *_find_command_conflicts(raw),
+        *_find_stop_rule_conflicts(raw),
     ]
 
 
@@ -222,3 +245,45 @@ def _find_command_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
                 f"no hyperparameter fills {{{name}}} in the command",
                 did_you_mean(name, known) or f"write {{{{{name}}}}} for the braces themselves",
             )
+
+
+def _find_stop_rule_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
+    asked = _mapping(raw, "early_stopping")
+    if not asked:
+        return
+    if raw.get("early_stopping_type", "Off") == "Off":
+        yield Conflict(
+            ("early_stopping",),
+            "stop-rule-off",
+            "early_stopping names a rule, but early_stopping_type is Off",
+            "write early_stopping_type: Auto",
+        )
+    rule = asked.get("rule")
+    if not isinstance(rule, str):
+        return
+    if rule not in stop_rules.STOP_RULES:
+        yield Conflict(
+            ("early_stopping", "rule"),
+            "stop-rule-unknown",
+            f"there is no stop rule '{rule}'; there are: {', '.join(stop_rules.STOP_RULES)}",
+            did_you_mean(rule, stop_rules.STOP_RULES),
+        )
+        return
+    yield from _find_parameter_conflicts(rule, {k: v for k, v in asked.items() if k != "rule"})
+
+
+def _find_parameter_conflicts(rule: str, given: Mapping[str, Any]) -> Iterator[Conflict]:
+    known = stop_rules.list_parameters(rule)
+    for name in given:
+        if name not in known:
+            yield Conflict(
+                ("early_stopping", name),
+                "stop-rule-parameter",
+                f"'{rule}' has no parameter '{name}'; it has: {', '.join(known) or 'none'}",
+                did_you_mean(name, known),
+            )
+    if all(name in known for name in given):
+        try:
+            stop_rules.load_stop_rule(rule, **given)
+        except (TypeError, ValueError) as error:
+            yield Conflict(("early_stopping",), "stop-rule-parameter", f"{rule}: {error}")

@@ -22,6 +22,7 @@ from hpt_cli.core.events import (
     AnyEvent,
     JobEvent,
     JobExited,
+    JobJudged,
     JobLaunched,
     JobLost,
     JobNoted,
@@ -271,6 +272,10 @@ def _noted(state: TuningState, event: JobNoted) -> _Changes:
     return _with_job(state, replace(job, notes=(*job.notes, event.text)))
 
 
+def _judged(state: TuningState, event: JobJudged) -> _Changes:  # noqa: ARG001
+    return {}
+
+
 def _with_job(state: TuningState, job: TrainingJob) -> _Changes:
     return {"jobs": {**state.jobs, job.number: job}}
 
@@ -394,4 +399,5 @@ _FOLDS: Mapping[Any, Callable[[TuningState, Any], _Changes]] = {
     JobPlanned: _planned,
     SpaceExhausted: _exhausted,
     JobNoted: _noted,
+    JobJudged: _judged,
 } | dict.fromkeys(_JOB_FOLDS, _job_event)

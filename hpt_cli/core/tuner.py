@@ -13,9 +13,9 @@ from typing import TypeAlias
 from hpt_cli.core.completion import Completion, find_completion
 from hpt_cli.core.events import StopReason
 from hpt_cli.core.objective import Objective
-from hpt_cli.core.spec import TuningSpec
+from hpt_cli.core.spec import EarlyStopping, TuningSpec
 from hpt_cli.core.state import TrainingJob, TuningState
-from hpt_cli.core.stop_rules import AUTO, LossCurve, Verdict, load_stop_rule
+from hpt_cli.core.stop_rules import LossCurve, Verdict, load_stop_rule
 from hpt_cli.core.strategies import Question, Trial
 from hpt_cli.core.summary import final_objective
 
@@ -32,6 +32,14 @@ class Launch:
     """Launch a job that has hyperparameters."""
 
     number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """The judge lets a job go on; its verdict is worth keeping."""
+
+    number: int
+    verdict: Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +65,7 @@ class End:
     completion: Completion
 
 
-Command: TypeAlias = Plan | Launch | Stop | Kill | End
+Command: TypeAlias = Plan | Launch | Keep | Stop | Kill | End
 
 
 def decide(
@@ -114,10 +122,13 @@ def _stop_some(
             continue
         if limit is not None and now - job.attempt.started_at >= limit:
             commands.append(Stop(job.number, "MaxRuntimeExceeded"))
-        elif job.number in observed and spec.early_stopping_type != "Off":
-            verdict = judge_job(spec, state, job)
-            if verdict.stop:
-                commands.append(Stop(job.number, "EarlyStopped", verdict))
+        elif job.number in observed and spec.stop_rule is not None:
+            verdict = judge_job(spec, state, job, spec.stop_rule)
+            commands.append(
+                Stop(job.number, "EarlyStopped", verdict)
+                if verdict.stop
+                else Keep(job.number, verdict)
+            )
     return commands
 
 
@@ -138,17 +149,17 @@ def _launch(spec: TuningSpec, state: TuningState) -> list[Command]:
     return [Launch(job.number) for job in ready[: max(0, free)]]
 
 
-def judge_job(spec: TuningSpec, state: TuningState, job: TrainingJob) -> Verdict:
-    """What the stop rule says of a running job."""
+def judge_job(
+    spec: TuningSpec, state: TuningState, job: TrainingJob, rule: EarlyStopping
+) -> Verdict:
+    """What a stop rule says of a running job, which has observations of the objective."""
     live = loss_curve(job, spec.objective)
-    if not live.steps:
-        return Verdict(False)
     others = [
         loss_curve(other, spec.objective)
         for other in state.jobs.values()
         if other.number != job.number and other.hyperparameters is not None
     ]
-    return load_stop_rule(AUTO).judge(live, others)
+    return load_stop_rule(rule.rule, **rule.parameters).judge(live, others)
 
 
 def loss_curve(job: TrainingJob, objective: Objective) -> LossCurve:

@@ -110,7 +110,7 @@ def test_the_table_names_every_job_event() -> None:
     assert named == known - set(_WITHOUT_TRANSITION)
 
 
-_WITHOUT_TRANSITION = ("JobPlanned", "SpaceExhausted", "JobNoted")
+_WITHOUT_TRANSITION = ("JobPlanned", "SpaceExhausted", "JobNoted", "JobJudged")
 
 
 def make_events(state: TuningState, number: int) -> list[ev.AnyEvent]:
