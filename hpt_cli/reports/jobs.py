@@ -2,35 +2,57 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from hpt_cli.core.summary import Row, Summary
 from hpt_cli.wording import format_number, format_seconds, format_setting, format_time, plain
 
+FORMS = (("full", False), ("full", True), ("short", False), ("short", True), ("none", True))
+"""Reasons in full, in short or not at all; and whether columns are narrow. The first that fits."""
+
+UNBOUNDED = 10_000
+
 STYLES = {"Completed": "", "Stopped": "dim", "Failed": "red", "Stopping": "yellow"}
 
 
 def render(summaries: Sequence[Summary]) -> RenderableType:
     """One table for each tuning job."""
-    return Group(*(_render_table(each) for each in summaries))
+    return Group(*(_Fitting(each) for each in summaries))
 
 
-def _render_table(summary: Summary) -> Table:
+@dataclass(frozen=True)
+class _Fitting:
+    """The results table in the fullest form that fits the terminal."""
+
+    summary: Summary
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        unbounded = options.update(max_width=UNBOUNDED)
+        for reasons, narrow in FORMS:
+            table = _render_table(self.summary, reasons, narrow=narrow)
+            if Measurement.get(console, unbounded, table).maximum <= options.max_width:
+                break
+        yield table
+
+
+def _render_table(summary: Summary, reasons: str, *, narrow: bool) -> Table:
     names = list(dict.fromkeys(name for row in summary.rows for name in row.hyperparameters))
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("job", justify="right", no_wrap=True)
-    for name in names:
-        table.add_column(plain(name), justify="right", no_wrap=True)
-    table.add_column(plain(summary.objective.metric), justify="right", no_wrap=True)
-    for heading in ("epochs", "time"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    gap = 1 if narrow else 2
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, gap, 0, 0))
+    for name in ("job", *names, summary.objective.metric, "epochs", "time"):
+        heading = _break(plain(name)) if narrow else plain(name)
+        table.add_column(heading, justify="right", no_wrap=not narrow)
     table.add_column("status", no_wrap=True)
-    table.add_column("reason", no_wrap=True, overflow="ellipsis")
+    if reasons != "none":
+        table.add_column("reason", no_wrap=True)
     best = summary.best.number if summary.best else None
     for row in summary.rows:
         is_best = row.number == best
@@ -41,11 +63,17 @@ def _render_table(summary: Summary) -> Table:
             str(row.epochs),
             format_seconds(row.elapsed),
             describe_status(row),
-            describe_reason(row),
         ]
+        if reasons != "none":
+            cells.append(describe_reason(row) if reasons == "full" else row.stop_reason or "")
         style = "bold green" if is_best else STYLES.get(row.status, "cyan")
-        table.add_row(*(Text(cell) for cell in cells), style=style)
+        table.add_row(*(Text(cell, no_wrap=True) for cell in cells), style=style)
     return table
+
+
+def _break(name: str) -> str:
+    """A name in lines, broken after `_` and `:`."""
+    return re.sub(r"([_:])(?=.)", r"\1\n", name)
 
 
 def _latest(row: Row) -> float | None:
