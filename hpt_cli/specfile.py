@@ -16,8 +16,9 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from hpt_cli.core.conflicts import Location, find_conflicts
 from hpt_cli.core.ranges import CategoricalRange, ContinuousRange, IntegerRange
-from hpt_cli.core.spec import Location, MetricDefinition, TuningSpec, find_conflicts
+from hpt_cli.core.spec import MetricDefinition, TuningSpec
 from hpt_cli.errors import Place, Problem, UsageError, did_you_mean
 
 MAX_NODES = 100_000

@@ -24,7 +24,6 @@ from hpt_cli.core.events import (
     JobEvent,
     JobJudged,
     ObservationsRead,
-    TuningJobCreated,
     from_fields,
     to_fields,
 )
@@ -226,8 +225,8 @@ def _to_row(event: ObservationsRead, each: Observation, seq: int) -> tuple[objec
     )
 
 
-def create_journal(path: Path, first: TuningJobCreated) -> None:
-    """Make a journal that holds its first event: whole under its name, or not there at all.
+def create_journal(path: Path, *first: AnyEvent) -> None:
+    """Make a journal that holds its first events: whole under its name, or not there at all.
 
     Raises:
         HptError: it cannot be written.
@@ -239,7 +238,7 @@ def create_journal(path: Path, first: TuningJobCreated) -> None:
         connection.executescript(resources.files("hpt_cli").joinpath("schema.sql").read_text())
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         with Journal(connection) as journal:
-            journal.append([first])
+            journal.append(first)
         os.replace(temporary, path)
     except (sqlite3.OperationalError, OSError) as error:
         raise HptError.of("journal-write", f"{path} cannot be made: {error}") from error

@@ -112,7 +112,7 @@ def branin(h: Mapping[str, Any]) -> float:
     x, y = h["x"], h["y"]
     shift = {"none": 0.0, "low": 8.0, "mid": 20.0, "high": 40.0}[h["shift"]]
     bowl = (y - 5.1 / (4 * math.pi**2) * x * x + 5 / math.pi * x - 6) ** 2
-    return bowl + 10 * (1 - 1 / (8 * math.pi)) * math.cos(x) + 10 + shift - 0.397887
+    return float(bowl + 10 * (1 - 1 / (8 * math.pi)) * math.cos(x) + 10 + shift - 0.397887)
 
 
 HARTMANN_A = np.array(
@@ -137,7 +137,7 @@ def hartmann(h: Mapping[str, Any]) -> float:
     """Hartmann in 6 dimensions; minimum 0."""
     x = np.array([h[f"x{i}"] for i in range(6)])
     bumps = np.exp(-(HARTMANN_A * (x - HARTMANN_P) ** 2).sum(axis=1))
-    return 3.32237 - float(np.array([1.0, 1.2, 3.0, 3.2]) @ bumps)
+    return float(3.32237 - np.array([1.0, 1.2, 3.0, 3.2]) @ bumps)
 
 
 def ackley(h: Mapping[str, Any]) -> float:
@@ -164,7 +164,8 @@ def training(h: Mapping[str, Any]) -> float:
         return math.inf
     penalty = {"sgd": 0.1, "adam": 0.0, "rmsprop": 0.05}[h["optimizer"]]
     bend = 0.5 * (rate - ideal) ** 2 + 0.05 * (h["layers"] - 3) ** 2
-    return penalty + bend + 0.02 * abs(math.log10(h["decay"]) + 4) + 0.01 * abs(size - 5)
+    rest = 0.02 * abs(math.log10(h["decay"]) + 4) + 0.01 * abs(size - 5)
+    return float(penalty + bend + rest)
 
 
 FUNCTIONS: dict[str, tuple[Callable[[Mapping[str, Any]], float], dict[str, dict[str, Any]]]] = {
@@ -498,11 +499,12 @@ def measure_cost(pending: int, repeats: int = 3) -> Iterator[tuple[int, int, flo
     strategy, space = load_strategy("Bayesian"), Space(problem.ranges)
     for count in (50, 200, 500, 1000, 5000):
         trials = []
-        for number, point in enumerate(space.draw(1, 0, count + pending), start=1):
+        for number, point in enumerate(space.draw(1, 0, 8192)[: count + pending], start=1):
             hyperparameters = space.decode(point)
             loss = problem.answer(hyperparameters)[0] if number <= count else None
-            status = "Running" if loss is None else "Completed"
-            trials.append(Trial(number, hyperparameters, status, loss))
+            trials.append(
+                Trial(number, hyperparameters, "Running" if loss is None else "Completed", loss)
+            )
         question = Question(problem.ranges, 0, len(trials) + 1, 10_000, pending + 1, tuple(trials))
         seconds = []
         for _ in range(repeats):

@@ -16,7 +16,7 @@ from collections.abc import Callable
 import typer
 
 from hpt_cli import __version__
-from hpt_cli.cli import best, compare, jobs, logs, resume, run, show, stop
+from hpt_cli.cli import best, compare, explain, jobs, logs, replay, resume, run, show, stop
 from hpt_cli.cli import list as list_jobs
 from hpt_cli.errors import ExitCode, HptError
 
@@ -38,6 +38,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "best": best.best,
     "logs": logs.logs,
     "compare": compare.compare,
+    "explain": explain.explain,
+    "replay": replay.replay,
 }
 for _name, _command in COMMANDS.items():
     app.command(_name)(_command)

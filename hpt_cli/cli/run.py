@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hpt_cli.cli.options import Home, Plain, Quiet
+from hpt_cli.cli.reading import read_state
 from hpt_cli.errors import UsageError
-from hpt_cli.jobdir import JobDir, find_home, make_job_dir
+from hpt_cli.jobdir import JobDir, find_home, find_job_dir, make_job_dir
 
 if TYPE_CHECKING:
+    from hpt_cli.core.events import WarmStarted
     from hpt_cli.core.spec import TuningSpec
 
 
@@ -38,14 +43,40 @@ def run(
     overrides = [*(set_ or []), *([f"name={name}"] if name else [])]
     asked = read_spec(spec, overrides)
     check_working_directory(asked, Path.cwd())
+    inherited = _inherit(asked, find_home(home))
     jobdir = make_job_dir(find_home(home), asked.name)
     with jobdir.hold_lock():
-        _create(jobdir, asked, spec)
+        _create(jobdir, asked, spec, inherited)
         code = tune(jobdir, asked, plain=plain, quiet=quiet)
     raise typer.Exit(code)
 
 
-def _create(jobdir: JobDir, spec: TuningSpec, source: Path) -> None:
+def _inherit(spec: TuningSpec, home: Path) -> list[WarmStarted]:
+    """What the parents of a warm start bring; every misfit is reported."""
+    from hpt_cli.core.warm_start import Candidate, find_misfits, inherit
+
+    names = spec.warm_start.parents if spec.warm_start else ()
+    parents = [Candidate(name, read_state(find_parent(home, name))) for name in names]
+    problems = [problem for parent in parents for problem in find_misfits(spec, parent)]
+    if problems:
+        raise UsageError(*problems)
+    brought = [inherit(spec, parent, time.time()) for parent in parents]
+    for each in brought:
+        line = f"warm start: {len(each.jobs)} training jobs of {each.parent}"
+        outside = f"; {each.left_out} outside the ranges left out" if each.left_out else ""
+        print(line + outside, file=sys.stderr)
+    return brought
+
+
+def find_parent(home: Path, name: str) -> JobDir:
+    """A parent: the directory of a tuning job, or the name of one in the same home."""
+    directory = JobDir(Path(name))
+    return directory if directory.journal.is_file() else find_job_dir(home, name)
+
+
+def _create(
+    jobdir: JobDir, spec: TuningSpec, source: Path, inherited: Sequence[WarmStarted]
+) -> None:
     """Make the journal of a new tuning job; the caller holds the lock."""
     from hpt_cli.runner import describe_creation
     from hpt_cli.store import create_journal
@@ -57,4 +88,4 @@ def _create(jobdir: JobDir, spec: TuningSpec, source: Path) -> None:
             f"go on with it: hpt resume {spec.name}; or start another: hpt run {source} --name NEW",
         )
     jobdir.spec.write_bytes(source.read_bytes())
-    create_journal(jobdir.journal, describe_creation(spec, Path.cwd()))
+    create_journal(jobdir.journal, describe_creation(spec, Path.cwd()), *inherited)

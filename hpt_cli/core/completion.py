@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import math
+import statistics
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from hpt_cli.core.spec import TuningSpec
 from hpt_cli.core.state import TuningState
-from hpt_cli.core.summary import tuning_seconds
+from hpt_cli.core.summary import final_objective, tuning_seconds
 
 FIRST_FAILURES = 5
 """A tuning job whose first jobs all fail is Failed, as SageMaker's are ("No training job succeeded
 after 5 attempts")."""
+
+
+IMPROVEMENT = 0.01
+"""An improvement counts from 1 % of the best value on, as at SageMaker."""
+CONVERGENCE_JOBS = 10
+"""Convergence is judged over the latest third of the jobs, and over no fewer than this."""
+CONVERGENCE_SHARE = 0.01
+"""The share of the way from the median to the best below which an improvement is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,25 +35,96 @@ class Completion:
 
 
 def find_completion(spec: TuningSpec, state: TuningState, now: float) -> Completion | None:
-    """The reason to start no more jobs, if there is one."""
+    """The reason to start no more jobs, if there is one.
+
+    Jobs in flight are waited for when there is nothing left to try, and stopped when there is no
+    time or no need left; `on_completion` says otherwise.
+    """
     if state.status == "Stopping":
         reason = "interrupted" if state.stop_reason == "Interrupted" else "stopped by the user"
         return Completion("Stopped", reason, stop_running=True)
     jobs = state.jobs.values()
-    ended = [job for job in jobs if job.has_ended]
-    failed = [job for job in ended if job.phase == "Failed"]
-    if len(ended) >= FIRST_FAILURES and len(failed) == len(ended):
+    failed = [job for job in jobs if job.phase == "Failed"]
+    if len(failed) >= FIRST_FAILURES and len(failed) == sum(job.has_ended for job in jobs):
         return Completion("Failed", f"all of the first {len(failed)} training jobs failed", True)
-    if spec.max_runtime_seconds is not None:
-        spent = tuning_seconds(state, now)
-        if spent >= spec.max_runtime_seconds:
-            reason = f"max_runtime_seconds ({spec.max_runtime_seconds:g}) reached"
-            return Completion("Completed", reason, stop_running=True)
-    if len(jobs) >= spec.max_jobs and all(job.hyperparameters is not None for job in jobs):
+    for reason, stops in _find_reasons(spec, state, now):
         if failed and len(failed) == len(jobs):
             return Completion("Failed", "all training jobs failed")
-        return Completion("Completed", f"max_jobs ({spec.max_jobs}) reached")
-    if state.exhausted and all(job.hyperparameters is not None for job in jobs):
-        reason = f"all {len(jobs)} points of the search space have been tried"
-        return Completion("Completed", reason)
+        stop_running = stops if spec.on_completion is None else spec.on_completion == "stop"
+        return Completion("Completed", reason, stop_running)
     return None
+
+
+def _find_reasons(spec: TuningSpec, state: TuningState, now: float) -> Iterator[tuple[str, bool]]:
+    """Each criterion that is met, and whether it stops the jobs in flight."""
+    limit = spec.max_runtime_seconds
+    if limit is not None and tuning_seconds(state, now) >= limit:
+        yield f"max_runtime_seconds ({limit:g}) reached", True
+    losses = list_losses(spec, state)
+    target = spec.target_objective_metric_value
+    if target is not None and losses and min(losses) <= spec.objective.loss(target):
+        yield f"target_objective_metric_value ({target:g}) reached", True
+    patience = spec.max_jobs_not_improving
+    if patience is not None and count_not_improving(losses) >= patience:
+        yield f"{patience} training jobs in a row did not improve the best by 1 %", False
+    if spec.complete_on_convergence and has_converged(losses, measure_noise(spec, state)):
+        yield "converged: more training jobs are unlikely to improve the best", False
+    jobs = state.jobs.values()
+    if all(job.hyperparameters is not None for job in jobs):
+        if len(jobs) >= spec.job_limit:
+            yield _describe_limit(spec), False
+        if state.exhausted:
+            yield f"all {len(jobs)} points of the search space have been tried", False
+
+
+def _describe_limit(spec: TuningSpec) -> str:
+    if spec.max_jobs is None and spec.strategy == "Grid":
+        return f"all {spec.job_limit} points of the grid have been tried"
+    return f"max_jobs ({spec.job_limit}) reached"
+
+
+def list_losses(spec: TuningSpec, state: TuningState) -> list[float]:
+    """The final losses of the jobs that ended with a result, in the order in which they ended."""
+    ended = [job for job in state.jobs.values() if job.phase in ("Completed", "Stopped")]
+    ended.sort(key=lambda job: job.attempts[-1].ended_at or 0.0 if job.attempts else 0.0)
+    finals = (final_objective(job, spec.objective) for job in ended)
+    return [spec.objective.loss(final) for final in finals if final is not None]
+
+
+def count_not_improving(losses: Sequence[float]) -> int:
+    """How many results in a row, up to the latest, did not beat the best before by 1 %."""
+    best = math.inf
+    count = 0
+    for loss in losses:
+        if loss < best - (IMPROVEMENT * abs(best) if math.isfinite(best) else 0.0):
+            best, count = loss, 0
+        else:
+            count += 1
+    return count
+
+
+def has_converged(losses: Sequence[float], noise: float) -> bool:
+    """Whether the latest third of the results, at least ten, found no more than noise.
+
+    What they improved the best by is the estimate of what as many more would. It is nothing when
+    it is below the noise of the metric, or 1 % of the way from the median result to the best.
+    """
+    window = max(CONVERGENCE_JOBS, len(losses) // 3)
+    if len(losses) < 2 * window:
+        return False
+    before, best = min(losses[:-window]), min(losses)
+    if not math.isfinite(before):
+        return False
+    spread = statistics.median(losses) - best
+    bar = max(noise, CONVERGENCE_SHARE * spread if math.isfinite(spread) else 0.0)
+    return before - best <= bar
+
+
+def measure_noise(spec: TuningSpec, state: TuningState) -> float:
+    """How much the objective moves from one epoch to the next at the end of completed jobs."""
+    steps = []
+    for job in state.jobs.values():
+        curve = job.curve(spec.objective.metric) if job.phase == "Completed" else ()
+        if len(curve) >= 2 and math.isfinite(curve[-1][1] - curve[-2][1]):
+            steps.append(abs(curve[-1][1] - curve[-2][1]))
+    return statistics.median(steps) if steps else 0.0

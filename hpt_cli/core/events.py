@@ -36,6 +36,20 @@ class TuningJobCreated(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WarmStarted(Event):
+    """What one parent tuning job brings: its training jobs within the ranges, and how many not.
+
+    Each of `jobs` has `hyperparameters`, `status` and `curve` ([[step, value], ...]) of the
+    objective.
+    """
+
+    parent: str
+    jobs: tuple[dict[str, Any], ...]
+    left_out: int
+    best: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TunerStarted(Event):
     """A tuner took the lock: by `run`, or by `resume`."""
 
@@ -154,6 +168,7 @@ class JobNoted(JobEvent):
 
 AnyEvent: TypeAlias = (
     TuningJobCreated
+    | WarmStarted
     | TunerStarted
     | TuningJobStopRequested
     | TuningJobEnded
@@ -174,6 +189,7 @@ _BY_NAME: dict[str, Any] = {
     each.__name__: each
     for each in (
         TuningJobCreated,
+        WarmStarted,
         TunerStarted,
         TuningJobStopRequested,
         TuningJobEnded,
@@ -191,6 +207,10 @@ _BY_NAME: dict[str, Any] = {
 """Observations and judgements are not here: the journal keeps them in tables of their own."""
 
 
+TUPLES = {"tail", "jobs"}
+"""Fields that JSON would give back as lists."""
+
+
 def to_fields(event: AnyEvent) -> dict[str, Any]:
     """An event's own fields as JSON-able values, without `at` and `number`."""
     names = [each.name for each in dataclasses.fields(event) if each.name not in ("at", "number")]
@@ -205,7 +225,7 @@ def from_fields(kind: str, at: float, number: int | None, fields: dict[str, Any]
         TypeError: the fields are not those of the event.
     """
     known = {"at": at} if number is None else {"at": at, "number": number}
-    if "tail" in fields:
-        fields = fields | {"tail": tuple(fields["tail"])}
+    for name in TUPLES & fields.keys():
+        fields = fields | {name: tuple(fields[name])}
     event: AnyEvent = _BY_NAME[kind](**known, **fields)
     return event

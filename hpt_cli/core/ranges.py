@@ -6,19 +6,22 @@ between the two (SageMaker Developer Guide, "Hyperparameter scaling").
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from hpt_cli.core.hyperparameters import Value
+from hpt_cli.core.hyperparameters import Hyperparameters, Value
 
 ScalingType = Literal["Auto", "Linear", "Logarithmic", "ReverseLogarithmic"]
 
 MAX_CATEGORIES = 30
 AUTO_RATIO = 100.0
 """`Auto` picks a logarithmic scale once the bounds are this many times apart."""
+MAX_GRID_POINTS = 1000
 SIGNIFICANT_DIGITS = 6
 """Continuous values are rounded to this, so that they can be read, pasted and typed again."""
 
@@ -31,10 +34,37 @@ def _refuse_bool(raw: Any) -> Any:
 
 Number = Annotated[float, BeforeValidator(_refuse_bool), Field(allow_inf_nan=False)]
 Whole = Annotated[int, BeforeValidator(_refuse_bool)]
+GridPoints = Annotated[Whole, Field(ge=1, le=MAX_GRID_POINTS)]
+
+
+def _plain(raw: Any) -> Any:
+    if isinstance(raw, (bool, dict, list)) or raw is None:
+        raise PydanticCustomError(
+            "category", "a category is text or a number; put quotes around it to make it text"
+        )
+    return raw
+
+
+Category = Annotated[
+    Annotated[int, Field(strict=True)]
+    | Annotated[float, Field(strict=True, allow_inf_nan=False)]
+    | Annotated[str, Field(strict=True)],
+    BeforeValidator(_plain),
+]
+
+
+def _listify(raw: Any) -> Any:
+    """`when: {optimizer: adam}` means the same as `when: {optimizer: [adam]}`."""
+    if not isinstance(raw, dict):
+        return raw
+    return {name: each if isinstance(each, list | tuple) else [each] for name, each in raw.items()}
 
 
 class _Range(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    when: Annotated[dict[str, tuple[Category, ...]], BeforeValidator(_listify)] = {}
+    """Only where each of these other hyperparameters has one of these values."""
 
 
 def _wrong(field: str, slug: str, message: str) -> PydanticCustomError:
@@ -74,6 +104,11 @@ def _resolve(scaling: ScalingType, low: float, high: float) -> ScalingType:
     if low >= 0 and high < 1 and (1 - low) / (1 - high) >= AUTO_RATIO:
         return "ReverseLogarithmic"
     return "Linear"
+
+
+def _check_step(low: float, high: float, step: float | None) -> None:
+    if step is not None and high > low and step > high - low:
+        raise _wrong("step", "range-step", f"step {step:g} is wider than the range")
 
 
 def _bend(x: float, scaling: ScalingType) -> float:
@@ -118,10 +153,13 @@ class ContinuousRange(_Range):
     min_value: Number
     max_value: Number
     scaling_type: ScalingType = "Auto"
+    step: Annotated[Number, Field(gt=0)] | None = None
+    grid_points: GridPoints | None = None
 
     @model_validator(mode="after")
     def _check(self) -> ContinuousRange:
         _check_bounds(self.min_value, self.max_value, self.scaling_type)
+        _check_step(self.min_value, self.max_value, self.step)
         return self
 
     @property
@@ -132,15 +170,37 @@ class ContinuousRange(_Range):
     @property
     def size(self) -> int | None:
         """How many values there are; None for a continuum."""
-        return 1 if self.min_value == self.max_value else None
+        if self.min_value == self.max_value:
+            return 1
+        if self.step is None:
+            return None
+        return 1 + math.floor((self.max_value - self.min_value) / self.step * (1 + 1e-12))
+
+    def nth_value(self, place: int) -> float:
+        """The value at a place, counted from 0, of a range with a step or a single value."""
+        value = self.min_value + place * (self.step or 0.0)
+        return min(self.max_value, float(f"{value:.12g}"))
+
+    @property
+    def grid(self) -> tuple[float, ...] | None:
+        """The values that a grid search tries; None where nothing says which."""
+        if self.grid_points is not None and self.grid_points > 1:
+            units = (place / (self.grid_points - 1) for place in range(self.grid_points))
+            return tuple(dict.fromkeys(map(self.from_unit, units)))
+        if self.grid_points == 1:
+            return (self.from_unit(0.5),)
+        return None if self.size is None else tuple(map(self.nth_value, range(self.size)))
 
     def to_unit(self, value: Value) -> float:
         """The place of a value in [0, 1]."""
         return _to_unit(float(value), self.min_value, self.max_value, self.scaling)
 
     def from_unit(self, unit: float) -> float:
-        """The value at a place in [0, 1], rounded to six significant digits."""
+        """The value at a place in [0, 1]: on the step, or of six significant digits."""
         exact = _from_unit(unit, self.min_value, self.max_value, self.scaling)
+        if self.step is not None and self.size is not None:
+            place = round((exact - self.min_value) / self.step)
+            return self.nth_value(min(self.size - 1, place))
         return min(self.max_value, max(self.min_value, _round(exact, self.scaling)))
 
     def contains(self, value: Value) -> bool:
@@ -155,10 +215,13 @@ class IntegerRange(_Range):
     min_value: Whole
     max_value: Whole
     scaling_type: Literal["Auto", "Linear", "Logarithmic"] = "Auto"
+    step: Annotated[Whole, Field(ge=1)] = 1
+    grid_points: GridPoints | None = None
 
     @model_validator(mode="after")
     def _check(self) -> IntegerRange:
         _check_bounds(self.min_value, self.max_value, self.scaling_type)
+        _check_step(self.min_value, self.max_value, self.step)
         return self
 
     @property
@@ -168,14 +231,28 @@ class IntegerRange(_Range):
         return "Linear" if scaling == "ReverseLogarithmic" else scaling
 
     @property
-    def size(self) -> int | None:
+    def size(self) -> int:
         """How many values there are."""
-        return self.max_value - self.min_value + 1
+        return (self.max_value - self.min_value) // self.step + 1
+
+    def nth_value(self, place: int) -> int:
+        """The value at a place, counted from 0."""
+        return self.min_value + place * self.step
+
+    @property
+    def grid(self) -> tuple[int, ...] | None:
+        """The values that a grid search tries: all, or `grid_points` of them."""
+        count = self.grid_points
+        if count is None or count >= self.size:
+            return tuple(map(self.nth_value, range(self.size)))
+        units = [0.5] if count == 1 else [place / (count - 1) for place in range(count)]
+        return tuple(dict.fromkeys(map(self.from_unit, units)))
 
     @property
     def _edges(self) -> tuple[float, float]:
-        """Half a step beyond both bounds, so that every integer owns a cell of the interval."""
-        return self.min_value - 0.5, self.max_value + 0.5
+        """Half a cell beyond the outer values, so that every value owns a cell of the interval."""
+        half = 0.5 if self.scaling == "Logarithmic" else self.step / 2
+        return self.min_value - half, self.nth_value(self.size - 1) + half
 
     def to_unit(self, value: Value) -> float:
         """The centre of the value's cell in [0, 1]."""
@@ -183,8 +260,9 @@ class IntegerRange(_Range):
 
     def from_unit(self, unit: float) -> int:
         """The integer whose cell holds a place in [0, 1]."""
-        nearest = math.floor(_from_unit(unit, *self._edges, self.scaling) + 0.5)
-        return min(self.max_value, max(self.min_value, nearest))
+        exact = _from_unit(unit, *self._edges, self.scaling)
+        place = math.floor((exact - self.min_value) / self.step + 0.5)
+        return self.nth_value(min(self.size - 1, max(0, place)))
 
     def contains(self, value: Value) -> bool:
         """Whether the value lies in the range."""
@@ -192,23 +270,8 @@ class IntegerRange(_Range):
             not isinstance(value, str)
             and value == int(value)
             and self.min_value <= value <= self.max_value
+            and (value - self.min_value) % self.step == 0
         )
-
-
-def _plain(raw: Any) -> Any:
-    if isinstance(raw, (bool, dict, list)) or raw is None:
-        raise PydanticCustomError(
-            "category", "a category is text or a number; put quotes around it to make it text"
-        )
-    return raw
-
-
-Category = Annotated[
-    Annotated[int, Field(strict=True)]
-    | Annotated[float, Field(strict=True, allow_inf_nan=False)]
-    | Annotated[str, Field(strict=True)],
-    BeforeValidator(_plain),
-]
 
 
 class CategoricalRange(_Range):
@@ -226,9 +289,18 @@ class CategoricalRange(_Range):
         return self
 
     @property
-    def size(self) -> int | None:
+    def size(self) -> int:
         """How many values there are."""
         return len(self.values)
+
+    def nth_value(self, place: int) -> Value:
+        """The value at a place, counted from 0."""
+        return self.values[place]
+
+    @property
+    def grid(self) -> tuple[Value, ...] | None:
+        """The values that a grid search tries: all."""
+        return self.values
 
     def to_unit(self, value: Value) -> float:
         """The centre of the category's cell in [0, 1]."""
@@ -248,11 +320,67 @@ ParameterRange: TypeAlias = Annotated[
 ]
 
 
-def count_points(ranges: dict[str, ParameterRange]) -> int | None:
+def select_active(
+    ranges: Mapping[str, ParameterRange], hyperparameters: Mapping[str, Value]
+) -> Hyperparameters:
+    """The hyperparameters that count: without those whose `when` does not hold.
+
+    One that depends on a hyperparameter which does not count itself does not count either.
+    """
+    active = dict(hyperparameters)
+    inactive = [name for name in active if not _holds(ranges[name], active)]
+    while inactive:
+        for name in inactive:
+            del active[name]
+        inactive = [name for name in active if not _holds(ranges[name], active)]
+    return active
+
+
+def _holds(each: ParameterRange, hyperparameters: Mapping[str, Value]) -> bool:
+    return all(hyperparameters.get(name) in values for name, values in each.when.items())
+
+
+def count_points(ranges: Mapping[str, ParameterRange]) -> int | None:
     """How many different configurations the ranges allow; None when there is no end to them."""
-    total = 1
-    for each in ranges.values():
-        if each.size is None:
+    deciding = {name for each in ranges.values() for name in each.when}
+    deciders = {name: ranges[name] for name in deciding}
+    choices = [
+        [(name, each.nth_value(place)) for place in range(each.size or 0)]
+        for name, each in deciders.items()
+    ]
+    total = 0
+    seen = set()
+    for choice in itertools.product(*choices):
+        decided = select_active(deciders, dict(choice))
+        if (key := tuple(sorted(decided.items()))) in seen:
+            continue
+        seen.add(key)
+        sizes = [
+            each.size
+            for name, each in ranges.items()
+            if name not in deciding and _holds(each, decided)
+        ]
+        if None in sizes:
             return None
-        total *= each.size
+        total += math.prod(size or 0 for size in sizes)
     return total
+
+
+def list_grid(ranges: Mapping[str, ParameterRange]) -> Iterator[Hyperparameters]:
+    """The points of a grid search, the last range moving fastest, each once.
+
+    Every range needs a grid: a step, `grid_points`, or a finite number of values.
+    """
+    seen = set()
+    for values in itertools.product(*(each.grid or () for each in ranges.values())):
+        point = select_active(ranges, dict(zip(ranges, values, strict=True)))
+        if (key := tuple(point.items())) not in seen:
+            seen.add(key)
+            yield point
+
+
+def count_grid(ranges: Mapping[str, ParameterRange]) -> int:
+    """How many points a grid search has."""
+    if not any(each.when for each in ranges.values()):
+        return math.prod(len(each.grid or ()) for each in ranges.values())
+    return sum(1 for _ in list_grid(ranges))

@@ -14,6 +14,7 @@ Rules:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
@@ -36,6 +37,7 @@ from hpt_cli.core.events import (
     TuningJobCreated,
     TuningJobEnded,
     TuningJobStopRequested,
+    WarmStarted,
 )
 from hpt_cli.core.hyperparameters import Hyperparameters
 
@@ -124,6 +126,8 @@ class TrainingJob:
     phase: Phase
     planned_at: float
     hyperparameters: Hyperparameters | None = None
+    thinking_seconds: float = 0.0
+    """How long it took to choose them."""
     attempts: tuple[Attempt, ...] = ()
     stop_request: StopRequest | None = None
     failure_reason: str = ""
@@ -177,6 +181,16 @@ class TrainingJob:
 
 
 @dataclass(frozen=True, slots=True)
+class Parent:
+    """A tuning job that this one was warm-started from: how much of it was used."""
+
+    name: str
+    used: int
+    left_out: int
+    best: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
 class TuningState:
     """Everything known about a tuning job; the fold of its events."""
 
@@ -188,6 +202,9 @@ class TuningState:
     stop_reason: str = ""
     exhausted: bool = False
     jobs: Mapping[int, TrainingJob] = field(default_factory=dict)
+    inherited: Mapping[int, TrainingJob] = field(default_factory=dict)
+    """The training jobs of parents, numbered 0, -1, -2 ..."""
+    parents: tuple[Parent, ...] = ()
     started_at: float = 0.0
     """When the latest tuner took over."""
     heard_at: float = 0.0
@@ -233,6 +250,20 @@ def _created(state: TuningState, event: TuningJobCreated) -> _Changes:
         "created_at": event.at,
         "started_at": event.at,
     }
+
+
+def _warm_started(state: TuningState, event: WarmStarted) -> _Changes:
+    metric = state.spec["objective_metric_name"]
+    inherited = dict(state.inherited)
+    for job in event.jobs:
+        number = -len(inherited)
+        curve = tuple((step, math.nan if value is None else value) for step, value in job["curve"])
+        attempt = Attempt(1, event.at, ended_at=event.at, curves={metric: curve})
+        inherited[number] = TrainingJob(
+            number, job["status"], event.at, job["hyperparameters"], (attempt,)
+        )
+    parent = Parent(event.parent, len(event.jobs), event.left_out, event.best)
+    return {"inherited": inherited, "parents": (*state.parents, parent)}
 
 
 def _tuner_started(state: TuningState, event: TunerStarted) -> _Changes:
@@ -308,7 +339,7 @@ def _outcome(job: TrainingJob, event: JobEvent) -> Phase:
 
 
 def _job_suggested(job: TrainingJob, event: JobSuggested) -> _Changes:  # noqa: ARG001
-    return {"hyperparameters": event.hyperparameters}
+    return {"hyperparameters": event.hyperparameters, "thinking_seconds": event.seconds}
 
 
 def _job_submitting(job: TrainingJob, event: JobSubmitting) -> _Changes:
@@ -393,6 +424,7 @@ _JOB_FOLDS: Mapping[Any, Callable[[TrainingJob, Any], _Changes]] = {
 
 _FOLDS: Mapping[Any, Callable[[TuningState, Any], _Changes]] = {
     TuningJobCreated: _created,
+    WarmStarted: _warm_started,
     TunerStarted: _tuner_started,
     TuningJobStopRequested: _stop_requested,
     TuningJobEnded: _ended,

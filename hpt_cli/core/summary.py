@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from hpt_cli.core.hyperparameters import Hyperparameters
 from hpt_cli.core.names import job_name
 from hpt_cli.core.objective import Objective
-from hpt_cli.core.state import Curve, TrainingJob, TuningState
+from hpt_cli.core.state import Curve, Parent, TrainingJob, TuningState
 
 ObjectiveStatus = Literal["Pending", "Succeeded", "Failed"]
 
@@ -56,6 +56,9 @@ class Summary:
     created_at: float
     reason: str
     rows: tuple[Row, ...]
+    parents: tuple[Parent, ...] = ()
+    overall_best: Mapping[str, Any] | None = None
+    """The best of this tuning job and its parents, where those had the same data."""
 
 
 def summarize(state: TuningState, now: float, *, at_work: bool) -> Summary:
@@ -64,8 +67,9 @@ def summarize(state: TuningState, now: float, *, at_work: bool) -> Summary:
     rows = tuple(
         make_row(state, job, objective, now)
         for job in state.jobs.values()
-        if job.hyperparameters is not None
+        if job.hyperparameters is not None and (job.attempts or state.status == "InProgress")
     )
+    best = find_best(rows, objective)
     return Summary(
         name=state.spec["name"],
         status=state.status,
@@ -73,12 +77,34 @@ def summarize(state: TuningState, now: float, *, at_work: bool) -> Summary:
         max_jobs=state.spec.get("max_jobs"),
         job_counts=_count_jobs(rows),
         objective_counts=_count_objectives(rows),
-        best=find_best(rows, objective),
+        best=best,
         total_training_time=sum(row.elapsed for row in rows),
         tuning_time=tuning_seconds(state, now if at_work else None),
         created_at=state.created_at,
         reason=state.reason,
         rows=rows,
+        parents=state.parents,
+        overall_best=_find_overall_best(state, best, objective),
+    )
+
+
+def _find_overall_best(
+    state: TuningState, best: Row | None, objective: Objective
+) -> Mapping[str, Any] | None:
+    warm_start = state.spec.get("warm_start")
+    if not warm_start or warm_start["type"] != "IdenticalDataAndAlgorithm":
+        return None
+    candidates: list[Mapping[str, Any]] = [each.best for each in state.parents if each.best]
+    if best is not None:
+        candidates.append(
+            {
+                "training_job_name": best.name,
+                "final_objective_value": best.final,
+                "hyperparameters": best.hyperparameters,
+            }
+        )
+    return min(
+        candidates, key=lambda each: objective.loss(each["final_objective_value"]), default=None
     )
 
 

@@ -7,17 +7,24 @@ remembered here, so a resumed tuning job decides as an undisturbed one would.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from hpt_cli.core.completion import Completion, find_completion
 from hpt_cli.core.events import StopReason
+from hpt_cli.core.hyperparameters import Hyperparameters
 from hpt_cli.core.objective import Objective
+from hpt_cli.core.ranges import select_active
 from hpt_cli.core.spec import EarlyStopping, TuningSpec
 from hpt_cli.core.state import TrainingJob, TuningState
 from hpt_cli.core.stop_rules import LossCurve, Verdict, load_stop_rule
 from hpt_cli.core.strategies import Question, Trial
 from hpt_cli.core.summary import final_objective
+
+IDLE_SHARE = 0.01
+"""Thinking that takes more than this share of a training job is done ahead."""
+TRANSFER_SHARE = 5
+"""One in so many jobs may try what was best for parents that had other data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +98,11 @@ def decide(
         commands += _stop_some(spec, state, now, observed)
     if completion is None:
         return commands + _fill_slots(spec, state)
-    if state.status == "Stopping" or not any(map(_will_run, state.jobs.values())):
-        if not any(job.is_running for job in state.jobs.values()):
-            commands.append(End(completion))
-        return commands
-    return commands + _launch(spec, state)
+    if not completion.stop_running and any(map(_will_run, state.jobs.values())):
+        return commands + _launch(spec, state)
+    if not state.running:
+        commands.append(End(completion))
+    return commands
 
 
 def _will_run(job: TrainingJob) -> bool:
@@ -106,9 +113,8 @@ def _stop_all(state: TuningState) -> list[Command]:
     reason: StopReason = "TuningJobFinished"
     if state.status == "Stopping":
         reason = "Interrupted" if state.stop_reason == "Interrupted" else "StoppedByUser"
-    waiting = [] if reason == "Interrupted" else [j for j in state.jobs.values() if _will_run(j)]
-    alive = [job for job in state.running if job.phase in ("Starting", "Training")]
-    return [Stop(job.number, reason) for job in [*alive, *waiting]]
+    phases = {"Starting", "Training"} | ({"Interrupted"} if reason != "Interrupted" else set())
+    return [Stop(job.number, reason) for job in state.jobs.values() if job.phase in phases]
 
 
 def _stop_some(
@@ -124,6 +130,8 @@ def _stop_some(
             commands.append(Stop(job.number, "MaxRuntimeExceeded"))
         elif job.number in observed and spec.stop_rule is not None:
             verdict = judge_job(spec, state, job, spec.stop_rule)
+            if spec.resource_limit and len(job.curve(spec.objective.metric)) >= spec.resource_limit:
+                verdict = replace(verdict, stop=True, reason="max_resource reached")
             commands.append(
                 Stop(job.number, "EarlyStopped", verdict)
                 if verdict.stop
@@ -136,11 +144,31 @@ def _fill_slots(spec: TuningSpec, state: TuningState) -> list[Command]:
     """Launch what is ready, and plan jobs for the slots that are still free."""
     launches = _launch(spec, state)
     open_jobs = [job for job in state.jobs.values() if not job.has_ended]
-    free = min(spec.max_parallel_jobs - len(open_jobs), spec.max_jobs - len(state.jobs))
+    wanted = spec.max_parallel_jobs + should_think_ahead(spec, state)
+    free = min(wanted - len(open_jobs), spec.job_limit - len(state.jobs))
     if state.exhausted or free <= 0 or any(job.phase == "Planned" for job in open_jobs):
         return launches
     # One at a time: each suggestion should know of the one before.
     return [*launches, Plan(len(state.jobs) + 1)]
+
+
+def should_think_ahead(spec: TuningSpec, state: TuningState) -> bool:
+    """Whether the next hyperparameters are chosen before a slot is free for them.
+
+    They are then chosen without the result that frees the slot. That is worth it only where slots
+    would stand idle for a noticeable time, and never where jobs run one after the other.
+    """
+    if spec.max_parallel_jobs == 1:
+        return False
+    spent = [
+        job.attempts[-1].ended_at - job.attempts[0].started_at
+        for job in state.jobs.values()
+        if job.has_ended and job.attempts and job.attempts[-1].ended_at is not None
+    ]
+    latest = next(reversed(state.jobs.values()), None)
+    if not spent or latest is None:
+        return False
+    return latest.thinking_seconds > IDLE_SHARE * sum(spent) / len(spent)
 
 
 def _launch(spec: TuningSpec, state: TuningState) -> list[Command]:
@@ -156,8 +184,8 @@ def judge_job(
     live = loss_curve(job, spec.objective)
     others = [
         loss_curve(other, spec.objective)
-        for other in state.jobs.values()
-        if other.number != job.number and other.hyperparameters is not None
+        for other in known_jobs(spec, state)
+        if other.number != job.number
     ]
     return load_stop_rule(rule.rule, **rule.parameters).judge(live, others)
 
@@ -174,18 +202,59 @@ def loss_curve(job: TrainingJob, objective: Objective) -> LossCurve:
     )
 
 
+def known_jobs(spec: TuningSpec, state: TuningState) -> list[TrainingJob]:
+    """The jobs with hyperparameters that may be learned from, in order of number.
+
+    Those of the parents come first, with numbers below 1, where data and algorithm are the same.
+    """
+    parents = state.inherited.values() if inherits_results(spec) else ()
+    own = (job for job in state.jobs.values() if job.hyperparameters is not None)
+    return [*parents, *own]
+
+
+def inherits_results(spec: TuningSpec) -> bool:
+    """Whether the results of parents count as results of this tuning job."""
+    return spec.warm_start is not None and spec.warm_start.type == "IdenticalDataAndAlgorithm"
+
+
+def give_point(spec: TuningSpec, state: TuningState, number: int) -> Hyperparameters | None:
+    """The hyperparameters of the first jobs, where they are given rather than chosen.
+
+    First what the user gave, completed by the middle of the ranges that were left out. Then, where
+    parents had other data, their best points: results do not carry over, but good regions often
+    do (Feurer et al. 2015, "Initializing Bayesian Hyperparameter Optimization via Meta-Learning").
+    """
+    points = [_complete(spec, point) for point in spec.initial_hyperparameters]
+    if spec.warm_start is not None and not inherits_results(spec):
+        count = max(1, spec.job_limit // TRANSFER_SHARE)
+        points += _list_best(spec, list(state.inherited.values()))[:count]
+    unique = list({tuple(point.items()): point for point in points}.values())
+    return unique[number - 1] if number <= len(unique) else None
+
+
+def _complete(spec: TuningSpec, point: Hyperparameters) -> Hyperparameters:
+    middle = {name: each.from_unit(0.5) for name, each in spec.hyperparameter_ranges.items()}
+    return select_active(spec.hyperparameter_ranges, middle | point)
+
+
+def _list_best(spec: TuningSpec, jobs: list[TrainingJob]) -> list[Hyperparameters]:
+    trials = [_trial(job, spec.objective) for job in jobs]
+    ranked = sorted(
+        (trial.loss, index) for index, trial in enumerate(trials) if trial.loss is not None
+    )
+    return [trials[index].hyperparameters for _, index in ranked]
+
+
 def ask(spec: TuningSpec, state: TuningState, number: int) -> Question:
     """The question a strategy is asked for job `number`: all it may know is in the state."""
     return Question(
         ranges=spec.hyperparameter_ranges,
         seed=spec.random_seed,
         number=number,
-        max_jobs=spec.max_jobs,
+        max_jobs=spec.job_limit,
         max_parallel_jobs=spec.max_parallel_jobs,
         trials=tuple(
-            _trial(job, spec.objective)
-            for job in state.jobs.values()
-            if job.number != number and job.hyperparameters is not None
+            _trial(job, spec.objective) for job in known_jobs(spec, state) if job.number != number
         ),
     )
 

@@ -44,6 +44,13 @@ def _lines(summary: Summary) -> list[tuple[str, str]]:
             ("best", plain(value)),
             ("", format_hyperparameters(best.hyperparameters)),
         ]
+    if summary.overall_best is not None:
+        overall = summary.overall_best
+        value = format_number(overall["final_objective_value"], 6)
+        lines.append(("overall best", plain(f"{value} by {overall['training_job_name']}")))
+    for parent in summary.parents:
+        outside = f", {parent.left_out} outside the ranges" if parent.left_out else ""
+        lines.append(("warm start", plain(f"{parent.name}: {parent.used} jobs used{outside}")))
     lines += [
         ("training time", format_seconds(summary.total_training_time)),
         ("tuning time", format_seconds(summary.tuning_time)),
@@ -102,6 +109,11 @@ def to_json(summaries: Sequence[Summary]) -> Any:
         "training_job_status_counters": dict(summary.job_counts),
         "objective_status_counters": dict(summary.objective_counts),
         "best_training_job": row_to_json(summary.best) if summary.best else None,
+        "overall_best_training_job": summary.overall_best,
+        "warm_start_parents": [
+            {"name": each.name, "jobs_used": each.used, "jobs_left_out": each.left_out}
+            for each in summary.parents
+        ],
         "total_training_time_seconds": round(summary.total_training_time, 3),
         "tuning_time_seconds": round(summary.tuning_time, 3),
         "completion_reason": summary.reason or None,

@@ -37,12 +37,17 @@ class Terminal:
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith("HPT_")}
         self._started: list[subprocess.Popen[str]] = []
 
+    @staticmethod
+    def train_command(options: str) -> str:
+        """The command that runs train.py."""
+        return f"{sys.executable} {TRAIN} {options}"
+
     def write_spec(self, name: str = "t", **changes: Any) -> str:
         """Write a spec that runs train.py; the name of its file."""
         options = changes.pop("options", "")
         fields: dict[str, Any] = {
             "name": name,
-            "command": f"{sys.executable} {TRAIN} --x {{x}} {options}",
+            "command": self.train_command(f"--x {{x}} {options}"),
             "hyperparameter_ranges": {
                 "x": {"type": "Continuous", "min_value": 0.001, "max_value": 10}
             },

@@ -83,6 +83,31 @@ def test_mistakes_are_shown_in_their_place(
     ), shown
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("values: [yes", "when: {lr: [1]}, values: [yes", "'lr' is no Categorical range"),
+        ("Logarithmic}", "Logarithmic, when: {opt: yess}}", "did you mean 'yes'?"),
+        ("values: [yes", "when: {opt: yes}, values: [yes", "'opt' depends on itself"),
+        ("max_jobs: 10", "strategy: Grid", "which values of 'lr' to try"),
+        ("max_jobs: 10", "max_resource: 10", "is for strategy: Hyperband"),
+        ("{epochs: 10}", "{e: 1}\nstrategy: Hyperband", "needs max_resource"),
+        ("max_jobs: 10", "initial_hyperparameters: [{lr: 2}]", "2 is outside the range of 'lr'"),
+        ("max_jobs: 10", "initial_hyperparameters: [{lrr: 1}]", "did you mean 'lr'?"),
+        ("max_jobs: 10", "early_stopping: {rule: median}", "early_stopping_type is Off"),
+        ("type: Off", "type: Auto\nearly_stopping: {rule: meidan}", "did you mean 'median'?"),
+        ("type: Off", "type: Auto\nearly_stopping: {rule: median, min: 1}", "no parameter 'min'"),
+        ("max_jobs: 10", "max_jobs_not_improving: 2", "must be at least 3"),
+        ("max_jobs: 10", "warm_start: {type: Same, parents: [a]}", "is none of Identical"),
+        ("Logarithmic}", "Logarithmic, step: 5}", "step 5 is wider than the range"),
+    ],
+)
+def test_fields_that_do_not_go_together(old: str, new: str, words: str) -> None:
+    assert old in GOOD
+    shown = [f"{each.message} {each.hint}" for each in problems(GOOD.replace(old, new))]
+    assert any(words in text for text in shown), shown
+
+
 def test_a_missing_field_is_named() -> None:
     assert (
         "objective_type: the field is missing"

@@ -17,9 +17,13 @@ from hpt_cli.core.ranges import CategoricalRange, ContinuousRange, IntegerRange,
 from hpt_cli.core.strategies import STRATEGIES, Question, Strategy, Trial, load_strategy
 
 MIXED: dict[str, ParameterRange] = {
-    "rate": ContinuousRange(type="Continuous", min_value=1e-5, max_value=1.0),
+    "rate": ContinuousRange(type="Continuous", min_value=1e-5, max_value=1.0, grid_points=4),
     "beta": ContinuousRange(
-        type="Continuous", min_value=0.0, max_value=0.9999, scaling_type="ReverseLogarithmic"
+        type="Continuous",
+        min_value=0.0,
+        max_value=0.9999,
+        scaling_type="ReverseLogarithmic",
+        grid_points=3,
     ),
     "units": IntegerRange(type="Integer", min_value=8, max_value=1024),
     "layers": IntegerRange(type="Integer", min_value=1, max_value=4),
@@ -95,7 +99,9 @@ def load_strategy_anew(strategy: Strategy) -> Strategy:
     return module  # type: ignore[return-value]
 
 
-def test_another_seed_searches_elsewhere(strategy: Strategy) -> None:
+@pytest.mark.parametrize("name", sorted(STRATEGIES.keys() - {"Grid"}))
+def test_another_seed_searches_elsewhere(name: str) -> None:
+    strategy = load_strategy(name)
     assert strategy.suggest(ask(MIXED, [], seed=1)) != strategy.suggest(ask(MIXED, [], seed=2))
 
 
@@ -170,3 +176,27 @@ def test_trials_outside_the_ranges_are_left_aside(strategy: Strategy) -> None:
     answer = strategy.suggest(ask(CATEGORIES, trials))
     assert answer is not None
     assert CATEGORIES["b"].contains(answer["b"])
+
+
+CONDITIONAL: dict[str, ParameterRange] = {
+    "optimizer": CategoricalRange(type="Categorical", values=("sgd", "adam")),
+    "momentum": ContinuousRange(
+        type="Continuous", min_value=0, max_value=1, step=0.25, when={"optimizer": ("sgd",)}
+    ),
+    "schedule": CategoricalRange(
+        type="Categorical", values=("none", "cosine"), when={"optimizer": ("adam",)}
+    ),
+    "cycles": IntegerRange(
+        type="Integer", min_value=2, max_value=8, step=3, when={"schedule": ("cosine",)}
+    ),
+}
+
+
+def test_conditional_ranges_are_there_only_where_they_count(strategy: Strategy) -> None:
+    trials = search(strategy, CONDITIONAL, 100)
+    found = {frozenset(trial.hyperparameters.items()) for trial in trials}
+    sgd = [{"optimizer": "sgd", "momentum": m} for m in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    cosine = [{"optimizer": "adam", "schedule": "cosine", "cycles": n} for n in (2, 5, 8)]
+    expected = [*sgd, *cosine, {"optimizer": "adam", "schedule": "none"}]
+    assert found == {frozenset(each.items()) for each in expected}
+    assert len(trials) == len(expected)

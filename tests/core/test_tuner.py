@@ -83,10 +83,27 @@ def test_ctrl_c_stops_what_runs_and_leaves_what_waits() -> None:
     assert end(*after) == ("Stopped", "interrupted")
 
 
-def test_the_user_s_stop_ends_what_waits_too() -> None:
+def test_the_user_s_stop_ends_interrupted_jobs_too_and_starts_nothing() -> None:
     request = ev.TuningJobStopRequested(at=1, reason="StoppedByUser")
-    events = [*suggested(1), *launched(1), *suggested(2), request]
+    interrupted = [*suggested(2), *launched(2), stop(2, "Interrupted"), exited(2, -15)]
+    events = [*suggested(1), *launched(1), *interrupted, *suggested(3), request]
     assert commands(*events) == [Stop(1, "StoppedByUser"), Stop(2, "StoppedByUser")]
+    after = [stop(1, "StoppedByUser"), stop(2, "StoppedByUser"), exited(1, -15)]
+    assert end(*events, *after) == ("Stopped", "stopped by the user")
+
+
+def test_the_next_job_is_chosen_ahead_only_where_slots_would_stand_idle() -> None:
+    def story(thinking: float, **changes: Any) -> list[Command]:
+        ahead = [
+            ev.JobPlanned(at=1, number=3),
+            ev.JobSuggested(at=1, number=3, hyperparameters={"x": 3}, seconds=thinking),
+        ]
+        busy = [*run(1, 1.0), *suggested(2), *launched(2), *ahead, *launched(3)]
+        return commands(*busy, max_jobs=9, **changes)
+
+    assert story(0.005) == []
+    assert story(0.02) == [Plan(4)]
+    assert story(0.02, max_parallel_jobs=1) == []
 
 
 def test_a_job_that_does_not_end_is_killed_after_its_grace() -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from hpt_cli.core.stop_rules import LossCurve, Verdict
-from hpt_cli.core.stop_rules.curves import check_bounds, has_reached
+from hpt_cli.core.stop_rules.curves import check_bounds, has_reached, measure_margin
 from hpt_cli.core.stop_rules.percentile import find_quantile
 
 
@@ -41,7 +41,7 @@ class Rule:
         if len(there) + 1 < self.reduction_factor:
             return Verdict(False, f"{len(there) + 1} jobs have reached this rung", evidence)
         bar = find_quantile([*there, loss], 1 / self.reduction_factor)
-        evidence |= {"held_against": bar, "margin": loss - bar}
+        evidence |= {"held_against": bar, "margin": measure_margin(loss, bar)}
         place = "not among" if loss > bar else "among"
         share = f"the best 1/{self.reduction_factor:g} of {len(there) + 1} jobs at this rung"
         return Verdict(loss > bar, f"{place} {share}", evidence)

@@ -1,7 +1,7 @@
 """Auto: stop a job that will hardly beat the best so far.
 
 The rule estimates the probability that the job's final loss is below the lowest final loss of the
-completed jobs, by a logistic regression on eleven dimensionless signals. Some come from the job
+completed jobs, by a logistic regression on twelve dimensionless signals. Some come from the job
 itself (would it get there at its own pace?), some from the completed jobs of this tuning job (how
 much did they still gain from this epoch on? was their order at this epoch that of their finals?),
 some from all jobs that reached this epoch (where does it stand?), and some say how little is known.
@@ -9,10 +9,12 @@ The weights are a prior learned once from recorded curves of other tuning jobs, 
 (Adriaensen et al. 2023): perceptrons, recurrent and dense networks, gradient boosting and synthetic
 curves that cross, jump or wait on a plateau; 17 tables, each of the same weight.
 
-An unseen job would beat the best of n others with probability 1/(n + 1). A job is stopped when less
-than `risk` of that chance is left, so that of the jobs that would have become the best, at most
-this share is stopped, however long the tuning job. The idea to stop on the probability of beating
-the best is Vizier's performance curve rule (Golovin et al. 2017, section 3.2.1).
+A job is stopped when the probability is below `risk` / sqrt(number of jobs so far). A fixed bar
+would lose more and more of the best jobs as a tuning job grows, as each new job has a smaller
+chance, 1 / (number of jobs), to become the best; a bar in proportion to it saves too little. Nothing
+is judged in the first `min_progress` of the usual length, where losses jump, nor without two
+completed jobs. To stop on the probability of beating the best is the idea of Vizier's performance
+curve rule (Golovin et al. 2017, section 3.2.1).
 """
 
 from __future__ import annotations
@@ -70,34 +72,36 @@ class Signals(NamedTuple):
 
 
 WEIGHTS = Signals(
-    pace=-0.375,
-    late_pace=-0.117,
-    largest_gain=-0.161,
-    leader_gain=-0.207,
-    relapse=-0.239,
-    standing=-0.228,
-    reliability=-0.788,
-    reliable_standing=-0.635,
-    progress=0.122,
-    log_completed=-0.122,
-    log_peers=-0.849,
-    flat=1.126,
+    pace=-0.485,
+    late_pace=-0.152,
+    largest_gain=-0.247,
+    leader_gain=-0.144,
+    relapse=-0.19,
+    standing=-0.196,
+    reliability=-1.154,
+    reliable_standing=-0.704,
+    progress=0.288,
+    log_completed=0.18,
+    log_peers=-1.111,
+    flat=1.487,
 )
-BIAS = -1.349
+BIAS = -1.149
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Stop when less than `risk` is left of the chance that an unseen job has."""
+    """Stop when the probability to beat the best is below `risk` / sqrt(number of jobs)."""
 
-    risk: float = 0.15
+    risk: float = 0.05
     min_completed_jobs: int = 2
     min_epochs: int = 2
+    min_progress: float = 0.07
 
     def __post_init__(self) -> None:
         check_bounds("risk", self.risk, 0, 1)
         check_bounds("min_completed_jobs", self.min_completed_jobs, 2)
         check_bounds("min_epochs", self.min_epochs, 2)
+        check_bounds("min_progress", self.min_progress, 0, 1)
 
     def judge(self, live: LossCurve, others: Sequence[LossCurve]) -> Verdict:
         """Judge a running job by its curve so far, which has at least one step."""
@@ -123,11 +127,12 @@ class Rule:
         peers = [best_until(each, step) for each in others if has_reached(each, step)]
         signals = read_signals(live, needed, references, peers)
         probability = estimate_probability(signals)
-        bar = self.risk / (1 + sum(bool(each.losses) for each in others))
+        bar = self.risk / math.sqrt(1 + sum(bool(each.losses) for each in others))
         evidence |= {"peers": len(peers), "probability": probability, "stop_below": bar}
         evidence |= {name: round(value, 3) for name, value in signals._asdict().items()}
         reason = f"{_percent(probability)} likely to beat job {leader.number}"
-        return Verdict(probability < bar, reason, evidence)
+        stop = probability < bar and signals.progress >= self.min_progress
+        return Verdict(stop, reason, evidence)
 
 
 def estimate_probability(signals: Signals) -> float:

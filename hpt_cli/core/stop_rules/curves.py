@@ -42,3 +42,8 @@ def running_averages(curves: Sequence[LossCurve], step: float) -> list[float]:
     """The mean loss up to a step, of every job that reached it."""
     seen = [losses_until(each, step) for each in curves if has_reached(each, step)]
     return [statistics.fmean(losses) for losses in seen if losses]
+
+
+def measure_margin(loss: float, held_against: float) -> float:
+    """How much worse a loss is than what it is held against; 0 where both are inf."""
+    return 0.0 if loss == held_against else loss - held_against

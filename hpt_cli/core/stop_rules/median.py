@@ -13,7 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hpt_cli.core.stop_rules import LossCurve, Verdict
-from hpt_cli.core.stop_rules.curves import check_bounds, list_completed, running_averages
+from hpt_cli.core.stop_rules.curves import (
+    check_bounds,
+    list_completed,
+    measure_margin,
+    running_averages,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,7 @@ def judge_by_median(
     if len(completed) < min_completed_jobs or not averages:
         return Verdict(False, f"{len(completed)} of {min_completed_jobs} jobs completed", evidence)
     median = statistics.median(averages)
-    evidence |= {"held_against": median, "margin": loss - median}
+    evidence |= {"held_against": median, "margin": measure_margin(loss, median)}
     worse = loss > median
     word = "worse than" if worse else "not worse than"
     return Verdict(worse, f"{word} the median of {len(averages)} jobs at this epoch", evidence)

@@ -18,6 +18,7 @@ from hpt_cli.core.stop_rules.curves import (
     has_reached,
     list_completed,
     losses_until,
+    measure_margin,
 )
 
 
@@ -47,7 +48,7 @@ class Rule:
             enough = self.min_completed_jobs
             return Verdict(False, f"{len(completed)} of {enough} jobs completed", evidence)
         bar = find_quantile(losses, self.percentile / 100)
-        evidence |= {"held_against": bar, "margin": best - bar}
+        evidence |= {"held_against": bar, "margin": measure_margin(best, bar)}
         place = "outside" if best > bar else "within"
         reason = f"{place} the best {self.percentile:g}% of {len(losses)} jobs at this epoch"
         return Verdict(best > bar, reason, evidence)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hpt_cli.core.stop_rules import LossCurve, Verdict
-from hpt_cli.core.stop_rules.curves import check_bounds
+from hpt_cli.core.stop_rules.curves import check_bounds, measure_margin
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Rule:
             "step": live.steps[-1],
             "loss": loss,
             "held_against": self.worst_loss,
-            "margin": loss - self.worst_loss if math.isfinite(loss) else loss,
+            "margin": measure_margin(loss, self.worst_loss),
         }
         if len(live.losses) < self.min_epochs:
             return Verdict(False, f"not judged before epoch {self.min_epochs}", evidence)

@@ -57,7 +57,9 @@ class Strategy(Protocol):
 
 STRATEGIES: dict[str, str] = {
     "Random": "random",
+    "Grid": "grid",
     "Bayesian": "bayesian",
+    "Hyperband": "hyperband",
 }
 """Each strategy's module; modules are imported on use, as one of them needs scikit-optimize."""
 

@@ -292,7 +292,7 @@ def log_improvement(mean: Floats, deviation: Floats, best: float) -> Floats:
     shape = np.where(
         z > -1, np.log(np.maximum(near, 1e-300)), log_density + np.log(np.maximum(far, 1e-300))
     )
-    return shape + np.log(deviation)
+    return np.asarray(shape + np.log(deviation))
 
 
 def search(space: Space, evidence: Evidence, dice: np.random.Generator) -> Floats:

@@ -89,4 +89,4 @@ def score_losses(losses: Floats) -> Floats:
 
 def _standardize(values: Floats) -> Floats:
     deviation = values.std()
-    return (values - values.mean()) / (deviation if deviation > 0 else 1.0)
+    return np.asarray((values - values.mean()) / (deviation if deviation > 0 else 1.0))

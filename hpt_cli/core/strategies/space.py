@@ -8,24 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise, product
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import qmc
 
-from hpt_cli.core.hyperparameters import Hyperparameters, Value
+from hpt_cli.core.hyperparameters import Hyperparameters
 from hpt_cli.core.ranges import (
     CategoricalRange,
-    ContinuousRange,
     ParameterRange,
     count_points,
+    select_active,
 )
 
 Floats: TypeAlias = NDArray[np.float64]
 
 MAX_CELLS = 4096
 """An integer range with more values than this is as good as continuous."""
+MIDDLE = 0.5
+"""Where a point is in the columns of hyperparameters that do not count."""
+NO_VALUE = "no value"
 MAX_DRAWS = 256
 """How many points are drawn in search of a new one before a continuum counts as used up."""
 
@@ -42,21 +46,12 @@ def _cut(each: ParameterRange) -> Cells | None:
     """The cells of a range; None for a continuum."""
     if each.size is None or each.size > MAX_CELLS:
         return None
-    if isinstance(each, ContinuousRange):
-        return Cells(np.empty(0), np.array([0.5]))
     if isinstance(each, CategoricalRange):
         count = len(each.values)
         return Cells(np.arange(1, count) / count, (np.arange(count) + 0.5) / count)
-    values = range(each.min_value, each.max_value + 1)
-    edges = np.array([each.to_unit(value + 0.5) for value in values[:-1]])
-    return Cells(edges, np.array([each.to_unit(value) for value in values]))
-
-
-def _nth_value(each: ParameterRange, place: int) -> Value:
-    """The value at a place, counted from 0, among those of a finite range."""
-    if isinstance(each, CategoricalRange):
-        return each.values[place]
-    return each.min_value + place
+    values = [float(each.nth_value(place)) for place in range(each.size)]
+    edges = [each.to_unit((low + high) / 2) for low, high in pairwise(values)]
+    return Cells(np.array(edges), np.array([each.to_unit(value) for value in values]))
 
 
 class Space:
@@ -70,29 +65,38 @@ class Space:
         self.tried = {self._key(each) for each in tried if self.contains(each)}
 
     def _key(self, hyperparameters: Hyperparameters) -> tuple[object, ...]:
-        return tuple(hyperparameters[name] for name in self.ranges)
+        return tuple(hyperparameters.get(name) for name in self.ranges)
 
     def contains(self, hyperparameters: Hyperparameters) -> bool:
-        """Whether hyperparameters lie in the ranges, all of them."""
-        return all(
-            name in hyperparameters and each.contains(hyperparameters[name])
-            for name, each in self.ranges.items()
-        )
+        """Whether hyperparameters lie in the ranges, all that count and no other."""
+        if not hyperparameters.keys() <= self.ranges.keys():
+            return False
+        inside = all(self.ranges[name].contains(value) for name, value in hyperparameters.items())
+        return inside and hyperparameters.keys() == self._list_active(hyperparameters)
+
+    def _list_active(self, hyperparameters: Hyperparameters) -> set[str]:
+        """The ranges that count beside these values of the ranges that decide."""
+        missing = self.ranges.keys() - hyperparameters.keys()
+        return set(select_active(self.ranges, hyperparameters | dict.fromkeys(missing, NO_VALUE)))
 
     def encode(self, hyperparameters: Iterable[Hyperparameters]) -> Floats:
-        """The points, (n, d), of n hyperparameters."""
+        """The points, (n, d), of n hyperparameters; what does not count is in the middle."""
         rows = [
-            [each.to_unit(one[name]) for name, each in self.ranges.items()]
+            [
+                each.to_unit(one[name]) if name in one else MIDDLE
+                for name, each in self.ranges.items()
+            ]
             for one in hyperparameters
         ]
         return np.array(rows, dtype=float).reshape(len(rows), len(self.ranges))
 
     def decode(self, point: Floats) -> Hyperparameters:
         """The hyperparameters of one point, (d,)."""
-        return {
+        values = {
             name: each.from_unit(float(unit))
             for unit, (name, each) in zip(point, self.ranges.items(), strict=True)
         }
+        return select_active(self.ranges, values)
 
     def snap(self, points: Floats) -> Floats:
         """Points, (n, d), moved to the centres of their cells."""
@@ -101,7 +105,22 @@ class Space:
             if cells is not None:
                 places = np.searchsorted(cells.edges, snapped[:, column], side="right")
                 snapped[:, column] = cells.centres[places]
-        return snapped
+        return self._center_inactive(snapped)
+
+    def _center_inactive(self, points: Floats) -> Floats:
+        """Points, (n, d), in the middle of the columns that do not count for them."""
+        names = list(self.ranges)
+        active = np.ones(points.shape, dtype=bool)
+        # A chain of conditions is as long as there are columns, at the most.
+        for _ in range(sum(bool(each.when) for each in self.ranges.values())):
+            for column, each in enumerate(self.ranges.values()):
+                for name, values in each.when.items():
+                    decider, other = self.ranges[name], names.index(name)
+                    units = [decider.to_unit(value) for value in values]
+                    holds = np.isclose(points[:, other, None], units).any(axis=1)
+                    active[:, column] &= holds & active[:, other]
+        points[~active] = MIDDLE
+        return points
 
     def is_new(self, hyperparameters: Hyperparameters) -> bool:
         """Whether no earlier trial had these hyperparameters."""
@@ -110,13 +129,13 @@ class Space:
     @property
     def exhausted(self) -> bool:
         """Whether every point was tried."""
-        points = count_points(dict(self.ranges))
+        points = count_points(self.ranges)
         return points is not None and len(self.tried) >= points
 
     def draw(self, seed: int, start: int, count: int = 1) -> Floats:
         """Points `start` to `start + count` of the scrambled Sobol sequence of a seed, (count, d).
 
-        Scrambling: Owen 1998; as scipy does it.
+        From the start on, `count` must be a power of 2. Scrambling: Owen 1998, as scipy does it.
         """
         sequence = qmc.Sobol(len(self.ranges), scramble=True, seed=np.random.default_rng(seed))
         if start:
@@ -133,12 +152,13 @@ class Space:
 
     def _others(self) -> Iterator[Hyperparameters]:
         """Different points in a fixed order: enough of them to hold a new one, if there is one."""
-        if count_points(dict(self.ranges)) is None:
+        if count_points(self.ranges) is None:
             yield from (self.decode(point) for point in self.draw(0, 0, MAX_DRAWS))
             return
-        for index in range(len(self.tried) + 1):
-            rest, point = index, {}
-            for name, each in self.ranges.items():
-                rest, place = divmod(rest, each.size or 1)
-                point[name] = _nth_value(each, place)
-            yield point
+        sizes = [each.size or 1 for each in self.ranges.values()]
+        for places in product(*map(range, sizes)):
+            point = {
+                name: each.nth_value(place)
+                for place, (name, each) in zip(places, self.ranges.items(), strict=True)
+            }
+            yield select_active(self.ranges, point)

@@ -1,0 +1,53 @@
+"""hpt explain NAME JOB: why a training job was stopped, or why it was not."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from hpt_cli.cli.options import Home, Json, Name
+from hpt_cli.cli.reading import print_json
+from hpt_cli.core.names import parse_job
+from hpt_cli.core.summary import summarize
+from hpt_cli.errors import UsageError
+from hpt_cli.jobdir import find_home, find_job_dir
+from hpt_cli.store import open_journal
+
+
+def explain(
+    name: Name,
+    job: Annotated[
+        str, typer.Argument(help="The training job: 7, or NAME-0007.", show_default=False)
+    ],
+    json: Json = False,
+    home: Home = None,
+) -> None:
+    """Explain why a training job was stopped early, or why it was not.
+
+    At each epoch that was judged: the value, what it was held against, from
+    which and how many jobs, and the estimated probability that the job beats
+    the best. All of it was recorded when it was decided.
+    """
+    from hpt_cli.reports.explain import Explanation, name_rule, render, to_json
+
+    jobdir = find_job_dir(find_home(home), name)
+    number = parse_job(job)
+    with open_journal(jobdir.journal) as journal:
+        state = journal.state()
+        judgements = journal.read_judgements(number) if number is not None else []
+    summary = summarize(state, time.time(), at_work=jobdir.find_holder() is not None)
+    rows = {row.number: row for row in summary.rows}
+    if number is None or number not in rows:
+        numbers = f"1 to {max(rows)}" if rows else "none yet"
+        raise UsageError.of(
+            "job-unknown", f"{jobdir.name} has no training job '{job}'", f"there are {numbers}"
+        )
+    explanation = Explanation(summary, rows[number], name_rule(state.spec), tuple(judgements))
+    if json:
+        print_json(to_json(explanation))
+        return
+    from rich.console import Console
+
+    Console().print(render(explanation))

@@ -1,0 +1,285 @@
+"""Mistakes in a spec that show only between its fields.
+
+They are looked for in raw data, so that they are reported together with the mistakes in the fields.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from pydantic import TypeAdapter, ValidationError
+
+from hpt_cli.core import command as commands
+from hpt_cli.core import stop_rules
+from hpt_cli.core.ranges import ParameterRange
+from hpt_cli.errors import did_you_mean
+
+MAX_RANGES = 30
+EPOCH_NAMES = ("epochs", "numepochs", "n-epochs", "n_epochs", "num_epochs")
+"""Static hyperparameters that tell Hyperband's max_resource, as at SageMaker."""
+
+Location: TypeAlias = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """A mistake that shows only when fields are read together, and where it is."""
+
+    location: Location
+    slug: str
+    message: str
+    hint: str = ""
+
+
+def find_epochs(hyperparameters: Mapping[str, Any]) -> int | None:
+    """The number of epochs that static hyperparameters tell."""
+    found = (hyperparameters[name] for name in EPOCH_NAMES if name in hyperparameters)
+    return next((int(each) for each in found if isinstance(each, int) and each >= 1), None)
+
+
+def find_conflicts(raw: Mapping[str, Any]) -> list[Conflict]:
+    """Every mistake that shows only between fields, in data that may have others.
+
+    `raw` holds the fields of a TuningSpec as plain values, not necessarily valid.
+    """
+    return [
+        *_find_range_conflicts(raw),
+        *_find_metric_conflicts(raw),
+        *_find_command_conflicts(raw),
+        *_find_stop_rule_conflicts(raw),
+        *_find_condition_conflicts(raw),
+        *_find_strategy_conflicts(raw),
+        *_find_initial_conflicts(raw),
+    ]
+
+
+def _mapping(raw: Mapping[str, Any], field: str) -> Mapping[str, Any]:
+    value = raw.get(field)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _find_range_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
+    ranges = _mapping(raw, "hyperparameter_ranges")
+    if isinstance(raw.get("hyperparameter_ranges"), Mapping) and not ranges:
+        yield Conflict(
+            ("hyperparameter_ranges",), "range-none", "there is no range to search: name at least 1"
+        )
+    if len(ranges) > MAX_RANGES:
+        yield Conflict(
+            ("hyperparameter_ranges",),
+            "range-count",
+            f"{len(ranges)} ranges; at most {MAX_RANGES} are allowed",
+        )
+    for name in ranges:
+        if name in _mapping(raw, "static_hyperparameters"):
+            yield Conflict(
+                ("static_hyperparameters", name),
+                "hyperparameter-duplicate",
+                f"'{name}' is a hyperparameter range too; it can be one of the two",
+            )
+
+
+def _metric_names(raw: Mapping[str, Any]) -> list[Any]:
+    definitions = raw.get("metric_definitions")
+    if not isinstance(definitions, Sequence) or isinstance(definitions, str):
+        return []
+    return [each.get("name") if isinstance(each, Mapping) else None for each in definitions]
+
+
+def _find_metric_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
+    names = _metric_names(raw)
+    for index, name in enumerate(names):
+        if name is not None and name in names[:index]:
+            yield Conflict(
+                ("metric_definitions", index, "name"),
+                "metric-duplicate",
+                f"the metric '{name}' is defined twice",
+            )
+    objective = raw.get("objective_metric_name")
+    known = [name for name in names if isinstance(name, str)]
+    if isinstance(objective, str) and known and objective not in known:
+        yield Conflict(
+            ("objective_metric_name",),
+            "objective-undefined",
+            f"no metric definition is named '{objective}'; defined: {', '.join(known)}",
+            did_you_mean(objective, known),
+        )
+
+
+def _find_command_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
+    command = raw.get("command")
+    if isinstance(command, Sequence) and not isinstance(command, str):
+        command = [str(word) for word in command]
+    if not isinstance(command, (str, list)):
+        return
+    known = [
+        *_mapping(raw, "hyperparameter_ranges"),
+        *_mapping(raw, "static_hyperparameters"),
+    ]
+    for name in commands.find_placeholders(command):
+        if name not in known and name != commands.ALL:
+            yield Conflict(
+                ("command",),
+                "placeholder-unknown",
+                f"no hyperparameter fills {{{name}}} in the command",
+                did_you_mean(name, known) or f"write {{{{{name}}}}} for the braces themselves",
+            )
+
+
+def _find_stop_rule_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
+    asked = _mapping(raw, "early_stopping")
+    if not asked:
+        return
+    if raw.get("early_stopping_type", "Off") == "Off":
+        yield Conflict(
+            ("early_stopping",),
+            "stop-rule-off",
+            "early_stopping names a rule, but early_stopping_type is Off",
+            "write early_stopping_type: Auto",
+        )
+    rule = asked.get("rule")
+    if not isinstance(rule, str):
+        return
+    if rule not in stop_rules.STOP_RULES:
+        yield Conflict(
+            ("early_stopping", "rule"),
+            "stop-rule-unknown",
+            f"there is no stop rule '{rule}'; there are: {', '.join(stop_rules.STOP_RULES)}",
+            did_you_mean(rule, stop_rules.STOP_RULES),
+        )
+        return
+    yield from _find_parameter_conflicts(rule, {k: v for k, v in asked.items() if k != "rule"})
+
+
+def _find_parameter_conflicts(rule: str, given: Mapping[str, Any]) -> Iterator[Conflict]:
+    known = stop_rules.list_parameters(rule)
+    for name in given:
+        if name not in known:
+            yield Conflict(
+                ("early_stopping", name),
+                "stop-rule-parameter",
+                f"'{rule}' has no parameter '{name}'; it has: {', '.join(known) or 'none'}",
+                did_you_mean(name, known),
+            )
+    if all(name in known for name in given):
+        try:
+            stop_rules.load_stop_rule(rule, **given)
+        except (TypeError, ValueError) as error:
+            yield Conflict(("early_stopping",), "stop-rule-parameter", f"{rule}: {error}")
+
+
+def _find_condition_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
+    """Mistakes in `when`: what it names must be a Categorical range, with these values."""
+    ranges = _mapping(raw, "hyperparameter_ranges")
+    for name, each in ranges.items():
+        conditions = each.get("when") if isinstance(each, Mapping) else None
+        for decider, values in (conditions if isinstance(conditions, Mapping) else {}).items():
+            where = ("hyperparameter_ranges", name, "when", decider)
+            other = ranges.get(decider)
+            if not isinstance(other, Mapping) or other.get("type") != "Categorical":
+                known = [
+                    key
+                    for key, value in ranges.items()
+                    if isinstance(value, Mapping) and value.get("type") == "Categorical"
+                ]
+                message = f"'{decider}' is no Categorical range, and only those can decide"
+                yield Conflict(where, "when-unknown", message, did_you_mean(decider, known))
+                continue
+            allowed = list(other.get("values") or [])
+            wanted = (
+                values if isinstance(values, Sequence) and not isinstance(values, str) else [values]
+            )
+            for value in wanted:
+                if value not in allowed:
+                    message = f"'{value}' is none of the values of '{decider}'"
+                    hint = did_you_mean(str(value), map(str, allowed))
+                    yield Conflict(where, "when-value", message, hint)
+    yield from _find_circles(ranges)
+
+
+def _find_circles(ranges: Mapping[str, Any]) -> Iterator[Conflict]:
+    deciders = {
+        name: list(each["when"])
+        for name, each in ranges.items()
+        if isinstance(each, Mapping) and isinstance(each.get("when"), Mapping)
+    }
+    for name in deciders:
+        seen: set[str] = set()
+        waiting = list(deciders[name])
+        while waiting:
+            other = waiting.pop()
+            if other not in seen:
+                seen.add(other)
+                waiting += deciders.get(other, [])
+        if name in seen:
+            where = ("hyperparameter_ranges", name, "when")
+            yield Conflict(where, "when-circle", f"'{name}' depends on itself")
+
+
+def _parse_ranges(raw: Mapping[str, Any]) -> dict[str, ParameterRange]:
+    """The ranges that are right; the others are reported where they are wrong."""
+    adapter: TypeAdapter[ParameterRange] = TypeAdapter(ParameterRange)
+    parsed: dict[str, ParameterRange] = {}
+    for name, each in _mapping(raw, "hyperparameter_ranges").items():
+        with contextlib.suppress(ValidationError):
+            parsed[name] = adapter.validate_python(each)
+    return parsed
+
+
+def _find_strategy_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
+    strategy = raw.get("strategy")
+    if strategy == "Grid":
+        for name, each in _parse_ranges(raw).items():
+            if each.grid is None:
+                yield Conflict(
+                    ("hyperparameter_ranges", name),
+                    "grid-points",
+                    f"a grid needs to know which values of '{name}' to try",
+                    "give it grid_points: N, or a step",
+                )
+    if strategy != "Hyperband":
+        for field in ("min_resource", "max_resource"):
+            if raw.get(field) is not None and (field, raw[field]) != ("min_resource", 1):
+                yield Conflict((field,), "resource", f"{field} is for strategy: Hyperband")
+        return
+    if raw.get("early_stopping_type", "Off") != "Off":
+        yield Conflict(
+            ("early_stopping_type",),
+            "hyperband-early-stopping",
+            "Hyperband stops training jobs by itself: early_stopping_type must be Off",
+        )
+    limit = raw.get("max_resource") or find_epochs(_mapping(raw, "static_hyperparameters"))
+    if limit is None:
+        yield Conflict(
+            ("strategy",),
+            "hyperband-resource",
+            "Hyperband needs max_resource, the epochs of a whole training job",
+            f"or a static hyperparameter that tells it: {', '.join(EPOCH_NAMES)}",
+        )
+        return
+    least = raw.get("min_resource")
+    if isinstance(limit, int) and isinstance(least, int) and least > limit:
+        message = f"min_resource {least} is more than max_resource {limit}"
+        yield Conflict(("min_resource",), "resource-order", message)
+
+
+def _find_initial_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
+    points = raw.get("initial_hyperparameters")
+    ranges = _parse_ranges(raw)
+    for index, point in enumerate(points if isinstance(points, Sequence) else []):
+        for name, value in point.items() if isinstance(point, Mapping) else ():
+            where = ("initial_hyperparameters", index, name)
+            if name not in _mapping(raw, "hyperparameter_ranges"):
+                message = f"there is no range '{name}'"
+                yield Conflict(where, "initial-unknown", message, did_you_mean(name, ranges))
+            elif name in ranges and not _contains(ranges[name], value):
+                yield Conflict(
+                    where, "initial-outside", f"{value!r} is outside the range of '{name}'"
+                )
+
+
+def _contains(each: ParameterRange, value: Any) -> bool:
+    return isinstance(value, (int, float, str)) and each.contains(value)

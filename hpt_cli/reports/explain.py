@@ -1,0 +1,328 @@
+"""Why a training job was stopped early, or why it was not.
+
+The journal's evidence is of losses. Here values are those of the objective metric again, as the
+command printed them; a margin above 0 is always what the job was worse by.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from hpt_cli.core.events import JobJudged
+from hpt_cli.core.objective import Objective
+from hpt_cli.core.stop_rules import AUTO
+from hpt_cli.core.summary import Row, Summary
+from hpt_cli.reports.jobs import describe_reason
+from hpt_cli.wording import NOTHING, count, format_number, plain
+
+MAX_ROWS = 20
+PLOT_WIDTH = 64
+PLOT_HEIGHT = 12
+CLIPPED = 0.05
+"""The share of values at either end that may lie beyond the plot: a diverged job hides all else."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One training job of a tuning job, and what was said of it. `rule` is None for Off."""
+
+    summary: Summary
+    row: Row
+    rule: str | None
+    judgements: tuple[JobJudged, ...]
+
+
+def name_rule(spec: Mapping[str, Any]) -> str | None:
+    """The stop rule of a recorded spec, with its parameters; None for Off."""
+    if spec.get("early_stopping_type", "Off") == "Off":
+        return None
+    asked = dict(spec.get("early_stopping") or {"rule": AUTO})
+    rule = str(asked.pop("rule"))
+    parameters = ",".join(f"{name}={value:g}" for name, value in asked.items())
+    return f"{rule}:{parameters}" if parameters else rule
+
+
+def render(explanation: Explanation) -> RenderableType:
+    """The answer in a sentence, the judgements as a table, and the curves as a plot."""
+    blocks: list[RenderableType] = [Text(conclude(explanation), style="bold")]
+    if explanation.rule is None:
+        replay = f"hpt replay {explanation.summary.name}"
+        blocks.append(Text(f"what a stop rule would have done: {replay}"))
+    else:
+        blocks.append(Text(f"rule: {explanation.rule}"))
+    if explanation.judgements:
+        blocks += [Text(), _render_table(explanation)]
+    if explanation.row.curve:
+        blocks += [Text(), *_render_plot(explanation)]
+    return Group(*blocks)
+
+
+def conclude(explanation: Explanation) -> str:
+    """Why the job was stopped, or why it was not."""
+    return plain(f"{explanation.row.name} {_find_outcome(explanation)}")
+
+
+def _find_outcome(explanation: Explanation) -> str:
+    row, judgements = explanation.row, explanation.judgements
+    end = _describe_end(row)
+    if explanation.rule is None:
+        return f"{end}: early stopping is Off, so it was not judged"
+    if not judgements:
+        metric = explanation.summary.objective.metric
+        return f"{end}, never judged: no value of {metric} was seen before"
+    last = judgements[-1]
+    epoch = format_number(last.step)
+    if row.stop_reason == "EarlyStopped":
+        return f"was stopped at epoch {epoch}: {last.reason}"
+    if last.stop:
+        return f"{end} just before it was to be stopped at epoch {epoch}: {last.reason}"
+    if not any("held_against" in each.evidence for each in judgements):
+        return f"{end}, held against nothing: {last.reason}"
+    return f"{end}, not stopped early: at epoch {epoch}, {last.reason}"
+
+
+def _describe_end(row: Row) -> str:
+    match row.status:
+        case "Completed":
+            return "ran to its end"
+        case "Stopped" | "Failed":
+            return f"is {row.status} ({describe_reason(row)})"
+        case _:
+            return f"is {row.status}"
+
+
+def _render_table(explanation: Explanation) -> RenderableType:
+    judgements = explanation.judgements
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    anew = len({each.attempt for each in judgements}) > 1
+    headings = ["attempt"] * anew + ["epoch", "value", "against", "from", "jobs", "margin"]
+    for heading in [*headings, "chance"]:
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("verdict")
+    shown = _thin(judgements)
+    for each in shown:
+        cells = [str(each.attempt)] * anew + _list_cells(explanation, each)
+        table.add_row(*map(Text, cells), style="bold red" if each.stop else "")
+    notes = [Text(note, style="dim") for note in _list_notes(explanation, len(shown))]
+    return Group(table, *notes)
+
+
+def _list_cells(explanation: Explanation, judgement: JobJudged) -> list[str]:
+    evidence = judgement.evidence
+    held_against = _to_value(evidence.get("held_against"), explanation.summary.objective)
+    leader, jobs = evidence.get("held_against_job"), evidence.get("jobs")
+    chance = evidence.get("probability")
+    return [
+        format_number(judgement.step),
+        format_number(_value_of(explanation, judgement)),
+        format_number(held_against),
+        NOTHING if leader is None else f"job {leader:g}",
+        NOTHING if jobs is None else f"{jobs:g}",
+        format_number(evidence.get("margin"), 3),
+        NOTHING if chance is None else f"{chance:.1%}",
+        f"{'stop: ' if judgement.stop else ''}{plain(judgement.reason)}",
+    ]
+
+
+def _list_notes(explanation: Explanation, shown: int) -> list[str]:
+    """What must be said below the table to read it rightly."""
+    judgements = explanation.judgements
+    notes = []
+    if shown < len(judgements):
+        notes.append(f"{shown} of {len(judgements)} judged epochs; all with --json")
+    if any("margin" in each.evidence for each in judgements):
+        best = any(map(_counts_from_best, judgements))
+        of = "the job's best value so far" if best else "the value"
+        notes.append(f"margin: how much worse {of} is than what it was held against")
+    bars = [each.evidence["stop_below"] for each in judgements if "stop_below" in each.evidence]
+    if bars:
+        notes.append(
+            f"chance: to beat the best; at the last epoch a job was stopped below {bars[-1]:.1%}"
+        )
+    return notes
+
+
+def _counts_from_best(judgement: JobJudged) -> bool:
+    """Whether the margin is that of another value than the one at this epoch."""
+    numbers = [judgement.evidence.get(key) for key in ("loss", "held_against", "margin")]
+    if not all(isinstance(each, (int, float)) and math.isfinite(each) for each in numbers):
+        return False
+    loss, held_against, margin = numbers
+    return not math.isclose(loss - held_against, margin, rel_tol=1e-6, abs_tol=1e-9)
+
+
+def _thin(judgements: Sequence[JobJudged]) -> Sequence[JobJudged]:
+    """At most MAX_ROWS, evenly spread, the first and the last among them."""
+    if len(judgements) <= MAX_ROWS:
+        return judgements
+    last = len(judgements) - 1
+    return [judgements[round(index * last / (MAX_ROWS - 1))] for index in range(MAX_ROWS)]
+
+
+def _to_value(loss: Any, objective: Objective) -> float | None:
+    """A loss of the evidence as a value of the objective metric."""
+    if not isinstance(loss, (int, float)):
+        return None
+    return -loss if objective.maximize else loss
+
+
+def _value_of(explanation: Explanation, judgement: JobJudged) -> float | None:
+    """The value that was judged: by some rules the best so far, by others the latest."""
+    loss = judgement.evidence.get("loss")
+    if isinstance(loss, (int, float)) and math.isfinite(loss):
+        return _to_value(loss, explanation.summary.objective)
+    return dict(explanation.row.curve).get(judgement.step)
+
+
+# -- the plot ------------------------------------------------------------------------------------
+
+
+def _render_plot(explanation: Explanation) -> list[RenderableType]:
+    row, objective = explanation.row, explanation.summary.objective
+    others = find_known_rows(explanation)
+    steps = sorted({step for each in (row, *others) for step, _ in each.curve})
+    band = {step: band for step in steps if (band := _find_band(others, step, objective))}
+    lines = draw_plot(dict(row.curve), band, steps)
+    legend = f"● job {row.number}"
+    if band:
+        legend += f"   ─ best and ░ middle half of {count(len(others), 'job')} that had ended"
+    axis = f"epoch {format_number(steps[0])} to {format_number(steps[-1])}"
+    return [
+        Text(plain(objective.metric), style="bold"),
+        *(Text(line, no_wrap=True) for line in lines),
+        Text(f"{axis}   {legend}", style="dim"),
+    ]
+
+
+def find_known_rows(explanation: Explanation) -> list[Row]:
+    """The other training jobs that had ended when this one was judged last, or ended."""
+    judgements, row = explanation.judgements, explanation.row
+    until = judgements[-1].at if judgements else row.ended_at or math.inf
+    return [
+        each
+        for each in explanation.summary.rows
+        if each.number != row.number
+        and each.curve
+        and each.ended_at is not None
+        and each.ended_at <= until
+    ]
+
+
+def _find_band(
+    rows: Sequence[Row], step: float, objective: Objective
+) -> tuple[float, float, float] | None:
+    """The best value, and the quartiles, of the jobs that reached a step."""
+    values = []
+    for row in rows:
+        place = bisect_left(row.curve, (step,))
+        if place < len(row.curve) and math.isfinite(row.curve[place][1]):
+            values.append(row.curve[place][1])
+    if not values:
+        return None
+    best = min(values, key=objective.loss)
+    if len(values) == 1:
+        return best, best, best
+    low, _, high = statistics.quantiles(values, n=4, method="inclusive")
+    return best, low, high
+
+
+def draw_plot(
+    curve: Mapping[float, float],
+    band: Mapping[float, tuple[float, float, float]],
+    steps: Sequence[float],
+) -> list[str]:
+    """A curve over a band as lines of text, the largest values on top.
+
+    Args:
+        curve: the value at each step of the job.
+        band: the best value, the lower and the upper quartile at each step.
+        steps: where the columns are, in order.
+    """
+    drawn = [*curve.values(), *(value for each in band.values() for value in each)]
+    finite = sorted(filter(math.isfinite, drawn))
+    if not finite:
+        return ["(no finite value)"]
+    low = finite[math.floor(CLIPPED * (len(finite) - 1))]
+    high = finite[math.ceil((1 - CLIPPED) * (len(finite) - 1))]
+    rows = range(PLOT_HEIGHT - 1, -1, -1)
+
+    def place(value: float) -> int:
+        share = (value - low) / (high - low) if high > low else 0.5
+        return round(min(1.0, max(0.0, share)) * (PLOT_HEIGHT - 1))
+
+    columns = [_draw_column(step, curve, band, place) for step in _spread(steps)]
+    labels = {PLOT_HEIGHT - 1: format_number(high), 0: format_number(low)}
+    width = max(map(len, labels.values()))
+    return [
+        f"{labels.get(row, ''):>{width}} ┤{''.join(column[row] for column in columns)}".rstrip()
+        for row in rows
+    ]
+
+
+def _spread(steps: Sequence[float]) -> list[float]:
+    """A step for each column of the plot: as many columns for each, or one for several."""
+    wide = max(1, min(3, PLOT_WIDTH // len(steps)))
+    width = min(PLOT_WIDTH, wide * len(steps))
+    return [steps[column * len(steps) // width] for column in range(width)]
+
+
+def _draw_column(
+    step: float,
+    curve: Mapping[float, float],
+    band: Mapping[float, tuple[float, float, float]],
+    place: Callable[[float], int],
+) -> list[str]:
+    """One column, from the bottom up."""
+    column = [" "] * PLOT_HEIGHT
+    if step in band:
+        best, low, high = map(place, band[step])
+        column[low : high + 1] = "░" * (high - low + 1)
+        column[best] = "─"
+    if step in curve:
+        value = curve[step]
+        column[place(value) if math.isfinite(value) else 0] = "●" if math.isfinite(value) else "×"
+    return column
+
+
+def to_json(explanation: Explanation) -> dict[str, Any]:
+    """The answer and every judgement; `evidence` is as it was recorded, of losses."""
+    summary, row = explanation.summary, explanation.row
+    return {
+        "tuning_job_name": summary.name,
+        "training_job_name": row.name,
+        "training_job_number": row.number,
+        "training_job_status": row.status,
+        "objective_metric_name": summary.objective.metric,
+        "objective_type": "Maximize" if summary.objective.maximize else "Minimize",
+        "rule": explanation.rule,
+        "stop_reason": row.stop_reason,
+        "stop_explanation": row.explanation or None,
+        "conclusion": conclude(explanation),
+        "judgements": [_judgement_to_json(explanation, each) for each in explanation.judgements],
+    }
+
+
+def _judgement_to_json(explanation: Explanation, judgement: JobJudged) -> dict[str, Any]:
+    evidence = judgement.evidence
+    return {
+        "attempt": judgement.attempt,
+        "step": judgement.step,
+        "stop": judgement.stop,
+        "reason": judgement.reason,
+        "value": _value_of(explanation, judgement),
+        "held_against": _to_value(evidence.get("held_against"), explanation.summary.objective),
+        "held_against_job": evidence.get("held_against_job"),
+        "jobs": evidence.get("jobs"),
+        "margin": evidence.get("margin"),
+        "probability": evidence.get("probability"),
+        "evidence": evidence,
+    }

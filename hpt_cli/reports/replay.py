@@ -1,0 +1,155 @@
+"""What stop rules would have done: a row for each rule, for a tuning job or a curve table."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from hpt_cli.replay import Figures
+from hpt_cli.wording import count, format_number, format_seconds, plain
+
+ENOUGH = 0.95
+"""A rule that keeps the best job less often than this is not worth its savings."""
+
+
+@dataclass(frozen=True)
+class StoppedJob:
+    """A training job that a rule would have stopped, after so many epochs."""
+
+    name: str
+    number: int
+    epochs: int
+
+
+@dataclass(frozen=True)
+class RuleRow:
+    """One rule, written as it was asked for, and what it does."""
+
+    rule: str
+    figures: Figures
+    stopped: tuple[StoppedJob, ...] = ()
+
+
+@dataclass(frozen=True)
+class ReplayReport:
+    """The replays of one tuning job, or the mean of those of a table."""
+
+    heading: str
+    jobs: int
+    rows: tuple[RuleRow, ...]
+    replays: int = 1
+    off: str = ""
+    """What the training jobs took with Off, in words."""
+    name: str | None = None
+    """The tuning job's; a table has none."""
+    left_out: int = 0
+    """Training jobs that could not be replayed, as their curves are not whole."""
+
+
+def describe_off(epochs: int, training_seconds: float, tuning_seconds: float) -> str:
+    """What a tuning job took without a rule."""
+    return (
+        f"with Off: {count(epochs, 'epoch')}, training time {format_seconds(training_seconds)},"
+        f" tuning time {format_seconds(tuning_seconds)}"
+    )
+
+
+def render(reports: Sequence[ReplayReport]) -> RenderableType:
+    """A table for each."""
+    blocks: list[RenderableType] = []
+    for index, report in enumerate(reports):
+        blocks += [Text()] if index else []
+        blocks += [
+            Text(plain(report.heading), style="bold"),
+            *(Text(line) for line in (report.off, _describe_left_out(report)) if line),
+            Text(),
+            _render_table(report),
+            Text(),
+            Text(interpret(report)),
+        ]
+    return Group(*blocks)
+
+
+def _describe_left_out(report: ReplayReport) -> str:
+    if not report.left_out:
+        return ""
+    return f"{count(report.left_out, 'job')} left out: without a whole curve, as when stopped early"
+
+
+def _render_table(report: ReplayReport) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("rule", overflow="fold")
+    saved = ("epochs\nsaved", "training\ntime saved", "tuning\ntime saved")
+    for heading in ("jobs\nstopped", *saved, "best job\nkept", "loss"):
+        table.add_column(heading, justify="right", no_wrap=True, vertical="bottom")
+    for row in report.rows:
+        each = row.figures
+        cells = [
+            row.rule,
+            f"{format_number(each.jobs_stopped, 3)} of {report.jobs}",
+            _percent(each.epochs_saved),
+            _percent(each.training_time_saved),
+            _percent(each.tuning_time_saved),
+            _describe_kept(each.kept_best, report.replays),
+            f"{each.loss:.2%}".replace("%", " %"),
+        ]
+        table.add_row(*map(Text, cells), style="" if each.kept_best >= ENOUGH else "dim")
+    return table
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.0f} %"
+
+
+def _describe_kept(kept: float, replays: int) -> str:
+    if replays == 1:
+        return "yes" if kept else "no"
+    return _percent(kept)
+
+
+def interpret(report: ReplayReport) -> str:
+    """What the table says, in a sentence."""
+    keeping = [row for row in report.rows if row.figures.kept_best >= ENOUGH]
+    often = "" if report.replays == 1 else f" in {_percent(ENOUGH)} of replays or more"
+    if not keeping:
+        return f"No rule here keeps the best job{often}: leave early stopping Off."
+    best = max(keeping, key=lambda row: row.figures.epochs_saved)
+    if best.figures.epochs_saved <= 0:
+        return f"No rule here that keeps the best job{often} saves anything."
+    return (
+        f"Of the rules that keep the best job{often}, {best.rule} saves most:"
+        f" {_percent(best.figures.epochs_saved)} of the epochs and"
+        f" {_percent(best.figures.tuning_time_saved)} of the tuning time."
+    )
+
+
+def to_json(reports: Sequence[ReplayReport]) -> list[dict[str, Any]]:
+    """Each rule's figures: fractions, and the number of jobs stopped; for a tuning job, which."""
+    return [_row_to_json(report, row) for report in reports for row in report.rows]
+
+
+def _row_to_json(report: ReplayReport, row: RuleRow) -> dict[str, Any]:
+    figures = {key: round(value, 6) for key, value in dataclasses.asdict(row.figures).items()}
+    if report.name is None:
+        return {"rule": row.rule, **figures}
+    return {
+        "tuning_job_name": report.name,
+        "rule": row.rule,
+        **figures,
+        "training_jobs": report.jobs,
+        "training_jobs_left_out": report.left_out,
+        "stopped_training_jobs": [
+            {
+                "training_job_name": each.name,
+                "training_job_number": each.number,
+                "epochs": each.epochs,
+            }
+            for each in row.stopped
+        ],
+    }

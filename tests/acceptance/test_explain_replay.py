@@ -1,0 +1,187 @@
+"""hpt explain and hpt replay, on tuning jobs that were really run."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.conftest import Terminal
+
+EPOCHS = 6
+JOBS = 8
+RULE = {"rule": "median", "min_completed_jobs": 3, "min_epochs": 2}
+RULE_TEXT = "median:min_completed_jobs=3,min_epochs=2"
+CROSSING = f"""
+import sys, time
+x = float(sys.argv[1])
+for epoch in range(1, {EPOCHS} + 1):
+    time.sleep(0.2)
+    done = epoch / {EPOCHS}
+    print(f"loss={{x * (1 - done) + (10 - x) * done:.6f}}", flush=True)
+"""
+"""What begins well ends badly: jobs lag at different epochs."""
+
+
+def write_spec(terminal: Terminal, name: str, **changes: Any) -> str:
+    fields: dict[str, Any] = {
+        "command": [sys.executable, "-c", CROSSING.replace("{", "{{").replace("}", "}}"), "{x}"],
+        "hyperparameter_ranges": {
+            "x": {"type": "Continuous", "min_value": 0, "max_value": 10, "scaling_type": "Linear"}
+        },
+        "max_jobs": JOBS,
+        "max_parallel_jobs": 1,
+    }
+    return terminal.write_spec(name, **(fields | changes))
+
+
+def explain_all(terminal: Terminal, name: str) -> list[dict[str, Any]]:
+    return [terminal.json("explain", name, str(number)) for number in range(1, JOBS + 1)]
+
+
+def test_a_replay_agrees_with_an_actual_run(terminal: Terminal) -> None:
+    """And what both are made of can be explained."""
+    started = [
+        terminal.start("run", write_spec(terminal, "off")),
+        terminal.start(
+            "run",
+            write_spec(terminal, "med", early_stopping_type="Auto", early_stopping=RULE),
+        ),
+    ]
+    for process in started:
+        assert process.wait(60) == 0
+
+    (replayed,) = terminal.json("replay", "off", "--rule", RULE_TEXT)
+    assert replayed["tuning_job_name"] == "off"
+    assert replayed["rule"] == RULE_TEXT
+    assert (replayed["training_jobs"], replayed["training_jobs_left_out"]) == (JOBS, 0)
+    expected = {
+        each["training_job_number"]: each["epochs"] for each in replayed["stopped_training_jobs"]
+    }
+    assert replayed["jobs_stopped"] == len(expected) >= 2
+    saved = sum(EPOCHS - epochs for epochs in expected.values())
+    assert replayed["epochs_saved"] == pytest.approx(saved / (EPOCHS * JOBS), abs=1e-6)
+
+    explained = explain_all(terminal, "med")
+    stopped = {
+        each["training_job_number"]: each["judgements"][-1]["step"]
+        for each in explained
+        if each["stop_reason"] == "EarlyStopped"
+    }
+    assert stopped.keys() == expected.keys()
+    for number, step in stopped.items():
+        # On a busy machine two epochs may come with one look, and only the second is judged.
+        judged = len(explained[number - 1]["judgements"])
+        assert step == expected[number] or judged < step
+
+    _check_explanations(terminal, explained, stopped)
+    assert "1 left out" not in terminal.hpt("replay", "off", "--rule", "median")
+    text = terminal.hpt("replay", "off", "med")
+    assert f"{len(stopped)} jobs left out" in text
+    for words in ("with Off: 48 epochs", "best job", "vizier_median", "patience"):
+        assert words in text
+
+
+def _check_explanations(
+    terminal: Terminal, explained: list[dict[str, Any]], stopped: dict[int, float]
+) -> None:
+    number = min(stopped)
+    told = explained[number - 1]
+    last = told["judgements"][-1]
+    assert told["rule"] == RULE_TEXT
+    assert told["training_job_name"] == f"med-000{number}"
+    assert last["stop"] is True
+    assert last["reason"] == told["stop_explanation"]
+    assert last["value"] > last["held_against"]
+    assert last["margin"] == pytest.approx(last["value"] - last["held_against"])
+    assert last["jobs"] >= 3
+    assert last["evidence"]["held_against"] == last["held_against"]
+    text = terminal.hpt("explain", "med", f"med-000{number}")
+    assert f"med-000{number} was stopped at epoch {last['step']:g}: worse than the median" in text
+    for words in ("against", "margin", "stop: worse", "●", "░", f"rule: {RULE_TEXT}"):
+        assert words in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert "held against nothing: 0 of 3" in terminal.hpt("explain", "med", "1")
+
+    off = terminal.json("explain", "off", "2")
+    assert (off["rule"], off["judgements"]) == (None, [])
+    text = terminal.hpt("explain", "off", "2")
+    assert "early stopping is Off" in text
+    assert "hpt replay off" in text
+    assert "has no training job '9'" in terminal.hpt("explain", "off", "9", code=2)
+    assert "has no training job 'best'" in terminal.hpt("explain", "off", "best", code=2)
+    assert "no tuning job is named" in terminal.hpt("explain", "none", "1", code=2)
+
+
+def write_table(path: Path, **header: Any) -> str:
+    """Twelve jobs of four epochs: job n ends with n / 10, and the last diverges."""
+    x = {"type": "Integer", "min_value": 1, "max_value": 12}
+    fields = {
+        "table": "tiny",
+        "objective_type": "Maximize",
+        "objective_metric_name": "accuracy",
+        "hyperparameter_ranges": {"x": x},
+    }
+    rows = [
+        {"hyperparameters": {"x": n}, "curve": [n / 40, n / 30, n / 20, n / 10], "seconds": 2.0}
+        for n in range(1, 12)
+    ]
+    rows.append({"hyperparameters": {"x": 12}, "curve": [0.1, None, None, None]})
+    lines = [json.dumps(each) for each in (fields | header, *rows)]
+    with gzip.open(path, "wt") if path.suffix == ".gz" else path.open("w") as file:
+        file.write("\n".join(lines))
+    return str(path)
+
+
+def test_replays_of_a_table(terminal: Terminal, tmp_path: Path) -> None:
+    table = write_table(tmp_path / "tiny.jsonl.gz")
+    options = ("replay", "--table", table, "--jobs", "10", "--seeds", "5")
+    rows = terminal.json(*options)
+    assert {"auto", "median", "asha", "patience"} <= {row["rule"] for row in rows}
+    for row in rows:
+        assert row.keys() == {
+            "rule",
+            "epochs_saved",
+            "training_time_saved",
+            "tuning_time_saved",
+            "jobs_stopped",
+            "kept_best",
+            "loss",
+        }
+        assert 0 <= row["epochs_saved"] < 1
+        assert 0 <= row["jobs_stopped"] <= 10
+        assert (row["kept_best"], row["loss"]) == (1, 0), "parallel curves never cross"
+    assert terminal.json(*options) == rows
+    (row,) = terminal.json(*options, "--strategy", "Bayesian", "--rule", "percentile")
+    assert row["jobs_stopped"] > 0
+    plain = write_table(tmp_path / "tiny.jsonl")
+    text = terminal.hpt("replay", "--table", plain, "--jobs", "10", "--seeds", "5")
+    assert "tiny: 10 jobs, 2 in parallel" in text
+    assert "Of the rules that keep the best job" in text
+
+
+def test_mistakes(terminal: Terminal, tmp_path: Path) -> None:
+    table = write_table(tmp_path / "tiny.jsonl")
+    no_ranges = write_table(tmp_path / "bare.jsonl", hyperparameter_ranges={})
+    (tmp_path / "text.jsonl").write_text("no table\n")
+    for arguments, words in (
+        ([], "name either tuning jobs or a table"),
+        (["t", "--table", table], "name either tuning jobs or a table"),
+        (["none"], "no tuning job is named"),
+        (["--table", table], "--jobs 20: tiny has 12 jobs"),
+        (["--table", "none.jsonl"], "No such file"),
+        (["--table", "text.jsonl"], "is no curve table"),
+        (["--table", no_ranges, "--jobs", "4", "--strategy", "Bayesian"], "hyperparameter_ranges"),
+        (["--table", table, "--rule", "medain"], "did you mean 'median'?"),
+        (["--table", table, "--rule", "median:min_epoch=3"], "did you mean 'min_epochs'?"),
+        (["--table", table, "--rule", "median:min_epochs"], "gives no number"),
+        (["--table", table, "--rule", "auto:risk=2"], "between 0 and 1"),
+    ):
+        assert words in terminal.hpt("replay", *arguments, code=2)
+    terminal.hpt("run", terminal.write_spec(max_jobs=1, options="--mode silent"))
+    assert "ran to its end with a value" in terminal.hpt("replay", "t", code=1)
+    assert "never judged" not in terminal.hpt("explain", "t", "1")

@@ -1,0 +1,222 @@
+"""What is special about the Bayesian strategy: scores, the surrogate, and where it looks."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy.optimize import check_grad
+from scipy.stats import norm
+
+from hpt_cli.core.hyperparameters import Hyperparameters
+from hpt_cli.core.ranges import CategoricalRange, ContinuousRange, IntegerRange, ParameterRange
+from hpt_cli.core.strategies import Question, Trial
+from hpt_cli.core.strategies.bayesian import (
+    MAX_MODEL,
+    Evidence,
+    Posterior,
+    count_opening,
+    doubt_model,
+    fit,
+    gather,
+    log_improvement,
+    perturb,
+    pick,
+    suggest,
+    widen,
+)
+from hpt_cli.core.strategies.outcomes import estimate_losses, score_losses
+from hpt_cli.core.strategies.space import Space
+
+RANGES: dict[str, ParameterRange] = {
+    "rate": ContinuousRange(type="Continuous", min_value=1e-4, max_value=1.0),
+    "layers": IntegerRange(type="Integer", min_value=1, max_value=6),
+    "optimizer": CategoricalRange(type="Categorical", values=("sgd", "adam", "nag")),
+}
+
+
+def loss_of(h: Hyperparameters) -> float:
+    """A bowl with its bottom, 0, at rate 0.01, 4 layers, adam."""
+    bowl = (math.log10(float(h["rate"])) + 2) ** 2 + 0.1 * (float(h["layers"]) - 4) ** 2
+    return bowl + 0.5 * (h["optimizer"] != "adam")
+
+
+def draw_trials(count: int) -> list[Trial]:
+    space = Space(RANGES)
+    hyperparameters = [space.decode(point) for point in space.draw(7, 1, count)]
+    return [
+        Trial(number, each, "Completed", loss_of(each))
+        for number, each in enumerate(hyperparameters, start=1)
+    ]
+
+
+def ask(trials: list[Trial], seed: int = 0) -> Question:
+    return Question(RANGES, seed, len(trials) + 1, 30, 1, tuple(trials))
+
+
+def collect(trials: list[Trial], running: list[Trial] | None = None) -> Evidence:
+    space = Space(RANGES)
+    return gather(space, trials, estimate_losses(trials), running or [])
+
+
+def extend(trials: list[Trial], jobs: int) -> list[Trial]:
+    trials = [*trials]
+    while len(trials) < jobs:
+        answer = suggest(ask(trials))
+        assert answer is not None
+        trials.append(Trial(len(trials) + 1, answer, "Completed", loss_of(answer)))
+    return trials
+
+
+# Losses and scores
+
+
+def test_one_huge_loss_does_not_squeeze_the_others() -> None:
+    losses = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 1e17])
+    tame = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
+    assert score_losses(losses) == pytest.approx(score_losses(tame))
+
+
+def test_the_distance_to_the_best_still_counts() -> None:
+    near = score_losses(np.array([0.49, 0.5, 0.6, 0.7, 0.8, 0.9]))
+    far = score_losses(np.array([0.01, 0.5, 0.6, 0.7, 0.8, 0.9]))
+    assert far[1] - far[0] > 2 * (near[1] - near[0])
+
+
+@pytest.mark.parametrize(
+    "losses",
+    [[1.0, 1.0, 1.0], [1.0, math.inf, math.inf, math.inf], [0.0, 1.0], [-1e149, 0.0, 1e149]],
+)
+def test_scores_are_finite_and_keep_the_order(losses: list[float]) -> None:
+    scores = score_losses(np.array(losses))
+    assert np.all(np.isfinite(scores))
+    assert np.all(np.diff(scores) >= 0)
+    assert scores.mean() == pytest.approx(0)
+
+
+def test_a_stopped_job_gets_the_final_loss_of_its_rank() -> None:
+    curves = {1: (4.0, 3.0, 2.0), 2: (6.0, 5.0, 4.0), 3: (8.0, 7.0, 6.0)}
+    trials = [
+        Trial(number, {}, "Completed", curve[-1], tuple(enumerate(curve)))
+        for number, curve in curves.items()
+    ]
+    stopped = Trial(4, {}, "Stopped", 6.0, ((0, 7.0), (1, 6.0)))
+    assert estimate_losses([*trials, stopped])[-1] == pytest.approx(5.0)
+
+
+def test_a_stopped_job_keeps_its_last_loss_where_nothing_completed() -> None:
+    stopped = Trial(1, {}, "Stopped", 6.0, ((1, 6.0),))
+    assert estimate_losses([stopped]) == [6.0]
+
+
+def test_failed_and_diverged_jobs_are_the_worst() -> None:
+    trials = [
+        Trial(1, {}, "Failed", 0.1),
+        Trial(2, {}, "Completed", None),
+        Trial(3, {}, "Completed", math.inf),
+        Trial(4, {}, "Completed", 1e200),
+    ]
+    assert np.all(np.isinf(estimate_losses(trials)))
+
+
+# The surrogate
+
+
+def test_the_gradient_of_the_posterior_is_right() -> None:
+    posterior = Posterior(collect(draw_trials(12)))
+    theta = posterior.centre + 0.3
+    error = check_grad(lambda t: posterior.descend(t)[0], lambda t: posterior.descend(t)[1], theta)
+    assert error < 1e-4
+    assert posterior.value(theta) == pytest.approx(-posterior.descend(theta)[0])
+
+
+def test_sampled_kernels_are_likely_ones() -> None:
+    posterior = Posterior(collect(draw_trials(12)))
+    mode = posterior.find_mode()
+    thetas = [*posterior.sample(np.random.default_rng(0), mode, 20)]
+    assert len({tuple(theta) for theta in thetas}) > 10
+    assert all(posterior.value(mode) - posterior.value(theta) < 20 for theta in thetas)
+
+
+def test_the_surrogate_predicts_what_scikit_optimize_predicts() -> None:
+    evidence = collect(draw_trials(15))
+    surrogate, _ = fit(evidence, Posterior(evidence).find_mode())
+    points = widen(Space(RANGES), Space(RANGES).draw(3, 0, 8))
+    mean, deviation = surrogate.predict(points)
+    slow_mean, slow_deviation = super(type(surrogate), surrogate).predict(points, return_std=True)
+    noise = surrogate.kernel_.k2.noise_level
+    assert mean == pytest.approx(slow_mean)
+    assert np.sqrt(deviation**2 + noise) == pytest.approx(slow_deviation, rel=1e-3)
+
+
+def test_a_job_in_flight_lowers_doubt_around_it_and_moves_no_mean() -> None:
+    trials = draw_trials(14)
+    done, flying = collect(trials[:10]), collect(trials[:10], trials[10:])
+    theta = Posterior(done).find_mode()
+    before, after = fit(done, theta)[0], fit(flying, theta)[0]
+    assert after.predict(flying.pending)[1].max() < before.predict(flying.pending)[1].min()
+    assert after.predict(flying.pending)[0] == pytest.approx(
+        before.predict(flying.pending)[0], abs=0.02
+    )
+
+
+def test_any_two_categories_are_one_apart() -> None:
+    space = Space(RANGES)
+    points = widen(space, np.array([[0.5, 0.5, place] for place in (1 / 6, 0.5, 5 / 6)]))
+    gaps = np.linalg.norm(points[:, None] - points[None], axis=2)
+    assert gaps == pytest.approx(1 - np.eye(3))
+
+
+def test_the_surrogate_learns_from_a_bounded_number_of_trials() -> None:
+    assert len(collect(draw_trials(MAX_MODEL + 50)).scores) == MAX_MODEL
+    assert list(pick(np.arange(9), 4)) == [0, 1, 2, 8]
+
+
+# Where it looks
+
+
+def test_log_improvement_is_the_logarithm_of_expected_improvement() -> None:
+    mean, deviation = np.array([-1.0, 0.0, 2.0]), np.array([0.5, 1.0, 0.7])
+    z = (0.1 - mean) / deviation
+    expected = deviation * (norm.pdf(z) + z * norm.cdf(z))
+    assert log_improvement(mean, deviation, 0.1) == pytest.approx(np.log(expected))
+    far = log_improvement(np.array([50.0, 100.0]), np.ones(2), 0.0)
+    assert np.all(np.isfinite(far))
+    assert far[0] > far[1]
+
+
+def test_perturbed_points_stay_in_the_cube() -> None:
+    points = perturb(np.random.default_rng(0), np.array([[0.0, 1.0], [0.5, 0.5]]), 0.3, 500)
+    assert points.min() >= 0
+    assert points.max() <= 1
+
+
+def test_a_plateau_is_doubted_and_a_found_optimum_is_not() -> None:
+    places = np.random.default_rng(0).random((12, 4))
+    losses = np.array([0.69] * 6 + [0.7, 0.8, 1.0, 2.0, 3.0, math.inf])
+    assert doubt_model(losses, places) > 0.5
+    places[:6] = places[0] + 0.01
+    assert doubt_model(losses, places) == 0
+    assert doubt_model(np.linspace(0, 1, 12), places) == 0
+
+
+def test_the_opening_is_bounded_by_the_budget() -> None:
+    question = ask([])
+    assert count_opening(question) == 7
+    assert count_opening(Question(RANGES, 0, 1, 6, 1, ())) == 3
+
+
+def test_it_finds_the_bottom_of_a_bowl() -> None:
+    assert min(loss_of(trial.hyperparameters) for trial in extend([], 25)) < 0.02
+
+
+def test_failures_in_one_corner_keep_it_away_from_there() -> None:
+    trials = [
+        Trial(t.number, t.hyperparameters, "Failed", None)
+        if t.hyperparameters["optimizer"] == "nag"
+        else t
+        for t in draw_trials(15)
+    ]
+    new = extend(trials, 21)[15:]
+    assert sum(trial.hyperparameters["optimizer"] == "nag" for trial in new) <= 2
