@@ -3,13 +3,16 @@
 1. 200 jobs of `echo loss=1`, 2 in parallel, Random: the wall time of `hpt run` beside that of a
    hand-written loop of Optuna over `subprocess.run` with SQLite storage, in the same run, by turns.
 2. The time from the last line that a stopped job printed (which was its fatal one) to its death.
+3. How busy 4 slots are with jobs of one second under Bayesian, from the first job's start to the
+   last one's.
 
-    python scripts/bench_overhead.py [--jobs 200] [--rounds 3] [--stops 40]
+    python scripts/bench_overhead.py [--jobs 200] [--rounds 3] [--stops 40] [--busy 80]
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import statistics
 import subprocess
@@ -17,6 +20,7 @@ import sys
 import tempfile
 import textwrap
 import time
+from datetime import datetime
 from pathlib import Path
 
 import yaml
@@ -115,12 +119,40 @@ def measure_death(attempt: Path) -> float:
     return ended_at - float(printed[-1])
 
 
+def measure_busy(jobs: int, slots: int = 4) -> float:
+    """The share of the time that slots are taken, while there are jobs to start."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        ranges = {f"x{i}": {"type": "Continuous", "min_value": 0, "max_value": 1} for i in range(6)}
+        spec = write_spec(
+            directory,
+            command="sh -c 'sleep 1; echo loss={x0}' {args}",
+            hyperparameter_ranges=ranges,
+            strategy="Bayesian",
+            max_jobs=jobs,
+            max_parallel_jobs=slots,
+        )
+        time_command([str(HPT), "run", str(spec), "--plain"], directory)
+        out = subprocess.run(
+            [str(HPT), "jobs", "bench", "--json"], cwd=directory, capture_output=True, check=True
+        )
+        rows = json.loads(out.stdout)
+    starts = [datetime.fromisoformat(row["training_start_time"]).timestamp() for row in rows]
+    begun, over = min(starts), max(starts)
+    busy = sum(
+        min(over, start + row["training_elapsed_time_seconds"]) - start
+        for start, row in zip(starts, rows, strict=True)
+    )
+    return busy / (slots * (over - begun))
+
+
 def main() -> None:
     """Measure both, and print two tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--jobs", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--stops", type=int, default=40)
+    parser.add_argument("--busy", type=int, default=80)
     options = parser.parse_args()
     console = Console()
 
@@ -142,6 +174,8 @@ def main() -> None:
         table.add_column(heading, justify="right")
     table.add_row(*(f"{1000 * x:.0f}" for x in (quantiles[9], quantiles[18], deaths[-1])))
     console.print(table)
+    share = measure_busy(options.busy)
+    console.print(f"4 slots, {options.busy} jobs of one second, Bayesian: {share:.1%} busy")
 
 
 if __name__ == "__main__":

@@ -260,7 +260,11 @@ def _warm_started(state: TuningState, event: WarmStarted) -> _Changes:
         curve = tuple((step, math.nan if value is None else value) for step, value in job["curve"])
         attempt = Attempt(1, event.at, ended_at=event.at, curves={metric: curve})
         inherited[number] = TrainingJob(
-            number, job["status"], event.at, job["hyperparameters"], (attempt,)
+            number=number,
+            phase=job["status"],
+            planned_at=event.at,
+            hyperparameters=job["hyperparameters"],
+            attempts=(attempt,),
         )
     parent = Parent(event.parent, len(event.jobs), event.left_out, event.best)
     return {"inherited": inherited, "parents": (*state.parents, parent)}

@@ -19,10 +19,12 @@ from hpt_cli.core.spec import EarlyStopping, TuningSpec
 from hpt_cli.core.state import TrainingJob, TuningState
 from hpt_cli.core.stop_rules import LossCurve, Verdict, load_stop_rule
 from hpt_cli.core.strategies import Question, Trial
-from hpt_cli.core.summary import final_objective
+from hpt_cli.core.summary import final_objective, training_seconds
 
 IDLE_SHARE = 0.01
 """Thinking that takes more than this share of a training job is done ahead."""
+RECENT_JOBS = 50
+"""How many of the latest jobs tell how long one takes."""
 TRANSFER_SHARE = 5
 """One in so many jobs may try what was best for parents that had other data."""
 
@@ -161,14 +163,13 @@ def should_think_ahead(spec: TuningSpec, state: TuningState) -> bool:
     if spec.max_parallel_jobs == 1:
         return False
     spent = [
-        job.attempts[-1].ended_at - job.attempts[0].started_at
+        training_seconds(job, now=0.0)
         for job in state.jobs.values()
-        if job.has_ended and job.attempts and job.attempts[-1].ended_at is not None
+        if job.has_ended and job.attempts
     ]
-    latest = next(reversed(state.jobs.values()), None)
-    if not spent or latest is None:
+    if not spent:
         return False
-    return latest.thinking_seconds > IDLE_SHARE * sum(spent) / len(spent)
+    return recent[-1].thinking_seconds > IDLE_SHARE * sum(spent) / len(spent)
 
 
 def _launch(spec: TuningSpec, state: TuningState) -> list[Command]:
