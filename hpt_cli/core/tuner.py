@@ -162,11 +162,8 @@ def should_think_ahead(spec: TuningSpec, state: TuningState) -> bool:
     """
     if spec.max_parallel_jobs == 1:
         return False
-    spent = [
-        training_seconds(job, now=0.0)
-        for job in state.jobs.values()
-        if job.has_ended and job.attempts
-    ]
+    recent = [state.jobs[number] for number in sorted(state.jobs)[-RECENT_JOBS:]]
+    spent = [training_seconds(job, now=0.0) for job in recent if job.has_ended and job.attempts]
     if not spent:
         return False
     return recent[-1].thinking_seconds > IDLE_SHARE * sum(spent) / len(spent)

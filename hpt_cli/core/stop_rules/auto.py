@@ -11,9 +11,9 @@ curves that cross, jump or wait on a plateau; 17 tables, each of the same weight
 
 A job is stopped when the probability is below `risk` / sqrt(number of jobs so far). A fixed bar
 would lose more and more of the best jobs as a tuning job grows, as each new job has a smaller
-chance, 1 / (number of jobs), to become the best; a bar in proportion to it saves too little. Nothing
-is judged in the first `min_progress` of the usual length, where losses jump, nor without two
-completed jobs. To stop on the probability of beating the best is the idea of Vizier's performance
+chance, 1 / (number of jobs), to become the best; a bar in proportion to it saves too little.
+Nothing is judged in the first `min_progress` of the usual length, where losses jump, nor without
+two completed jobs; and a job that would get there at its own pace goes on. To stop on the probability of beating the best is the idea of Vizier's performance
 curve rule (Golovin et al. 2017, section 3.2.1).
 """
 
@@ -130,9 +130,12 @@ class Rule:
         bar = self.risk / math.sqrt(1 + sum(bool(each.losses) for each in others))
         evidence |= {"peers": len(peers), "probability": probability, "stop_below": bar}
         evidence |= {name: round(value, 3) for name, value in signals._asdict().items()}
+        if signals.progress < self.min_progress:
+            return Verdict(False, f"not judged before {self.min_progress:.0%} of the way", evidence)
+        if signals.pace < 0 and signals.late_pace < 0:
+            return Verdict(False, f"at its pace it would beat job {leader.number}", evidence)
         reason = f"{_percent(probability)} likely to beat job {leader.number}"
-        stop = probability < bar and signals.progress >= self.min_progress
-        return Verdict(stop, reason, evidence)
+        return Verdict(probability < bar, reason, evidence)
 
 
 def estimate_probability(signals: Signals) -> float:
