@@ -36,7 +36,7 @@ from hpt_cli.core.spec import EarlyStopping, TuningSpec
 from hpt_cli.core.state import Curve, TrainingJob, TuningState, fold
 from hpt_cli.core.stop_rules import LossCurve, Verdict, load_stop_rule
 from hpt_cli.core.summary import final_objective, training_seconds, tuning_seconds
-from hpt_cli.core.tuner import Command, Launch, Plan, Stop, decide, loss_curve
+from hpt_cli.core.tuner import Command, Launch, Plan, Stop, decide, known_jobs, loss_curve
 
 STOPPED_EXIT_CODE = -15
 
@@ -88,11 +88,13 @@ class Recording:
     max_parallel_jobs: int
     jobs: Mapping[int, RecordedJob]
     left_out: int
+    inherited: tuple[LossCurve, ...] = ()
+    """The curves of the parents from which a stop rule learns too."""
 
     def replay(self, rule: EarlyStopping | None) -> Replay:
         """The training jobs in their order; the first is number 1, whatever it was."""
         spec = make_spec(self.objective, len(self.jobs), self.max_parallel_jobs)
-        return replay(spec, choose_in_order(list(self.jobs.values())), rule)
+        return replay(spec, choose_in_order(list(self.jobs.values())), rule, self.inherited)
 
 
 def record(state: TuningState) -> Recording:
@@ -108,8 +110,15 @@ def record(state: TuningState) -> Recording:
         for job in state.jobs.values()
         if job.phase in ("Completed", "Failed") and job.hyperparameters is not None
     }
-    parallel = state.spec["max_parallel_jobs"]
-    return Recording(objective, parallel, jobs, left_out=len(state.jobs) - len(jobs))
+    spec = TuningSpec.model_validate(state.spec)
+    parents = (job for job in known_jobs(spec, state) if job.number not in state.jobs)
+    return Recording(
+        objective=objective,
+        max_parallel_jobs=spec.max_parallel_jobs,
+        jobs=jobs,
+        left_out=len(state.jobs) - len(jobs),
+        inherited=tuple(loss_curve(job, objective) for job in parents),
+    )
 
 
 def choose_in_order(jobs: Sequence[RecordedJob]) -> Chooser:
@@ -131,25 +140,38 @@ def make_spec(objective: Objective, jobs: int, parallel: int, **changes: Any) ->
     )
 
 
-def replay(spec: TuningSpec, choose: Chooser, rule: EarlyStopping | None) -> Replay:
+def replay(
+    spec: TuningSpec,
+    choose: Chooser,
+    rule: EarlyStopping | None,
+    inherited: Sequence[LossCurve] = (),
+) -> Replay:
     """Run a tuning job on recorded curves.
 
     Args:
         spec: what to run, of `make_spec`.
         choose: where training jobs come from.
         rule: what stops them; None for Off.
+        inherited: the curves of other tuning jobs that the rule knows from the start.
     """
-    return _Replayer(spec, choose, rule).run()
+    return _Replayer(spec, choose, rule, inherited).run()
 
 
 class _Replayer:
     """One replay. Times are virtual seconds since its start."""
 
-    def __init__(self, spec: TuningSpec, choose: Chooser, rule: EarlyStopping | None) -> None:
+    def __init__(
+        self,
+        spec: TuningSpec,
+        choose: Chooser,
+        rule: EarlyStopping | None,
+        inherited: Sequence[LossCurve],
+    ) -> None:
         self._spec = spec
         self._objective = spec.objective
         self._choose = choose
         self._rule = load_stop_rule(rule.rule, **rule.parameters) if rule else None
+        self._inherited = inherited
         self._state = fold(TuningState(), TunerStarted(at=0.0, pid=0, host=""))
         self._jobs: dict[int, RecordedJob] = {}
         self._curves: dict[int, LossCurve] = {}
@@ -198,7 +220,7 @@ class _Replayer:
         if self._rule is None:
             return Verdict(False)
         others = [curve for other, curve in self._curves.items() if other != number]
-        return self._rule.judge(self._curves[number], others)
+        return self._rule.judge(self._curves[number], [*self._inherited, *others])
 
     def _await_epoch(self, number: int) -> None:
         """The next epoch of a job is due; a job without a curve only ends."""

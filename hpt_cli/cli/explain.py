@@ -30,6 +30,7 @@ def explain(
     which and how many jobs, and the estimated probability that the job beats
     the best. All of it was recorded when it was decided.
     """
+    from hpt_cli.core.spec import TuningSpec
     from hpt_cli.reports.explain import Explanation, name_rule, render, to_json
 
     jobdir = find_job_dir(find_home(home), name)
@@ -44,7 +45,8 @@ def explain(
         raise UsageError.of(
             "job-unknown", f"{jobdir.name} has no training job '{job}'", f"there are {numbers}"
         )
-    explanation = Explanation(summary, rows[number], name_rule(state.spec), tuple(judgements))
+    rule = name_rule(TuningSpec.model_validate(state.spec).stop_rule)
+    explanation = Explanation(summary, rows[number], rule, tuple(judgements))
     if json:
         print_json(to_json(explanation))
         return

@@ -19,7 +19,7 @@ from rich.text import Text
 
 from hpt_cli.core.events import JobJudged
 from hpt_cli.core.objective import Objective
-from hpt_cli.core.stop_rules import AUTO
+from hpt_cli.core.spec import EarlyStopping
 from hpt_cli.core.summary import Row, Summary
 from hpt_cli.reports.jobs import describe_reason
 from hpt_cli.wording import NOTHING, count, format_number, plain
@@ -41,14 +41,12 @@ class Explanation:
     judgements: tuple[JobJudged, ...]
 
 
-def name_rule(spec: Mapping[str, Any]) -> str | None:
-    """The stop rule of a recorded spec, with its parameters; None for Off."""
-    if spec.get("early_stopping_type", "Off") == "Off":
+def name_rule(rule: EarlyStopping | None) -> str | None:
+    """A stop rule with its parameters, as `hpt replay --rule` takes it; None for Off."""
+    if rule is None:
         return None
-    asked = dict(spec.get("early_stopping") or {"rule": AUTO})
-    rule = str(asked.pop("rule"))
-    parameters = ",".join(f"{name}={value:g}" for name, value in asked.items())
-    return f"{rule}:{parameters}" if parameters else rule
+    parameters = ",".join(f"{name}={value:g}" for name, value in rule.parameters.items())
+    return f"{rule.rule}:{parameters}" if parameters else rule.rule
 
 
 def render(explanation: Explanation) -> RenderableType:
@@ -153,11 +151,11 @@ def _list_notes(explanation: Explanation, shown: int) -> list[str]:
 
 def _counts_from_best(judgement: JobJudged) -> bool:
     """Whether the margin is that of another value than the one at this epoch."""
-    numbers = [judgement.evidence.get(key) for key in ("loss", "held_against", "margin")]
-    if not all(isinstance(each, (int, float)) and math.isfinite(each) for each in numbers):
+    evidence = judgement.evidence
+    if not {"loss", "held_against", "margin"} <= evidence.keys():
         return False
-    loss, held_against, margin = numbers
-    return not math.isclose(loss - held_against, margin, rel_tol=1e-6, abs_tol=1e-9)
+    gap, margin = evidence["loss"] - evidence["held_against"], evidence["margin"]
+    return math.isfinite(gap) and not math.isclose(gap, margin, rel_tol=1e-6, abs_tol=1e-9)
 
 
 def _thin(judgements: Sequence[JobJudged]) -> Sequence[JobJudged]:

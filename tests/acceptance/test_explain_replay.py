@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.conftest import Terminal
+from tests.adapters.test_tables import write_table
 
 EPOCHS = 6
 JOBS = 8
@@ -29,7 +28,7 @@ for epoch in range(1, {EPOCHS} + 1):
 
 def write_spec(terminal: Terminal, name: str, **changes: Any) -> str:
     fields: dict[str, Any] = {
-        "command": [sys.executable, "-c", CROSSING.replace("{", "{{").replace("}", "}}"), "{x}"],
+        "command": [sys.executable, "-c", CROSSING, "{x}"],
         "hyperparameter_ranges": {
             "x": {"type": "Continuous", "min_value": 0, "max_value": 10, "scaling_type": "Linear"}
         },
@@ -117,26 +116,6 @@ def _check_explanations(
     assert "no tuning job is named" in terminal.hpt("explain", "none", "1", code=2)
 
 
-def write_table(path: Path, **header: Any) -> str:
-    """Twelve jobs of four epochs: job n ends with n / 10, and the last diverges."""
-    x = {"type": "Integer", "min_value": 1, "max_value": 12}
-    fields = {
-        "table": "tiny",
-        "objective_type": "Maximize",
-        "objective_metric_name": "accuracy",
-        "hyperparameter_ranges": {"x": x},
-    }
-    rows = [
-        {"hyperparameters": {"x": n}, "curve": [n / 40, n / 30, n / 20, n / 10], "seconds": 2.0}
-        for n in range(1, 12)
-    ]
-    rows.append({"hyperparameters": {"x": 12}, "curve": [0.1, None, None, None]})
-    lines = [json.dumps(each) for each in (fields | header, *rows)]
-    with gzip.open(path, "wt") if path.suffix == ".gz" else path.open("w") as file:
-        file.write("\n".join(lines))
-    return str(path)
-
-
 def test_replays_of_a_table(terminal: Terminal, tmp_path: Path) -> None:
     table = write_table(tmp_path / "tiny.jsonl.gz")
     options = ("replay", "--table", table, "--jobs", "10", "--seeds", "5")
@@ -155,33 +134,19 @@ def test_replays_of_a_table(terminal: Terminal, tmp_path: Path) -> None:
         assert 0 <= row["epochs_saved"] < 1
         assert 0 <= row["jobs_stopped"] <= 10
         assert (row["kept_best"], row["loss"]) == (1, 0), "parallel curves never cross"
-    assert terminal.json(*options) == rows
-    (row,) = terminal.json(*options, "--strategy", "Bayesian", "--rule", "percentile")
-    assert row["jobs_stopped"] > 0
     plain = write_table(tmp_path / "tiny.jsonl")
     text = terminal.hpt("replay", "--table", plain, "--jobs", "10", "--seeds", "5")
     assert "tiny: 10 jobs, 2 in parallel" in text
     assert "Of the rules that keep the best job" in text
 
 
-def test_mistakes(terminal: Terminal, tmp_path: Path) -> None:
-    table = write_table(tmp_path / "tiny.jsonl")
-    no_ranges = write_table(tmp_path / "bare.jsonl", hyperparameter_ranges={})
-    (tmp_path / "text.jsonl").write_text("no table\n")
-    for arguments, words in (
-        ([], "name either tuning jobs or a table"),
-        (["t", "--table", table], "name either tuning jobs or a table"),
-        (["none"], "no tuning job is named"),
-        (["--table", table], "--jobs 20: tiny has 12 jobs"),
-        (["--table", "none.jsonl"], "No such file"),
-        (["--table", "text.jsonl"], "is no curve table"),
-        (["--table", no_ranges, "--jobs", "4", "--strategy", "Bayesian"], "hyperparameter_ranges"),
-        (["--table", table, "--rule", "medain"], "did you mean 'median'?"),
-        (["--table", table, "--rule", "median:min_epoch=3"], "did you mean 'min_epochs'?"),
-        (["--table", table, "--rule", "median:min_epochs"], "gives no number"),
-        (["--table", table, "--rule", "auto:risk=2"], "between 0 and 1"),
-    ):
-        assert words in terminal.hpt("replay", *arguments, code=2)
+def test_mistakes(terminal: Terminal) -> None:
+    table = write_table(terminal.directory / "tiny.jsonl")
+    text = terminal.hpt("replay", "--table", table, "--rule", "medain", code=2)
+    assert "--rule medain: there is no stop rule" in text
+    assert "did you mean 'median'?" in text
+    assert "hpt replay NAME" in terminal.hpt("replay", code=2)
+    assert "no tuning job is named" in terminal.hpt("replay", "none", code=2)
     terminal.hpt("run", terminal.write_spec(max_jobs=1, options="--mode silent"))
     assert "ran to its end with a value" in terminal.hpt("replay", "t", code=1)
-    assert "never judged" not in terminal.hpt("explain", "t", "1")
+    assert "ran to its end: early stopping is Off" in terminal.hpt("explain", "t", "1")

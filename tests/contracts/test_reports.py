@@ -1,0 +1,76 @@
+"""What every report keeps to: any tuning job can be shown, at any width, to people and programs."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+
+import pytest
+from rich.console import Console
+
+from hpt_cli.core import events as ev
+from hpt_cli.core.summary import Summary, summarize
+from hpt_cli.live import describe_event, draw_screen
+from hpt_cli.reports import REPORTS, load_report
+from hpt_cli.wording import to_json_value
+from tests.core.stories import (
+    created,
+    exited,
+    fold_all,
+    launched,
+    make_spec,
+    observed,
+    run,
+    stop,
+    suggested,
+)
+
+SPEC = make_spec(max_jobs=9)
+HOSTILE = "\x1b[31m[bold]evil[/bold]\x07 </script>"
+STORIES: dict[str, list[ev.AnyEvent]] = {
+    "new": [],
+    "one running": [*suggested(1), *launched(1), observed(1, 0.5, 0.4)],
+    "of every kind": [
+        *run(1, 3.0, 2.0, 1.0),
+        *run(2, math.nan),
+        *[*suggested(3), *launched(3), observed(3, 2.0), stop(3), exited(3, -15)],
+        *[*suggested(4), *launched(4), exited(4, 1)],
+        *[*suggested(5), *launched(5), exited(5, 0)],
+        *[*suggested(6), *launched(6), stop(6, "Interrupted"), exited(6, -15)],
+        *[*suggested(7, x=7, note=HOSTILE), *launched(7), observed(7, math.inf, 1.0)],
+        ev.JobNoted(at=1, number=7, text=HOSTILE),
+        ev.JobPlanned(at=1, number=8),
+    ],
+}
+
+
+def make_summary(story: str) -> Summary:
+    return summarize(fold_all(*created(SPEC), *STORIES[story]), 20, at_work=True)
+
+
+@pytest.mark.parametrize("story", STORIES)
+@pytest.mark.parametrize("name", [name for name in REPORTS if name not in ("explain", "replay")])
+def test_any_tuning_job_can_be_shown(name: str, story: str) -> None:
+    report = load_report(name)
+    summary = make_summary(story)
+    json.dumps(to_json_value(report.to_json([summary])), allow_nan=False)
+    for width in (40, 80, 200):
+        console = Console(file=io.StringIO(), width=width, force_terminal=False)
+        console.print(report.render([summary]))
+        text = console.file.getvalue()  # type: ignore[attr-defined]
+        assert "\x1b" not in text
+        assert "\x07" not in text
+        assert max(map(len, text.splitlines()), default=0) <= width
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_the_live_screen_fits_its_terminal(story: str) -> None:
+    state = fold_all(*created(SPEC), *STORIES[story])
+    messages = [describe_event(state, each) for each in STORIES[story]][-3:]
+    for width, height in ((80, 24), (200, 60), (60, 12)):
+        console = Console(file=io.StringIO(), width=width, height=height)
+        console.print(draw_screen(state, messages, 20.0, height))
+        lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+        assert len(lines) <= height
+        assert max(map(len, lines)) <= width
