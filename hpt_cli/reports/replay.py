@@ -118,7 +118,7 @@ def interpret(report: ReplayReport) -> str:
     keeping = [row for row in report.rows if row.figures.kept_best >= ENOUGH]
     often = "" if report.replays == 1 else f" in {_percent(ENOUGH)} of replays or more"
     if not keeping:
-        return f"No rule here keeps the best job{often}: leave early stopping Off."
+        return f"No rule here keeps the best job{often}."
     best = max(keeping, key=lambda row: row.figures.epochs_saved)
     if best.figures.epochs_saved <= 0:
         return f"No rule here that keeps the best job{often} saves anything."

@@ -12,14 +12,14 @@ from tests.acceptance.conftest import Terminal
 from tests.adapters.test_tables import write_table
 
 EPOCHS = 6
-JOBS = 8
+JOBS = 7
 RULE = {"rule": "median", "min_completed_jobs": 3, "min_epochs": 2}
 RULE_TEXT = "median:min_completed_jobs=3,min_epochs=2"
 CROSSING = f"""
 import sys, time
 x = float(sys.argv[1])
 for epoch in range(1, {EPOCHS} + 1):
-    time.sleep(0.2)
+    time.sleep(0.15)
     done = epoch / {EPOCHS}
     print(f"loss={{x * (1 - done) + (10 - x) * done:.6f}}", flush=True)
 """
@@ -38,68 +38,54 @@ def write_spec(terminal: Terminal, name: str, **changes: Any) -> str:
     return terminal.write_spec(name, **(fields | changes))
 
 
-def explain_all(terminal: Terminal, name: str) -> list[dict[str, Any]]:
-    return [terminal.json("explain", name, str(number)) for number in range(1, JOBS + 1)]
+def explain_stopped(terminal: Terminal, name: str) -> dict[int, dict[str, Any]]:
+    return {
+        row["training_job_number"]: terminal.json("explain", name, row["training_job_name"])
+        for row in terminal.json("jobs", name, "--status", "Stopped")
+    }
 
 
 def test_a_replay_agrees_with_an_actual_run(terminal: Terminal) -> None:
     """And what both are made of can be explained."""
-    started = [
-        terminal.start("run", write_spec(terminal, "off")),
-        terminal.start(
-            "run",
-            write_spec(terminal, "med", early_stopping_type="Auto", early_stopping=RULE),
-        ),
-    ]
-    for process in started:
+    changes = {"early_stopping_type": "Auto", "early_stopping": RULE}
+    specs = write_spec(terminal, "off"), write_spec(terminal, "med", **changes)
+    for process in [terminal.start("run", spec) for spec in specs]:
         assert process.wait(60) == 0
 
     (replayed,) = terminal.json("replay", "off", "--rule", RULE_TEXT)
-    assert replayed["tuning_job_name"] == "off"
-    assert replayed["rule"] == RULE_TEXT
+    assert (replayed["tuning_job_name"], replayed["rule"]) == ("off", RULE_TEXT)
     assert (replayed["training_jobs"], replayed["training_jobs_left_out"]) == (JOBS, 0)
     expected = {
         each["training_job_number"]: each["epochs"] for each in replayed["stopped_training_jobs"]
     }
-    assert replayed["jobs_stopped"] == len(expected) >= 2
+    assert len(set(expected.values())) >= 2, "the jobs should lag at different epochs"
+    assert replayed["jobs_stopped"] == len(expected)
     saved = sum(EPOCHS - epochs for epochs in expected.values())
     assert replayed["epochs_saved"] == pytest.approx(saved / (EPOCHS * JOBS), abs=1e-6)
 
-    explained = explain_all(terminal, "med")
-    stopped = {
-        each["training_job_number"]: each["judgements"][-1]["step"]
-        for each in explained
-        if each["stop_reason"] == "EarlyStopped"
-    }
-    assert stopped.keys() == expected.keys()
-    for number, step in stopped.items():
+    explained = explain_stopped(terminal, "med")
+    assert explained.keys() == expected.keys()
+    for number, told in explained.items():
         # On a busy machine two epochs may come with one look, and only the second is judged.
-        judged = len(explained[number - 1]["judgements"])
+        judged, step = len(told["judgements"]), told["judgements"][-1]["step"]
         assert step == expected[number] or judged < step
-
-    _check_explanations(terminal, explained, stopped)
-    assert "1 left out" not in terminal.hpt("replay", "off", "--rule", "median")
+    _check_explanations(terminal, *next(iter(explained.items())))
     text = terminal.hpt("replay", "off", "med")
-    assert f"{len(stopped)} jobs left out" in text
-    for words in ("with Off: 48 epochs", "best job", "vizier_median", "patience"):
+    assert f"{len(expected)} jobs left out" in text
+    for words in (f"with Off: {EPOCHS * JOBS} epochs", "best job", "vizier_median", "patience"):
         assert words in text
 
 
-def _check_explanations(
-    terminal: Terminal, explained: list[dict[str, Any]], stopped: dict[int, float]
-) -> None:
-    number = min(stopped)
-    told = explained[number - 1]
+def _check_explanations(terminal: Terminal, number: int, told: dict[str, Any]) -> None:
     last = told["judgements"][-1]
-    assert told["rule"] == RULE_TEXT
-    assert told["training_job_name"] == f"med-000{number}"
-    assert last["stop"] is True
-    assert last["reason"] == told["stop_explanation"]
+    assert (told["rule"], told["stop_reason"]) == (RULE_TEXT, "EarlyStopped")
+    assert (last["stop"], last["reason"]) == (True, told["stop_explanation"])
     assert last["value"] > last["held_against"]
     assert last["margin"] == pytest.approx(last["value"] - last["held_against"])
     assert last["jobs"] >= 3
     assert last["evidence"]["held_against"] == last["held_against"]
-    text = terminal.hpt("explain", "med", f"med-000{number}")
+
+    text = terminal.hpt("explain", "med", str(number))
     assert f"med-000{number} was stopped at epoch {last['step']:g}: worse than the median" in text
     for words in ("against", "margin", "stop: worse", "●", "░", f"rule: {RULE_TEXT}"):
         assert words in text
@@ -108,12 +94,8 @@ def _check_explanations(
 
     off = terminal.json("explain", "off", "2")
     assert (off["rule"], off["judgements"]) == (None, [])
-    text = terminal.hpt("explain", "off", "2")
-    assert "early stopping is Off" in text
-    assert "hpt replay off" in text
+    assert "hpt replay off" in terminal.hpt("explain", "off", "2")
     assert "has no training job '9'" in terminal.hpt("explain", "off", "9", code=2)
-    assert "has no training job 'best'" in terminal.hpt("explain", "off", "best", code=2)
-    assert "no tuning job is named" in terminal.hpt("explain", "none", "1", code=2)
 
 
 def test_replays_of_a_table(terminal: Terminal, tmp_path: Path) -> None:
@@ -146,7 +128,6 @@ def test_mistakes(terminal: Terminal) -> None:
     assert "--rule medain: there is no stop rule" in text
     assert "did you mean 'median'?" in text
     assert "hpt replay NAME" in terminal.hpt("replay", code=2)
-    assert "no tuning job is named" in terminal.hpt("replay", "none", code=2)
     terminal.hpt("run", terminal.write_spec(max_jobs=1, options="--mode silent"))
     assert "ran to its end with a value" in terminal.hpt("replay", "t", code=1)
     assert "ran to its end: early stopping is Off" in terminal.hpt("explain", "t", "1")

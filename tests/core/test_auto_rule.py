@@ -45,8 +45,15 @@ def test_a_job_that_settled_far_above_the_best_is_stopped() -> None:
 def test_a_job_that_can_still_get_there_at_its_pace_goes_on() -> None:
     slow = make_curve(9, lambda epoch: 1.2 - 0.05 * epoch, 10, "Running")
     verdict = judge(slow, SETTLED)
-    assert not verdict.stop
-    assert verdict.evidence["probability"] > verdict.evidence["stop_below"]  # type: ignore[operator]
+    assert (verdict.stop, verdict.reason) == (False, "at its pace it would beat job 1")
+
+
+def test_a_job_that_recovers_from_a_jump_goes_on() -> None:
+    jumped = [0.7, 20.0, 15.0, 11.0, 8.0]
+    live = make_curve(9, lambda epoch: jumped[epoch - 1], 5, "Running")
+    assert not judge(live, SETTLED).stop
+    stuck = make_curve(9, lambda epoch: 0.7 if epoch == 1 else 20.0, 5, "Running")
+    assert judge(stuck, SETTLED).stop
 
 
 def test_a_flat_job_is_kept_longer_where_finished_jobs_left_such_a_plateau() -> None:

@@ -15,7 +15,7 @@ from hpt_cli.core.metrics import Observation
 from hpt_cli.core.objective import Objective
 from hpt_cli.core.spec import EarlyStopping, TuningSpec
 from hpt_cli.core.state import TuningState, fold
-from hpt_cli.core.stop_rules import STOP_RULES
+from hpt_cli.core.stop_rules import STOP_RULES, LossCurve
 from hpt_cli.core.summary import tuning_seconds
 from hpt_cli.core.tuner import Launch, Plan, Stop, decide
 from hpt_cli.replay import (
@@ -220,6 +220,16 @@ def test_equal_bests_are_kept_while_one_is() -> None:
     rule = EarlyStopping.model_validate({"rule": "threshold", "worst_loss": 7.0})
     figures = measure(off, replay(spec, choose, rule), LOSS, [2, 2])
     assert (figures.jobs_stopped, figures.kept_best, figures.loss) == (1, 1, 0)
+
+
+def test_a_rule_knows_the_curves_of_parents() -> None:
+    parents = [
+        LossCurve(-number, "Completed", {}, (1.0, 2.0, 3.0), (1.0, 1.0, 1.0)) for number in range(3)
+    ]
+    rule = EarlyStopping.model_validate({"rule": "median", "min_completed_jobs": 3})
+    spec, choose = make_spec(LOSS, 1, 1), choose_in_order([make_job(5, 5, 5)])
+    assert stops_of(replay(spec, choose, rule, parents)) == {1: 2}
+    assert stops_of(replay(spec, choose, rule)) == {}
 
 
 def test_what_was_stopped_is_not_recorded() -> None:

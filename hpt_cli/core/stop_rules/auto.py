@@ -13,8 +13,9 @@ A job is stopped when the probability is below `risk` / sqrt(number of jobs so f
 would lose more and more of the best jobs as a tuning job grows, as each new job has a smaller
 chance, 1 / (number of jobs), to become the best; a bar in proportion to it saves too little.
 Nothing is judged in the first `min_progress` of the usual length, where losses jump, nor without
-two completed jobs; and a job that would get there at its own pace goes on. To stop on the probability of beating the best is the idea of Vizier's performance
-curve rule (Golovin et al. 2017, section 3.2.1).
+two completed jobs; and a job that would get there at its own pace goes on. To stop on the
+probability of beating the best is the idea of Vizier's performance curve rule (Golovin et al. 2017,
+section 3.2.1).
 """
 
 from __future__ import annotations
@@ -182,10 +183,18 @@ def read_signals(
 
 
 def measure_pace(curve: LossCurve, share: int) -> float:
-    """The fall of the best loss per step over the last 1/share of a job's epochs."""
+    """How fast the loss falls per step, over the last 1/share of a job's epochs.
+
+    The fall of the best so far; or that of the loss itself where it is larger, as after a jump
+    upwards at the start of training, from which a job may well recover.
+    """
     back = max(1, len(curve.losses) // share)
     then, now = curve.steps[-1 - back], curve.steps[-1]
-    fall = best_until(curve, then) - best_until(curve, now)
+    fall = max(
+        best_until(curve, then) - best_until(curve, now),
+        curve.losses[-1 - back] - curve.losses[-1],
+        0.0,
+    )
     return fall / (now - then) if math.isfinite(fall) else 0.0
 
 

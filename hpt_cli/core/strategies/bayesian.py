@@ -58,15 +58,12 @@ def suggest(question: Question) -> Hyperparameters | None:
     ended = [trial for trial in trials if trial.status != "Running"]
     losses = estimate_losses(ended)
     dice = np.random.default_rng([question.seed, question.number])
+    places = space.encode(trial.hyperparameters for trial in ended)
     opening = len(trials) < count_opening(question) or len(np.unique(losses)) < 2
-    if opening or dice.random() < doubt_model(
-        losses, space.encode(trial.hyperparameters for trial in ended)
-    ):
+    if opening or dice.random() < doubt_model(losses, places):
         return space.first_new(space.draw(question.seed, question.number - 1, SPARE))
     running = [trial for trial in trials if trial.status == "Running"]
-    evidence = gather(space, ended, losses, running)
-    candidates = search(space, evidence, dice)
-    return space.first_new(candidates)
+    return space.first_new(search(space, gather(space, ended, losses, running), dice))
 
 
 def count_opening(question: Question) -> int:
@@ -177,12 +174,12 @@ class Posterior:
         chosen = pick(np.arange(len(evidence.scores)), MAX_LEARN)
         points, groups = evidence.points[chosen], evidence.groups
         self.scores, self.noise = evidence.scores[chosen], np.diag(evidence.noise[chosen])
-        self.ranges = int(groups[-1]) + 1
+        count = int(groups[-1]) + 1
         gaps = (points[:, None, :] - points[None, :, :]) ** 2
-        self.gaps = np.stack([gaps[:, :, groups == g].sum(axis=2) for g in range(self.ranges)])
-        self.flat = self.gaps.reshape(self.ranges, -1)
-        self.centre = np.log([1.0, *[0.7] * self.ranges, 0.05])
-        self.width = np.array([1.0, *[1.0] * self.ranges, 1.5])
+        by_range = [gaps[:, :, groups == each].sum(axis=2).ravel() for each in range(count)]
+        self.flat = np.stack(by_range)
+        self.centre = np.log([1.0, *[0.7] * count, 0.05])
+        self.width = np.array([1.0, *[1.0] * count, 1.5])
         self.low, self.high = self.centre - 3 * self.width, self.centre + 3 * self.width
 
     def _factor(self, theta: Floats) -> tuple[Floats, Floats, Floats]:
@@ -249,12 +246,13 @@ class Posterior:
         """A point on the line through theta whose density is at least `least`."""
         low = -dice.random()
         high = low + 1
-        while True:
+        while high - low > 1e-6:
             step = dice.uniform(low, high)
             level = self.value(theta + step * direction)
-            if level >= least or high - low < 1e-6:
+            if level >= least:
                 return theta + step * direction, level
             low, high = (step, high) if step < 0 else (low, step)
+        return theta, self.value(theta)
 
 
 def make_kernel(theta: Floats, groups: np.ndarray) -> Kernel:
