@@ -252,9 +252,11 @@ def open_journal(path: Path, *, write: bool = False) -> Journal:
     """
     try:
         connection = _connect(path, write=write)
+    except sqlite3.DatabaseError as error:
+        raise HptError.of("journal-damaged", f"{path} is not a journal: {error}") from error
+    try:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version > SCHEMA_VERSION:
-            connection.close()
             raise HptError.of(
                 "journal-newer",
                 f"{path} was written by a newer hpt (schema {version}; this one knows"
@@ -262,26 +264,33 @@ def open_journal(path: Path, *, write: bool = False) -> Journal:
                 "upgrade hpt; the file is untouched",
             )
         return Journal(connection)
-    except sqlite3.DatabaseError as error:
+    except BaseException as error:
+        connection.close()
+        if not isinstance(error, sqlite3.DatabaseError):
+            raise
         raise HptError.of("journal-damaged", f"{path} is not a journal: {error}") from error
 
 
 def _connect(path: Path, *, write: bool) -> sqlite3.Connection:
-    mode = "rw" if write else "ro"
-    uri = f"{path.resolve().as_uri()}?mode={mode}"
-    connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+    where = path.resolve().as_uri()
     if write:
+        connection = _open(f"{where}?mode=rw")
         connection.execute("PRAGMA journal_mode = TRUNCATE")
         connection.execute("PRAGMA synchronous = FULL")
         return connection
+    connection = _open(f"{where}?mode=ro")
     try:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.OperationalError:
-        # A tuner died while it wrote: only a connection that may write can roll that back.
+        return connection
+    except sqlite3.DatabaseError as error:
         connection.close()
-        connection = sqlite3.connect(
-            f"{path.resolve().as_uri()}?mode=rw", uri=True, timeout=BUSY_SECONDS
-        )
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        connection.execute("PRAGMA query_only = ON")
+        if not isinstance(error, sqlite3.OperationalError):
+            raise
+    # A tuner died while it wrote: only a connection that may write can roll that back.
+    connection = _open(f"{where}?mode=rw")
+    connection.execute("PRAGMA query_only = ON")
     return connection
+
+
+def _open(uri: str) -> sqlite3.Connection:
+    return sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)

@@ -45,7 +45,9 @@ def find_completion(spec: TuningSpec, state: TuningState, now: float) -> Complet
         return Completion("Stopped", reason, stop_running=True)
     jobs = state.jobs.values()
     failed = [job for job in jobs if job.phase == "Failed"]
-    if len(failed) >= FIRST_FAILURES and len(failed) == sum(job.has_ended for job in jobs):
+    # Jobs that were stopped because of this very reason do not speak against it.
+    spoken = [job for job in jobs if job.has_ended and job.stop_reason != "TuningJobFinished"]
+    if len(failed) >= FIRST_FAILURES and len(failed) == len(spoken):
         return Completion("Failed", f"all of the first {len(failed)} training jobs failed", True)
     for reason, stops in _find_reasons(spec, state, now):
         if failed and len(failed) == len(jobs):

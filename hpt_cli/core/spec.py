@@ -95,8 +95,9 @@ class EarlyStopping(BaseModel):
 
     @property
     def parameters(self) -> dict[str, float]:
-        """The parameters that were given."""
-        return dict(self.__pydantic_extra__)
+        """The parameters that were given; whole numbers are counts."""
+        given = self.__pydantic_extra__.items()
+        return {name: int(value) if value.is_integer() else value for name, value in given}
 
 
 class WarmStart(BaseModel):

@@ -130,7 +130,7 @@ def _stop_some(
             continue
         if limit is not None and now - job.attempt.started_at >= limit:
             commands.append(Stop(job.number, "MaxRuntimeExceeded"))
-        elif job.number in observed and spec.stop_rule is not None:
+        elif job.number in observed and spec.stop_rule is not None and not _is_done(state, job):
             verdict = judge_job(spec, state, job, spec.stop_rule)
             if spec.resource_limit and len(job.curve(spec.objective.metric)) >= spec.resource_limit:
                 verdict = replace(verdict, stop=True, reason="max_resource reached")
@@ -140,6 +140,14 @@ def _stop_some(
                 else Keep(job.number, verdict)
             )
     return commands
+
+
+def _is_done(state: TuningState, job: TrainingJob) -> bool:
+    """Whether a job is at the last step that a completed one has reached: it is about to end."""
+    metric = state.spec["objective_metric_name"]
+    completed = (other for other in state.jobs.values() if other.phase == "Completed")
+    curves = [curve for other in completed if (curve := other.curve(metric))]
+    return bool(curves) and job.curve(metric)[-1][0] >= max(curve[-1][0] for curve in curves)
 
 
 def _fill_slots(spec: TuningSpec, state: TuningState) -> list[Command]:

@@ -133,6 +133,10 @@ def test_five_failures_and_no_success_end_the_tuning_job() -> None:
     ]
     assert end(*failed, max_jobs=20) == ("Failed", "all of the first 5 training jobs failed")
     assert commands(*run(6, 1.0), *failed, max_jobs=20) == [Plan(7)]
+    in_flight = [*failed, *suggested(6), *launched(6)]
+    assert commands(*in_flight, max_jobs=20) == [Stop(6, "TuningJobFinished")]
+    over = [*in_flight, stop(6, "TuningJobFinished"), exited(6, -15)]
+    assert end(*over, max_jobs=20)[0] == "Failed"
 
 
 def test_an_exhausted_space_ends_the_tuning_job() -> None:
@@ -155,6 +159,11 @@ def test_a_hopeless_job_is_stopped_early_and_says_why() -> None:
     assert command.verdict is not None
     assert command.verdict.reason
     assert command.verdict.evidence
+
+
+def test_a_job_at_its_usual_end_is_not_judged_any_more() -> None:
+    done = [*hopeless_job(), observed(13, 50.0, first=4)]
+    assert commands(*done, seen=(13,), max_jobs=20, early_stopping_type="Auto") == [Plan(14)]
 
 
 def test_off_means_off() -> None:

@@ -93,7 +93,7 @@ BIAS = -1.149
 class Rule:
     """Stop when the probability to beat the best is below `risk` / sqrt(number of jobs)."""
 
-    risk: float = 0.05
+    risk: float = 0.055
     min_completed_jobs: int = 2
     min_epochs: int = 2
     min_progress: float = 0.07
