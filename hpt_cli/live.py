@@ -30,7 +30,7 @@ from hpt_cli.core.events import (
 )
 from hpt_cli.core.objective import Objective
 from hpt_cli.core.state import TuningState
-from hpt_cli.core.summary import Row, Summary, make_row, summarize
+from hpt_cli.core.summary import Row, Summary, final_objective, make_row, summarize
 from hpt_cli.reports.show import describe_jobs
 from hpt_cli.wording import (
     draw_sparkline,
@@ -219,15 +219,23 @@ def _row(state: TuningState, number: int, now: float) -> Row:
 
 
 def _describe_end(state: TuningState, number: int, now: float) -> str:
-    summary = summarize(state, now, at_work=True)
-    row = next(row for row in summary.rows if row.number == number)
+    row = _row(state, number, now)
     if row.phase == "Interrupted":
         return f"{row.name} interrupted; it will run again"
     if row.failure_reason:
         last = f" | {row.tail[-1]}" if row.tail else ""
         return plain(f"{row.name} {row.status}: {row.failure_reason}{last}")
-    best = " ★ best so far" if summary.best and summary.best.number == number else ""
+    objective = Objective.of(state.spec)
+    best = " ★ best so far" if _is_best(state, number, objective) else ""
     return (
         f"{row.name} {row.status} after {row.epochs} epochs, {format_seconds(row.elapsed)}:"
-        f" {plain(summary.objective.metric)} = {format_number(row.final)}{best}"
+        f" {plain(objective.metric)} = {format_number(row.final)}{best}"
     )
+
+
+def _is_best(state: TuningState, number: int, objective: Objective) -> bool:
+    """Whether a job that ended is better than all that ended before it."""
+    finals = {job.number: final_objective(job, objective) for job in state.jobs.values()}
+    losses = {key: objective.loss(each) for key, each in finals.items() if each is not None}
+    own = losses.pop(number, math.inf)
+    return own < min(losses.values(), default=math.inf)

@@ -102,15 +102,17 @@ class Runner:
         jobdir: JobDir,
         executor: Executor,
         view: View,
+        state: TuningState,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        """`state` is what the journal holds; it is read once, as a long one takes its time."""
         self._spec = spec
         self._journal = journal
         self._jobdir = jobdir
         self._executor = executor
         self._view = view
         self._clock = clock
-        self._state = journal.state()
+        self._state = state
         self._unwritten: list[AnyEvent] = []
         self._written_at = time.monotonic()
         self._attempts: dict[int, _Attempt] = {}

@@ -135,7 +135,7 @@ class Journal:
     def _read_observations(self, last: int) -> _Waiting:
         rows = self._connection.execute(
             "SELECT job, seq, at, attempt, metric, offset, step, value FROM observation"
-            " WHERE seq <= ? ORDER BY job DESC, seq DESC, offset DESC",
+            " WHERE seq <= ? ORDER BY job, attempt, metric, offset",
             (last,),
         )
         return _Waiting(rows)
@@ -190,7 +190,11 @@ class _Waiting:
     """Observations that have not been handed out yet, by job; the earliest is the last."""
 
     def __init__(self, rows: Iterable[tuple[int, int, float, int, str, int, float, float | None]]):
-        self._rows = {job: list(group) for job, group in groupby(rows, itemgetter(0))}
+        order = itemgetter(1, 5)  # the event, and the place in the log
+        self._rows = {
+            job: sorted(group, key=order, reverse=True)
+            for job, group in groupby(rows, itemgetter(0))
+        }
 
     def take(self, job: int, before: float) -> Iterator[ObservationsRead]:
         """What was observed of a job before event number `before`."""

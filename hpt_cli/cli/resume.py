@@ -29,5 +29,5 @@ def resume(name: Name, home: Home = None, plain: Plain = False, quiet: Quiet = F
             return
         spec = TuningSpec.model_validate(state.spec)
         check_working_directory(spec, Path(state.directory))
-        code = tune(jobdir, spec, plain=plain, quiet=quiet)
+        code = tune(jobdir, spec, state, plain=plain, quiet=quiet)
     raise typer.Exit(code)

@@ -47,7 +47,7 @@ def run(
     jobdir = make_job_dir(find_home(home), asked.name)
     with jobdir.hold_lock():
         _create(jobdir, asked, spec, inherited)
-        code = tune(jobdir, asked, plain=plain, quiet=quiet)
+        code = tune(jobdir, asked, read_state(jobdir), plain=plain, quiet=quiet)
     raise typer.Exit(code)
 
 

@@ -75,7 +75,8 @@ def _stop_tuning_job(jobdir: JobDir) -> None:
 
     with jobdir.hold_lock():
         jobdir.send_request({"stop_jobs": None})
-        tune(jobdir, TuningSpec.model_validate(state.spec), plain=True, quiet=True)
+        state = read_state(jobdir)
+        tune(jobdir, TuningSpec.model_validate(state.spec), state, plain=True, quiet=True)
 
 
 def _wait(jobdir: JobDir, is_done: Callable[[], bool]) -> None:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from hpt_cli.live import QuietView
 
 
-def tune(jobdir: JobDir, spec: TuningSpec, *, plain: bool, quiet: bool) -> int:
-    """Tune until the tuning job ends; the caller holds the lock.
+def tune(jobdir: JobDir, spec: TuningSpec, state: TuningState, *, plain: bool, quiet: bool) -> int:
+    """Tune on from a state until the tuning job ends; the caller holds the lock.
 
     Returns:
         The exit code of the process.
@@ -38,7 +38,7 @@ def tune(jobdir: JobDir, spec: TuningSpec, *, plain: bool, quiet: bool) -> int:
         open_journal(jobdir.journal, write=True) as journal,
         choose_view(console, plain=plain, quiet=quiet) as view,
     ):
-        runner = Runner(spec, journal, jobdir, load_executor("local"), view)
+        runner = Runner(spec, journal, jobdir, load_executor("local"), view, state)
         state = asyncio.run(runner.run())
     _report(jobdir, state, quiet=quiet)
     return _exit_code(state, runner.interrupted_by)

@@ -62,21 +62,27 @@ def _find_reasons(spec: TuningSpec, state: TuningState, now: float) -> Iterator[
     limit = spec.max_runtime_seconds
     if limit is not None and tuning_seconds(state, now) >= limit:
         yield f"max_runtime_seconds ({limit:g}) reached", True
-    losses = list_losses(spec, state)
-    target = spec.target_objective_metric_value
-    if target is not None and losses and min(losses) <= spec.objective.loss(target):
-        yield f"target_objective_metric_value ({target:g}) reached", True
-    patience = spec.max_jobs_not_improving
-    if patience is not None and count_not_improving(losses) >= patience:
-        yield f"{patience} training jobs in a row did not improve the best by 1 %", False
-    if spec.complete_on_convergence and has_converged(losses, measure_noise(spec, state)):
-        yield "converged: more training jobs are unlikely to improve the best", False
+    yield from _find_result_reasons(spec, state)
     jobs = state.jobs.values()
     if all(job.hyperparameters is not None for job in jobs):
         if len(jobs) >= spec.job_limit:
             yield _describe_limit(spec), False
         if state.exhausted:
             yield f"all {len(jobs)} points of the search space have been tried", False
+
+
+def _find_result_reasons(spec: TuningSpec, state: TuningState) -> Iterator[tuple[str, bool]]:
+    """The criteria that look at results."""
+    target, patience = spec.target_objective_metric_value, spec.max_jobs_not_improving
+    if target is None and patience is None and not spec.complete_on_convergence:
+        return
+    losses = list_losses(spec, state)
+    if target is not None and losses and min(losses) <= spec.objective.loss(target):
+        yield f"target_objective_metric_value ({target:g}) reached", True
+    if patience is not None and count_not_improving(losses) >= patience:
+        yield f"{patience} training jobs in a row did not improve the best by 1 %", False
+    if spec.complete_on_convergence and has_converged(losses, measure_noise(spec, state)):
+        yield "converged: more training jobs are unlikely to improve the best", False
 
 
 def _describe_limit(spec: TuningSpec) -> str:

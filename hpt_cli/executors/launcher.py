@@ -21,6 +21,18 @@ EXIT = "exit"
 LOG = "output.log"
 
 
+def read_boot_id() -> str:
+    """What tells this boot of the machine from all others; empty without /proc."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+BOOT_ID = read_boot_id()
+
+
 def identify(pid: int) -> str:
     """What tells a process from any other that ever has its pid: the boot, and its start in ticks.
 
@@ -30,8 +42,7 @@ def identify(pid: int) -> str:
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
-        with open("/proc/sys/kernel/random/boot_id") as boot:
-            return "" if fields[0] == b"Z" else f"{boot.read().strip()}:{int(fields[19])}"
+        return "" if fields[0] == b"Z" else f"{BOOT_ID}:{int(fields[19])}"
     except OSError:
         return ""
 

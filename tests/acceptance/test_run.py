@@ -122,8 +122,8 @@ def test_early_stopping_in_real_life(terminal: Terminal) -> None:
         assert row["training_job_status"] == "Stopped"
         assert row["objective_status"] == "Succeeded"
         assert row["final_objective_value"] is not None
-        assert 1 <= row["epochs"] < 12
         assert row["stop_explanation"]
+    assert min(row["epochs"] for row in stopped) <= 6
     assert terminal.json("show", "t")["training_job_status_counters"]["stopped"] == len(stopped)
     terminal.hpt("run", terminal.write_spec("off", max_jobs=2))
     compared = terminal.json("compare", "off", "t")

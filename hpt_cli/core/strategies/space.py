@@ -61,6 +61,7 @@ class Space:
         self, ranges: Mapping[str, ParameterRange], tried: Iterable[Hyperparameters] = ()
     ) -> None:
         self.ranges = ranges
+        self.conditional = any(each.when for each in ranges.values())
         self.cells = [_cut(each) for each in ranges.values()]
         self.tried = {self._key(each) for each in tried if self.contains(each)}
 
@@ -76,6 +77,8 @@ class Space:
 
     def _list_active(self, hyperparameters: Hyperparameters) -> set[str]:
         """The ranges that count beside these values of the ranges that decide."""
+        if not self.conditional:
+            return set(self.ranges)
         missing = self.ranges.keys() - hyperparameters.keys()
         return set(select_active(self.ranges, hyperparameters | dict.fromkeys(missing, NO_VALUE)))
 
@@ -96,7 +99,7 @@ class Space:
             name: each.from_unit(float(unit))
             for unit, (name, each) in zip(point, self.ranges.items(), strict=True)
         }
-        return select_active(self.ranges, values)
+        return select_active(self.ranges, values) if self.conditional else values
 
     def snap(self, points: Floats) -> Floats:
         """Points, (n, d), moved to the centres of their cells."""
