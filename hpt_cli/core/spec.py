@@ -150,7 +150,7 @@ class TuningSpec(BaseModel):
             raise ValueError("; ".join(conflict.message for conflict in conflicts))
         return self
 
-    @property
+    @cached_property
     def objective(self) -> Objective:
         """What is tuned, and which way."""
         return Objective(self.objective_metric_name, self.objective_type == "Maximize")

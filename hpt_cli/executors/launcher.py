@@ -48,11 +48,13 @@ def identify(pid: int) -> str:
 
 
 def write_whole(path: str, text: str) -> None:
-    """Write a file so that a reader finds all of it or nothing."""
+    """Write a file so that a reader finds all of it or nothing.
+
+    Not flushed to the disk: what a power cut could lose is in the tuner's journal, or the attempt
+    counts as lost and runs again.
+    """
     with open(f"{path}.new", "w") as file:
         file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
     os.rename(f"{path}.new", path)
 
 

@@ -132,9 +132,9 @@ def _poll_one(handle: Handle) -> Outcome:
 def _read_exit(directory: Path) -> Exited | None:
     try:
         code, ended_at = (directory / launcher.EXIT).read_text().split()
-    except FileNotFoundError:
+        return Exited(int(code), float(ended_at))
+    except (FileNotFoundError, ValueError):  # not there, or cut short by a power failure
         return None
-    return Exited(int(code), float(ended_at))
 
 
 def _find_marked(handle: Handle) -> Iterator[psutil.Process]:
