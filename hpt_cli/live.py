@@ -9,6 +9,7 @@ import math
 from collections import deque
 from collections.abc import Iterable
 from types import TracebackType
+from typing import TextIO
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -67,8 +68,8 @@ class QuietView:
 class PlainView(QuietView):
     """A line for everything that happens, for pipes, logs and dumb terminals."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
 
     def show(self, state: TuningState, events: Iterable[AnyEvent], now: float) -> None:
         """Print the events that a person wants to know of."""
@@ -76,7 +77,7 @@ class PlainView(QuietView):
             message = describe_event(state, event)
             if message:
                 elapsed = format_seconds(now - state.started_at)
-                self._console.print(Text(f"[{elapsed:>6}] {message}"), soft_wrap=True)
+                print(f"[{elapsed:>6}] {message}", file=self._file, flush=True)
 
 
 class LiveView(QuietView):

@@ -52,7 +52,7 @@ def choose_view(console: Console, *, plain: bool, quiet: bool) -> QuietView:
         return QuietView()
     dumb = os.environ.get("TERM", "dumb") == "dumb" or "CI" in os.environ
     if plain or dumb or not console.is_terminal:
-        return PlainView(console)
+        return PlainView(sys.stderr)
     return LiveView(console)
 
 
