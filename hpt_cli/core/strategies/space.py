@@ -13,7 +13,6 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import qmc
 
 from hpt_cli.core.hyperparameters import Hyperparameters
 from hpt_cli.core.ranges import (
@@ -140,6 +139,8 @@ class Space:
 
         From the start on, `count` must be a power of 2. Scrambling: Owen 1998, as scipy does it.
         """
+        from scipy.stats import qmc  # half a second to import, which Random does without
+
         sequence = qmc.Sobol(len(self.ranges), scramble=True, seed=np.random.default_rng(seed))
         if start:
             sequence.fast_forward(start)
