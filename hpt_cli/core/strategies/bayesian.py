@@ -8,7 +8,7 @@ in flight, repeats itself and refits from scratch for every point of a batch. Wh
   section 3.1; SageMaker does so too), as a fit to twenty points is over-sure of itself;
 * jobs in flight count as if they had come out as predicted (kriging believer);
 * expected improvement is taken as a logarithm, which does not vanish (Ament et al. 2023);
-* while the best results are all alike, most jobs go to the Sobol sequence of `random` instead:
+* while the best results are all alike, most jobs go on with the Sobol sequence instead:
   on a plateau there is nothing to model.
 """
 
