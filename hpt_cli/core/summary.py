@@ -96,16 +96,19 @@ def _find_overall_best(
         return None
     candidates: list[Mapping[str, Any]] = [each.best for each in state.parents if each.best]
     if best is not None:
-        candidates.append(
-            {
-                "training_job_name": best.name,
-                "final_objective_value": best.final,
-                "hyperparameters": best.hyperparameters,
-            }
-        )
+        candidates.append(describe_best(best))
     return min(
         candidates, key=lambda each: objective.loss(each["final_objective_value"]), default=None
     )
+
+
+def describe_best(row: Row) -> dict[str, Any]:
+    """A best training job as JSON-able values, as a warm start records it."""
+    return {
+        "training_job_name": row.name,
+        "final_objective_value": row.final,
+        "hyperparameters": row.hyperparameters,
+    }
 
 
 def make_row(state: TuningState, job: TrainingJob, objective: Objective, now: float) -> Row:

@@ -18,7 +18,7 @@ from hpt_cli.core.objective import Objective
 from hpt_cli.core.ranges import select_active
 from hpt_cli.core.spec import TuningSpec
 from hpt_cli.core.state import TrainingJob, TuningState
-from hpt_cli.core.summary import Row, summarize
+from hpt_cli.core.summary import describe_best, summarize
 from hpt_cli.errors import Problem
 
 
@@ -78,7 +78,7 @@ def inherit(spec: TuningSpec, parent: Candidate, at: float) -> WarmStarted:
         parent=parent.name,
         jobs=tuple(jobs),
         left_out=left_out,
-        best=_describe_best(best) if best else None,
+        best=describe_best(best) if best else None,
     )
 
 
@@ -98,11 +98,3 @@ def _describe(spec: TuningSpec, job: TrainingJob, point: Hyperparameters) -> dic
     curve = job.curve(spec.objective_metric_name)
     points = [[step, None if math.isnan(value) else value] for step, value in curve]
     return {"hyperparameters": point, "status": job.phase, "curve": points}
-
-
-def _describe_best(row: Row) -> dict[str, Any]:
-    return {
-        "training_job_name": row.name,
-        "final_objective_value": row.final,
-        "hyperparameters": row.hyperparameters,
-    }
