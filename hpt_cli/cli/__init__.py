@@ -16,7 +16,7 @@ from collections.abc import Callable
 import typer
 
 from hpt_cli import __version__
-from hpt_cli.cli import best, compare, explain, jobs, logs, replay, resume, run, show, stop
+from hpt_cli.cli import best, compare, explain, jobs, logs, replay, resume, run, schema, show, stop
 from hpt_cli.cli import list as list_jobs
 from hpt_cli.errors import ExitCode, HptError
 
@@ -40,6 +40,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "compare": compare.compare,
     "explain": explain.explain,
     "replay": replay.replay,
+    "schema": schema.schema,
 }
 for _name, _command in COMMANDS.items():
     app.command(_name)(_command)

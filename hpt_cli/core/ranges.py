@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from hpt_cli.core.hyperparameters import Hyperparameters, Value
@@ -50,6 +50,7 @@ Category = Annotated[
     | Annotated[float, Field(strict=True, allow_inf_nan=False)]
     | Annotated[str, Field(strict=True)],
     BeforeValidator(_plain),
+    WithJsonSchema({"type": ["string", "number", "boolean"]}),
 ]
 
 
@@ -150,11 +151,17 @@ class ContinuousRange(_Range):
     """Real numbers from min_value to max_value, both included."""
 
     type: Literal["Continuous"]
+    """Real numbers between two bounds."""
     min_value: Number
+    """The smallest value; included."""
     max_value: Number
+    """The largest value; included."""
     scaling_type: ScalingType = "Auto"
+    """How the range is searched: Auto is Logarithmic where the bounds are 100 times apart."""
     step: Annotated[Number, Field(gt=0)] | None = None
+    """Only min_value, min_value + step, ..."""
     grid_points: GridPoints | None = None
+    """How many values a Grid tries."""
 
     @model_validator(mode="after")
     def _check(self) -> ContinuousRange:
@@ -212,11 +219,17 @@ class IntegerRange(_Range):
     """Whole numbers from min_value to max_value, both included."""
 
     type: Literal["Integer"]
+    """Whole numbers between two bounds."""
     min_value: Whole
+    """The smallest value; included."""
     max_value: Whole
+    """The largest value; included."""
     scaling_type: Literal["Auto", "Linear", "Logarithmic"] = "Auto"
+    """How the range is searched: Auto is Logarithmic where the bounds are 100 times apart."""
     step: Annotated[Whole, Field(ge=1)] = 1
+    """Only min_value, min_value + step, ..."""
     grid_points: GridPoints | None = None
+    """How many values a Grid tries."""
 
     @model_validator(mode="after")
     def _check(self) -> IntegerRange:
@@ -278,7 +291,9 @@ class CategoricalRange(_Range):
     """One of a list of values, in no order."""
 
     type: Literal["Categorical"]
+    """One of a list of values."""
     values: Annotated[tuple[Category, ...], Field(min_length=1, max_length=MAX_CATEGORIES)]
+    """1 to 30 values, text or numbers."""
 
     @model_validator(mode="after")
     def _check(self) -> CategoricalRange:

@@ -15,6 +15,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    WithJsonSchema,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -68,8 +69,10 @@ def _stringify(raw: Any) -> Any:
     return str(raw) if isinstance(raw, (int, float)) and not isinstance(raw, bool) else raw
 
 
-TuningJobName = Annotated[str, BeforeValidator(_stringify), AfterValidator(_check_name)]
-Text = Annotated[str, BeforeValidator(_stringify)]
+Text = Annotated[
+    str, BeforeValidator(_stringify), WithJsonSchema({"type": ["string", "number", "boolean"]})
+]
+TuningJobName = Annotated[Text, AfterValidator(_check_name)]
 Seconds = Annotated[Number, Field(gt=0)]
 Count = Annotated[Whole, Field(ge=1)]
 
@@ -80,9 +83,12 @@ class MetricDefinition(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=255)]
+    """The metric's name."""
     regex: Annotated[
         str, StringConstraints(max_length=MAX_REGEX_LENGTH), AfterValidator(_check_regex)
     ]
+    """What surrounds the value in a line: one group (...) captures it; `{num}` is a number, and a
+    group `(?P<step>...)` the epoch."""
 
 
 class EarlyStopping(BaseModel):
@@ -92,6 +98,7 @@ class EarlyStopping(BaseModel):
     __pydantic_extra__: dict[str, Number]
 
     rule: str
+    """The rule's name; beside it stand its parameters."""
 
     @property
     def parameters(self) -> dict[str, float]:
@@ -106,7 +113,10 @@ class WarmStart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     type: WarmStartType
+    """Whether the parents' results count as results (IdenticalDataAndAlgorithm), or only say where
+    to look first (TransferLearning)."""
     parents: Annotated[tuple[Text, ...], Field(min_length=1, max_length=MAX_PARENTS)]
+    """1 to 5 tuning jobs, by name or by directory."""
 
 
 class TuningSpec(BaseModel):
@@ -115,33 +125,63 @@ class TuningSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: TuningJobName
+    """The tuning job's name and directory: 1 to 32 of a-z A-Z 0-9 and -."""
     description: str = ""
+    """For people."""
     command: Annotated[str | tuple[Text, ...], AfterValidator(_check_command)]
+    """What a training job runs: `{name}` is one hyperparameter's value as one argument, `{args}`
+    all of them as `--name value`; without either they are appended so. Text is split as a shell
+    would, but run without one; or a list of arguments."""
     shell: bool = False
+    """Run the command through /bin/sh; values are quoted for it."""
     working_directory: str = "."
+    """Where the command runs; relative to where `hpt run` was typed."""
     environment: dict[str, Text] = {}
+    """Variables for the training jobs, beside those they inherit."""
     hyperparameter_ranges: dict[str, ParameterRange]
+    """What is searched: 1 to 30 hyperparameters, each Continuous, Integer or Categorical."""
     static_hyperparameters: dict[str, Category] = {}
+    """Hyperparameters that are the same for every training job."""
     metric_definitions: Annotated[tuple[MetricDefinition, ...], Field(min_length=1)]
+    """How metrics are found in what the command prints."""
     objective_metric_name: str
+    """The metric that is tuned: the name of one of the metric definitions."""
     objective_type: ObjectiveType
+    """Whether more of the objective metric is better, or less."""
     strategy: StrategyName = "Bayesian"
+    """How hyperparameters are chosen."""
     random_seed: Annotated[Whole, Field(ge=0)] = 0
+    """The same seed and the same results give the same suggestions."""
     min_resource: Count = 1
+    """Hyperband: epochs before the first judgement."""
     max_resource: Count | None = None
+    """Hyperband: epochs of a whole training job; a static hyperparameter `epochs` may tell it."""
     initial_hyperparameters: tuple[dict[str, Category], ...] = ()
+    """Points to try first; what they leave out is in the middle of its range."""
     warm_start: WarmStart | None = None
+    """Tuning jobs to learn from."""
     max_jobs: Count | None = None
+    """How many training jobs in total, resumed or not: 1 by default, and with Grid all points."""
     max_parallel_jobs: Count = 1
+    """How many training jobs run at once."""
     max_runtime_seconds: Seconds | None = None
+    """Ends the tuning job after so long, and what runs."""
     target_objective_metric_value: Number | None = None
+    """Ends the tuning job when a final objective is as good as this."""
     max_jobs_not_improving: Annotated[Whole, Field(ge=3)] | None = None
+    """Ends the tuning job after so many results in a row without an improvement of 1 %."""
     complete_on_convergence: bool = False
+    """Ends the tuning job when more training jobs are unlikely to improve the best."""
     on_completion: OnCompletion | None = None
+    """What becomes of the training jobs in flight: wait for them (drain), or stop them."""
     max_job_runtime_seconds: Seconds | None = None
+    """Stops a training job that takes longer."""
     stop_grace_seconds: Annotated[Number, Field(ge=0)] = 10.0
+    """How long a training job that is stopped has between SIGTERM and SIGKILL."""
     early_stopping_type: EarlyStoppingType = "Off"
+    """Auto stops training jobs that lag, by the stop rule in `early_stopping`."""
     early_stopping: EarlyStopping | None = None
+    """The stop rule by name, and its parameters."""
 
     @model_validator(mode="after")
     def _check(self) -> TuningSpec:

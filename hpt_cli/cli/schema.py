@@ -1,0 +1,16 @@
+"""hpt schema: the JSON Schema of a spec, for editors."""
+
+from __future__ import annotations
+
+from hpt_cli.cli.reading import print_json
+
+
+def schema() -> None:
+    """Print the JSON Schema of a spec, with which an editor completes and checks it.
+
+    hpt schema > hpt.schema.json, and in the spec's first line:
+    # yaml-language-server: $schema=hpt.schema.json
+    """
+    from hpt_cli.specschema import make_schema
+
+    print_json(make_schema())
