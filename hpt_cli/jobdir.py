@@ -25,6 +25,7 @@ from hpt_cli.core.names import find_name_fault
 from hpt_cli.errors import HptError, UsageError, did_you_mean
 
 DEFAULT_HOME = ".hpt"
+LAST = "@last"
 PRIVATE = 0o700
 LOCK_PATIENCE_SECONDS = 1.0
 """A reader that looks at the lock holds it for a moment; a tuner waits that out."""
@@ -62,6 +63,12 @@ class JobDir:
     def spec(self) -> Path:
         """The spec as it was when the tuning job was made."""
         return self.path / "spec.yaml"
+
+    @property
+    def created_at(self) -> float:
+        """When it was made, in seconds since the epoch: the spec is written but once."""
+        path = self.spec if self.spec.exists() else self.journal
+        return path.stat().st_mtime
 
     def training_job(self, number: int) -> Path:
         """The directory of a training job."""
@@ -159,12 +166,15 @@ def list_job_dirs(home: Path) -> list[JobDir]:
 
 
 def find_job_dir(home: Path, name: str) -> JobDir:
-    """The tuning job of this name, or the only one whose name begins so.
+    """The tuning job of this name, or the only one whose name begins so; `@last`: the newest.
 
     Raises:
         UsageError: there is none, or more than one.
     """
-    names = [each.name for each in list_job_dirs(home)]
+    found = list_job_dirs(home)
+    if name == LAST and found:
+        return max(found, key=lambda each: each.created_at)
+    names = [each.name for each in found]
     matches = [each for each in names if each == name] or [
         each for each in names if name and each.startswith(name)
     ]

@@ -12,17 +12,59 @@ from hpt_cli.core.hyperparameters import Value
 
 BARS = "▁▂▃▄▅▆▇█"
 NOTHING = "–"
+DIGITS = 4
+MAX_DIGITS = 7
+SPREAD = 1000
+"""A column that spans more than this is written with significant digits, not with decimals."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
-def format_number(value: float | None, digits: int = 4) -> str:
+def format_number(value: float | None, digits: int = DIGITS) -> str:
     """A number with sensible digits."""
     if value is None:
         return NOTHING
     if math.isfinite(value) and value == int(value) and abs(value) < 1e6:
         return str(int(value))
     return f"{value:.{digits}g}"
+
+
+def format_column(values: Sequence[Value | None], telling: Sequence[float] = ()) -> list[str]:
+    """The cells of a column: numbers of one size with the same decimals, so that they line up.
+
+    `telling`: two values that must not look the same unless they are.
+    """
+    numbers = [abs(each) for each in values if isinstance(each, (int, float)) and each]
+    sizes = [each for each in numbers if math.isfinite(each)]
+    decimals = _find_decimals(sizes, telling)
+    digits = _find_telling("g", DIGITS, telling)
+
+    def write(value: Value | None) -> str:
+        if isinstance(value, str):
+            return plain(value)
+        if decimals is None or value is None or not math.isfinite(value):
+            return format_number(value, digits)
+        return f"{value:.{decimals}f}"
+
+    return [write(value) for value in values]
+
+
+def _find_decimals(sizes: Sequence[float], telling: Sequence[float]) -> int | None:
+    """The same decimals for all; None where some are so small that they would say nothing."""
+    if not sizes or max(sizes) >= SPREAD * min(sizes):
+        return None
+    size = math.floor(math.log10(max(sizes)))
+    if not -DIGITS < size < MAX_DIGITS:
+        return None
+    most = max(0, DIGITS - 1 - size)
+    needed = (n for n in range(most) if all(round(x, n) == round(x, most) for x in sizes))
+    return _find_telling("f", next(needed, most), telling)
+
+
+def _find_telling(form: str, digits: int, telling: Sequence[float]) -> int:
+    """That many digits, or as many more as tell some values apart."""
+    more = range(digits, max(digits, MAX_DIGITS))
+    return next((n for n in more if len({f"{x:.{n}{form}}" for x in telling}) > 1), digits)
 
 
 def format_seconds(seconds: float | None) -> str:

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import csv as csv_format
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from hpt_cli.cli.options import Home, Json, Name
 from hpt_cli.cli.reading import open_summary, print_report
 from hpt_cli.core.summary import Row, Summary
-from hpt_cli.errors import UsageError, did_you_mean
+from hpt_cli.errors import HptError, UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from hpt_cli.reports.columns import ResultColumn
 
 STATUSES = ("InProgress", "Stopping", "Completed", "Failed", "Stopped")
-COLUMNS: dict[str, Callable[[Row], Any]] = {
-    "number": lambda row: row.number,
-    "objective": lambda row: row.final,
-    "status": lambda row: row.status,
-    "epochs": lambda row: row.epochs,
-    "time": lambda row: row.elapsed,
-    "start": lambda row: row.started_at,
-    "end": lambda row: row.ended_at,
-}
+SUFFIXES = {".csv": "csv", ".tsv": "tsv", ".json": "json", ".md": "md"}
+Format = Literal["table", "csv", "json", "md", "tsv"]
 
 
 def jobs(
@@ -35,35 +31,68 @@ def jobs(
         typer.Option(
             "--sort",
             metavar="COLUMN",
-            help=f"{', '.join(COLUMNS)}, or a hyperparameter; objective puts the best first.",
+            help="By a column: number, objective (the best first), epochs, time, start, a"
+            " hyperparameter, ...",
         ),
     ] = None,
+    desc: Annotated[bool, typer.Option("--desc", help="The other way around.")] = False,
     top: Annotated[
         int | None, typer.Option("--top", min=1, help="Only the first N; the best N unless sorted.")
+    ] = None,
+    where: Annotated[
+        str | None,
+        typer.Option(
+            "--where",
+            metavar="CONDITION",
+            help="Only jobs that meet it: 'learning_rate < 0.01 and status == Completed'. Knows"
+            " and, or, not, in (...), and parentheses.",
+        ),
     ] = None,
     status: Annotated[
         list[str] | None, typer.Option("--status", help="Only jobs of this status (repeatable).")
     ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            "--columns",
+            metavar="A,B,...",
+            help="These columns, in this order; +A adds to the usual.",
+        ),
+    ] = None,
+    wide: Annotated[
+        bool, typer.Option("--wide", help="All of every cell, however narrow the terminal.")
+    ] = False,
+    format: Annotated[
+        Format | None,
+        typer.Option("--format", help="csv, tsv and json are for programs; md is Markdown."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Write to a file; its suffix says the format."),
+    ] = None,
     curves: Annotated[bool, typer.Option("--curves", help="With each job's curve.")] = False,
-    csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values.")] = False,
     json: Json = False,
     home: Home = None,
 ) -> None:
-    """List the training jobs of a tuning job, the best one marked."""
+    """List the training jobs of a tuning job: the best one marked, stopped ones muted."""
     summary = open_summary(home, name)
-    rows = [row for row in summary.rows if not status or row.status in _check_statuses(status)]
-    if top is not None and sort is None:
-        sort = "objective"
-    if sort is not None:
-        rows = _sort(rows, sort, summary)
-    summary = replace(summary, rows=tuple(rows[:top]))
-    if csv:
-        _print_csv(summary)
-    else:
-        print_report("curves" if curves else "jobs", [summary], as_json=json)
+    selected = _select(summary, where, _check_statuses(status or []), sort, desc=desc, top=top)
+    form = _choose_format(format, output, json=json)
+    if curves or (form == "json" and columns is None and output is None):
+        print_report("curves" if curves else "jobs", [selected], as_json=form == "json")
+        return
+    chosen = _choose_columns(columns, summary, for_people=form in ("table", "md"))
+    if form == "table" and output is None:
+        from rich.console import Console
+
+        from hpt_cli.reports.jobs import render_table
+
+        Console().print(render_table(selected, chosen, wide=wide))
+        return
+    _write(_render(form, selected, chosen), output)
 
 
-def _check_statuses(statuses: list[str]) -> list[str]:
+def _check_statuses(statuses: Sequence[str]) -> Sequence[str]:
     for status in statuses:
         if status not in STATUSES:
             hint = did_you_mean(status, STATUSES) or f"one of {', '.join(STATUSES)}"
@@ -73,34 +102,101 @@ def _check_statuses(statuses: list[str]) -> list[str]:
     return statuses
 
 
-def _sort(rows: list[Row], column: str, summary: Summary) -> list[Row]:
-    names = list(dict.fromkeys(name for row in summary.rows for name in row.hyperparameters))
-    if column not in COLUMNS and column not in names:
-        known = [*COLUMNS, *names]
-        hint = did_you_mean(column, known) or f"one of {', '.join(known)}"
-        raise UsageError.of("column-unknown", f"--sort {column}: there is no such column", hint)
+def _select(
+    summary: Summary,
+    where: str | None,
+    statuses: Sequence[str],
+    sort: str | None,
+    *,
+    desc: bool,
+    top: int | None,
+) -> Summary:
+    """The summary with only the rows that were asked for, in the order that was."""
+    rows = [row for row in summary.rows if not statuses or row.status in statuses]
+    if where is not None:
+        rows = _filter(rows, where, summary)
+    if top is not None and sort is None:
+        sort = "objective"
+    if sort is not None:
+        rows = _sort(rows, sort, summary, desc=desc)
+    elif desc:
+        rows.reverse()
+    return replace(summary, rows=tuple(rows[:top]))
 
-    def key(row: Row) -> tuple[bool, float, str]:
-        if column == "objective":
-            loss = math.inf if row.final is None else summary.objective.loss(row.final)
-            return row.final is None, loss, ""
-        value = COLUMNS[column](row) if column in COLUMNS else row.hyperparameters.get(column)
-        number = value if isinstance(value, (int, float)) else 0.0
-        return value is None, number, value if isinstance(value, str) else ""
 
-    return sorted(rows, key=key)
+def _filter(rows: list[Row], where: str, summary: Summary) -> list[Row]:
+    from hpt_cli.core.where import parse_condition
+    from hpt_cli.reports.columns import list_values, name_columns
+
+    columns = name_columns(summary)
+    meets = parse_condition(where, columns)
+    return [row for row in rows if meets(list_values(row, columns))]
 
 
-def _print_csv(summary: Summary) -> None:
-    from hpt_cli.reports.jobs import row_to_json
+def _sort(rows: list[Row], column: str, summary: Summary, *, desc: bool) -> list[Row]:
+    """Sorted by a column; rows without a value in it come last either way."""
+    from hpt_cli.reports.columns import find_columns
 
-    rows = [row_to_json(row) for row in summary.rows]
-    names = list(dict.fromkeys(name for row in rows for name in row["hyperparameters"]))
-    fields = [
-        field for field in (rows[0] if rows else {}) if field not in ("hyperparameters", "notes")
-    ]
-    writer = csv_format.writer(sys.stdout, lineterminator="\n")
-    writer.writerow([*names, *fields])
-    for row in rows:
-        settings = [row["hyperparameters"].get(name) for name in names]
-        writer.writerow([*settings, *(row[field] for field in fields)])
+    (found,) = find_columns([column], summary, "--sort")
+
+    def key(row: Row) -> tuple[float, str]:
+        if found.name == "objective":
+            loss = summary.objective.loss(row.final or 0.0)
+            return (math.inf if math.isnan(loss) else loss), ""
+        return found.key(row)
+
+    present = [row for row in rows if found.value(row) is not None]
+    missing = [row for row in rows if found.value(row) is None]
+    return sorted(present, key=key, reverse=desc) + missing
+
+
+def _choose_format(form: Format | None, output: Path | None, *, json: bool) -> Format:
+    if form is not None:
+        return form
+    if json:
+        return "json"
+    suffix = output.suffix if output is not None else ""
+    return SUFFIXES.get(suffix, "table")  # type: ignore[return-value]
+
+
+def _choose_columns(
+    names: str | None, summary: Summary, *, for_people: bool
+) -> Sequence[ResultColumn]:
+    from hpt_cli.reports.columns import default_columns, find_columns, list_columns
+
+    usual = default_columns(summary) if for_people else list(list_columns(summary).values())
+    if names is None:
+        return usual
+    wanted = [each.strip() for each in names.split(",") if each.strip()]
+    added = bool(wanted) and all(each.startswith("+") for each in wanted)
+    found = find_columns([each.removeprefix("+") for each in wanted], summary, "--columns")
+    return [*usual, *(each for each in found if each not in usual)] if added else found
+
+
+def _render(form: Format, summary: Summary, columns: Sequence[ResultColumn]) -> str:
+    from hpt_cli.reports.formats import FORMATS
+
+    if form != "table":
+        return FORMATS[form](summary, columns)
+    import io
+
+    from rich.console import Console
+
+    from hpt_cli.reports.jobs import render_table
+
+    file = io.StringIO()
+    Console(file=file, color_system=None).print(render_table(summary, columns, wide=True))
+    return file.getvalue()
+
+
+def _write(text: str, output: Path | None) -> None:
+    if output is None or str(output) == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        output.write_text(text)
+    except OSError as error:
+        raise HptError.of(
+            "output-write", f"{output} cannot be written: {error.strerror}"
+        ) from error
+    print(f"written to {output}", file=sys.stderr)

@@ -16,7 +16,11 @@ Home: TypeAlias = Annotated[
     ),
 ]
 Name: TypeAlias = Annotated[
-    str, typer.Argument(help="The tuning job's name, or the beginning of it.", show_default=False)
+    str,
+    typer.Argument(
+        help="The tuning job's name, or the beginning of it; @last is the newest.",
+        show_default=False,
+    ),
 ]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Plain: TypeAlias = Annotated[

@@ -38,6 +38,8 @@ class Row:
     notes: tuple[str, ...]
     hyperparameters: Hyperparameters
     curve: Curve
+    latest: Mapping[str, float]
+    """The latest value of every metric."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,7 @@ def make_row(state: TuningState, job: TrainingJob, objective: Objective, now: fl
         notes=job.notes,
         hyperparameters=job.hyperparameters or {},
         curve=curve,
+        latest={name: job.curve(name)[-1][1] for name in job.metrics},
     )
 
 

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hpt_cli.core.summary import Row, Summary
-from hpt_cli.reports.jobs import describe_reason
+from hpt_cli.reports.columns import describe_reason
 from hpt_cli.wording import format_hyperparameters, format_number, format_seconds, plain
 
 TOP = 5

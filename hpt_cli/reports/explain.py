@@ -21,7 +21,7 @@ from hpt_cli.core.events import JobJudged
 from hpt_cli.core.objective import Objective
 from hpt_cli.core.spec import EarlyStopping
 from hpt_cli.core.summary import Row, Summary
-from hpt_cli.reports.jobs import describe_reason
+from hpt_cli.reports.columns import describe_reason
 from hpt_cli.wording import NOTHING, count, format_number, plain
 
 MAX_ROWS = 20

@@ -2,93 +2,53 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.measure import Measurement
-from rich.table import Table
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from hpt_cli.core.summary import Row, Summary
-from hpt_cli.wording import format_number, format_seconds, format_setting, format_time, plain
-
-FORMS = (("full", False), ("full", True), ("short", False), ("short", True), ("none", True))
-"""Reasons in full, in short or not at all; and whether columns are narrow. The first that fits."""
-
-UNBOUNDED = 10_000
+from hpt_cli.reports.columns import ResultColumn, default_columns
+from hpt_cli.reports.grid import Column, Grid
+from hpt_cli.wording import format_time
 
 STYLES = {"Completed": "", "Stopped": "dim", "Failed": "red", "Stopping": "yellow"}
+BEST = "bold green"
 
 
 def render(summaries: Sequence[Summary]) -> RenderableType:
     """One table for each tuning job."""
-    return Group(*(_Fitting(each) for each in summaries))
+    return Group(*(render_table(each, default_columns(each)) for each in summaries))
 
 
-@dataclass(frozen=True)
-class _Fitting:
-    """The results table in the fullest form that fits the terminal."""
-
-    summary: Summary
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        unbounded = options.update(max_width=UNBOUNDED)
-        for reasons, narrow in FORMS:
-            table = _render_table(self.summary, reasons, narrow=narrow)
-            if Measurement.get(console, unbounded, table).maximum <= options.max_width:
-                break
-        yield table
-
-
-def _render_table(summary: Summary, reasons: str, *, narrow: bool) -> Table:
-    names = list(dict.fromkeys(name for row in summary.rows for name in row.hyperparameters))
-    gap = 1 if narrow else 2
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, gap, 0, 0))
-    for name in ("job", *names, summary.objective.metric, "epochs", "time"):
-        heading = _break(plain(name)) if narrow else plain(name)
-        table.add_column(heading, justify="right", no_wrap=not narrow)
-    table.add_column("status", no_wrap=True)
-    if reasons != "none":
-        table.add_column("reason", no_wrap=True)
+def render_table(
+    summary: Summary, columns: Sequence[ResultColumn], *, wide: bool = False
+) -> RenderableType:
+    """The rows of a summary in these columns; `wide`: not cut to the terminal."""
     best = summary.best.number if summary.best else None
-    for row in summary.rows:
-        is_best = row.number == best
-        cells = [
-            f"{row.number}{' ★' if is_best else '  '}",
-            *(format_setting(row.hyperparameters.get(name, "")) for name in names),
-            format_number(row.final if row.final is not None else _latest(row)),
-            str(row.epochs),
-            format_seconds(row.elapsed),
-            describe_status(row),
-        ]
-        if reasons != "none":
-            cells.append(describe_reason(row) if reasons == "full" else row.stop_reason or "")
-        style = "bold green" if is_best else STYLES.get(row.status, "cyan")
-        table.add_row(*(Text(cell, no_wrap=True) for cell in cells), style=style)
-    return table
+    styles = [find_style(row, best) for row in summary.rows]
+    table = Grid([make_column(each, summary.rows) for each in columns], styles, wide)
+    total = sum(summary.job_counts.values())
+    if len(summary.rows) == total:
+        return table
+    return Group(table, Text(f"{len(summary.rows)} of {total} training jobs", style="dim"))
 
 
-def _break(name: str) -> str:
-    """A name in lines, broken after `_` and `:`."""
-    return re.sub(r"([_:])(?=.)", r"\1\n", name)
+def make_column(column: ResultColumn, rows: Sequence[Row]) -> Column:
+    """A column of text."""
+    return Column(
+        heading=column.heading or column.name,
+        cells=column.texts(rows),
+        right=column.right,
+        rank=column.rank,
+        shrinks_to=column.shrinks_to,
+    )
 
 
-def _latest(row: Row) -> float | None:
-    return row.curve[-1][1] if row.curve and row.status in ("InProgress", "Stopping") else None
-
-
-def describe_status(row: Row) -> str:
-    """The status, and for a job in progress how far it is."""
-    return f"InProgress ({row.phase})" if row.status == "InProgress" else row.status
-
-
-def describe_reason(row: Row) -> str:
-    """Why a job is Stopped or Failed, in a few words."""
-    reason = row.stop_reason or row.failure_reason or ""
-    return plain(f"{reason}: {row.explanation}" if row.stop_reason and row.explanation else reason)
+def find_style(row: Row, best: int | None) -> str:
+    """How a row is shown: the best one marked, stopped ones muted, those that run in colour."""
+    return BEST if row.number == best else STYLES.get(row.status, "cyan")
 
 
 def to_json(summaries: Sequence[Summary]) -> Any:

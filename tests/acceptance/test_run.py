@@ -76,9 +76,16 @@ def test_results_tables(terminal: Terminal) -> None:
     by_x = [row["hyperparameters"]["x"] for row in terminal.json("jobs", "t", "--sort", "x")]
     assert by_x == sorted(by_x)
     assert terminal.json("jobs", "t", "--status", "Failed") == []
-    table = list(csv.DictReader(io.StringIO(terminal.hpt("jobs", "t", "--csv"))))
+    table = list(csv.DictReader(io.StringIO(terminal.hpt("jobs", "t", "--format", "csv"))))
     assert [float(row["final_objective_value"]) for row in table] == values
     assert "★" in terminal.hpt("jobs", "t")
+    worst = terminal.json("jobs", "@last", "--sort", "objective", "--desc", "--top", "1")
+    assert worst[0]["final_objective_value"] == max(values)
+    near = terminal.json("jobs", "t", "--where", f"x <= {by_x[1]} and status == completed")
+    assert sorted(row["hyperparameters"]["x"] for row in near) == by_x[:2]
+    terminal.hpt("jobs", "t", "--columns", "number,x", "--top", "1", "-o", "best.md")
+    assert (terminal.directory / "best.md").read_text().splitlines()[1] == "| ---: | ---: |"
+    assert "did you mean 'status'" in terminal.hpt("jobs", "t", "--where", "stats = 1", code=2)
     assert "did you mean 'objective'" in terminal.hpt("jobs", "t", "--sort", "objektive", code=2)
     assert "did you mean 'Failed'" in terminal.hpt("jobs", "t", "--status", "failed", code=2)
 

@@ -30,6 +30,14 @@ def test_jobs_are_found_by_name_or_by_its_beginning(tmp_path: Path) -> None:
     assert caught.value.problems[0].hint == "did you mean 'digits'?"
 
 
+def test_the_last_is_the_newest_whatever_was_written_since(tmp_path: Path) -> None:
+    for place, name in enumerate(("new", "old")):
+        jobdir = make(tmp_path, name)
+        jobdir.spec.touch()
+        os.utime(jobdir.spec, (1000 - place, 1000 - place))
+    assert find_job_dir(tmp_path, "@last").name == "new"
+
+
 @pytest.mark.parametrize("name", ["../x", "/etc", "", ".", "a/b", "x\0y", "y" * 500])
 def test_names_cannot_climb_out_of_the_home(tmp_path: Path, name: str) -> None:
     make(tmp_path / "home", "inside")

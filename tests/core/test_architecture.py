@@ -14,7 +14,7 @@ LAYERS = [
     ["hpt_cli", "hpt_cli.errors"],
     ["hpt_cli.core"],
     ["hpt_cli.core.hyperparameters", "hpt_cli.core.names", "hpt_cli.core.objective"],
-    ["hpt_cli.core.command", "hpt_cli.core.metrics", "hpt_cli.core.ranges"],
+    ["hpt_cli.core.command", "hpt_cli.core.metrics", "hpt_cli.core.ranges", "hpt_cli.core.where"],
     ["hpt_cli.core.stop_rules"],
     ["hpt_cli.core.conflicts"],
     ["hpt_cli.core.spec", "hpt_cli.core.events"],

@@ -1,0 +1,211 @@
+"""Conditions over a row of named values, as `hpt jobs --where` takes them.
+
+    condition  = term ("or" term)*
+    term       = factor ("and" factor)*
+    factor     = "not" factor | "(" condition ")" | comparison
+    comparison = column OPERATOR value | column ["not"] "in" "(" value ("," value)* ")"
+    value      = a number, a word, 'quoted text', or another column's name
+
+Read by hand and never evaluated as code. Text is compared whatever its case; a missing value meets
+no comparison but `!=`.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from hpt_cli.errors import UsageError, did_you_mean
+
+Values: TypeAlias = Mapping[str, Any]
+Condition: TypeAlias = Callable[[Values], bool]
+Value: TypeAlias = Callable[[Values], Any]
+
+COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+    "==": operator.eq,
+    "=": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+WORDS = ("and", "or", "not", "in")
+DEPTH = 50
+"""How deep parentheses may nest."""
+
+_TOKEN = re.compile(
+    r"""\s*(?: (?P<number> [-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w.]) )
+          | (?P<operator> [<>=!]=|[<>=(),] )
+          | (?P<text> '[^']*'|"[^"]*" )
+          | (?P<word> [^\s<>=!(),'"]+ ) )""",
+    re.VERBOSE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    kind: str
+    text: str
+    column: int
+
+
+def parse_condition(text: str, columns: Iterable[str]) -> Condition:
+    """What a row must meet; a row is a mapping of column names to values.
+
+    Raises:
+        UsageError: it is no condition, or names a column that there is not.
+    """
+    return _Parser(text, set(columns)).parse()
+
+
+class _Parser:
+    """Recursive descent over the grammar above."""
+
+    def __init__(self, text: str, columns: set[str]) -> None:
+        self._text = text
+        self._columns = columns
+        self._tokens = list(self._split())
+        self._next = 0
+
+    def _split(self) -> Iterable[_Token]:
+        place, end = 0, len(self._text.rstrip())
+        while place < end:
+            match = _TOKEN.match(self._text, place)
+            if match is None or match.lastgroup is None:
+                rest = self._text[place:]
+                raise self._error("this cannot be read", end - len(rest.strip()))
+            kind = match.lastgroup
+            yield _Token(kind, match[kind], match.start(kind))
+            place = match.end()
+        yield _Token("end", "", end)
+
+    def parse(self) -> Condition:
+        condition = self._parse_or(0)
+        if self._peek().kind != "end":
+            raise self._error("'and' or 'or' is missing before this")
+        return condition
+
+    def _peek(self) -> _Token:
+        return self._tokens[self._next]
+
+    def _take(self, *texts: str) -> _Token | None:
+        """The next token, if it is one of these words or operators."""
+        token = self._peek()
+        if token.kind in ("word", "operator") and token.text in texts:
+            self._next += 1
+            return token
+        return None
+
+    def _expect(self, text: str) -> None:
+        if self._take(text) is None:
+            raise self._error(f"'{text}' is missing here")
+
+    def _parse_or(self, depth: int) -> Condition:
+        if depth > DEPTH:
+            raise self._error("this is nested too deep")
+        parts = [self._parse_and(depth)]
+        while self._take("or"):
+            parts.append(self._parse_and(depth))
+        return parts[0] if len(parts) == 1 else lambda row: any(part(row) for part in parts)
+
+    def _parse_and(self, depth: int) -> Condition:
+        parts = [self._parse_not(depth)]
+        while self._take("and"):
+            parts.append(self._parse_not(depth))
+        return parts[0] if len(parts) == 1 else lambda row: all(part(row) for part in parts)
+
+    def _parse_not(self, depth: int) -> Condition:
+        negated = False
+        while self._take("not"):
+            negated = not negated
+        if self._take("("):
+            condition = self._parse_or(depth + 1)
+            self._expect(")")
+        else:
+            condition = self._parse_comparison()
+        return (lambda row: not condition(row)) if negated else condition
+
+    def _parse_comparison(self) -> Condition:
+        left = self._parse_column()
+        negated = self._take("not") is not None
+        if negated or self._peek().text == "in":
+            self._expect("in")
+            allowed = self._parse_list()
+            return lambda row: any(_is_equal(left(row), each(row)) for each in allowed) != negated
+        symbol = self._take(*COMPARISONS)
+        if symbol is None:
+            raise self._error(f"a comparison is missing here: one of {', '.join(COMPARISONS)}, in")
+        compare, right = COMPARISONS[symbol.text], self._parse_value()
+        return lambda row: _compare(compare, left(row), right(row))
+
+    def _parse_column(self) -> Value:
+        token = self._peek()
+        if token.kind not in ("word", "text") or token.text in WORDS:
+            raise self._error("a column's name is missing here")
+        name = token.text.strip("'\"") if token.kind == "text" else token.text
+        if name not in self._columns:
+            hint = did_you_mean(name, self._columns)
+            known = f"one of {', '.join(sorted(self._columns))}"
+            raise self._error(f"there is no column '{name}'", hint=hint or known)
+        self._next += 1
+        return operator.methodcaller("get", name)
+
+    def _parse_list(self) -> list[Value]:
+        self._expect("(")
+        values = [self._parse_value()]
+        while self._take(","):
+            values.append(self._parse_value())
+        self._expect(")")
+        return values
+
+    def _parse_value(self) -> Value:
+        token = self._peek()
+        if token.kind in ("operator", "end") or token.text in WORDS:
+            raise self._error("a value is missing here")
+        self._next += 1
+        if token.kind == "word" and token.text in self._columns:
+            return operator.methodcaller("get", token.text)
+        return _make_constant(token)
+
+    def _error(self, message: str, place: int | None = None, hint: str = "") -> UsageError:
+        column = self._peek().column if place is None else place
+        pointer = f"{self._text}\n    {' ' * column}^"
+        return UsageError.of("where-syntax", f"--where: {message}", f"{pointer} {hint}".rstrip())
+
+
+def _make_constant(token: _Token) -> Value:
+    value: Any = token.text
+    if token.kind == "number":
+        value = float(token.text)
+    elif token.kind == "text":
+        value = token.text[1:-1]
+    return lambda _: value
+
+
+def _is_equal(left: Any, right: Any) -> bool:
+    return _compare(operator.eq, left, right)
+
+
+def _compare(compare: Callable[[Any, Any], bool], left: Any, right: Any) -> bool:
+    """Numbers with numbers, else text with text; what cannot be ordered is not."""
+    if left is None or right is None:
+        return compare is operator.ne and left is not right
+    numbers = _to_number(left), _to_number(right)
+    if None not in numbers:
+        return compare(*numbers)
+    if compare in (operator.eq, operator.ne) or (isinstance(left, str) and isinstance(right, str)):
+        return compare(str(left).casefold(), str(right).casefold())
+    return False
+
+
+def _to_number(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return None if isinstance(value, str) and math.isnan(number) else number
