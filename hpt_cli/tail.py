@@ -6,9 +6,9 @@ import os
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
-from re import Pattern
 
 from hpt_cli.core.metrics import MetricReader, Observation, clean, split_lines
+from hpt_cli.core.patterns import Pattern
 
 CHUNK_BYTES = 1 << 20
 TAIL_BYTES = 1 << 16
@@ -22,7 +22,7 @@ class LogTail:
     steps right, and observations that are known already are told by their offsets.
     """
 
-    def __init__(self, path: Path, patterns: Mapping[str, Pattern[str]]) -> None:
+    def __init__(self, path: Path, patterns: Mapping[str, Pattern]) -> None:
         self._path = path
         self._reader = MetricReader(patterns)
         self._offset = 0

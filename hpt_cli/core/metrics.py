@@ -12,10 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-NUMBER = r"[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|(?i:nan|inf(?:inity)?))"
-"""What `{num}` in a regex stands for: a sign, digits, an exponent; NaN and infinity too."""
-
-STEP_GROUP = "step"
+from hpt_cli.core.patterns import STEP_GROUP, Pattern, parse_number
 
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\n|\r)")
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
@@ -40,42 +37,6 @@ class Line:
 
     offset: int
     text: str
-
-
-def compile_regex(pattern: str) -> re.Pattern[str]:
-    """Compile a metric's regex, with `{num}` standing for a number.
-
-    Raises:
-        ValueError: it does not compile, or does not say which part of a match is the value.
-    """
-    try:
-        compiled = re.compile(pattern.replace("{num}", NUMBER))
-    except re.error as error:
-        raise ValueError(f"the regex does not compile: {error}") from None
-    values = _value_groups(compiled)
-    if not values:
-        raise ValueError("the regex has no group (...) that captures the value")
-    if len(values) > 1:
-        raise ValueError(
-            f"the regex has {len(values)} groups that could be the value; one may capture, "
-            "make the others (?:...)"
-        )
-    if compiled.match("") is not None:
-        raise ValueError("the regex can match nothing at all, so it would match everywhere")
-    return compiled
-
-
-def _value_groups(pattern: re.Pattern[str]) -> list[int]:
-    step = pattern.groupindex.get(STEP_GROUP)
-    return [group for group in range(1, pattern.groups + 1) if group != step]
-
-
-def parse_number(text: str) -> float | None:
-    """The number a group captured; None if it is none."""
-    try:
-        return float(text.replace("_", "x"))  # float() would take 1_000 for a number
-    except ValueError:
-        return None
 
 
 def clean(raw: bytes) -> str:
@@ -110,9 +71,9 @@ def split_lines(data: bytes, offset: int, *, final: bool) -> tuple[list[Line], i
 class MetricReader:
     """Finds the observations in the lines of one attempt's log, counting steps as it goes."""
 
-    def __init__(self, patterns: Mapping[str, re.Pattern[str]]) -> None:
+    def __init__(self, patterns: Mapping[str, Pattern]) -> None:
         self._patterns = {
-            name: (pattern, _value_groups(pattern)[0], STEP_GROUP in pattern.groupindex)
+            name: (pattern.regex, pattern.value, pattern.has_step)
             for name, pattern in patterns.items()
         }
         self._counts: dict[str, int] = {}

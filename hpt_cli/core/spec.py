@@ -21,7 +21,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from hpt_cli.core import command as commands
-from hpt_cli.core import metrics, stop_rules
+from hpt_cli.core import patterns, stop_rules
 from hpt_cli.core.conflicts import find_conflicts, find_epochs
 from hpt_cli.core.names import find_name_fault
 from hpt_cli.core.objective import Objective
@@ -47,7 +47,7 @@ def _check_name(name: str) -> str:
 
 def _check_regex(pattern: str) -> str:
     try:
-        metrics.compile_regex(pattern)
+        patterns.compile_regex(pattern)
     except ValueError as error:
         raise PydanticCustomError("regex", "{why}", {"why": str(error)}) from None
     return pattern
@@ -219,6 +219,6 @@ class TuningSpec(BaseModel):
         return self.early_stopping or EarlyStopping(rule=stop_rules.AUTO)
 
     @cached_property
-    def regexes(self) -> dict[str, Any]:
+    def regexes(self) -> dict[str, patterns.Pattern]:
         """Each metric's compiled regex."""
-        return {each.name: metrics.compile_regex(each.regex) for each in self.metric_definitions}
+        return {each.name: patterns.compile_regex(each.regex) for each in self.metric_definitions}

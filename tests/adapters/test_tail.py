@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hpt_cli.core.metrics import compile_regex
+from hpt_cli.core.patterns import compile_regex
 from hpt_cli.tail import CHUNK_BYTES, LogTail, read_lines, read_tail
 
 PATTERNS = {"loss": compile_regex("loss=({num})")}

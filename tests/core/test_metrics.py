@@ -12,10 +12,10 @@ from hpt_cli.core.metrics import (
     MetricReader,
     Observation,
     clean,
-    compile_regex,
     nearest_lines,
     split_lines,
 )
+from hpt_cli.core.patterns import compile_regex
 
 
 def read(log: bytes, regex: str = r"loss=({num})", final: bool = True) -> list[Observation]:

@@ -1,0 +1,207 @@
+"""Regexes as people write them for metrics: `{num}`, `{ratio}` and `{step}`, and what they capture.
+
+Python's `re` is the engine: it knows what people paste (lookarounds, backreferences), and whoever
+searches bounds its time. `literal` is what makes it fast: text that every match holds, and that is
+looked for first, in whole blocks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+NUMBER = r"[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|(?i:nan|inf(?:inity)?))"
+"""What `{num}` in a regex stands for: a sign, digits, an exponent; NaN and infinity too."""
+
+RATIO = rf"{NUMBER}\s*/\s*{NUMBER}"
+"""What `{ratio}` stands for: `9902/10000`, read as their quotient."""
+
+STEP_GROUP = "step"
+VALUE_GROUP = "value"
+
+STEP = rf"(?P<{STEP_GROUP}>\d+(?:\.\d+)?)"
+"""What `{step}` stands for: a number without a sign, captured as the step."""
+
+CLOUDWATCH_TAB = "#011"
+"""How CloudWatch writes a tab, and so SageMaker's own regexes; in a log it is one or the other."""
+
+_TAB = rf"(?:\t|{CLOUDWATCH_TAB})"
+
+_parser: Any = import_module("re._parser")
+"""The parser of `re` itself; without type stubs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A compiled regex, and what its groups mean."""
+
+    regex: re.Pattern[str]
+    value: int
+    """The group that captures the value; 0 where there is none."""
+    literal: str
+    """What every match holds; empty if there is no such text."""
+
+    @property
+    def has_step(self) -> bool:
+        """Whether a match tells its step."""
+        return STEP_GROUP in self.regex.groupindex
+
+
+def expand(regex: str) -> str:
+    """A regex with its placeholders filled in.
+
+    Without a group, a single `{num}` or `{ratio}` is what is captured.
+    """
+    regex = regex.replace(CLOUDWATCH_TAB, _TAB).replace("{step}", STEP)
+    if regex.count("{num}") + regex.count("{ratio}") == 1 and not _has_value_group(regex):
+        regex = re.sub(r"\{(?:num|ratio)\}", r"(\g<0>)", regex)
+    return regex.replace("{num}", NUMBER).replace("{ratio}", RATIO)
+
+
+def _has_value_group(regex: str) -> bool:
+    try:
+        return bool(_list_value_groups(re.compile(regex)))
+    except re.error:
+        return True
+
+
+def compile_regex(regex: str) -> Pattern:
+    """Compile a metric's regex, with its placeholders.
+
+    Raises:
+        ValueError: it does not compile, or does not say which part of a match is the value.
+    """
+    compiled = _compile(regex)
+    groups = _list_value_groups(compiled)
+    if not groups:
+        raise ValueError("the regex has no group (...) that captures the value")
+    if len(groups) > 1:
+        raise ValueError(
+            f"the regex has {len(groups)} groups that could be the value; one may capture: name it"
+            f" (?P<{VALUE_GROUP}>...), or make the others (?:...)"
+        )
+    if compiled.match("") is not None:
+        raise ValueError("the regex can match nothing at all, so it would match everywhere")
+    return Pattern(compiled, groups[0], find_literal(compiled))
+
+
+def compile_step_regex(regex: str) -> Pattern:
+    """Compile the regex of lines that tell the step of what follows.
+
+    Raises:
+        ValueError: it does not compile, or does not say which part of a match is the step.
+    """
+    compiled = _compile(regex)
+    if STEP_GROUP not in compiled.groupindex:
+        raise ValueError("the regex for the step has no {step}, nor a group (?P<step>...)")
+    return Pattern(compiled, 0, find_literal(compiled))
+
+
+def _compile(regex: str) -> re.Pattern[str]:
+    try:
+        return re.compile(expand(regex))
+    except (re.error, RecursionError, OverflowError) as error:
+        raise ValueError(f"the regex does not compile: {error}") from None
+
+
+def _list_value_groups(pattern: re.Pattern[str]) -> list[int]:
+    named = pattern.groupindex.get(VALUE_GROUP)
+    if named is not None:
+        return [named]
+    step = pattern.groupindex.get(STEP_GROUP)
+    return [group for group in range(1, pattern.groups + 1) if group != step]
+
+
+def parse_number(text: str) -> float | None:
+    """The number that a group captured, or the quotient of two; None if it is neither."""
+    dividend, slash, divisor = text.partition("/")
+    above = _parse_float(dividend)
+    if not slash or above is None:
+        return above
+    below = _parse_float(divisor)
+    return above / below if below else None
+
+
+def _parse_float(text: str) -> float | None:
+    try:
+        return float(text.replace("_", "x"))  # float() would take 1_000 for a number
+    except ValueError:
+        return None
+
+
+# -- what a regex is made of -----------------------------------------------------------------------
+
+
+def find_literal(pattern: re.Pattern[str]) -> str:
+    """The longest text that every match of a pattern is sure to hold; it may be empty."""
+    if pattern.flags & re.IGNORECASE:
+        return ""
+    runs = "".join(_walk(_parse(pattern))).split("\0")
+    return max(runs, key=len, default="")
+
+
+def _parse(pattern: re.Pattern[str]) -> Any:
+    return _parser.parse(pattern.pattern, pattern.flags)
+
+
+def _walk(parsed: Any) -> Iterator[str]:
+    """The characters that a match has in a row; a NUL wherever anything else may be between."""
+    for operator, argument in parsed:
+        name = str(operator)
+        if name == "LITERAL" and argument not in (0, 0xFFFD):  # U+FFFD: bytes that are no UTF-8
+            yield chr(argument)
+        elif name == "AT":
+            continue
+        elif name == "SUBPATTERN" and not argument[1] & re.IGNORECASE:
+            yield from _walk(argument[3])
+        elif name in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT") and argument[0] > 0:
+            yield "\0"
+            yield from _walk(argument[2])
+            yield "\0"
+        else:
+            yield "\0"
+
+
+def can_capture_nothing(pattern: Pattern) -> bool:
+    """Whether the value's group can match an empty text, like `(.*?)`."""
+    widths = [
+        argument[3].getwidth()[0]
+        for name, argument in _walk_all(_parse(pattern.regex))
+        if name == "SUBPATTERN" and argument[0] == pattern.value
+    ]
+    return bool(widths) and widths[0] == 0
+
+
+def can_explode(pattern: Pattern) -> bool:
+    """Whether a repetition without end is repeated without end, like `(a+)+`.
+
+    Only then can the time that a search takes double with every character of a line.
+    """
+    return any(
+        any(inner in _REPEATS and _is_endless(within) for inner, within in _walk_all(argument[2]))
+        for name, argument in _walk_all(_parse(pattern.regex))
+        if name in _REPEATS and _is_endless(argument)
+    )
+
+
+_REPEATS = ("MAX_REPEAT", "MIN_REPEAT")
+
+
+def _is_endless(argument: Any) -> bool:
+    return bool(argument[1] == _parser.MAXREPEAT)
+
+
+def _walk_all(parsed: Any) -> Iterator[tuple[str, Any]]:
+    """Every part of a parsed regex, however deep."""
+    for operator, argument in parsed:
+        yield str(operator), argument
+        waiting = [argument]
+        while waiting:
+            part = waiting.pop()
+            if isinstance(part, _parser.SubPattern):
+                yield from _walk_all(part)
+            elif isinstance(part, (tuple, list)):
+                waiting += part

@@ -1,0 +1,236 @@
+"""What well-known programs print, as one table: a definition says `preset: xgboost`, and no regex.
+
+A preset is data. `regex` reads any metric of the program, with `{metric}` where its name stands;
+`metrics` has those that need a regex of their own. `step` is the regex of lines that tell the step
+of the lines after them, for programs that print the epoch on another line than its values. `names`
+finds the metrics that a log has: the lines to look at, and in them the names.
+
+To add one, add a row here, and lines that the program really printed in tests/core/samples.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hpt_cli.errors import did_you_mean
+
+_NUM = r"[-+]?(?:\d|\.\d|nan|inf)"
+"""How a number begins; enough to tell one in `names`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Where a program's lines have the names of metrics."""
+
+    line: str
+    """A regex: what its lines look like."""
+    name: str
+    """A regex whose group 1 is a name, at every match in such a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """How to read one program."""
+
+    program: str
+    regex: str = ""
+    metrics: Mapping[str, str] = field(default_factory=dict)
+    step: str = ""
+    names: Names | None = None
+    column: bool = False
+    """Whether it prints a table, where a metric is a column, and `step` a column too."""
+
+    def fill(self, metric: str) -> str:
+        """The regex of one of its metrics.
+
+        Raises:
+            ValueError: the program has no such metric.
+        """
+        if metric in self.metrics:
+            return self.metrics[metric]
+        if not self.regex:
+            known = ", ".join(self.metrics)
+            hint = did_you_mean(metric, self.metrics)
+            raise ValueError(
+                f"{self.program} has no metric '{metric}', but: {known}" + f"; {hint}" * bool(hint)
+            )
+        return self.regex.replace("{metric}", re.escape(metric))
+
+
+_YOLO_ROW = r"^\s*all\s+\d+\s+\d+\s+"
+_TAB = r"(?:\s|#011)"
+
+PRESETS: dict[str, Preset] = {
+    "xgboost": Preset(
+        "XGBoost",
+        rf"\[{{step}}\]{_TAB}(?:.*{_TAB})?{{metric}}:({{num}})",
+        names=Names(rf"\[\d+\]{_TAB}", rf"{_TAB}([^\s:#]+):(?={_NUM})"),
+    ),
+    "lightgbm": Preset(
+        "LightGBM",
+        r"\[{step}\]\t(?:.*\t)?{metric}: ({num})",
+        names=Names(r"\[\d+\]\t", rf"\t([^\t:]+): (?={_NUM})"),
+    ),
+    "lightgbm-cli": Preset(
+        "LightGBM's command line",
+        r"Iteration:{step}, {metric} : ({num})",
+        names=Names(r"Iteration:\d+, ", rf"Iteration:\d+, (.+) : (?={_NUM})"),
+    ),
+    "catboost": Preset(
+        "CatBoost",
+        r"^{step}:\t(?:.*\t)?{metric}: ({num})",
+        names=Names(
+            r"^\d+:\t", rf"\t([^\t]+?): (?={_NUM}[-\d.e]*(?:\t|$))(?<!total: )(?<!remaining: )"
+        ),
+    ),
+    "keras": Preset(
+        "Keras",
+        r"^\s*(?P<last>\d+)/(?P=last) .* - {metric}: (?P<value>{num})",
+        step=r"^Epoch {step}/\d+",
+        names=Names(r"^\s*(\d+)/\1 .* - ", rf" - ([^\s:]+): (?={_NUM})"),
+    ),
+    "lightning": Preset(
+        "Lightning (progress bar)",
+        r"^Epoch {step}: 100%.*[ ,\[]{metric}=({num})",
+        names=Names(r"^Epoch \d+: 100%", rf"[ ,\[]([^\s,=\[]+)=(?={_NUM})"),
+    ),
+    "huggingface": Preset(
+        "Hugging Face Trainer",
+        r"\{.*'{metric}': '?({num})'?.*'epoch': '?{step}",
+        names=Names(r"\{'.*'epoch': ", rf"'([^']+)': (?='?{_NUM})"),
+    ),
+    "fastai": Preset(
+        "fastai",
+        step="epoch",
+        column=True,
+        names=Names(r"^epoch\s+train_loss\s+valid_loss\s", r"\s(\w\S*)"),
+    ),
+    "ultralytics": Preset(
+        "Ultralytics YOLO",
+        metrics={
+            "precision": rf"{_YOLO_ROW}({{num}})\s",
+            "recall": rf"{_YOLO_ROW}\S+\s+({{num}})\s",
+            "mAP50": rf"{_YOLO_ROW}\S+\s+\S+\s+({{num}})\s",
+            "mAP50-95": rf"{_YOLO_ROW}\S+\s+\S+\s+\S+\s+({{num}})(?:\s|$)",
+            "top1_acc": r"^\s*all\s+({num})\s+{num}\s*$",
+            "top5_acc": r"^\s*all\s+{num}\s+({num})\s*$",
+        },
+        step=r"^\s+{step}/\d+\s+[\d.]+[GM]\s",
+    ),
+    "pytorch-examples": Preset(
+        "PyTorch's MNIST example",
+        metrics={
+            "test_loss": r"^Test set: Average loss: ({num})",
+            "test_accuracy": r"^Test set: .*Accuracy: ({ratio})",
+            "train_loss": r"^Train Epoch: {step} .*\bLoss: ({num})",
+        },
+        step=r"^Train Epoch: {step} ",
+    ),
+    "torchvision": Preset(
+        "torchvision's references, PyTorch's ImageNet example",
+        r"^(?:Test:| \*)\s(?:.*\s)?{metric} ({num})",
+        step=r"^Epoch: \[{step}\]",
+        names=Names(r"^(?:Test:| \*)\s+Acc@", rf"(Acc@\d) (?={_NUM})"),
+    ),
+    "timm": Preset(
+        "timm",
+        r"^(?: \* (?:.* )?{metric} "
+        r"|Test: \[\s*(?P<last>\d+)/(?P=last)\].*\b{metric}:\s+{num}\s+\(\s*)(?P<value>{num})",
+        step=r"^Train: {step} \[",
+        names=Names(
+            r"^(?: \* Acc@|Test: \[\s*(\d+)/\1\])",
+            rf"([A-Z][\w@]*)(?: |:\s+{_NUM}\S*\s+\(\s*)(?={_NUM})",
+        ),
+    ),
+    "scikit-learn": Preset(
+        "scikit-learn, with verbose",
+        metrics={
+            "loss": r"^Iteration {step}, loss = ({num})",
+            "validation_score": r"^Validation score: ({num})",
+            "avg_loss": r"\bAvg\. loss: ({num})",
+            "train_loss": r"^\s+{step}\s+({num})\s+(?:{num}\s+)?[\d.]+[smh]\s*$",
+            "hist_train_loss": r"^\[{step}/\d+\] \d+ tree.*\btrain loss: ({num})",
+            "hist_val_loss": r"^\[{step}/\d+\] \d+ tree.*\bval loss: ({num})",
+            "inertia": r"^Iteration {step}, inertia ({num})",
+            "cv_score": r"^\[CV.*\bscore=({num})",
+        },
+        step=r"^(?:-- Epoch |Iteration ){step}\b",
+    ),
+    "vowpal-wabbit": Preset(
+        "Vowpal Wabbit",
+        metrics={
+            "average_loss": r"^average loss = ({num})",
+            "progressive_loss": r"^({num})\s+{num}\s+{step}\s+\d+\.\d\s+\S+\s+\S+\s+\d+\s*$",
+            "since_last": r"^{num}\s+({num})\s+{step}\s+\d+\.\d\s+\S+\s+\S+\s+\d+\s*$",
+        },
+    ),
+    "fairseq": Preset(
+        "fairseq, on the validation set",
+        r"\bepoch {step} \| valid on .*\| {metric} ({num})",
+        names=Names(r"\bepoch \d+ \| valid on ", rf"\| ([a-z]\w*) (?={_NUM})"),
+    ),
+    "mmengine": Preset(
+        "OpenMMLab's MMEngine, on the validation set",
+        r"Epoch\(val\) \[{step}\]\[\d+/\d+\].*\s{metric}: ({num})",
+        names=Names(r"Epoch\(val\) \[\d+\]\[\d+/\d+\]", rf"\s(\S+): (?={_NUM})"),
+    ),
+    "detectron2": Preset(
+        "Detectron2",
+        r"\biter: {step} .*\b{metric}: ({num})",
+        names=Names(r"\beta: .*\biter: \d+ ", rf"\b([a-z]\w*): (?={_NUM})"),
+    ),
+    "megatron": Preset(
+        "Megatron-LM",
+        metrics={
+            "lm loss": r"\biteration\s+{step}/.*\| lm loss: ({num})",
+            "validation lm loss": r"\bloss at iteration {step} .*\| lm loss value: ({num})",
+        },
+    ),
+    "nanogpt": Preset(
+        "nanoGPT",
+        r"^step {step}: .*\b{metric} ({num})",
+        names=Names(r"^step \d+: train loss ", rf"\b(train loss|val loss) (?={_NUM})"),
+    ),
+    "nnunet": Preset(
+        "nnU-Net",
+        r": {metric}:? \[?({num})",
+        step=r": Epoch {step}\s*$",
+        names=Names(r": (?:train_loss|val_loss|Pseudo dice) ", rf": (\w[\w ]*) \[?(?={_NUM})"),
+    ),
+    "stable-baselines3": Preset(
+        "Stable-Baselines3",
+        r"^\|\s+{metric}\s+\|\s+({num})\s+\|",
+        names=Names(r"^\|    \w+\s+\|", rf"^\|    (\w+)\s+\|\s+(?={_NUM})"),
+    ),
+    "spacy": Preset(
+        "spaCy",
+        metrics={"SCORE": r"^\s*\d+\s+{step}\s+(?:{num}\s+)+({num})\s*$"},
+        names=Names(r"^E    #  .*\bSCORE\b", r"\b(SCORE)\b"),
+    ),
+    "fasttext": Preset(
+        "fastText",
+        metrics={"avg.loss": r"^Progress:\s+{step}%.*\bavg\.loss:\s+({num})"},
+    ),
+    "sagemaker": Preset(
+        "SageMaker's built-in algorithms",
+        r"#quality_metric: .*\bepoch={step}, (?:.*, )?{metric} <[^>]*>=\(({num})\)",
+        names=Names(r"#quality_metric: ", rf", ([^,=]+) <[^>]*>=\((?={_NUM})"),
+    ),
+}
+
+
+def find_preset(name: str) -> Preset:
+    """The preset of this name.
+
+    Raises:
+        ValueError: there is none; says which there are.
+    """
+    if name not in PRESETS:
+        hint = did_you_mean(name, PRESETS)
+        raise ValueError(
+            f"there is no preset '{name}'; there are: {', '.join(PRESETS)}"
+            + f"; {hint}" * bool(hint)
+        )
+    return PRESETS[name]

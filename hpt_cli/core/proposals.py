@@ -1,0 +1,295 @@
+"""From the lines of a log nobody has described yet to metric definitions, the likeliest first.
+
+Looked for, in this order: what a preset reads, JSON lines, tables with a header, and a name before
+a number. A proposal is a definition as it stands in a spec, and what it finds in these lines.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from hpt_cli.core.finders import (
+    compile_definition,
+    find_delimiter,
+    iterate_findings,
+    parse_json_line,
+    split_cells,
+)
+from hpt_cli.core.patterns import NUMBER, parse_number
+from hpt_cli.core.presets import PRESETS, Preset
+
+MAX_LINES = 5000
+MAX_LINE_LENGTH = 2000
+"""What is looked at of a log; the first lines of a training run are like the rest."""
+
+Fields = Mapping[str, str]
+Direction = Literal["Maximize", "Minimize"]
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A metric definition that finds something, and what it finds."""
+
+    definition: Fields
+    """As in a spec: `name`, one of `regex`, `json`, `column`, `preset`, and what goes with it."""
+    objective_type: Direction
+    curve: tuple[tuple[float, float], ...]
+    """(step, value) of what it finds, in order of the lines; steps not told are counted."""
+    example: str
+    """The latest line with a value."""
+    program: str = ""
+    """Which program's preset it is."""
+
+    @property
+    def name(self) -> str:
+        """The metric's name."""
+        return self.definition["name"]
+
+
+def propose_definitions(lines: Sequence[str]) -> tuple[Proposal, ...]:
+    """Metric definitions for a log, the likeliest objective first.
+
+    Args:
+        lines: as a person would see them; the first MAX_LINES count.
+    """
+    shown = [line[:MAX_LINE_LENGTH] for line in lines[:MAX_LINES]]
+    proposals: dict[str, Proposal] = {}
+    left = list(shown)
+    for find in (_find_presets, _find_json, _find_tables, _find_pairs):
+        for fields, program in find(left):
+            proposal = _try(fields, shown, program)
+            if proposal is not None:
+                proposals.setdefault(proposal.name, proposal)
+                _take(fields, left)
+    return tuple(sorted(proposals.values(), key=_rank))
+
+
+def _try(fields: Fields, lines: list[str], program: str) -> Proposal | None:
+    """The proposal of a definition; None if it finds nothing."""
+    found = list(iterate_findings(compile_definition(fields), lines))
+    if not found:
+        return None
+    curve = tuple(
+        (count if finding.step is None else finding.step, finding.value)
+        for count, (_, finding) in enumerate(found, 1)
+    )
+    values = [value for _, value in curve]
+    direction = guess_direction(fields["name"], values)
+    return Proposal(fields, direction, curve, lines[found[-1][0]], program)
+
+
+def _take(fields: Fields, left: list[str]) -> None:
+    """Blank the lines that a preset, JSON or a table explains, so that nothing else reads them."""
+    if "regex" not in fields:
+        for number, _ in iterate_findings(compile_definition(fields), list(left)):
+            left[number] = ""
+
+
+# -- which is the objective ------------------------------------------------------------------------
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_HELD_OUT = _words("val valid validation eval test dev holdout cv")
+_HIGHER = _words(
+    "acc accuracy auc auroc roc f1 score map map50 ap bleu reward rew return precision recall r2"
+    " iou miou dice ndcg psnr ssim rouge top1 top5 hits mrr correlation likelihood elbo"
+)
+_LOWER = _words(
+    "loss logloss error err rmse mse mae mape perplexity ppl wer cer deviance inertia nll"
+    " crossentropy entropy fid rmsle mlogloss regret cost bpc merror l1 l2"
+)
+_STEPS = ("epoch", "iteration", "iter", "step", "global_step", "round", "update", "num_updates")
+_BESIDE = _words(
+    "epoch epochs iteration iterations iter step steps round batch time eta lr rate sec secs second"
+    " seconds ms speed it memory mem gpu cpu runtime seed remaining elapsed num params parameters"
+    " norm gnorm wall wps ups wpb bsz clip version momentum decay samples size images instances"
+    " count port pid best patience total workers classes features leaves depth trees tree"
+    " timesteps fps"
+)
+"""What is printed beside metrics, and is none that anybody tunes."""
+
+
+def _split_words(name: str) -> set[str]:
+    """The words of a name in lower case: `valLoss` has three, `mAP50` is one too."""
+    apart = re.sub(r"([a-z])([A-Z])", r"\1 \2", name)
+    return set(re.findall(r"[a-z]+\d*|\d+", f"{name} {apart}".lower()))
+
+
+def guess_direction(name: str, values: Sequence[float]) -> Direction:
+    """Which way a metric is better: by its name, else by the way it went."""
+    words = _split_words(name)
+    if _is_lower(words):
+        return "Minimize"
+    if words & _HIGHER:
+        return "Maximize"
+    half = len(values) // 2
+    rises = half and statistics.fmean(values[-half:]) > statistics.fmean(values[:half])
+    return "Maximize" if rises else "Minimize"
+
+
+def _is_lower(words: set[str]) -> bool:
+    return bool(words & _LOWER) or any(word.endswith(("loss", "error")) for word in words)
+
+
+def _rank(proposal: Proposal) -> tuple[float, ...]:
+    """Lower is likelier."""
+    words = _split_words(proposal.name)
+    values = {value for _, value in proposal.curve}
+    return (
+        bool(words & _BESIDE),
+        not (words & _HIGHER or _is_lower(words)),
+        not words & _HELD_OUT,
+        len(proposal.curve) < 2,
+        len(values) < 2,
+        not words & _HIGHER,
+        -len(proposal.curve),
+    )
+
+
+# -- what a log holds ------------------------------------------------------------------------------
+
+
+def _find_presets(lines: list[str]) -> Iterator[tuple[Fields, str]]:
+    """The metrics of every program that these lines are of; of two that read a line, the better."""
+    claims = {name: _claim(preset, lines) for name, preset in PRESETS.items()}
+    taken: set[int] = set()
+    for name in sorted(claims, key=lambda each: -sum(map(len, claims[each].values()))):
+        fresh = {metric for metric, numbers in claims[name].items() if numbers - taken}
+        for metric in claims[name]:
+            if metric in fresh:
+                taken |= claims[name][metric]
+                yield {"name": metric, "preset": name}, PRESETS[name].program
+
+
+def _claim(preset: Preset, lines: list[str]) -> dict[str, set[int]]:
+    """The metrics of a program, and the numbers of the lines where they stand."""
+    claim: dict[str, set[int]] = {}
+    if preset.names is not None:
+        line, name = re.compile(preset.names.line), re.compile(preset.names.name)
+        for number, text in enumerate(lines):
+            if text and line.search(text):
+                for match in name.finditer(text):
+                    claim.setdefault(match.group(1), set()).add(number)
+        return claim
+    for metric, regex in preset.metrics.items():
+        finder = compile_definition({"name": metric, "regex": regex})
+        numbers = {number for number, _ in iterate_findings(finder, lines)}
+        if numbers:
+            claim[metric] = numbers
+    return claim
+
+
+def _find_json(lines: list[str]) -> Iterator[tuple[Fields, str]]:
+    """The numbers of JSON lines, by their paths."""
+    paths: dict[str, str] = {}
+    for text in lines:
+        parsed = parse_json_line(text)
+        if parsed is None:
+            continue
+        leaves = [path for path, _ in _iterate_leaves(parsed[0], "")]
+        step = next((each for each in _STEPS if each in leaves), "")
+        paths.update({path: step for path in leaves if path not in _STEPS})
+    for path, step in paths.items():
+        yield {"name": path, "json": path} | ({"step": step} if step else {}), ""
+
+
+def _iterate_leaves(document: Mapping[str, Any], above: str) -> Iterator[tuple[str, float]]:
+    for key, value in document.items():
+        if isinstance(value, Mapping) and above.count(".") < 5:
+            yield from _iterate_leaves(value, f"{above}{key}.")
+        elif isinstance(value, (int, float, str)) and not isinstance(value, bool):
+            number = parse_number(value) if isinstance(value, str) else value
+            if number is not None:
+                yield f"{above}{key}", number
+
+
+def _find_tables(lines: list[str]) -> Iterator[tuple[Fields, str]]:
+    """The columns of tables: a line of names, and soon after it one of as many numbers."""
+    for number, text in enumerate(lines):
+        delimiter = find_delimiter(text)
+        names = [cell for cell, _ in split_cells(text, delimiter)]
+        if len(names) < 2 or not all(_NAME.fullmatch(name) for name in names):
+            continue
+        rows = (split_cells(row, delimiter) for row in lines[number + 1 : number + 4])
+        row = next((row for row in rows if len(row) == len(names) and _is_numeric(row)), None)
+        if row is None:
+            continue
+        step = next((name for name in names if name.lower() in _STEPS), "")
+        for name, (cell, _) in zip(names, row, strict=True):
+            if name != step and (not cell or parse_number(cell) is not None):
+                yield {"name": name, "column": name} | ({"step": step} if step else {}), ""
+
+
+_NAME = re.compile(r"[A-Za-z_][^\s=]{0,60}(?: [^\s=]{1,30}){0,2}")
+
+
+def _is_numeric(row: Sequence[tuple[str, Any]]) -> bool:
+    numbers = sum(parse_number(cell) is not None for cell, _ in row)
+    return numbers >= 1 and numbers * 2 >= sum(bool(cell) for cell, _ in row)
+
+
+_WORD = r"[A-Za-z_][\w@./'-]*"
+_PAIR = re.compile(
+    rf"(?<![\w.@/-])(?P<name>(?:{_WORD} ){{0,2}}?{_WORD})(?P<sign> ?[=:] ?|: +| +)"
+    rf"(?P<value>{NUMBER}(?P<ratio> ?/ ?\d+\b)?)(?![\w:]|\.\d)"
+)
+"""A name before a number, with `=`, `:` or blanks between; a clock and a version are none."""
+
+_STEP = re.compile(rf"(?P<word>\b(?i:{'|'.join(_STEPS)}))(?P<sign>[\s:=\[(#]{{1,3}})\d+(?![\w.])")
+
+
+def _find_pairs(lines: list[str]) -> Iterator[tuple[Fields, str]]:
+    """Names before numbers, each with the way to tell its step that most of its lines have."""
+    found: dict[tuple[str, str, bool], list[str]] = {}
+    for text in lines:
+        for match in _PAIR.finditer(text):
+            name = match["name"].rpartition(" ")[2] if "=" in match["sign"] else match["name"]
+            sign = match["sign"].strip() or " "
+            if name.lower() not in _STEPS and not _STEP.match(f"{name}{match['sign']}1"):
+                found.setdefault((name, sign, bool(match["ratio"])), []).append(text)
+    names = {name for name, _, _ in found}
+    told = [match for match in map(_STEP.search, lines) if match]
+    for (name, sign, is_ratio), texts in found.items():
+        regex = _build_regex(name, sign, names, is_ratio=is_ratio)
+        yield {"name": _to_name(name), **_add_step(regex, texts, told)}, ""
+
+
+def _build_regex(name: str, sign: str, names: set[str], *, is_ratio: bool) -> str:
+    """The regex of a name before a number, not found inside longer names."""
+    inside = any(other != name and other.endswith(name) for other in names)
+    guard = r"(?<![\w./-])" if inside else r"\b"
+    between = {"=": r" ?= ?", ":": r": *", " ": r" +"}[sign]
+    return f"{guard}{re.escape(name)}{between}({{{'ratio' if is_ratio else 'num'}}})".replace(
+        r"\ ", " "
+    ).replace(r"\-", "-")
+
+
+def _add_step(regex: str, texts: list[str], told: list[re.Match[str]]) -> dict[str, str]:
+    """The fields of a definition that tells its step, if its lines or others do."""
+    compiled = re.compile(regex.replace("{num}", NUMBER).replace("{ratio}", NUMBER))
+    text = texts[-1]
+    value, step = compiled.search(text), _STEP.search(text)
+    if value and step:
+        way = _describe_step(step)
+        first = step.start() < value.start()
+        return {"regex": f"{way}.*?{regex}" if first else f"{regex}.*?{way}"}
+    if len({match.group() for match in told}) > 1:
+        return {"regex": regex, "step": _describe_step(told[-1])}
+    return {"regex": regex}
+
+
+def _describe_step(match: re.Match[str]) -> str:
+    sign = re.escape(match["sign"]).replace(r"\ ", " ")
+    return rf"\b{match['word']}{re.sub(' +', ' *', sign) if len(sign) > 1 else sign}{{step}}"
+
+
+def _to_name(text: str) -> str:
+    """A metric's name from what the log calls it."""
+    return re.sub(r"[^\w.:@/-]+", "_", text).strip("_.:/-") or "metric"

@@ -1,0 +1,105 @@
+"""From the lines of an unknown log to metric definitions."""
+
+from __future__ import annotations
+
+import pytest
+
+from hpt_cli.core.proposals import MAX_LINES, propose_definitions
+
+
+def propose(log: str) -> dict[str, dict[str, str]]:
+    return {each.name: dict(each.definition) for each in propose_definitions(log.split("\n"))}
+
+
+def test_the_objective_comes_first_and_what_is_beside_it_last() -> None:
+    log = "Epoch 1/9 lr: 0.1 loss: 0.5 val_loss: 0.4 val_acc: 0.8\n"
+    names = list(propose(log + log.replace("1/9", "2/9").replace("0.8", "0.9")))
+    assert names == ["val_acc", "val_loss", "loss", "lr"]
+
+
+@pytest.mark.parametrize(
+    ("log", "name", "fields", "curve"),
+    [
+        (
+            "Epoch 1/9 - val loss: 0.4\nEpoch 2/9 - val loss: 0.3",
+            "val_loss",
+            {"regex": r"\bEpoch {step}.*?\bval loss: *({num})"},
+            ((1, 0.4), (2, 0.3)),
+        ),
+        (
+            "loss=0.5 (epoch 4)",
+            "loss",
+            {"regex": r"\bloss ?= ?({num}).*?\bepoch {step}"},
+            ((4, 0.5),),
+        ),
+        (
+            "Epoch 5\nacc 0.7\nEpoch 6\nacc 0.8",
+            "acc",
+            {"regex": r"\bacc +({num})", "step": r"\bEpoch {step}"},
+            ((5, 0.7), (6, 0.8)),
+        ),
+        (
+            "loss=1\nval_loss=2",
+            "loss",
+            {"regex": r"(?<![\w./-])loss ?= ?({num})"},
+            ((1, 1),),
+        ),
+        (
+            "Accuracy: 9902/10000",
+            "Accuracy",
+            {"regex": r"\bAccuracy: *({ratio})"},
+            ((1, 0.9902),),
+        ),
+        (
+            'x {"step": 7, "val": {"f1": "0.5"}}',
+            "val.f1",
+            {"json": "val.f1", "step": "step"},
+            ((7, 0.5),),
+        ),
+        (
+            "epoch,val_loss\n3,0.25\n",
+            "val_loss",
+            {"column": "val_loss", "step": "epoch"},
+            ((3, 0.25),),
+        ),
+    ],
+)
+def test_a_way_to_print_a_metric_becomes_a_definition(
+    log: str, name: str, fields: dict[str, str], curve: tuple[tuple[float, float], ...]
+) -> None:
+    proposal = next(each for each in propose_definitions(log.split("\n")) if each.name == name)
+    assert dict(proposal.definition) == {"name": name} | fields
+    assert proposal.curve == curve
+
+
+def test_a_preset_keeps_others_from_its_lines() -> None:
+    log = "[0]\ttrain-auc:0.93\tvalidation-auc:0.91\n[1]\ttrain-auc:0.94\tvalidation-auc:0.92"
+    assert propose(log) == {
+        "validation-auc": {"name": "validation-auc", "preset": "xgboost"},
+        "train-auc": {"name": "train-auc", "preset": "xgboost"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "direction"),
+    [
+        ("val_loss", "Minimize"),
+        ("valid_0's binary_logloss", "Minimize"),
+        ("mAP50-95", "Maximize"),
+        ("testAccuracy", "Maximize"),
+        ("x", "Maximize"),
+    ],
+)
+def test_the_way_a_metric_is_better_is_guessed(name: str, direction: str) -> None:
+    lines = [f'{{"{name}": {value}}}' for value in (1, 2, 3)]
+    assert propose_definitions(lines)[0].objective_type == direction
+
+
+def test_nothing_is_proposed_for_what_has_no_metric() -> None:
+    log = "starting at 12:30:45\nversion 1.2.3\ntook 0.5s\n\nEpoch 1\nEpoch 2\n"
+    assert propose(log) == {}
+
+
+def test_a_long_log_is_looked_at_from_its_beginning() -> None:
+    lines = [f"loss={value}" for value in range(2 * MAX_LINES)]
+    assert len(propose_definitions(lines)[0].curve) == MAX_LINES
