@@ -16,7 +16,20 @@ from collections.abc import Callable
 import typer
 
 from hpt_cli import __version__
-from hpt_cli.cli import best, compare, explain, jobs, logs, replay, resume, run, schema, show, stop
+from hpt_cli.cli import (
+    best,
+    compare,
+    explain,
+    importance,
+    jobs,
+    logs,
+    replay,
+    resume,
+    run,
+    schema,
+    show,
+    stop,
+)
 from hpt_cli.cli import list as list_jobs
 from hpt_cli.errors import ExitCode, HptError
 
@@ -39,6 +52,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "logs": logs.logs,
     "compare": compare.compare,
     "explain": explain.explain,
+    "importance": importance.importance,
     "replay": replay.replay,
     "schema": schema.schema,
 }

@@ -24,7 +24,7 @@ LAYERS = [
     ["hpt_cli.core.state"],
     ["hpt_cli.core.strategies", "hpt_cli.core.summary"],
     ["hpt_cli.core.completion", "hpt_cli.core.warm_start"],
-    ["hpt_cli.core.tuner"],
+    ["hpt_cli.core.tuner", "hpt_cli.core.importance"],
     ["hpt_cli.jobdir", "hpt_cli.wording", "hpt_cli.executors", "hpt_cli.replay"],
     [
         "hpt_cli.store",

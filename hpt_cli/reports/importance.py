@@ -1,0 +1,138 @@
+"""Which hyperparameters mattered for the objective, as bars, and where the good values lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from hpt_cli.core.importance import Importance, Influence, Interval, Region, Share
+from hpt_cli.wording import count, format_number, format_setting, plain
+
+FORMS = ((30, True, True), (16, True, True), (12, False, True), (8, False, False))
+"""How wide bars are; whether `alone` and the interval are there. The first that fits."""
+UNBOUNDED = 10_000
+ANYWHERE = 0.7
+"""Good values that lie over this much of a range's scale lie anywhere."""
+POOR_FIT = 0.1
+
+
+def render(name: str, metric: str, importance: Importance) -> RenderableType:
+    """A bar for each hyperparameter, the strongest first."""
+    heading = Text(plain(f"What mattered for {metric} in {name}"), style="bold")
+    basis = Text(describe_basis(importance), style="dim")
+    notes = [Text(f"\n{note}", style="dim") for note in list_notes(importance)]
+    return Group(heading, basis, Text(), _Fitting(importance), *notes)
+
+
+def describe_basis(importance: Importance) -> str:
+    """What was learned from: `learned from 20 results, 6 of stopped jobs; ...`."""
+    stopped = f", {importance.stopped} of them of stopped jobs" if importance.stopped else ""
+    out = f"; {count(importance.left_out, 'job')} left out" if importance.left_out else ""
+    fit = f"the model predicts {_percent(max(0.0, importance.fit))} of what it was not told"
+    return f"learned from {count(importance.results, 'result')}{stopped}{out}; {fit}"
+
+
+def list_notes(importance: Importance) -> list[str]:
+    """What a reader should know, so as not to read too much into it."""
+    if importance.fit < POOR_FIT:
+        return ["The model has hardly learned anything from these results: do not rely on it."]
+    return ["▒ and ░: where it may lie (90 %). The importance beyond 'alone' is interplay."]
+
+
+@dataclass(frozen=True)
+class _Fitting:
+    """The table in the widest form that fits the terminal."""
+
+    importance: Importance
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        unbounded = options.update(max_width=UNBOUNDED)
+        for width, with_alone, with_interval in FORMS:
+            table = _render_table(self.importance, width, with_alone, with_interval)
+            if Measurement.get(console, unbounded, table).maximum <= options.max_width:
+                break
+        yield table
+
+
+def _render_table(
+    importance: Importance, width: int, with_alone: bool, with_interval: bool
+) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("hyperparameter", overflow="fold")
+    table.add_column("importance", no_wrap=True)
+    table.add_column("", justify="right", no_wrap=True)
+    if with_interval:
+        table.add_column("90 %", justify="right", no_wrap=True)
+    if with_alone:
+        table.add_column("alone", justify="right", no_wrap=True)
+    table.add_column("good values", overflow="fold")
+    for each in importance.influences:
+        cells = [plain(each.name), draw_bar(each.total, width), _percent(each.total.value)]
+        if with_interval:
+            cells.append(f"{_percent(each.total.low)} – {_percent(each.total.high)}")
+        if with_alone:
+            cells.append(_percent(each.alone.value))
+        cells.append(plain(describe_region(each.region)))
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def draw_bar(share: Share, width: int) -> str:
+    """A bar of a share; lighter where it is not sure, lightest where it may still reach."""
+    low, value, high = (round(each * width) for each in (share.low, share.value, share.high))
+    return "█" * low + "▒" * (value - low) + "░" * (high - value)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def describe_region(region: Region | None) -> str:
+    """Where the good values lie, in a few words."""
+    if region is None:
+        return "does not count there"
+    if isinstance(region, Interval):
+        if region.covers >= ANYWHERE:
+            return "anywhere"
+        low, high = format_number(region.low, 2), format_number(region.high, 2)
+        return low if low == high else f"{low} to {high}"
+    if region[0].share < 1.5 / len(region):
+        return "any"
+    return ", ".join(format_setting(each.value) for each in region if each.share > 1 / len(region))
+
+
+def to_json(name: str, metric: str, importance: Importance) -> dict[str, Any]:
+    """The importance of each hyperparameter; shares are fractions."""
+    return {
+        "tuning_job_name": name,
+        "objective_metric_name": metric,
+        "results": importance.results,
+        "stopped_results": importance.stopped,
+        "jobs_left_out": importance.left_out,
+        "fit": importance.fit,
+        "hyperparameters": [_influence_to_json(each) for each in importance.influences],
+    }
+
+
+def _influence_to_json(influence: Influence) -> dict[str, Any]:
+    return {
+        "name": influence.name,
+        "importance": influence.total.value,
+        "importance_interval": [influence.total.low, influence.total.high],
+        "alone": influence.alone.value,
+        "alone_interval": [influence.alone.low, influence.alone.high],
+        "good_values": _region_to_json(influence.region),
+    }
+
+
+def _region_to_json(region: Region | None) -> Any:
+    if region is None:
+        return None
+    if isinstance(region, Interval):
+        return {"low": region.low, "high": region.high, "covers": region.covers}
+    return [{"value": each.value, "share": each.share} for each in region]

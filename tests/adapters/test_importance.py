@@ -1,0 +1,61 @@
+"""What the importance report shows: at any width, to people and programs."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from hpt_cli.core.importance import Choice, Importance, Influence, Interval, Share
+from hpt_cli.reports.importance import describe_region, draw_bar, render, to_json
+from hpt_cli.wording import to_json_value
+
+SHARE = Share(0.5, 0.25, 0.75)
+IMPORTANCE = Importance(
+    influences=(
+        Influence("learning_rate_of_the_very_deep_part", SHARE, SHARE, Interval(1e-5, 0.02, 0.4)),
+        Influence("\x1b[31mevil", SHARE, SHARE, (Choice("adam", 0.6), Choice("sgd", 0.4))),
+        Influence("momentum", Share(0, 0, 0), Share(0, 0, 0), None),
+    ),
+    results=20,
+    stopped=6,
+    left_out=1,
+    fit=0.5,
+)
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_it_fits_any_terminal(width: int) -> None:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(render("digits", "loss", IMPORTANCE))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert max(map(len, text.splitlines())) <= width
+    assert "\x1b" not in text
+    assert "20 results" in text
+    assert "50 %" in text
+
+
+def test_a_bar_is_lighter_where_it_is_not_sure() -> None:
+    assert draw_bar(SHARE, 8) == "██▒▒░░"
+
+
+def test_regions_in_words() -> None:
+    assert describe_region(Interval(1e-5, 0.0213, 0.4)) == "1e-05 to 0.021"
+    assert describe_region(Interval(0, 0.9, 0.9)) == "anywhere"
+    assert describe_region((Choice("a", 0.9), Choice("b", 0.1), Choice("c", 0))) == "a"
+    assert describe_region((Choice("a", 0.4), Choice("b", 0.3), Choice("c", 0.3))) == "any"
+    assert describe_region(None) == "does not count there"
+
+
+def test_programs_get_fractions() -> None:
+    document = to_json("digits", "loss", IMPORTANCE)
+    assert json.loads(json.dumps(to_json_value(document)))["hyperparameters"][0] == {
+        "name": "learning_rate_of_the_very_deep_part",
+        "importance": 0.5,
+        "importance_interval": [0.25, 0.75],
+        "alone": 0.5,
+        "alone_interval": [0.25, 0.75],
+        "good_values": {"low": 1e-5, "high": 0.02, "covers": 0.4},
+    }
