@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
+from functools import cache
+from itertools import takewhile
 from pathlib import Path
 
 from hpt_cli.core.command import render_argv
-from hpt_cli.core.hyperparameters import Hyperparameters, format_value
+from hpt_cli.core.hyperparameters import Hyperparameters, Value, format_value
 from hpt_cli.core.names import job_name
+from hpt_cli.core.sagemaker.words import CHANNEL
 from hpt_cli.core.spec import TuningSpec
 from hpt_cli.executors import Order
 from hpt_cli.jobdir import JobDir
+
+HOST = "algo-1"
+"""What SageMaker calls the first of the hosts, which here is the only one."""
 
 
 def make_order(
@@ -36,7 +43,10 @@ def make_order(
     environment = {
         **base,
         "PYTHONUNBUFFERED": "1",
-        **_sagemaker_variables(hyperparameters),
+        **_sagemaker_variables(hyperparameters, {**base, **spec.environment}),
+        "SM_MODEL_DIR": str(jobdir.model(number).resolve()),
+        "SM_OUTPUT_DIR": str(jobdir.output(number).resolve()),
+        "SM_OUTPUT_DATA_DIR": str(jobdir.output_data(number).resolve()),
         **spec.environment,
         "HPT_TUNING_JOB": spec.name,
         "HPT_TRAINING_JOB": job_name(spec.name, number),
@@ -54,10 +64,50 @@ def make_order(
     )
 
 
-def _sagemaker_variables(hyperparameters: Hyperparameters) -> dict[str, str]:
-    """What scripts written for SageMaker read: SM_HPS, and SM_HP_<NAME> for each."""
+def _sagemaker_variables(
+    hyperparameters: Hyperparameters, environment: Mapping[str, str]
+) -> dict[str, str]:
+    """What scripts written for SageMaker read, but for directories: one host, this machine.
+
+    Source: ENVIRONMENT_VARIABLES.md of sagemaker-training-toolkit.
+    """
     named = {
         f"SM_HP_{re.sub(r'[^A-Z0-9_]', '_', name.upper())}": format_value(value)
         for name, value in hyperparameters.items()
     }
-    return {"SM_HPS": json.dumps(hyperparameters), **named}
+    channels = sorted(
+        name.removeprefix(CHANNEL).lower() for name in environment if name.startswith(CHANNEL)
+    )
+    options = [word for each in hyperparameters.items() for word in _write_option(*each)]
+    return {
+        "SM_HPS": json.dumps(hyperparameters),
+        **named,
+        "SM_USER_ARGS": json.dumps(options),
+        "SM_CHANNELS": json.dumps(channels),
+        "SM_CURRENT_HOST": HOST,
+        "SM_HOSTS": json.dumps([HOST]),
+        "SM_NUM_CPUS": str(_count_cpus()),
+        "SM_NUM_GPUS": str(_count_gpus(environment.get("CUDA_VISIBLE_DEVICES"))),
+        "SM_LOG_LEVEL": "20",
+    }
+
+
+def _write_option(name: str, value: Value) -> tuple[str, str]:
+    return f"--{name}", format_value(value)
+
+
+@cache
+def _count_cpus() -> int:
+    """How many CPUs this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@cache
+def _count_gpus(visible: str | None) -> int:
+    """How many NVIDIA devices a job may see: those that CUDA_VISIBLE_DEVICES lists, else all."""
+    if visible is not None:
+        names = [each.strip() for each in visible.split(",") if each.strip()]
+        return len(list(takewhile(lambda name: name != "-1", names)))
+    return len(list(Path("/dev").glob("nvidia[0-9]*")))

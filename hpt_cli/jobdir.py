@@ -5,7 +5,7 @@
 <home>/<name>/lock                  held by the tuner; says who that is
 <home>/<name>/requests/             what other terminals ask the tuner to do
 <home>/<name>/jobs/0007/a1/         the first attempt of job 7: output.log, exit, ...
-<home>/<name>/jobs/0007/checkpoints the same for all attempts of job 7
+<home>/<name>/jobs/0007/checkpoints the same for all attempts of job 7; model/ and output/ too
 """
 
 from __future__ import annotations
@@ -77,6 +77,27 @@ class JobDir:
     def checkpoints(self, number: int) -> Path:
         """Where a training job keeps what its next attempt goes on from."""
         return self.training_job(number) / "checkpoints"
+
+    def model(self, number: int) -> Path:
+        """Where a training job that was written for SageMaker leaves its model."""
+        return self.training_job(number) / "model"
+
+    def output(self, number: int) -> Path:
+        """Where it leaves what else is worth keeping."""
+        return self.training_job(number) / "output"
+
+    def output_data(self, number: int) -> Path:
+        """The part of that for data."""
+        return self.output(number) / "data"
+
+    def make_training_job(self, number: int) -> None:
+        """Make the directories that a training job may write to.
+
+        Raises:
+            OSError: they cannot be made.
+        """
+        for path in (self.checkpoints(number), self.model(number), self.output_data(number)):
+            path.mkdir(parents=True, exist_ok=True)
 
     def attempt(self, number: int, attempt: int) -> AttemptDir:
         """The directory of one attempt."""

@@ -398,7 +398,7 @@ class Runner:
         )
         self._write()
         try:
-            self._jobdir.checkpoints(number).mkdir(parents=True, exist_ok=True)
+            self._jobdir.make_training_job(number)
             handle = dict(self._executor.launch(order))
         except OSError as error:
             why = f"it could not be launched: {error}"

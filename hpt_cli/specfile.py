@@ -121,6 +121,11 @@ def _read_scalar(text: str) -> Any:
     return text
 
 
+def is_plain_text(text: str) -> bool:
+    """Whether a plain scalar is read as the text that stands there, and not as a number or null."""
+    return isinstance(_read_scalar(text), str)
+
+
 @dataclass(frozen=True)
 class _Document:
     """A YAML document's nodes, which know where they stand."""

@@ -30,6 +30,7 @@ from hpt_cli.cli import (
     show,
     stop,
 )
+from hpt_cli.cli import import_request as import_
 from hpt_cli.cli import list as list_jobs
 from hpt_cli.errors import ExitCode, HptError
 
@@ -55,6 +56,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "importance": importance.importance,
     "replay": replay.replay,
     "schema": schema.schema,
+    "import": import_.import_request,
 }
 for _name, _command in COMMANDS.items():
     app.command(_name)(_command)

@@ -35,3 +35,8 @@ for epoch in range(1, options.epochs + 1):
     print(f"epoch={epoch} loss={options.x * (1 + options.spread) + 1 / epoch:.6f}", flush=True)
 if options.mode == "quiet end":
     sys.stdout.write("loss=0.125")
+if options.mode == "sagemaker":
+    for name in ("SM_MODEL_DIR", "SM_OUTPUT_DATA_DIR"):
+        with open(os.path.join(os.environ[name], "kept.txt"), "w") as file:
+            file.write(os.environ["SM_HP_X"])
+    print({k: v for k, v in os.environ.items() if k.startswith("SM_")})

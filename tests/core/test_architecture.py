@@ -23,7 +23,7 @@ LAYERS = [
     ["hpt_cli.core.spec", "hpt_cli.core.events"],
     ["hpt_cli.core.state"],
     ["hpt_cli.core.strategies", "hpt_cli.core.summary"],
-    ["hpt_cli.core.completion", "hpt_cli.core.warm_start"],
+    ["hpt_cli.core.completion", "hpt_cli.core.warm_start", "hpt_cli.core.sagemaker"],
     ["hpt_cli.core.tuner", "hpt_cli.core.importance"],
     ["hpt_cli.jobdir", "hpt_cli.wording", "hpt_cli.executors", "hpt_cli.replay"],
     [
@@ -34,7 +34,7 @@ LAYERS = [
         "hpt_cli.environment",
         "hpt_cli.reports",
     ],
-    ["hpt_cli.tables"],
+    ["hpt_cli.tables", "hpt_cli.specwriter"],
     ["hpt_cli.runner", "hpt_cli.live"],
     ["hpt_cli.cli"],
 ]

@@ -1,0 +1,62 @@
+"""hpt import REQUEST.json: a SageMaker tuning job as a spec."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hpt_cli.errors import Problem, UsageError
+
+
+def import_request(
+    request: Annotated[
+        Path, typer.Argument(help="A CreateHyperParameterTuningJob request, or Describe's answer.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Write the spec here; else on standard output."),
+    ] = None,
+    definition: Annotated[
+        str | None,
+        typer.Option(
+            "--definition", metavar="NAME", help="Which training job definition, if several."
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the output file.")] = False,
+) -> None:
+    """Turn a SageMaker tuning job into a spec.
+
+    What has no meaning here is listed on standard error.
+    """
+    from hpt_cli.cli.writing import write_output
+    from hpt_cli.core.sagemaker import import_request as convert
+    from hpt_cli.specfile import parse_spec
+    from hpt_cli.specwriter import write_spec
+
+    imported = convert(_read_json(request), definition)
+    text = write_spec(imported.fields)
+    write_output(text, output, force=force)
+    for line in imported.left_out:
+        print(f"left out: {line}", file=sys.stderr)
+    try:
+        parse_spec(text, str(output or "spec.yaml"))
+    except UsageError as error:
+        intro = Problem("imported", "the spec needs a hand before it runs:")
+        raise UsageError(intro, *error.problems) from None
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
+        return json.loads(text)
+    except OSError as error:
+        raise UsageError.of("request-unreadable", f"{path}: {error.strerror}") from error
+    except json.JSONDecodeError as error:
+        message = f"{path}:{error.lineno}:{error.colno}: this is not JSON: {error.msg}"
+        raise UsageError.of("request-unreadable", message) from None
+    except UnicodeDecodeError as error:
+        raise UsageError.of("request-unreadable", f"{path} is not UTF-8 text") from error
