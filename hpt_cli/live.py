@@ -9,13 +9,7 @@ import math
 from collections import deque
 from collections.abc import Iterable
 from types import TracebackType
-from typing import TextIO
-
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING, TextIO
 
 from hpt_cli.core.events import (
     AnyEvent,
@@ -31,20 +25,21 @@ from hpt_cli.core.events import (
 )
 from hpt_cli.core.objective import Objective
 from hpt_cli.core.state import TuningState
-from hpt_cli.core.summary import Row, Summary, final_objective, make_row, summarize
-from hpt_cli.reports.show import describe_jobs
-from hpt_cli.wording import (
-    draw_sparkline,
-    format_hyperparameters,
-    format_number,
-    format_seconds,
-    plain,
-)
+from hpt_cli.core.summary import Row, final_objective, make_row, summarize
+from hpt_cli.wording import format_hyperparameters, format_number, format_seconds, plain
 
-REFRESH_SECONDS = 0.25
-MESSAGES = 3
-CURVE_WIDTH = 16
-HEADER_LINES = 5
+if TYPE_CHECKING:
+    from rich.console import Console
+
+REFRESH_SECONDS = 0.5
+MESSAGES = 10
+
+# See "Xterm Control Sequences": the alternate screen, the cursor, and one update at a time.
+ENTER = "\x1b[?1049h\x1b[?25l\x1b[2J"
+LEAVE = "\x1b[?25h\x1b[?1049l"
+BEGIN_UPDATE = "\x1b[?2026h\x1b[H"
+END_UPDATE = "\x1b[J\x1b[?2026l"
+END_LINE = "\x1b[K"
 
 
 class QuietView:
@@ -81,16 +76,16 @@ class PlainView(QuietView):
 
 
 class LiveView(QuietView):
-    """A screen that is drawn again in place, several times a second."""
+    """A screen of its own, drawn again as a whole: nothing of before a resize stays on it."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._live = Live(console=console, auto_refresh=False, transient=True)
         self._messages: deque[str] = deque(maxlen=MESSAGES)
+        self._rows: tuple[Row, ...] = ()
         self._drawn_at = -math.inf
 
     def __enter__(self) -> LiveView:
-        self._live.start()
+        self._write(ENTER)
         return self
 
     def __exit__(
@@ -99,92 +94,32 @@ class LiveView(QuietView):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._live.stop()
+        self._write(LEAVE)
 
     def show(self, state: TuningState, events: Iterable[AnyEvent], now: float) -> None:
         """Remember the latest messages, and draw if it is time."""
         self._messages += [text for each in events if (text := describe_event(state, each))]
         if now - self._drawn_at >= REFRESH_SECONDS or now < self._drawn_at:
             self._drawn_at = now
-            screen = draw_screen(state, list(self._messages), now, self._console.height)
-            self._live.update(screen, refresh=True)
+            self._draw(state, now)
 
+    def _draw(self, state: TuningState, now: float) -> None:
+        from hpt_cli.screen import Size, draw_screen
 
-def draw_screen(state: TuningState, messages: list[str], now: float, height: int) -> RenderableType:
-    """The whole screen: progress, best so far, running jobs, latest messages."""
-    summary = summarize(state, now, at_work=True)
-    running = [row for row in summary.rows if row.phase in ("Starting", "Training", "Stopping")]
-    room = max(1, height - HEADER_LINES - MESSAGES - 3)
-    parts: list[RenderableType] = [
-        _draw_progress(summary, len(running)),
-        Text(describe_jobs(summary), no_wrap=True, overflow="ellipsis"),
-        _describe_best(summary),
-        _draw_running(running[:room], summary.objective),
-    ]
-    if len(running) > room:
-        parts.append(Text(f"… and {len(running) - room} more", style="dim"))
-    parts += [Text(message, style="dim", no_wrap=True, overflow="ellipsis") for message in messages]
-    return Group(*parts)
+        summary = summarize(state, now, at_work=True, known=self._rows)
+        self._rows = summary.rows
+        # In the last column a terminal is about to wrap, and erases what stands there.
+        size = Size(self._console.width - 1, self._console.height)
+        screen = draw_screen(summary, list(self._messages), now, size)
+        with self._console.capture() as capture:
+            self._console.print(screen, width=size.width)
+        lines = capture.get().splitlines()[: size.height]
+        frame = "\r\n".join(f"{line}{END_LINE}" for line in lines)
+        self._write(f"{BEGIN_UPDATE}{frame}{END_UPDATE}")
 
-
-def _draw_progress(summary: Summary, running: int) -> RenderableType:
-    done = sum(row.phase in ("Completed", "Stopped", "Failed") for row in summary.rows)
-    total = summary.max_jobs or len(summary.rows)
-    grid = Table.grid(padding=(0, 2, 0, 0), expand=False)
-    left = estimate_left(summary, running)
-    words = f"{format_seconds(summary.tuning_time)}"
-    words += f", about {format_seconds(left)} left" if left is not None else ""
-    grid.add_row(
-        Text(summary.name, style="bold"),
-        ProgressBar(total=max(1, total), completed=done, width=24),
-        Text(f"{done}/{total}"),
-        Text(words, style="dim", no_wrap=True),
-    )
-    return grid
-
-
-def estimate_left(summary: Summary, running: int) -> float | None:
-    """Seconds until the last job ends, from the mean of those that have."""
-    ended = [row.elapsed for row in summary.rows if row.ended_at is not None]
-    if not ended or not summary.max_jobs:
-        return None
-    mean = sum(ended) / len(ended)
-    begun = sum(
-        min(row.elapsed, mean) for row in summary.rows if row.phase in ("Starting", "Training")
-    )
-    left = (summary.max_jobs - len(ended)) * mean - begun
-    return max(0.0, left) / max(1, running)
-
-
-def _describe_best(summary: Summary) -> Text:
-    best = summary.best
-    if best is None:
-        return Text("no result yet", style="dim")
-    line = f"best {summary.objective.metric} = {format_number(best.final)} by {best.name}  "
-    text = Text(plain(line), style="green", no_wrap=True, overflow="ellipsis")
-    return text.append(format_hyperparameters(best.hyperparameters), style="dim")
-
-
-def _draw_running(rows: list[Row], objective: Objective) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0), expand=True)
-    value_width = min(20, max(7, len(objective.metric)))
-    table.add_column("job", justify="right", width=4, no_wrap=True)
-    table.add_column("epoch", justify="right", width=5, no_wrap=True)
-    table.add_column(plain(objective.metric), justify="right", width=value_width, no_wrap=True)
-    table.add_column("curve", width=CURVE_WIDTH, no_wrap=True)
-    table.add_column("time", justify="right", width=6, no_wrap=True)
-    table.add_column("hyperparameters", no_wrap=True, overflow="ellipsis", ratio=1)
-    for row in rows:
-        values = [value for _, value in row.curve]
-        table.add_row(
-            Text(str(row.number), style="yellow" if row.phase == "Stopping" else "cyan"),
-            str(row.epochs),
-            format_number(values[-1] if values else None),
-            draw_sparkline(values, CURVE_WIDTH),
-            format_seconds(row.elapsed),
-            Text(format_hyperparameters(row.hyperparameters)),
-        )
-    return table
+    def _write(self, text: str) -> None:
+        self._console.file.write(text)
+        self._console.file.flush()
 
 
 def describe_event(state: TuningState, event: AnyEvent) -> str:

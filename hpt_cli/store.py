@@ -40,11 +40,8 @@ class Journal:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._next_seq = 1 + max(
-            self._scalar("SELECT max(seq) FROM event"),
-            self._scalar("SELECT max(seq) FROM observation"),
-            self._scalar("SELECT max(seq) FROM judgement"),
-        )
+        self._next_seq = 1 + self._find_last()
+        self._read_seq = 0
 
     def __enter__(self) -> Journal:
         return self
@@ -59,6 +56,10 @@ class Journal:
 
     def _scalar(self, query: str) -> int:
         return int(self._connection.execute(query).fetchone()[0] or 0)
+
+    def _find_last(self) -> int:
+        tables = ("event", "observation", "judgement")
+        return max(self._scalar(f"SELECT max(seq) FROM {table}") for table in tables)
 
     def append(self, events: Iterable[AnyEvent]) -> None:
         """Write events, all or none; they are on disk when this returns.
@@ -105,7 +106,7 @@ class Journal:
             (seq, event.at, type(event).__name__, number, body),
         )
 
-    def read(self, until: int | None = None) -> Iterator[AnyEvent]:
+    def read(self, until: int | None = None, after: int = 0) -> Iterator[AnyEvent]:
         """The events in an order that folds to the state, up to and including number `until`.
 
         Observations of one job that nothing else about it came between are read as one event: the
@@ -116,9 +117,11 @@ class Journal:
         """
         last = self._next_seq if until is None else until
         try:
-            waiting = self._read_observations(last)
+            waiting = self._read_observations(after, last)
             rows = self._connection.execute(
-                "SELECT seq, at, type, job, body FROM event WHERE seq <= ? ORDER BY seq", (last,)
+                "SELECT seq, at, type, job, body FROM event WHERE seq > ? AND seq <= ?"
+                " ORDER BY seq",
+                (after, last),
             )
             for seq, at, kind, number, body in rows:
                 if number is not None:
@@ -132,13 +135,23 @@ class Journal:
                 "was it edited, or written by a newer hpt?",
             ) from error
 
-    def _read_observations(self, last: int) -> _Waiting:
+    def _read_observations(self, after: int, last: int) -> _Waiting:
         rows = self._connection.execute(
             "SELECT job, seq, at, attempt, metric, offset, step, value FROM observation"
-            " WHERE seq <= ? ORDER BY job, attempt, metric, offset",
-            (last,),
+            " WHERE seq > ? AND seq <= ? ORDER BY job, attempt, metric, offset",
+            (after, last),
         )
         return _Waiting(rows)
+
+    def read_new(self) -> list[AnyEvent]:
+        """What was written since this was last asked, by whoever writes; at first, everything."""
+        last = self._find_last()
+        if last == self._read_seq:
+            return []
+        with _no_garbage_collection():
+            events = list(self.read(last, after=self._read_seq))
+        self._read_seq = last
+        return events
 
     def read_judgements(self, number: int) -> list[JobJudged]:
         """What the stop rule said of a job, in order; the state does not hold it."""

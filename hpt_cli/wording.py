@@ -83,6 +83,18 @@ def format_seconds(seconds: float | None) -> str:
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
 
 
+def format_clock(seconds: float) -> str:
+    """A duration in five characters or so: `4.2 s`, `12 s`, `3:05`, `2h48`, `3d04`."""
+    if seconds < 60:
+        return format_seconds(seconds)
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02d}"
+    if whole < 86400:
+        return f"{whole // 3600}h{whole % 3600 // 60:02d}"
+    return f"{whole // 86400}d{whole % 86400 // 3600:02d}"
+
+
 def format_time(seconds: float | None) -> str | None:
     """A moment in ISO 8601, UTC."""
     if seconds is None:
@@ -100,18 +112,23 @@ def format_setting(value: Value) -> str:
     return format_number(value) if isinstance(value, (int, float)) else plain(value)
 
 
-def draw_sparkline(values: Sequence[float], width: int) -> str:
-    """A curve as one line of bars; what is not finite is a gap."""
+def draw_sparkline(
+    values: Sequence[float], width: int, scale: tuple[float, float] | None = None
+) -> str:
+    """A curve as a line of bars, from `scale`'s low to its high; what is not finite is a cross."""
     if len(values) > width:
         values = [values[round(i * (len(values) - 1) / (width - 1))] for i in range(width)]
     finite = [value for value in values if math.isfinite(value)]
-    if not finite:
-        return "×" * len(values)
-    low, high = min(finite), max(finite)
-    scale = (len(BARS) - 1) / (high - low) if high > low else 0.0
-    return "".join(
-        BARS[round((value - low) * scale)] if math.isfinite(value) else "×" for value in values
-    )
+    low, high = scale or (min(finite, default=0.0), max(finite, default=0.0))
+    top = len(BARS) - 1
+
+    def draw(value: float) -> str:
+        if not math.isfinite(value):
+            return "×"
+        share = (value - low) / (high - low) if high > low else 0.0
+        return BARS[round(top * min(1.0, max(0.0, share)))]
+
+    return "".join(map(draw, values))
 
 
 def plain(text: str) -> str:

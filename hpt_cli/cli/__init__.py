@@ -29,6 +29,7 @@ from hpt_cli.cli import (
     schema,
     show,
     stop,
+    watch,
 )
 from hpt_cli.cli import import_request as import_
 from hpt_cli.cli import list as list_jobs
@@ -47,6 +48,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "resume": resume.resume,
     "stop": stop.stop,
     "list": list_jobs.list_tuning_jobs,
+    "watch": watch.watch,
     "show": show.show,
     "jobs": jobs.jobs,
     "best": best.best,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -63,11 +64,21 @@ class Summary:
     """The best of this tuning job and its parents, where those had the same data."""
 
 
-def summarize(state: TuningState, now: float, *, at_work: bool) -> Summary:
-    """The summary of a tuning job at a time; `at_work`: whether a tuner holds it."""
+def summarize(
+    state: TuningState, now: float, *, at_work: bool, known: Iterable[Row] = ()
+) -> Summary:
+    """The summary of a tuning job at a time.
+
+    Args:
+        state: what is known.
+        now: seconds since the epoch.
+        at_work: whether a tuner holds it.
+        known: rows of jobs that had ended, from an earlier summary: they are not made again.
+    """
     objective = Objective.of(state.spec)
+    ended = {row.number: row for row in known if row.ended_at is not None}
     rows = tuple(
-        make_row(state, job, objective, now)
+        ended.get(job.number) or make_row(state, job, objective, now)
         for job in state.jobs.values()
         if job.hyperparameters is not None and (job.attempts or state.status == "InProgress")
     )
@@ -179,6 +190,33 @@ def find_best(rows: Iterable[Row], objective: Objective) -> Row | None:
 
     able = [row for row in rows if row.final is not None and math.isfinite(row.final)]
     return min(able, key=order, default=None)
+
+
+def list_improvements(rows: Iterable[Row], objective: Objective) -> list[Row]:
+    """The jobs that were the best when they ended, in that order."""
+    improved: list[Row] = []
+    for row in sorted(rows, key=lambda row: row.ended_at or math.inf):
+        if row.ended_at is None or row.final is None or not math.isfinite(row.final):
+            continue
+        best = improved[-1].final if improved else None
+        if best is None or objective.loss(row.final) < objective.loss(best):
+            improved.append(row)
+    return improved
+
+
+def estimate_saved_seconds(rows: Iterable[Row]) -> float | None:
+    """Training time that early stopping has saved.
+
+    A stopped job would have gone on at its own pace to the epochs that completed ones have in the
+    median. None where nothing was stopped, or nothing completed.
+    """
+    rows = tuple(rows)
+    full = [row.epochs for row in rows if row.status == "Completed" and row.epochs]
+    stopped = [row for row in rows if row.stop_reason == "EarlyStopped" and row.epochs]
+    if not full or not stopped:
+        return None
+    usual = statistics.median(full)
+    return sum(row.elapsed * max(0.0, usual / row.epochs - 1) for row in stopped)
 
 
 def _failure_reason(job: TrainingJob, curve: Curve, objective: Objective) -> str | None:

@@ -11,8 +11,9 @@ from rich.console import Console
 
 from hpt_cli.core import events as ev
 from hpt_cli.core.summary import Summary, summarize
-from hpt_cli.live import describe_event, draw_screen
+from hpt_cli.live import describe_event
 from hpt_cli.reports import REPORTS, load_report
+from hpt_cli.screen import Size, draw_screen
 from hpt_cli.wording import to_json_value
 from tests.core.stories import (
     created,
@@ -66,11 +67,11 @@ def test_any_tuning_job_can_be_shown(name: str, story: str) -> None:
 
 @pytest.mark.parametrize("story", STORIES)
 def test_the_live_screen_fits_its_terminal(story: str) -> None:
-    state = fold_all(*created(SPEC), *STORIES[story])
+    state, summary = fold_all(*created(SPEC), *STORIES[story]), make_summary(story)
     messages = [describe_event(state, each) for each in STORIES[story]][-3:]
     for width, height in ((80, 24), (200, 60), (60, 12)):
         console = Console(file=io.StringIO(), width=width, height=height)
-        console.print(draw_screen(state, messages, 20.0, height))
+        console.print(draw_screen(summary, messages, 20.0, Size(width, height)))
         lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
         assert len(lines) <= height
         assert max(map(len, lines)) <= width

@@ -34,7 +34,11 @@ LAYERS = [
         "hpt_cli.environment",
         "hpt_cli.reports",
     ],
-    ["hpt_cli.tables", "hpt_cli.specwriter"],
+    [
+        "hpt_cli.screen",
+        "hpt_cli.specwriter",
+        "hpt_cli.tables",
+    ],
     ["hpt_cli.runner", "hpt_cli.live"],
     ["hpt_cli.cli"],
 ]

@@ -1,0 +1,74 @@
+"""hpt watch NAME: follow a tuning job from another terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import typer
+
+from hpt_cli.cli.options import Home, Name, Plain
+from hpt_cli.core.events import AnyEvent
+from hpt_cli.core.state import TuningState, fold
+from hpt_cli.core.summary import summarize
+from hpt_cli.errors import ExitCode, HptError
+from hpt_cli.jobdir import JobDir, find_home, find_job_dir
+from hpt_cli.reports.show import describe_jobs
+from hpt_cli.store import Journal, open_journal
+
+WATCH_SECONDS = 0.5
+
+
+def watch(name: Name, home: Home = None, plain: Plain = False) -> None:
+    """Follow a tuning job that another terminal runs; Ctrl-C ends only the watching.
+
+    Exits with 0 when it is Completed, and with 1 when it is Failed or Stopped.
+    """
+    jobdir = find_job_dir(find_home(home), name)
+    with open_journal(jobdir.journal) as journal:
+        state = _follow(jobdir, journal, plain=plain)
+    _tell_end(jobdir, state)
+
+
+def _follow(jobdir: JobDir, journal: Journal, *, plain: bool) -> TuningState:
+    """Show the tuning job until its tuner leaves; its last state."""
+    from rich.console import Console
+
+    from hpt_cli.cli.tuning import choose_view
+
+    state, _ = _catch_up(TuningState(), journal)
+    if not _is_at_work(jobdir, state):
+        return state
+    summary = summarize(state, time.time(), at_work=True)
+    print(f"watching {jobdir.name}: {describe_jobs(summary)}", file=sys.stderr)
+    with choose_view(Console(stderr=True), plain=plain, quiet=False) as view:
+        view.show(state, [], time.time())
+        while _is_at_work(jobdir, state):
+            time.sleep(WATCH_SECONDS)
+            state, events = _catch_up(state, journal)
+            view.show(state, events, time.time())
+        # What the tuner wrote last, it wrote before it left.
+        state, events = _catch_up(state, journal)
+        view.show(state, events, time.time())
+    return state
+
+
+def _catch_up(state: TuningState, journal: Journal) -> tuple[TuningState, list[AnyEvent]]:
+    events = journal.read_new()
+    for event in events:
+        state = fold(state, event)
+    return state, events
+
+
+def _is_at_work(jobdir: JobDir, state: TuningState) -> bool:
+    return state.status in ("InProgress", "Stopping") and jobdir.find_holder() is not None
+
+
+def _tell_end(jobdir: JobDir, state: TuningState) -> None:
+    if state.status in ("InProgress", "Stopping"):
+        raise HptError.of(
+            "no-tuner", f"no tuner is at work on {jobdir.name}", f"hpt resume {jobdir.name}"
+        )
+    print(f"{jobdir.name} is {state.status}: {state.reason}", file=sys.stderr)
+    if state.status != "Completed":
+        raise typer.Exit(ExitCode.FAILED)

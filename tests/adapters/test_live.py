@@ -1,0 +1,55 @@
+"""The live screen as bytes for a terminal, and the plain lines for everything else."""
+
+from __future__ import annotations
+
+import io
+import re
+
+from rich.console import Console
+
+from hpt_cli.core import events as ev
+from hpt_cli.live import BEGIN_UPDATE, ENTER, LEAVE, LiveView, PlainView
+from tests.core.stories import created, fold_all, launched, make_spec, observed, run, suggested
+
+EVENTS: list[ev.AnyEvent] = [
+    *created(make_spec(max_jobs=9)),
+    *run(1, 3.0, 2.0, 1.0),
+    *suggested(2),
+    *launched(2),
+    observed(2, 4.0, 1.5),
+]
+
+
+def read_frames(text: str) -> list[list[str]]:
+    """The lines of each frame, without what drives the terminal."""
+    frames = text.removeprefix(ENTER).removesuffix(LEAVE).split(BEGIN_UPDATE)[1:]
+    return [re.sub(r"\x1b\[[?\d;]*[A-Za-z]", "", frame).split("\r\n") for frame in frames]
+
+
+def test_every_frame_fits_the_terminal_of_its_moment() -> None:
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=True, width=100, height=30)
+    state = fold_all(*EVENTS)
+    with LiveView(console) as view:
+        view.show(state, EVENTS, 20.0)
+        console.size = (60, 12)  # type: ignore[assignment]
+        view.show(state, [], 20.1)
+        view.show(state, [], 21.0)
+    assert file.getvalue().startswith(ENTER)
+    assert file.getvalue().endswith(LEAVE)
+    first, second = read_frames(file.getvalue())
+    for frame, width, height in ((first, 100, 30), (second, 60, 12)):
+        assert len(frame) <= height
+        assert max(map(len, frame)) < width
+        assert any("best loss = 1 by story-0001" in line for line in frame)
+    (row,) = (line.split() for line in first if line.strip().startswith("2  "))
+    assert row[:4] == ["2", "2/3", "1.5", "-0.5"]
+
+
+def test_plain_lines_are_a_line_for_each_thing_that_happens() -> None:
+    file = io.StringIO()
+    PlainView(file).show(fold_all(*EVENTS), EVENTS, 20.0)
+    lines = file.getvalue().splitlines()
+    assert lines[0] == "[  20 s] tuning story"
+    assert lines[2].endswith("story-0001 Completed after 3 epochs, 1.0 s: loss = 1 ★ best so far")
+    assert "\x1b" not in file.getvalue()
