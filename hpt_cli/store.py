@@ -18,12 +18,14 @@ from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
+from typing import cast
 
 from hpt_cli.core.events import (
     AnyEvent,
     JobEvent,
     JobJudged,
     ObservationsRead,
+    TuningJobCreated,
     from_fields,
     to_fields,
 )
@@ -152,6 +154,10 @@ class Journal:
             events = list(self.read(last, after=self._read_seq))
         self._read_seq = last
         return events
+
+    def creation(self) -> TuningJobCreated:
+        """The first event: what was asked for."""
+        return cast(TuningJobCreated, next(self.read(until=1)))
 
     def read_judgements(self, number: int) -> list[JobJudged]:
         """What the stop rule said of a job, in order; the state does not hold it."""

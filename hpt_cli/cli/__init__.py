@@ -11,57 +11,60 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable
+from importlib import import_module
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from hpt_cli import __version__
-from hpt_cli.cli import (
-    best,
-    compare,
-    explain,
-    importance,
-    jobs,
-    logs,
-    replay,
-    resume,
-    run,
-    schema,
-    show,
-    stop,
-    watch,
-)
-from hpt_cli.cli import import_request as import_
-from hpt_cli.cli import list as list_jobs
 from hpt_cli.errors import ExitCode, HptError
+
+COMMANDS = {
+    "run": "run:run",
+    "resume": "resume:resume",
+    "stop": "stop:stop",
+    "list": "list:list_tuning_jobs",
+    "watch": "watch:watch",
+    "show": "show:show",
+    "jobs": "jobs:jobs",
+    "best": "best:best",
+    "logs": "logs:logs",
+    "compare": "compare:compare",
+    "explain": "explain:explain",
+    "importance": "importance:importance",
+    "replay": "replay:replay",
+    "schema": "schema:schema",
+    "import": "import_request:import_request",
+}
+"""Each command's module and function; imported on use, so that none waits for the others."""
+
+
+class _Commands(TyperGroup):
+    """The commands of the table, made when they are asked for."""
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(**fields)
+        self.commands: Any = dict.fromkeys(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, function = COMMANDS[cmd_name].partition(":")
+        alone = typer.Typer(add_completion=False)
+        alone.command(cmd_name)(getattr(import_module(f"{__name__}.{module}"), function))
+        return typer.main.get_command(alone)
+
 
 app = typer.Typer(
     name="hpt",
+    cls=_Commands,
     help="Automatic model tuning with early stopping, for any training command.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-COMMANDS: dict[str, Callable[..., None]] = {
-    "run": run.run,
-    "resume": resume.resume,
-    "stop": stop.stop,
-    "list": list_jobs.list_tuning_jobs,
-    "watch": watch.watch,
-    "show": show.show,
-    "jobs": jobs.jobs,
-    "best": best.best,
-    "logs": logs.logs,
-    "compare": compare.compare,
-    "explain": explain.explain,
-    "importance": importance.importance,
-    "replay": replay.replay,
-    "schema": schema.schema,
-    "import": import_.import_request,
-}
-for _name, _command in COMMANDS.items():
-    app.command(_name)(_command)
 
 
 def _show_version(wanted: bool) -> None:

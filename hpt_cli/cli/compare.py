@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-from hpt_cli.cli.options import Home, Json
+from hpt_cli.cli.options import Home, Json, Names
 from hpt_cli.cli.reading import open_summary, print_report
 
 
 def compare(
-    names: Annotated[
-        list[str], typer.Argument(help="Tuning jobs; the others are held against the first.")
-    ],
+    names: Names,
     home: Home = None,
     json: Json = False,
 ) -> None:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
 
-import typer
-
-from hpt_cli.cli.options import Home, Json, Name
+from hpt_cli.cli.options import Home, Job, Json, Name
 from hpt_cli.cli.reading import print_json
 from hpt_cli.core.names import parse_job
 from hpt_cli.core.summary import summarize
@@ -18,9 +15,7 @@ from hpt_cli.store import open_journal
 
 def explain(
     name: Name,
-    job: Annotated[
-        str, typer.Argument(help="The training job: 7, or NAME-0007.", show_default=False)
-    ],
+    job: Job,
     json: Json = False,
     home: Home = None,
 ) -> None:

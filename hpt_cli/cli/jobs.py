@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from hpt_cli.cli.completion import complete_column
 from hpt_cli.cli.options import Home, Json, Name
 from hpt_cli.cli.reading import open_summary, print_report
-from hpt_cli.core.summary import Row, Summary
 from hpt_cli.errors import HptError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
+    from hpt_cli.core.summary import Row, Summary
     from hpt_cli.reports.columns import ResultColumn
 
 STATUSES = ("InProgress", "Stopping", "Completed", "Failed", "Stopped")
@@ -31,6 +32,7 @@ def jobs(
         typer.Option(
             "--sort",
             metavar="COLUMN",
+            autocompletion=complete_column,
             help="By a column: number, objective (the best first), epochs, time, start, a"
             " hyperparameter, ...",
         ),
@@ -49,7 +51,12 @@ def jobs(
         ),
     ] = None,
     status: Annotated[
-        list[str] | None, typer.Option("--status", help="Only jobs of this status (repeatable).")
+        list[str] | None,
+        typer.Option(
+            "--status",
+            help="Only jobs of this status (repeatable).",
+            autocompletion=lambda: list(STATUSES),
+        ),
     ] = None,
     columns: Annotated[
         str | None,

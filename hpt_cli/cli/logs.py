@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from hpt_cli.cli.options import Home, Name
+from hpt_cli.cli.options import Home, Job, Name
 from hpt_cli.cli.reading import read_state
 from hpt_cli.core.metrics import clean
 from hpt_cli.core.names import parse_job
@@ -21,7 +21,7 @@ FOLLOW_SECONDS = 0.2
 
 def logs(
     name: Name,
-    job: Annotated[str, typer.Argument(help="The training job: 7, or NAME-0007.")],
+    job: Job,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on until the training job has ended.")
     ] = False,

@@ -7,6 +7,8 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from hpt_cli.cli.completion import complete_job, complete_name
+
 Home: TypeAlias = Annotated[
     Path | None,
     typer.Option(
@@ -20,6 +22,29 @@ Name: TypeAlias = Annotated[
     typer.Argument(
         help="The tuning job's name, or the beginning of it; @last is the newest.",
         show_default=False,
+        autocompletion=complete_name,
+    ),
+]
+Names: TypeAlias = Annotated[
+    list[str],
+    typer.Argument(
+        help="Tuning jobs, each by its name, the beginning of it, or @last.",
+        show_default=False,
+        autocompletion=complete_name,
+    ),
+]
+Job: TypeAlias = Annotated[
+    str,
+    typer.Argument(
+        help="The training job: 7, or NAME-0007.", show_default=False, autocompletion=complete_job
+    ),
+]
+Jobs: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="Training jobs: 7, or NAME-0007; all where none is named.",
+        show_default=False,
+        autocompletion=complete_job,
     ),
 ]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]

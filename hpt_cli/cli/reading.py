@@ -7,12 +7,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hpt_cli.core.state import TuningState
-from hpt_cli.core.summary import Summary, summarize
 from hpt_cli.jobdir import JobDir, find_home, find_job_dir
-from hpt_cli.store import open_journal
+
+if TYPE_CHECKING:
+    from hpt_cli.core.state import TuningState
+    from hpt_cli.core.summary import Summary
 
 
 def open_summary(home: Path | None, name: str) -> Summary:
@@ -26,12 +27,16 @@ def open_summary(home: Path | None, name: str) -> Summary:
 
 def read_state(jobdir: JobDir) -> TuningState:
     """The state of a tuning job."""
+    from hpt_cli.store import open_journal
+
     with open_journal(jobdir.journal) as journal:
         return journal.state()
 
 
 def read_summary(jobdir: JobDir) -> Summary:
     """The summary of a tuning job; one that was left by its tuner says so."""
+    from hpt_cli.core.summary import summarize
+
     state = read_state(jobdir)
     at_work = jobdir.find_holder() is not None
     summary = summarize(state, time.time(), at_work=at_work)

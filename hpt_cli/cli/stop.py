@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from hpt_cli.cli.completion import complete_job
 from hpt_cli.cli.options import Home, Name
 from hpt_cli.cli.reading import read_state
 from hpt_cli.core.names import parse_job
@@ -21,7 +22,10 @@ ANSWER_SECONDS = 30.0
 def stop(
     name: Name,
     jobs: Annotated[
-        list[str] | None, typer.Argument(help="Training jobs (7, or NAME-0007) to stop instead.")
+        list[str] | None,
+        typer.Argument(
+            help="Training jobs (7, or NAME-0007) to stop instead.", autocompletion=complete_job
+        ),
     ] = None,
     home: Home = None,
 ) -> None:

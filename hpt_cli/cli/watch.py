@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import typer
 
 from hpt_cli.cli.options import Home, Name, Plain
-from hpt_cli.core.events import AnyEvent
-from hpt_cli.core.state import TuningState, fold
-from hpt_cli.core.summary import summarize
 from hpt_cli.errors import ExitCode, HptError
 from hpt_cli.jobdir import JobDir, find_home, find_job_dir
-from hpt_cli.reports.show import describe_jobs
-from hpt_cli.store import Journal, open_journal
+
+if TYPE_CHECKING:
+    from hpt_cli.core.events import AnyEvent
+    from hpt_cli.core.state import TuningState
+    from hpt_cli.store import Journal
 
 WATCH_SECONDS = 0.5
 
@@ -24,6 +25,8 @@ def watch(name: Name, home: Home = None, plain: Plain = False) -> None:
 
     Exits with 0 when it is Completed, and with 1 when it is Failed or Stopped.
     """
+    from hpt_cli.store import open_journal
+
     jobdir = find_job_dir(find_home(home), name)
     with open_journal(jobdir.journal) as journal:
         state = _follow(jobdir, journal, plain=plain)
@@ -35,6 +38,9 @@ def _follow(jobdir: JobDir, journal: Journal, *, plain: bool) -> TuningState:
     from rich.console import Console
 
     from hpt_cli.cli.tuning import choose_view
+    from hpt_cli.core.state import TuningState
+    from hpt_cli.core.summary import summarize
+    from hpt_cli.reports.show import describe_jobs
 
     state, _ = _catch_up(TuningState(), journal)
     if not _is_at_work(jobdir, state):
@@ -54,6 +60,8 @@ def _follow(jobdir: JobDir, journal: Journal, *, plain: bool) -> TuningState:
 
 
 def _catch_up(state: TuningState, journal: Journal) -> tuple[TuningState, list[AnyEvent]]:
+    from hpt_cli.core.state import fold
+
     events = journal.read_new()
     for event in events:
         state = fold(state, event)

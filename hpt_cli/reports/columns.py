@@ -14,6 +14,9 @@ from hpt_cli.core.summary import Row, Summary
 from hpt_cli.errors import Problem, UsageError, did_you_mean
 from hpt_cli.wording import format_column, format_seconds, format_time, plain
 
+USUAL = ("number", "objective", "epochs", "time", "status", "reason")
+"""The columns of every tuning job's table, around its hyperparameters."""
+
 
 @dataclass(frozen=True)
 class ResultColumn:
@@ -77,10 +80,10 @@ def default_columns(summary: Summary) -> list[ResultColumn]:
     """The columns that a table has when none are asked for."""
     columns = list_columns(summary)
     names = dict.fromkeys(name for row in summary.rows for name in row.hyperparameters)
-    wanted = ["number", *names, "objective", "epochs", "time", "status"]
-    if any(row.stop_reason or row.failure_reason for row in summary.rows):
-        wanted.append("reason")
-    return [columns[name] for name in dict.fromkeys(wanted)]
+    first, *others = USUAL
+    if not any(row.stop_reason or row.failure_reason for row in summary.rows):
+        others.remove("reason")
+    return [columns[name] for name in dict.fromkeys([first, *names, *others])]
 
 
 def name_columns(summary: Summary) -> dict[str, ResultColumn]:

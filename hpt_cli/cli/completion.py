@@ -1,0 +1,81 @@
+"""What the shell offers when a user presses Tab: names, training jobs, metrics, columns.
+
+Answers come from file names where they can, and never fail: a broken tuning job offers nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import typer
+
+from hpt_cli.core.names import parse_job
+from hpt_cli.errors import HptError
+from hpt_cli.jobdir import LAST, JobDir, find_home, find_job_dir, list_job_dirs
+
+
+def complete_name(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The tuning jobs of the home, the newest first; those named already are left out."""
+    found = sorted(list_job_dirs(find_home(ctx.params.get("home"))), key=_age)
+    given = ctx.params.get("names") or ()
+    names = [each.name for each in found if each.name not in given]
+    return _begin([*names, *([LAST] if names else [])], incomplete)
+
+
+def _age(jobdir: JobDir) -> float:
+    return -jobdir.created_at
+
+
+def complete_job(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The numbers of the training jobs that were started."""
+    jobdir = _find(ctx)
+    if jobdir is None:
+        return []
+    names = sorted(path.name for path in (jobdir.path / "jobs").glob("[0-9]*"))
+    return _begin([str(parse_job(name)) for name in names], incomplete)
+
+
+def complete_metric(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The metrics that the spec defines."""
+    return _begin(_list_metrics(_read_spec(ctx)), incomplete)
+
+
+def complete_column(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The columns of the results table; after a comma, one more of them."""
+    from hpt_cli.reports.columns import USUAL
+
+    before, comma, last = incomplete.rpartition(",")
+    spec = _read_spec(ctx)
+    names = dict.fromkeys([*spec.get("hyperparameter_ranges", ()), *USUAL, *_list_metrics(spec)])
+    return [f"{before}{comma}{name}" for name in _begin(names, last)]
+
+
+def _begin(names: Iterable[str], incomplete: str) -> list[str]:
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def _find(ctx: typer.Context) -> JobDir | None:
+    """The tuning job on the command line; an option without its value hides it among the rest."""
+    name = ctx.params.get("name") or next(iter(ctx.args), "")
+    try:
+        return find_job_dir(find_home(ctx.params.get("home")), name)
+    except HptError:
+        return None
+
+
+def _read_spec(ctx: typer.Context) -> dict[str, Any]:
+    from hpt_cli.store import open_journal
+
+    jobdir = _find(ctx)
+    if jobdir is None:
+        return {}
+    try:
+        with open_journal(jobdir.journal) as journal:
+            return journal.creation().spec
+    except HptError:
+        return {}
+
+
+def _list_metrics(spec: dict[str, Any]) -> list[str]:
+    return [each["name"] for each in spec.get("metric_definitions", ())]
