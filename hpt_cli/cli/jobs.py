@@ -63,6 +63,7 @@ def jobs(
         typer.Option(
             "--columns",
             metavar="A,B,...",
+            autocompletion=complete_column,
             help="These columns, in this order; +A adds to the usual.",
         ),
     ] = None,
