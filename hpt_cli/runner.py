@@ -46,8 +46,7 @@ from hpt_cli.core.metrics import nearest_lines
 from hpt_cli.core.spec import TuningSpec
 from hpt_cli.core.state import TrainingJob, TuningState, fold
 from hpt_cli.core.stop_rules import Verdict
-from hpt_cli.core.strategies import load_strategy
-from hpt_cli.core.tuner import Command, End, Keep, Kill, Launch, Plan, Stop, ask, decide, give_point
+from hpt_cli.core.tuner import Command, End, Keep, Kill, Launch, Plan, Stop, choose, decide
 from hpt_cli.environment import make_order
 from hpt_cli.executors import Executor, Exited, Lost, Outcome, Running
 from hpt_cli.jobdir import JobDir
@@ -360,7 +359,7 @@ class Runner:
 
     def _suggest(self, number: int, known: TuningState) -> None:
         """Choose hyperparameters in a thread, from what was known when the job was planned."""
-        work = asyncio.to_thread(_choose, self._spec, known, number)
+        work = asyncio.to_thread(choose, self._spec, known, number)
         self._suggestion = asyncio.create_task(self._time_answer(number, work))
         self._suggestion.add_done_callback(lambda _: self._wake.set())
 
@@ -444,10 +443,3 @@ class Runner:
         )
         self._record([event])
         self._follow(self._state.jobs[job.number])
-
-
-def _choose(spec: TuningSpec, known: TuningState, number: int) -> Hyperparameters | None:
-    given = give_point(spec, known, number)
-    if given is not None:
-        return given
-    return load_strategy(spec.strategy).suggest(ask(spec, known, number))

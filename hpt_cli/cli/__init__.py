@@ -21,6 +21,7 @@ from hpt_cli import __version__
 from hpt_cli.errors import ExitCode, HptError
 
 COMMANDS = {
+    "check": "check:check",
     "run": "run:run",
     "resume": "resume:resume",
     "stop": "stop:stop",

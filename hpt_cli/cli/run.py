@@ -43,7 +43,7 @@ def run(
     overrides = [*(set_ or []), *([f"name={name}"] if name else [])]
     asked = read_spec(spec, overrides)
     check_working_directory(asked, Path.cwd())
-    inherited = _inherit(asked, find_home(home))
+    inherited = inherit_parents(asked, find_home(home))
     jobdir = make_job_dir(find_home(home), asked.name)
     with jobdir.hold_lock():
         _create(jobdir, asked, spec, inherited)
@@ -51,7 +51,7 @@ def run(
     raise typer.Exit(code)
 
 
-def _inherit(spec: TuningSpec, home: Path) -> list[WarmStarted]:
+def inherit_parents(spec: TuningSpec, home: Path) -> list[WarmStarted]:
     """What the parents of a warm start bring; every misfit is reported."""
     from hpt_cli.core.warm_start import Candidate, find_misfits, inherit
 

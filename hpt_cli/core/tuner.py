@@ -18,7 +18,7 @@ from hpt_cli.core.ranges import select_active
 from hpt_cli.core.spec import EarlyStopping, TuningSpec
 from hpt_cli.core.state import TrainingJob, TuningState
 from hpt_cli.core.stop_rules import LossCurve, Verdict, load_stop_rule
-from hpt_cli.core.strategies import Question, Trial
+from hpt_cli.core.strategies import Question, Trial, load_strategy
 from hpt_cli.core.summary import final_objective, training_seconds
 
 IDLE_SHARE = 0.01
@@ -221,6 +221,14 @@ def known_jobs(spec: TuningSpec, state: TuningState) -> list[TrainingJob]:
 def inherits_results(spec: TuningSpec) -> bool:
     """Whether the results of parents count as results of this tuning job."""
     return spec.warm_start is not None and spec.warm_start.type == "IdenticalDataAndAlgorithm"
+
+
+def choose(spec: TuningSpec, state: TuningState, number: int) -> Hyperparameters | None:
+    """The hyperparameters of job `number`; None when there is no untried point left."""
+    given = give_point(spec, state, number)
+    if given is not None:
+        return given
+    return load_strategy(spec.strategy).suggest(ask(spec, state, number))
 
 
 def give_point(spec: TuningSpec, state: TuningState, number: int) -> Hyperparameters | None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
+
+import psutil
 
 from hpt_cli.specfile import read_spec
 from tests.acceptance.conftest import Terminal
@@ -34,3 +39,66 @@ def test_a_script_written_for_sagemaker_finds_its_variables(terminal: Terminal) 
     for words in ("'SM_CHANNELS': '[\"train\"]'", "'SM_CURRENT_HOST': 'algo-1'", "SM_NUM_CPUS"):
         assert words in log
     assert json.dumps({"x": x}) in log
+
+
+def test_check_explains_a_spec(terminal: Terminal) -> None:
+    spec = terminal.write_spec(max_jobs=10, max_runtime_seconds=60)
+    shown = terminal.json("check", spec)
+    assert shown["hyperparameter_ranges"]["x"]["scaling"] == "Logarithmic"
+    assert shown["ends_with"][:2] == ["max_jobs: 10", "max_runtime_seconds: 60"]
+    assert shown["environment"]["HPT_TRAINING_JOB"] == "t-0001"
+    assert shown["warnings"] == []
+    assert not (terminal.directory / ".hpt").exists()
+    text = terminal.hpt("check", spec)
+    assert "Logarithmic (Auto: bounds 100 times apart)" in text
+    # The first commands are those that will run.
+    terminal.hpt("run", spec, "--set", "max_jobs=3", "--set", "max_parallel_jobs=1")
+    jobs = terminal.json("jobs", "t")
+    assert [job["hyperparameters"] for job in jobs] == [
+        each["hyperparameters"] for each in shown["first_training_jobs"]
+    ]
+
+
+def test_check_warns_of_what_is_probably_not_meant(terminal: Terminal) -> None:
+    spec = terminal.write_spec(command="pyhton nowhere.py {y}", static_hyperparameters={"y": 1})
+    slugs = [
+        each["slug"] for each in terminal.json("check", spec, "--set", "max_jobs=1")["warnings"]
+    ]
+    assert slugs == [
+        *("doubt-jobs", "doubt-placeholder", "doubt-parallel", "doubt-program", "doubt-file"),
+    ]
+
+
+def test_check_tries_a_job_and_estimates_the_time(terminal: Terminal) -> None:
+    spec = terminal.write_spec(options="--epochs 3", max_jobs=10)
+    tried = terminal.json("check", spec, "--try")["try"]
+    assert (tried["exit_code"], len(tried["values"])) == (0, 3)
+    assert tried["estimated_tuning_seconds"] >= 5 * tried["seconds"] * 0.99
+    assert not (terminal.directory / ".hpt").exists()
+
+
+def test_check_cuts_a_long_job_off_and_reckons_by_its_epochs(terminal: Terminal) -> None:
+    tag = f"cut-off-{os.getpid()}"
+    spec = terminal.write_spec(tag, options="--seconds 0.2 --mode children", max_jobs=1)
+    text = Path(terminal.directory / spec).read_text() + "static_hyperparameters: {epochs: 50}\n"
+    Path(terminal.directory / spec).write_text(text.replace("{x}", "{x} --epochs {epochs}"))
+    tried = terminal.json("check", spec, "--try", "--seconds", "3")["try"]
+    assert tried["exit_code"] is None
+    assert 9 < tried["estimated_job_seconds"] < 40
+    assert not any(f"/{tag}/" in mark for mark in iterate_marks())
+
+
+def iterate_marks() -> Iterator[str]:
+    """The directories of training jobs that any process belongs to."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.status() != psutil.STATUS_ZOMBIE:
+                yield process.environ().get("HPT_JOB_DIR", "")
+
+
+def test_check_says_what_would_read_a_job_that_prints_no_objective(terminal: Terminal) -> None:
+    spec = terminal.write_spec(metric_definitions=[{"name": "loss", "regex": "Loss: ({num})"}])
+    out = terminal.hpt("check", spec, "--try", code=1)
+    assert "it printed no value of loss" in out
+    assert "epoch=4 loss=" in out
+    assert "{name: 'loss', regex: " in out

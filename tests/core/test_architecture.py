@@ -25,6 +25,7 @@ LAYERS = [
     ["hpt_cli.core.strategies", "hpt_cli.core.summary"],
     ["hpt_cli.core.completion", "hpt_cli.core.warm_start", "hpt_cli.core.sagemaker"],
     ["hpt_cli.core.tuner", "hpt_cli.core.importance"],
+    ["hpt_cli.core.preview"],
     ["hpt_cli.jobdir", "hpt_cli.wording", "hpt_cli.executors", "hpt_cli.replay"],
     [
         "hpt_cli.store",
@@ -39,7 +40,7 @@ LAYERS = [
         "hpt_cli.specwriter",
         "hpt_cli.tables",
     ],
-    ["hpt_cli.runner", "hpt_cli.live"],
+    ["hpt_cli.runner", "hpt_cli.live", "hpt_cli.tryout"],
     ["hpt_cli.cli"],
 ]
 """From the ground up. A module belongs to the longest name that it begins with, and may import from

@@ -1,0 +1,170 @@
+"""hpt check SPEC: the whole spec explained, before anything runs."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hpt_cli.cli.options import Home, Json
+from hpt_cli.cli.reading import print_json
+from hpt_cli.cli.run import inherit_parents
+from hpt_cli.errors import ExitCode, Problem
+from hpt_cli.jobdir import JobDir, find_home
+
+if TYPE_CHECKING:
+    from hpt_cli.core.hyperparameters import Hyperparameters
+    from hpt_cli.core.spec import TuningSpec
+    from hpt_cli.executors import Order
+    from hpt_cli.reports.check import Checkup, TriedJob
+
+SAMPLES = 3
+SCRIPTS = (".py", ".sh", ".R", ".jl", ".lua", ".pl")
+
+
+def check(
+    spec: Annotated[Path, typer.Argument(help="The YAML file that says what to tune.")],
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change a field of the spec (repeatable).", metavar="F=VALUE"),
+    ] = None,
+    try_: Annotated[
+        bool, typer.Option("--try", help="Run one training job for a look, and estimate the time.")
+    ] = False,
+    seconds: Annotated[
+        float, typer.Option("--seconds", min=1, help="With --try: stop it after so long.")
+    ] = 60.0,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Explain a spec: ranges, first commands, environment, files, what ends it.
+
+    Nothing is run but with --try, and nothing is kept.
+    """
+    from hpt_cli.cli.tuning import check_working_directory
+    from hpt_cli.reports.check import render, to_json
+    from hpt_cli.specfile import read_spec
+
+    asked = read_spec(spec, set_ or [])
+    check_working_directory(asked, Path.cwd())
+    checkup = examine(asked, find_home(home), seconds if try_ else None)
+    if json:
+        print_json(to_json(checkup))
+    else:
+        from rich.console import Console
+
+        Console().print(render(checkup))
+    tried = checkup.tried
+    if tried is not None and (tried.exit_code or not tried.values):
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def examine(spec: TuningSpec, home: Path, seconds: float | None) -> Checkup:
+    """Look at a spec from all sides; with `seconds`, also at one training job that runs so long."""
+    from hpt_cli.core.preview import find_doubts, list_first_points
+    from hpt_cli.core.state import TuningState, fold
+    from hpt_cli.reports.check import Checkup
+    from hpt_cli.runner import describe_creation
+
+    state = fold(TuningState(), describe_creation(spec, Path.cwd()))
+    for warm in inherit_parents(spec, home):
+        state = fold(state, warm)
+    points = list_first_points(spec, state, SAMPLES)
+    jobdir = JobDir(home / spec.name)
+    orders = [_make_order(spec, jobdir, number, point) for number, point in enumerate(points, 1)]
+    return Checkup(
+        spec=spec,
+        points=tuple(points),
+        commands=tuple(_write_command(spec, order) for order in orders),
+        environment={
+            name: value
+            for name, value in orders[0].environment.items()
+            if os.environ.get(name) != value
+        },
+        directory=f"{jobdir.path}/",
+        output=f"{jobdir.attempt(1, 1).log}: what the first one prints",
+        doubts=(*find_doubts(spec), *_find_missing_files(orders[0]), *_find_namesake(jobdir)),
+        tried=None if seconds is None else try_first_job(spec, points[0], seconds),
+    )
+
+
+def _make_order(spec: TuningSpec, jobdir: JobDir, number: int, point: Hyperparameters) -> Order:
+    from hpt_cli.environment import make_order
+
+    return make_order(spec, jobdir, os.environ, str(Path.cwd()), number, 1, point)
+
+
+def _write_command(spec: TuningSpec, order: Order) -> str:
+    return order.argv[-1] if spec.shell else shlex.join(order.argv)
+
+
+def _find_missing_files(order: Order) -> Iterator[Problem]:
+    """A program that is not found, and scripts that are not there."""
+    program = order.argv[0]
+    path = order.environment.get("PATH")
+    local = order.working_directory / program
+    if shutil.which(program, path=path) is None and not (
+        os.sep in program and os.access(local, os.X_OK)
+    ):
+        yield Problem("doubt-program", f"there is no program '{program}' on the PATH")
+    for word in order.argv[1:]:
+        if word.endswith(SCRIPTS) and not (order.working_directory / word).exists():
+            yield Problem("doubt-file", f"there is no file {word} in {order.working_directory}")
+
+
+def _find_namesake(jobdir: JobDir) -> Iterator[Problem]:
+    if jobdir.journal.exists():
+        message = f"a tuning job named '{jobdir.name}' exists already in {jobdir.path.parent}"
+        yield Problem("doubt-name", message, "hpt run will want another: --name NEW")
+
+
+def try_first_job(spec: TuningSpec, point: Hyperparameters, seconds: float) -> TriedJob:
+    """Run one training job for a look, in a directory that is thrown away."""
+    from hpt_cli.core.metrics import nearest_lines
+    from hpt_cli.core.preview import estimate_time
+    from hpt_cli.core.proposals import propose_definitions
+    from hpt_cli.executors import load_executor
+    from hpt_cli.reports.check import TriedJob
+    from hpt_cli.tryout import try_job
+
+    metric = spec.objective_metric_name
+    with tempfile.TemporaryDirectory(prefix="hpt-try-") as temporary:
+        jobdir = JobDir(Path(temporary) / spec.name)
+        jobdir.make_training_job(1)
+        order = _make_order(spec, jobdir, 1, point)
+        with show_progress(seconds) as show:
+            tryout = try_job(load_executor("local"), order, spec.regexes, seconds, show)
+    times, values = tryout.list_times(metric), tuple(tryout.list_values(metric))
+    lines = list(tryout.lines)
+    return TriedJob(
+        exit_code=tryout.exit_code,
+        seconds=tryout.seconds,
+        values=values,
+        last_lines=tryout.lines,
+        nearest=() if values else tuple(nearest_lines(lines, metric)),
+        proposals=() if values else propose_definitions(lines),
+        estimate=estimate_time(spec, tryout.seconds, times, ended=not tryout.was_cut_off),
+    )
+
+
+@contextmanager
+def show_progress(limit: float) -> Iterator[Callable[[float, int], None]]:
+    """A line on a terminal that says how long a tried job has run."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    with console.status("starting") as status:
+
+        def show(seconds: float, values: int) -> None:
+            status.update(
+                f"trying one training job: {seconds:.0f} of {limit:.0f} s, {values} values"
+            )
+
+        yield show

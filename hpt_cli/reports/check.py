@@ -1,0 +1,260 @@
+"""A spec explained: what would be searched, run, read and written, and what ends it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from hpt_cli.core.hyperparameters import Hyperparameters, Value
+from hpt_cli.core.preview import Estimate, explain_scaling, list_criteria, list_values
+from hpt_cli.core.proposals import Proposal
+from hpt_cli.core.ranges import CategoricalRange, ParameterRange, count_points
+from hpt_cli.core.spec import TuningSpec
+from hpt_cli.core.state import describe_exit
+from hpt_cli.errors import Problem
+from hpt_cli.wording import (
+    count,
+    draw_sparkline,
+    format_number,
+    format_seconds,
+    format_setting,
+    plain,
+)
+
+SPARKLINE_WIDTH = 24
+MAX_LINES = 5
+
+
+@dataclass(frozen=True)
+class TriedJob:
+    """How one training job went that was run for a look. `exit_code` is None if it was cut off."""
+
+    exit_code: int | None
+    seconds: float
+    values: tuple[float, ...]
+    last_lines: tuple[str, ...]
+    nearest: tuple[str, ...]
+    proposals: tuple[Proposal, ...]
+    estimate: Estimate
+
+
+@dataclass(frozen=True)
+class Checkup:
+    """Everything that can be said of a spec before it runs."""
+
+    spec: TuningSpec
+    points: tuple[Hyperparameters, ...]
+    commands: tuple[str, ...]
+    environment: Mapping[str, str]
+    """What is set for the first training job, beside what it inherits."""
+    directory: str
+    output: str
+    doubts: tuple[Problem, ...]
+    tried: TriedJob | None = None
+
+
+def render(checkup: Checkup) -> RenderableType:
+    """All of it, a section each."""
+    spec = checkup.spec
+    sections: list[tuple[str, RenderableType]] = [
+        ("objective", Text(plain(f"{spec.objective_type} {spec.objective_metric_name}"))),
+        ("ranges", _render_ranges(spec)),
+        (f"first {count(len(checkup.commands), 'training job')}", _list_lines(checkup.commands)),
+        ("environment", _render_environment(checkup)),
+        ("files", _list_lines([checkup.directory, checkup.output])),
+        ("ends with the first of", _list_lines(list_criteria(spec))),
+        ("early stopping", Text(_describe_stopping(spec))),
+    ]
+    blocks: list[RenderableType] = [Text(plain(spec.name), style="bold")]
+    for heading, body in sections:
+        blocks += [Text(), Text(heading, style="bold"), _indent(body)]
+    if checkup.tried is not None:
+        blocks += [Text(), *_render_tried(spec, checkup.tried)]
+    for doubt in checkup.doubts:
+        hint = f"\n    {doubt.hint}" if doubt.hint else ""
+        words = f"\nwarning[{doubt.slug}]: {plain(doubt.message)}{hint}"
+        blocks.append(Text(words, style="yellow"))
+    return Group(*blocks)
+
+
+def _indent(body: RenderableType) -> RenderableType:
+    return Padding(body, (0, 0, 0, 2), expand=False)
+
+
+def _list_lines(lines: Sequence[str]) -> RenderableType:
+    return Text("\n".join(map(plain, lines)), overflow="fold")
+
+
+def _render_ranges(spec: TuningSpec) -> RenderableType:
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, each in spec.hyperparameter_ranges.items():
+        scaling = explain_scaling(each)
+        table.add_row(
+            Text(plain(name)), Text(_describe_bounds(each)), Text(scaling + _describe_when(each))
+        )
+        if each.size is None or not isinstance(each, CategoricalRange):
+            values = " ".join(map(format_setting, list_values(each)))
+            table.add_row("", "", Text(values, style="dim"))
+    for name, value in spec.static_hyperparameters.items():
+        table.add_row(Text(plain(name)), Text("static"), Text(format_setting(value)))
+    points = count_points(spec.hyperparameter_ranges)
+    size = count(points, "point") if points is not None else "a continuum"
+    table.add_row("", "", Text(f"{size} to search, by {spec.strategy}", style="dim"))
+    return table
+
+
+def _describe_bounds(each: ParameterRange) -> str:
+    if isinstance(each, CategoricalRange):
+        return " ".join(map(format_setting, each.values))
+    step = f" by {each.step:g}" if each.step not in (None, 1) else ""
+    kind = "" if each.type == "Continuous" else "whole "
+    return f"{kind}{each.min_value:g} to {each.max_value:g}{step}"
+
+
+def _describe_when(each: ParameterRange) -> str:
+    conditions = [
+        f"{name} is {' or '.join(map(format_setting, values))}"
+        for name, values in each.when.items()
+    ]
+    return f"  only when {' and '.join(conditions)}" if conditions else ""
+
+
+def _render_environment(checkup: Checkup) -> RenderableType:
+    """What a script may want to know; of what is there for SageMaker's scripts, the names."""
+    own = checkup.spec.environment
+    lines = [
+        f"{name}={value}"
+        for name, value in sorted(checkup.environment.items())
+        if name in own or not name.startswith("SM_")
+    ]
+    names = [name for name in sorted(checkup.environment) if name.startswith("SM_")]
+    rest = f"as at SageMaker: {' '.join(name for name in names if name not in own)}"
+    return Group(
+        Text("\n".join(map(plain, lines)), no_wrap=True, overflow="ellipsis"),
+        Text(plain(rest), style="dim"),
+    )
+
+
+def _describe_stopping(spec: TuningSpec) -> str:
+    rule = spec.stop_rule
+    if rule is None:
+        return "Off: every training job runs to its end"
+    parameters = ", ".join(f"{name} {value:g}" for name, value in rule.parameters.items())
+    return f"by the rule {rule.rule}" + (f" ({parameters})" if parameters else "")
+
+
+def _render_tried(spec: TuningSpec, tried: TriedJob) -> list[RenderableType]:
+    lines = [Text("one training job, tried", style="bold"), Text(f"  {_describe_end(tried)}")]
+    name = plain(spec.objective_metric_name)
+    if tried.values:
+        curve = draw_sparkline(tried.values, SPARKLINE_WIDTH)
+        latest = format_number(tried.values[-1])
+        words = f"  {count(len(tried.values), 'value')} of {name}: {curve} {latest}"
+        lines.append(Text(words, style="green"))
+        lines.append(Text(f"  {describe_estimate(spec, tried.estimate)}"))
+        return list(lines)
+    lines.append(Text(f"  it printed no value of {name}", style="red"))
+    lines += _quote("the lines that come nearest:", tried.nearest)
+    if not tried.nearest:
+        lines += _quote("its last lines:", tried.last_lines[-MAX_LINES:])
+    if tried.proposals:
+        lines.append(Text("  metric definitions that would find something:"))
+        lines += [
+            Text(f"    - {describe_definition(each.definition)}") for each in tried.proposals[:3]
+        ]
+    return list(lines)
+
+
+def _quote(heading: str, lines: Sequence[str]) -> list[Text]:
+    if not lines:
+        return []
+    return [
+        Text(f"  {heading}", style="dim"),
+        *(
+            Text(f"  │ {plain(line)}", style="dim", no_wrap=True, overflow="ellipsis")
+            for line in lines
+        ),
+    ]
+
+
+def _describe_end(tried: TriedJob) -> str:
+    took = format_seconds(tried.seconds)
+    if tried.exit_code is None:
+        return f"stopped after {took}, still running"
+    if tried.exit_code == 0:
+        return f"ended by itself after {took}"
+    return f"failed after {took}: {describe_exit(tried.exit_code)}"
+
+
+def describe_estimate(spec: TuningSpec, estimate: Estimate) -> str:
+    """How long the tuning job may take, in a sentence."""
+    bound = "at least " if estimate.is_at_least else "about "
+    jobs = count(spec.job_limit, "training job")
+    parallel = f", {spec.max_parallel_jobs} at once" if spec.max_parallel_jobs > 1 else ""
+    less = "; less with early stopping" if spec.stop_rule else ""
+    return (
+        f"a training job takes {bound}{format_seconds(estimate.job_seconds)}; "
+        f"{jobs}{parallel}: {bound}{format_seconds(estimate.tuning_seconds)}{less}"
+    )
+
+
+def describe_definition(definition: Mapping[str, str]) -> str:
+    """A metric definition as a line of YAML."""
+    quoted = (
+        f"{key}: '{value.replace(chr(39), chr(39) * 2)}'" for key, value in definition.items()
+    )
+    return "{" + ", ".join(quoted) + "}"
+
+
+def to_json(checkup: Checkup) -> Any:
+    """The same as JSON-able values."""
+    spec, tried = checkup.spec, checkup.tried
+    points = count_points(spec.hyperparameter_ranges)
+    return {
+        "name": spec.name,
+        "spec": spec.model_dump(mode="json"),
+        "hyperparameter_ranges": {
+            name: _range_to_json(each) for name, each in spec.hyperparameter_ranges.items()
+        },
+        "points": points,
+        "first_training_jobs": [
+            {"hyperparameters": point, "command": command}
+            for point, command in zip(checkup.points, checkup.commands, strict=True)
+        ],
+        "environment": dict(checkup.environment),
+        "directory": checkup.directory,
+        "ends_with": list_criteria(spec),
+        "warnings": [
+            {"slug": each.slug, "message": each.message, "hint": each.hint or None}
+            for each in checkup.doubts
+        ],
+        "try": None if tried is None else _tried_to_json(tried),
+    }
+
+
+def _range_to_json(each: ParameterRange) -> dict[str, Any]:
+    values: list[Value] = list_values(each)
+    scaling = None if isinstance(each, CategoricalRange) else each.scaling
+    return {"scaling": scaling, "size": each.size, "values": values, "when": dict(each.when)}
+
+
+def _tried_to_json(tried: TriedJob) -> dict[str, Any]:
+    return {
+        "exit_code": tried.exit_code,
+        "seconds": round(tried.seconds, 3),
+        "values": list(tried.values),
+        "nearest_lines": list(tried.nearest),
+        "proposed_metric_definitions": [dict(each.definition) for each in tried.proposals],
+        "estimated_job_seconds": round(tried.estimate.job_seconds, 3),
+        "estimated_tuning_seconds": round(tried.estimate.tuning_seconds, 3),
+        "estimate_is_at_least": tried.estimate.is_at_least,
+    }
