@@ -18,6 +18,7 @@ from hpt_cli.core.spec import TuningSpec
 from hpt_cli.executors import Order
 from hpt_cli.jobdir import JobDir
 
+TERMINAL = "xterm-256color"
 HOST = "algo-1"
 """What SageMaker calls the first of the hosts, which here is the only one."""
 
@@ -43,6 +44,7 @@ def make_order(
     environment = {
         **base,
         "PYTHONUNBUFFERED": "1",
+        **(_terminal_variables(base) if spec.pty else {}),
         **_sagemaker_variables(hyperparameters, {**base, **spec.environment}),
         "SM_MODEL_DIR": str(jobdir.model(number).resolve()),
         "SM_OUTPUT_DIR": str(jobdir.output(number).resolve()),
@@ -61,7 +63,14 @@ def make_order(
         environment=environment,
         working_directory=Path(directory, spec.working_directory),
         directory=attempt_dir,
+        pty=spec.pty,
     )
+
+
+def _terminal_variables(base: Mapping[str, str]) -> dict[str, str]:
+    """What a pseudo-terminal can do, where the tuner's own terminal says nothing better."""
+    known = base.get("TERM", "dumb")
+    return {"TERM": TERMINAL if known == "dumb" else known}
 
 
 def _sagemaker_variables(

@@ -134,6 +134,9 @@ class TuningSpec(BaseModel):
     would, but run without one; or a list of arguments."""
     shell: bool = False
     """Run the command through /bin/sh; values are quoted for it."""
+    pty: bool = False
+    """Run the command on a pseudo-terminal, for programs that hold back what they print without
+    one."""
     working_directory: str = "."
     """Where the command runs; relative to where `hpt run` was typed."""
     environment: dict[str, Text] = {}

@@ -25,6 +25,8 @@ class Order:
     working_directory: Path
     directory: Path
     """The attempt's own directory; `output.log` in it takes stdout and stderr."""
+    pty: bool = False
+    """Whether the command finds a terminal where it prints."""
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,14 @@ It is started as a program, in a session of its own, and outlives the tuner. Sig
 group reach the command; the launcher itself stays until the command is gone, so that its exit code
 is known. Only the quickest of imports, as there is one launcher for every attempt:
 
-    python -I -S launcher.py DIRECTORY WORKING_DIRECTORY COMMAND [ARGUMENT...]
+    python -I -S launcher.py [--pty] DIRECTORY WORKING_DIRECTORY COMMAND [ARGUMENT...]
 
 Files in DIRECTORY: `launcher` ("pid identity", made once: a second launcher gives way),
 `output.log`, and `exit` ("exit_code ended_at", written under another name and renamed).
+
+The command writes to the log itself. With --pty it writes to a pseudo-terminal, which the launcher
+copies to the log. That is nobody's controlling terminal: signals come as they do without it, and
+nothing is hung up on.
 """
 
 import os
@@ -19,6 +23,10 @@ CANNOT_RUN = 127
 CLAIM = "launcher"
 EXIT = "exit"
 LOG = "output.log"
+PTY = "--pty"
+ROWS, COLUMNS = 50, 200
+"""Wide enough that a progress bar cuts no metric off."""
+CHUNK_BYTES = 1 << 16
 
 
 def read_boot_id() -> str:
@@ -73,15 +81,15 @@ def claim(directory: str) -> bool:
     return True
 
 
-def run(log: int, working_directory: str, argv: list[str]) -> int:
-    """Run the command to its end; its exit code, negative for a signal."""
+def start(output: int, working_directory: str, argv: list[str]) -> int:
+    """Start the command, with its output to a descriptor; its pid."""
     pid = os.fork()
     if pid == 0:
         try:
             # Python ignores SIGPIPE, and what is ignored stays so in the command.
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-            os.dup2(log, 1)
-            os.dup2(log, 2)
+            os.dup2(output, 1)
+            os.dup2(output, 2)
             os.chdir(working_directory)
             os.execvp(argv[0], argv)
         except OSError as error:
@@ -89,20 +97,83 @@ def run(log: int, working_directory: str, argv: list[str]) -> int:
             os.write(2, f"hpt: cannot run {what}: {error.strerror}\n".encode())
         finally:
             os._exit(CANNOT_RUN)
-    _, status = os.waitpid(pid, 0)
-    return os.waitstatus_to_exitcode(status)
+    return pid
 
 
-def main(directory: str, working_directory: str, argv: list[str]) -> None:
+def open_terminal() -> tuple[int, int]:
+    """A pseudo-terminal that passes output on as it is: its two ends, ours and the command's."""
+    import termios
+
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (ROWS, COLUMNS))
+    attributes = termios.tcgetattr(theirs)
+    attributes[1] &= ~termios.OPOST  # no CR before every LF
+    termios.tcsetattr(theirs, termios.TCSANOW, attributes)
+    return ours, theirs
+
+
+def copy(terminal: int, log: int) -> bool:
+    """Copy what is there, or wait for it; False when nobody can write to the terminal any more."""
+    try:
+        data = os.read(terminal, CHUNK_BYTES)
+    except OSError:
+        return False
+    is_open = bool(data)
+    try:
+        while data:
+            data = data[os.write(log, data) :]
+    except OSError:
+        pass  # no room on the disk: the command goes on
+    return is_open
+
+
+def relay(pid: int, terminal: int, log: int, alarm: int) -> int:
+    """Copy a command's output until it has ended and all of it is in the log; its exit status."""
+    import select
+
+    while True:
+        ready = select.select([terminal, alarm], [], [])[0]
+        if terminal in ready and not copy(terminal, log):
+            return os.waitpid(pid, 0)[1]
+        if alarm in ready:
+            os.read(alarm, CHUNK_BYTES)
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                while select.select([terminal], [], [], 0)[0] and copy(terminal, log):
+                    pass
+                return status
+
+
+def main(directory: str, working_directory: str, argv: list[str], *, pty: bool) -> None:
     """Claim the directory, run the command there, and write down how it ended."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
     if not claim(directory):
         return
     log = os.open(f"{directory}/{LOG}", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    code = run(log, working_directory, argv)
+    if not pty:
+        finish(directory, os.waitpid(start(log, working_directory, argv), 0)[1])
+        return
+    alarm, bell = os.pipe()
+    os.set_blocking(bell, False)
+    signal.set_wakeup_fd(bell)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    terminal, theirs = open_terminal()
+    pid = start(theirs, working_directory, argv)
+    os.close(theirs)
+    finish(directory, relay(pid, terminal, log, alarm))
+    while copy(terminal, log):  # what the command left behind may go on printing
+        pass
+
+
+def finish(directory: str, status: int) -> None:
+    """Write down how the command ended: its exit code, negative for a signal, and when."""
+    code = os.waitstatus_to_exitcode(status)
     write_whole(f"{directory}/{EXIT}", f"{code} {time.time()!r}")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], sys.argv[3:])
+    words = sys.argv[1:]
+    on_terminal = words[0] == PTY
+    words = words[1:] if on_terminal else words
+    main(words[0], words[1], words[2:], pty=on_terminal)

@@ -37,6 +37,7 @@ class LocalExecutor:
             sys.executable,
             [
                 *(sys.executable, "-I", "-S", launcher.__file__),
+                *([launcher.PTY] if order.pty else []),
                 *(str(order.directory), str(order.working_directory)),
                 *order.argv,
             ],

@@ -102,3 +102,34 @@ def test_check_says_what_would_read_a_job_that_prints_no_objective(terminal: Ter
     assert "it printed no value of loss" in out
     assert "epoch=4 loss=" in out
     assert "{name: 'loss', regex: " in out
+
+
+def test_jobs_on_a_terminal_live_through_a_crash_of_the_tuner(terminal: Terminal) -> None:
+    # Without a terminal, and without PYTHONUNBUFFERED, all would come at the end.
+    spec = terminal.write_spec(
+        pty=True,
+        environment={"PYTHONUNBUFFERED": ""},
+        options="--seconds 0.3 --epochs 20",
+        max_jobs=1,
+    )
+    tuner = terminal.start("run", spec)
+    terminal.wait_for_log("t", 1, "epoch=3 ")
+    tuner.kill()
+    tuner.wait()
+    terminal.wait_for_log("t", 1, "epoch=5 ")
+    terminal.hpt("resume", "t")
+    (job,) = terminal.json("jobs", "t")
+    assert (job["attempts"], job["epochs"]) == (1, 20)
+
+
+def test_a_stopped_job_on_a_terminal_leaves_nothing_behind(terminal: Terminal) -> None:
+    spec = terminal.write_spec(
+        pty=True, options="--mode children --epochs 200", max_jobs=1, stop_grace_seconds=1
+    )
+    tuner = terminal.start("run", spec)
+    terminal.wait_for_log("t", 1, "epoch=2 ")
+    terminal.hpt("stop", "t")
+    tuner.wait(timeout=30)
+    assert terminal.find_processes() == []
+    (job,) = terminal.json("jobs", "t")
+    assert job["stop_reason"] == "StoppedByUser"

@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -32,8 +33,8 @@ def executor(request: pytest.FixtureRequest) -> Executor:
     return load_executor(request.param)
 
 
-@pytest.fixture
-def order(tmp_path: Path) -> Iterator[Callable[..., Order]]:
+@pytest.fixture(params=["file", "pty"])
+def order(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Order]]:
     """Makes orders for Python code, and leaves no process behind."""
     directory = tmp_path / "a1"
 
@@ -43,6 +44,7 @@ def order(tmp_path: Path) -> Iterator[Callable[..., Order]]:
             environment={**os.environ, "HPT_ATTEMPT_DIR": str(directory), **environment},
             working_directory=tmp_path,
             directory=directory,
+            pty=request.param == "pty",
         )
 
     yield make
@@ -101,9 +103,7 @@ def test_a_command_that_is_not_there_says_so(
     executor: Executor, order: Callable[..., Order]
 ) -> None:
     asked = order("")
-    missing = Order(
-        ["/no/such/program"], asked.environment, asked.working_directory, asked.directory
-    )
+    missing = replace(asked, argv=["/no/such/program"])
     outcome = wait_for_end(executor, executor.launch(missing))
     assert isinstance(outcome, Exited)
     assert outcome.exit_code == 127
@@ -236,3 +236,28 @@ def test_a_working_directory_that_went_away_is_said(
     assert isinstance(outcome, Exited)
     assert outcome.exit_code == 127
     assert "/no/such/place" in (asked.directory / "output.log").read_text()
+
+
+def test_a_command_on_a_terminal_finds_one(executor: Executor, order: Callable[..., Order]) -> None:
+    code = (
+        "import os, sys; print(sys.stdout.isatty(), sys.stderr.isatty(), sys.stdin.isatty(),"
+        " *os.get_terminal_size()); print('x' * 300_000 + 'end')"
+    )
+    asked = replace(order(code), pty=True)
+    wait_for_end(executor, executor.launch(asked))
+    assert (asked.directory / "output.log").read_bytes() == (
+        b"True True False 200 50\n" + b"x" * 300_000 + b"end\n"
+    )
+
+
+def test_output_of_what_a_command_on_a_terminal_leaves_behind_is_kept(
+    executor: Executor, order: Callable[..., Order]
+) -> None:
+    late = "import time; time.sleep(1); print('late', flush=True)"
+    code = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {late!r}]); print(1)"
+    asked = replace(order(code), pty=True)
+    begun = time.monotonic()
+    outcome = wait_for_end(executor, executor.launch(asked))
+    assert isinstance(outcome, Exited)
+    assert time.monotonic() - begun < 1, "the end of the command was not seen"
+    wait_for_output(asked, "late")
