@@ -157,7 +157,9 @@ def _row(state: TuningState, number: int, now: float) -> Row:
 def _describe_end(state: TuningState, number: int, now: float) -> str:
     row = _row(state, number, now)
     if row.phase == "Interrupted":
-        return f"{row.name} interrupted; it will run again"
+        latest = state.jobs[number].attempt
+        why = f"failed ({latest.failure})" if latest and latest.failure else "interrupted"
+        return plain(f"{row.name} {why}; it will run again")
     if row.failure_reason:
         last = f" | {row.tail[-1]}" if row.tail else ""
         return plain(f"{row.name} {row.status}: {row.failure_reason}{last}")

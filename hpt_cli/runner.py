@@ -18,7 +18,7 @@ import signal
 import socket
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -41,10 +41,12 @@ from hpt_cli.core.events import (
     TuningJobEnded,
     TuningJobStopRequested,
 )
+from hpt_cli.core.failures import is_worth_retrying, judge_match
 from hpt_cli.core.hyperparameters import Hyperparameters
+from hpt_cli.core.log_rules import LogMatch, LogWatch
 from hpt_cli.core.metrics import nearest_lines
 from hpt_cli.core.spec import TuningSpec
-from hpt_cli.core.state import TrainingJob, TuningState, fold
+from hpt_cli.core.state import TrainingJob, TuningState, describe_exit, fold
 from hpt_cli.core.stop_rules import Verdict
 from hpt_cli.core.tuner import Command, End, Keep, Kill, Launch, Plan, Stop, choose, decide
 from hpt_cli.environment import make_order
@@ -86,6 +88,9 @@ class _Attempt:
     job: int
     number: int
     tail: LogTail
+    size: int = 0
+    heard_at: float = field(default_factory=time.monotonic)
+    """When its log last grew, on a clock that stands still while the machine sleeps."""
     killed_at: float = 0.0
     sweep: asyncio.Task[list[str]] | None = None
     outcome: Outcome | None = None
@@ -133,8 +138,11 @@ class Runner:
         self._write()
         self._take_over()
         while True:
-            self._record([*self._collect(), *self._answer_requests()])
-            commands = decide(self._spec, self._state, self._clock(), self._observed)
+            self._collect()
+            self._answer_requests()
+            commands = decide(
+                self._spec, self._state, self._clock(), self._observed, self._find_silent()
+            )
             self._observed = set()
             for command in commands:
                 self._act(command)
@@ -167,17 +175,22 @@ class Runner:
         self._unwritten = []
         self._written_at = time.monotonic()
 
-    def _collect(self) -> list[AnyEvent]:
-        """What logs, attempts and the strategy have to tell since the last time."""
+    def _collect(self) -> None:
+        """Record what logs, attempts and the strategy have to tell since the last time."""
         events: list[AnyEvent] = []
         if self._suggestion is not None and self._suggestion.done():
             events.append(self._suggestion.result())
             self._suggestion = None
         for attempt, outcome in self._poll():
             events += self._read_log(attempt, final=not isinstance(outcome, Running))
+            matches = attempt.tail.take_matches()
+            if matches:
+                self._record(events)
+                events = []
+                self._answer_matches(attempt, matches)
             if not isinstance(outcome, Running):
                 events += self._finish(attempt, outcome)
-        return events
+        self._record(events)
 
     def _poll(self) -> list[tuple[_Attempt, Outcome]]:
         live = [each for each in self._attempts.values() if each.outcome is None]
@@ -200,10 +213,11 @@ class Runner:
         observations = tuple(
             each for each in attempt.tail.read(final=final) if each.offset > latest.last_offset
         )
+        if attempt.tail.size != attempt.size:
+            attempt.size, attempt.heard_at = attempt.tail.size, time.monotonic()
         if not observations:
             return []
-        objective = self._spec.objective_metric_name
-        if any(each.metric == objective for each in observations):
+        if any(each.metric == self._spec.objective_metric_name for each in observations):
             self._observed.add(attempt.job)
         return [
             ObservationsRead(
@@ -213,6 +227,25 @@ class Runner:
                 observations=observations,
             )
         ]
+
+    def _answer_matches(self, attempt: _Attempt, matches: list[LogMatch]) -> None:
+        """Do what the log rules ask for; a job that is stopping already goes on stopping."""
+        for match in matches:
+            job = self._state.jobs[attempt.job]
+            text = f"attempt {attempt.number} printed {match}"
+            reason = judge_match(self._spec, job, match.action)
+            if reason is None and text not in job.notes:
+                self._record([JobNoted(at=self._clock(), number=job.number, text=text)])
+            if reason is not None and job.phase in ("Starting", "Training"):
+                self._act(Stop(job.number, reason, explanation=str(match)))
+
+    def _find_silent(self) -> list[int]:
+        """The jobs that have printed nothing for longer than they may."""
+        limit = self._spec.max_silence_seconds
+        if limit is None:
+            return []
+        now = time.monotonic()
+        return [each.job for each in self._attempts.values() if now - each.heard_at >= limit]
 
     def _finish(self, attempt: _Attempt, outcome: Outcome) -> list[AnyEvent]:
         """The end of an attempt; the slot is free only when nothing of it is left.
@@ -243,13 +276,18 @@ class Runner:
     def _ending(self, attempt: _Attempt, outcome: Outcome) -> AnyEvent:
         log = self._jobdir.attempt(attempt.job, attempt.number).log
         if isinstance(outcome, Exited):
+            code = outcome.exit_code
+            tail = read_tail(log) if code else self._find_nearest(attempt, log)
+            words = [*tail, describe_exit(code)]
             return JobExited(
                 at=self._clock(),
                 number=attempt.job,
                 attempt=attempt.number,
-                exit_code=outcome.exit_code,
+                exit_code=code,
                 ended_at=outcome.ended_at,
-                tail=read_tail(log) if outcome.exit_code else self._find_nearest(attempt, log),
+                tail=tail,
+                retry=code != 0
+                and is_worth_retrying(self._spec, self._state.jobs[attempt.job], words),
             )
         assert isinstance(outcome, Lost)
         return JobLost(
@@ -267,23 +305,21 @@ class Runner:
             return ()
         return tuple(nearest_lines(read_lines(log), objective))
 
-    def _answer_requests(self) -> list[AnyEvent]:
+    def _answer_requests(self) -> None:
         """Signals, and what other terminals ask for."""
-        events: list[AnyEvent] = []
         now = self._clock()
         if len(self._signals) > self._handled_signals:
             self._handled_signals = len(self._signals)
-            events.append(TuningJobStopRequested(at=now, reason="Interrupted"))
+            self._record([TuningJobStopRequested(at=now, reason="Interrupted")])
         for request in self._jobdir.take_requests():
             numbers = request.get("stop_jobs")
             if numbers is None:
-                events.append(TuningJobStopRequested(at=now, reason="StoppedByUser"))
+                self._record([TuningJobStopRequested(at=now, reason="StoppedByUser")])
                 continue
             for number in numbers:
                 job = self._state.jobs.get(number)
                 if job is not None and not job.has_ended and job.phase != "Planned":
                     self._act(Stop(number, "StoppedByUser"))
-        return events
 
     def _listen(self) -> None:
         loop = asyncio.get_running_loop()
@@ -320,14 +356,14 @@ class Runner:
                 self._launch(self._state.jobs[number])
             case Keep(number, verdict):
                 self._record([self._judgement(number, verdict)])
-            case Stop(number, reason, verdict):
+            case Stop(number, reason, verdict, explanation):
                 if verdict is not None:
                     self._record([self._judgement(number, verdict)])
                 event = JobStopRequested(
                     at=now,
                     number=number,
                     reason=reason,
-                    explanation=verdict.reason if verdict else "",
+                    explanation=verdict.reason if verdict else explanation,
                     evidence=dict(verdict.evidence) if verdict else {},
                 )
                 self._record([event])
@@ -412,7 +448,8 @@ class Runner:
         latest = job.attempt
         assert latest is not None
         log = self._jobdir.attempt(job.number, latest.number).log
-        tail = LogTail(log, self._spec.regexes)
+        watch = LogWatch([(rule.pattern, rule.action) for rule in self._spec.log_rules])
+        tail = LogTail(log, self._spec.regexes, watch)
         self._attempts[job.number] = _Attempt(job.number, latest.number, tail)
 
     # After another tuner

@@ -18,7 +18,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from hpt_cli.core.conflicts import Location, find_conflicts
 from hpt_cli.core.ranges import CategoricalRange, ContinuousRange, IntegerRange
-from hpt_cli.core.spec import MetricDefinition, TuningSpec
+from hpt_cli.core.spec import LogRule, MetricDefinition, Retry, TuningSpec, WarmStart
 from hpt_cli.errors import Place, Problem, UsageError, did_you_mean
 
 MAX_NODES = 100_000
@@ -31,6 +31,12 @@ _RANGES: dict[str, type[BaseModel]] = {
     "Continuous": ContinuousRange,
     "Integer": IntegerRange,
     "Categorical": CategoricalRange,
+}
+_PARTS: dict[str, type[BaseModel]] = {
+    "metric_definitions": MetricDefinition,
+    "warm_start": WarmStart,
+    "retry": Retry,
+    "log_rules": LogRule,
 }
 _MESSAGES = {
     "int_parsing": "a whole number is needed, not {input!r}",
@@ -47,6 +53,7 @@ _MESSAGES = {
     "model_attributes_type": "a mapping (name: value) is needed, not {input!r}",
     "tuple_type": "a list is needed, not {input!r}",
     "missing": "the field is missing",
+    "less_than_equal": "must be at most {le:g}, and is {input}",
     "greater_than_equal": "must be at least {ge:g}, and is {input}",
     "greater_than": "must be more than {gt:g}, and is {input}",
     "too_short": "must have at least {min_length}",
@@ -280,4 +287,4 @@ def _allowed_fields(location: Location, values: dict[str, Any]) -> list[str]:
     if location[0] == "hyperparameter_ranges":
         kind = values["hyperparameter_ranges"][location[1]].get("type")
         return list(_RANGES[kind].model_fields)
-    return list(MetricDefinition.model_fields)
+    return list(_PARTS[str(location[0])].model_fields)

@@ -16,14 +16,14 @@ from typing import Any
 from pydantic import BaseModel
 
 from hpt_cli.core.ranges import CategoricalRange, ContinuousRange, IntegerRange
-from hpt_cli.core.spec import EarlyStopping, MetricDefinition, TuningSpec, WarmStart
+from hpt_cli.core.spec import EarlyStopping, LogRule, MetricDefinition, Retry, TuningSpec, WarmStart
 from hpt_cli.core.stop_rules import STOP_RULES
 
 DIALECT = "http://json-schema.org/draft-07/schema#"
 """What the YAML language server and check-jsonschema both understand."""
 
 MODELS: tuple[type[BaseModel], ...] = (
-    *(TuningSpec, MetricDefinition, EarlyStopping, WarmStart),
+    *(TuningSpec, MetricDefinition, EarlyStopping, WarmStart, Retry, LogRule),
     *(ContinuousRange, IntegerRange, CategoricalRange),
 )
 _AS_TEXT = {
@@ -46,8 +46,8 @@ def make_schema() -> dict[str, Any]:
             _describe(model, described)
     definitions["EarlyStopping"]["properties"]["rule"]["enum"] = list(STOP_RULES)
     for each in definitions.values():
-        if "when" in each["properties"]:
-            values = each["properties"]["when"]["additionalProperties"]
+        values = each["properties"].get("when", {}).get("additionalProperties")
+        if values is not None:
             values |= {"type": ["array", *values["items"]["type"]]}
     fields = _rewrite(_rewrite({**schema, "definitions": definitions}, _tidy), _relax)
     return {"$schema": DIALECT, "title": "hpt spec", **fields}

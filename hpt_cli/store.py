@@ -33,7 +33,8 @@ from hpt_cli.core.metrics import Observation
 from hpt_cli.core.state import TuningState, fold
 from hpt_cli.errors import HptError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""1: the first. 2: an exit may say that another attempt follows. Older ones read as they are."""
 BUSY_SECONDS = 60.0
 
 
@@ -286,6 +287,9 @@ def open_journal(path: Path, *, write: bool = False) -> Journal:
                 f" {SCHEMA_VERSION})",
                 "upgrade hpt; the file is untouched",
             )
+        if write and version < SCHEMA_VERSION:
+            # What this hpt adds, an older one would not understand.
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         return Journal(connection)
     except BaseException as error:
         connection.close()

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 
+from hpt_cli.core.log_rules import LogMatch, LogWatch
 from hpt_cli.core.metrics import MetricReader, Observation, clean, split_lines
 from hpt_cli.core.patterns import Pattern
 
@@ -22,11 +23,25 @@ class LogTail:
     steps right, and observations that are known already are told by their offsets.
     """
 
-    def __init__(self, path: Path, patterns: Mapping[str, Pattern]) -> None:
+    def __init__(
+        self, path: Path, patterns: Mapping[str, Pattern], watch: LogWatch | None = None
+    ) -> None:
         self._path = path
         self._reader = MetricReader(patterns)
+        self._watch = watch or LogWatch(())
+        self._matches: list[LogMatch] = []
         self._offset = 0
         self._rest = b""
+
+    @property
+    def size(self) -> int:
+        """How many bytes have been read."""
+        return self._offset
+
+    def take_matches(self) -> list[LogMatch]:
+        """What the log rules found since the last time."""
+        matches, self._matches = self._matches, []
+        return matches
 
     def read(self, *, final: bool = False) -> tuple[Observation, ...]:
         """The observations that are new in the log.
@@ -46,6 +61,7 @@ class LogTail:
         lines, end = split_lines(data, begin, final=final)
         self._offset += len(chunk)
         self._rest = data[end - begin :]
+        self._matches += self._watch.read(lines)
         return self._reader.read(lines)
 
     def _read_chunk(self) -> bytes:

@@ -45,6 +45,9 @@ def find_completion(spec: TuningSpec, state: TuningState, now: float) -> Complet
         return Completion("Stopped", reason, stop_running=True)
     jobs = state.jobs.values()
     failed = [job for job in jobs if job.phase == "Failed"]
+    if spec.fail_fast and failed:
+        why = f"fail_fast: training job {failed[0].number} failed"
+        return Completion("Failed", why, stop_running=True)
     # Jobs that were stopped because of this very reason do not speak against it.
     spoken = [job for job in jobs if job.has_ended and job.stop_reason != "TuningJobFinished"]
     if len(failed) >= FIRST_FAILURES and len(failed) == len(spoken):

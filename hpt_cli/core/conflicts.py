@@ -53,6 +53,7 @@ def find_conflicts(raw: Mapping[str, Any]) -> list[Conflict]:
         *_find_condition_conflicts(raw),
         *_find_strategy_conflicts(raw),
         *_find_initial_conflicts(raw),
+        *_find_log_rule_conflicts(raw),
     ]
 
 
@@ -279,6 +280,18 @@ def _find_initial_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
                 yield Conflict(
                     where, "initial-outside", f"{value!r} is outside the range of '{name}'"
                 )
+
+
+def _find_log_rule_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
+    rules = raw.get("log_rules")
+    for index, rule in enumerate(rules if isinstance(rules, Sequence) else []):
+        if isinstance(rule, Mapping) and rule.get("action") == "retry" and not raw.get("retry"):
+            yield Conflict(
+                ("log_rules", index, "action"),
+                "retry-missing",
+                "a rule that retries needs to know how often",
+                "add retry: {max_attempts: 3}",
+            )
 
 
 def _contains(each: ParameterRange, value: Any) -> bool:

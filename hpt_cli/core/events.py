@@ -14,9 +14,18 @@ from hpt_cli.core.hyperparameters import Hyperparameters
 from hpt_cli.core.metrics import Observation
 
 StopReason = Literal[
-    "EarlyStopped", "MaxRuntimeExceeded", "StoppedByUser", "TuningJobFinished", "Interrupted"
+    "EarlyStopped",
+    "MaxRuntimeExceeded",
+    "Hung",
+    "LogRule",
+    "StoppedByUser",
+    "TuningJobFinished",
+    "Interrupted",
+    "Retry",
+    "Failed",
 ]
-"""Why a training job is asked to stop. Interrupted ones run again; the others are Stopped."""
+"""Why a training job is asked to stop. After Interrupted and Retry it runs again, and what is asked
+to stop as Failed is Failed; the others are Stopped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,12 +151,16 @@ class JobStopRequested(JobEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobExited(JobEvent):
-    """An attempt ended: with an exit code (negative: a signal), and its last lines of output."""
+    """An attempt ended: with an exit code (negative: a signal), and its last lines of output.
+
+    `retry`: it failed, and another attempt follows.
+    """
 
     attempt: int
     exit_code: int
     ended_at: float
     tail: tuple[str, ...] = ()
+    retry: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ from pydantic_core import PydanticCustomError
 from hpt_cli.core import command as commands
 from hpt_cli.core import patterns, stop_rules
 from hpt_cli.core.conflicts import find_conflicts, find_epochs
+from hpt_cli.core.log_rules import Action, compile_pattern
 from hpt_cli.core.names import find_name_fault
 from hpt_cli.core.objective import Objective
 from hpt_cli.core.ranges import Category, Number, ParameterRange, Whole, count_grid
@@ -30,6 +31,8 @@ from hpt_cli.core.ranges import Category, Number, ParameterRange, Whole, count_g
 MAX_REGEX_LENGTH = 500
 
 MAX_PARENTS = 5
+
+MAX_ATTEMPTS = 100
 
 ObjectiveType = Literal["Maximize", "Minimize"]
 StrategyName = Literal["Bayesian", "Random", "Grid", "Hyperband"]
@@ -50,6 +53,14 @@ def _check_regex(pattern: str) -> str:
         patterns.compile_regex(pattern)
     except ValueError as error:
         raise PydanticCustomError("regex", "{why}", {"why": str(error)}) from None
+    return pattern
+
+
+def _check_pattern(pattern: str) -> str:
+    try:
+        compile_pattern(pattern)
+    except ValueError as error:
+        raise PydanticCustomError("pattern", "{why}", {"why": str(error)}) from None
     return pattern
 
 
@@ -75,6 +86,9 @@ Text = Annotated[
 TuningJobName = Annotated[Text, AfterValidator(_check_name)]
 Seconds = Annotated[Number, Field(gt=0)]
 Count = Annotated[Whole, Field(ge=1)]
+Pattern = Annotated[
+    Text, StringConstraints(max_length=MAX_REGEX_LENGTH), AfterValidator(_check_pattern)
+]
 
 
 class MetricDefinition(BaseModel):
@@ -117,6 +131,31 @@ class WarmStart(BaseModel):
     to look first (TransferLearning)."""
     parents: Annotated[tuple[Text, ...], Field(min_length=1, max_length=MAX_PARENTS)]
     """1 to 5 tuning jobs, by name or by directory."""
+
+
+class Retry(BaseModel):
+    """Whether a training job that failed is tried again, with the same hyperparameters."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_attempts: Annotated[Whole, Field(ge=2, le=MAX_ATTEMPTS)]
+    """How often it may fail, the first time included."""
+    when: tuple[Pattern, ...] = ()
+    """Only if one of these regexes is found in its last lines, or in how it ended (`exit code 3`,
+    `killed by SIGKILL`, `Hung`)."""
+    not_when: tuple[Pattern, ...] = ()
+    """Not if one of these is found there."""
+
+
+class LogRule(BaseModel):
+    """What to do when a training job prints something."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pattern: Pattern
+    """A regex that is looked for in every line."""
+    action: Action
+    """stop (it keeps its last value), fail, retry, or warn (a note beside the job)."""
 
 
 class TuningSpec(BaseModel):
@@ -178,7 +217,15 @@ class TuningSpec(BaseModel):
     on_completion: OnCompletion | None = None
     """What becomes of the training jobs in flight: wait for them (drain), or stop them."""
     max_job_runtime_seconds: Seconds | None = None
-    """Stops a training job that takes longer."""
+    """Stops a training job whose attempt takes longer."""
+    max_silence_seconds: Seconds | None = None
+    """Stops a training job that prints nothing for so long: it is Hung."""
+    retry: Retry | None = None
+    """Whether a training job that failed is tried again."""
+    fail_fast: bool = False
+    """Ends the tuning job, and what runs, with the first training job that is Failed."""
+    log_rules: tuple[LogRule, ...] = ()
+    """What to do when a training job prints something: stop, fail, retry, or warn."""
     stop_grace_seconds: Annotated[Number, Field(ge=0)] = 10.0
     """How long a training job that is stopped has between SIGTERM and SIGKILL."""
     early_stopping_type: EarlyStoppingType = "Off"

@@ -5,9 +5,10 @@ Rules:
 1. A training job is in one phase. TRANSITIONS is every step it can take; an event that the table
    does not allow is a bug, and `fold` says so rather than guess.
 2. An attempt that ends is judged once, by `_outcome`: who asked it to stop, and why, weighs more
-   than its exit code, unless it had ended by itself before it was asked.
-3. An interrupted attempt, and one that was lost through no fault of the command, is followed by
-   another attempt with the same hyperparameters.
+   than its exit code, unless it had ended by itself before it was asked. What was found in its
+   output (Retry, Failed) weighs more than either.
+3. An interrupted attempt, one that was lost through no fault of the command, and one that failed
+   and is to be tried again, is followed by another with the same hyperparameters.
 4. Observations may come twice, in any grouping, and until the attempt has ended; the state is the
    same. So a log can be read again from any earlier point.
 """
@@ -101,6 +102,8 @@ class Attempt:
     exit_code: int | None = None
     curves: Mapping[str, Curve] = field(default_factory=dict)
     last_offset: int = -1
+    failure: str = ""
+    """Why it failed, if it did."""
 
     @property
     def started_at(self) -> float:
@@ -332,14 +335,20 @@ def _job_event(state: TuningState, event: JobEvent) -> _Changes:
 def _outcome(job: TrainingJob, event: JobEvent) -> Phase:
     """What an attempt's end makes of its job (rules 2 and 3)."""
     request = job.stop_request
-    if isinstance(event, JobExited):
-        ended_by_itself = request is None or event.ended_at < request.at
-        if ended_by_itself:
-            return "Completed" if event.exit_code == 0 else "Failed"
+    if request is not None and request.reason in ("Retry", "Failed"):
+        return "Interrupted" if request.reason == "Retry" else "Failed"
+    if isinstance(event, JobExited) and _ended_by_itself(job, event):
+        if event.exit_code == 0:
+            return "Completed"
+        return "Interrupted" if event.retry else "Failed"
     if request is not None:
         return "Interrupted" if request.reason == "Interrupted" else "Stopped"
     lost = sum(attempt.exit_code is None for attempt in job.attempts)
     return "Failed" if lost >= MAX_LOST_ATTEMPTS else "Interrupted"
+
+
+def _ended_by_itself(job: TrainingJob, event: JobExited) -> bool:
+    return job.stop_request is None or event.ended_at < job.stop_request.at
 
 
 def _job_suggested(job: TrainingJob, event: JobSuggested) -> _Changes:  # noqa: ARG001
@@ -391,19 +400,38 @@ def _job_stop_requested(job: TrainingJob, event: JobStopRequested) -> _Changes:
 
 
 def _job_exited(job: TrainingJob, event: JobExited) -> _Changes:
-    failed = _outcome(job, event) == "Failed"
-    return {
-        **_with_attempt(job, ended_at=event.ended_at, exit_code=event.exit_code),
-        "failure_reason": describe_exit(event.exit_code) if failed else "",
-        "tail": event.tail,
-    }
+    failure = _describe_failure(job, event)
+    ending = {"ended_at": event.ended_at, "exit_code": event.exit_code, "failure": failure}
+    return {**_with_attempt(job, **ending), **_after_failure(job, event, failure)}
 
 
 def _job_lost(job: TrainingJob, event: JobLost) -> _Changes:
-    failed = _outcome(job, event) == "Failed"
+    failure = _describe_failure(job, event)
     return {
-        **_with_attempt(job, ended_at=event.at),
-        "failure_reason": event.why if failed else "",
+        **_with_attempt(job, ended_at=event.at, failure=failure),
+        **_after_failure(job, event, failure or event.why),
+    }
+
+
+def _describe_failure(job: TrainingJob, event: JobExited | JobLost) -> str:
+    """Why an attempt failed; nothing if it did not, or was lost."""
+    request = job.stop_request
+    if request is not None and request.reason in ("Retry", "Failed"):
+        return request.explanation
+    if isinstance(event, JobExited) and event.exit_code and _ended_by_itself(job, event):
+        return describe_exit(event.exit_code)
+    return ""
+
+
+def _after_failure(job: TrainingJob, event: JobExited | JobLost, failure: str) -> _Changes:
+    """What a job remembers of an attempt's end."""
+    outcome = _outcome(job, event)
+    notes = job.notes
+    if outcome == "Interrupted" and failure and isinstance(event, JobExited):
+        notes = (*notes, f"attempt {len(job.attempts)} failed: {failure}")
+    return {
+        "failure_reason": failure if outcome == "Failed" else "",
+        "notes": notes,
         "tail": event.tail,
     }
 

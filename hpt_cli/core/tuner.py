@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from hpt_cli.core.completion import Completion, find_completion
 from hpt_cli.core.events import StopReason
+from hpt_cli.core.failures import judge_hung
 from hpt_cli.core.hyperparameters import Hyperparameters
 from hpt_cli.core.objective import Objective
 from hpt_cli.core.ranges import select_active
@@ -53,11 +54,12 @@ class Keep:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Ask a job to end."""
+    """Ask a job to end; a judge's verdict says why, or an explanation."""
 
     number: int
     reason: StopReason
     verdict: Verdict | None = None
+    explanation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,11 @@ Command: TypeAlias = Plan | Launch | Keep | Stop | Kill | End
 
 
 def decide(
-    spec: TuningSpec, state: TuningState, now: float, observed: Iterable[int] = ()
+    spec: TuningSpec,
+    state: TuningState,
+    now: float,
+    observed: Iterable[int] = (),
+    silent: Iterable[int] = (),
 ) -> list[Command]:
     """What to do next.
 
@@ -87,6 +93,7 @@ def decide(
         state: what is known.
         now: seconds since the epoch.
         observed: the jobs whose objective has new observations, which the judge has not seen.
+        silent: the jobs that have printed nothing for longer than they may.
     """
     completion = find_completion(spec, state, now)
     commands: list[Command] = [
@@ -97,7 +104,7 @@ def decide(
     if completion is not None and completion.stop_running:
         commands += _stop_all(state)
     else:
-        commands += _stop_some(spec, state, now, observed)
+        commands += _stop_some(spec, state, now, observed, silent)
     if completion is None:
         return commands + _fill_slots(spec, state)
     if not completion.stop_running and any(map(_will_run, state.jobs.values())):
@@ -120,9 +127,13 @@ def _stop_all(state: TuningState) -> list[Command]:
 
 
 def _stop_some(
-    spec: TuningSpec, state: TuningState, now: float, observed: Iterable[int]
+    spec: TuningSpec,
+    state: TuningState,
+    now: float,
+    observed: Iterable[int],
+    silent: Iterable[int],
 ) -> list[Command]:
-    """The jobs that run too long, and those that the judge gives up."""
+    """The jobs that run too long or hang, and those that the judge gives up."""
     commands: list[Command] = []
     limit = spec.max_job_runtime_seconds
     for job in state.running:
@@ -130,6 +141,9 @@ def _stop_some(
             continue
         if limit is not None and now - job.attempt.started_at >= limit:
             commands.append(Stop(job.number, "MaxRuntimeExceeded"))
+        elif job.number in silent:
+            why = f"it printed nothing for {spec.max_silence_seconds:g} s"
+            commands.append(Stop(job.number, judge_hung(spec, job), explanation=why))
         elif job.number in observed and spec.stop_rule is not None and not _is_done(state, job):
             verdict = judge_job(spec, state, job, spec.stop_rule)
             if spec.resource_limit and len(job.curve(spec.objective.metric)) >= spec.resource_limit:

@@ -26,6 +26,15 @@ if options.mode == "children":
 if options.mode == "fail":
     print("Traceback: CUDA out of memory", flush=True)
     sys.exit(3)
+if options.mode == "fail once" and os.environ["HPT_ATTEMPT"] == "1":
+    print("CUDA out of memory", flush=True)
+    sys.exit(3)
+if options.mode == "hang":
+    print("waiting for the other ranks", flush=True)
+    time.sleep(1000)
+if options.mode == "hides its error":
+    print("epoch=1 loss=0.5\nRuntimeError: CUDA out of memory", flush=True)
+    sys.exit(0)
 if options.mode == "silent":
     print("epoch 1 training Loss 0.5 (not in the form that was promised)")
     sys.exit(0)

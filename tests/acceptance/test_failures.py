@@ -1,0 +1,80 @@
+"""Training jobs that fail, hang, or print what they should not, through the real hpt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.acceptance.conftest import Terminal
+
+
+def run_one(terminal: Terminal, mode: str, code: int = 0, **changes: Any) -> dict[str, Any]:
+    spec = terminal.write_spec(options=f"--mode '{mode}'", **{"max_jobs": 1, **changes})
+    terminal.hpt("run", spec, code=code)
+    (row,) = terminal.json("jobs", "t")
+    assert terminal.find_processes() == []
+    return dict(row)
+
+
+def test_a_failure_is_tried_again_with_its_checkpoints(terminal: Terminal) -> None:
+    row = run_one(terminal, "fail once", retry={"max_attempts": 2, "when": ["out of memory"]})
+    assert (row["training_job_status"], row["attempts"]) == ("Completed", 2)
+    assert row["notes"] == ["attempt 1 failed: exit code 3"]
+    assert "attempt 2" in terminal.log("t", 1, attempt=2).read_text()
+
+
+def test_failures_are_not_tried_again_for_ever(terminal: Terminal) -> None:
+    row = run_one(terminal, "fail", code=1, retry={"max_attempts": 3})
+    assert (row["training_job_status"], row["attempts"]) == ("Failed", 3)
+    assert row["failure_reason"] == "exit code 3"
+
+
+def test_a_silent_job_is_hung(terminal: Terminal) -> None:
+    row = run_one(terminal, "hang", max_silence_seconds=0.5)
+    assert (row["training_job_status"], row["stop_reason"]) == ("Stopped", "Hung")
+    assert "it printed nothing for 0.5 s" in terminal.hpt("jobs", "t", "--wide")
+
+
+def test_a_program_that_hides_its_error_is_found_out(terminal: Terminal) -> None:
+    rules = [{"pattern": "CUDA out of memory", "action": "fail"}]
+    row = run_one(terminal, "hides its error", code=1, log_rules=rules)
+    assert row["training_job_status"] == "Failed"
+    assert row["failure_reason"].startswith("'CUDA out of memory' in its output: RuntimeError")
+
+
+def test_a_log_rule_stops_or_warns(terminal: Terminal) -> None:
+    rules = [
+        {"pattern": "epoch=2", "action": "stop"},
+        {"pattern": "^pid", "action": "warn"},
+    ]
+    row = run_one(terminal, "plain", log_rules=rules, static_hyperparameters={"epochs": 1000})
+    assert (row["training_job_status"], row["stop_reason"]) == ("Stopped", "LogRule")
+    assert row["notes"][0].startswith("attempt 1 printed '^pid' in its output: pid ")
+
+
+def test_fail_fast(terminal: Terminal) -> None:
+    text = terminal.hpt(
+        "run",
+        terminal.write_spec(options="--mode fail", max_parallel_jobs=1, fail_fast=True),
+        code=1,
+    )
+    assert "fail_fast: training job 1 failed" in text
+    assert len(terminal.json("jobs", "t")) == 1
+
+
+def test_mistakes_have_their_places(terminal: Terminal) -> None:
+    path = terminal.directory / terminal.write_spec()
+    path.write_text(
+        path.read_text()
+        + "retry: {max_attempts: 1, wehn: [x]}\n"
+        + "log_rules:\n- {pattern: '(', action: stop}\n- {pattern: x, action: retri}\n"
+        + "max_silence_seconds: 0\n"
+    )
+    text = terminal.hpt("run", path.name, code=2)
+    first = path.read_text().splitlines().index("retry: {max_attempts: 1, wehn: [x]}") + 1
+    assert f"t.yaml:{first}:23: error[greater-than-equal]" in text
+    assert f"t.yaml:{first}:26: error[field-unknown]" in text
+    assert "did you mean 'when'?" in text
+    assert f"t.yaml:{first + 2}:13: error[pattern]" in text
+    assert f"t.yaml:{first + 3}:24: error[value-unknown]" in text
+    assert "did you mean 'retry'?" in text
+    assert f"t.yaml:{first + 4}:22: error[greater-than]" in text
