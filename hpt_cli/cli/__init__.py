@@ -31,6 +31,7 @@ COMMANDS = {
     "jobs": "jobs:jobs",
     "best": "best:best",
     "logs": "logs:logs",
+    "curves": "curves:curves",
     "compare": "compare:compare",
     "explain": "explain:explain",
     "importance": "importance:importance",

@@ -5,10 +5,8 @@ from __future__ import annotations
 import time
 
 from hpt_cli.cli.options import Home, Job, Json, Name
-from hpt_cli.cli.reading import print_json
-from hpt_cli.core.names import parse_job
+from hpt_cli.cli.reading import parse_jobs, print_json
 from hpt_cli.core.summary import summarize
-from hpt_cli.errors import UsageError
 from hpt_cli.jobdir import find_home, find_job_dir
 from hpt_cli.store import open_journal
 
@@ -29,17 +27,12 @@ def explain(
     from hpt_cli.reports.explain import Explanation, name_rule, render, to_json
 
     jobdir = find_job_dir(find_home(home), name)
-    number = parse_job(job)
     with open_journal(jobdir.journal) as journal:
         state = journal.state()
-        judgements = journal.read_judgements(number) if number is not None else []
-    summary = summarize(state, time.time(), at_work=jobdir.find_holder() is not None)
-    rows = {row.number: row for row in summary.rows}
-    if number is None or number not in rows:
-        numbers = f"1 to {max(rows)}" if rows else "none yet"
-        raise UsageError.of(
-            "job-unknown", f"{jobdir.name} has no training job '{job}'", f"there are {numbers}"
-        )
+        summary = summarize(state, time.time(), at_work=jobdir.find_holder() is not None)
+        rows = {row.number: row for row in summary.rows}
+        (number,) = parse_jobs([job], jobdir.name, rows)
+        judgements = journal.read_judgements(number)
     rule = name_rule(TuningSpec.model_validate(state.spec).stop_rule)
     explanation = Explanation(summary, rows[number], rule, tuple(judgements))
     if json:

@@ -86,9 +86,11 @@ def jobs(
     summary = open_summary(home, name)
     selected = _select(summary, where, _check_statuses(status or []), sort, desc=desc, top=top)
     form = _choose_format(format, output, json=json)
-    if curves or (form == "json" and columns is None and output is None):
-        print_report("curves" if curves else "jobs", [selected], as_json=form == "json")
+    if form == "json" and columns is None and output is None:
+        print_report("curves" if curves else "jobs", [selected], as_json=True)
         return
+    if curves:
+        columns = f"{columns},curve" if columns else "+curve"
     chosen = _choose_columns(columns, summary, for_people=form in ("table", "md"))
     if form == "table" and output is None:
         from rich.console import Console

@@ -10,9 +10,8 @@ from typing import Annotated
 import typer
 
 from hpt_cli.cli.options import Home, Job, Name
-from hpt_cli.cli.reading import read_state
+from hpt_cli.cli.reading import parse_jobs, read_state
 from hpt_cli.core.metrics import clean
-from hpt_cli.core.names import parse_job
 from hpt_cli.errors import HptError, UsageError
 from hpt_cli.jobdir import find_home, find_job_dir
 
@@ -32,13 +31,8 @@ def logs(
 ) -> None:
     """Print a training job's output."""
     jobdir = find_job_dir(find_home(home), name)
-    number = parse_job(job)
     known = read_state(jobdir).jobs
-    if number is None or number not in known:
-        numbers = f"1 to {max(known)}" if known else "none yet"
-        raise UsageError.of(
-            "job-unknown", f"{jobdir.name} has no training job '{job}'", f"there are {numbers}"
-        )
+    (number,) = parse_jobs([job], jobdir.name, known)
     attempts = known[number].attempts
     if not attempts:
         raise HptError.of("no-log", f"training job {number} has not started yet")

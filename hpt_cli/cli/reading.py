@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hpt_cli.core.names import parse_job
+from hpt_cli.errors import Problem, UsageError
 from hpt_cli.jobdir import JobDir, find_home, find_job_dir
 
 if TYPE_CHECKING:
@@ -44,6 +46,25 @@ def read_summary(jobdir: JobDir) -> Summary:
         reason = f"no tuner is at work; go on with 'hpt resume {summary.name}'"
         summary = replace(summary, reason=reason)
     return summary
+
+
+def parse_jobs(texts: Iterable[str], name: str, known: Iterable[int]) -> list[int]:
+    """The numbers of training jobs, each written as 7 or NAME-0007.
+
+    Raises:
+        UsageError: some are none, or not of this tuning job.
+    """
+    known = set(known)
+    there = f"there are 1 to {max(known)}" if known else "there are none yet"
+    numbers = {text: parse_job(text) for text in texts}
+    problems = [
+        Problem("job-unknown", f"{name} has no training job '{text}'", there)
+        for text, number in numbers.items()
+        if number not in known
+    ]
+    if problems:
+        raise UsageError(*problems)
+    return [number for number in numbers.values() if number is not None]
 
 
 def print_report(name: str, summaries: Sequence[Summary], *, as_json: bool) -> None:

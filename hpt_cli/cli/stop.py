@@ -11,9 +11,8 @@ import typer
 
 from hpt_cli.cli.completion import complete_job
 from hpt_cli.cli.options import Home, Name
-from hpt_cli.cli.reading import read_state
-from hpt_cli.core.names import parse_job
-from hpt_cli.errors import HptError, UsageError
+from hpt_cli.cli.reading import parse_jobs, read_state
+from hpt_cli.errors import HptError
 from hpt_cli.jobdir import JobDir, find_home, find_job_dir
 
 ANSWER_SECONDS = 30.0
@@ -34,32 +33,16 @@ def stop(
     Stopped jobs keep their last value. 'hpt resume' can still go on with the rest.
     """
     jobdir = find_job_dir(find_home(home), name)
-    numbers = _parse_jobs(jobs or [])
-    if not numbers:
+    if not jobs:
         _stop_tuning_job(jobdir)
         return
-    state = read_state(jobdir)
-    for number in numbers:
-        if number not in state.jobs:
-            raise UsageError.of("job-unknown", f"{jobdir.name} has no training job {number}")
+    numbers = parse_jobs(jobs, jobdir.name, read_state(jobdir).jobs)
     if jobdir.find_holder() is None:
         raise HptError.of(
             "no-tuner", f"no tuner is at work on {jobdir.name}", f"hpt stop {jobdir.name}"
         )
     jobdir.send_request({"stop_jobs": numbers})
     _wait(jobdir, lambda: all(read_state(jobdir).jobs[number].has_ended for number in numbers))
-
-
-def _parse_jobs(texts: list[str]) -> list[int]:
-    numbers = []
-    for text in texts:
-        number = parse_job(text)
-        if number is None:
-            raise UsageError.of(
-                "job-unknown", f"'{text}' is not a training job; write 7 or NAME-0007"
-            )
-        numbers.append(number)
-    return numbers
 
 
 def _stop_tuning_job(jobdir: JobDir) -> None:

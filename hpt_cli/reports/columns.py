@@ -12,8 +12,9 @@ from typing import Any
 
 from hpt_cli.core.summary import Row, Summary
 from hpt_cli.errors import Problem, UsageError, did_you_mean
-from hpt_cli.wording import format_column, format_seconds, format_time, plain
+from hpt_cli.wording import draw_sparkline, format_column, format_seconds, format_time, plain
 
+CURVE_WIDTH = 20
 USUAL = ("number", "objective", "epochs", "time", "status", "reason")
 """The columns of every tuning job's table, around its hyperparameters."""
 
@@ -68,6 +69,7 @@ def list_columns(summary: Summary) -> dict[str, ResultColumn]:
         _each("failure", "failure_reason", lambda row: row.failure_reason, rank=62, shrinks_to=12),
         _each("start", "training_start_time", lambda row: format_time(row.started_at), rank=63),
         _each("end", "training_end_time", lambda row: format_time(row.ended_at), rank=64),
+        _make_curve(),
         _numbers("attempts", "attempts", lambda row: row.attempts, rank=65),
     ]
     found: dict[str, ResultColumn] = {}
@@ -167,6 +169,16 @@ def _latest(row: Row) -> float | None:
 def _make_metric(name: str) -> ResultColumn:
     return replace(
         _numbers(name, name, lambda row: row.latest.get(name), rank=37), heading=plain(name)
+    )
+
+
+def _make_curve() -> ResultColumn:
+    return _each(
+        "curve",
+        "curve",
+        lambda row: [list(point) for point in row.curve],
+        lambda row: draw_sparkline([value for _, value in row.curve], CURVE_WIDTH),
+        rank=35,
     )
 
 

@@ -1,52 +1,183 @@
-"""The results table's rows with each job's learning curve."""
+"""Learning curves on one plot: the best job, running, stopped and other ones told apart."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
-from hpt_cli.core.summary import Summary
-from hpt_cli.reports.jobs import STYLES, row_to_json
-from hpt_cli.wording import draw_sparkline, format_number
+from hpt_cli.core.state import Curve
+from hpt_cli.core.summary import Row, Summary
+from hpt_cli.reports.jobs import row_to_json
+from hpt_cli.reports.plot import Axis, Line, Plot, find_axis
+from hpt_cli.wording import format_number, format_setting, plain
 
-WIDTH = 40
+CLIPPED = 0.02
+"""The share of values at either end that may lie beyond the plot: a diverged job hides all else."""
+MAX_NAMED = 8
+"""So many jobs have a colour and a line of the legend each."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Jobs that look the same: `status` in words, `style` on a terminal, `colour` in a picture."""
+
+    status: str
+    mark: str
+    style: str
+    colour: str
+
+
+KINDS = (
+    Kind("Stopped", "×", "yellow", "#d18f00"),
+    Kind("Failed", "✗", "red", "#c0392b"),
+    Kind("Completed", "●", "blue", "#7a8ca8"),
+    Kind("running", "▶", "cyan", "#1f9bcf"),
+    Kind("best", "★", "bold green", "#1a9850"),
+)
+"""From the background to the foreground."""
+
+NAMED = (
+    ("cyan", "#1f9bcf"),
+    ("magenta", "#b04fbf"),
+    ("yellow", "#d18f00"),
+    ("blue", "#3b6fb6"),
+    ("red", "#c0392b"),
+    ("white", "#555555"),
+    ("bright_magenta", "#e377c2"),
+    ("bright_blue", "#17becf"),
+)
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One job's curve, and how it is drawn."""
+
+    row: Row
+    curve: Curve
+    kind: Kind
+
+
+@dataclass(frozen=True)
+class Chart:
+    """The curves of one metric; `asked`: of training jobs that were asked for."""
+
+    summary: Summary
+    metric: str
+    curves: Mapping[int, Curve]
+    log_x: bool = False
+    log_y: bool = False
+    asked: bool = False
+
+    @property
+    def named(self) -> bool:
+        """Whether each job has a colour and a line of the legend of its own."""
+        return self.asked and len(self.curves) <= MAX_NAMED
+
+    @property
+    def traces(self) -> list[Trace]:
+        """The curves in the order in which they are drawn."""
+        best = self.summary.best.number if self.summary.best else None
+        traces = [
+            Trace(row, self.curves[row.number], find_kind(row, best))
+            for row in self.summary.rows
+            if self.curves.get(row.number)
+        ]
+        if self.named:
+            return [
+                Trace(each.row, each.curve, Kind(each.kind.status, each.kind.mark, style, colour))
+                for each, (style, colour) in zip(traces, NAMED, strict=False)
+            ]
+        return sorted(traces, key=lambda each: KINDS.index(each.kind))
+
+    @property
+    def axes(self) -> tuple[Axis, Axis]:
+        """Epochs across, values up; the best job is never cut off."""
+        traces = self.traces
+        steps = [step for each in traces for step, _ in each.curve]
+        values = [value for each in traces for _, value in each.curve]
+        whole = [
+            value
+            for each in traces
+            if each.kind.status == "best" or self.asked
+            for _, value in each.curve
+        ]
+        return (
+            find_axis("epoch", steps, log=self.log_x),
+            find_axis(self.metric, values, log=self.log_y, whole=whole, clip=CLIPPED),
+        )
+
+
+def find_kind(row: Row, best: int | None) -> Kind:
+    """How a job is drawn."""
+    status = "best" if row.number == best else row.status
+    by_status = {each.status: each for each in KINDS}
+    return by_status.get(status, by_status["running"])
 
 
 def render(summaries: Sequence[Summary]) -> RenderableType:
-    """A small curve for each job."""
-    return Group(*(_render_table(each) for each in summaries))
+    """The objective's curves of each tuning job."""
+    return Group(*(render_chart(make_chart(each)) for each in summaries))
 
 
-def _render_table(summary: Summary) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("job", justify="right")
-    table.add_column(f"{summary.objective.metric} by epoch")
-    for heading in ("first", "last", "best", "epochs"):
-        table.add_column(heading, justify="right")
-    table.add_column("status")
-    for row in summary.rows:
-        values = [value for _, value in row.curve]
-        cells = [
-            str(row.number),
-            draw_sparkline(values, WIDTH),
-            format_number(values[0] if values else None),
-            format_number(values[-1] if values else None),
-            format_number(row.best),
-            str(row.epochs),
-            row.status,
-        ]
-        table.add_row(*map(Text, cells), style=STYLES.get(row.status, "cyan"))
-    return table
+def make_chart(summary: Summary) -> Chart:
+    """The chart of a tuning job's objective."""
+    curves = {row.number: row.curve for row in summary.rows}
+    return Chart(summary, summary.objective.metric, curves)
+
+
+def render_chart(chart: Chart) -> RenderableType:
+    """The plot, and below it what its colours and marks mean."""
+    traces = chart.traces
+    if not traces:
+        return Text(f"no value of {plain(chart.metric)} yet")
+    x, y = chart.axes
+    lines = [Line(each.curve, each.kind.style, each.kind.mark) for each in traces]
+    return Group(Plot(lines, x, y), *list_legend(chart))
+
+
+def list_legend(chart: Chart) -> list[Text]:
+    """A line for each job that has a colour of its own; else one for all."""
+    traces = chart.traces
+    if chart.named:
+        return [_describe_trace(each) for each in traces]
+    text = Text()
+    for kind in reversed(KINDS):
+        of_kind = [each for each in traces if each.kind == kind]
+        if not of_kind:
+            continue
+        words = f"{len(of_kind)} {kind.status}"
+        if kind.status == "best":
+            words = f"best: job {of_kind[0].row.number}, {format_number(of_kind[0].curve[-1][1])}"
+        text.append(f"{'   ' if text else ''}{kind.mark} {words}", kind.style)
+    return [text]
+
+
+def _describe_trace(trace: Trace) -> Text:
+    row = trace.row
+    settings = "  ".join(
+        f"{plain(name)}={format_setting(value)}" for name, value in row.hyperparameters.items()
+    )
+    words = f"{trace.kind.mark} job {row.number}  {format_number(trace.curve[-1][1])}  {row.status}"
+    text = Text(words, style=trace.kind.style, no_wrap=True, overflow="ellipsis")
+    return text.append(f"  {settings}", style="dim")
 
 
 def to_json(summaries: Sequence[Summary]) -> Any:
     """The contract's rows with `curve`: [[step, value], ...]."""
+    return [row for summary in summaries for row in chart_to_json(make_chart(summary))]
+
+
+def chart_to_json(chart: Chart) -> list[dict[str, Any]]:
+    """The rows of the jobs of a chart, with their curves of its metric."""
     return [
-        {**row_to_json(row), "curve": [list(point) for point in row.curve]}
-        for summary in summaries
-        for row in summary.rows
+        {
+            **row_to_json(row),
+            "metric": chart.metric,
+            "curve": [list(point) for point in chart.curves.get(row.number, ())],
+        }
+        for row in chart.summary.rows
     ]
