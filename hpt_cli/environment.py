@@ -13,8 +13,10 @@ from pathlib import Path
 from hpt_cli.core.command import render_argv
 from hpt_cli.core.hyperparameters import Hyperparameters, Value, format_value
 from hpt_cli.core.names import job_name
+from hpt_cli.core.references import resolve
 from hpt_cli.core.sagemaker.words import CHANNEL
 from hpt_cli.core.spec import TuningSpec
+from hpt_cli.errors import HptError
 from hpt_cli.executors import Order
 from hpt_cli.jobdir import JobDir
 
@@ -37,19 +39,23 @@ def make_order(
     Args:
         base: the tuner's own environment, which the job inherits.
         directory: where the tuning job was started; relative paths in the spec begin there.
+
+    Raises:
+        HptError: `environment` refers to a variable that is not set.
     """
     hyperparameters = {**tuned, **spec.static_hyperparameters}
+    own = resolve_variables(spec, base)
     job_dir = jobdir.training_job(number).resolve()
     attempt_dir = jobdir.attempt(number, attempt).path.resolve()
     environment = {
         **base,
         "PYTHONUNBUFFERED": "1",
         **(_terminal_variables(base) if spec.pty else {}),
-        **_sagemaker_variables(hyperparameters, {**base, **spec.environment}),
+        **_sagemaker_variables(hyperparameters, {**base, **own}),
         "SM_MODEL_DIR": str(jobdir.model(number).resolve()),
         "SM_OUTPUT_DIR": str(jobdir.output(number).resolve()),
         "SM_OUTPUT_DATA_DIR": str(jobdir.output_data(number).resolve()),
-        **spec.environment,
+        **own,
         "HPT_TUNING_JOB": spec.name,
         "HPT_TRAINING_JOB": job_name(spec.name, number),
         "HPT_JOB_DIR": str(job_dir),
@@ -71,6 +77,19 @@ def _terminal_variables(base: Mapping[str, str]) -> dict[str, str]:
     """What a pseudo-terminal can do, where the tuner's own terminal says nothing better."""
     known = base.get("TERM", "dumb")
     return {"TERM": TERMINAL if known == "dumb" else known}
+
+
+def resolve_variables(spec: TuningSpec, base: Mapping[str, str]) -> dict[str, str]:
+    """The spec's own variables, with the values of those that they refer to."""
+    try:
+        return {name: resolve(value, base) for name, value in spec.environment.items()}
+    except KeyError as error:
+        name = error.args[0]
+        raise HptError.of(
+            "variable-unset",
+            f"environment: the variable {name} is not set",
+            f"export {name}=... and go on with 'hpt resume {spec.name}'",
+        ) from None
 
 
 def _sagemaker_variables(

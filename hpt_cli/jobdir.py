@@ -110,7 +110,7 @@ class JobDir:
         Raises:
             HptError: somebody else is.
         """
-        with open(self.path / "lock", "a+") as file:
+        with open(self.path / "lock", "a+", opener=_open_private) as file:
             deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
             while not _try_lock(file.fileno(), fcntl.LOCK_EX):
                 if time.monotonic() > deadline:
@@ -163,6 +163,10 @@ class JobDir:
             finally:
                 path.unlink(missing_ok=True)
         return [request for request in taken if isinstance(request, dict)]
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _try_lock(descriptor: int, kind: int) -> bool:
@@ -220,6 +224,12 @@ def make_job_dir(home: Path, name: str) -> JobDir:
         HptError: the home cannot be written.
     """
     directory = home / name
+    if directory.is_symlink():
+        raise HptError.of(
+            "home-link",
+            f"{directory} is a symbolic link: a new tuning job is not made behind one",
+            "remove it, or choose another --name",
+        )
     try:
         home.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
         directory.mkdir(mode=PRIVATE, exist_ok=True)

@@ -72,7 +72,7 @@ class PlainView(QuietView):
             message = describe_event(state, event)
             if message:
                 elapsed = format_seconds(now - state.started_at)
-                print(f"[{elapsed:>6}] {message}", file=self._file, flush=True)
+                print(f"[{elapsed:>6}] {plain(message)}", file=self._file, flush=True)
 
 
 class LiveView(QuietView):

@@ -18,6 +18,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from hpt_cli.core.conflicts import Location, find_conflicts
 from hpt_cli.core.ranges import CategoricalRange, ContinuousRange, IntegerRange
+from hpt_cli.core.references import find_references, is_variable_name
 from hpt_cli.core.spec import LogRule, MetricDefinition, Retry, TuningSpec, WarmStart
 from hpt_cli.errors import Place, Problem, UsageError, did_you_mean
 
@@ -63,8 +64,12 @@ _MESSAGES = {
 }
 
 
-def read_spec(path: Path, overrides: Iterable[str] = ()) -> TuningSpec:
+def read_spec(
+    path: Path, overrides: Iterable[str] = (), variables: Mapping[str, str] | None = None
+) -> TuningSpec:
     """The spec in a YAML file, with `field=value` overrides from the command line.
+
+    With `variables`, those that `environment` refers to must be among them.
 
     Raises:
         UsageError: the file cannot be read, or holds mistakes: all of them.
@@ -75,11 +80,16 @@ def read_spec(path: Path, overrides: Iterable[str] = ()) -> TuningSpec:
         raise UsageError.of("spec-unreadable", f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise UsageError.of("spec-unreadable", f"{path} is not UTF-8 text: {error}") from error
-    return parse_spec(text, str(path), overrides)
+    return parse_spec(text, str(path), overrides, variables)
 
 
-def parse_spec(text: str, file: str, overrides: Iterable[str] = ()) -> TuningSpec:
-    """The spec in YAML text.
+def parse_spec(
+    text: str,
+    file: str,
+    overrides: Iterable[str] = (),
+    variables: Mapping[str, str] | None = None,
+) -> TuningSpec:
+    """The spec in YAML text; as `read_spec`.
 
     Raises:
         UsageError: with every mistake as a problem, in the order of the file.
@@ -93,9 +103,31 @@ def parse_spec(text: str, file: str, overrides: Iterable[str] = ()) -> TuningSpe
             raise UsageError.of("override", f"--set {override}: write it as FIELD=VALUE")
         values[field.strip()] = _read_scalar(value.strip())
     problems = [*raw.duplicates(), *_find_problems(values, raw)]
+    if variables is not None:
+        problems += _find_unset(values, raw, variables)
     if problems:
         raise UsageError(*sorted(problems, key=_by_place))
     return TuningSpec.model_validate(values)
+
+
+def _find_unset(
+    values: dict[str, Any], document: _Document, variables: Mapping[str, str]
+) -> Iterator[Problem]:
+    environment = values.get("environment")
+    for name, value in environment.items() if isinstance(environment, dict) else ():
+        for variable in find_references(str(value)):
+            if is_variable_name(variable) and variable not in variables:
+                place = document.find(("environment", name), key=False)
+                yield describe_unset(name, variable, variables, place)
+
+
+def describe_unset(
+    name: str, variable: str, variables: Iterable[str], place: Place | None = None
+) -> Problem:
+    """A variable that `environment` refers to and that is not set."""
+    message = f"environment.{name}: the variable {variable} is not set"
+    hint = did_you_mean(variable, variables) or f"export {variable}=... before you start hpt"
+    return Problem("variable-unset", message, hint, place)
 
 
 def _by_place(problem: Problem) -> tuple[int, int]:

@@ -258,6 +258,7 @@ def create_journal(path: Path, *first: AnyEvent) -> None:
     temporary = path.with_suffix(".new")
     temporary.unlink(missing_ok=True)
     try:
+        temporary.touch(mode=0o600)
         connection = sqlite3.connect(temporary, isolation_level=None)
         connection.executescript(resources.files("hpt_cli").joinpath("schema.sql").read_text())
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

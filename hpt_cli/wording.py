@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,8 @@ MAX_DIGITS = 7
 SPREAD = 1000
 """A column that spans more than this is written with significant digits, not with decimals."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""What drives a terminal, or turns the direction in which it writes."""
 
 
 def format_number(value: float | None, digits: int = DIGITS) -> str:
@@ -104,7 +106,8 @@ def format_time(seconds: float | None) -> str | None:
 
 def format_hyperparameters(hyperparameters: Mapping[str, Value]) -> str:
     """`name=value` for each, with values cut to four digits."""
-    return " ".join(f"{name}={format_setting(value)}" for name, value in hyperparameters.items())
+    settings = ((plain(name), format_setting(value)) for name, value in hyperparameters.items())
+    return " ".join(f"{name}={value}" for name, value in settings)
 
 
 def format_setting(value: Value) -> str:
@@ -139,6 +142,16 @@ def plain(text: str) -> str:
 def count(number: int, thing: str) -> str:
     """`1 job`, `2 jobs`."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def write_json(document: Any) -> str:
+    """A JSON document, with what could drive a terminal escaped."""
+    text = json.dumps(to_json_value(document), indent=2, ensure_ascii=False)
+    return _CONTROL.sub(lambda found: _escape(found[0]), text)
+
+
+def _escape(character: str) -> str:
+    return character if character == "\n" else f"\\u{ord(character):04x}"
 
 
 def to_json_value(value: Any) -> Any:

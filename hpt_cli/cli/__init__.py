@@ -19,6 +19,7 @@ from typer.core import TyperGroup
 
 from hpt_cli import __version__
 from hpt_cli.errors import ExitCode, HptError
+from hpt_cli.wording import plain
 
 COMMANDS = {
     "check": "check:check",
@@ -106,7 +107,8 @@ def _print_problems(error: HptError) -> None:
     for problem in error.problems:
         place = f"{problem.place}: " if problem.place else ""
         hint = f"\n    {problem.hint}" if problem.hint else ""
-        print(f"{place}error[{problem.slug}]: {problem.message}{hint}", file=sys.stderr)
+        text = f"{place}error[{problem.slug}]: {problem.message}{hint}"
+        print("\n".join(map(plain, text.split("\n"))), file=sys.stderr)
 
 
 def _print_crash(error: Exception) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from typing import Annotated
 
 import typer
@@ -12,6 +13,7 @@ from hpt_cli.cli.reading import print_json, print_report, read_state, read_summa
 from hpt_cli.core.command import render_argv
 from hpt_cli.errors import HptError
 from hpt_cli.jobdir import find_home, find_job_dir
+from hpt_cli.wording import plain
 
 
 def best(
@@ -41,4 +43,5 @@ def best(
     if not command:
         print_report("best", [summary], as_json=False)
         print()
-    print(line)
+    # Into a pipe exactly what was run; a terminal it must not drive.
+    print(plain(line) if sys.stdout.isatty() else line)

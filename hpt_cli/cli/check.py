@@ -52,7 +52,7 @@ def check(
     from hpt_cli.reports.check import render, to_json
     from hpt_cli.specfile import read_spec
 
-    asked = read_spec(spec, set_ or [])
+    asked = read_spec(spec, set_ or [], os.environ)
     check_working_directory(asked, Path.cwd())
     checkup = examine(asked, find_home(home), seconds if try_ else None)
     if json:
@@ -84,7 +84,7 @@ def examine(spec: TuningSpec, home: Path, seconds: float | None) -> Checkup:
         points=tuple(points),
         commands=tuple(_write_command(spec, order) for order in orders),
         environment={
-            name: value
+            name: spec.environment.get(name, value)
             for name, value in orders[0].environment.items()
             if os.environ.get(name) != value
         },

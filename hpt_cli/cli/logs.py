@@ -14,6 +14,7 @@ from hpt_cli.cli.reading import parse_jobs, read_state
 from hpt_cli.core.metrics import clean
 from hpt_cli.errors import HptError, UsageError
 from hpt_cli.jobdir import find_home, find_job_dir
+from hpt_cli.wording import plain
 
 FOLLOW_SECONDS = 0.2
 
@@ -59,8 +60,8 @@ def _print_from(path: Path, offset: int) -> int:
     except FileNotFoundError:
         return offset
     if sys.stdout.isatty():
-        text = "\n".join(clean(line) for line in data.replace(b"\r", b"\n").split(b"\n"))
-        sys.stdout.write(text)
+        lines = data.replace(b"\r", b"\n").split(b"\n")
+        sys.stdout.write("\n".join(plain(clean(line).expandtabs()) for line in lines))
         sys.stdout.flush()
     else:
         sys.stdout.buffer.write(data)

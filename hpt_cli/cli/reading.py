@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -82,6 +81,6 @@ def print_report(name: str, summaries: Sequence[Summary], *, as_json: bool) -> N
 
 def print_json(document: Any) -> None:
     """One JSON document on standard output."""
-    from hpt_cli.wording import to_json_value
+    from hpt_cli.wording import write_json
 
-    print(json.dumps(to_json_value(document), indent=2, ensure_ascii=False))
+    print(write_json(document))

@@ -18,7 +18,7 @@ def resume(name: Name, home: Home = None, plain: Plain = False, quiet: Quiet = F
     Jobs that still run are taken over, interrupted ones run again with the same hyperparameters,
     and max_jobs is still the total.
     """
-    from hpt_cli.cli.tuning import check_working_directory, tune
+    from hpt_cli.cli.tuning import check_variables, check_working_directory, tune
     from hpt_cli.core.spec import TuningSpec
 
     jobdir = find_job_dir(find_home(home), name)
@@ -29,5 +29,6 @@ def resume(name: Name, home: Home = None, plain: Plain = False, quiet: Quiet = F
             return
         spec = TuningSpec.model_validate(state.spec)
         check_working_directory(spec, Path(state.directory))
+        check_variables(spec)
         code = tune(jobdir, spec, state, plain=plain, quiet=quiet)
     raise typer.Exit(code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -41,7 +42,7 @@ def run(
     from hpt_cli.specfile import read_spec
 
     overrides = [*(set_ or []), *([f"name={name}"] if name else [])]
-    asked = read_spec(spec, overrides)
+    asked = read_spec(spec, overrides, os.environ)
     check_working_directory(asked, Path.cwd())
     inherited = inherit_parents(asked, find_home(home))
     jobdir = make_job_dir(find_home(home), asked.name)
@@ -87,5 +88,6 @@ def _create(
             f"a tuning job named '{spec.name}' exists already in {jobdir.path.parent}",
             f"go on with it: hpt resume {spec.name}; or start another: hpt run {source} --name NEW",
         )
+    jobdir.spec.touch(mode=0o600)
     jobdir.spec.write_bytes(source.read_bytes())
     create_journal(jobdir.journal, describe_creation(spec, Path.cwd()), *inherited)

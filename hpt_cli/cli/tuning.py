@@ -63,6 +63,21 @@ def check_working_directory(spec: TuningSpec, directory: Path) -> None:
         raise UsageError.of("working-directory", f"working_directory {path} is not a directory")
 
 
+def check_variables(spec: TuningSpec) -> None:
+    """Raise UsageError if variables that the environment of the jobs refers to are not set."""
+    from hpt_cli.core.references import find_references
+    from hpt_cli.specfile import describe_unset
+
+    unset = [
+        describe_unset(name, variable, os.environ)
+        for name, value in spec.environment.items()
+        for variable in find_references(value)
+        if variable not in os.environ
+    ]
+    if unset:
+        raise UsageError(*unset)
+
+
 def _report(jobdir: JobDir, state: TuningState, *, quiet: bool) -> None:
     if not quiet:
         summary = read_summary(jobdir)

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from hpt_cli.core import command as commands
 from hpt_cli.core import stop_rules
 from hpt_cli.core.ranges import ParameterRange
+from hpt_cli.core.references import find_references, is_variable_name
 from hpt_cli.errors import did_you_mean
 
 MAX_RANGES = 30
@@ -54,6 +55,7 @@ def find_conflicts(raw: Mapping[str, Any]) -> list[Conflict]:
         *_find_strategy_conflicts(raw),
         *_find_initial_conflicts(raw),
         *_find_log_rule_conflicts(raw),
+        *_find_environment_conflicts(raw),
     ]
 
 
@@ -292,6 +294,21 @@ def _find_log_rule_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
                 "a rule that retries needs to know how often",
                 "add retry: {max_attempts: 3}",
             )
+
+
+def _find_environment_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
+    for name, value in _mapping(raw, "environment").items():
+        if not name or "=" in name or "\0" in name or "\0" in str(value):
+            message = f"{name!r} cannot be the name or the value of a variable"
+            yield Conflict(("environment", name), "environment-name", message)
+        for reference in find_references(str(value)):
+            if not is_variable_name(reference):
+                yield Conflict(
+                    ("environment", name),
+                    "reference",
+                    f"environment.{name}: '${{{reference}}}' refers to no variable",
+                    "write ${NAME}, or $${ for the characters themselves",
+                )
 
 
 def _contains(each: ParameterRange, value: Any) -> bool:

@@ -179,7 +179,8 @@ class TuningSpec(BaseModel):
     working_directory: str = "."
     """Where the command runs; relative to where `hpt run` was typed."""
     environment: dict[str, Text] = {}
-    """Variables for the training jobs, beside those they inherit."""
+    """Variables for the training jobs, beside those they inherit; `${NAME}` in a value is one of
+    whoever launches them, and is written down nowhere."""
     hyperparameter_ranges: dict[str, ParameterRange]
     """What is searched: 1 to 30 hyperparameters, each Continuous, Integer or Categorical."""
     static_hyperparameters: dict[str, Category] = {}

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from hpt_cli import wording
 from hpt_cli.core.summary import Summary
 from hpt_cli.reports.columns import ResultColumn, list_values
 from hpt_cli.reports.jobs import make_column
-from hpt_cli.wording import to_json_value
 
 Columns = Sequence[ResultColumn]
 
@@ -29,17 +28,20 @@ def write_tsv(summary: Summary, columns: Columns) -> str:
 def _separate(summary: Summary, columns: Columns, delimiter: str) -> str:
     file = io.StringIO()
     writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
-    writer.writerow(column.field for column in columns)
+    writer.writerow(wording.plain(column.field) for column in columns)
     for row in summary.rows:
-        writer.writerow(column.value(row) for column in columns)
+        writer.writerow(_write_cell(column.value(row)) for column in columns)
     return file.getvalue()
+
+
+def _write_cell(value: Any) -> Any:
+    return wording.plain(value) if isinstance(value, str) else value
 
 
 def write_json(summary: Summary, columns: Columns) -> str:
     """A list of objects with the contract's names."""
     by_field = {column.field: column for column in columns}
-    rows: list[Any] = [to_json_value(list_values(row, by_field)) for row in summary.rows]
-    return json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
+    return wording.write_json([list_values(row, by_field) for row in summary.rows]) + "\n"
 
 
 def write_markdown(summary: Summary, columns: Columns) -> str:

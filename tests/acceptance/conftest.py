@@ -38,6 +38,11 @@ class Terminal:
         self._started: list[subprocess.Popen[str]] = []
 
     @staticmethod
+    def python() -> str:
+        """The interpreter that runs the tests."""
+        return sys.executable
+
+    @staticmethod
     def train_command(options: str) -> str:
         """The command that runs train.py."""
         return f"{sys.executable} {TRAIN} {options}"

@@ -13,7 +13,12 @@ PACKAGE = ROOT / "hpt_cli"
 LAYERS = [
     ["hpt_cli", "hpt_cli.errors"],
     ["hpt_cli.core"],
-    ["hpt_cli.core.hyperparameters", "hpt_cli.core.names", "hpt_cli.core.objective"],
+    [
+        "hpt_cli.core.hyperparameters",
+        "hpt_cli.core.names",
+        "hpt_cli.core.objective",
+        "hpt_cli.core.references",
+    ],
     ["hpt_cli.core.patterns", "hpt_cli.core.presets"],
     ["hpt_cli.core.finders"],
     ["hpt_cli.core.command", "hpt_cli.core.metrics", "hpt_cli.core.ranges", "hpt_cli.core.where"],

@@ -1,0 +1,32 @@
+"""`${NAME}` in the values of `environment`: a variable of whoever launches the training job.
+
+Only the reference is ever recorded or shown; its value reaches the training job and nobody else.
+`$${` stands for the characters `${` themselves.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+_REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}?")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def find_references(text: str) -> list[str]:
+    """The names that a text refers to, as they are written."""
+    return [match[1] for match in _REFERENCE.finditer(text) if match[1] is not None]
+
+
+def is_variable_name(name: str) -> bool:
+    """Whether an environment variable can be named so."""
+    return _NAME.fullmatch(name) is not None
+
+
+def resolve(text: str, variables: Mapping[str, str]) -> str:
+    """The text with the values of the variables that it refers to.
+
+    Raises:
+        KeyError: a variable is not set.
+    """
+    return _REFERENCE.sub(lambda match: "${" if match[1] is None else variables[match[1]], text)
