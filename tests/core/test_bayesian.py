@@ -20,6 +20,7 @@ from hpt_cli.core.strategies.bayesian import (
     doubt_model,
     fit,
     gather,
+    is_flat,
     log_improvement,
     perturb,
     pick,
@@ -220,3 +221,37 @@ def test_failures_in_one_corner_keep_it_away_from_there() -> None:
     ]
     new = extend(trials, 21)[15:]
     assert sum(trial.hyperparameters["optimizer"] == "nag" for trial in new) <= 2
+
+
+def test_two_jobs_that_came_out_alike_are_a_flat_spot() -> None:
+    trials = draw_trials(12)
+    near: Hyperparameters = {"rate": 0.012, "layers": 4, "optimizer": "adam"}
+    alike: Hyperparameters = {"rate": 0.013, "layers": 4, "optimizer": "adam"}
+    trials += [Trial(13, near, "Completed", -0.1), Trial(14, alike, "Completed", -0.1)]
+    space, evidence = Space(RANGES), collect(trials)
+    theta = Posterior(evidence).find_mode()
+    between: Hyperparameters = {"rate": 0.0125, "layers": 4, "optimizer": "adam"}
+    away: Hyperparameters = {"rate": 0.5, "layers": 4, "optimizer": "adam"}
+    points = widen(space, space.encode([between, away]))
+    assert is_flat(points, evidence, theta).tolist() == [True, False]
+    distinct = collect([*trials[:-1], Trial(14, alike, "Completed", -0.09)])
+    assert not is_flat(points, distinct, theta).any()
+
+
+def test_no_job_looks_into_a_flat_spot(monkeypatch: pytest.MonkeyPatch) -> None:
+    trials = draw_trials(12)
+    near: Hyperparameters = {"rate": 0.01, "layers": 4, "optimizer": "adam"}
+    alike: Hyperparameters = {"rate": 0.02, "layers": 4, "optimizer": "adam"}
+    trials += [Trial(13, near, "Completed", -0.1), Trial(14, alike, "Completed", -0.1)]
+    space, evidence = Space(RANGES), collect(trials)
+    theta = Posterior(evidence).find_mode()
+
+    def look() -> np.ndarray:
+        answers = [suggest(ask(trials, seed)) or {} for seed in range(4)]
+        return widen(space, space.encode(answers))
+
+    assert not is_flat(look(), evidence, theta).any()
+    with monkeypatch.context() as patch:
+        patch.setattr("hpt_cli.core.strategies.bayesian.FLAT", 0.0)
+        bound = look()
+    assert is_flat(bound, evidence, theta).any()

@@ -8,6 +8,7 @@ in flight, repeats itself and refits from scratch for every point of a batch. Wh
   section 3.1; SageMaker does so too), as a fit to twenty points is over-sure of itself;
 * jobs in flight count as if they had come out as predicted (kriging believer);
 * expected improvement is taken as a logarithm, which does not vanish (Ament et al. 2023);
+* where two jobs came out exactly alike, no other job looks in between;
 * while the best results are all alike, most jobs go on with the Sobol sequence instead:
   on a plateau there is nothing to model.
 """
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import LinAlgError, cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
+from scipy.spatial.distance import cdist
 from scipy.special import log_ndtr, ndtr
 from skopt.learning import GaussianProcessRegressor
 from skopt.learning.gaussian_process.kernels import ConstantKernel, Kernel, Matern, WhiteKernel
@@ -42,6 +44,8 @@ APART = 0.15
 """How far apart two points lie elsewhere: the root of the mean square over coordinates."""
 DOUBT, MAX_DOUBT = 0.25, 0.8
 """How much one tie adds to the chance that a job is placed blindly, and the most it can be."""
+FLAT = 1.0
+"""How far a flat spot may reach from where it was seen, in length scales of the surrogate."""
 JITTER = 1e-6
 GUESS_NOISE = 0.1
 """Variance added where a trial was stopped or failed: the score is a guess (scores have 1)."""
@@ -318,7 +322,25 @@ def search(space: Space, evidence: Evidence, dice: np.random.Generator) -> Float
         top = places[np.argsort(-values, kind="stable")[:8]]
         closer = space.snap(perturb(dice, top, width, 200))
         places, values = np.vstack([places, closer]), np.append(values, judge(closer))
-    return places[np.argsort(-values, kind="stable")]
+    flat = is_flat(widen(space, places), evidence, mode)
+    return places[np.lexsort((-values, flat))]
+
+
+def is_flat(points: Floats, evidence: Evidence, theta: Floats) -> np.ndarray:
+    """Whether each point, (m, columns), lies where the objective was found not to change, (m,).
+
+    Two jobs with one and the same result tell that there is a step, not a slope: the metric is
+    coarse, or a hyperparameter hardly counts. Around them, twice as far as they lie apart, another
+    job would most likely tell the same. Distances are in length scales, at most FLAT.
+    """
+    known = evidence.noise == JITTER
+    scales = np.exp(theta[1:-1])[evidence.groups]
+    centres, scores = evidence.points[known] / scales, evidence.scores[known]
+    gaps = cdist(centres, centres)
+    gaps[(scores[:, None] != scores) | np.eye(len(scores), dtype=bool)] = np.inf
+    reach = 2 * gaps.min(axis=1, initial=np.inf)
+    reach = np.where(np.isfinite(reach), np.minimum(reach, FLAT), 0.0)
+    return np.asarray((cdist(points / scales, centres) < reach).any(axis=1))
 
 
 def perturb(dice: np.random.Generator, places: Floats, width: float, count: int) -> Floats:
