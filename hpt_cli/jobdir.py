@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -69,6 +70,18 @@ class JobDir:
         """When it was made, in seconds since the epoch: the spec is written but once."""
         path = self.spec if self.spec.exists() else self.journal
         return path.stat().st_mtime
+
+    def measure_size(self) -> int:
+        """The bytes of all its files."""
+        size, waiting = 0, [self.path]
+        while waiting:
+            with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(Path(entry.path))
+                    else:
+                        size += entry.stat(follow_symlinks=False).st_size
+        return size
 
     def training_job(self, number: int) -> Path:
         """The directory of a training job."""

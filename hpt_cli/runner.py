@@ -36,6 +36,7 @@ from hpt_cli.core.events import (
     JobSuggested,
     ObservationsRead,
     SpaceExhausted,
+    SpecChanged,
     TunerStarted,
     TuningJobCreated,
     TuningJobEnded,
@@ -312,6 +313,9 @@ class Runner:
             self._handled_signals = len(self._signals)
             self._record([TuningJobStopRequested(at=now, reason="Interrupted")])
         for request in self._jobdir.take_requests():
+            if "changes" in request:
+                self._change_spec(request["changes"])
+                continue
             numbers = request.get("stop_jobs")
             if numbers is None:
                 self._record([TuningJobStopRequested(at=now, reason="StoppedByUser")])
@@ -320,6 +324,12 @@ class Runner:
                 job = self._state.jobs.get(number)
                 if job is not None and not job.has_ended and job.phase != "Planned":
                     self._act(Stop(number, "StoppedByUser"))
+
+    def _change_spec(self, changes: dict[str, object]) -> None:
+        """Go on with other limits; whoever asks has checked them."""
+        self._record([SpecChanged(at=self._clock(), changes=changes)])
+        self._spec = TuningSpec.model_validate(self._state.spec)
+        self._write()
 
     def _listen(self) -> None:
         loop = asyncio.get_running_loop()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from hpt_cli.core.conflicts import Location, find_conflicts
 from hpt_cli.core.ranges import CategoricalRange, ContinuousRange, IntegerRange
 from hpt_cli.core.references import find_references, is_variable_name
-from hpt_cli.core.spec import LogRule, MetricDefinition, Retry, TuningSpec, WarmStart
+from hpt_cli.core.spec import CHANGEABLE, LogRule, MetricDefinition, Retry, TuningSpec, WarmStart
 from hpt_cli.errors import Place, Problem, UsageError, did_you_mean
 
 MAX_NODES = 100_000
@@ -97,11 +97,7 @@ def parse_spec(
     root = _compose(text, file)
     raw = _Document(root, file)
     values = raw.to_values()
-    for override in overrides:
-        field, equals, value = override.partition("=")
-        if not equals:
-            raise UsageError.of("override", f"--set {override}: write it as FIELD=VALUE")
-        values[field.strip()] = _read_scalar(value.strip())
+    values |= read_overrides(overrides)
     problems = [*raw.duplicates(), *_find_problems(values, raw)]
     if variables is not None:
         problems += _find_unset(values, raw, variables)
@@ -128,6 +124,46 @@ def describe_unset(
     message = f"environment.{name}: the variable {variable} is not set"
     hint = did_you_mean(variable, variables) or f"export {variable}=... before you start hpt"
     return Problem("variable-unset", message, hint, place)
+
+
+def read_overrides(overrides: Iterable[str]) -> dict[str, Any]:
+    """The fields and values of `field=value` on the command line.
+
+    Raises:
+        UsageError: some are written otherwise.
+    """
+    pairs = [override.partition("=") for override in overrides]
+    problems = [
+        Problem("override", f"--set {field}: write it as FIELD=VALUE")
+        for field, equals, _ in pairs
+        if not equals
+    ]
+    if problems:
+        raise UsageError(*problems)
+    return {field.strip(): _read_scalar(value.strip()) for field, _, value in pairs}
+
+
+def change_spec(fields: Mapping[str, Any], changes: Mapping[str, Any]) -> TuningSpec:
+    """The spec of a tuning job that has begun, with other values in some fields.
+
+    Raises:
+        UsageError: these fields cannot change, or the values are wrong: all of them.
+    """
+    fixed = [field for field in changes if field not in CHANGEABLE]
+    problems = [
+        Problem(
+            "field-fixed",
+            f"'{field}' cannot change after a tuning job has begun",
+            did_you_mean(field, CHANGEABLE) or f"these can: {', '.join(CHANGEABLE)}",
+        )
+        for field in fixed
+    ]
+    values = {**fields, **{field: changes[field] for field in changes if field not in fixed}}
+    empty = _Document(_compose("{}", ""), "")
+    problems += [replace(each, place=None) for each in _find_problems(values, empty)]
+    if problems:
+        raise UsageError(*problems)
+    return TuningSpec.model_validate(values)
 
 
 def _by_place(problem: Problem) -> tuple[int, int]:

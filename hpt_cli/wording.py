@@ -97,6 +97,15 @@ def format_clock(seconds: float) -> str:
     return f"{whole // 86400}d{whole % 86400 // 3600:02d}"
 
 
+def format_bytes(size: float) -> str:
+    """A size on disk: `512 B`, `3.4 MB`, `1.2 GB`."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if size >= 10 or unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
 def format_time(seconds: float | None) -> str | None:
     """A moment in ISO 8601, UTC."""
     if seconds is None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpt_cli.core.names import parse_job
-from hpt_cli.errors import Problem, UsageError
+from hpt_cli.errors import HptError, Problem, UsageError
 from hpt_cli.jobdir import JobDir, find_home, find_job_dir
 
 if TYPE_CHECKING:
     from hpt_cli.core.state import TuningState
     from hpt_cli.core.summary import Summary
+
+ANSWER_SECONDS = 30.0
 
 
 def open_summary(home: Path | None, name: str) -> Summary:
@@ -64,6 +66,20 @@ def parse_jobs(texts: Iterable[str], name: str, known: Iterable[int]) -> list[in
     if problems:
         raise UsageError(*problems)
     return [number for number in numbers.values() if number is not None]
+
+
+def wait_for_answer(jobdir: JobDir, is_done: Callable[[], bool]) -> None:
+    """Wait until a tuner has done what it was asked to.
+
+    Raises:
+        HptError: it has not, for longer than stopping a training job takes.
+    """
+    patience = ANSWER_SECONDS + float(read_state(jobdir).spec.get("stop_grace_seconds", 0))
+    deadline = time.monotonic() + patience
+    while not is_done():
+        if time.monotonic() > deadline:
+            raise HptError.of("no-answer", f"{jobdir.name} has not answered for {patience:.0f} s")
+        time.sleep(0.1)
 
 
 def print_report(name: str, summaries: Sequence[Summary], *, as_json: bool) -> None:

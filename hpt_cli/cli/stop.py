@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from hpt_cli.cli.completion import complete_job
 from hpt_cli.cli.options import Home, Name
-from hpt_cli.cli.reading import parse_jobs, read_state
+from hpt_cli.cli.reading import parse_jobs, read_state, wait_for_answer
 from hpt_cli.errors import HptError
 from hpt_cli.jobdir import JobDir, find_home, find_job_dir
-
-ANSWER_SECONDS = 30.0
 
 
 def stop(
@@ -42,14 +38,18 @@ def stop(
             "no-tuner", f"no tuner is at work on {jobdir.name}", f"hpt stop {jobdir.name}"
         )
     jobdir.send_request({"stop_jobs": numbers})
-    _wait(jobdir, lambda: all(read_state(jobdir).jobs[number].has_ended for number in numbers))
+    wait_for_answer(
+        jobdir, lambda: all(read_state(jobdir).jobs[number].has_ended for number in numbers)
+    )
+    print(f"{jobdir.name}: stopped", file=sys.stderr)
 
 
 def _stop_tuning_job(jobdir: JobDir) -> None:
     state = read_state(jobdir)
     if jobdir.find_holder() is not None:
         jobdir.send_request({"stop_jobs": None})
-        _wait(jobdir, lambda: jobdir.find_holder() is None)
+        wait_for_answer(jobdir, lambda: jobdir.find_holder() is None)
+        print(f"{jobdir.name}: stopped", file=sys.stderr)
         return
     if state.status in ("Completed", "Failed") or (
         state.status == "Stopped" and state.stop_reason == "StoppedByUser"
@@ -64,13 +64,3 @@ def _stop_tuning_job(jobdir: JobDir) -> None:
         jobdir.send_request({"stop_jobs": None})
         state = read_state(jobdir)
         tune(jobdir, TuningSpec.model_validate(state.spec), state, plain=True, quiet=True)
-
-
-def _wait(jobdir: JobDir, is_done: Callable[[], bool]) -> None:
-    patience = ANSWER_SECONDS + float(read_state(jobdir).spec.get("stop_grace_seconds", 0))
-    deadline = time.monotonic() + patience
-    while not is_done():
-        if time.monotonic() > deadline:
-            raise HptError.of("no-answer", f"{jobdir.name} has not stopped after {patience:.0f} s")
-        time.sleep(0.1)
-    print(f"{jobdir.name}: stopped", file=sys.stderr)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from hpt_cli.core.spec import TuningSpec
@@ -58,6 +58,11 @@ def find_completion(spec: TuningSpec, state: TuningState, now: float) -> Complet
         stop_running = stops if spec.on_completion is None else spec.on_completion == "stop"
         return Completion("Completed", reason, stop_running)
     return None
+
+
+def may_go_on(spec: TuningSpec, state: TuningState, now: float) -> bool:
+    """Whether a tuning job that has ended could start more jobs, were it resumed."""
+    return find_completion(spec, replace(state, status="InProgress"), now) is None
 
 
 def _find_reasons(spec: TuningSpec, state: TuningState, now: float) -> Iterator[tuple[str, bool]]:

@@ -59,6 +59,13 @@ class WarmStarted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SpecChanged(Event):
+    """Some fields of the spec have other values from now on."""
+
+    changes: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TunerStarted(Event):
     """A tuner took the lock: by `run`, or by `resume`."""
 
@@ -182,6 +189,7 @@ class JobNoted(JobEvent):
 AnyEvent: TypeAlias = (
     TuningJobCreated
     | WarmStarted
+    | SpecChanged
     | TunerStarted
     | TuningJobStopRequested
     | TuningJobEnded
@@ -203,6 +211,7 @@ _BY_NAME: dict[str, Any] = {
     for each in (
         TuningJobCreated,
         WarmStarted,
+        SpecChanged,
         TunerStarted,
         TuningJobStopRequested,
         TuningJobEnded,

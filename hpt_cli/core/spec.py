@@ -34,6 +34,23 @@ MAX_PARENTS = 5
 
 MAX_ATTEMPTS = 100
 
+CHANGEABLE = (
+    "description",
+    "max_jobs",
+    "max_parallel_jobs",
+    "max_runtime_seconds",
+    "target_objective_metric_value",
+    "max_jobs_not_improving",
+    "complete_on_convergence",
+    "on_completion",
+    "max_job_runtime_seconds",
+    "max_silence_seconds",
+    "fail_fast",
+    "stop_grace_seconds",
+    "early_stopping_type",
+)
+"""Fields that may change after a tuning job has begun: results before and after stay comparable."""
+
 ObjectiveType = Literal["Maximize", "Minimize"]
 StrategyName = Literal["Bayesian", "Random", "Grid", "Hyperband"]
 OnCompletion = Literal["drain", "stop"]

@@ -34,6 +34,7 @@ from hpt_cli.core.events import (
     JobSuggested,
     ObservationsRead,
     SpaceExhausted,
+    SpecChanged,
     TunerStarted,
     TuningJobCreated,
     TuningJobEnded,
@@ -273,6 +274,10 @@ def _warm_started(state: TuningState, event: WarmStarted) -> _Changes:
     return {"inherited": inherited, "parents": (*state.parents, parent)}
 
 
+def _spec_changed(state: TuningState, event: SpecChanged) -> _Changes:
+    return {"spec": {**state.spec, **event.changes}}
+
+
 def _tuner_started(state: TuningState, event: TunerStarted) -> _Changes:
     return {
         "status": "InProgress",
@@ -457,6 +462,7 @@ _JOB_FOLDS: Mapping[Any, Callable[[TrainingJob, Any], _Changes]] = {
 _FOLDS: Mapping[Any, Callable[[TuningState, Any], _Changes]] = {
     TuningJobCreated: _created,
     WarmStarted: _warm_started,
+    SpecChanged: _spec_changed,
     TunerStarted: _tuner_started,
     TuningJobStopRequested: _stop_requested,
     TuningJobEnded: _ended,

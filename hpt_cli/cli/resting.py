@@ -1,0 +1,32 @@
+"""Making sure that nothing of a tuning job runs."""
+
+from __future__ import annotations
+
+from hpt_cli.cli.reading import read_state
+from hpt_cli.errors import HptError
+from hpt_cli.jobdir import JobDir
+
+
+def check_at_rest(jobdir: JobDir) -> None:
+    """Raise HptError if a tuner is at work on a tuning job, or training jobs of it live on."""
+    hint = f"hpt stop {jobdir.name}"
+    if jobdir.find_holder() is not None:
+        raise HptError.of("running", f"{jobdir.name} is being tuned", hint)
+    alive = find_live_jobs(jobdir)
+    if alive:
+        numbers = ", ".join(map(str, alive))
+        raise HptError.of("running", f"training jobs of {jobdir.name} still run: {numbers}", hint)
+
+
+def find_live_jobs(jobdir: JobDir) -> list[int]:
+    """The numbers of the training jobs whose processes are alive."""
+    from hpt_cli.executors import Running, load_executor
+
+    running = [job for job in read_state(jobdir).running if job.attempt and job.attempt.handle]
+    handles = [dict(job.attempt.handle or {}) for job in running if job.attempt]
+    outcomes = load_executor("local").poll(handles)
+    return [
+        job.number
+        for job, outcome in zip(running, outcomes, strict=True)
+        if isinstance(outcome, Running)
+    ]

@@ -1,0 +1,90 @@
+"""hpt update NAME: change the limits of a tuning job that has begun."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Annotated, Any
+
+import typer
+
+from hpt_cli.cli.options import Home, Name
+from hpt_cli.cli.reading import read_state, wait_for_answer
+from hpt_cli.errors import UsageError
+from hpt_cli.jobdir import JobDir, find_home, find_job_dir
+
+
+def update(
+    name: Name,
+    max_jobs: Annotated[
+        int | None, typer.Option("--max-jobs", help="How many training jobs in total.")
+    ] = None,
+    max_parallel_jobs: Annotated[
+        int | None, typer.Option("--max-parallel-jobs", help="How many training jobs at once.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="F=VALUE",
+            help="Another field: max_runtime_seconds, target_objective_metric_value,"
+            " early_stopping_type, ... (repeatable).",
+        ),
+    ] = None,
+    home: Home = None,
+) -> None:
+    """Change the limits of a tuning job, running or not.
+
+    A running one goes on with them at once; one that has ended does with 'hpt resume'. Jobs that
+    run when max_parallel_jobs is lowered run to their end.
+    """
+    from hpt_cli.specfile import read_overrides
+
+    jobdir = find_job_dir(find_home(home), name)
+    limits = {"max_jobs": max_jobs, "max_parallel_jobs": max_parallel_jobs}
+    changes = read_overrides(set_ or [])
+    changes |= {field: value for field, value in limits.items() if value is not None}
+    if not changes:
+        raise UsageError.of(
+            "no-change", "nothing to change", f"as in: hpt update {jobdir.name} --max-jobs 50"
+        )
+    _change(jobdir, changes)
+
+
+def _change(jobdir: JobDir, changes: dict[str, Any]) -> None:
+    from hpt_cli.specfile import change_spec
+
+    before = read_state(jobdir).spec
+    checked = change_spec(before, changes).model_dump(mode="json")
+    changed = {field: checked[field] for field in changes if checked[field] != before[field]}
+    if not changed:
+        print(f"{jobdir.name}: these are its values already", file=sys.stderr)
+        return
+    if jobdir.find_holder() is not None:
+        jobdir.send_request({"changes": changed})
+        wait_for_answer(jobdir, lambda: _has(jobdir, changed) or jobdir.find_holder() is None)
+    if not _has(jobdir, changed):
+        change_at_rest(jobdir, changed)
+    for field, value in changed.items():
+        print(f"{jobdir.name}: {field} {before[field]} → {value}", file=sys.stderr)
+    if jobdir.find_holder() is None:
+        print(f"to go on: hpt resume {jobdir.name}", file=sys.stderr)
+
+
+def _has(jobdir: JobDir, changed: dict[str, Any]) -> bool:
+    spec = read_state(jobdir).spec
+    return all(spec[field] == value for field, value in changed.items())
+
+
+def change_at_rest(jobdir: JobDir, changes: dict[str, Any]) -> None:
+    """Change the spec of a tuning job that nobody tunes.
+
+    Raises:
+        HptError: somebody does.
+    """
+    from hpt_cli.core.events import SpecChanged
+    from hpt_cli.store import open_journal
+
+    with jobdir.hold_lock(), open_journal(jobdir.journal, write=True) as journal:
+        jobdir.take_requests()
+        journal.append([SpecChanged(at=time.time(), changes=changes)])
