@@ -3,6 +3,7 @@
 <home>/<name>/journal.sqlite        the journal
 <home>/<name>/spec.yaml             the spec as it was when the tuning job was made
 <home>/<name>/lock                  held by the tuner; says who that is
+<home>/<name>/notify.log            what the commands of `notify` printed
 <home>/<name>/requests/             what other terminals ask the tuner to do
 <home>/<name>/jobs/0007/a1/         the first attempt of job 7: output.log, exit, ...
 <home>/<name>/jobs/0007/checkpoints the same for all attempts of job 7; model/ and output/ too

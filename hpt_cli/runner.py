@@ -72,6 +72,19 @@ class View(Protocol):
         ...
 
 
+class Views:
+    """Several views as one."""
+
+    def __init__(self, *views: View) -> None:
+        self._views = views
+
+    def show(self, state: TuningState, events: Iterable[AnyEvent], now: float) -> None:
+        """Show it on each of them."""
+        events = list(events)
+        for view in self._views:
+            view.show(state, events, now)
+
+
 def describe_creation(spec: TuningSpec, directory: Path) -> TuningJobCreated:
     """The event with which a tuning job begins."""
     return TuningJobCreated(

@@ -19,7 +19,15 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from hpt_cli.core.conflicts import Location, find_conflicts
 from hpt_cli.core.ranges import CategoricalRange, ContinuousRange, IntegerRange
 from hpt_cli.core.references import find_references, is_variable_name
-from hpt_cli.core.spec import CHANGEABLE, LogRule, MetricDefinition, Retry, TuningSpec, WarmStart
+from hpt_cli.core.spec import (
+    CHANGEABLE,
+    LogRule,
+    MetricDefinition,
+    Notify,
+    Retry,
+    TuningSpec,
+    WarmStart,
+)
 from hpt_cli.errors import Place, Problem, UsageError, did_you_mean
 
 MAX_NODES = 100_000
@@ -38,6 +46,7 @@ _PARTS: dict[str, type[BaseModel]] = {
     "warm_start": WarmStart,
     "retry": Retry,
     "log_rules": LogRule,
+    "notify": Notify,
 }
 _MESSAGES = {
     "int_parsing": "a whole number is needed, not {input!r}",

@@ -97,6 +97,14 @@ def format_clock(seconds: float) -> str:
     return f"{whole // 86400}d{whole % 86400 // 3600:02d}"
 
 
+def format_age(seconds: float) -> str:
+    """How long ago something was, roughly: `just now`, `5 min`, `3 h`, `12 d`."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit}"
+    return "just now"
+
+
 def format_bytes(size: float) -> str:
     """A size on disk: `512 B`, `3.4 MB`, `1.2 GB`."""
     for unit in ("B", "kB", "MB", "GB"):

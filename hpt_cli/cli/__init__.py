@@ -31,6 +31,7 @@ COMMANDS = {
     "delete": "delete:delete",
     "list": "list:list_tuning_jobs",
     "watch": "watch:watch",
+    "wait": "wait:wait",
     "show": "show:show",
     "jobs": "jobs:jobs",
     "best": "best:best",
@@ -41,6 +42,7 @@ COMMANDS = {
     "importance": "importance:importance",
     "replay": "replay:replay",
     "schema": "schema:schema",
+    "doctor": "doctor:doctor",
     "import": "import_request:import_request",
 }
 """Each command's module and function; imported on use, so that none waits for the others."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from hpt_cli.cli.completion import complete_column
-from hpt_cli.cli.options import Home, Json, Name
+from hpt_cli.cli.options import Home, Json, Name, Wide
 from hpt_cli.cli.reading import open_summary, print_report
 from hpt_cli.errors import HptError, UsageError, did_you_mean
 
@@ -67,9 +67,7 @@ def jobs(
             help="These columns, in this order; +A adds to the usual.",
         ),
     ] = None,
-    wide: Annotated[
-        bool, typer.Option("--wide", help="All of every cell, however narrow the terminal.")
-    ] = False,
+    wide: Wide = False,
     format: Annotated[
         Format | None,
         typer.Option("--format", help="csv, tsv and json are for programs; md is Markdown."),
@@ -97,7 +95,7 @@ def jobs(
 
         from hpt_cli.reports.jobs import render_table
 
-        Console().print(render_table(selected, chosen, wide=wide))
+        Console().print(render_table(selected, chosen, wide=wide), soft_wrap=wide)
         return
     _write(_render(form, selected, chosen), output)
 
@@ -195,7 +193,8 @@ def _render(form: Format, summary: Summary, columns: Sequence[ResultColumn]) -> 
     from hpt_cli.reports.jobs import render_table
 
     file = io.StringIO()
-    Console(file=file, color_system=None).print(render_table(summary, columns, wide=True))
+    table = render_table(summary, columns, wide=True)
+    Console(file=file, color_system=None).print(table, soft_wrap=True)
     return file.getvalue()
 
 

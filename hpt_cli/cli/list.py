@@ -1,21 +1,61 @@
-"""hpt list: the tuning jobs of a home."""
+"""hpt list: the tuning jobs of a home, or of all of them."""
 
 from __future__ import annotations
 
 import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from hpt_cli.cli.options import Home, Json
-from hpt_cli.cli.reading import print_report, read_summary
+import typer
+
+from hpt_cli.cli.options import Home, Json, Wide
+from hpt_cli.cli.reading import print_json, read_summary
 from hpt_cli.errors import HptError
+from hpt_cli.homes import list_homes
 from hpt_cli.jobdir import find_home, list_job_dirs
 
+if TYPE_CHECKING:
+    from hpt_cli.reports.overview import Entry
 
-def list_tuning_jobs(home: Home = None, json: Json = False) -> None:
-    """List tuning jobs: status, best value, how many training jobs."""
-    summaries = []
-    for jobdir in list_job_dirs(find_home(home)):
+
+def list_tuning_jobs(
+    home: Home = None,
+    all_homes: Annotated[
+        bool,
+        typer.Option("--all-homes", help="Of every home in which you have started tuning jobs."),
+    ] = False,
+    wide: Wide = False,
+    json: Json = False,
+) -> None:
+    """List tuning jobs, the newest first: status, progress, best value, size, age."""
+    from hpt_cli.reports.overview import list_to_json, render_list
+
+    homes = [find_home(home)]
+    if all_homes:
+        homes = list({each.resolve(): each for each in [*list_homes(), *homes]})
+    entries = [entry for each in homes for entry in _read_entries(each)]
+    entries.sort(key=lambda entry: -entry.summary.created_at)
+    if json:
+        print_json(list_to_json(entries))
+        return
+    from rich.console import Console
+
+    table = render_list(entries, time.time(), with_homes=all_homes, wide=wide)
+    Console().print(table, soft_wrap=wide)
+
+
+def _read_entries(home: Path) -> list[Entry]:
+    """What can be read in a home; what cannot is reported on standard error."""
+    from hpt_cli.reports.overview import Entry
+
+    entries = []
+    for jobdir in list_job_dirs(home):
         try:
-            summaries.append(read_summary(jobdir))
+            summary = read_summary(jobdir)
         except HptError as error:
             print(f"{jobdir.name}: {error}", file=sys.stderr)
-    print_report("list", summaries, as_json=json)
+            continue
+        at_work = jobdir.find_holder() is not None
+        entries.append(Entry(summary, at_work, jobdir.measure_size(), str(home)))
+    return entries

@@ -52,3 +52,6 @@ Plain: TypeAlias = Annotated[
     bool, typer.Option("--plain", help="A line for each event instead of the live screen.")
 ]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+Wide: TypeAlias = Annotated[
+    bool, typer.Option("--wide", help="All of every cell, however narrow the terminal.")
+]

@@ -14,6 +14,7 @@ import typer
 from hpt_cli.cli.options import Home, Plain, Quiet
 from hpt_cli.cli.reading import read_state
 from hpt_cli.errors import UsageError
+from hpt_cli.homes import remember_home
 from hpt_cli.jobdir import JobDir, find_home, find_job_dir, make_job_dir
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def run(
     check_working_directory(asked, Path.cwd())
     inherited = inherit_parents(asked, find_home(home))
     jobdir = make_job_dir(find_home(home), asked.name)
+    remember_home(jobdir.path.parent)
     with jobdir.hold_lock():
         _create(jobdir, asked, spec, inherited)
         code = tune(jobdir, asked, read_state(jobdir), plain=plain, quiet=quiet)

@@ -31,15 +31,21 @@ def tune(jobdir: JobDir, spec: TuningSpec, state: TuningState, *, plain: bool, q
     from rich.console import Console
 
     from hpt_cli.executors import load_executor
-    from hpt_cli.runner import Runner
+    from hpt_cli.notify import Notifier
+    from hpt_cli.runner import Runner, Views
 
     console = Console(stderr=True)
+    notifier = Notifier(spec.notify, jobdir)
     with (
         open_journal(jobdir.journal, write=True) as journal,
+        notifier,
         choose_view(console, plain=plain, quiet=quiet) as view,
     ):
-        runner = Runner(spec, journal, jobdir, load_executor("local"), view, state)
+        views = Views(view, notifier)
+        runner = Runner(spec, journal, jobdir, load_executor("local"), views, state)
         state = asyncio.run(runner.run())
+    for failure in notifier.failures:
+        print(f"notify: {failure}", file=sys.stderr)
     _report(jobdir, state, quiet=quiet)
     return _exit_code(state, runner.interrupted_by)
 

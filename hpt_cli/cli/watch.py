@@ -6,10 +6,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-import typer
-
+from hpt_cli.cli.ending import is_at_work, tell_end
 from hpt_cli.cli.options import Home, Name, Plain
-from hpt_cli.errors import ExitCode, HptError
 from hpt_cli.jobdir import JobDir, find_home, find_job_dir
 
 if TYPE_CHECKING:
@@ -30,7 +28,7 @@ def watch(name: Name, home: Home = None, plain: Plain = False) -> None:
     jobdir = find_job_dir(find_home(home), name)
     with open_journal(jobdir.journal) as journal:
         state = _follow(jobdir, journal, plain=plain)
-    _tell_end(jobdir, state)
+    tell_end(jobdir, state)
 
 
 def _follow(jobdir: JobDir, journal: Journal, *, plain: bool) -> TuningState:
@@ -43,17 +41,16 @@ def _follow(jobdir: JobDir, journal: Journal, *, plain: bool) -> TuningState:
     from hpt_cli.reports.show import describe_jobs
 
     state, _ = _catch_up(TuningState(), journal)
-    if not _is_at_work(jobdir, state):
+    if not is_at_work(jobdir):
         return state
     summary = summarize(state, time.time(), at_work=True)
     print(f"watching {jobdir.name}: {describe_jobs(summary)}", file=sys.stderr)
     with choose_view(Console(stderr=True), plain=plain, quiet=False) as view:
         view.show(state, [], time.time())
-        while _is_at_work(jobdir, state):
+        while is_at_work(jobdir):
             time.sleep(WATCH_SECONDS)
             state, events = _catch_up(state, journal)
             view.show(state, events, time.time())
-        # What the tuner wrote last, it wrote before it left.
         state, events = _catch_up(state, journal)
         view.show(state, events, time.time())
     return state
@@ -66,17 +63,3 @@ def _catch_up(state: TuningState, journal: Journal) -> tuple[TuningState, list[A
     for event in events:
         state = fold(state, event)
     return state, events
-
-
-def _is_at_work(jobdir: JobDir, state: TuningState) -> bool:
-    return state.status in ("InProgress", "Stopping") and jobdir.find_holder() is not None
-
-
-def _tell_end(jobdir: JobDir, state: TuningState) -> None:
-    if state.status in ("InProgress", "Stopping"):
-        raise HptError.of(
-            "no-tuner", f"no tuner is at work on {jobdir.name}", f"hpt resume {jobdir.name}"
-        )
-    print(f"{jobdir.name} is {state.status}: {state.reason}", file=sys.stderr)
-    if state.status != "Completed":
-        raise typer.Exit(ExitCode.FAILED)

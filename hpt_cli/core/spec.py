@@ -175,6 +175,17 @@ class LogRule(BaseModel):
     """stop (it keeps its last value), fail, retry, or warn (a note beside the job)."""
 
 
+class Notify(BaseModel):
+    """A command that tells the user of what happened."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    command: Annotated[Text, StringConstraints(min_length=1)]
+    """What /bin/sh runs, with HPT_EVENT, HPT_STATUS, HPT_BEST_VALUE and more in its environment."""
+    on: Annotated[tuple[Literal["end", "best"], ...], Field(min_length=1)] = ("end",)
+    """When: at the tuning job's end, and (best) for each training job that is the best so far."""
+
+
 class TuningSpec(BaseModel):
     """One tuning job, as asked for."""
 
@@ -250,6 +261,8 @@ class TuningSpec(BaseModel):
     """Auto stops training jobs that lag, by the stop rule in `early_stopping`."""
     early_stopping: EarlyStopping | None = None
     """The stop rule by name, and its parameters."""
+    notify: Notify | None = None
+    """A command that is run when the tuning job ends, or a new best appears."""
 
     @model_validator(mode="after")
     def _check(self) -> TuningSpec:

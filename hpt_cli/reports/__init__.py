@@ -34,7 +34,6 @@ REPORTS: dict[str, str] = {
     "curves": "curves",
     "best": "best",
     "compare": "compare",
-    "list": "overview",
 }
 """Each report's module; imported on use."""
 

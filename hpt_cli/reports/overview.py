@@ -1,53 +1,117 @@
-"""All tuning jobs of a home, a line each."""
+"""Tuning jobs, a line each: how they stand, what is best, how much room they take."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from hpt_cli.core.summary import Summary
-from hpt_cli.reports.show import describe_jobs
-from hpt_cli.wording import format_number, format_seconds, format_time, plain
+from hpt_cli.reports.grid import Column, Grid
+from hpt_cli.wording import format_age, format_bytes, format_number, format_time, plain
+
+STYLES = {"InProgress": "cyan", "Stopping": "yellow", "Failed": "red", "Stopped": "dim"}
 
 
-def render(summaries: Sequence[Summary]) -> RenderableType:
+@dataclass(frozen=True)
+class Entry:
+    """One tuning job of a list: whether a tuner is at work on it, and its directory's size."""
+
+    summary: Summary
+    at_work: bool
+    size: int
+    home: str
+
+
+def render_list(
+    entries: Sequence[Entry], now: float, *, with_homes: bool, wide: bool
+) -> RenderableType:
     """The table of tuning jobs."""
-    if not summaries:
+    if not entries:
         return Text("no tuning job yet; start one with 'hpt run SPEC'")
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for heading in ("name", "status", "objective", "best", "jobs", "tuning time"):
-        table.add_column(heading, justify="right" if heading in ("best", "tuning time") else "left")
-    for each in summaries:
-        best = format_number(each.best.final if each.best else None)
-        cells = [
-            each.name,
-            each.status,
-            plain(each.objective.metric),
-            best,
-            describe_jobs(each),
-            format_seconds(each.tuning_time),
-        ]
-        table.add_row(*map(Text, cells))
-    return table
+    columns = [
+        _column(entries, "name", lambda each: each.summary.name),
+        _column(entries, "status", _describe_status),
+        _column(entries, "jobs", _describe_progress, right=True),
+        *(
+            _column(entries, key, _count(key), right=True, rank=3)
+            for key in ("stopped", "failed")
+            if any(each.summary.job_counts[key] for each in entries)
+        ),
+        _column(entries, "best", _describe_best, right=True),
+        _column(entries, "objective", _describe_objective, rank=4, shrinks_to=12),
+        _column(entries, "size", lambda each: format_bytes(each.size), right=True, rank=1),
+        _column(
+            entries,
+            "age",
+            lambda each: format_age(now - each.summary.created_at),
+            right=True,
+            rank=2,
+        ),
+    ]
+    if with_homes:
+        columns.append(_column(entries, "home", lambda each: plain(each.home)))
+    styles = [STYLES.get(each.summary.status, "") for each in entries]
+    return Grid(columns, styles, wide)
 
 
-def to_json(summaries: Sequence[Summary]) -> Any:
+def _column(
+    entries: Sequence[Entry],
+    heading: str,
+    describe: Callable[[Entry], str],
+    *,
+    right: bool = False,
+    rank: int = 0,
+    shrinks_to: int | None = None,
+) -> Column:
+    cells = [describe(each) for each in entries]
+    return Column(heading, cells, right=right, rank=rank, shrinks_to=shrinks_to)
+
+
+def _describe_status(entry: Entry) -> str:
+    status = entry.summary.status
+    is_left = status in ("InProgress", "Stopping") and not entry.at_work
+    return f"{status}, no tuner" if is_left else status
+
+
+def _describe_progress(entry: Entry) -> str:
+    counts = entry.summary.job_counts
+    ended = sum(counts.values()) - counts["in_progress"]
+    return f"{ended}/{entry.summary.max_jobs}" if entry.summary.max_jobs else str(ended)
+
+
+def _count(key: str) -> Callable[[Entry], str]:
+    return lambda entry: str(entry.summary.job_counts[key])
+
+
+def _describe_best(entry: Entry) -> str:
+    return format_number(entry.summary.best.final if entry.summary.best else None)
+
+
+def _describe_objective(entry: Entry) -> str:
+    arrow = "↑" if entry.summary.objective.maximize else "↓"
+    return f"{arrow} {plain(entry.summary.objective.metric)}"
+
+
+def list_to_json(entries: Sequence[Entry]) -> list[dict[str, Any]]:
     """A list of tuning jobs."""
     return [
         {
-            "tuning_job_name": each.name,
-            "tuning_job_status": each.status,
-            "creation_time": format_time(each.created_at),
-            "objective_metric_name": each.objective.metric,
-            "best_objective_value": each.best.final if each.best else None,
-            "best_training_job": each.best.name if each.best else None,
-            "training_job_status_counters": dict(each.job_counts),
-            "max_jobs": each.max_jobs,
-            "completion_reason": each.reason or None,
+            "tuning_job_name": each.summary.name,
+            "tuning_job_status": each.summary.status,
+            "tuner_at_work": each.at_work,
+            "creation_time": format_time(each.summary.created_at),
+            "objective_metric_name": each.summary.objective.metric,
+            "best_objective_value": each.summary.best.final if each.summary.best else None,
+            "best_training_job": each.summary.best.name if each.summary.best else None,
+            "training_job_status_counters": dict(each.summary.job_counts),
+            "max_jobs": each.summary.max_jobs,
+            "completion_reason": each.summary.reason or None,
+            "size_bytes": each.size,
+            "home": each.home,
         }
-        for each in summaries
+        for each in entries
     ]

@@ -35,6 +35,7 @@ class Terminal:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith("HPT_")}
+        self.environment["XDG_STATE_HOME"] = str(directory / "state")
         self._started: list[subprocess.Popen[str]] = []
 
     @staticmethod

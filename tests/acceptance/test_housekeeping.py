@@ -66,3 +66,71 @@ def test_deleting_asks_and_spares_what_runs(terminal: Terminal) -> None:
     assert terminal.hpt("delete", "old", "busy", "--yes").count("deleted") == 2
     assert json.dumps(terminal.json("list")) == "[]"
     assert list((terminal.directory / ".hpt").iterdir()) == []
+
+
+def test_the_list_says_how_each_stands(terminal: Terminal) -> None:
+    terminal.hpt("run", terminal.write_spec("first", max_jobs=1))
+    terminal.hpt("run", terminal.write_spec("second", max_jobs=1), "--home", "elsewhere")
+    (entry,) = terminal.json("list")
+    assert (entry["tuning_job_name"], entry["tuner_at_work"]) == ("first", False)
+    assert entry["size_bytes"] > 10_000
+    both = terminal.json("list", "--all-homes")
+    assert [each["tuning_job_name"] for each in both] == ["second", "first"]
+    assert both[0]["home"] == str(terminal.directory / "elsewhere")
+    text = terminal.hpt("list", "--all-homes", "--wide")
+    assert "1/1" in text
+    assert str(terminal.directory / "elsewhere") in text
+
+
+def test_waiting_for_the_end(terminal: Terminal) -> None:
+    run = terminal.start("run", terminal.write_spec(max_jobs=1, options="--epochs 30"))
+    terminal.wait_for_log("t", 1, "epoch=1 ")
+    assert "has not ended after 0 s" in terminal.hpt("wait", "t", "--timeout", "0", code=1)
+    assert terminal.json("wait", "t")["tuning_job_status"] == "Completed"
+    assert run.wait(60) == 0
+    terminal.hpt("run", terminal.write_spec("bad", options="--mode fail", max_jobs=1), code=1)
+    assert "bad is Failed" in terminal.hpt("wait", "bad", code=1)
+
+
+def test_notifications_tell_of_each_new_best_and_of_the_end(terminal: Terminal) -> None:
+    told = terminal.directory / "told"
+    command = f'echo "$HPT_EVENT $HPT_BEST_TRAINING_JOB $HPT_BEST_VALUE $HPT_STATUS" >> {told}'
+    notify = {"command": command, "on": ["best", "end"]}
+    terminal.hpt("run", terminal.write_spec(max_parallel_jobs=1, notify=notify))
+    *bests, end = told.read_text().splitlines()
+    rows = terminal.json("jobs", "t")
+    finals = [row["final_objective_value"] for row in rows]
+    expected = [
+        f"best {row['training_job_name']} {row['final_objective_value']} InProgress"
+        for place, row in enumerate(rows)
+        if row["final_objective_value"] == min(finals[: place + 1])
+    ]
+    assert bests == expected
+    assert end == f"end {expected[-1].split()[1]} {min(finals)} Completed"
+
+
+def test_a_notification_that_fails_is_reported_and_harms_nothing(terminal: Terminal) -> None:
+    spec = terminal.write_spec(max_jobs=1, notify={"command": "echo no such bell; exit 7"})
+    assert "notify: exit code 7; see " in terminal.hpt("run", spec)
+    log = terminal.directory / ".hpt" / "t" / "notify.log"
+    assert log.read_text() == "no such bell\n"
+
+
+def test_the_doctor_finds_what_was_left_behind(terminal: Terminal) -> None:
+    assert "0 of training jobs" in terminal.hpt("doctor")
+    run = terminal.start("run", terminal.write_spec(options="--epochs 1000"))
+    terminal.wait_for_log("t", 1, "epoch=1 ")
+    assert "1 being tuned: t" in terminal.hpt("doctor")
+    run.kill()
+    run.wait(60)
+    assert "no tuner looks after" in terminal.hpt("doctor", code=1)
+    (terminal.directory / ".hpt" / "t" / "journal.sqlite").write_text("not a journal at all")
+    findings = {each["what"]: each["problem"] for each in json.loads(_run_json(terminal))}
+    assert "is not a journal" in findings["tuning jobs"]
+
+
+def _run_json(terminal: Terminal) -> str:
+    process = terminal.start("doctor", "--json")
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    return out

@@ -36,7 +36,7 @@ LAYERS = [
     ],
     ["hpt_cli.core.tuner", "hpt_cli.core.importance"],
     ["hpt_cli.core.preview"],
-    ["hpt_cli.jobdir", "hpt_cli.wording", "hpt_cli.executors", "hpt_cli.replay"],
+    ["hpt_cli.jobdir", "hpt_cli.wording", "hpt_cli.executors", "hpt_cli.homes", "hpt_cli.replay"],
     [
         "hpt_cli.store",
         "hpt_cli.specfile",
@@ -46,11 +46,12 @@ LAYERS = [
         "hpt_cli.reports",
     ],
     [
+        "hpt_cli.diagnosis",
         "hpt_cli.screen",
         "hpt_cli.specwriter",
         "hpt_cli.tables",
     ],
-    ["hpt_cli.runner", "hpt_cli.live", "hpt_cli.tryout"],
+    ["hpt_cli.runner", "hpt_cli.live", "hpt_cli.notify", "hpt_cli.tryout"],
     ["hpt_cli.cli"],
 ]
 """From the ground up. A module belongs to the longest name that it begins with, and may import from

@@ -1,0 +1,34 @@
+"""What commands that wait for the end of a tuning job share."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import typer
+
+from hpt_cli.errors import ExitCode, HptError
+from hpt_cli.jobdir import JobDir
+
+if TYPE_CHECKING:
+    from hpt_cli.core.state import TuningState
+
+
+def is_at_work(jobdir: JobDir) -> bool:
+    """Whether a tuner works on a tuning job; what it writes last, it writes before it leaves."""
+    return jobdir.find_holder() is not None
+
+
+def tell_end(jobdir: JobDir, state: TuningState) -> None:
+    """Say how a tuning job ended, and exit with 1 unless it is Completed.
+
+    Raises:
+        HptError: it has not ended, and nobody is at work on it.
+    """
+    if state.status in ("InProgress", "Stopping"):
+        raise HptError.of(
+            "no-tuner", f"no tuner is at work on {jobdir.name}", f"hpt resume {jobdir.name}"
+        )
+    print(f"{jobdir.name} is {state.status}: {state.reason}", file=sys.stderr)
+    if state.status != "Completed":
+        raise typer.Exit(ExitCode.FAILED)

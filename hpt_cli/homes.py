@@ -1,0 +1,37 @@
+"""The homes in which this user has started tuning jobs, so that all of them can be listed.
+
+A text file of directories, one a line, under XDG_STATE_HOME. It is only a convenience: where it
+cannot be written nothing else suffers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+
+def find_record() -> Path:
+    """Where homes are remembered."""
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(state, "hpt", "homes")
+
+
+def remember_home(home: Path) -> None:
+    """Put a home on the list, unless it is there."""
+    with contextlib.suppress(OSError, RuntimeError):
+        line = str(home.resolve())
+        if "\n" not in line and Path(line) not in list_homes():
+            record = find_record()
+            record.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with open(record, "a") as file:
+                file.write(f"{line}\n")
+
+
+def list_homes() -> list[Path]:
+    """The homes that are remembered and still there, in the order in which they came."""
+    try:
+        lines = find_record().read_text().splitlines()
+    except (OSError, RuntimeError, UnicodeDecodeError):
+        return []
+    return [path for path in map(Path, dict.fromkeys(lines)) if path.is_dir()]
