@@ -5,10 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo test check format clean
+.PHONY: help demo test test-browser check format clean
 
 help:  ## Show what there is to make
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(INSTALLED): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -21,6 +21,10 @@ demo: $(INSTALLED)  ## Tune a real model on real data, with the live view and th
 
 test: $(INSTALLED)  ## Run all tests that need only Python
 	$(BIN)/python -m pytest -n auto
+
+test-browser: $(INSTALLED)  ## Test the report page in Chromium (Debian: chromium, chromium-driver)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[browser]'
+	$(BIN)/python -m pytest tests/browser
 
 check: $(INSTALLED)  ## Check format, style, types and architecture
 	$(BIN)/ruff format --check .

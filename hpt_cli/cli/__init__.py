@@ -41,6 +41,7 @@ COMMANDS = {
     "explain": "explain:explain",
     "importance": "importance:importance",
     "replay": "replay:replay",
+    "report": "report:report",
     "schema": "schema:schema",
     "doctor": "doctor:doctor",
     "import": "import_request:import_request",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from typing import Annotated
 
@@ -10,7 +9,7 @@ import typer
 
 from hpt_cli.cli.options import Home, Json, Name
 from hpt_cli.cli.reading import print_json, print_report, read_state, read_summary
-from hpt_cli.core.command import render_argv
+from hpt_cli.core.command import render_line
 from hpt_cli.errors import HptError
 from hpt_cli.jobdir import find_home, find_job_dir
 from hpt_cli.wording import plain
@@ -33,8 +32,7 @@ def best(
         )
     spec = read_state(jobdir).spec
     hyperparameters = {**summary.best.hyperparameters, **spec["static_hyperparameters"]}
-    argv = render_argv(spec["command"], hyperparameters, shell=spec["shell"])
-    line = argv[-1] if spec["shell"] else shlex.join(argv)
+    line = render_line(spec["command"], hyperparameters, shell=spec["shell"])
     if json:
         from hpt_cli.reports.best import to_json
 

@@ -38,9 +38,13 @@ def read_state(jobdir: JobDir) -> TuningState:
 
 def read_summary(jobdir: JobDir) -> Summary:
     """The summary of a tuning job; one that was left by its tuner says so."""
+    return summarize_state(jobdir, read_state(jobdir))
+
+
+def summarize_state(jobdir: JobDir, state: TuningState) -> Summary:
+    """The same of a state that was read."""
     from hpt_cli.core.summary import summarize
 
-    state = read_state(jobdir)
     at_work = jobdir.find_holder() is not None
     summary = summarize(state, time.time(), at_work=at_work)
     if not at_work and summary.status in ("InProgress", "Stopping"):

@@ -51,6 +51,14 @@ def render_argv(
     return [part for word in words for part in _render_word(word, values, options)]
 
 
+def render_line(
+    command: str | Sequence[str], hyperparameters: Mapping[str, Value], *, shell: bool = False
+) -> str:
+    """One training job's command as a line that can be pasted into a shell."""
+    argv = render_argv(command, hyperparameters, shell=shell)
+    return argv[-1] if shell else shlex.join(argv)
+
+
 def _render_word(word: str, values: Mapping[str, str], options: list[str]) -> list[str]:
     if word == f"{{{ALL}}}" and ALL not in values:
         return options

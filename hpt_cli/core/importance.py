@@ -33,9 +33,9 @@ from hpt_cli.core.strategies.space import Floats, Space
 
 MIN_RESULTS = 6
 """With fewer results than this there is nothing to fit."""
-KERNELS, DRAWS = 8, 8
+KERNELS, DRAWS = 6, 10
 """How many kernels are drawn from their posterior, and how many landscapes with each."""
-FEATURES = 512
+FEATURES = 256
 """How many random features make up a function of the prior."""
 PLACES = 512
 """How many places of the search space an index is estimated from; a power of 2."""
@@ -125,10 +125,9 @@ def measure_importance(
     thetas = _sample_thetas(evidence, dice)
     models = [_Model(evidence, theta) for theta in thetas]
     design = _Design(space, seed)
-    expected = [model.predict(design.points) for model in models]
-    drawn = np.hstack([model.draw(design.points, DRAWS, dice) for model in models])
+    expected, drawn = zip(*(model.draw(design.points, dice) for model in models), strict=True)
     totals, alones = design.split_variance(np.column_stack(expected))
-    total_draws, alone_draws = design.split_variance(drawn)
+    total_draws, alone_draws = design.split_variance(np.hstack(drawn))
     regions = _find_regions(space, design.places, np.mean(expected, axis=0)[: 2 * PLACES])
     influences = [
         Influence(
@@ -178,29 +177,28 @@ class _Model:
         r = math.sqrt(5) * cdist(points / self.lengths, self.points / self.lengths)
         return np.asarray(self.amplitude * (1 + r + r * r / 3) * np.exp(-r))
 
-    def predict(self, points: Floats) -> Floats:
-        """Expected scores, (m,)."""
-        return np.asarray(self._cover(points) @ cho_solve(self.factor, self.scores))
+    def draw(self, points: Floats, dice: np.random.Generator) -> tuple[Floats, Floats]:
+        """Expected scores at these points, (m,), and functions of the posterior, (m, DRAWS).
 
-    def draw(self, points: Floats, count: int, dice: np.random.Generator) -> Floats:
-        """Functions of the posterior at these points, (m, count).
-
-        One of the prior, made of random features (Rahimi and Recht 2007), bent to fit the evidence
-        (Wilson et al. 2020, "Efficiently Sampling Functions from Gaussian Process Posteriors").
-        The spectrum of a Matérn 5/2 kernel is a t distribution with five degrees of freedom.
+        Functions of the prior, made of random features (Rahimi and Recht 2007), are bent to fit
+        the evidence (Wilson et al. 2020, "Efficiently Sampling Functions from Gaussian Process
+        Posteriors"). A Matérn 5/2 kernel has the spectrum of a t distribution with 5 degrees of
+        freedom.
         """
         columns = self.points.shape[1]
         spread = np.sqrt(dice.chisquare(5, size=FEATURES) / 5)
         waves = dice.normal(size=(columns, FEATURES)) / spread / self.lengths[:, None]
         phases = dice.uniform(0, 2 * np.pi, size=FEATURES)
-        weights = dice.normal(size=(FEATURES, count)) * math.sqrt(2 * self.amplitude / FEATURES)
-        errors = dice.normal(size=(len(self.points), count)) * np.sqrt(self.noise)[:, None]
+        weights = dice.normal(size=(FEATURES, DRAWS)) * math.sqrt(2 * self.amplitude / FEATURES)
+        errors = dice.normal(size=(len(self.points), DRAWS)) * np.sqrt(self.noise)[:, None]
 
         def prior(places: Floats) -> Floats:
             return np.asarray(np.cos(places @ waves + phases) @ weights)
 
         missing = self.scores[:, None] - prior(self.points) - errors
-        return np.asarray(prior(points) + self._cover(points) @ cho_solve(self.factor, missing))
+        targets = np.column_stack([self.scores, missing])
+        reached = self._cover(points) @ cho_solve(self.factor, targets)
+        return reached[:, 0], prior(points) + reached[:, 1:]
 
     @property
     def fit(self) -> float:

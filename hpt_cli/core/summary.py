@@ -205,18 +205,24 @@ def list_improvements(rows: Iterable[Row], objective: Objective) -> list[Row]:
 
 
 def estimate_saved_seconds(rows: Iterable[Row]) -> float | None:
-    """Training time that early stopping has saved.
-
-    A stopped job would have gone on at its own pace to the epochs that completed ones have in the
-    median. None where nothing was stopped, or nothing completed.
-    """
+    """Training time that early stopping has saved; None where it stopped nothing yet."""
     rows = tuple(rows)
+    usual = usual_epochs(rows)
+    saved = [each for row in rows if (each := saved_seconds(row, usual)) is not None]
+    return sum(saved) if saved else None
+
+
+def usual_epochs(rows: Iterable[Row]) -> float | None:
+    """How many epochs completed jobs have, in the median; None without any."""
     full = [row.epochs for row in rows if row.status == "Completed" and row.epochs]
-    stopped = [row for row in rows if row.stop_reason == "EarlyStopped" and row.epochs]
-    if not full or not stopped:
+    return statistics.median(full) if full else None
+
+
+def saved_seconds(row: Row, usual: float | None) -> float | None:
+    """How much longer a job would have taken at its own pace, had it not been stopped early."""
+    if usual is None or row.stop_reason != "EarlyStopped" or not row.epochs:
         return None
-    usual = statistics.median(full)
-    return sum(row.elapsed * max(0.0, usual / row.epochs - 1) for row in stopped)
+    return row.elapsed * max(0.0, usual / row.epochs - 1)
 
 
 def _failure_reason(job: TrainingJob, curve: Curve, objective: Objective) -> str | None:

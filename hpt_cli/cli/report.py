@@ -1,0 +1,101 @@
+"""hpt report NAME...: one self-contained HTML page on tuning jobs."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hpt_cli.cli.options import Home
+from hpt_cli.cli.reading import read_state, summarize_state
+from hpt_cli.core.command import render_line
+from hpt_cli.core.events import TunerStarted, TuningJobCreated
+from hpt_cli.core.state import TuningState
+from hpt_cli.core.summary import Row
+from hpt_cli.errors import HptError
+from hpt_cli.jobdir import JobDir, find_home, find_job_dir
+from hpt_cli.store import open_journal
+
+if TYPE_CHECKING:
+    from hpt_cli.reports.page.record import Record
+
+
+FIRST_EVENTS = 2
+"""A journal begins with what was asked for, and with who took it up."""
+
+
+def report(
+    names: Annotated[
+        list[str],
+        typer.Argument(help="Tuning jobs; several are compared on one page.", show_default=False),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="The file; else NAME.html. '-' is standard output."),
+    ] = None,
+    home: Home = None,
+) -> None:
+    """Write a self-contained HTML page: charts, results table, spec.
+
+    It works offline, prints, and loads nothing. The values of environment
+    variables in the spec are not in it.
+    """
+    from hpt_cli.reports.page import render_page
+
+    jobdirs = [find_job_dir(find_home(home), name) for name in names]
+    page = render_page([_read_record(each) for each in jobdirs], time.time())
+    if output is not None and str(output) == "-":
+        sys.stdout.write(page)
+        return
+    path = output or Path(f"{'-'.join(each.name for each in jobdirs)}.html")
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise HptError.of("output-write", f"{path} cannot be written: {error.strerror}") from error
+    print(f"written to {path}", file=sys.stderr)
+
+
+def _read_record(jobdir: JobDir) -> Record:
+    from hpt_cli.core.importance import measure_importance
+    from hpt_cli.core.spec import TuningSpec
+    from hpt_cli.core.tuner import ask
+    from hpt_cli.reports.page.record import Record
+
+    state = read_state(jobdir)
+    summary = summarize_state(jobdir, state)
+    spec = TuningSpec.model_validate(state.spec)
+    return Record(
+        summary=summary,
+        state=state,
+        importance=measure_importance(spec.hyperparameter_ranges, ask(spec, state, 0).trials),
+        command=_write_command(state, summary.best) if summary.best else None,
+        origin=list(_list_origin(jobdir, state)),
+    )
+
+
+def _write_command(state: TuningState, best: Row) -> str:
+    hyperparameters = {**best.hyperparameters, **state.spec["static_hyperparameters"]}
+    return render_line(state.spec["command"], hyperparameters, shell=state.spec["shell"])
+
+
+def _list_origin(jobdir: JobDir, state: TuningState) -> Iterator[tuple[str, str]]:
+    """Where a tuning job was made, with what, and how it searched."""
+    with open_journal(jobdir.journal) as journal:
+        first = list(journal.read(until=FIRST_EVENTS))
+    for event in first:
+        if isinstance(event, TuningJobCreated):
+            yield "hpt", event.hpt_version
+            yield "directory", event.directory
+        if isinstance(event, TunerStarted):
+            yield "host", event.host
+    spec = state.spec
+    yield "strategy", f"{spec['strategy']}, seed {spec['random_seed']}"
+    rule = (spec.get("early_stopping") or {}).get("rule")
+    yield "early stopping", spec["early_stopping_type"] + (f" ({rule})" if rule else "")
+    yield "parallel jobs", str(spec["max_parallel_jobs"])
+    for parent in state.parents:
+        yield "warm start", f"{parent.name}: {parent.used} jobs used"

@@ -1,0 +1,84 @@
+"""A headless Chromium, where there is one (Debian: chromium, chromium-driver)."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+webdriver = pytest.importorskip("selenium.webdriver")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not browser or not driver:
+        pytest.skip("no chromium, or no chromedriver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = browser
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1200,900"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    opened = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield opened
+    opened.quit()
+
+
+class Page:
+    """A page in the browser, and what went on in it."""
+
+    def __init__(self, browser: Any) -> None:
+        self.browser = browser
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        """The result of a script."""
+        return self.browser.execute_script(script, *arguments)
+
+    def all(self, selector: str) -> list[Any]:
+        """The elements that a CSS selector finds."""
+        return list(self.browser.find_elements("css selector", selector))
+
+    def one(self, selector: str) -> Any:
+        """The first of them."""
+        return self.browser.find_element("css selector", selector)
+
+    def list_shown_jobs(self) -> list[int]:
+        """The numbers of the training jobs in the table, from above."""
+        cells = "[...document.querySelectorAll('.jobs tbody tr')].filter((row) => !row.hidden)"
+        return list(self.run(f"return {cells}.map((row) => Number(row.cells[0].dataset.v))"))
+
+    def list_errors(self) -> list[str]:
+        """What the console complained of."""
+        return [entry["message"] for entry in self.browser.get_log("browser")]
+
+    def list_requests(self) -> list[str]:
+        """The addresses of everything that was requested."""
+        messages = [
+            json.loads(entry["message"])["message"] for entry in self.browser.get_log("performance")
+        ]
+        return [
+            message["params"]["request"]["url"]
+            for message in messages
+            if message["method"] == "Network.requestWillBeSent"
+        ]
+
+
+@pytest.fixture
+def open_page(chromium: Any, tmp_path: Path) -> Callable[[str], Page]:
+    """Opens the text of a page, and waits until it is drawn."""
+
+    def open_text(text: str) -> Page:
+        path = tmp_path / "page.html"
+        path.write_text(text, encoding="utf-8")
+        chromium.get_log("browser")
+        chromium.get_log("performance")
+        chromium.get(path.as_uri())
+        frames = "requestAnimationFrame(() => requestAnimationFrame(arguments[0]))"
+        chromium.execute_async_script(frames)
+        return Page(chromium)
+
+    return open_text

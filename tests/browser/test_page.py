@@ -1,0 +1,153 @@
+"""The report page in a real browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.keys import Keys
+
+from tests.browser.conftest import Page
+from tests.pages import COUNT, make_page
+
+Open = Callable[[str], Page]
+
+
+@pytest.fixture
+def page(open_page: Open) -> Page:
+    return open_page(make_page())
+
+
+def sort_by(page: Page, name: str) -> None:
+    (button,) = [each for each in page.all(".jobs thead button") if each.text.strip() == name]
+    button.click()
+
+
+def fill_filter(page: Page, text: str) -> list[int]:
+    field = page.one(".filter")
+    field.clear()
+    field.send_keys(text)
+    return page.list_shown_jobs()
+
+
+def test_no_request_leaves_the_page_and_the_console_is_clean(open_page: Open) -> None:
+    page = open_page(make_page("one", "two"))
+    assert page.list_errors() == []
+    assert [url for url in page.list_requests() if not url.startswith(("file:", "data:"))] == []
+    assert "owned" not in page.browser.title
+    assert page.all("img") == []
+
+
+def test_every_chart_is_drawn(page: Page) -> None:
+    charts = page.all(".plot")
+    assert len(charts) == 4 + 3  # one for each of three hyperparameters
+    for chart in charts:
+        drawn = page.run("return [...arguments[0].querySelectorAll('.mark path')].length", chart)
+        assert drawn > 0
+        assert "story" in chart.get_attribute("aria-label")
+
+
+def test_the_table_sorts_both_ways_with_what_is_missing_last(page: Page) -> None:
+    sort_by(page, "loss")
+    assert page.list_shown_jobs()[0] == 8
+    assert page.list_shown_jobs()[-1] == 5  # it failed
+    sort_by(page, "loss")
+    assert page.list_shown_jobs()[0] in (6, 9)
+    assert page.list_shown_jobs()[-1] == 5
+    sorted_by = page.all("th[aria-sort=descending]")
+    assert [each.text.partition(" ")[0] for each in sorted_by] == ["loss"]
+    sort_by(page, "job")
+    assert page.list_shown_jobs() == list(range(1, COUNT + 1))
+
+
+def test_the_table_filters_by_words_conditions_and_status(page: Page) -> None:
+    assert fill_filter(page, "failed") == [5]
+    assert fill_filter(page, "layers > 7 and status = Completed") == [7, 8]
+    assert fill_filter(page, "layers >= 7 and loss < 0.2") == [8]
+    assert fill_filter(page, "nonsense < 3") == list(range(1, COUNT + 1))
+    assert page.one(".filter").get_attribute("aria-invalid") == "true"
+    assert len(fill_filter(page, "")) == COUNT
+    page.one("input[value=Completed]").click()
+    assert page.list_shown_jobs() == [5, 6, 9]
+    assert page.one("output").text == f"3 of {COUNT} jobs"
+
+
+def test_what_is_filtered_out_fades_in_the_charts(page: Page) -> None:
+    def count_faded() -> int:
+        script = "return document.querySelectorAll('[data-chart=curves] .out path').length"
+        return int(page.run(script))
+
+    assert count_faded() == 0
+    fill_filter(page, "failed")
+    assert count_faded() == COUNT - 1
+
+
+def test_hovering_shows_the_job_and_lights_it_everywhere(page: Page) -> None:
+    curve = page.one("[data-chart=curves] svg")
+    page.run("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", curve)
+    path = page.one("[data-chart=curves] .best path")
+    box = page.run(
+        "const b = arguments[0].getBoundingClientRect(); return [b.right, b.bottom]", path
+    )
+    mouse = ActionChains(page.browser)
+    mouse.w3c_actions.pointer_action.move_to_location(round(box[0]) - 1, round(box[1]) - 1)
+    mouse.perform()
+    assert "story-0008 ★" in page.one("#tip").text
+    assert "0.1" in page.one("#tip").text
+    assert page.one("tr.lit td").text == "8 ★"
+    lit = page.run(
+        "return [...document.querySelectorAll('svg .lit')].map((e) => e.getAttribute('d'))"
+    )
+    assert all(lit)
+
+
+def test_arrow_keys_step_through_jobs_and_are_said(page: Page) -> None:
+    page.one("[data-chart=progress] .plot").send_keys(Keys.ARROW_RIGHT)
+    assert "story-0001" in page.run("return document.getElementById('said').textContent")
+    page.one("[data-chart=progress] .plot").send_keys(Keys.ARROW_RIGHT)
+    assert "story-0002" in page.run("return document.getElementById('said').textContent")
+    page.one("[data-chart=progress] .plot").send_keys(Keys.ESCAPE)
+    assert not page.one("#tip").is_displayed()
+
+
+def test_dragging_along_an_axis_keeps_the_jobs_that_pass_there(page: Page) -> None:
+    handle = page.all("[data-chart=parallel] .handle")[1]
+    page.run("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", handle)
+    height = handle.size["height"]
+    ActionChains(page.browser).move_to_element_with_offset(
+        handle, 0, -height // 2 + 2
+    ).click_and_hold().move_by_offset(0, height // 4).release().perform()
+    shown = page.list_shown_jobs()
+    assert shown
+    assert all(1 + number % 9 >= 7 for number in shown)
+    ActionChains(page.browser).move_to_element(handle).click().perform()
+    assert len(page.list_shown_jobs()) == COUNT
+
+
+@pytest.mark.parametrize("width", [400, 1200])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_any_width_in_both_colour_schemes(page: Page, width: int, scheme: str) -> None:
+    def command(name: str, **arguments: object) -> None:
+        page.browser.execute_cdp_cmd(f"Emulation.{name}", arguments)
+
+    command("setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=False)
+    command("setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+    page.browser.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0], 50))")
+    assert page.run("return document.documentElement.scrollWidth") <= width
+    colours = page.run(
+        "const s = getComputedStyle(document.body); return [s.color, s.backgroundColor]"
+    )
+    assert (brightness(colours[1]) > brightness(colours[0])) == (scheme == "light")
+    command("clearDeviceMetricsOverride")
+    command("setEmulatedMedia", features=[])
+
+
+def brightness(colour: str) -> int:
+    return sum(int(part) for part in colour.strip("rgba()").split(",")[:3])
+
+
+def test_it_prints(page: Page) -> None:
+    printed = page.browser.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})
+    assert len(printed["data"]) > 10_000
+    assert page.list_errors() == []

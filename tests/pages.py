@@ -1,0 +1,84 @@
+"""Report pages of tuning jobs made of events, for the tests of the page."""
+
+from __future__ import annotations
+
+from hpt_cli.core import events as ev
+from hpt_cli.core.importance import measure_importance
+from hpt_cli.core.summary import summarize
+from hpt_cli.core.tuner import ask
+from hpt_cli.reports.page import render_page
+from hpt_cli.reports.page.record import Record
+from tests.core.stories import (
+    created,
+    exited,
+    fold_all,
+    launched,
+    make_spec,
+    observed,
+    stop,
+    suggested,
+)
+
+HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=alert(1)> & \x1b[31m"
+SECRET = "hunter2-not-to-be-seen"
+RANGES = {
+    "rate": {
+        "type": "Continuous",
+        "min_value": 1e-4,
+        "max_value": 1,
+        "scaling_type": "Logarithmic",
+    },
+    "layers": {"type": "Integer", "min_value": 1, "max_value": 9},
+    "kind": {"type": "Categorical", "values": ["a", "b", HOSTILE]},
+}
+COUNT = 12
+
+
+def list_events() -> list[ev.AnyEvent]:
+    """Twelve jobs, two at a time, of every kind; job 8 is the best with a loss of 0.1."""
+    events: list[ev.AnyEvent] = []
+    for number in range(1, COUNT + 1):
+        at = 10.0 * ((number - 1) // 2)
+        settings = {
+            "rate": 10 ** (-4 + number / 3),
+            "layers": 1 + number % 9,
+            "kind": ["a", "b", HOSTILE][number % 3],
+        }
+        final = 0.1 if number == 8 else 0.5 + number / 10
+        events += [*suggested(number, at, **settings), *launched(number, at)]
+        if number == 5:
+            events += [observed(number, 9.0, 8.0, at=at), exited(number, 1, at=at + 4)]
+        elif number in (6, 9):
+            events += [observed(number, 3.0, 2.0, at=at), stop(number, at=at + 2)]
+            events += [exited(number, -15, at=at + 2)]
+        else:
+            values = (final + 1, final + 0.5, final + 0.2, final)
+            events += [observed(number, *values, at=at), exited(number, at=at + 8)]
+    return events
+
+
+def make_record(name: str = "story", **changes: object) -> Record:
+    """A record of these jobs."""
+    fields = {
+        "name": name,
+        "description": HOSTILE,
+        "command": f"train '{HOSTILE}' {{args}}",
+        "hyperparameter_ranges": RANGES,
+        "environment": {"API_TOKEN": SECRET},
+        "early_stopping_type": "Auto",
+        "max_jobs": COUNT,
+    }
+    spec = make_spec(**(fields | changes))
+    state = fold_all(*created(spec), *list_events())
+    return Record(
+        summary=summarize(state, 100.0, at_work=False),
+        state=state,
+        importance=measure_importance(spec.hyperparameter_ranges, ask(spec, state, 0).trials),
+        command=f"train '{HOSTILE}'",
+        origin=[("directory", HOSTILE)],
+    )
+
+
+def make_page(*names: str) -> str:
+    """The page on tuning jobs of these names."""
+    return render_page([make_record(name) for name in names or ("story",)], 0.0)
