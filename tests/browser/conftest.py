@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-webdriver = pytest.importorskip("selenium.webdriver")
-
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
+    webdriver = pytest.importorskip("selenium.webdriver")
     browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if not browser or not driver:
         pytest.skip("no chromium, or no chromedriver")
