@@ -22,11 +22,18 @@ from hpt_cli.core.events import (
     TunerStarted,
     TuningJobEnded,
     TuningJobStopRequested,
+    Warned,
 )
 from hpt_cli.core.objective import Objective
 from hpt_cli.core.state import TuningState
 from hpt_cli.core.summary import Row, final_objective, make_row, summarize
-from hpt_cli.wording import format_hyperparameters, format_number, format_seconds, plain
+from hpt_cli.wording import (
+    describe_warning,
+    format_hyperparameters,
+    format_number,
+    format_seconds,
+    plain,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -73,6 +80,9 @@ class PlainView(QuietView):
             if message:
                 elapsed = format_seconds(now - state.started_at)
                 print(f"[{elapsed:>6}] {plain(message)}", file=self._file, flush=True)
+            if isinstance(event, Warned):
+                for line in list(describe_warning(event))[1:]:
+                    print(f"{'':8} {line}", file=self._file, flush=True)
 
 
 class LiveView(QuietView):
@@ -98,7 +108,11 @@ class LiveView(QuietView):
 
     def show(self, state: TuningState, events: Iterable[AnyEvent], now: float) -> None:
         """Remember the latest messages, and draw if it is time."""
-        self._messages += [text for each in events if (text := describe_event(state, each))]
+        self._messages += [
+            text
+            for each in events
+            if not isinstance(each, Warned) and (text := describe_event(state, each))
+        ]
         if now - self._drawn_at >= REFRESH_SECONDS or now < self._drawn_at:
             self._drawn_at = now
             self._draw(state, now)
@@ -135,6 +149,8 @@ def describe_event(state: TuningState, event: AnyEvent) -> str:
             return f"{status}: {reason}"
         case SpaceExhausted():
             return "there is no untried point left"
+        case Warned():
+            return next(describe_warning(event))
         case JobLaunched(number=number, attempt=attempt):
             row = _row(state, number, event.at)
             words = f", attempt {attempt}" if attempt > 1 else ""

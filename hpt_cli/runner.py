@@ -55,6 +55,7 @@ from hpt_cli.executors import Executor, Exited, Lost, Outcome, Running
 from hpt_cli.jobdir import JobDir
 from hpt_cli.store import Journal
 from hpt_cli.tail import LogTail, read_lines, read_tail
+from hpt_cli.watchdog import Watchdog
 
 POLL_SECONDS = 0.05
 """How often logs and attempts are looked at; half of it is the mean delay of an early stop."""
@@ -133,6 +134,7 @@ class Runner:
         self._state = state
         self._unwritten: list[AnyEvent] = []
         self._written_at = time.monotonic()
+        self._watchdog = Watchdog(spec, jobdir)
         self._attempts: dict[int, _Attempt] = {}
         self._suggestion: asyncio.Task[AnyEvent] | None = None
         self._wake = asyncio.Event()
@@ -154,6 +156,7 @@ class Runner:
         while True:
             self._collect()
             self._answer_requests()
+            self._warn()
             commands = decide(
                 self._spec, self._state, self._clock(), self._observed, self._find_silent()
             )
@@ -180,6 +183,7 @@ class Runner:
         """Fold events, remember to write them, and show them."""
         for event in events:
             self._state = fold(self._state, event)
+        self._watchdog.hear(self._state, events)
         self._unwritten += events
         self._view.show(self._state, events, self._clock())
 
@@ -260,6 +264,12 @@ class Runner:
             return []
         now = time.monotonic()
         return [each.job for each in self._attempts.values() if now - each.heard_at >= limit]
+
+    def _warn(self) -> None:
+        """Say what looks wrong."""
+        warnings = self._watchdog.look(self._state, self._clock())
+        if warnings:
+            self._record([*warnings])
 
     def _finish(self, attempt: _Attempt, outcome: Outcome) -> list[AnyEvent]:
         """The end of an attempt; the slot is free only when nothing of it is left.

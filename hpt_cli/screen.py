@@ -16,6 +16,7 @@ from hpt_cli.core.state import Curve
 from hpt_cli.core.summary import Row, Summary, estimate_saved_seconds, list_improvements
 from hpt_cli.wording import (
     NOTHING,
+    describe_warning,
     draw_sparkline,
     format_clock,
     format_column,
@@ -56,6 +57,7 @@ def draw_screen(
         *_draw_best(summary, now, detailed=size.height >= LOW),
     ]
     below = _draw_last_stop(summary, now)
+    below += _draw_warning(summary, size)
     below += [_line(message, "dim") for message in _latest(messages, size.height)]
     if size.height >= LOW:
         above.append(Text())
@@ -67,6 +69,16 @@ def draw_screen(
     if size.height >= TALL and room - len(running) > TOP + 3:
         middle += _draw_top(summary)
     return Group(*above, *middle, *below)
+
+
+def _draw_warning(summary: Summary, size: Size) -> list[RenderableType]:
+    """The latest warning: what to do about it too, where there is room."""
+    if not summary.warnings:
+        return []
+    lines = list(describe_warning(summary.warnings[-1]))
+    room = 1 if size.height < LOW else 4 if size.height < TALL else len(lines)
+    shown = [lines[0], *(lines[-(room - 1) :] if room > 1 else ())]
+    return [_line(line, "yellow") for line in shown]
 
 
 def _latest(messages: Sequence[str], height: int) -> Sequence[str]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from hpt_cli.core.events import Warned
 from hpt_cli.core.hyperparameters import Value
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -154,6 +155,14 @@ def draw_sparkline(
 def plain(text: str) -> str:
     """Text that cannot drive a terminal: without control characters."""
     return _CONTROL.sub("�", text)
+
+
+def describe_warning(warning: Warned) -> Iterator[str]:
+    """A warning in lines: what looks wrong, the output it is about, and what to do."""
+    yield plain(f"warning[{warning.slug}]: {warning.message}")
+    yield from (plain(f"  │ {line}") for line in warning.lines)
+    yield plain(f"  {warning.hint}")
+    yield from (plain(f"    - {definition}") for definition in warning.definitions)
 
 
 def count(number: int, thing: str) -> str:

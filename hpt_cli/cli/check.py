@@ -129,7 +129,7 @@ def try_first_job(spec: TuningSpec, point: Hyperparameters, seconds: float) -> T
     """Run one training job for a look, in a directory that is thrown away."""
     from hpt_cli.core.metrics import nearest_lines
     from hpt_cli.core.preview import estimate_time
-    from hpt_cli.core.proposals import propose_definitions
+        from hpt_cli.core.watchdog import propose_for
     from hpt_cli.executors import load_executor
     from hpt_cli.reports.check import TriedJob
     from hpt_cli.tryout import try_job
@@ -149,7 +149,7 @@ def try_first_job(spec: TuningSpec, point: Hyperparameters, seconds: float) -> T
         values=values,
         last_lines=tryout.lines,
         nearest=() if values else tuple(nearest_lines(lines, metric)),
-        proposals=() if values else propose_definitions(lines),
+        proposals=() if values else propose_for(spec, lines),
         estimate=estimate_time(spec, tryout.seconds, times, ended=not tryout.was_cut_off),
     )
 

@@ -89,6 +89,20 @@ class TuningJobEnded(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Warned(Event):
+    """Something looks wrong that the user can mend; each `slug` once in a tuning job.
+
+    `lines` are from a log, and `definitions` what could stand in `metric_definitions`.
+    """
+
+    slug: str
+    message: str
+    hint: str
+    lines: tuple[str, ...] = ()
+    definitions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobEvent(Event):
     """Something that happened to one training job."""
 
@@ -193,6 +207,7 @@ AnyEvent: TypeAlias = (
     | TunerStarted
     | TuningJobStopRequested
     | TuningJobEnded
+    | Warned
     | JobPlanned
     | SpaceExhausted
     | JobSuggested
@@ -215,6 +230,7 @@ _BY_NAME: dict[str, Any] = {
         TunerStarted,
         TuningJobStopRequested,
         TuningJobEnded,
+        Warned,
         JobPlanned,
         SpaceExhausted,
         JobSuggested,
@@ -229,7 +245,7 @@ _BY_NAME: dict[str, Any] = {
 """Observations and judgements are not here: the journal keeps them in tables of their own."""
 
 
-TUPLES = {"tail", "jobs"}
+TUPLES = {"tail", "jobs", "lines", "definitions"}
 """Fields that JSON would give back as lists."""
 
 

@@ -68,6 +68,12 @@ def propose_definitions(lines: Sequence[str]) -> tuple[Proposal, ...]:
     return tuple(sorted(proposals.values(), key=_rank))
 
 
+def write_definition(definition: Fields) -> str:
+    """A definition as a line of YAML, ready to paste."""
+    quoted = (f"{key}: '{text.replace(chr(39), chr(39) * 2)}'" for key, text in definition.items())
+    return "{" + ", ".join(quoted) + "}"
+
+
 def _try(fields: Fields, lines: list[str], program: str) -> Proposal | None:
     """The proposal of a definition; None if it finds nothing."""
     found = list(iterate_findings(compile_definition(fields), lines))

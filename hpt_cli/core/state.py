@@ -40,6 +40,7 @@ from hpt_cli.core.events import (
     TuningJobEnded,
     TuningJobStopRequested,
     WarmStarted,
+    Warned,
 )
 from hpt_cli.core.hyperparameters import Hyperparameters
 
@@ -209,6 +210,7 @@ class TuningState:
     inherited: Mapping[int, TrainingJob] = field(default_factory=dict)
     """The training jobs of parents, numbered 0, -1, -2 ..."""
     parents: tuple[Parent, ...] = ()
+    warnings: tuple[Warned, ...] = ()
     started_at: float = 0.0
     """When the latest tuner took over."""
     heard_at: float = 0.0
@@ -295,6 +297,10 @@ def _stop_requested(state: TuningState, event: TuningJobStopRequested) -> _Chang
 
 def _ended(state: TuningState, event: TuningJobEnded) -> _Changes:  # noqa: ARG001
     return {"status": event.status, "reason": event.reason}
+
+
+def _warned(state: TuningState, event: Warned) -> _Changes:
+    return {"warnings": (*state.warnings, event)}
 
 
 def _planned(state: TuningState, event: JobPlanned) -> _Changes:
@@ -466,6 +472,7 @@ _FOLDS: Mapping[Any, Callable[[TuningState, Any], _Changes]] = {
     TunerStarted: _tuner_started,
     TuningJobStopRequested: _stop_requested,
     TuningJobEnded: _ended,
+    Warned: _warned,
     JobPlanned: _planned,
     SpaceExhausted: _exhausted,
     JobNoted: _noted,

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from hpt_cli.core.events import Warned
 from hpt_cli.core.hyperparameters import Hyperparameters
 from hpt_cli.core.names import job_name
 from hpt_cli.core.objective import Objective
@@ -60,6 +61,7 @@ class Summary:
     reason: str
     rows: tuple[Row, ...]
     parents: tuple[Parent, ...] = ()
+    warnings: tuple[Warned, ...] = ()
     overall_best: Mapping[str, Any] | None = None
     """The best of this tuning job and its parents, where those had the same data."""
 
@@ -97,6 +99,7 @@ def summarize(
         reason=state.reason,
         rows=rows,
         parents=state.parents,
+        warnings=state.warnings,
         overall_best=_find_overall_best(state, best, objective),
     )
 

@@ -13,7 +13,6 @@ from rich.text import Text
 
 from hpt_cli.core.hyperparameters import Hyperparameters, Value
 from hpt_cli.core.preview import Estimate, explain_scaling, list_criteria, list_values
-from hpt_cli.core.proposals import Proposal
 from hpt_cli.core.ranges import CategoricalRange, ParameterRange, count_points
 from hpt_cli.core.spec import TuningSpec
 from hpt_cli.core.state import describe_exit
@@ -40,7 +39,8 @@ class TriedJob:
     values: tuple[float, ...]
     last_lines: tuple[str, ...]
     nearest: tuple[str, ...]
-    proposals: tuple[Proposal, ...]
+    proposals: tuple[str, ...]
+    """Metric definitions that would find something, as lines of YAML."""
     estimate: Estimate
 
 
@@ -168,9 +168,7 @@ def _render_tried(spec: TuningSpec, tried: TriedJob) -> list[RenderableType]:
         lines += _quote("its last lines:", tried.last_lines[-MAX_LINES:])
     if tried.proposals:
         lines.append(Text("  metric definitions that would find something:"))
-        lines += [
-            Text(f"    - {describe_definition(each.definition)}") for each in tried.proposals[:3]
-        ]
+        lines += [Text(f"    - {plain(each)}") for each in tried.proposals]
     return list(lines)
 
 
@@ -205,14 +203,6 @@ def describe_estimate(spec: TuningSpec, estimate: Estimate) -> str:
         f"a training job takes {bound}{format_seconds(estimate.job_seconds)}; "
         f"{jobs}{parallel}: {bound}{format_seconds(estimate.tuning_seconds)}{less}"
     )
-
-
-def describe_definition(definition: Mapping[str, str]) -> str:
-    """A metric definition as a line of YAML."""
-    quoted = (
-        f"{key}: '{value.replace(chr(39), chr(39) * 2)}'" for key, value in definition.items()
-    )
-    return "{" + ", ".join(quoted) + "}"
 
 
 def to_json(checkup: Checkup) -> Any:
@@ -253,7 +243,7 @@ def _tried_to_json(tried: TriedJob) -> dict[str, Any]:
         "seconds": round(tried.seconds, 3),
         "values": list(tried.values),
         "nearest_lines": list(tried.nearest),
-        "proposed_metric_definitions": [dict(each.definition) for each in tried.proposals],
+        "proposed_metric_definitions": list(tried.proposals),
         "estimated_job_seconds": round(tried.estimate.job_seconds, 3),
         "estimated_tuning_seconds": round(tried.estimate.tuning_seconds, 3),
         "estimate_is_at_least": tried.estimate.is_at_least,

@@ -11,7 +11,14 @@ from rich.text import Text
 
 from hpt_cli.core.summary import Row, Summary
 from hpt_cli.reports.jobs import row_to_json
-from hpt_cli.wording import count, format_hyperparameters, format_number, format_seconds, plain
+from hpt_cli.wording import (
+    count,
+    describe_warning,
+    format_hyperparameters,
+    format_number,
+    format_seconds,
+    plain,
+)
 
 MAX_TROUBLES = 3
 
@@ -27,7 +34,7 @@ def _render_block(summary: Summary) -> RenderableType:
     table.add_column(overflow="fold")
     for heading, text in _lines(summary):
         table.add_row(heading, Text(text))
-    return Group(table, *_render_troubles(summary))
+    return Group(table, *_render_warnings(summary), *_render_troubles(summary))
 
 
 def _lines(summary: Summary) -> list[tuple[str, str]]:
@@ -71,6 +78,14 @@ def describe_jobs(summary: Summary) -> str:
     parts = [f"{counts[key]} {word}" for key, word in words.items() if counts[key]]
     of = f"{total} of {summary.max_jobs}" if summary.max_jobs else str(total)
     return f"{of}: {', '.join(parts)}" if parts else of
+
+
+def _render_warnings(summary: Summary) -> list[RenderableType]:
+    blocks: list[RenderableType] = []
+    for warning in summary.warnings:
+        first, *rest = describe_warning(warning)
+        blocks += [Text(), Text(first, style="yellow"), *(Text(line) for line in rest)]
+    return blocks
 
 
 def _render_troubles(summary: Summary) -> list[RenderableType]:
@@ -117,4 +132,14 @@ def to_json(summaries: Sequence[Summary]) -> Any:
         "total_training_time_seconds": round(summary.total_training_time, 3),
         "tuning_time_seconds": round(summary.tuning_time, 3),
         "completion_reason": summary.reason or None,
+        "warnings": [
+            {
+                "slug": each.slug,
+                "message": each.message,
+                "hint": each.hint,
+                "lines": each.lines,
+                "metric_definitions": each.definitions,
+            }
+            for each in summary.warnings
+        ],
     }

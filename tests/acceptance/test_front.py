@@ -7,11 +7,12 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from hpt_cli.specfile import read_spec
-from tests.acceptance.conftest import Terminal
+from tests.acceptance.conftest import Terminal, wait_until
 
 REQUEST = Path(__file__).parents[1] / "data" / "request.json"
 
@@ -105,13 +106,7 @@ def test_check_says_what_would_read_a_job_that_prints_no_objective(terminal: Ter
 
 
 def test_jobs_on_a_terminal_live_through_a_crash_of_the_tuner(terminal: Terminal) -> None:
-    # Without a terminal, and without PYTHONUNBUFFERED, all would come at the end.
-    spec = terminal.write_spec(
-        pty=True,
-        environment={"PYTHONUNBUFFERED": ""},
-        options="--seconds 0.3 --epochs 20",
-        max_jobs=1,
-    )
+    spec = terminal.write_spec(pty=True, options="--seconds 0.3 --epochs 20", max_jobs=1)
     tuner = terminal.start("run", spec)
     terminal.wait_for_log("t", 1, "epoch=3 ")
     tuner.kill()
@@ -133,3 +128,44 @@ def test_a_stopped_job_on_a_terminal_leaves_nothing_behind(terminal: Terminal) -
     assert terminal.find_processes() == []
     (job,) = terminal.json("jobs", "t")
     assert job["stop_reason"] == "StoppedByUser"
+
+
+def list_warnings(terminal: Terminal) -> dict[str, dict[str, Any]]:
+    return {each["slug"]: each for each in terminal.json("show", "t")["warnings"]}
+
+
+def test_a_job_that_prints_no_objective_is_told_of_while_it_runs(terminal: Terminal) -> None:
+    spec = terminal.write_spec(
+        options="--seconds 0.02 --epochs 2000",
+        max_jobs=1,
+        metric_definitions=[{"name": "loss", "regex": "Loss: ({num})"}],
+    )
+    tuner = terminal.start("run", spec)
+    terminal.wait_for_log("t", 1, "epoch=10 ")
+    wait_until(lambda: list_warnings(terminal).keys() == {"no-objective"}, "the warning")
+    warning = list_warnings(terminal)["no-objective"]
+    assert "t-0001 has printed 2" in warning["message"]
+    assert any(" loss=" in line for line in warning["lines"])
+    assert "loss" in warning["metric_definitions"][0]
+    assert "would find something" in terminal.hpt("show", "t")
+    terminal.hpt("stop", "t")
+    _, err = tuner.communicate(timeout=30)
+    assert err.count("warning[no-objective]") == 1
+
+
+def test_output_that_is_held_back_is_told_of(terminal: Terminal) -> None:
+    environment = {"PYTHONUNBUFFERED": ""}
+    fields = {"options": "--mode buffered --seconds 0.5 --epochs 5", "max_jobs": 1}
+    terminal.hpt("run", terminal.write_spec(environment=environment, **fields))
+    assert "pty: true" in list_warnings(terminal)["output-held-back"]["hint"]
+    # With a terminal each line comes when it is printed.
+    terminal.hpt("run", terminal.write_spec("p", environment=environment, pty=True, **fields))
+    assert terminal.json("show", "p")["warnings"] == []
+
+
+def test_jobs_that_are_all_the_same_are_told_of(terminal: Terminal) -> None:
+    command = terminal.train_command("--x 1 --epochs {epochs}")
+    spec = terminal.write_spec(command=command, static_hyperparameters={"epochs": 3})
+    out = terminal.hpt("run", spec)
+    assert "do hyperparameters reach the program?" in out
+    assert "the command does not name {x}" in list_warnings(terminal)["same-curves"]["hint"]

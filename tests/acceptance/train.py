@@ -41,7 +41,8 @@ if options.mode == "silent":
 print("pid", os.getpid(), "attempt", os.environ.get("HPT_ATTEMPT"), flush=True)
 for epoch in range(1, options.epochs + 1):
     time.sleep(options.seconds)
-    print(f"epoch={epoch} loss={options.x * (1 + options.spread) + 1 / epoch:.6f}", flush=True)
+    value = options.x * (1 + options.spread) + 1 / epoch
+    print(f"epoch={epoch} loss={value:.6f}", flush=options.mode != "buffered")
 if options.mode == "quiet end":
     sys.stdout.write("loss=0.125")
 if options.mode == "sagemaker":

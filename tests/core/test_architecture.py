@@ -36,6 +36,7 @@ LAYERS = [
     ],
     ["hpt_cli.core.tuner", "hpt_cli.core.importance"],
     ["hpt_cli.core.preview"],
+    ["hpt_cli.core.watchdog"],
     ["hpt_cli.jobdir", "hpt_cli.wording", "hpt_cli.executors", "hpt_cli.homes", "hpt_cli.replay"],
     [
         "hpt_cli.store",
@@ -50,6 +51,7 @@ LAYERS = [
         "hpt_cli.screen",
         "hpt_cli.specwriter",
         "hpt_cli.tables",
+        "hpt_cli.watchdog",
     ],
     ["hpt_cli.runner", "hpt_cli.live", "hpt_cli.notify", "hpt_cli.tryout"],
     ["hpt_cli.cli"],

@@ -1,0 +1,129 @@
+"""What looks wrong while a tuning job runs, and how to mend it: said at once, not in the morning.
+
+No value of the objective, output that is held back until the end, jobs that are all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hpt_cli.core.events import Warned
+from hpt_cli.core.metrics import nearest_lines
+from hpt_cli.core.names import job_name
+from hpt_cli.core.preview import list_unnamed
+from hpt_cli.core.proposals import propose_definitions, write_definition
+from hpt_cli.core.spec import TuningSpec
+from hpt_cli.core.state import TuningState
+
+PATIENCE_LINES = 200
+PATIENCE_SECONDS = 60.0
+"""After so many lines, or so long, a job should have printed a value of the objective."""
+MAX_DEFINITIONS = 3
+
+HELD_BACK_VALUES = 3
+HELD_BACK_SECONDS = 2.0
+"""Output is judged to be held back from so many values on, in a job of so many seconds."""
+END_SECONDS, END_SHARE = 0.2, 0.02
+"""The end of a job: what is seen so shortly before it, in seconds and as a share of the job."""
+
+SAME_CURVES = 3
+SAME_VALUES = 5
+"""So many jobs with the same curve are odd; of curves with a single value, so many."""
+
+FLUSH = (
+    "flush after each line, or write 'stdbuf -oL' before the command, or set pty: true in the spec"
+)
+
+
+def warn_of_no_objective(
+    spec: TuningSpec, number: int, lines: Sequence[str], seconds: float | None, now: float
+) -> Warned:
+    """The warning that a job shows no value of the objective.
+
+    Args:
+        lines: what it has printed, as a person would see it.
+        seconds: how long it has run; None if it has ended.
+    """
+    metric = spec.objective_metric_name
+    after = "it has ended" if seconds is None else f"it has run for {seconds:.0f} s"
+    printed = f"printed {len(lines)} lines" if lines else "printed nothing"
+    definitions = propose_for(spec, lines)
+    hint = "if its first value takes longer than that, all is well"
+    if seconds is None:
+        hint = "look at what it printed with 'hpt logs', and at metric_definitions in the spec"
+    if not lines and seconds is not None:
+        hint = f"if it should have printed something, it holds its output back: {FLUSH}"
+    if definitions:
+        hint = "these metric_definitions would find something:"
+    return Warned(
+        at=now,
+        slug="no-objective",
+        message=f"{job_name(spec.name, number)} has {printed} and no value of {metric}; {after}",
+        hint=hint,
+        lines=tuple(nearest_lines(list(lines), metric)) or tuple(lines[-2:]),
+        definitions=definitions,
+    )
+
+
+def propose_for(spec: TuningSpec, lines: Sequence[str]) -> tuple[str, ...]:
+    """Definitions of a spec's objective that would find something in a log, ready to paste."""
+    proposals = sorted(
+        propose_definitions(lines), key=lambda each: each.objective_type != spec.objective_type
+    )
+    named = []
+    for each in proposals[:MAX_DEFINITIONS]:
+        metric = {"metric": each.name} if "preset" in each.definition else {}
+        named.append({**metric, **each.definition, "name": spec.objective_metric_name})
+    return tuple(map(write_definition, named))
+
+
+def warn_of_held_back_output(
+    spec: TuningSpec, number: int, values: int, seen_after: float, seconds: float, now: float
+) -> Warned | None:
+    """The warning that all values of a job came when it ended, if they did.
+
+    Args:
+        values: how many there are.
+        seen_after: when the first was seen, in seconds from the job's start.
+        seconds: how long the job took.
+    """
+    end = seconds - END_SECONDS - END_SHARE * seconds
+    if values < HELD_BACK_VALUES or seconds < HELD_BACK_SECONDS or seen_after < end:
+        return None
+    metric = spec.objective_metric_name
+    return Warned(
+        at=now,
+        slug="output-held-back",
+        message=(
+            f"all {values} values of {metric} came when {job_name(spec.name, number)} ended, after"
+            f" {seconds:.0f} s: its output looks block-buffered, and jobs cannot be stopped early"
+        ),
+        hint=FLUSH,
+    )
+
+
+def warn_of_same_curves(spec: TuningSpec, state: TuningState, now: float) -> Warned | None:
+    """The warning that all completed jobs have the same curve, if they have."""
+    metric = spec.objective_metric_name
+    completed = [job for job in state.jobs.values() if job.phase == "Completed"]
+    curves = {job.curve(metric) for job in completed}
+    if len(curves) != 1 or () in curves:
+        return None
+    (curve,) = curves
+    different = {tuple((job.hyperparameters or {}).items()) for job in completed}
+    if len(different) < (SAME_CURVES if len(curve) > 1 else SAME_VALUES):
+        return None
+    unnamed = [name for name in list_unnamed(spec) if name in spec.hyperparameter_ranges]
+    hint = "look at the command of one of them with 'hpt check', and at what the program reads"
+    if unnamed:
+        names = ", ".join(f"{{{name}}}" for name in unnamed)
+        hint = f"the command does not name {names}: is it read from SM_HPS or HPT_HYPERPARAMETERS?"
+    return Warned(
+        at=now,
+        slug="same-curves",
+        message=(
+            f"{len(completed)} training jobs with different hyperparameters have the same"
+            f" {metric}: do hyperparameters reach the program?"
+        ),
+        hint=hint,
+    )

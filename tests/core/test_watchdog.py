@@ -1,0 +1,63 @@
+"""What the watchdog says, and what it keeps quiet about."""
+
+from __future__ import annotations
+
+import pytest
+
+from hpt_cli.core.events import Warned
+from hpt_cli.core.watchdog import (
+    warn_of_held_back_output,
+    warn_of_no_objective,
+    warn_of_same_curves,
+)
+from tests.core.stories import created, fold_all, make_spec, run
+
+SPEC = make_spec()
+
+
+@pytest.mark.parametrize(
+    ("values", "seen_after", "seconds", "warns"),
+    [
+        (30, 11.9, 12.0, True),
+        (30, 0.4, 12.0, False),  # an epoch every 0.4 s
+        (2, 11.9, 12.0, False),  # printed at the end, and rightly so
+        (30, 0.9, 1.0, False),  # too short to matter
+        (3, 990.0, 1000.0, True),
+    ],
+)
+def test_output_that_comes_at_the_end_is_held_back(
+    values: int, seen_after: float, seconds: float, warns: bool
+) -> None:
+    warning = warn_of_held_back_output(SPEC, 1, values, seen_after, seconds, 0.0)
+    assert (warning is not None) == warns
+
+
+def test_a_job_without_an_objective_is_explained_by_what_it_printed() -> None:
+    lines = [f"Epoch {n}: validation Loss was {1 / n:.3f}" for n in range(1, 251)]
+    warning = warn_of_no_objective(SPEC, 1, lines, 5.0, 0.0)
+    assert warning.message == (
+        "story-0001 has printed 250 lines and no value of loss; it has run for 5 s"
+    )
+    assert warning.lines[-1] == lines[-1]
+    assert "({num})" in warning.definitions[0]
+    silent = warn_of_no_objective(SPEC, 1, [], 60.0, 0.0)
+    assert "printed nothing" in silent.message
+    assert "pty: true" in silent.hint
+    assert "hpt logs" in warn_of_no_objective(SPEC, 1, ["no numbers"], None, 0.0).hint
+
+
+def warn(*jobs: list[float]) -> Warned | None:
+    events = [event for number, curve in enumerate(jobs, 1) for event in run(number, *curve)]
+    return warn_of_same_curves(SPEC, fold_all(*created(SPEC), *events), 0.0)
+
+
+def test_the_same_curve_in_every_job_is_odd() -> None:
+    assert warn([3, 2], [3, 2], [3, 2]) is not None
+    assert warn([3, 2], [3, 2]) is None
+    assert warn([3, 2], [3, 2], [3, 2.5]) is None
+    assert warn([], [], []) is None
+
+
+def test_a_single_value_may_well_be_the_same() -> None:
+    assert warn(*[[1.0]] * 4) is None
+    assert warn(*[[1.0]] * 5) is not None
