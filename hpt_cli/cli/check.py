@@ -129,7 +129,7 @@ def try_first_job(spec: TuningSpec, point: Hyperparameters, seconds: float) -> T
     """Run one training job for a look, in a directory that is thrown away."""
     from hpt_cli.core.metrics import nearest_lines
     from hpt_cli.core.preview import estimate_time
-        from hpt_cli.core.watchdog import propose_for
+    from hpt_cli.core.watchdog import propose_for
     from hpt_cli.executors import load_executor
     from hpt_cli.reports.check import TriedJob
     from hpt_cli.tryout import try_job
