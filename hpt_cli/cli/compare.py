@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from hpt_cli.cli.options import Home, Json, Names
+from hpt_cli.cli.options import Home, Json, Names, Png
 from hpt_cli.cli.reading import open_summary, print_report
+from hpt_cli.cli.writing import write_picture
 
 
-def compare(
-    names: Names,
-    home: Home = None,
-    json: Json = False,
-) -> None:
-    """Compare tuning jobs: counts, times and what was saved, top five, stopped jobs."""
-    print_report("compare", [open_summary(home, name) for name in names], as_json=json)
+def compare(names: Names, png: Png = None, json: Json = False, home: Home = None) -> None:
+    """Compare tuning jobs: counts, times and what was saved, best hyperparameters, best over time.
+
+    The others are held against the first.
+    """
+    summaries = [open_summary(home, name) for name in names]
+    if png is None:
+        print_report("compare", summaries, as_json=json)
+        return
+    from hpt_cli.reports.compare import make_plot
+
+    write_picture([make_plot(summaries)], png)

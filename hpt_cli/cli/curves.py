@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from hpt_cli.cli.completion import complete_metric
-from hpt_cli.cli.options import Home, Jobs, Json, Name
+from hpt_cli.cli.options import Home, Jobs, Json, Name, Png
 from hpt_cli.cli.reading import parse_jobs, print_json, read_state
-from hpt_cli.errors import HptError, Problem, UsageError, did_you_mean
+from hpt_cli.cli.writing import write_picture
+from hpt_cli.errors import Problem, UsageError, did_you_mean
 from hpt_cli.jobdir import find_home, find_job_dir
 
 if TYPE_CHECKING:
@@ -39,14 +38,7 @@ def curves(
         Literal["x", "y", "xy"] | None,
         typer.Option("--log", help="Axes on which equal ratios are equal lengths."),
     ] = None,
-    png: Annotated[
-        Path | None,
-        typer.Option(
-            "--png",
-            metavar="FILE",
-            help="A picture instead; .svg and .pdf too. Needs 'hpt-cli[plot]'.",
-        ),
-    ] = None,
+    png: Png = None,
     json: Json = False,
     home: Home = None,
 ) -> None:
@@ -66,7 +58,9 @@ def curves(
 
         print_json([row for chart in charts for row in chart_to_json(chart)])
     elif png is not None:
-        _write_picture(charts, png)
+        from hpt_cli.reports.curves import make_plot
+
+        write_picture([make_plot(chart) for chart in charts], png)
     else:
         _print_charts(charts)
 
@@ -109,21 +103,3 @@ def _print_charts(charts: list[Chart]) -> None:
 
     for chart in charts:
         Console().print(render_chart(chart))
-
-
-def _write_picture(charts: list[Chart], path: Path) -> None:
-    from hpt_cli.reports.picture import FORMATS, draw_picture
-
-    form = path.suffix.removeprefix(".").lower() or "png"
-    if form not in FORMATS:
-        raise UsageError.of(
-            "picture-format",
-            f"--png {path}: .{form} is no format for pictures",
-            f"one of {', '.join(FORMATS)}",
-        )
-    picture = draw_picture(charts, form)
-    try:
-        path.write_bytes(picture)
-    except OSError as error:
-        raise HptError.of("output-write", f"{path} cannot be written: {error.strerror}") from error
-    print(f"written to {path}", file=sys.stderr)

@@ -55,3 +55,12 @@ Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="Show no p
 Wide: TypeAlias = Annotated[
     bool, typer.Option("--wide", help="All of every cell, however narrow the terminal.")
 ]
+Png: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--png",
+        metavar="FILE",
+        help="A picture; .svg and .pdf too. Needs 'hpt-cli[plot]'.",
+        show_default=False,
+    ),
+]

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hpt_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from hpt_cli.reports.plot import Plot
 
 
 def write_output(text: str, path: Path | None, *, force: bool) -> None:
@@ -24,3 +29,24 @@ def write_output(text: str, path: Path | None, *, force: bool) -> None:
         raise UsageError.of("file-exists", f"{path} is there already", "--force") from None
     except OSError as error:
         raise UsageError.of("file-write", f"{path}: {error.strerror}") from error
+
+
+def write_picture(plots: Sequence[Plot], path: Path) -> None:
+    """Write plots as a picture; the file's suffix says in which format.
+
+    Raises:
+        UsageError: there is no such format, or the file cannot be written.
+        HptError: matplotlib is not installed.
+    """
+    from hpt_cli.reports.picture import FORMATS, draw_picture
+
+    form = path.suffix.removeprefix(".").lower() or "png"
+    if form not in FORMATS:
+        known = f"one of {', '.join(FORMATS)}"
+        raise UsageError.of("picture-format", f"{path}: .{form} is no format for pictures", known)
+    picture = draw_picture(plots, form)
+    try:
+        path.write_bytes(picture)
+    except OSError as error:
+        raise UsageError.of("file-write", f"{path}: {error.strerror}") from error
+    print(f"written to {path}", file=sys.stderr)

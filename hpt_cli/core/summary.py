@@ -64,6 +64,8 @@ class Summary:
     warnings: tuple[Warned, ...] = ()
     overall_best: Mapping[str, Any] | None = None
     """The best of this tuning job and its parents, where those had the same data."""
+    sessions: tuple[tuple[float, float], ...] = ()
+    """When each tuner took over, and when it was last heard of."""
 
 
 def summarize(
@@ -101,6 +103,7 @@ def summarize(
         parents=state.parents,
         warnings=state.warnings,
         overall_best=_find_overall_best(state, best, objective),
+        sessions=state.sessions,
     )
 
 
@@ -205,6 +208,22 @@ def list_improvements(rows: Iterable[Row], objective: Objective) -> list[Row]:
         if best is None or objective.loss(row.final) < objective.loss(best):
             improved.append(row)
     return improved
+
+
+def trace_best(summary: Summary) -> list[tuple[float, float]]:
+    """The best so far over tuning time, in seconds: a step for each improvement, up to now."""
+    steps: list[tuple[float, float]] = []
+    for row in list_improvements(summary.rows, summary.objective):
+        assert row.ended_at is not None
+        assert row.final is not None
+        at = sum(
+            max(0.0, min(last, row.ended_at) - start)
+            for start, last in summary.sessions
+            if start <= row.ended_at
+        )
+        steps += [(at, steps[-1][1])] if steps else []
+        steps.append((at, row.final))
+    return [*steps, (max(summary.tuning_time, steps[-1][0]), steps[-1][1])] if steps else []
 
 
 def estimate_saved_seconds(rows: Iterable[Row]) -> float | None:

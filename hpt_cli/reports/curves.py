@@ -12,12 +12,12 @@ from rich.text import Text
 from hpt_cli.core.state import Curve
 from hpt_cli.core.summary import Row, Summary
 from hpt_cli.reports.jobs import row_to_json
-from hpt_cli.reports.plot import Axis, Line, Plot, find_axis
+from hpt_cli.reports.plot import COLOURS, Axis, Line, Plot, find_axis
 from hpt_cli.wording import format_number, format_setting, plain
 
 CLIPPED = 0.02
 """The share of values at either end that may lie beyond the plot: a diverged job hides all else."""
-MAX_NAMED = 8
+MAX_NAMED = len(COLOURS)
 """So many jobs have a colour and a line of the legend each."""
 
 
@@ -39,17 +39,6 @@ KINDS = (
     Kind("best", "★", "bold green", "#1a9850"),
 )
 """From the background to the foreground."""
-
-NAMED = (
-    ("cyan", "#1f9bcf"),
-    ("magenta", "#b04fbf"),
-    ("yellow", "#d18f00"),
-    ("blue", "#3b6fb6"),
-    ("red", "#c0392b"),
-    ("white", "#555555"),
-    ("bright_magenta", "#e377c2"),
-    ("bright_blue", "#17becf"),
-)
 
 
 @dataclass(frozen=True)
@@ -89,7 +78,7 @@ class Chart:
         if self.named:
             return [
                 Trace(each.row, each.curve, Kind(each.kind.status, each.kind.mark, style, colour))
-                for each, (style, colour) in zip(traces, NAMED, strict=False)
+                for each, (style, colour) in zip(traces, COLOURS, strict=False)
             ]
         return sorted(traces, key=lambda each: KINDS.index(each.kind))
 
@@ -131,12 +120,39 @@ def make_chart(summary: Summary) -> Chart:
 
 def render_chart(chart: Chart) -> RenderableType:
     """The plot, and below it what its colours and marks mean."""
-    traces = chart.traces
-    if not traces:
+    if not chart.traces:
         return Text(f"no value of {plain(chart.metric)} yet")
+    return Group(make_plot(chart), *list_legend(chart))
+
+
+def make_plot(chart: Chart) -> Plot:
+    """The lines of a chart, for a terminal and for a picture."""
     x, y = chart.axes
-    lines = [Line(each.curve, each.kind.style, each.kind.mark) for each in traces]
-    return Group(Plot(lines, x, y), *list_legend(chart))
+    traces = chart.traces
+    return Plot([_make_line(each, chart) for each in traces], x, y, chart.summary.name)
+
+
+def _make_line(trace: Trace, chart: Chart) -> Line:
+    kind, row = trace.kind, trace.row
+    if chart.named:
+        label = f"job {row.number}, {row.status}"
+    elif kind.status == "best":
+        label = _describe_best(trace)
+    else:
+        label = f"{sum(each.kind == kind for each in chart.traces)} {kind.status}"
+    return Line(
+        points=trace.curve,
+        style=kind.style,
+        mark=kind.mark,
+        colour=kind.colour,
+        label=label,
+        is_bold=kind.status == "best",
+        is_dashed=kind.status == "Stopped",
+    )
+
+
+def _describe_best(trace: Trace) -> str:
+    return f"best: job {trace.row.number}, {format_number(trace.curve[-1][1])}"
 
 
 def list_legend(chart: Chart) -> list[Text]:
@@ -151,7 +167,7 @@ def list_legend(chart: Chart) -> list[Text]:
             continue
         words = f"{len(of_kind)} {kind.status}"
         if kind.status == "best":
-            words = f"best: job {of_kind[0].row.number}, {format_number(of_kind[0].curve[-1][1])}"
+            words = _describe_best(of_kind[0])
         text.append(f"{'   ' if text else ''}{kind.mark} {words}", kind.style)
     return [text]
 

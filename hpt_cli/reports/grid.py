@@ -54,11 +54,15 @@ class Column:
 
 @dataclass(frozen=True)
 class Grid:
-    """Columns side by side, with a style for each row; `wide`: as wide as it is."""
+    """Columns side by side, with a style for each row.
+
+    `wide`: as wide as it is. `hint`: how to see what is left out.
+    """
 
     columns: Sequence[Column]
     styles: Sequence[str]
     wide: bool = False
+    hint: str = ""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         columns, left_out = fit(self.columns, UNBOUNDED if self.wide else options.max_width)
@@ -72,27 +76,39 @@ class Grid:
             yield Segment((" " * GAP).join(row).rstrip(), styles[style])
             yield Segment.line()
         if left_out:
-            names = ", ".join(column.heading.replace("\n", "") for column in left_out)
-            yield Text(f"not shown: {names}; --wide shows all", style="dim")
+            names = ", ".join(column.heading.strip() for column in left_out)
+            yield Text(f"not shown: {names}{self.hint and f'; {self.hint}'}", style="dim")
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
         return Measurement(1, options.max_width)
 
 
+@dataclass(frozen=True)
+class FirstThatFits:
+    """Several arrangements of the same, of which the first that fits is shown, else the last."""
+
+    grids: Sequence[Grid]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        fitting = (
+            grid for grid in self.grids if _find_least_width(grid.columns) <= options.max_width
+        )
+        yield next(fitting, self.grids[-1])
+
+
 def fit(columns: Sequence[Column], width: int) -> tuple[list[Column], list[Column]]:
     """The columns that fit a width, and those that are left out for it."""
-    kept = list(columns)
-    if _find_least_width(kept) <= width:
-        return kept, []
-    kept = [replace(column, heading=_break(column)) for column in kept]
-    left_out: list[Column] = []
-    while _find_least_width(kept) > width:
-        last = max(kept, key=lambda column: column.rank, default=None)
-        if last is None or last.rank == KEPT:
+    if _find_least_width(columns) <= width:
+        return list(columns), []
+    kept, left_out = list(columns), []
+    narrow = {id(column): replace(column, heading=_break(column)) for column in columns}
+    while _find_least_width([narrow[id(column)] for column in kept]) > width:
+        last = max(kept, key=lambda column: column.rank)
+        if last.rank == KEPT:
             break
         kept.remove(last)
         left_out.append(last)
-    return kept, left_out
+    return [narrow[id(column)] for column in kept], left_out
 
 
 def _find_least_width(columns: Sequence[Column]) -> int:
@@ -101,7 +117,7 @@ def _find_least_width(columns: Sequence[Column]) -> int:
 
 def _break(column: Column) -> str:
     """A heading in lines no wider than its cells or its longest part: `mini_`, `batch_`, `size`."""
-    parts = re.split(r"(?<=[_:/-])(?=.)", column.heading)
+    parts = re.split(r"(?<=[_:/ -])(?=.)", column.heading)
     width = max(map(cell_len, (*parts, *column.cells)))
     lines = [""]
     for part in parts:
@@ -109,7 +125,7 @@ def _break(column: Column) -> str:
             lines[-1] += part
         else:
             lines.append(part)
-    return "\n".join(lines)
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _find_widths(columns: Sequence[Column], width: int, *, wide: bool) -> list[int]:

@@ -28,7 +28,9 @@ def render_table(
     """The rows of a summary in these columns; `wide`: not cut to the terminal."""
     best = summary.best.number if summary.best else None
     styles = [find_style(row, best) for row in summary.rows]
-    table = Grid([make_column(each, summary.rows) for each in columns], styles, wide)
+    table = Grid(
+        [make_column(each, summary.rows) for each in columns], styles, wide, "--wide shows all"
+    )
     total = sum(summary.job_counts.values())
     if len(summary.rows) == total:
         return table

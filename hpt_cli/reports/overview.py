@@ -55,7 +55,7 @@ def render_list(
     if with_homes:
         columns.append(_column(entries, "home", lambda each: plain(each.home)))
     styles = [STYLES.get(each.summary.status, "") for each in entries]
-    return Grid(columns, styles, wide)
+    return Grid(columns, styles, wide, "--wide shows all")
 
 
 def _column(

@@ -12,6 +12,18 @@ from rich.text import Text
 
 from hpt_cli.wording import format_number, plain
 
+COLOURS = (
+    ("cyan", "#1f9bcf"),
+    ("magenta", "#b04fbf"),
+    ("yellow", "#d18f00"),
+    ("blue", "#3b6fb6"),
+    ("red", "#c0392b"),
+    ("white", "#555555"),
+    ("bright_magenta", "#e377c2"),
+    ("bright_blue", "#17becf"),
+)
+"""Told apart on a terminal, and in a picture."""
+
 DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
 """Unicode's braille: the bit of each dot, by column and by row from the top."""
 BLANK = 0x2800
@@ -27,11 +39,19 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Line:
-    """Points joined by lines, and a mark at the last of them; later ones cover earlier ones."""
+    """Points joined by lines, and a mark at the last of them; later ones cover earlier ones.
+
+    On a terminal it has `style` and `mark`; in a picture the colour, and what looks like the mark.
+    Lines of one label, one after the other, are one entry of its legend.
+    """
 
     points: Sequence[Point]
     style: str = ""
     mark: str = ""
+    colour: str = "black"
+    label: str = ""
+    is_bold: bool = False
+    is_dashed: bool = False
 
 
 @dataclass(frozen=True)
@@ -156,6 +176,7 @@ class Plot:
     lines: Sequence[Line]
     x: Axis
     y: Axis
+    title: str = ""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         height = min(MAX_HEIGHT, max(MIN_HEIGHT, console.size.height - AROUND))

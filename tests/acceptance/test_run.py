@@ -137,7 +137,7 @@ def test_early_stopping_in_real_life(terminal: Terminal) -> None:
     assert compared[1]["stopped_training_jobs"] == [row["training_job_name"] for row in stopped]
     text = terminal.hpt("compare", "off", "t")
     assert "total training time" in text
-    assert "Top 5 training jobs of t" in text
+    assert "top 5 training jobs of t" in text
 
 
 def test_a_training_job_sees_the_contract_s_environment(terminal: Terminal) -> None:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from hpt_cli.core.summary import summarize
 from hpt_cli.errors import HptError
-from hpt_cli.reports.curves import Chart, list_legend, make_chart
+from hpt_cli.reports.curves import Chart, list_legend, make_chart, make_plot
 from hpt_cli.reports.plot import Axis, Line, Plot, find_axis
 from tests.core.stories import created, fold_all, make_spec, observed, run, stop, suggested
 from tests.core.stories import launched as launch
@@ -93,7 +93,9 @@ def test_pictures(form: str, begins: bytes) -> None:
     pytest.importorskip("matplotlib")
     from hpt_cli.reports.picture import draw_picture
 
-    picture = draw_picture([make(log_x=True, log_y=True), make(asked=True)], form)
+    picture = draw_picture(
+        [make_plot(make(log_x=True, log_y=True)), make_plot(make(asked=True))], form
+    )
     assert picture.startswith(begins)
     if form == "svg":
         assert picture.count(b"<!-- best: job 1, 1 -->") == 1
@@ -106,5 +108,5 @@ def test_without_matplotlib_the_command_that_installs_it_is_named(
 
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
     with pytest.raises(HptError) as caught:
-        draw_picture([make()], "png")
+        draw_picture([make_plot(make())], "png")
     assert caught.value.problems[0].hint == "python -m pip install 'hpt-cli[plot]'"

@@ -5,7 +5,13 @@ from __future__ import annotations
 import math
 
 from hpt_cli.core import events as ev
-from hpt_cli.core.summary import Summary, summarize
+from hpt_cli.core.summary import (
+    Summary,
+    estimate_saved_seconds,
+    list_improvements,
+    summarize,
+    trace_best,
+)
 from tests.core.stories import (
     created,
     exited,
@@ -88,3 +94,24 @@ def test_times_add_up_over_attempts_and_sessions() -> None:
 
 def test_a_job_without_hyperparameters_is_not_shown() -> None:
     assert summary(ev.JobPlanned(at=0, number=1)).rows == ()
+
+
+def test_how_the_best_moved_over_tuning_time() -> None:
+    later = [ev.TunerStarted(at=100, pid=1, host="here"), *run(3, 0.5, at=109)]
+    state = fold_all(*created(make_spec()), *run(1, 3.0, at=4), *run(2, 4.0, at=6), *later)
+    found = summarize(state, 120, at_work=True)
+    assert [row.number for row in list_improvements(found.rows, found.objective)] == [1, 3]
+    # The first tuner was heard of last at 7; the second began at 100: 7 + 10 s of tuning.
+    assert trace_best(found) == [(5, 3.0), (17, 3.0), (17, 0.5), (27, 0.5)]
+
+
+def test_what_early_stopping_saved_is_what_was_left_at_the_job_s_own_pace() -> None:
+    stopped = [
+        *[*suggested(3), *launched(3, at=0), observed(3, 9.0, 9.0, at=4)],
+        *[stop(3, at=4), exited(3, -15, at=4)],
+    ]
+    events = [*created(make_spec()), *run(1, 3.0, 2.0, 1.0, 0.5), *run(2, 3.0, 2.0, 1.0, 0.5)]
+    assert estimate_saved_seconds(summarize(fold_all(*events), 9, at_work=True).rows) is None
+    rows = summarize(fold_all(*events, *stopped), 9, at_work=True).rows
+    assert estimate_saved_seconds(rows) == 4.0, "2 of 4 epochs took 4 s"
+    assert estimate_saved_seconds(rows[2:]) is None, "nothing completed to measure against"
