@@ -1,99 +1,199 @@
-"""Follows the log of one attempt as it grows."""
+"""Follows what one attempt writes as it grows: its log, and the files that metrics are read from."""
 
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hpt_cli.core.log_rules import LogMatch, LogWatch
-from hpt_cli.core.metrics import MetricReader, Observation, clean, split_lines
-from hpt_cli.core.patterns import Pattern
+from hpt_cli.core.finders import Finder
+from hpt_cli.core.lines import MAX_LINE_BYTES, split_lines
+from hpt_cli.core.metrics import MAX_SLOW_LINES, MetricReader, Observation
+from hpt_cli.search_limit import SEARCH_SECONDS, limit_searches
 
 CHUNK_BYTES = 1 << 20
+ANCHOR_BYTES = 64
+"""So much of what was read last is read again, to see whether it still stands there."""
+
 TAIL_BYTES = 1 << 16
 TAIL_LINES = 20
 
 
-class LogTail:
-    """The unread part of an attempt's log.
+class FileTail:
+    """The unread part of a file that is written while it is read.
 
     It begins at the beginning, also when a resumed tuner takes an attempt over: that counts the
-    steps right, and observations that are known already are told by their offsets.
+    steps right, and observations that are known already are told by their offsets. A file that was
+    truncated, replaced or rewritten is read anew, with offsets that go on.
     """
 
     def __init__(
-        self, path: Path, patterns: Mapping[str, Pattern], watch: LogWatch | None = None
+        self,
+        path: Path,
+        finders: Sequence[Finder],
+        *,
+        is_whole: bool = False,
+        written_since: float = 0.0,
+        known_to: int = -1,
+        slow_lines: Counter[str] | None = None,
     ) -> None:
+        """How to follow a file.
+
+        Args:
+            is_whole: a new version of the file tells all again, so steps are counted anew; else it
+                goes on from where the old one ended, like a log.
+            written_since: seconds since the epoch; a file last written before is not looked at yet.
+            known_to: the offset of the last known observation.
+            slow_lines: shared by all readers with these finders.
+        """
         self._path = path
-        self._reader = MetricReader(patterns)
-        self._watch = watch or LogWatch(())
-        self._matches: list[LogMatch] = []
-        self._offset = 0
-        self._rest = b""
+        self._finders = tuple(finders)
+        self._is_whole = is_whole
+        self._written_since = written_since
+        self._known_to = known_to
+        self._slow_lines = slow_lines
+        self._reader: MetricReader | None = None
+        self._identity: tuple[int, int] = (0, 0)
+        self._seen: tuple[int, ...] = ()
+        self._position = 0
+        self._anchor = b""
 
     @property
-    def size(self) -> int:
-        """How many bytes have been read."""
-        return self._offset
+    def cut_lines(self) -> int:
+        """How many lines were too long to be searched to their end."""
+        return self._reader.cut_lines if self._reader else 0
 
-    def take_matches(self) -> list[LogMatch]:
-        """What the log rules found since the last time."""
-        matches, self._matches = self._matches, []
-        return matches
+    def read(self, *, final: bool = False) -> list[Observation]:
+        """The observations that are new in the file.
 
-    def read(self, *, final: bool = False) -> tuple[Observation, ...]:
-        """The observations that are new in the log.
-
-        With `final` the attempt is over, and a last line without an ending counts too.
+        With `final` nothing more is written, and a last line without an ending counts too.
         """
         found: list[Observation] = []
-        while chunk := self._read_chunk():
-            found += self._take(chunk, final=False)
-        if final and self._rest:
-            found += self._take(b"", final=True)
-        return tuple(found)
-
-    def _take(self, chunk: bytes, *, final: bool) -> tuple[Observation, ...]:
-        begin = self._offset - len(self._rest)
-        data = self._rest + chunk
-        lines, end = split_lines(data, begin, final=final)
-        self._offset += len(chunk)
-        self._rest = data[end - begin :]
-        self._matches += self._watch.read(lines)
-        return self._reader.read(lines)
-
-    def _read_chunk(self) -> bytes:
         try:
-            descriptor = os.open(self._path, os.O_RDONLY)
-        except FileNotFoundError:
-            return b""
-        try:
-            return os.pread(descriptor, CHUNK_BYTES, self._offset)
-        finally:
-            os.close(descriptor)
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK)
+        except OSError:
+            descriptor = -1
+        if descriptor >= 0:
+            try:
+                found += self._read_from(descriptor)
+            except OSError:  # a directory; a file system that has gone away, perhaps to come back
+                pass
+            finally:
+                os.close(descriptor)
+        if final and self._reader is not None:
+            with limit_searches(self._reader):
+                found += self._reader.finish()
+        return found
+
+    def _read_from(self, descriptor: int) -> list[Observation]:
+        status = os.fstat(descriptor)
+        seen = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        if seen == self._seen or (not self._seen and status.st_mtime < self._written_since):
+            return []
+        if self._reader is None:
+            was_truncated = status.st_size <= self._known_to
+            begin = self._known_to + 1 if was_truncated else 0
+            self._reader = MetricReader(self._finders, begin, self._slow_lines)
+        found: list[Observation] = []
+        if self._seen and not self._goes_on(descriptor, seen):
+            found += self._begin_anew(self._reader)
+        self._seen = seen
+        with limit_searches(self._reader):
+            while block := os.pread(descriptor, CHUNK_BYTES, self._position):
+                self._position += len(block)
+                self._anchor = (self._anchor + block[-ANCHOR_BYTES:])[-ANCHOR_BYTES:]
+                found += self._reader.feed(block)
+        return found
+
+    def _goes_on(self, descriptor: int, seen: tuple[int, ...]) -> bool:
+        """Whether the file is what it was, with more at its end."""
+        if seen[:2] != self._seen[:2] or seen[2] < self._position:
+            return False
+        start = self._position - len(self._anchor)
+        return os.pread(descriptor, len(self._anchor), start) == self._anchor
+
+    def _begin_anew(self, reader: MetricReader) -> list[Observation]:
+        with limit_searches(reader):
+            found = reader.finish()
+        self._position, self._anchor = 0, b""
+        if self._is_whole:
+            reader.restart()
+        return found
+
+
+class AttemptTail:
+    """Everything that an attempt's metrics are read from."""
+
+    def __init__(
+        self,
+        finders: Sequence[Finder],
+        log: Path,
+        directory: Path,
+        started_at: float,
+        last_offsets: Mapping[str, int],
+        slow_lines: Counter[str] | None = None,
+    ) -> None:
+        """What to follow.
+
+        Args:
+            log: where what the command prints goes.
+            directory: where the files are that definitions name.
+            started_at: seconds since the epoch; what an earlier attempt wrote is not this one's.
+            last_offsets: where each metric was observed last.
+            slow_lines: shared by all attempts of a tuning job.
+        """
+        self._slow_lines = Counter[str]() if slow_lines is None else slow_lines
+        self._noted: set[str] = set()
+        self._tails: dict[str, FileTail] = {}
+        for file in dict.fromkeys(finder.file for finder in finders):
+            own = [finder for finder in finders if finder.file == file]
+            self._tails[file] = FileTail(
+                directory / file if file else log,
+                own,
+                is_whole=bool(file),
+                written_since=started_at if file else 0.0,
+                known_to=max(last_offsets.get(finder.metric, -1) for finder in own),
+                slow_lines=self._slow_lines,
+            )
+
+    def read(self, *, final: bool = False) -> list[Observation]:
+        """The new observations; `final` when the attempt is over."""
+        return [found for tail in self._tails.values() for found in tail.read(final=final)]
+
+    def take_notes(self) -> list[str]:
+        """What a person should know about how it was read; each note once."""
+        notes = [
+            f"{file or 'the output'} has lines of more than {MAX_LINE_BYTES // 1024} KiB;"
+            " they are searched up to there"
+            for file, tail in self._tails.items()
+            if tail.cut_lines
+        ]
+        for metric, lines in self._slow_lines.items():
+            note = f"searching a line for '{metric}' took more than {SEARCH_SECONDS} s, so it was"
+            note += " skipped: its regex backtracks"
+            notes.append(note)
+            if lines >= MAX_SLOW_LINES:
+                notes.append(f"'{metric}' is looked for no longer, after {lines} such lines")
+        fresh = [note for note in notes if note not in self._noted]
+        self._noted.update(fresh)
+        return fresh
 
 
 def read_tail(path: Path, limit: int = TAIL_LINES) -> tuple[str, ...]:
     """The last lines of a log, as a person would see them."""
-    try:
-        with open(path, "rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            start = max(0, size - TAIL_BYTES)
-            file.seek(start)
-            data = file.read()
-    except FileNotFoundError:
-        return ()
-    lines, _ = split_lines(data, start, final=True)
-    texts = deque((line.text for line in lines), maxlen=limit)
-    return tuple(texts)
+    return tuple(split_lines(_read_end(path, TAIL_BYTES))[-limit:])
 
 
 def read_lines(path: Path, limit: int = 2000) -> list[str]:
     """The last `limit` lines of a log."""
+    return split_lines(_read_end(path, 64 * TAIL_BYTES))[-limit:]
+
+
+def _read_end(path: Path, size: int) -> bytes:
     try:
-        data = path.read_bytes()[-64 * TAIL_BYTES :]
+        with open(path, "rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - size))
+            return file.read()
     except FileNotFoundError:
-        return []
-    return [clean(raw) for raw in data.replace(b"\r", b"\n").split(b"\n") if raw][-limit:]
+        return b""

@@ -221,6 +221,8 @@ class Finder(NamedTuple):
     form: Form
     step: Pattern | None = None
     """What lines look like that tell the step of the lines after them."""
+    file: str = ""
+    """The file in the job's directory that it is read from; else from what the command prints."""
 
 
 FORMS = ("regex", "json", "column", "preset")
@@ -231,26 +233,27 @@ def compile_definition(fields: Mapping[str, Any]) -> Finder:
     """A metric definition, ready to find its metric.
 
     Args:
-        fields: `name`, one of FORMS, and `metric` and `step` where they apply, as in a spec.
+        fields: as in a spec: `name`, one of FORMS, and where they apply `metric`, `step`, `file`.
 
     Raises:
         ValueError: what it says is no regex, or no preset.
     """
     name, step = fields["name"], fields.get("step") or ""
+    file = fields.get("file") or ""
     if fields.get("json"):
-        return Finder(name, JsonForm(fields["json"], step, _quote(fields["json"])))
+        return Finder(name, JsonForm(fields["json"], step, _quote(fields["json"])), file=file)
     if fields.get("column"):
-        return Finder(name, _make_column(fields["column"], step))
+        return Finder(name, _make_column(fields["column"], step), file=file)
     regex = fields.get("regex") or ""
     if fields.get("preset"):
         preset = find_preset(fields["preset"])
         metric, step = fields.get("metric") or name, step or preset.step
         if preset.column:
-            return Finder(name, _make_column(metric, step))
+            return Finder(name, _make_column(metric, step), file=file)
         regex = preset.fill(metric)
     pattern = compile_regex(regex)
     steps = compile_step_regex(step) if step else None
-    return Finder(name, RegexForm(pattern, pattern.literal), steps)
+    return Finder(name, RegexForm(pattern, pattern.literal), steps, file)
 
 
 def _make_column(column: str, step: str) -> ColumnForm:

@@ -151,7 +151,7 @@ def _walk(parsed: Any) -> Iterator[str]:
     """The characters that a match has in a row; a NUL wherever anything else may be between."""
     for operator, argument in parsed:
         name = str(operator)
-        if name == "LITERAL" and argument not in (0, 0xFFFD):  # U+FFFD: bytes that are no UTF-8
+        if name == "LITERAL" and not _is_odd(argument):
             yield chr(argument)
         elif name == "AT":
             continue
@@ -163,6 +163,11 @@ def _walk(parsed: Any) -> Iterator[str]:
             yield "\0"
         else:
             yield "\0"
+
+
+def _is_odd(code: int) -> bool:
+    """Whether a character of a line is not sure to stand in the log as it is."""
+    return code == 0 or code == 0xFFFD or 0xD800 <= code <= 0xDFFF
 
 
 def can_capture_nothing(pattern: Pattern) -> bool:

@@ -16,7 +16,7 @@ Rules:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
@@ -43,6 +43,7 @@ from hpt_cli.core.events import (
     Warned,
 )
 from hpt_cli.core.hyperparameters import Hyperparameters
+from hpt_cli.core.metrics import Observation
 
 Phase = Literal[
     "Planned",
@@ -103,7 +104,8 @@ class Attempt:
     ended_at: float | None = None
     exit_code: int | None = None
     curves: Mapping[str, Curve] = field(default_factory=dict)
-    last_offset: int = -1
+    last_offsets: Mapping[str, int] = field(default_factory=dict)
+    """Where each metric was observed last; each is read from one place only."""
     failure: str = ""
     """Why it failed, if it did."""
 
@@ -384,14 +386,22 @@ def _job_observed(job: TrainingJob, event: ObservationsRead) -> _Changes:
     attempt = job.attempts[-1]
     curves = dict(attempt.curves)
     # Offsets grow along a log, and one read ends where the next begins (rule 4).
-    fresh = [each for each in event.observations if each.offset > attempt.last_offset]
+    fresh = find_fresh(attempt, event.observations)
     points: dict[str, list[tuple[float, float]]] = {}
     for each in fresh:
         points.setdefault(each.metric, []).append((each.step, each.value))
     for metric, more in points.items():
         curves[metric] = _extend(curves.get(metric, ()), more)
-    last = max((each.offset for each in fresh), default=attempt.last_offset)
-    return _with_attempt(job, curves=curves, last_offset=last)
+    last = dict(attempt.last_offsets)
+    for each in fresh:
+        last[each.metric] = max(each.offset, last.get(each.metric, -1))
+    return _with_attempt(job, curves=curves, last_offsets=last)
+
+
+def find_fresh(attempt: Attempt, observations: Iterable[Observation]) -> list[Observation]:
+    """The observations that are not known of an attempt yet."""
+    last = attempt.last_offsets
+    return [each for each in observations if each.offset > last.get(each.metric, -1)]
 
 
 def _extend(curve: Curve, points: list[tuple[float, float]]) -> Curve:
