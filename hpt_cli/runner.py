@@ -17,6 +17,7 @@ import os
 import signal
 import socket
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,17 +45,17 @@ from hpt_cli.core.events import (
 )
 from hpt_cli.core.failures import is_worth_retrying, judge_match
 from hpt_cli.core.hyperparameters import Hyperparameters
-from hpt_cli.core.log_rules import LogMatch, LogWatch
+from hpt_cli.core.log_rules import LogMatch
 from hpt_cli.core.metrics import nearest_lines
 from hpt_cli.core.spec import TuningSpec
-from hpt_cli.core.state import TrainingJob, TuningState, describe_exit, fold
+from hpt_cli.core.state import TrainingJob, TuningState, describe_exit, find_fresh, fold
 from hpt_cli.core.stop_rules import Verdict
 from hpt_cli.core.tuner import Command, End, Keep, Kill, Launch, Plan, Stop, choose, decide
 from hpt_cli.environment import make_order
 from hpt_cli.executors import Executor, Exited, Lost, Outcome, Running
 from hpt_cli.jobdir import JobDir
 from hpt_cli.store import Journal
-from hpt_cli.tail import LogTail, read_lines, read_tail
+from hpt_cli.tail import AttemptTail, read_lines, read_tail
 from hpt_cli.watchdog import Watchdog
 
 POLL_SECONDS = 0.05
@@ -102,7 +103,7 @@ class _Attempt:
 
     job: int
     number: int
-    tail: LogTail
+    tail: AttemptTail
     size: int = 0
     heard_at: float = field(default_factory=time.monotonic)
     """When its log last grew, on a clock that stands still while the machine sleeps."""
@@ -136,6 +137,7 @@ class Runner:
         self._written_at = time.monotonic()
         self._watchdog = Watchdog(spec, jobdir)
         self._attempts: dict[int, _Attempt] = {}
+        self._slow_lines = Counter[str]()
         self._suggestion: asyncio.Task[AnyEvent] | None = None
         self._wake = asyncio.Event()
         self._observed: set[int] = set()
@@ -228,13 +230,12 @@ class Runner:
     def _read_log(self, attempt: _Attempt, *, final: bool) -> list[AnyEvent]:
         latest = self._state.jobs[attempt.job].attempt
         assert latest is not None
-        observations = tuple(
-            each for each in attempt.tail.read(final=final) if each.offset > latest.last_offset
-        )
+        observations = tuple(find_fresh(latest, attempt.tail.read(final=final)))
+        notes = self._take_notes(attempt)
         if attempt.tail.size != attempt.size:
             attempt.size, attempt.heard_at = attempt.tail.size, time.monotonic()
         if not observations:
-            return []
+            return notes
         if any(each.metric == self._spec.objective_metric_name for each in observations):
             self._observed.add(attempt.job)
         return [
@@ -243,7 +244,8 @@ class Runner:
                 number=attempt.job,
                 attempt=attempt.number,
                 observations=observations,
-            )
+            ),
+            *notes,
         ]
 
     def _answer_matches(self, attempt: _Attempt, matches: list[LogMatch]) -> None:
@@ -270,6 +272,12 @@ class Runner:
         warnings = self._watchdog.look(self._state, self._clock())
         if warnings:
             self._record([*warnings])
+
+    def _take_notes(self, attempt: _Attempt) -> list[AnyEvent]:
+        """What is new to know about how an attempt's output was read."""
+        known = self._state.jobs[attempt.job].notes
+        fresh = [text for text in attempt.tail.take_notes() if text not in known]
+        return [JobNoted(at=self._clock(), number=attempt.job, text=text) for text in fresh]
 
     def _finish(self, attempt: _Attempt, outcome: Outcome) -> list[AnyEvent]:
         """The end of an attempt; the slot is free only when nothing of it is left.
@@ -480,9 +488,15 @@ class Runner:
         """Watch an attempt and read its log."""
         latest = job.attempt
         assert latest is not None
-        log = self._jobdir.attempt(job.number, latest.number).log
-        watch = LogWatch([(rule.pattern, rule.action) for rule in self._spec.log_rules])
-        tail = LogTail(log, self._spec.regexes, watch)
+        tail = AttemptTail(
+            self._spec.finders,
+            log=self._jobdir.attempt(job.number, latest.number).log,
+            directory=self._jobdir.training_job(job.number),
+            started_at=latest.submitted_at,
+            last_offsets=latest.last_offsets,
+            rules=[(rule.pattern, rule.action) for rule in self._spec.log_rules],
+            slow_lines=self._slow_lines,
+        )
         self._attempts[job.number] = _Attempt(job.number, latest.number, tail)
 
     # After another tuner

@@ -1,8 +1,8 @@
 """Bounds the time of one search for a metric, whatever its regex.
 
 Python's `re` backtracks, and while it does nothing else runs; but it looks for signals as it goes.
-A timer of processor time (a busy machine is no reason to give up) ticks while a log is read, and the
-handler raises into a search that two ticks have found at work. Lines are short enough (see
+A timer of processor time (a busy machine is no reason to give up) ticks while a log is read, and
+the handler raises into a search that several ticks have found at work. Lines are short enough (see
 core.lines) that `re` looks for signals soon.
 """
 
@@ -17,7 +17,7 @@ from types import FrameType
 
 from hpt_cli.core.metrics import MetricReader, SearchTooLongError
 
-SEARCH_SECONDS = 0.5
+SEARCH_SECONDS = 0.25
 """Of processor time, for one definition in one line; usual is a millionth of it."""
 
 
@@ -30,19 +30,19 @@ def limit_searches(reader: MetricReader, seconds: float = SEARCH_SECONDS) -> Ite
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    seen, since = 0, 0.0
+    seen, since, tick = 0, 0.0, seconds / 4
 
     def look(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001
         nonlocal seen, since
         now = time.thread_time()
         if not reader.searching or reader.searching != seen:
             seen, since = reader.searching, now
-        elif now - since >= seconds:
+        elif now - since >= seconds - 1.5 * tick:  # it began up to a tick before it was seen
             seen = 0
             raise SearchTooLongError
 
     before = signal.signal(signal.SIGVTALRM, look)
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds / 2, seconds / 2)
+    signal.setitimer(signal.ITIMER_VIRTUAL, tick, tick)
     try:
         yield
     finally:

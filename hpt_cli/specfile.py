@@ -364,4 +364,5 @@ def _allowed_fields(location: Location, values: dict[str, Any]) -> list[str]:
     if location[0] == "hyperparameter_ranges":
         kind = values["hyperparameter_ranges"][location[1]].get("type")
         return list(_RANGES[kind].model_fields)
-    return list(_PARTS[str(location[0])].model_fields)
+    part = _PARTS[str(location[0])]
+    return [each.alias or name for name, each in part.model_fields.items()]

@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from hpt_cli.core.presets import PRESETS
 from hpt_cli.core.ranges import CategoricalRange, ContinuousRange, IntegerRange
 from hpt_cli.core.spec import EarlyStopping, LogRule, MetricDefinition, Retry, TuningSpec, WarmStart
 from hpt_cli.core.stop_rules import STOP_RULES
@@ -44,6 +45,7 @@ def make_schema() -> dict[str, Any]:
         described = schema if model is TuningSpec else definitions.get(model.__name__)
         if described is not None:
             _describe(model, described)
+    definitions["MetricDefinition"]["properties"]["preset"] |= {"enum": list(PRESETS)}
     definitions["EarlyStopping"]["properties"]["rule"]["enum"] = list(STOP_RULES)
     for each in definitions.values():
         values = each["properties"].get("when", {}).get("additionalProperties")
@@ -73,7 +75,8 @@ def read_docstrings(model: type[BaseModel]) -> dict[str, str]:
 
 
 def _describe(model: type[BaseModel], schema: dict[str, Any]) -> None:
-    for name, text in read_docstrings(model).items():
+    for field, text in read_docstrings(model).items():
+        name = model.model_fields[field].alias or field
         if name in schema["properties"]:
             schema["properties"][name]["description"] = " ".join(text.split())
 

@@ -1,4 +1,4 @@
-"""Follows what one attempt writes as it grows: its log, and the files that metrics are read from."""
+"""Follows what one attempt writes, as it grows: its log, and files that metrics are read from."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hpt_cli.core.finders import Finder
 from hpt_cli.core.lines import MAX_LINE_BYTES, split_lines
+from hpt_cli.core.log_rules import Action, LogMatch, Rule, compile_rule
 from hpt_cli.core.metrics import MAX_SLOW_LINES, MetricReader, Observation
 from hpt_cli.search_limit import SEARCH_SECONDS, limit_searches
 
@@ -33,6 +34,7 @@ class FileTail:
         path: Path,
         finders: Sequence[Finder],
         *,
+        rules: Sequence[Rule] = (),
         is_whole: bool = False,
         written_since: float = 0.0,
         known_to: int = -1,
@@ -41,6 +43,7 @@ class FileTail:
         """How to follow a file.
 
         Args:
+            rules: what else to look for.
             is_whole: a new version of the file tells all again, so steps are counted anew; else it
                 goes on from where the old one ended, like a log.
             written_since: seconds since the epoch; a file last written before is not looked at yet.
@@ -49,6 +52,7 @@ class FileTail:
         """
         self._path = path
         self._finders = tuple(finders)
+        self._rules = tuple(rules)
         self._is_whole = is_whole
         self._written_since = written_since
         self._known_to = known_to
@@ -58,11 +62,17 @@ class FileTail:
         self._seen: tuple[int, ...] = ()
         self._position = 0
         self._anchor = b""
+        self.size = 0
+        """How many bytes have been read."""
 
     @property
     def cut_lines(self) -> int:
         """How many lines were too long to be searched to their end."""
         return self._reader.cut_lines if self._reader else 0
+
+    def take_matches(self) -> list[LogMatch]:
+        """What the rules found since the last time."""
+        return self._reader.take_matches() if self._reader else []
 
     def read(self, *, final: bool = False) -> list[Observation]:
         """The observations that are new in the file.
@@ -94,7 +104,7 @@ class FileTail:
         if self._reader is None:
             was_truncated = status.st_size <= self._known_to
             begin = self._known_to + 1 if was_truncated else 0
-            self._reader = MetricReader(self._finders, begin, self._slow_lines)
+            self._reader = MetricReader(self._finders, self._rules, begin, self._slow_lines)
         found: list[Observation] = []
         if self._seen and not self._goes_on(descriptor, seen):
             found += self._begin_anew(self._reader)
@@ -102,6 +112,7 @@ class FileTail:
         with limit_searches(self._reader):
             while block := os.pread(descriptor, CHUNK_BYTES, self._position):
                 self._position += len(block)
+                self.size += len(block)
                 self._anchor = (self._anchor + block[-ANCHOR_BYTES:])[-ANCHOR_BYTES:]
                 found += self._reader.feed(block)
         return found
@@ -132,6 +143,7 @@ class AttemptTail:
         directory: Path,
         started_at: float,
         last_offsets: Mapping[str, int],
+        rules: Sequence[tuple[str, Action]] = (),
         slow_lines: Counter[str] | None = None,
     ) -> None:
         """What to follow.
@@ -141,21 +153,32 @@ class AttemptTail:
             directory: where the files are that definitions name.
             started_at: seconds since the epoch; what an earlier attempt wrote is not this one's.
             last_offsets: where each metric was observed last.
+            rules: patterns to look for in the log, and what they ask for.
             slow_lines: shared by all attempts of a tuning job.
         """
         self._slow_lines = Counter[str]() if slow_lines is None else slow_lines
         self._noted: set[str] = set()
         self._tails: dict[str, FileTail] = {}
-        for file in dict.fromkeys(finder.file for finder in finders):
+        for file in dict.fromkeys(["", *(finder.file for finder in finders)]):
             own = [finder for finder in finders if finder.file == file]
             self._tails[file] = FileTail(
                 directory / file if file else log,
                 own,
+                rules=() if file else [compile_rule(*rule) for rule in rules],
                 is_whole=bool(file),
                 written_since=started_at if file else 0.0,
-                known_to=max(last_offsets.get(finder.metric, -1) for finder in own),
+                known_to=max((last_offsets.get(each.metric, -1) for each in own), default=-1),
                 slow_lines=self._slow_lines,
             )
+
+    @property
+    def size(self) -> int:
+        """How many bytes have been read."""
+        return sum(tail.size for tail in self._tails.values())
+
+    def take_matches(self) -> list[LogMatch]:
+        """What the log rules found since the last time."""
+        return self._tails[""].take_matches()
 
     def read(self, *, final: bool = False) -> list[Observation]:
         """The new observations; `final` when the attempt is over."""

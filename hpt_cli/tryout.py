@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from hpt_cli.core.finders import Finder
 from hpt_cli.core.metrics import Observation
-from hpt_cli.core.patterns import Pattern
 from hpt_cli.executors import Executor, Exited, Handle, Lost, Order, Outcome, Running
 from hpt_cli.jobdir import AttemptDir
-from hpt_cli.tail import LogTail, read_lines
+from hpt_cli.tail import AttemptTail, read_lines
 
 POLL_SECONDS = 0.05
 GRACE_SECONDS = 5.0
@@ -48,7 +48,7 @@ class Tryout:
 def try_job(
     executor: Executor,
     order: Order,
-    patterns: Mapping[str, Pattern],
+    finders: Sequence[Finder],
     limit: float,
     show: Callable[[float, int], None],
 ) -> Tryout:
@@ -61,7 +61,7 @@ def try_job(
         OSError: it could not be launched.
     """
     log = AttemptDir(order.directory).log
-    tail = LogTail(log, patterns)
+    tail = AttemptTail(finders, log, order.directory.parent, started_at=0.0, last_offsets={})
     begun = time.monotonic()
     handle = executor.launch(order)
     found: list[tuple[float, Observation]] = []

@@ -140,7 +140,7 @@ def try_first_job(spec: TuningSpec, point: Hyperparameters, seconds: float) -> T
         jobdir.make_training_job(1)
         order = _make_order(spec, jobdir, 1, point)
         with show_progress(seconds) as show:
-            tryout = try_job(load_executor("local"), order, spec.regexes, seconds, show)
+            tryout = try_job(load_executor("local"), order, spec.finders, seconds, show)
     times, values = tryout.list_times(metric), tuple(tryout.list_values(metric))
     lines = list(tryout.lines)
     return TriedJob(

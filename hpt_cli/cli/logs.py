@@ -11,7 +11,7 @@ import typer
 
 from hpt_cli.cli.options import Home, Job, Name
 from hpt_cli.cli.reading import parse_jobs, read_state
-from hpt_cli.core.metrics import clean
+from hpt_cli.core.lines import clean
 from hpt_cli.errors import HptError, UsageError
 from hpt_cli.jobdir import find_home, find_job_dir
 from hpt_cli.wording import plain

@@ -14,6 +14,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from hpt_cli.core import command as commands
 from hpt_cli.core import stop_rules
+from hpt_cli.core.finders import FORMS
+from hpt_cli.core.patterns import compile_step_regex
+from hpt_cli.core.presets import PRESETS
 from hpt_cli.core.ranges import ParameterRange
 from hpt_cli.core.references import find_references, is_variable_name
 from hpt_cli.errors import did_you_mean
@@ -49,6 +52,7 @@ def find_conflicts(raw: Mapping[str, Any]) -> list[Conflict]:
     return [
         *_find_range_conflicts(raw),
         *_find_metric_conflicts(raw),
+        *_find_form_conflicts(raw),
         *_find_command_conflicts(raw),
         *_find_stop_rule_conflicts(raw),
         *_find_condition_conflicts(raw),
@@ -110,6 +114,57 @@ def _find_metric_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
             f"no metric definition is named '{objective}'; defined: {', '.join(known)}",
             did_you_mean(objective, known),
         )
+
+
+def _find_form_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
+    """Mistakes in how a metric is to be found."""
+    definitions = raw.get("metric_definitions")
+    if not isinstance(definitions, Sequence) or isinstance(definitions, str):
+        return
+    for index, fields in enumerate(definitions):
+        if isinstance(fields, Mapping):
+            for field, slug, message, hint in _find_form_faults(fields):
+                at: Location = ("metric_definitions", index)
+                yield Conflict((*at, field) if field else at, slug, message, hint)
+
+
+def _find_form_faults(fields: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+    """(field, slug, message, hint) of each."""
+    given = [form for form in FORMS if fields.get(form) is not None]
+    if not given:
+        yield "", "metric-form", f"how is it found? It needs one of {', '.join(FORMS)}", ""
+    for form in given[1:]:
+        yield form, "metric-form", f"{given[0]} and {form}: it can be found in one way only", ""
+    if fields.get("metric") is not None and "preset" not in given:
+        yield "metric", "metric-form", "metric says which of a preset's; there is no preset", ""
+    file = fields.get("file")
+    if isinstance(file, str) and (file.startswith(("/", "~")) or ".." in file.split("/")):
+        yield "file", "metric-file", f"'{file}' is not inside the job's directory (HPT_JOB_DIR)", ""
+    if len(given) == 1:
+        yield from _find_preset_faults(fields)
+
+
+def _find_preset_faults(fields: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+    preset, name = fields.get("preset"), fields.get("name")
+    is_regex = fields.get("regex") is not None
+    if isinstance(preset, str):
+        if preset not in PRESETS:
+            message = f"there is no preset '{preset}'; there are: {', '.join(PRESETS)}"
+            yield "preset", "preset-unknown", message, did_you_mean(preset, PRESETS)
+            return
+        is_regex = not PRESETS[preset].column
+        metric = fields.get("metric") or name
+        known = PRESETS[preset].metrics
+        if isinstance(metric, str) and not PRESETS[preset].regex and known and metric not in known:
+            where = "metric" if fields.get("metric") else "name"
+            message = f"{PRESETS[preset].program} has no metric '{metric}', but {', '.join(known)}"
+            yield where, "preset-metric", message, did_you_mean(metric, known)
+    step = fields.get("step")
+    if is_regex and isinstance(step, str):
+        try:
+            compile_step_regex(step)
+        except ValueError as error:
+            yield "step", "step-regex", str(error), ""
 
 
 def _find_command_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:

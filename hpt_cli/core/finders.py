@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 from hpt_cli.core.patterns import (
@@ -19,7 +20,7 @@ from hpt_cli.core.patterns import (
     compile_step_regex,
     parse_number,
 )
-from hpt_cli.core.presets import find_preset
+from hpt_cli.core.presets import PRESETS
 
 
 class Finding(NamedTuple):
@@ -30,7 +31,7 @@ class Finding(NamedTuple):
     span: tuple[int, int]
     """Where the match is."""
     value_span: tuple[int, int]
-    """Where the value is in it."""
+    """Where the value is in it, or what holds it."""
 
 
 @dataclass(slots=True)
@@ -52,13 +53,15 @@ class RegexForm:
 
     def find(self, text: str, memory: Memory) -> list[Finding]:
         """The values in a line."""
-        pattern, found = self.pattern, []
+        pattern = self.pattern
+        group, has_step = pattern.value, pattern.has_step
+        found = []
         for match in pattern.regex.finditer(text):
-            value = parse_number(match.group(pattern.value) or "")
+            value = parse_number(match[group] or "")
             if value is not None:
-                step = parse_number(match.group(STEP_GROUP) or "") if pattern.has_step else None
+                step = parse_number(match[STEP_GROUP] or "") if has_step else None
                 step = memory.told_step if step is None else step
-                found.append(Finding(value, step, match.span(), match.span(pattern.value)))
+                found.append(Finding(value, step, match.span(), match.span(group)))
         return found
 
 
@@ -80,20 +83,24 @@ class JsonForm:
         if value is None:
             return []
         step = _to_number(look_up(document, self.step_path)) if self.step_path else None
-        return [Finding(value, step, span, self._find_value(text, span))]
+        return [Finding(value, step, span, span)]
 
-    def _find_value(self, text: str, span: tuple[int, int]) -> tuple[int, int]:
-        """Where the value most likely stands."""
+    def find_value(self, text: str, finding: Finding) -> tuple[int, int]:
+        """Where in the object the value most likely stands: it is slow, and for people only."""
         key = re.escape(json.dumps(self.path.rpartition(".")[2]))
-        match = re.compile(rf'{key}\s*:\s*("[^"]*"|[^\s,\]}}]+)').search(text, *span)
-        return match.span(1) if match else span
+        match = re.compile(rf'{key}\s*:\s*("[^"]*"|[^\s,\]}}]+)').search(text, *finding.span)
+        return match.span(1) if match else finding.span
 
 
 _DECODER = json.JSONDecoder()
 
 
+@lru_cache(maxsize=1)
 def parse_json_line(text: str) -> tuple[dict[str, Any], tuple[int, int]] | None:
-    """The JSON object in a line, and where it stands; text before and after it is allowed."""
+    """The JSON object in a line, and where it stands; text before and after it is allowed.
+
+    The latest is kept, as several metrics of one line are looked for in turn.
+    """
     start = text.find("{")
     if start < 0:
         return None
@@ -156,7 +163,7 @@ class ColumnForm:
     def find(self, text: str, memory: Memory) -> list[Finding]:
         """The value in a row; a header is remembered for the rows after it."""
         if self.column in text:
-            header = self._read_header(text)
+            header = self.read_header(text)
             if header is not None:
                 memory.header = header
                 return []
@@ -173,7 +180,8 @@ class ColumnForm:
         step = parse_number(cells[header.step][0]) if header.step is not None else None
         return [Finding(value, step, (0, len(text)), span)]
 
-    def _read_header(self, text: str) -> _Header | None:
+    def read_header(self, text: str) -> _Header | None:
+        """Where the columns are, if this line is a header with the one looked for."""
         delimiter = find_delimiter(text)
         names = [cell for cell, _ in split_cells(text, delimiter)]
         if self.column not in names:
@@ -211,7 +219,7 @@ def split_cells(text: str, delimiter: str) -> list[tuple[str, tuple[int, int]]]:
 
 Form: TypeAlias = RegexForm | JsonForm | ColumnForm
 """How a definition finds its metric. A line without `literal` holds nothing, but for a table: there
-a line with it may be the header, and every line after that a row."""
+a line with it may be the header, and any line after that a row."""
 
 
 class Finder(NamedTuple):
@@ -236,7 +244,8 @@ def compile_definition(fields: Mapping[str, Any]) -> Finder:
         fields: as in a spec: `name`, one of FORMS, and where they apply `metric`, `step`, `file`.
 
     Raises:
-        ValueError: what it says is no regex, or no preset.
+        ValueError: what it says is no regex.
+        KeyError: it names a preset, or a metric of one, that there is not.
     """
     name, step = fields["name"], fields.get("step") or ""
     file = fields.get("file") or ""
@@ -246,7 +255,7 @@ def compile_definition(fields: Mapping[str, Any]) -> Finder:
         return Finder(name, _make_column(fields["column"], step), file=file)
     regex = fields.get("regex") or ""
     if fields.get("preset"):
-        preset = find_preset(fields["preset"])
+        preset = PRESETS[fields["preset"]]
         metric, step = fields.get("metric") or name, step or preset.step
         if preset.column:
             return Finder(name, _make_column(metric, step), file=file)
@@ -254,6 +263,19 @@ def compile_definition(fields: Mapping[str, Any]) -> Finder:
     pattern = compile_regex(regex)
     steps = compile_step_regex(step) if step else None
     return Finder(name, RegexForm(pattern, pattern.literal), steps, file)
+
+
+def to_regex(fields: Mapping[str, Any]) -> str | None:
+    """The regex that a definition amounts to; None where none would do."""
+    if fields.get("file") or fields.get("column"):
+        return None
+    if fields.get("json"):
+        key = re.escape(fields["json"].rpartition(".")[2])
+        return f'"{key}": ?"?({{num}})'
+    if fields.get("preset"):
+        preset = PRESETS[fields["preset"]]
+        return None if preset.column else preset.fill(fields.get("metric") or fields["name"])
+    return fields.get("regex")
 
 
 def _make_column(column: str, step: str) -> ColumnForm:

@@ -14,10 +14,10 @@ from typing import NamedTuple
 MAX_LINE_BYTES = 1 << 16
 
 _ESCAPE = re.compile(
-    r"\x1b(?:"
-    r"\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor movements
-    r"|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\|$)"  # OSC and other strings: titles, links
-    r"|[ -/]*[0-~])"  # two characters, and character sets
+    rb"\x1b(?:"
+    rb"\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor movements
+    rb"|[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\|(?=\n)|\Z)"  # OSC and other strings: titles, links
+    rb"|[ -/]*[0-~])"  # two characters, and character sets
 )
 
 
@@ -94,35 +94,43 @@ def _cut_long_lines(offset: int, whole: bytes) -> Iterator[Segment]:
         yield Segment(offset + start, whole[start:])
 
 
-def needs_cleaning(data: bytes) -> bool:
-    """Whether there is anything in it that a terminal would act on."""
-    return b"\x1b" in data or b"\b" in data
+def clean_lines(data: bytes) -> bytes:
+    """Lines as a person would see them: without ANSI sequences, and with backspaces done.
+
+    As many lines as before, of which none has become longer in characters.
+    """
+    if b"\x1b" in data:
+        data = _ESCAPE.sub(b"", data)
+    if b"\b" in data:
+        lines = (_overwrite(raw) if b"\b" in raw else raw for raw in data.split(b"\n"))
+        data = b"\n".join(lines)
+    return data
+
+
+def decode(raw: bytes) -> str:
+    """Text of a log; bytes that are not UTF-8 become replacement characters."""
+    return raw.decode("utf-8", errors="replace")
 
 
 def clean(raw: bytes) -> str:
-    """A line as a person would see it: decoded, without ANSI sequences, and with backspaces done.
-
-    Bytes that are not UTF-8 become replacement characters. It has no more characters than bytes.
-    """
-    text = raw.decode("utf-8", errors="replace")
-    if "\x1b" in text:
-        text = _ESCAPE.sub("", text)
-    return _overwrite(text) if "\b" in text else text
+    """One line as a person would see it."""
+    return decode(clean_lines(raw))
 
 
-def _overwrite(text: str) -> str:
+def _overwrite(raw: bytes) -> bytes:
     """What is seen when backspaces move the cursor back, and what follows is written over."""
-    first, *pieces = text.split("\b")
+    first, *pieces = decode(raw).split("\b")
     shown, cursor = list(first), len(first)
     for piece in pieces:
         cursor = max(0, cursor - 1)
         shown[cursor : cursor + len(piece)] = piece
         cursor += len(piece)
-    return "".join(shown)
+    return "".join(shown).encode()
 
 
 def split_lines(data: bytes) -> list[str]:
     """All lines of a log that is at hand as a whole, without the empty ones."""
     cutter = LineCutter()
     segments = [*cutter.feed(data), *cutter.finish()]
-    return [clean(raw) for each in segments for raw in each.data.split(b"\n") if raw]
+    shown = (line for each in segments for line in clean_lines(each.data).split(b"\n"))
+    return [decode(raw) for raw in shown if raw]

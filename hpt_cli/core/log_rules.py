@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
-from hpt_cli.core.metrics import Line
+from hpt_cli.core.patterns import Pattern, make_pattern
 
 Action = Literal["stop", "fail", "retry", "warn"]
 
@@ -41,22 +40,23 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
     return compiled
 
 
-class LogWatch:
-    """Looks for what rules ask for in the lines of one attempt; each rule answers once."""
+class Rule(NamedTuple):
+    """A log rule, ready to be looked for; each answers once in a log."""
 
-    def __init__(self, rules: Sequence[tuple[str, Action]]) -> None:
-        self._waiting = [(compile_pattern(pattern), action) for pattern, action in rules]
+    pattern: Pattern
+    action: Action
 
-    def read(self, lines: Iterable[Line]) -> list[LogMatch]:
-        """The rules that these lines are the first to match, in order of line."""
-        found: list[LogMatch] = []
-        if not self._waiting:
-            return found
-        for line in lines:
-            matched = [rule for rule in self._waiting if rule[0].search(line.text)]
-            found += [
-                LogMatch(action, pattern.pattern, line.text.strip()[:MAX_LINE])
-                for pattern, action in matched
-            ]
-            self._waiting = [rule for rule in self._waiting if rule not in matched]
-        return found
+    def match(self, text: str) -> LogMatch | None:
+        """What it says of a line, if anything."""
+        if self.pattern.regex.search(text) is None:
+            return None
+        return LogMatch(self.action, self.pattern.regex.pattern, text.strip()[:MAX_LINE])
+
+
+def compile_rule(pattern: str, action: Action) -> Rule:
+    """A log rule, ready to be looked for.
+
+    Raises:
+        ValueError: its pattern cannot be.
+    """
+    return Rule(make_pattern(compile_pattern(pattern)), action)

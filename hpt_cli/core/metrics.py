@@ -1,21 +1,31 @@
 """From the bytes of a log to observations.
 
-One pass over each block, however many metrics: the text that a definition's matches are sure to hold
-is looked for in the whole block, and only the lines that have it are decoded, cleaned and searched.
-Every match is one observation; its step is what the line tells, or an earlier one told, else a count
-that starts at 1.
+One pass over each block, however many metrics: the text that a definition's matches are sure to
+hold is looked for in the whole block, and only the lines that have it are decoded and searched.
+Every match is one observation; its step is what the line tells, or an earlier one told, else a
+count that starts at 1.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import NamedTuple
 
-from hpt_cli.core.finders import ColumnForm, Finder, Finding, Form, Memory, tell_step
-from hpt_cli.core.lines import LineCutter, Segment, clean, needs_cleaning
+from hpt_cli.core.finders import (
+    ColumnForm,
+    Finder,
+    Finding,
+    Form,
+    Memory,
+    RegexForm,
+    tell_step,
+)
+from hpt_cli.core.lines import LineCutter, Segment, clean_lines, decode
+from hpt_cli.core.log_rules import LogMatch, Rule
 from hpt_cli.core.patterns import Pattern
 
 MAX_SLOW_LINES = 3
@@ -35,46 +45,47 @@ class Observation(NamedTuple):
     value: float
 
 
-class Match(NamedTuple):
-    """An observation, and how it came about."""
-
-    observation: Observation
-    text: str
-    """The line, as a person would see it."""
-    finding: Finding
-
-
 class SearchTooLongError(Exception):
     """Raised from outside into a search that takes too long (see MetricReader.searching)."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Watch:
-    """What is looked for in lines: a metric, or the step that some metrics have."""
+    """What is looked for in lines: a metric, the step that some metrics have, or a log rule."""
 
-    literal: bytes
-    metrics: tuple[str, ...]
-    seeks: Form | Pattern
+    names: tuple[str, ...]
+    """The metrics, or the rule's pattern."""
+    seeks: Form | Pattern | Rule
     memories: tuple[Memory, ...]
+    literal: bytes
+    folds: bool = False
     count: int = 0
 
     def list_starts(self, data: bytes) -> list[int]:
         """Where lines begin that may hold it."""
+        if isinstance(self.seeks, ColumnForm):
+            return self._list_rows(data, self.seeks)
+        if self.folds and not data.isascii():  # other letters may be the same in another case
+            return _list_lines(data, 0)
         if not self.literal:
             return _list_lines(data, 0)
-        if not isinstance(self.seeks, ColumnForm):
-            return _list_lines_with(data, self.literal)
+        return _list_lines_with(data.lower() if self.folds else data, self.literal)
+
+    def _list_rows(self, data: bytes, form: ColumnForm) -> list[int]:
+        """Every line from the first header on."""
         if self.memories[0].header is not None:
             return _list_lines(data, 0)
-        at = data.find(self.literal)
-        return [] if at < 0 else _list_lines(data, data.rfind(b"\n", 0, at) + 1)
+        for start in _list_lines_with(data, self.literal):
+            if form.read_header(decode(_take_line(data, start))):
+                return _list_lines(data, start)
+        return []
+
+
+_LINE = re.compile(rb"[^\n]+")
 
 
 def _list_lines(data: bytes, start: int) -> list[int]:
     return [match.start() for match in _LINE.finditer(data, start)]
-
-
-_LINE = re.compile(rb"[^\n]+")
 
 
 def _list_lines_with(data: bytes, literal: bytes) -> list[int]:
@@ -87,16 +98,32 @@ def _list_lines_with(data: bytes, literal: bytes) -> list[int]:
     return starts
 
 
+def _take_line(data: bytes, start: int) -> bytes:
+    end = data.find(b"\n", start)
+    return data[start:end] if end >= 0 else data[start:]
+
+
 class MetricReader:
     """Finds the observations in one log, in blocks of any size."""
 
     def __init__(
-        self, finders: Sequence[Finder], offset: int = 0, slow_lines: Counter[str] | None = None
+        self,
+        finders: Sequence[Finder],
+        rules: Sequence[Rule] = (),
+        offset: int = 0,
+        slow_lines: Counter[str] | None = None,
     ) -> None:
-        """`slow_lines` counts, for all the logs that share it, lines that took too long."""
+        """What to look for.
+
+        Args:
+            offset: what the first byte that is fed counts as.
+            slow_lines: counts, for all the logs that share it, lines that took too long.
+        """
         self._cutter = LineCutter(offset)
         self._finders = tuple(finders)
         self._watches = _make_watches(self._finders)
+        self._watches += [_watch_for(rule) for rule in rules]
+        self._matches: list[LogMatch] = []
         self._slow_lines = Counter[str]() if slow_lines is None else slow_lines
         self._searches = 0
         self.searching = 0
@@ -107,104 +134,108 @@ class MetricReader:
 
     def feed(self, block: bytes) -> list[Observation]:
         """The observations in the lines that are complete with this block."""
-        return [match.observation for match in self.match(block)]
+        return [found for found, _, _ in self.match(block)]
 
     def finish(self) -> list[Observation]:
         """Those in the last line, if it has no ending."""
-        return [match.observation for match in self.match_rest()]
+        return [found for found, _, _ in self.match_rest()]
 
-    def match(self, block: bytes) -> list[Match]:
-        """As `feed`, with where each observation was found."""
-        return [each for segment in self._cutter.feed(block) for each in self._search(segment)]
+    def match(self, block: bytes) -> Iterator[tuple[Observation, str, Finding]]:
+        """As `feed`, with the line of each as a person would see it, and what was found there."""
+        for segment in self._cutter.feed(block):
+            yield from self._search(segment)
 
-    def match_rest(self) -> list[Match]:
-        """As `finish`, with where each observation was found."""
-        return [each for segment in self._cutter.finish() for each in self._search(segment)]
+    def match_rest(self) -> Iterator[tuple[Observation, str, Finding]]:
+        """As `finish`, with the line and what was found there."""
+        for segment in self._cutter.finish():
+            yield from self._search(segment)
 
     def restart(self) -> None:
         """Count anew: what comes next is a new version of the same."""
-        self._watches = _make_watches(self._finders)
+        rules = [watch for watch in self._watches if isinstance(watch.seeks, Rule)]
+        self._watches = _make_watches(self._finders) + rules
+
+    def take_matches(self) -> list[LogMatch]:
+        """What the log rules found since the last time."""
+        matches, self._matches = self._matches, []
+        return matches
 
     @property
     def given_up(self) -> list[str]:
         """The metrics that are looked for no longer, as that takes too long."""
         return [metric for metric, lines in self._slow_lines.items() if lines >= MAX_SLOW_LINES]
 
-    def _search(self, segment: Segment) -> Iterator[Match]:
+    def _search(self, segment: Segment) -> Iterator[tuple[Observation, str, Finding]]:
         self.cut_lines += segment.is_cut
-        find = self._list_cleaned if needs_cleaning(segment.data) else self._list_candidates
-        for start, text, watch in find(segment.data):
-            if isinstance(watch.seeks, Pattern):
-                self._tell_step(watch, text)
-                continue
-            for finding in self._find(watch, text):
+        for offset, text, watch in self._list_candidates(segment):
+            for finding in self._look(watch, text):
                 if segment.is_cut and finding.span[1] == len(text):
                     continue  # the cut may have gone through it
                 watch.count += 1
                 step = float(watch.count) if finding.step is None else finding.step
-                offset = segment.offset + start + finding.span[0]
-                found = Observation(watch.metrics[0], offset, step, finding.value)
-                yield Match(found, text, finding)
+                where = offset + finding.span[0]
+                yield Observation(watch.names[0], where, step, finding.value), text, finding
 
-    def _list_candidates(self, data: bytes) -> Iterator[tuple[int, str, _Watch]]:
-        """The lines to search for each watch: where they begin, in the order of the log."""
+    def _look(self, watch: _Watch, text: str) -> Sequence[Finding]:
+        """Do what a watch is for in a line, unless that takes too long."""
+        if self._slow_lines[watch.names[0]] >= MAX_SLOW_LINES:
+            return ()
+        self._searches += 1
+        try:
+            self.searching = self._searches
+            found = self._seek(watch, text)
+            self.searching = 0
+        except SearchTooLongError:
+            self.searching = 0
+            self._slow_lines.update(watch.names)
+            return ()
+        return found
+
+    def _seek(self, watch: _Watch, text: str) -> Sequence[Finding]:
+        seeks = watch.seeks
+        if isinstance(seeks, Pattern):
+            for memory in watch.memories:
+                memory.told_step = tell_step(seeks, text, memory.told_step)
+            return ()
+        if isinstance(seeks, Rule):
+            match = seeks.match(text)
+            if match is not None and watch in self._watches:
+                self._watches.remove(watch)
+                self._matches.append(match)
+            return ()
+        return seeks.find(text, watch.memories[0])
+
+    def _list_candidates(self, segment: Segment) -> Iterator[tuple[int, str, _Watch]]:
+        """The lines to search for each watch, in the order of the log, and where they begin."""
+        shown = clean_lines(segment.data)
         hits = [
             (start, number)
             for number, watch in enumerate(self._watches)
-            for start in watch.list_starts(data)
+            for start in watch.list_starts(shown)
         ]
+        if not hits:
+            return
         hits.sort()
-        latest, text = -1, ""
+        watches = list(self._watches)  # a rule that has answered leaves
+        to_offset = _keep if shown is segment.data else _map_lines(shown, segment.data)
+        latest, offset, text = -1, 0, ""
         for start, number in hits:
             if start != latest:
-                end = data.find(b"\n", start)
-                raw = data[start:end] if end >= 0 else data[start:]
-                latest, text = start, raw.decode("utf-8", errors="replace")
-            yield start, text, self._watches[number]
+                text, offset = decode(_take_line(shown, start)), to_offset(start)
+                latest = start
+            yield segment.offset + offset, text, watches[number]
 
-    def _list_cleaned(self, data: bytes) -> Iterator[tuple[int, str, _Watch]]:
-        """The same where escapes may stand in the middle of what is looked for."""
-        start = 0
-        for raw in data.split(b"\n"):
-            if raw:
-                text = clean(raw)
-                for watch in self._watches:
-                    is_table = isinstance(watch.seeks, ColumnForm)
-                    if is_table or watch.literal.decode() in text:
-                        yield start, text, watch
-            start += len(raw) + 1
 
-    def _find(self, watch: _Watch, text: str) -> list[Finding]:
-        assert not isinstance(watch.seeks, Pattern)
-        if self._slow_lines[watch.metrics[0]] >= MAX_SLOW_LINES:
-            return []
-        self._searches += 1
-        try:
-            self.searching = self._searches
-            found = watch.seeks.find(text, watch.memories[0])
-            self.searching = 0
-        except SearchTooLongError:
-            self.searching = 0
-            self._slow_lines[watch.metrics[0]] += 1
-            return []
-        return found
+def _keep(start: int) -> int:
+    return start
 
-    def _tell_step(self, watch: _Watch, text: str) -> None:
-        assert isinstance(watch.seeks, Pattern)
-        if self._slow_lines[watch.metrics[0]] >= MAX_SLOW_LINES:
-            return
-        self._searches += 1
-        try:
-            self.searching = self._searches
-            step = tell_step(watch.seeks, text, None)
-            self.searching = 0
-        except SearchTooLongError:
-            self.searching = 0
-            self._slow_lines.update(watch.metrics)
-            return
-        if step is not None:
-            for memory in watch.memories:
-                memory.told_step = step
+
+def _map_lines(shown: bytes, raw: bytes) -> Callable[[int], int]:
+    """From where a line begins in what is shown, to where it begins in the log."""
+    lengths = [len(line) + 1 for line in shown.split(b"\n")]
+    raw_lengths = [len(line) + 1 for line in raw.split(b"\n")]
+    starts = accumulate(lengths, initial=0)
+    return dict(zip(starts, accumulate(raw_lengths, initial=0), strict=True)).__getitem__
 
 
 def _make_watches(finders: Sequence[Finder]) -> list[_Watch]:
@@ -220,11 +251,19 @@ def _make_watches(finders: Sequence[Finder]) -> list[_Watch]:
         assert pattern is not None
         metrics = tuple(finders[number].metric for number in numbers)
         told = tuple(memories[number] for number in numbers)
-        watches.append(_Watch(pattern.literal.encode(), metrics, pattern, told))
+        literal = pattern.literal.encode()
+        watches.append(_Watch(metrics, pattern, told, literal, pattern.folds))
     for finder, memory in zip(finders, memories, strict=True):
-        literal = finder.form.literal.encode()
-        watches.append(_Watch(literal, (finder.metric,), finder.form, (memory,)))
+        form = finder.form
+        folds = isinstance(form, RegexForm) and form.pattern.folds
+        literal = form.literal.encode()
+        watches.append(_Watch((finder.metric,), form, (memory,), literal, folds))
     return watches
+
+
+def _watch_for(rule: Rule) -> _Watch:
+    pattern = rule.pattern
+    return _Watch((pattern.regex.pattern,), rule, (), pattern.literal.encode(), pattern.folds)
 
 
 def nearest_lines(lines: list[str], metric: str, limit: int = 5) -> list[str]:

@@ -43,6 +43,8 @@ class Pattern:
     """The group that captures the value; 0 where there is none."""
     literal: str
     """What every match holds; empty if there is no such text."""
+    folds: bool = False
+    """Whether the literal, in lower case, stands for itself in any case."""
 
     @property
     def has_step(self) -> bool:
@@ -85,7 +87,7 @@ def compile_regex(regex: str) -> Pattern:
         )
     if compiled.match("") is not None:
         raise ValueError("the regex can match nothing at all, so it would match everywhere")
-    return Pattern(compiled, groups[0], find_literal(compiled))
+    return make_pattern(compiled, groups[0])
 
 
 def compile_step_regex(regex: str) -> Pattern:
@@ -97,7 +99,7 @@ def compile_step_regex(regex: str) -> Pattern:
     compiled = _compile(regex)
     if STEP_GROUP not in compiled.groupindex:
         raise ValueError("the regex for the step has no {step}, nor a group (?P<step>...)")
-    return Pattern(compiled, 0, find_literal(compiled))
+    return make_pattern(compiled)
 
 
 def _compile(regex: str) -> re.Pattern[str]:
@@ -105,6 +107,15 @@ def _compile(regex: str) -> re.Pattern[str]:
         return re.compile(expand(regex))
     except (re.error, RecursionError, OverflowError) as error:
         raise ValueError(f"the regex does not compile: {error}") from None
+
+
+def make_pattern(compiled: re.Pattern[str], value: int = 0) -> Pattern:
+    """A compiled regex with what is needed to look for it fast."""
+    literal = find_literal(compiled)
+    folds = bool(compiled.flags & re.IGNORECASE) and literal.isascii()
+    if compiled.flags & re.IGNORECASE:
+        literal = literal.lower() if folds else ""
+    return Pattern(compiled, value, literal, folds)
 
 
 def _list_value_groups(pattern: re.Pattern[str]) -> list[int]:
@@ -117,18 +128,16 @@ def _list_value_groups(pattern: re.Pattern[str]) -> list[int]:
 
 def parse_number(text: str) -> float | None:
     """The number that a group captured, or the quotient of two; None if it is neither."""
-    dividend, slash, divisor = text.partition("/")
-    above = _parse_float(dividend)
-    if not slash or above is None:
-        return above
-    below = _parse_float(divisor)
-    return above / below if below else None
-
-
-def _parse_float(text: str) -> float | None:
+    if "_" in text:  # float() would take 1_000 for a number
+        return None
     try:
-        return float(text.replace("_", "x"))  # float() would take 1_000 for a number
+        return float(text)
     except ValueError:
+        pass
+    dividend, _, divisor = text.partition("/")
+    try:
+        return float(dividend) / float(divisor)
+    except (ValueError, ZeroDivisionError):
         return None
 
 
@@ -136,9 +145,10 @@ def _parse_float(text: str) -> float | None:
 
 
 def find_literal(pattern: re.Pattern[str]) -> str:
-    """The longest text that every match of a pattern is sure to hold; it may be empty."""
-    if pattern.flags & re.IGNORECASE:
-        return ""
+    """The longest text that every match of a pattern is sure to hold; it may be empty.
+
+    In any case, where the pattern as a whole ignores it.
+    """
     runs = "".join(_walk(_parse(pattern))).split("\0")
     return max(runs, key=len, default="")
 

@@ -14,8 +14,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from hpt_cli.errors import did_you_mean
-
 _NUM = r"[-+]?(?:\d|\.\d|nan|inf)"
 """How a number begins; enough to tell one in `names`."""
 
@@ -43,19 +41,9 @@ class Preset:
     """Whether it prints a table, where a metric is a column, and `step` a column too."""
 
     def fill(self, metric: str) -> str:
-        """The regex of one of its metrics.
-
-        Raises:
-            ValueError: the program has no such metric.
-        """
-        if metric in self.metrics:
+        """The regex of one of its metrics; KeyError if it has no such metric."""
+        if metric in self.metrics or not self.regex:
             return self.metrics[metric]
-        if not self.regex:
-            known = ", ".join(self.metrics)
-            hint = did_you_mean(metric, self.metrics)
-            raise ValueError(
-                f"{self.program} has no metric '{metric}', but: {known}" + f"; {hint}" * bool(hint)
-            )
         return self.regex.replace("{metric}", re.escape(metric))
 
 
@@ -219,18 +207,3 @@ PRESETS: dict[str, Preset] = {
         names=Names(r"#quality_metric: ", rf", ([^,=]+) <[^>]*>=\((?={_NUM})"),
     ),
 }
-
-
-def find_preset(name: str) -> Preset:
-    """The preset of this name.
-
-    Raises:
-        ValueError: there is none; says which there are.
-    """
-    if name not in PRESETS:
-        hint = did_you_mean(name, PRESETS)
-        raise ValueError(
-            f"there is no preset '{name}'; there are: {', '.join(PRESETS)}"
-            + f"; {hint}" * bool(hint)
-        )
-    return PRESETS[name]

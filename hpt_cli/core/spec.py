@@ -23,6 +23,7 @@ from pydantic_core import PydanticCustomError
 from hpt_cli.core import command as commands
 from hpt_cli.core import patterns, stop_rules
 from hpt_cli.core.conflicts import find_conflicts, find_epochs
+from hpt_cli.core.finders import Finder, compile_definition
 from hpt_cli.core.log_rules import Action, compile_pattern
 from hpt_cli.core.names import find_name_fault
 from hpt_cli.core.objective import Objective
@@ -101,6 +102,8 @@ Text = Annotated[
     str, BeforeValidator(_stringify), WithJsonSchema({"type": ["string", "number", "boolean"]})
 ]
 TuningJobName = Annotated[Text, AfterValidator(_check_name)]
+FieldName = Annotated[Text, StringConstraints(min_length=1, max_length=MAX_REGEX_LENGTH)]
+Regex = Annotated[str, StringConstraints(max_length=MAX_REGEX_LENGTH), AfterValidator(_check_regex)]
 Seconds = Annotated[Number, Field(gt=0)]
 Count = Annotated[Whole, Field(ge=1)]
 Pattern = Annotated[
@@ -109,17 +112,27 @@ Pattern = Annotated[
 
 
 class MetricDefinition(BaseModel):
-    """A metric's name and the regex that finds it in what the command prints."""
+    """A metric's name, and one way to find it in what the command prints or in a file it writes."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=255)]
     """The metric's name."""
-    regex: Annotated[
-        str, StringConstraints(max_length=MAX_REGEX_LENGTH), AfterValidator(_check_regex)
-    ]
-    """What surrounds the value in a line: one group (...) captures it; `{num}` is a number, and a
-    group `(?P<step>...)` the epoch."""
+    regex: Regex | None = None
+    """What surrounds the value in a line: one group (...) captures it; `{num}` is a number,
+    `{ratio}` is a/b, and `{step}`, or a group `(?P<step>...)`, the epoch."""
+    json_path: FieldName | None = Field(None, alias="json")
+    """A key of JSON lines; dots go down."""
+    column: FieldName | None = None
+    """A column of a table with a header, as in CSV."""
+    preset: FieldName | None = None
+    """A program whose output hpt can read."""
+    metric: FieldName | None = None
+    """With preset: what the program calls the metric; else the same as name."""
+    step: FieldName | None = None
+    """Where the step stands: a key, a column, or a regex with {step} for a line before."""
+    file: FieldName | None = None
+    """A file in the job's directory (HPT_JOB_DIR) to read instead of the output."""
 
 
 class EarlyStopping(BaseModel):
@@ -300,6 +313,6 @@ class TuningSpec(BaseModel):
         return self.early_stopping or EarlyStopping(rule=stop_rules.AUTO)
 
     @cached_property
-    def regexes(self) -> dict[str, patterns.Pattern]:
-        """Each metric's compiled regex."""
-        return {each.name: patterns.compile_regex(each.regex) for each in self.metric_definitions}
+    def finders(self) -> tuple[Finder, ...]:
+        """Each metric definition, ready to find its metric."""
+        return tuple(compile_definition(each.model_dump()) for each in self.metric_definitions)

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hpt_cli.core.metrics import MetricReader
+from hpt_cli.core.spec import TuningSpec
 from hpt_cli.errors import Problem, UsageError
 from hpt_cli.specfile import parse_spec, read_spec
 
@@ -100,12 +102,37 @@ def test_mistakes_are_shown_in_their_place(
         ("max_jobs: 10", "max_jobs_not_improving: 2", "must be at least 3"),
         ("max_jobs: 10", "warm_start: {type: Same, parents: [a]}", "is none of Identical"),
         ("Logarithmic}", "Logarithmic, step: 5}", "step 5 is wider than the range"),
+        ("regex: 'loss=({num})'", "json: a, column: b", "json and column: it can be found in one"),
+        (", regex: 'loss=({num})'", "", "It needs one of regex, json, column, preset"),
+        ("regex: 'loss=({num})'", "preset: xgbost", "did you mean 'xgboost'?"),
+        ("regex: 'loss=({num})'", "preset: ultralytics, metric: map50", "did you mean 'mAP50'?"),
+        ("regex: 'loss=({num})'", "preset: ultralytics", "has no metric 'loss', but precision"),
+        ("regex: 'loss=({num})'", "preset: xgboost, step: Epoch", "has no {step}"),
+        ("regex: 'loss=({num})'", "json: a, metric: b", "there is no preset"),
+        ("regex: 'loss=({num})'", "json: a, file: ../b", "not inside the job's directory"),
+        ("regex: 'loss=({num})'", "jsn: a", "did you mean 'json'?"),
     ],
 )
 def test_fields_that_do_not_go_together(old: str, new: str, words: str) -> None:
     assert old in GOOD
     shown = [f"{each.message} {each.hint}" for each in problems(GOOD.replace(old, new))]
     assert any(words in text for text in shown), shown
+
+
+@pytest.mark.parametrize(
+    ("fields", "line"),
+    [
+        ("json: val.loss, step: epoch, file: metrics.jsonl", '{"val": {"loss": 0.5}, "epoch": 3}'),
+        ("column: loss, step: epoch", "epoch loss\n3 0.5"),
+        ("preset: xgboost, metric: validation-auc", "[3]\tvalidation-auc:0.5"),
+        ("regex: 'loss {num}', step: 'Epoch {step}'", "Epoch 3\nloss 0.5"),
+    ],
+)
+def test_a_metric_can_be_found_in_several_ways(fields: str, line: str) -> None:
+    spec = parse_spec(GOOD.replace("regex: 'loss=({num})'", fields), "spec.yaml")
+    again = TuningSpec.model_validate(spec.model_dump(mode="json"))  # as the journal keeps it
+    (found,) = MetricReader(again.finders).feed(line.encode() + b"\n")
+    assert (found.step, found.value) == (3, 0.5)
 
 
 def test_a_missing_field_is_named() -> None:

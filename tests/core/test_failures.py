@@ -8,8 +8,8 @@ import pytest
 
 from hpt_cli.core import events as ev
 from hpt_cli.core.failures import is_worth_retrying, judge_match
-from hpt_cli.core.log_rules import LogWatch, compile_pattern
-from hpt_cli.core.metrics import Line
+from hpt_cli.core.log_rules import compile_pattern, compile_rule
+from hpt_cli.core.metrics import MetricReader
 from hpt_cli.core.state import TrainingJob
 from hpt_cli.core.tuner import Command, End, Launch, Stop, decide
 from tests.core.stories import (
@@ -129,14 +129,16 @@ def test_fail_fast_ends_everything_with_the_first_failure() -> None:
 
 
 def test_a_rule_answers_once() -> None:
-    watch = LogWatch([("memory", "fail"), ("^warn", "warn")])
-    lines = [Line(0, "warn: low memory"), Line(9, "out of memory"), Line(20, "warn")]
-    found = watch.read(lines)
-    assert [(each.action, each.line) for each in found] == [
+    rules = [compile_rule("memory", "fail"), compile_rule("^warn", "warn")]
+    reader = MetricReader((), rules)
+    log = b"warn: low memory\nout of memory\nwarn\n"
+    reader.feed(log)
+    assert [(each.action, each.line) for each in reader.take_matches()] == [
         ("fail", "warn: low memory"),
         ("warn", "warn: low memory"),
     ]
-    assert watch.read(lines) == []
+    reader.feed(log)
+    assert reader.take_matches() == []
 
 
 @pytest.mark.parametrize("pattern", ["(", "x*", "^"])

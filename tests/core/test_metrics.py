@@ -3,28 +3,47 @@
 from __future__ import annotations
 
 import math
+import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hpt_cli.core.finders import compile_definition
+from hpt_cli.core.lines import MAX_LINE_BYTES, clean
 from hpt_cli.core.metrics import (
+    MAX_SLOW_LINES,
     MetricReader,
     Observation,
-    clean,
+    SearchTooLongError,
     nearest_lines,
-    split_lines,
 )
 from hpt_cli.core.patterns import compile_regex
 
-
-def read(log: bytes, regex: str = r"loss=({num})", final: bool = True) -> list[Observation]:
-    lines, _ = split_lines(log, 0, final=final)
-    return list(MetricReader({"loss": compile_regex(regex)}).read(lines))
+LOSS = {"regex": r"loss=({num})"}
 
 
-def values(log: bytes, regex: str = r"loss=({num})") -> list[float]:
-    return [each.value for each in read(log, regex)]
+def make_reader(*definitions: dict[str, str]) -> MetricReader:
+    return MetricReader(
+        [
+            compile_definition({"name": f"m{number}"} | fields)
+            for number, fields in enumerate(definitions or (LOSS,))
+        ]
+    )
+
+
+def read(log: bytes, *definitions: dict[str, str]) -> list[Observation]:
+    reader = make_reader(*definitions)
+    return reader.feed(log) + reader.finish()
+
+
+def values(log: bytes, regex: str = LOSS["regex"]) -> list[float]:
+    return [each.value for each in read(log, {"regex": regex})]
+
+
+def curve(log: bytes, **fields: str) -> list[tuple[float, float]]:
+    return [(each.step, each.value) for each in read(log, fields)]
 
 
 @pytest.mark.parametrize(
@@ -53,13 +72,32 @@ def test_lines_end_at_lf_cr_and_crlf() -> None:
 
 
 def test_a_last_line_without_an_ending_waits_for_the_end() -> None:
-    assert len(read(b"loss=1\nloss=2", final=False)) == 1
-    assert len(read(b"loss=1\nloss=2", final=True)) == 2
+    reader = make_reader()
+    assert [each.value for each in reader.feed(b"loss=1\nloss=2")] == [1]
+    assert [each.value for each in reader.finish()] == [2]
 
 
-def test_ansi_sequences_and_backspaces_are_taken_out() -> None:
-    assert values(b"\x1b[1mloss=\x1b[32m0.5\x1b[0m\b\b\n") == [0.5]
-    assert clean(b"\x1b]0;title\x07x") == "x"
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (b"\x1b[1mloss=\x1b[32m0.5\x1b[0m", "loss=0.5"),
+        (b"lo\x1b[1mss=0.5", "loss=0.5"),
+        (b"\x1b]0;title\x07x", "x"),
+        (b"\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\", "link"),
+        (b"\x1b]0;never ended", ""),
+        (b"\x1b(Bx\x1b7y\x1bcz", "xyz"),
+        (b"10%\b\b\b20%", "20%"),
+        (b"loss=0.5\b\b\b\b\b\b\b\b", "loss=0.5"),
+        (b"\b\bab\bc", "ac"),
+        (b"\xff\xc3", "\ufffd\ufffd"),
+    ],
+)
+def test_a_line_is_what_a_person_would_see(raw: bytes, text: str) -> None:
+    assert clean(raw) == text
+
+
+def test_what_escapes_split_is_found_all_the_same() -> None:
+    assert values(b"lo\x1b[1mss=\x1b[32m0.5\x1b[0m\nlosx\bs=2\n") == [0.5, 2]
 
 
 def test_bytes_that_are_not_utf8_survive() -> None:
@@ -68,8 +106,14 @@ def test_bytes_that_are_not_utf8_survive() -> None:
 
 def test_steps_are_counted_or_captured() -> None:
     assert [each.step for each in read(b"loss=5\nx\nloss=4\n")] == [1, 2]
-    found = read(b"epoch 3 loss=5\nepoch 4 loss=4\n", r"epoch (?P<step>\d+) loss=({num})")
-    assert [(each.step, each.value) for each in found] == [(3, 5), (4, 4)]
+    log = b"epoch 3 loss=5\nepoch 4 loss=4\n"
+    for regex in (r"epoch (?P<step>\d+) loss=({num})", "epoch {step} loss={num}"):
+        assert curve(log, regex=regex) == [(3, 5), (4, 4)]
+
+
+def test_a_line_may_tell_the_step_of_those_after_it() -> None:
+    log = b"loss=9\nEpoch 3\nloss=5 loss=6\nEpoch 4\n"
+    assert curve(log, regex="loss={num}", step="Epoch {step}") == [(1, 9), (3, 5), (3, 6)]
 
 
 def test_every_match_in_a_line_is_an_observation() -> None:
@@ -98,26 +142,104 @@ def test_a_regex_that_cannot_work_is_refused(regex: str, why: str) -> None:
         compile_regex(regex)
 
 
-@given(
-    log=st.lists(
-        st.sampled_from([b"loss=1", b"\n", b"\r", b"x\xc3\xa9", b" loss=2e-3 ", b"\x1b[1m"])
+DEFINITIONS = [
+    LOSS,
+    {"regex": r"(?i)ACC ({num})"},
+    {"regex": r"é=({num})", "step": r"ep {step}"},
+    {"json": "a.b", "step": "s"},
+    {"column": "c", "step": "ep"},
+    {"regex": r"x={ratio}$"},
+]
+PIECES = [
+    *(
+        b"loss=1",
+        b"\n",
+        b"\r",
+        b"\r\n",
+        b"x\xc3",
+        b"\xa9",
+        b"\xc3\xa9=5",
+        b" loss=2e-3 ",
+        b"\x1b[1m",
     ),
-    cuts=st.lists(st.integers(0, 200), max_size=5),
+    *(
+        b"\x1b]0;",
+        b"\x07",
+        b"\b",
+        b"\x1b[",
+        b"acc 3",
+        b"ep 4",
+        b'{"a": {"b": 1}, "s": 2}',
+        b'{"a.b":',
+    ),
+    *(b"ep,c\n", b"1,2\n", b"ep c\n", b"|", b"x=1/2", b"x=1/0", b"\0", b"nan", b"9" * 400),
+    b"y" * (MAX_LINE_BYTES - 3),
+]
+
+
+@given(
+    log=st.lists(st.one_of(st.sampled_from(PIECES), st.binary(max_size=5)), max_size=30),
+    cuts=st.lists(st.integers(0, 1000), max_size=8),
 )
 def test_any_blocks_give_the_same_observations(log: list[bytes], cuts: list[int]) -> None:
     data = b"".join(log)
-    whole = read(data)
-    reader = MetricReader({"loss": compile_regex(r"loss=({num})")})
     edges = sorted({0, *(min(cut, len(data)) for cut in cuts), len(data)})
-    found: list[Observation] = []
-    begin = 0
-    for end in edges[1:]:
-        lines, begin_next = split_lines(data[begin:end], begin, final=False)
-        found += reader.read(lines)
-        begin = begin_next
-    lines, _ = split_lines(data[begin:], begin, final=True)
-    found += reader.read(lines)
-    assert found == whole
+    reader = make_reader(*DEFINITIONS)
+    found = [each for a, b in pairwise(edges) for each in reader.feed(data[a:b])]
+    found += reader.finish()
+    whole = read(data, *DEFINITIONS)
+    assert repr(found) == repr(whole)  # NaN is not NaN
+    keys = [(each.metric, each.offset) for each in whole]
+    assert len(keys) == len(set(keys))
+    for metric in {key[0] for key in keys}:
+        offsets = [offset for name, offset in keys if name == metric]
+        assert offsets == sorted(offsets)
+
+
+def test_what_is_looked_for_first_keeps_no_match_away() -> None:
+    """The same as matching each line on its own."""
+    log = b"acc=1\nloss=2\nxloss=3 loss=4\n\nlos\n=5\n" * 3
+    lines = log.decode().split("\n")
+    expected = [float(each) for line in lines for each in re.findall(r"loss=(\d)", line)]
+    assert values(log) == expected
+
+
+def test_case_is_ignored_also_where_letters_are_not_ascii() -> None:
+    log = "LOSS=1\nlo\u017f\u017f=2\nnone\n".encode()
+    assert values(log, r"(?i)loss=({num})") == [1, 2]
+    assert values(b"LOSS=1\n", r"(?i)loss=({num})") == [1]
+
+
+def test_a_line_without_end_is_searched_at_its_beginning_and_costs_no_memory() -> None:
+    reader = make_reader()
+    assert reader.feed(b"loss=1 ") == []
+    found = [each for _ in range(1000) for each in reader.feed(b"loss=2 " * 1000)]
+    assert len(found) == (MAX_LINE_BYTES - len("loss=2")) // len("loss=2 ") + 1
+    assert reader.cut_lines == 1
+    assert [each.offset for each in reader.feed(b"\nloss=3\n")] == [7 + 7_000_000 + 1]
+
+
+def test_a_number_that_the_cut_goes_through_is_no_value() -> None:
+    for shift in range(12):
+        line = b"x" * (MAX_LINE_BYTES - shift) + b"loss=12345\n"
+        assert values(line) == ([12345] if shift >= len("loss=12345") else [])
+
+
+def test_a_search_that_takes_too_long_is_given_up_after_some_lines() -> None:
+    class Slow:
+        literal = "loss"
+
+        def find(self, text: str, memory: object) -> list[object]:
+            if reader.searching:
+                raise SearchTooLongError
+            return []
+
+    quick = compile_definition({"name": "quick", **LOSS})
+    reader = MetricReader([quick._replace(metric="slow", form=Slow()), quick])  # type: ignore[arg-type]
+    found = reader.feed(b"loss=1\n" * 10)
+    assert [each.metric for each in found] == ["quick"] * 10
+    assert reader.given_up == ["slow"]
+    assert reader._slow_lines["slow"] == MAX_SLOW_LINES
 
 
 def test_the_nearest_lines_are_those_with_the_metric_s_words() -> None:

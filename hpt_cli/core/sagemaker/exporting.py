@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpt_cli.core.command import find_placeholders, split_command
+from hpt_cli.core.finders import to_regex
 from hpt_cli.core.hyperparameters import Value, format_value
 from hpt_cli.core.patterns import expand
 from hpt_cli.core.ranges import CategoricalRange, ContinuousRange, IntegerRange, ParameterRange
@@ -42,8 +43,9 @@ def export_request(spec: TuningSpec) -> Exported:
                 "TrainingImage": FILL_IN,
                 "TrainingInputMode": "File",
                 "MetricDefinitions": [
-                    {"Name": each.name, "Regex": expand(each.regex)}
+                    {"Name": each.name, "Regex": expand(regex)}
                     for each in spec.metric_definitions
+                    if (regex := to_regex(each.model_dump())) is not None
                 ],
             },
             "RoleArn": FILL_IN,
@@ -186,7 +188,10 @@ def _list_unsaid(spec: TuningSpec) -> Iterator[str]:
     if spec.on_completion is not None:
         yield "on_completion: SageMaker decides that itself"
     for metric in spec.metric_definitions:
-        if len(expand(metric.regex)) > MAX_REGEX_LENGTH:
+        regex = to_regex(metric.model_dump())
+        if regex is None:
+            yield f"{metric.name}: SageMaker finds metrics by regexes in the output only"
+        elif len(expand(regex)) > MAX_REGEX_LENGTH:
             yield f"{metric.name}: the regex is longer than {MAX_REGEX_LENGTH} without {{num}}"
 
 
