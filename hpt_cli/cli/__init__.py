@@ -11,6 +11,7 @@ import os
 import sys
 import tempfile
 import traceback
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
@@ -46,7 +47,10 @@ COMMANDS = {
     "doctor": "doctor:doctor",
     "import": "import_request:import_request",
 }
-"""Each command's module and function; imported on use, so that none waits for the others."""
+"""Each command's module, which has EXAMPLES for its help, and its function there.
+
+They are imported on use, so that none waits for the others.
+"""
 
 
 class _Commands(TyperGroup):
@@ -59,10 +63,17 @@ class _Commands(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
-        module, _, function = COMMANDS[cmd_name].partition(":")
+        name, _, function = COMMANDS[cmd_name].partition(":")
+        module = import_module(f"{__name__}.{name}")
         alone = typer.Typer(add_completion=False)
-        alone.command(cmd_name)(getattr(import_module(f"{__name__}.{module}"), function))
+        examples = _show_examples(getattr(module, "EXAMPLES", ()))
+        alone.command(cmd_name, epilog=examples)(getattr(module, function))
         return typer.main.get_command(alone)
+
+
+def _show_examples(examples: Sequence[str]) -> str:
+    """What stands at the end of a command's help, where a blank line begins a new one."""
+    return "\n\n".join(["For example:", *(f"  {each}" for each in examples)])
 
 
 app = typer.Typer(

@@ -14,6 +14,11 @@ from hpt_cli.errors import HptError
 from hpt_cli.jobdir import find_home, find_job_dir
 from hpt_cli.wording import plain
 
+EXAMPLES = (
+    "hpt best digits",
+    "$(hpt best digits --command)",
+)
+
 
 def best(
     name: Name,

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from hpt_cli.executors import Order
     from hpt_cli.reports.check import Checkup, TriedJob
 
+EXAMPLES = (
+    "hpt check spec.yaml",
+    "hpt check spec.yaml --try",
+)
 SAMPLES = 3
 SCRIPTS = (".py", ".sh", ".R", ".jl", ".lua", ".pl")
 

@@ -6,6 +6,11 @@ from hpt_cli.cli.options import Home, Json, Names, Png
 from hpt_cli.cli.reading import open_summary, print_report
 from hpt_cli.cli.writing import write_picture
 
+EXAMPLES = (
+    "hpt compare digits-off digits",
+    "hpt compare digits-off digits --png best.png",
+)
+
 
 def compare(names: Names, png: Png = None, json: Json = False, home: Home = None) -> None:
     """Compare tuning jobs: counts, times and what was saved, best hyperparameters, best over time.

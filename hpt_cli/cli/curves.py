@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from hpt_cli.core.summary import Summary
     from hpt_cli.reports.curves import Chart
 
+EXAMPLES = (
+    "hpt curves digits",
+    "hpt curves digits 3 7 16 --metric train:loss --log y",
+    "hpt curves digits --png digits.png",
+)
+
 
 def curves(
     name: Name,

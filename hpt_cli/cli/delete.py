@@ -14,6 +14,11 @@ from hpt_cli.errors import HptError, UsageError
 from hpt_cli.jobdir import JobDir, find_home, find_job_dir
 from hpt_cli.wording import format_bytes
 
+EXAMPLES = (
+    "hpt delete first-try second-try",
+    "hpt delete @last --yes",
+)
+
 
 def delete(
     names: Names,

@@ -11,6 +11,8 @@ from hpt_cli.cli.reading import print_json
 from hpt_cli.errors import ExitCode
 from hpt_cli.jobdir import find_home
 
+EXAMPLES = ("hpt doctor",)
+
 
 def doctor(home: Home = None, json: Json = False) -> None:
     """Check versions, home, disk, Slurm, GPUs and leftover processes; paste it into a bug report.

@@ -10,6 +10,8 @@ from hpt_cli.core.summary import summarize
 from hpt_cli.jobdir import find_home, find_job_dir
 from hpt_cli.store import open_journal
 
+EXAMPLES = ("hpt explain digits 7",)
+
 
 def explain(
     name: Name,

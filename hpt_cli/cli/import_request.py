@@ -11,6 +11,8 @@ import typer
 
 from hpt_cli.errors import Problem, UsageError
 
+EXAMPLES = ("hpt import request.json -o spec.yaml",)
+
 
 def import_request(
     request: Annotated[

@@ -7,6 +7,8 @@ from hpt_cli.cli.reading import print_json, read_state
 from hpt_cli.errors import HptError
 from hpt_cli.jobdir import find_home, find_job_dir
 
+EXAMPLES = ("hpt importance digits",)
+
 
 def importance(name: Name, json: Json = False, home: Home = None) -> None:
     """Show which hyperparameters mattered for the objective.

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from hpt_cli.core.summary import Row, Summary
     from hpt_cli.reports.columns import ResultColumn
 
+EXAMPLES = (
+    "hpt jobs digits --top 5",
+    "hpt jobs digits --where 'learning_rate < 0.01 and status == Completed' --sort epochs --desc",
+    "hpt jobs digits --columns number,learning_rate,objective --format md",
+    "hpt jobs digits -o digits.csv",
+)
 STATUSES = ("InProgress", "Stopping", "Completed", "Failed", "Stopped")
 SUFFIXES = {".csv": "csv", ".tsv": "tsv", ".json": "json", ".md": "md"}
 Format = Literal["table", "csv", "json", "md", "tsv"]

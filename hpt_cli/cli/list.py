@@ -18,6 +18,11 @@ from hpt_cli.jobdir import find_home, list_job_dirs
 if TYPE_CHECKING:
     from hpt_cli.reports.overview import Entry
 
+EXAMPLES = (
+    "hpt list",
+    "hpt list --all-homes --json",
+)
+
 
 def list_tuning_jobs(
     home: Home = None,

@@ -16,6 +16,10 @@ from hpt_cli.errors import HptError, UsageError
 from hpt_cli.jobdir import find_home, find_job_dir
 from hpt_cli.wording import plain
 
+EXAMPLES = (
+    "hpt logs digits 7",
+    "hpt logs digits 7 --follow",
+)
 FOLLOW_SECONDS = 0.2
 
 

@@ -14,6 +14,8 @@ from hpt_cli.core.names import find_name_fault
 from hpt_cli.errors import HptError, UsageError
 from hpt_cli.jobdir import JobDir, find_home, find_job_dir
 
+EXAMPLES = ("hpt rename digits first-try",)
+
 
 def rename(
     name: Name,

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from hpt_cli.replay import Recording, Replay
     from hpt_cli.reports.replay import ReplayReport, RuleRow
 
+EXAMPLES = (
+    "hpt replay digits-off",
+    "hpt replay digits-off --rule median:min_epochs=3 --rule auto",
+)
 T = TypeVar("T")
 TABLE_PANEL = "With --table"
 

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from hpt_cli.reports.page.record import Record
 
 
+EXAMPLES = (
+    "hpt report digits",
+    "hpt report digits-off digits -o both.html",
+)
 FIRST_EVENTS = 2
 """A journal begins with what was asked for, and with who took it up."""
 

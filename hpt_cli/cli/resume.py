@@ -12,6 +12,8 @@ from hpt_cli.cli.options import Home, Name, Plain, Quiet
 from hpt_cli.cli.reading import read_state
 from hpt_cli.jobdir import find_home, find_job_dir
 
+EXAMPLES = ("hpt resume digits",)
+
 
 def resume(name: Name, home: Home = None, plain: Plain = False, quiet: Quiet = False) -> None:
     """Go on with a tuning job that was interrupted, stopped or killed.

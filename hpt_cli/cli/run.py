@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from hpt_cli.core.events import WarmStarted
     from hpt_cli.core.spec import TuningSpec
 
+EXAMPLES = (
+    "hpt run spec.yaml",
+    "hpt run spec.yaml --name second --set max_jobs=50 --set random_seed=1",
+    "nohup hpt run spec.yaml --plain > tuning.log 2>&1 &",
+)
+
 
 def run(
     spec: Annotated[Path, typer.Argument(help="The YAML file that says what to tune.")],

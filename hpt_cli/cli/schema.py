@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from hpt_cli.cli.reading import print_json
 
+EXAMPLES = ("hpt schema > hpt.schema.json",)
+
 
 def schema() -> None:
     """Print the JSON Schema of a spec, with which an editor completes and checks it.

@@ -5,6 +5,11 @@ from __future__ import annotations
 from hpt_cli.cli.options import Home, Json, Name
 from hpt_cli.cli.reading import open_summary, print_report
 
+EXAMPLES = (
+    "hpt show digits",
+    "hpt show @last --json",
+)
+
 
 def show(name: Name, home: Home = None, json: Json = False) -> None:
     """Show how a tuning job stands: counts, best training job, times, failures."""

@@ -13,6 +13,11 @@ from hpt_cli.cli.reading import parse_jobs, read_state, wait_for_answer
 from hpt_cli.errors import HptError
 from hpt_cli.jobdir import JobDir, find_home, find_job_dir
 
+EXAMPLES = (
+    "hpt stop digits",
+    "hpt stop digits 7 12",
+)
+
 
 def stop(
     name: Name,

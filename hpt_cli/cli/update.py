@@ -13,6 +13,11 @@ from hpt_cli.cli.reading import read_state, wait_for_answer
 from hpt_cli.errors import UsageError
 from hpt_cli.jobdir import JobDir, find_home, find_job_dir
 
+EXAMPLES = (
+    "hpt update digits --max-jobs 50 --max-parallel-jobs 4",
+    "hpt update @last --set target_objective_metric_value=0.95",
+)
+
 
 def update(
     name: Name,

@@ -13,6 +13,10 @@ from hpt_cli.cli.reading import print_report, read_state, read_summary
 from hpt_cli.errors import HptError
 from hpt_cli.jobdir import find_home, find_job_dir
 
+EXAMPLES = (
+    "hpt wait digits && hpt best digits --command",
+    "hpt wait digits --timeout 3600 --json > digits.json",
+)
 WAIT_SECONDS = 0.2
 
 

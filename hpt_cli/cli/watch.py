@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from hpt_cli.core.state import TuningState
     from hpt_cli.store import Journal
 
+EXAMPLES = (
+    "hpt watch digits",
+    "hpt watch @last --plain",
+)
 WATCH_SECONDS = 0.5
 
 

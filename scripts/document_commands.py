@@ -1,0 +1,119 @@
+"""Write docs/commands.md from the commands themselves, or (--check) say whether it is as they are.
+
+python scripts/document_commands.py [--check]
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from hpt_cli import cli
+from hpt_cli.errors import ExitCode
+
+PAGE = Path(__file__).parents[1] / "docs" / "commands.md"
+INTRODUCTION = """\
+# The commands
+
+Written by `python scripts/document_commands.py` from the commands themselves;
+`hpt COMMAND --help` says the same.
+
+A tuning job is named by its name, by the beginning of it where no other begins so, or by `@last`,
+the newest. A training job is named by its number, `7`, or by its name, `digits-0007`. Tuning jobs
+live in `.hpt/` in the working directory, or where `--home` or `HPT_HOME` says.
+
+Commands that read have `--json`: one document on standard output and nothing else. Progress and
+messages go to standard error. On a terminal that cannot draw (`TERM=dumb`), in a pipe, and where
+`CI` is set, `run`, `resume` and `watch` print a line for each event, as with `--plain`.
+
+`hpt --install-completion` teaches bash, zsh or fish to complete commands, tuning jobs, training
+jobs, metrics and columns.
+
+## Columns and conditions
+
+The columns of `hpt jobs` are `number`, `name`, each hyperparameter, `objective` (or the name of the
+metric), every other metric (its latest value), `best`, `epochs`, `time`, `status`,
+`objective_status`, `reason`, `failure`, `start`, `end`, `curve` and `attempts`; the names that
+`--json` has do as well. A table leaves out what does not fit the terminal, and says so; `--wide`
+shows all. CSV, TSV and JSON have the names of `--json`, and values in full.
+
+A condition for `--where` compares columns (`<` `<=` `>` `>=` `==` `!=`, or `in (a, b)`) with numbers,
+words or other columns, joined by `and`, `or`, `not` and parentheses. Text is compared whatever its
+case, with quotes where it has blanks; a job without a value meets no comparison but `!=`.
+"""
+EXITS = {
+    ExitCode.OK: "done; of a tuning job: it is Completed",
+    ExitCode.FAILED: "an expected failure; of a tuning job: it is Failed, or was stopped",
+    ExitCode.USAGE: "the spec or the command line is wrong",
+    ExitCode.BUG: "a bug in hpt; a crash file to report is named",
+    ExitCode.INTERRUPTED: "interrupted by Ctrl-C; `hpt resume` goes on",
+    ExitCode.TERMINATED: "terminated by a signal; `hpt resume` goes on",
+}
+
+
+def write_page() -> str:
+    """The whole page."""
+    group = typer.main.get_command(cli.app)
+    context = typer.Context(group, info_name="hpt")
+    parts = [INTRODUCTION, _write_exits()]
+    parts += [
+        _write_command(name, group.get_command(context, name))  # type: ignore[attr-defined]
+        for name in cli.COMMANDS
+    ]
+    return "\n".join(parts)
+
+
+def _write_exits() -> str:
+    rows = "".join(f"| {int(code)} | {words} |\n" for code, words in EXITS.items())
+    return f"## Exit codes\n\n| code | when |\n|---|---|\n{rows}"
+
+
+def _write_command(name: str, command: Any) -> str:
+    arguments = [each for each in command.params if each.param_type_name == "argument"]
+    usage = " ".join([f"hpt {name}", *map(_describe_argument, arguments)])
+    rows = "".join(_list_rows(command.params))
+    table = f"\n| option | what it does |\n|---|---|\n{rows}" if rows else ""
+    module = import_module(f"{cli.__name__}.{cli.COMMANDS[name].partition(':')[0]}")
+    examples = "".join(f"{line}\n" for line in getattr(module, "EXAMPLES", ()))
+    example = f"\n```\n{examples}```\n" if examples else ""
+    return f"## `{usage}`\n\n{inspect.cleandoc(command.help or '')}\n{table}{example}"
+
+
+def _describe_argument(parameter: Any) -> str:
+    word = parameter.name.upper().rstrip("_")
+    many = f"{word.removesuffix('S')}..." if parameter.nargs == -1 else word
+    return many if parameter.required else f"[{many}]"
+
+
+def _list_rows(parameters: list[Any]) -> Iterator[str]:
+    for parameter in parameters:
+        if parameter.param_type_name == "argument":
+            name = f"`{_describe_argument(parameter)}`"
+        else:
+            name = ", ".join(f"`{each}`" for each in parameter.opts)
+        if getattr(parameter, "help", None):
+            yield f"| {name} | {parameter.help.replace('|', chr(92) + '|')} |\n"
+
+
+def main() -> None:
+    """Write the page, or compare it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit with 1 if it is old"
+    )
+    page = write_page()
+    if not parser.parse_args().check:
+        PAGE.write_text(page)
+    elif not PAGE.exists() or PAGE.read_text() != page:
+        sys.exit("docs/commands.md is old: python scripts/document_commands.py")
+
+
+if __name__ == "__main__":
+    main()
