@@ -44,9 +44,10 @@ metric), every other metric (its latest value), `best`, `epochs`, `time`, `statu
 `--json` has do as well. A table leaves out what does not fit the terminal, and says so; `--wide`
 shows all. CSV, TSV and JSON have the names of `--json`, and values in full.
 
-A condition for `--where` compares columns (`<` `<=` `>` `>=` `==` `!=`, or `in (a, b)`) with numbers,
-words or other columns, joined by `and`, `or`, `not` and parentheses. Text is compared whatever its
-case, with quotes where it has blanks; a job without a value meets no comparison but `!=`.
+A condition for `--where` compares columns (`<` `<=` `>` `>=` `==` `!=`, or `in (a, b)`) with
+numbers, words or other columns, joined by `and`, `or`, `not` and parentheses. Text is compared
+whatever its case, with quotes where it has blanks; a job without a value meets no comparison but
+`!=`.
 """
 EXITS = {
     ExitCode.OK: "done; of a tuning job: it is Completed",
