@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo test test-browser check format clean
+.PHONY: help demo test test-browser test-extras check format clean
 
 help:  ## Show what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,6 +25,10 @@ test: $(INSTALLED)  ## Run all tests that need only Python
 test-browser: $(INSTALLED)  ## Test the report page in Chromium (Debian: chromium, chromium-driver)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[browser]'
 	$(BIN)/python -m pytest tests/browser
+
+test-extras: $(INSTALLED)  ## Test exports with the packages they are for
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[parquet,mlflow,tensorboard]' tensorboard
+	$(BIN)/python -m pytest tests/extras
 
 check: $(INSTALLED)  ## Check format, style, types and architecture
 	$(BIN)/ruff format --check .

@@ -160,6 +160,14 @@ class Journal:
         """The first event: what was asked for."""
         return cast(TuningJobCreated, next(self.read(until=1)))
 
+    def read_moments(self) -> dict[tuple[int, str, float], float]:
+        """When each metric of each job was seen at each step: by (job, metric, step), in seconds
+        since the epoch; of a step that came again, the last time."""
+        rows = self._connection.execute(
+            "SELECT job, metric, step, at FROM observation ORDER BY job, attempt, offset"
+        )
+        return {(job, metric, step): at for job, metric, step, at in rows}
+
     def read_judgements(self, number: int) -> list[JobJudged]:
         """What the stop rule said of a job, in order; the state does not hold it."""
         rows = self._connection.execute(

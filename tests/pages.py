@@ -1,11 +1,14 @@
-"""Report pages of tuning jobs made of events, for the tests of the page."""
+"""A tuning job made of events, and its report page and exports, for their tests."""
 
 from __future__ import annotations
 
 from hpt_cli.core import events as ev
 from hpt_cli.core.importance import measure_importance
+from hpt_cli.core.spec import TuningSpec
+from hpt_cli.core.state import TuningState
 from hpt_cli.core.summary import summarize
 from hpt_cli.core.tuner import ask
+from hpt_cli.exports import Results
 from hpt_cli.reports.page import render_page
 from hpt_cli.reports.page.record import Record
 from tests.core.stories import (
@@ -32,6 +35,15 @@ RANGES = {
     "kind": {"type": "Categorical", "values": ["a", "b", HOSTILE]},
 }
 COUNT = 12
+FIELDS = {
+    "name": "story",
+    "description": HOSTILE,
+    "command": f"train '{HOSTILE}' {{args}}",
+    "hyperparameter_ranges": RANGES,
+    "environment": {"API_TOKEN": SECRET, "OTHER": "${MY_TOKEN}", "THIRD": f"${{A}}{SECRET}"},
+    "early_stopping_type": "Auto",
+    "max_jobs": COUNT,
+}
 
 
 def list_events() -> list[ev.AnyEvent]:
@@ -57,19 +69,26 @@ def list_events() -> list[ev.AnyEvent]:
     return events
 
 
+def make_state(**changes: object) -> TuningState:
+    """The state that these jobs lead to."""
+    return fold_all(*created(make_spec(**(FIELDS | changes))), *list_events())
+
+
+def make_results(**changes: object) -> Results:
+    """What is exported of it; every epoch took 2 s."""
+    state = make_state(**changes)
+    moments = {
+        (job.number, "loss", step): job.attempts[0].started_at + 2 * step
+        for job in state.jobs.values()
+        for step, _ in job.curve("loss")
+    }
+    return Results(summarize(state, 100.0, at_work=False), state, moments)
+
+
 def make_record(name: str = "story", **changes: object) -> Record:
     """A record of these jobs."""
-    fields = {
-        "name": name,
-        "description": HOSTILE,
-        "command": f"train '{HOSTILE}' {{args}}",
-        "hyperparameter_ranges": RANGES,
-        "environment": {"API_TOKEN": SECRET},
-        "early_stopping_type": "Auto",
-        "max_jobs": COUNT,
-    }
-    spec = make_spec(**(fields | changes))
-    state = fold_all(*created(spec), *list_events())
+    state = make_state(name=name, **changes)
+    spec = TuningSpec.model_validate(state.spec)
     return Record(
         summary=summarize(state, 100.0, at_work=False),
         state=state,

@@ -43,6 +43,7 @@ COMMANDS = {
     "importance": "importance:importance",
     "replay": "replay:replay",
     "report": "report:report",
+    "export": "export:export",
     "schema": "schema:schema",
     "doctor": "doctor:doctor",
     "import": "import_request:import_request",

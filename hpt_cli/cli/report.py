@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hpt_cli.cli.options import Home
+from hpt_cli.cli.options import Home, Names
 from hpt_cli.cli.reading import read_state, summarize_state
 from hpt_cli.core.command import render_line
 from hpt_cli.core.events import TunerStarted, TuningJobCreated
@@ -33,10 +33,7 @@ FIRST_EVENTS = 2
 
 
 def report(
-    names: Annotated[
-        list[str],
-        typer.Argument(help="Tuning jobs; several are compared on one page.", show_default=False),
-    ],
+    names: Names,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", help="The file; else NAME.html. '-' is standard output."),

@@ -59,6 +59,7 @@ def test_nothing_that_is_shown_becomes_markup() -> None:
 def test_environment_values_are_not_in_the_page() -> None:
     page = make_page()
     assert "API_TOKEN" in page
+    assert "OTHER: ${MY_TOKEN}" in page  # a reference holds no secret
     assert SECRET not in page
 
 

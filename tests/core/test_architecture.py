@@ -51,6 +51,7 @@ LAYERS = [
         "hpt_cli.specschema",
         "hpt_cli.tail",
         "hpt_cli.environment",
+        "hpt_cli.exports",
         "hpt_cli.reports",
     ],
     [

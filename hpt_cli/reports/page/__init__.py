@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import resources
@@ -24,7 +25,9 @@ from hpt_cli.reports.page.record import Record, to_data
 from hpt_cli.wording import count, format_number, format_seconds, format_setting
 
 HIDDEN = "(not shown)"
-"""Stands for the values of environment variables: they may be secrets, and a page is passed on."""
+"""Stands for the values of environment variables: they may be secrets, and a page is passed on.
+References to the variables of a shell are shown, as they hold none."""
+_REFERENCE = re.compile(r"\$\{\w+\}")
 STATUSES = ("Completed", "Stopped", "Failed", "InProgress")
 
 
@@ -393,7 +396,10 @@ def write_spec(spec: Any) -> str:
 
     shown = {name: value for name, value in spec.items() if value not in (None, {}, [], (), "")}
     if "environment" in shown:
-        shown["environment"] = dict.fromkeys(shown["environment"], HIDDEN)
+        shown["environment"] = {
+            name: value if _REFERENCE.fullmatch(value) else HIDDEN
+            for name, value in shown["environment"].items()
+        }
     ranges = shown.get("hyperparameter_ranges", {})
     shown["hyperparameter_ranges"] = {
         name: {key: value for key, value in each.items() if value not in (None, {})}

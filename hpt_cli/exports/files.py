@@ -1,0 +1,59 @@
+"""Tables as files: CSV, JSON and Parquet."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from hpt_cli.exports import import_extra
+from hpt_cli.exports.tables import Table
+from hpt_cli.wording import to_json_value
+
+
+def write_csv(table: Table) -> bytes:
+    """Comma-separated, the columns on top; times in ISO 8601, nothing where there is no value."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(table.columns)
+    writer.writerows(map(_write_moment, row) for row in table.rows)
+    return file.getvalue().encode()
+
+
+def write_json(table: Table) -> bytes:
+    """A list of objects, one for each row; pandas reads it with `orient="records"`."""
+    rows = [dict(zip(table.columns, map(_write_moment, row), strict=True)) for row in table.rows]
+    return (json.dumps(to_json_value(rows), indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def write_parquet(table: Table) -> bytes:
+    """Apache Parquet, with times as times. A column of numbers and texts becomes one of texts.
+
+    Raises:
+        HptError: pyarrow is not installed.
+    """
+    pyarrow, parquet = (import_extra(name, "parquet") for name in ("pyarrow", "pyarrow.parquet"))
+    columns = zip(*table.rows, strict=True) if table.rows else ([] for _ in table.columns)
+    data = {name: _unify(values) for name, values in zip(table.columns, columns, strict=True)}
+    sink = pyarrow.BufferOutputStream()
+    parquet.write_table(pyarrow.table(data), sink)
+    return bytes(sink.getvalue())
+
+
+FORMATS: dict[str, Callable[[Table], bytes]] = {
+    "csv": write_csv,
+    "json": write_json,
+    "parquet": write_parquet,
+}
+
+
+def _write_moment(value: Any) -> Any:
+    return value.isoformat(timespec="milliseconds") if isinstance(value, datetime) else value
+
+
+def _unify(values: Sequence[Any]) -> list[Any]:
+    mixed = len({isinstance(value, str) for value in values if value is not None}) > 1
+    return [str(value) if mixed and value is not None else value for value in values]

@@ -1,0 +1,49 @@
+"""TensorBoard: a run for each training job, with its curves and what the HPARAMS tab compares."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from hpt_cli.core.summary import Row
+from hpt_cli.errors import HptError
+from hpt_cli.exports import Results, import_extra
+
+SUFFIX = ".hpt"
+"""Ends the names of the files that are written here, so that they can be written anew."""
+
+
+def export_runs(results: Results, directory: Path) -> int:
+    """Write `directory/<training job>/` for each training job; how many were written.
+
+    Raises:
+        HptError: tensorboardX is not installed, or the directory cannot be written.
+    """
+    tensorboard = import_extra("tensorboardX", "tensorboard")
+    summaries = import_extra("tensorboardX.summary", "tensorboard")
+    try:
+        for row in results.summary.rows:
+            _write_run(tensorboard, summaries, results, row, directory / row.name)
+    except OSError as error:
+        raise HptError.of(
+            "output-write", f"{directory} cannot be written: {error.strerror}"
+        ) from error
+    return len(results.summary.rows)
+
+
+def _write_run(
+    tensorboard: Any, summaries: Any, results: Results, row: Row, directory: Path
+) -> None:
+    for old in directory.glob(f"*{SUFFIX}"):
+        old.unlink()
+    with tensorboard.SummaryWriter(str(directory), filename_suffix=SUFFIX) as writer:
+        finals = {}
+        for metric in results.list_metrics(row):
+            for step, value, at in results.list_curve(row, metric):
+                writer.add_scalar(metric, value, int(step), walltime=at)
+                finals[metric] = value
+        compared = {name: value for name, value in finals.items() if math.isfinite(value)}
+        hyperparameters = results.list_hyperparameters(row)
+        for each in summaries.hparams(hyperparameters, compared):
+            writer.file_writer.add_summary(each)

@@ -1,0 +1,88 @@
+"""Exports without extras: the tables of SageMaker's SDK. With extras: tests/extras."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+
+import pytest
+
+from hpt_cli.errors import HptError
+from hpt_cli.exports import Results, import_extra
+from hpt_cli.exports.files import FORMATS
+from hpt_cli.exports.tables import Table, tabulate_jobs, tabulate_observations
+from tests.pages import make_results
+
+ANALYTICS = [
+    "TrainingJobName",
+    "TrainingJobStatus",
+    "FinalObjectiveValue",
+    "TrainingStartTime",
+    "TrainingEndTime",
+    "TrainingElapsedTimeSeconds",
+]
+"""The columns of `HyperparameterTuningJobAnalytics.dataframe()`, after the hyperparameters."""
+
+
+def read_csv(table: Table) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(FORMATS["csv"](table).decode())))
+
+
+@pytest.fixture
+def results() -> Results:
+    return make_results()
+
+
+def test_columns_are_those_of_sagemaker_in_its_order(results: Results) -> None:
+    table = tabulate_jobs(results)
+    assert list(table.columns[:3]) == ["rate", "layers", "kind"]
+    assert list(table.columns[3:9]) == ANALYTICS
+
+
+def test_a_training_job_has_a_row_in_csv_and_in_json(results: Results) -> None:
+    table = tabulate_jobs(results)
+    row = read_csv(table)[0]
+    assert row["TrainingJobName"] == "story-0001"
+    assert row["TrainingJobStatus"] == "Completed"
+    assert row["FinalObjectiveValue"] == "0.6"
+    assert row["TrainingStartTime"] == "1970-01-01T00:00:00.000+00:00"
+    assert row["TrainingElapsedTimeSeconds"] == "8.0"
+    rows = json.loads(FORMATS["json"](table))
+    assert rows[0]["FinalObjectiveValue"] == 0.6
+    assert rows[4]["FinalObjectiveValue"] is None
+    assert rows[4]["FailureReason"] == "exit code 1"
+
+
+def test_observations_have_a_row_each_with_seconds_since_the_start(results: Results) -> None:
+    rows = read_csv(tabulate_observations(results))
+    first = [row for row in rows if row["TrainingJobName"] == "story-0001"]
+    assert [(row["step"], row["value"]) for row in first] == [
+        ("1.0", "1.6"),
+        ("2.0", "1.1"),
+        ("3.0", "0.8"),
+        ("4.0", "0.6"),
+    ]
+    assert [row["timestamp"] for row in first] == ["2.0", "4.0", "6.0", "8.0"]
+    assert {row["metric_name"] for row in rows} == {"loss"}
+
+
+def test_a_hyperparameter_that_is_called_like_a_column_does_not_hide_it() -> None:
+    ranges = {"Epochs": {"type": "Integer", "min_value": 1, "max_value": 9}}
+    table = tabulate_jobs(make_results(hyperparameter_ranges=ranges))
+    assert table.columns[0] == "hyperparameter.Epochs"
+    assert len(set(table.columns)) == len(table.columns)
+
+
+def test_json_has_null_for_what_is_not_finite() -> None:
+    document = FORMATS["json"](Table(("value",), ((math.nan,), (math.inf,))))
+    assert json.loads(document) == [{"value": None}, {"value": None}]
+
+
+def test_what_is_not_installed_says_how_to_install_it() -> None:
+    with pytest.raises(HptError) as caught:
+        import_extra("hpt_has_no_such_package", "parquet")
+    (problem,) = caught.value.problems
+    assert problem.slug == "extra-missing"
+    assert "hpt-cli[parquet]" in problem.hint
