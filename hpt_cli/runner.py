@@ -13,6 +13,7 @@ later: after a crash it would be seen again, in the files of the jobs.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import socket
@@ -23,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from hpt_cli import __version__
+from hpt_cli import __version__, clock
 from hpt_cli.core.events import (
     AnyEvent,
     JobExited,
@@ -52,6 +53,7 @@ from hpt_cli.core.state import TrainingJob, TuningState, describe_exit, find_fre
 from hpt_cli.core.stop_rules import Verdict
 from hpt_cli.core.tuner import Command, End, Keep, Kill, Launch, Plan, Stop, choose, decide
 from hpt_cli.environment import make_order
+from hpt_cli.errors import HptError
 from hpt_cli.executors import Executor, Exited, Lost, Outcome, Running
 from hpt_cli.jobdir import JobDir
 from hpt_cli.store import Journal
@@ -60,6 +62,12 @@ from hpt_cli.watchdog import Watchdog
 
 POLL_SECONDS = 0.05
 """How often logs and attempts are looked at; half of it is the mean delay of an early stop."""
+
+OUT_OF_MEANS = {
+    *(errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM),
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO),
+}
+"""What the machine lacks, whichever job it is; another attempt would fare no better."""
 
 KILL_AGAIN_SECONDS = 1.0
 WRITE_SECONDS = 0.5
@@ -90,7 +98,7 @@ class Views:
 def describe_creation(spec: TuningSpec, directory: Path) -> TuningJobCreated:
     """The event with which a tuning job begins."""
     return TuningJobCreated(
-        at=time.time(),
+        at=clock.now(),
         spec=spec.model_dump(mode="json"),
         hpt_version=__version__,
         directory=str(directory.resolve()),
@@ -123,7 +131,7 @@ class Runner:
         executor: Executor,
         view: View,
         state: TuningState,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = clock.now,
     ) -> None:
         """`state` is what the journal holds; it is read once, as a long one takes its time."""
         self._spec = spec
@@ -173,6 +181,11 @@ class Runner:
                 self._write()
             if not any(isinstance(command, (Launch, Stop)) for command in commands):
                 await self._wait()
+
+    @property
+    def alive(self) -> int:
+        """How many attempts have not ended, as far as is known."""
+        return len(self._attempts)
 
     @property
     def interrupted_by(self) -> int | None:
@@ -477,6 +490,12 @@ class Runner:
             self._jobdir.make_training_job(number)
             handle = dict(self._executor.launch(order))
         except OSError as error:
+            if error.errno in OUT_OF_MEANS:
+                raise HptError.of(
+                    "launch",
+                    f"training job {number} cannot be launched: {error}",
+                    f"it is no fault of the job; go on with 'hpt resume {self._jobdir.name}'",
+                ) from error
             why = f"it could not be launched: {error}"
             self._record([JobLost(at=self._clock(), number=number, attempt=attempt, why=why)])
             return

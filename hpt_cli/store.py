@@ -131,6 +131,8 @@ class Journal:
                     yield from waiting.take(number, seq)
                 yield from_fields(kind, at, number, json.loads(body))
             yield from waiting.take_all()
+        except sqlite3.OperationalError as error:
+            raise _unreadable(str(error)) from error
         except (sqlite3.DatabaseError, KeyError, TypeError, ValueError) as error:
             raise HptError.of(
                 "journal-damaged",
@@ -277,6 +279,14 @@ def create_journal(path: Path, *first: AnyEvent) -> None:
         raise HptError.of("journal-write", f"{path} cannot be made: {error}") from error
 
 
+def _unreadable(why: str) -> HptError:
+    return HptError.of(
+        "journal-unreadable",
+        f"the journal cannot be read now: {why}",
+        "is its disk there, and can it be written? nothing was changed",
+    )
+
+
 def open_journal(path: Path, *, write: bool = False) -> Journal:
     """Open a journal, for reading unless told otherwise. Readers never disturb the writer.
 
@@ -285,6 +295,8 @@ def open_journal(path: Path, *, write: bool = False) -> Journal:
     """
     try:
         connection = _connect(path, write=write)
+    except sqlite3.OperationalError as error:
+        raise _unreadable(f"{path}: {error}") from error
     except sqlite3.DatabaseError as error:
         raise HptError.of("journal-damaged", f"{path} is not a journal: {error}") from error
     try:

@@ -114,11 +114,20 @@ def main() -> None:
         # The reader of a pipe left; Python must not complain about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(ExitCode.FAILED)
+    except OSError as error:
+        _print_problems(_explain(error))
+        sys.exit(ExitCode.FAILED)
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)
     except Exception as error:
         _print_crash(error)
         sys.exit(ExitCode.BUG)
+
+
+def _explain(error: OSError) -> HptError:
+    """What the system refused, as an expected failure."""
+    where = f"{error.filename}: " if error.filename else ""
+    return HptError.of("system", f"{where}{error.strerror or error}")
 
 
 def _print_problems(error: HptError) -> None:

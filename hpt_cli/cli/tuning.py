@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpt_cli.cli.reading import print_report, read_summary
-from hpt_cli.errors import ExitCode, UsageError
+from hpt_cli.errors import ExitCode, HptError, UsageError
 from hpt_cli.jobdir import JobDir
 from hpt_cli.store import open_journal
+from hpt_cli.wording import count
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,7 +44,13 @@ def tune(jobdir: JobDir, spec: TuningSpec, state: TuningState, *, plain: bool, q
     ):
         views = Views(view, notifier)
         runner = Runner(spec, journal, jobdir, load_executor("local"), views, state)
-        state = asyncio.run(runner.run())
+        try:
+            state = asyncio.run(runner.run())
+        except (HptError, OSError):
+            if runner.alive:
+                words = f"{count(runner.alive, 'training job')} may go on without a tuner"
+                print(f"{words}: hpt resume {jobdir.name}", file=sys.stderr)
+            raise
     for failure in notifier.failures:
         print(f"notify: {failure}", file=sys.stderr)
     _report(jobdir, state, quiet=quiet)

@@ -245,8 +245,8 @@ def fold(state: TuningState, event: AnyEvent) -> TuningState:
     Raises:
         ImpossibleEventError: the event cannot happen in this state.
     """
-    changes = _FOLDS[type(event)](state, event)
-    return replace(state, heard_at=max(event.at, state.heard_at), **changes)
+    heard: _Changes = {"heard_at": max(event.at, state.heard_at)}
+    return replace(state, **(heard | _FOLDS[type(event)](state, event)))
 
 
 def _created(state: TuningState, event: TuningJobCreated) -> _Changes:
@@ -289,6 +289,7 @@ def _tuner_started(state: TuningState, event: TunerStarted) -> _Changes:
         "stop_reason": "",
         "past_sessions": state.sessions,
         "started_at": event.at,
+        "heard_at": event.at,
     }
 
 

@@ -7,13 +7,14 @@ is known. Only the quickest of imports, as there is one launcher for every attem
     python -I -S launcher.py [--pty] DIRECTORY WORKING_DIRECTORY COMMAND [ARGUMENT...]
 
 Files in DIRECTORY: `launcher` ("pid identity", made once: a second launcher gives way),
-`output.log`, and `exit` ("exit_code ended_at", written under another name and renamed).
+`output.log`, and `exit` ("exit_code ended_at ticks", written under another name and renamed).
 
 The command writes to the log itself. With --pty it writes to a pseudo-terminal, which the launcher
 copies to the log. That is nobody's controlling terminal: signals come as they do without it, and
 nothing is hung up on.
 """
 
+import errno
 import os
 import signal
 import sys
@@ -27,6 +28,9 @@ PTY = "--pty"
 ROWS, COLUMNS = 50, 200
 """Wide enough that a progress bar cuts no metric off."""
 CHUNK_BYTES = 1 << 16
+FULL = (errno.ENOSPC, errno.EDQUOT)
+ROOM_SECONDS = 600
+"""How long to wait for room on a full disk to write down how the command ended."""
 
 
 def read_boot_id() -> str:
@@ -53,6 +57,13 @@ def identify(pid: int) -> str:
         return "" if fields[0] == b"Z" else f"{BOOT_ID}:{int(fields[19])}"
     except OSError:
         return ""
+
+
+def read_ticks() -> float:
+    """Seconds since the machine booted, as clock.read_ticks counts them: nobody can set them."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
 
 
 def write_whole(path: str, text: str) -> None:
@@ -169,7 +180,15 @@ def main(directory: str, working_directory: str, argv: list[str], *, pty: bool) 
 def finish(directory: str, status: int) -> None:
     """Write down how the command ended: its exit code, negative for a signal, and when."""
     code = os.waitstatus_to_exitcode(status)
-    write_whole(f"{directory}/{EXIT}", f"{code} {time.time()!r}")
+    text = f"{code} {time.time()!r} {read_ticks()!r}"
+    for _ in range(ROOM_SECONDS):
+        try:
+            write_whole(f"{directory}/{EXIT}", text)
+            break
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            time.sleep(1)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psutil
 
+from hpt_cli import clock
 from hpt_cli.executors import Exited, Handle, Lost, Order, Outcome, Running, launcher
 
 FIND_PATIENCE_SECONDS = 0.5
@@ -122,7 +123,7 @@ def _is_alive(handle: Handle) -> bool:
 
 def _poll_one(handle: Handle) -> Outcome:
     alive = _is_alive(handle)  # before the file: it is written before the launcher goes
-    exited = _read_exit(Path(handle["directory"]))
+    exited = _read_exit(Path(handle["directory"]), this_boot=_is_of_this_boot(handle))
     if exited is not None:
         return exited
     if alive:
@@ -130,9 +131,17 @@ def _poll_one(handle: Handle) -> Outcome:
     return Lost("its launcher is gone and left no exit code (killed, or the machine went down)")
 
 
-def _read_exit(directory: Path) -> Exited | None:
+def _is_of_this_boot(handle: Handle) -> bool:
+    boot, colon, _ = str(handle["identity"]).partition(":")
+    return bool(boot and colon) and boot == launcher.BOOT_ID
+
+
+def _read_exit(directory: Path, *, this_boot: bool) -> Exited | None:
+    """How an attempt ended; when, on the tuner's clock if the machine is still up since then."""
     try:
-        code, ended_at = (directory / launcher.EXIT).read_text().split()
+        code, ended_at, *ticks = (directory / launcher.EXIT).read_text().split()
+        if ticks and this_boot:
+            return Exited(int(code), clock.at_ticks(float(ticks[0])))
         return Exited(int(code), float(ended_at))
     except (FileNotFoundError, ValueError):  # not there, or cut short by a power failure
         return None
