@@ -15,6 +15,8 @@ from hpt_cli.jobdir import JobDir
 from hpt_cli.store import open_journal
 from hpt_cli.wording import count
 
+LEAST_DESCRIPTORS = 8
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -45,6 +47,7 @@ def tune(jobdir: JobDir, spec: TuningSpec, state: TuningState, *, plain: bool, q
         views = Views(view, notifier)
         runner = Runner(spec, journal, jobdir, load_executor("local"), views, state)
         try:
+            _check_descriptors()
             state = asyncio.run(runner.run())
         except (HptError, OSError):
             if runner.alive:
@@ -55,6 +58,12 @@ def tune(jobdir: JobDir, spec: TuningSpec, state: TuningState, *, plain: bool, q
         print(f"notify: {failure}", file=sys.stderr)
     _report(jobdir, state, quiet=quiet)
     return _exit_code(state, runner.interrupted_by)
+
+
+def _check_descriptors() -> None:
+    """Raise OSError here if there are too few left: asyncio would fail in a less orderly way."""
+    for descriptor in [os.dup(sys.stderr.fileno()) for _ in range(LEAST_DESCRIPTORS)]:
+        os.close(descriptor)
 
 
 def choose_view(console: Console, *, plain: bool, quiet: bool) -> QuietView:
