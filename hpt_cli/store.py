@@ -34,7 +34,8 @@ from hpt_cli.core.state import TuningState, fold
 from hpt_cli.errors import HptError
 
 SCHEMA_VERSION = 2
-"""1: the first. 2: an exit may say that another attempt follows. Older ones read as they are."""
+"""1: the first. 2: specs change, and an exit may say that another attempt follows. Older ones are
+read as they are."""
 BUSY_SECONDS = 60.0
 
 
