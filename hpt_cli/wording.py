@@ -35,7 +35,7 @@ def format_number(value: float | None, digits: int = DIGITS) -> str:
 def format_column(values: Sequence[Value | None], telling: Sequence[float] = ()) -> list[str]:
     """The cells of a column: numbers of one size with the same decimals, so that they line up.
 
-    `telling`: two values that must not look the same unless they are.
+    `telling`: two values that have three digits, and do not look the same unless they are.
     """
     numbers = [abs(each) for each in values if isinstance(each, (int, float)) and each]
     sizes = [each for each in numbers if math.isfinite(each)]
@@ -61,7 +61,11 @@ def _find_decimals(sizes: Sequence[float], telling: Sequence[float]) -> int | No
         return None
     most = max(0, DIGITS - 1 - size)
     needed = (n for n in range(most) if all(round(x, n) == round(x, most) for x in sizes))
-    return _find_telling("f", next(needed, most), telling)
+    decimals = next(needed, most)
+    if decimals == most:
+        least = min((abs(x) for x in telling if x and math.isfinite(x)), default=1.0)
+        decimals = min(MAX_DIGITS, max(decimals, 2 - math.floor(math.log10(least))))
+    return _find_telling("f", decimals, telling)
 
 
 def _find_telling(form: str, digits: int, telling: Sequence[float]) -> int:

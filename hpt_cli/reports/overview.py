@@ -37,13 +37,13 @@ def render_list(
         _column(entries, "status", _describe_status),
         _column(entries, "jobs", _describe_progress, right=True),
         *(
-            _column(entries, key, _count(key), right=True, rank=3)
+            _column(entries, key, _count(key), right=True, rank=1)
             for key in ("stopped", "failed")
             if any(each.summary.job_counts[key] for each in entries)
         ),
         _column(entries, "best", _describe_best, right=True),
         _column(entries, "objective", _describe_objective, rank=4, shrinks_to=12),
-        _column(entries, "size", lambda each: format_bytes(each.size), right=True, rank=1),
+        _column(entries, "size", lambda each: format_bytes(each.size), right=True, rank=3),
         _column(
             entries,
             "age",

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from hpt_cli.core.summary import Row, Summary
+from hpt_cli.core.summary import Row, Summary, estimate_saved_seconds
 from hpt_cli.reports.jobs import row_to_json
 from hpt_cli.wording import (
     count,
@@ -59,10 +59,15 @@ def _lines(summary: Summary) -> list[tuple[str, str]]:
         outside = f", {parent.left_out} outside the ranges" if parent.left_out else ""
         lines.append(("warm start", plain(f"{parent.name}: {parent.used} jobs used{outside}")))
     lines += [
-        ("training time", format_seconds(summary.total_training_time)),
+        ("training time", format_seconds(summary.total_training_time) + _describe_saved(summary)),
         ("tuning time", format_seconds(summary.tuning_time)),
     ]
     return lines
+
+
+def _describe_saved(summary: Summary) -> str:
+    saved = estimate_saved_seconds(summary.rows)
+    return "" if saved is None else f"; early stopping saved about {format_seconds(saved)}"
 
 
 def describe_jobs(summary: Summary) -> str:
@@ -130,6 +135,7 @@ def to_json(summaries: Sequence[Summary]) -> Any:
             for each in summary.parents
         ],
         "total_training_time_seconds": round(summary.total_training_time, 3),
+        "seconds_saved_by_early_stopping": estimate_saved_seconds(summary.rows),
         "tuning_time_seconds": round(summary.tuning_time, 3),
         "completion_reason": summary.reason or None,
         "warnings": [

@@ -52,6 +52,7 @@ def test_numbers_of_one_size_line_up() -> None:
     assert format_column([16, 128]) == ["16", "128"]
     assert format_column([float("nan"), 12.5, "x"]) == ["nan", "12.5", "x"]
     assert format_column([0.98761, 0.98764], telling=[0.98764, 0.98761]) == ["0.98761", "0.98764"]
+    assert format_column([1.234, 0.025, 0.0274], telling=[0.025, 0.0274])[0] == "1.2340"
     assert format_column([1e-5, 0.98761], telling=[0.98764, 0.98761]) == ["1e-05", "0.98761"]
 
 
