@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.console import Group, RenderableType
@@ -216,7 +216,7 @@ def _is_as_good(value: float, other: float, objective: Objective) -> bool:
 def draw_curve(curve: Curve, best: Curve, objective: Objective, width: int) -> Text:
     """A small curve on the scale of the best job's, green where it is as good at that epoch."""
     points = thin(curve, width)
-    scale = _find_scale([value for _, value in (*points, *best)], best)
+    scale = _find_scale([value for _, value in points], [value for _, value in best])
     bars = draw_sparkline([value for _, value in points], width, scale)
     at_step = dict(best)
     text = Text(no_wrap=True)
@@ -235,11 +235,18 @@ def thin(curve: Curve, width: int) -> Curve:
     return tuple(curve[round(index * last / (width - 1))] for index in range(width))
 
 
-def _find_scale(values: Iterable[float], best: Curve) -> tuple[float, float] | None:
-    """The range of the best job's values; without it, of all."""
-    of_best = [value for _, value in best if math.isfinite(value)]
-    finite = of_best or [value for value in values if math.isfinite(value)]
-    return (min(finite), max(finite)) if finite else None
+def _find_scale(own: Sequence[float], best: Sequence[float]) -> tuple[float, float] | None:
+    """From low to high: what the best job's curve spans, and as much again for one beyond it."""
+    finite = [value for value in own if math.isfinite(value)]
+    of_best = [value for value in best if math.isfinite(value)] or finite
+    if not of_best:
+        return None
+    low, high = min(of_best), max(of_best)
+    span = high - low
+    return (
+        min(low, max(low - span, min(finite, default=low))),
+        max(high, min(high + span, max(finite, default=high))),
+    )
 
 
 def _draw_top(summary: Summary) -> list[RenderableType]:
