@@ -1,8 +1,8 @@
 """A training program for the fault suite: a few quick epochs, a checkpoint after each.
 
 It goes on from its checkpoint, and what it prints depends on --x and the epoch alone. It has a
-child, like a data loader, and fails when that is gone. With `--hog yes` it takes all memory there is
-at the first attempt.
+child, like a data loader, and fails when that is gone. With `--hog yes` it takes all memory there
+is at the first attempt.
 """
 
 import os
