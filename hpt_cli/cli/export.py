@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 Format = Literal["csv", "json", "parquet", "sagemaker", "sagemaker-request"]
 SUFFIXES: dict[str, Format] = {".csv": "csv", ".json": "json", ".parquet": "parquet"}
 OF_TABLES = ("csv", "json", "parquet")
+EXAMPLES = (
+    "hpt export digits -o jobs.csv",
+    "hpt export digits --observations -o curves.parquet",
+    "hpt export digits --mlflow http://localhost:5000",
+)
 
 
 def export(
