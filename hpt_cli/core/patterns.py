@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
@@ -70,6 +71,7 @@ def _has_value_group(regex: str) -> bool:
         return True
 
 
+@lru_cache(maxsize=512)
 def compile_regex(regex: str) -> Pattern:
     """Compile a metric's regex, with its placeholders.
 
@@ -90,6 +92,7 @@ def compile_regex(regex: str) -> Pattern:
     return make_pattern(compiled, groups[0])
 
 
+@lru_cache(maxsize=512)
 def compile_step_regex(regex: str) -> Pattern:
     """Compile the regex of lines that tell the step of what follows.
 

@@ -1,0 +1,174 @@
+"""Runs real programs and keeps what they print, for the tests of presets (tests/core/samples).
+
+    pip install xgboost lightgbm catboost scikit-learn keras jax vowpalwabbit
+    python scripts/refresh_samples.py [NAME...]
+
+Each is trained for a moment, on data that scikit-learn makes. NAME.log is its output, byte for
+byte, and NAME.json what its own API says the metrics were: {metric: [[step, value], ...]}. Of what
+is not installed, the samples stay.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import textwrap
+from pathlib import Path
+
+SAMPLES = Path(__file__).parents[1] / "tests" / "core" / "samples"
+
+DATA = """
+from sklearn.datasets import make_classification
+from sklearn.model_selection import train_test_split
+X, y = make_classification(400, 20, n_informative=5, flip_y=0.1, random_state=0)
+X, Xv, y, yv = train_test_split(X, y, random_state=0)
+truth = {}
+
+def keep(name, values, steps=None):
+    truth[name] = [[float(s), float(v)] for s, v in zip(steps or range(len(values)), values)]
+"""
+
+PROGRAMS = {
+    "xgboost": """
+        import xgboost
+        result = {}
+        train, valid = xgboost.DMatrix(X, y), xgboost.DMatrix(Xv, yv)
+        xgboost.train(
+            {"objective": "binary:logistic", "eval_metric": ["auc", "logloss"]}, train, 20,
+            evals=[(train, "train"), (valid, "validation")], evals_result=result,
+            early_stopping_rounds=5,
+        )
+        for data, metrics in result.items():
+            for metric, values in metrics.items():
+                keep(f"{data}-{metric}", values)
+    """,
+    "lightgbm": """
+        import lightgbm
+        result = {}
+        train = lightgbm.Dataset(X, y)
+        lightgbm.train(
+            {"objective": "binary", "metric": ["auc", "binary_logloss"], "num_leaves": 7},
+            train, 20,
+            valid_sets=[lightgbm.Dataset(Xv, yv, reference=train)],
+            callbacks=[
+                lightgbm.log_evaluation(1),
+                lightgbm.early_stopping(5),
+                lightgbm.record_evaluation(result),
+            ],
+        )
+        for metric, values in result["valid_0"].items():
+            keep(f"valid_0's {metric}", values, range(1, len(values) + 1))
+    """,
+    "catboost": """
+        import catboost
+        model = catboost.CatBoostClassifier(
+            iterations=15, depth=3, random_seed=0, allow_writing_files=False, eval_metric="AUC"
+        )
+        model.fit(X, y, eval_set=(Xv, yv))
+        keep("test", model.get_evals_result()["validation"]["AUC"])
+    """,
+    "keras": """
+        import keras
+        import numpy
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.layers.Dense(8, "relu"), keras.layers.Dense(1, "sigmoid")])
+        model.compile("adam", "binary_crossentropy", metrics=["accuracy"])
+        history = model.fit(X, y, validation_data=(Xv, yv), epochs=4, verbose=VERBOSE)
+        for metric, values in history.history.items():
+            keep(metric, values, range(1, len(values) + 1))
+    """,
+    "scikit-learn-mlp": """
+        from sklearn.neural_network import MLPClassifier
+        model = MLPClassifier((8,), max_iter=12, early_stopping=True, verbose=True, random_state=0)
+        model.fit(X, y)
+        steps = range(1, len(model.loss_curve_) + 1)
+        keep("loss", model.loss_curve_, steps)
+        keep("validation_score", model.validation_scores_, steps)
+    """,
+    "scikit-learn-boosting": """
+        from sklearn.ensemble import GradientBoostingClassifier
+        model = GradientBoostingClassifier(n_estimators=10, verbose=2, random_state=0).fit(X, y)
+        keep("train_loss", model.train_score_, range(1, 11))
+    """,
+    "scikit-learn-subsampling": """
+        from sklearn.ensemble import GradientBoostingClassifier
+        model = GradientBoostingClassifier(n_estimators=10, subsample=0.5, verbose=2)
+        model.set_params(random_state=0).fit(X, y)
+        keep("train_loss", model.train_score_, range(1, 11))
+    """,
+    "scikit-learn-hist": """
+        from sklearn.ensemble import HistGradientBoostingClassifier
+        model = HistGradientBoostingClassifier(
+            max_iter=8, max_leaf_nodes=7, early_stopping=True, scoring="loss", verbose=2
+        ).fit(X, y)
+        keep("hist_val_loss", [-each for each in model.validation_score_[1:]], range(1, 9))
+    """,
+    "scikit-learn-sgd": """
+        from sklearn.linear_model import SGDClassifier
+        SGDClassifier(loss="log_loss", max_iter=8, tol=None, verbose=1, random_state=0).fit(X, y)
+    """,
+    "scikit-learn-search": """
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.model_selection import GridSearchCV
+        search = GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, cv=3, verbose=3).fit(X, y)
+        results = search.cv_results_
+        scores = [results[f"split{f}_test_score"][i] for i in range(2) for f in range(3)]
+        keep("cv_score", scores, range(1, 7))
+    """,
+    "vowpal-wabbit": """
+        import vowpalwabbit
+        model = vowpalwabbit.Workspace(loss_function="logistic")
+        for _ in range(3):
+            for row, label in zip(X, y):
+                features = " ".join(f"{i}:{value:.4f}" for i, value in enumerate(row))
+                model.learn(f"{2 * label - 1} | {features}")
+        loss = model.get_sum_loss() / model.get_weighted_examples()
+        model.finish()
+        keep("average_loss", [loss], [1])
+    """,
+}
+SOURCES = {
+    **{name: text for name, text in PROGRAMS.items() if name != "keras"},
+    "keras-verbose-1": PROGRAMS["keras"].replace("VERBOSE", "1"),
+    "keras-verbose-2": PROGRAMS["keras"].replace("VERBOSE", "2"),
+}
+
+
+def refresh(name: str) -> str:
+    """Run one program; what became of it, in words."""
+    with tempfile.TemporaryDirectory() as directory:
+        truth = Path(directory, "truth.json")
+        tail = f"import json\njson.dump(truth, open({str(truth)!r}, 'w'))\n"
+        source = DATA + textwrap.dedent(SOURCES[name]) + tail
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", source],
+            cwd=directory,
+            env={
+                "PATH": "/usr/bin:/bin",
+                "KERAS_BACKEND": "jax",
+                "KERAS_HOME": directory,
+                "COLUMNS": "200",
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=600,
+        )
+        if done.returncode:
+            return done.stdout.decode(errors="replace").strip().splitlines()[-1]
+        curves = json.loads(truth.read_text())
+    SAMPLES.mkdir(exist_ok=True)
+    (SAMPLES / f"{name}.log").write_bytes(done.stdout)
+    (SAMPLES / f"{name}.json").write_text(json.dumps(curves) + "\n")
+    return f"{len(done.stdout)} bytes, {len(curves)} metrics"
+
+
+def main() -> None:
+    """Refresh the samples that are named, or all."""
+    for name in sys.argv[1:] or SOURCES:
+        print(f"{name}: {refresh(name)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
