@@ -32,9 +32,9 @@ from hpt_cli.core.events import (
 from hpt_cli.core.hyperparameters import Hyperparameters
 from hpt_cli.core.metrics import Observation
 from hpt_cli.core.objective import Objective
-from hpt_cli.core.spec import EarlyStopping, TuningSpec
+from hpt_cli.core.spec import TuningSpec
 from hpt_cli.core.state import Curve, TrainingJob, TuningState, fold
-from hpt_cli.core.stop_rules import LossCurve, Verdict, load_stop_rule
+from hpt_cli.core.stop_rules import LossCurve, StopRule, Verdict
 from hpt_cli.core.summary import final_objective, training_seconds, tuning_seconds
 from hpt_cli.core.tuner import Command, Launch, Plan, Stop, decide, known_jobs, loss_curve
 
@@ -91,7 +91,7 @@ class Recording:
     inherited: tuple[LossCurve, ...] = ()
     """The curves of the parents from which a stop rule learns too."""
 
-    def replay(self, rule: EarlyStopping | None) -> Replay:
+    def replay(self, rule: StopRule | None) -> Replay:
         """The training jobs in their order; the first is number 1, whatever it was."""
         spec = make_spec(self.objective, len(self.jobs), self.max_parallel_jobs)
         return replay(spec, choose_in_order(list(self.jobs.values())), rule, self.inherited)
@@ -143,7 +143,7 @@ def make_spec(objective: Objective, jobs: int, parallel: int, **changes: Any) ->
 def replay(
     spec: TuningSpec,
     choose: Chooser,
-    rule: EarlyStopping | None,
+    rule: StopRule | None,
     inherited: Sequence[LossCurve] = (),
 ) -> Replay:
     """Run a tuning job on recorded curves.
@@ -164,13 +164,13 @@ class _Replayer:
         self,
         spec: TuningSpec,
         choose: Chooser,
-        rule: EarlyStopping | None,
+        rule: StopRule | None,
         inherited: Sequence[LossCurve],
     ) -> None:
         self._spec = spec
         self._objective = spec.objective
         self._choose = choose
-        self._rule = load_stop_rule(rule.rule, **rule.parameters) if rule else None
+        self._rule = rule
         self._inherited = inherited
         self._state = fold(TuningState(), TunerStarted(at=0.0, pid=0, host=""))
         self._jobs: dict[int, RecordedJob] = {}

@@ -25,8 +25,9 @@ from hpt_cli import replay as replays
 from hpt_cli.core.hyperparameters import Hyperparameters
 from hpt_cli.core.objective import Objective
 from hpt_cli.core.ranges import CategoricalRange, ParameterRange
-from hpt_cli.core.spec import EarlyStopping, StrategyName, TuningSpec
+from hpt_cli.core.spec import StrategyName, TuningSpec
 from hpt_cli.core.state import TuningState
+from hpt_cli.core.stop_rules import StopRule
 from hpt_cli.core.strategies import load_strategy
 from hpt_cli.core.tuner import ask
 from hpt_cli.errors import UsageError
@@ -134,7 +135,7 @@ def make_spec(table: Table, strategy: StrategyName, jobs: int, parallel: int) ->
 
 
 def replay_table(
-    table: Table, spec: TuningSpec, rules: Sequence[EarlyStopping], seed: int
+    table: Table, spec: TuningSpec, rules: Sequence[StopRule], seed: int
 ) -> list[Figures]:
     """What each rule does to the tuning job of one seed."""
     spec = spec.model_copy(update={"random_seed": seed})

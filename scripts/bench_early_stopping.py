@@ -1,390 +1,295 @@
-"""What each stop rule saves and what it loses, on recorded curves (issue 4).
-
-Training jobs are simulated: an epoch of a recorded job costs its recorded seconds (or 1), slots run
-at once, every epoch is judged. Random configurations are drawn from the table; with the Bayesian
-strategy its suggestions are answered by the nearest recorded configuration.
+"""What each stop rule saves and what it loses, on recorded curves.
 
     python scripts/bench_early_stopping.py --jobs 20 --parallel 2 --seeds 100
-    python scripts/bench_early_stopping.py --rule auto --rule auto:risk=0.1 --rule median
-    python scripts/bench_early_stopping.py --budget --jobs 20      # saved epochs buy more jobs
+    python scripts/bench_early_stopping.py --jobs 100 --parallel 4 --seeds 30
+    python scripts/bench_early_stopping.py --strategy Bayesian --seeds 30
+    python scripts/bench_early_stopping.py --budget --seeds 100    # saved epochs buy more jobs
+    python scripts/bench_early_stopping.py --rule auto --rule auto:risk=0.2 --rule median
 
-Columns: epochs and tuning (wall) time saved against the same jobs run to their end; jobs stopped;
-how often the job with the best final objective was kept; and the loss, |best with Off - best with
-the rule| / |best - median configuration of the table|, where the best with the rule is the best
-final objective of a completed job, or the last one of a stopped job if that is better. With
-`--budget`: the regret, |best of the table - found| / |best - median|, after the epochs that Off
-needs for the given jobs.
+Every tuning job is a replay, as `hpt replay --table` does it, and its figures mean the same; for a
+built-in rule they are the same. The other rules are the peers' own code, where it is installed
+(`pip install 'hpt[bench]'`): Optuna's pruners with their defaults, each on a study in memory, and
+Syne Tune's schedulers, told every epoch. A peer that is not installed is left out. The oracle stops
+after one epoch whatever will not beat the best final loss so far.
+
+With --budget: the regret, |best of the table - found| / |best - median|, after the epochs that Off
+needs for the given jobs. What was found is the best last value of a job that ended or was cut off.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
-import heapq
+import importlib.util
 import json
+import logging
 import math
-import random
 import statistics
 import sys
-import zlib
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, TypeAlias
 
-import numpy as np
-from pydantic import TypeAdapter
-
-from hpt_cli.core.hyperparameters import Hyperparameters
-from hpt_cli.core.ranges import CategoricalRange, ParameterRange
-from hpt_cli.core.stop_rules import STOP_RULES, LossCurve, StopRule, Verdict, load_stop_rule
-from hpt_cli.core.stop_rules.curves import has_reached, losses_until, running_averages
-from hpt_cli.core.strategies import Question, Trial, load_strategy
+from hpt_cli.cli.replay import read_rules
+from hpt_cli.core.objective import Objective
+from hpt_cli.core.state import TuningState
+from hpt_cli.core.stop_rules import STOP_RULES, LossCurve, StopRule, Verdict
+from hpt_cli.replay import (
+    Chooser,
+    RecordedJob,
+    Replay,
+    average,
+    choose_in_order,
+    measure,
+    replay,
+)
+from hpt_cli.tables import Table, make_chooser, make_spec, read_table
 
 TABLES = Path(__file__).resolve().parents[2] / "shared" / "curves"
+Row: TypeAlias = dict[str, Any]
+RuleMaker: TypeAlias = Callable[[Table], StopRule | None]
+"""A rule for one replay: the peers' remember what they were told."""
 
 
-@dataclass(frozen=True)
-class Table:
-    """A recorded table: `losses` is jobs x epochs, lower is better; `seconds` per whole job."""
-
-    name: str
-    losses: list[tuple[float, ...]]
-    seconds: list[float]
-    hyperparameters: list[Hyperparameters]
-    ranges: Mapping[str, ParameterRange]
-
-    @property
-    def finals(self) -> list[float]:
-        """The final loss of every configuration; the worst finite one for what diverged."""
-        finals = [losses[-1] for losses in self.losses]
-        worst = max(filter(math.isfinite, finals))
-        return [min(each, worst) for each in finals]
-
-    def normalise(self, gap: float) -> float:
-        """A difference of losses as a share of |best - median configuration|."""
-        finals = self.finals
-        return gap / (statistics.median(finals) - min(finals))
-
-
-def read_table(path: Path) -> Table:
-    """Read a table in the format of shared/curves/README.md."""
-    with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as lines:
-        header, *rows = [json.loads(line) for line in lines]
-    sign = -1.0 if header["objective_type"] == "Maximize" else 1.0
-    ranges = TypeAdapter(dict[str, ParameterRange]).validate_python(
-        header.get("hyperparameter_ranges", {})
-    )
-    losses = [
-        tuple(math.inf if value is None else sign * value for value in row["curve"]) for row in rows
-    ]
-    return Table(
-        name=header["table"],
-        losses=losses,
-        seconds=[row.get("seconds") or len(row["curve"]) for row in rows],
-        hyperparameters=[row["hyperparameters"] for row in rows],
-        ranges=ranges,
-    )
-
-
-# -- rules that are not built in ---------------------------------------------------------------
-
-
-class Off:
-    """Never stops."""
-
-    def judge(self, live: LossCurve, others: Sequence[LossCurve]) -> Verdict:  # noqa: ARG002
-        return Verdict(False)
-
-
-@dataclass(frozen=True)
-class SyneTuneMedian:
-    """Syne Tune's MedianStoppingRule, re-implemented: rank of the running mean among all."""
-
-    grace_time: int = 1
-    grace_population: int = 5
-    rank_cutoff: float = 0.5
-
-    def judge(self, live: LossCurve, others: Sequence[LossCurve]) -> Verdict:
-        mean = statistics.fmean(live.losses)
-        means = sorted([*running_averages(others, live.steps[-1]), mean])
-        if len(live.losses) <= self.grace_time or len(means) < self.grace_population:
-            return Verdict(False)
-        return Verdict((bisect_left(means, mean) + 1) / len(means) > self.rank_cutoff)
-
-
-@dataclass(frozen=True)
-class OptunaHyperband:
-    """Optuna's HyperbandPruner, re-implemented: successive halving in brackets of jobs."""
-
-    epochs: int
-    min_resource: int = 1
-    reduction_factor: int = 3
-
-    def judge(self, live: LossCurve, others: Sequence[LossCurve]) -> Verdict:
-        bracket = self._bracket(live.number)
-        rung = bracket
-        while self.min_resource * self.reduction_factor**rung < len(live.losses):
-            rung += 1
-        if self.min_resource * self.reduction_factor**rung != len(live.losses):
-            return Verdict(False)
-        step = live.steps[-1]
-        competing = [
-            losses_until(each, step)[-1]
-            for each in others
-            if has_reached(each, step) and self._bracket(each.number) == bracket
-        ]
-        ranked = sorted([*competing, live.losses[-1]])
-        place = max(0, len(ranked) // self.reduction_factor - 1)
-        return Verdict(live.losses[-1] > ranked[place])
-
-    def _bracket(self, number: int) -> int:
-        count = int(math.log(self.epochs / self.min_resource, self.reduction_factor)) + 1
-        budgets = [
-            math.ceil(count * self.reduction_factor**s / (s + 1)) for s in reversed(range(count))
-        ]
-        place = zlib.crc32(f"study_{number}".encode()) % sum(budgets)
-        for bracket, budget in enumerate(budgets):
-            place -= budget
-            if place < 0:
-                return bracket
-        raise AssertionError
+# Rules that are not built in
 
 
 @dataclass(frozen=True)
 class Oracle:
-    """Stops after one epoch whatever will not beat the best final loss so far."""
+    """Stops whatever will not beat the best final loss so far."""
 
-    finals: dict[int, float] = field(default_factory=dict)
+    finals: Mapping[tuple[Any, ...], float]
 
     def judge(self, live: LossCurve, others: Sequence[LossCurve]) -> Verdict:
+        """Judge by how the job would end."""
         completed = [each.losses[-1] for each in others if each.status == "Completed"]
-        return Verdict(bool(completed) and self.finals[live.number] >= min(completed))
+        final = self.finals[tuple(live.hyperparameters.values())]
+        return Verdict(bool(completed) and final >= min(completed))
 
 
-REIMPLEMENTED = ["optuna_median", "optuna_hyperband", "syne_tune_median", "syne_tune_asha"]
-
-
-def make_rule(text: str, table: Table, finals: dict[int, float]) -> StopRule:
-    """A rule from `name` or `name:parameter=value,...`."""
-    name, _, rest = text.partition(":")
-    parameters = dict(pair.split("=") for pair in rest.split(",") if pair)
-    numbers = {key: float(value) for key, value in parameters.items()}
-    if name in STOP_RULES:
-        return load_stop_rule(name, **numbers)
-    others: dict[str, StopRule] = {
-        "off": Off(),
-        "oracle": Oracle(finals),
-        "optuna_median": load_stop_rule("percentile"),
-        "optuna_hyperband": OptunaHyperband(len(table.losses[0])),
-        "syne_tune_median": SyneTuneMedian(),
-        "syne_tune_asha": load_stop_rule("asha"),
-    }
-    return others[name]
-
-
-# -- the simulation ----------------------------------------------------------------------------
+def make_oracle(table: Table) -> StopRule:
+    """The oracle of a table."""
+    return Oracle(
+        {
+            tuple(job.hyperparameters.values()): loss
+            for job, loss in zip(table.jobs, table.final_losses, strict=True)
+        }
+    )
 
 
 @dataclass
-class Job:
-    """A simulated training job: a row of the table, and how far it got."""
+class OptunaPruner:
+    """A pruner of Optuna on a study of its own."""
 
-    number: int
-    row: int
-    epochs: int = 0
-    status: Literal["Running", "Completed", "Stopped", "Failed"] = "Running"
+    study: Any
+    trials: dict[int, Any] = field(default_factory=dict)
+    ended: set[int] = field(default_factory=set)
+
+    def judge(self, live: LossCurve, others: Sequence[LossCurve]) -> Verdict:
+        """Report what is new, and ask the pruner."""
+        from optuna.trial import TrialState
+
+        for each in others:
+            if each.status != "Running" and each.losses and each.number not in self.ended:
+                self.ended.add(each.number)
+                trial = self._report(each)
+                completed = each.status == "Completed" and not math.isnan(each.losses[-1])
+                state = TrialState.COMPLETE if completed else TrialState.PRUNED
+                self.study.tell(trial, each.losses[-1] if completed else None, state=state)
+        return Verdict(bool(self._report(live).should_prune()))
+
+    def _report(self, curve: LossCurve) -> Any:
+        """The trial of a job, in order of number, which knows its whole curve."""
+        while curve.number > len(self.trials):
+            self.trials[len(self.trials) + 1] = self.study.ask()
+        trial = self.trials[curve.number]
+        known = len(self.study.get_trials(deepcopy=False)[curve.number - 1].intermediate_values)
+        for epoch in range(known, len(curve.losses)):
+            trial.report(curve.losses[epoch], epoch + 1)
+        return trial
+
+
+def make_optuna_median(table: Table) -> StopRule:  # noqa: ARG001
+    """MedianPruner()."""
+    import optuna
+
+    return OptunaPruner(optuna.create_study(pruner=optuna.pruners.MedianPruner()))
+
+
+def make_optuna_hyperband(table: Table) -> StopRule:
+    """HyperbandPruner(max_resource=epochs): told how long a job is, unlike by default."""
+    import optuna
+
+    pruner = optuna.pruners.HyperbandPruner(max_resource=len(table.jobs[0].curve))
+    return OptunaPruner(optuna.create_study(study_name="bench", pruner=pruner))
 
 
 @dataclass
-class Run:
-    """One simulated tuning job."""
+class SyneTuneScheduler:
+    """A scheduler of Syne Tune, asked only whether a job goes on."""
 
-    table: Table
-    jobs: list[Job]
-    wall_time: float
+    scheduler: Any
+    known: set[int] = field(default_factory=set)
 
-    def losses(self, job: Job) -> tuple[float, ...]:
-        return self.table.losses[job.row]
+    def judge(self, live: LossCurve, others: Sequence[LossCurve]) -> Verdict:  # noqa: ARG002
+        """Report the last epoch: those before were reported when they were judged."""
+        from datetime import datetime
 
-    @property
-    def epochs(self) -> int:
-        return sum(job.epochs for job in self.jobs)
+        from syne_tune.backend.trial_status import Trial
 
-    @property
-    def found(self) -> float:
-        """The lowest loss that a job ended with."""
-        return min(self.losses(job)[job.epochs - 1] for job in self.jobs if job.epochs)
+        trial = Trial(live.number, {"x": 0.5}, datetime.min)
+        if live.number not in self.known:
+            self.known.add(live.number)
+            self.scheduler.on_trial_add(trial)
+        # Syne Tune sorts NaN nowhere: what diverged is the worst there is.
+        loss = min(live.losses[-1], sys.float_info.max)
+        decision = self.scheduler.on_trial_result(trial, {"loss": loss, "epoch": len(live.losses)})
+        return Verdict(bool(decision == "STOP"))
 
-    @property
-    def best(self) -> float:
-        """The lowest final loss that a job had, or would have had."""
-        return min(self.losses(job)[-1] for job in self.jobs)
 
-    @property
-    def kept_best(self) -> bool:
-        return any(
-            job.status == "Completed" and self.losses(job)[-1] <= self.best for job in self.jobs
+class Continue:
+    """A scheduler for Syne Tune's median rule to wrap, which never stops anything."""
+
+    def on_trial_result(self, trial: Any, result: Any) -> str:  # noqa: ARG002
+        """Whether a job goes on."""
+        return "CONTINUE"
+
+
+def make_syne_tune_median(table: Table) -> StopRule:  # noqa: ARG001
+    """MedianStoppingRule with its defaults."""
+    from syne_tune.optimizer.schedulers.median_stopping_rule import MedianStoppingRule
+
+    return SyneTuneScheduler(
+        MedianStoppingRule(Continue(), time_attr="epoch", metric="loss", random_seed=0)
+    )
+
+
+def make_syne_tune_asha(table: Table) -> StopRule:
+    """AsynchronousSuccessiveHalving with its defaults."""
+    from syne_tune.config_space import uniform
+    from syne_tune.optimizer.schedulers.asha import AsynchronousSuccessiveHalving
+
+    return SyneTuneScheduler(
+        AsynchronousSuccessiveHalving(
+            {"x": uniform(0, 1)},
+            metric="loss",
+            time_attr="epoch",
+            max_t=len(table.jobs[0].curve),
+            random_seed=0,
         )
+    )
 
 
-def draw_rows(table: Table, seed: int) -> Iterator[int]:
-    """All rows of a table in random order, again and again."""
-    rng = random.Random(seed)
-    while True:
-        yield from rng.sample(range(len(table.losses)), len(table.losses))
+PEERS: Mapping[str, tuple[str, RuleMaker]] = {
+    "oracle": ("hpt_cli", make_oracle),
+    "optuna_median": ("optuna", make_optuna_median),
+    "optuna_hyperband": ("optuna", make_optuna_hyperband),
+    "syne_tune_median": ("syne_tune", make_syne_tune_median),
+    "syne_tune_asha": ("syne_tune", make_syne_tune_asha),
+}
+"""Rules that are not built in: the package they need, and how they are made."""
 
 
-def curve_of(table: Table, job: Job) -> LossCurve:
-    losses = table.losses[job.row][: job.epochs]
-    steps = tuple(float(epoch) for epoch in range(1, job.epochs + 1))
-    return LossCurve(job.number, job.status, table.hyperparameters[job.row], steps, losses)
+def find_maker(text: str) -> RuleMaker:
+    """How a rule is made that is named on the command line."""
+    if text == "off":
+        return lambda _: None
+    if text in PEERS:
+        return PEERS[text][1]
+    rule = read_rules([text])[text]
+    return lambda _: rule
 
 
-class Suggester:
-    """The Bayesian strategy over a table: the row nearest to what it suggests."""
+def list_rules() -> list[str]:
+    """Every rule there is here."""
+    installed = [name for name, (needs, _) in PEERS.items() if importlib.util.find_spec(needs)]
+    return [*STOP_RULES, *installed]
 
-    def __init__(self, table: Table, seed: int, max_jobs: int, parallel: int) -> None:
-        self.table, self.seed, self.max_jobs, self.parallel = table, seed, max_jobs, parallel
-        self.strategy = load_strategy("Bayesian")
-        self.units = np.array([self._place(each) for each in table.hyperparameters])
 
-    def _place(self, hyperparameters: Hyperparameters) -> list[float]:
-        place: list[float] = []
-        for name, each in self.table.ranges.items():
-            value = hyperparameters[name]
-            if isinstance(each, CategoricalRange):
-                # Halved squares add up to 1 for two categories that differ.
-                place += [math.sqrt(0.5) * (value == other) for other in each.values]
-            else:
-                place.append(each.to_unit(value))
-        return place
+# What they do
 
-    def next_row(self, jobs: Sequence[Job]) -> int:
-        trials = tuple(self._trial(job) for job in jobs)
-        question = Question(
-            self.table.ranges, self.seed, len(jobs) + 1, self.max_jobs, self.parallel, trials
+
+def measure_savings(table: Table, text: str, options: argparse.Namespace) -> Row:
+    """What a rule saves and loses on a table: means over the seeds."""
+    make, spec = (
+        find_maker(text),
+        make_spec(table, options.strategy, options.jobs, options.parallel),
+    )
+    figures = []
+    for seed in range(options.seeds):
+        seeded = spec.model_copy(update={"random_seed": seed})
+        run = replay(seeded, make_chooser(table, seeded), make(table))
+        off = replay(seeded, choose_in_order(run.jobs), None)
+        figures.append(measure(off, run, table.objective, table.final_losses))
+    return {"rule": text, "table": table.name, **asdict(average(figures))}
+
+
+def measure_regret(table: Table, text: str, options: argparse.Namespace) -> Row:
+    """What a rule finds with the epochs of `options.jobs` whole jobs: means over the seeds."""
+    make, epochs = find_maker(text), options.jobs * len(table.jobs[0].curve)
+    spec = make_spec(table, options.strategy, len(table.jobs), options.parallel)
+    regrets, started = [], []
+    for seed in range(options.seeds):
+        seeded = spec.model_copy(update={"random_seed": seed})
+        chooser = within(make_chooser(table, seeded), epochs)
+        last = cut_off(replay(seeded, chooser, make(table)), table.objective, epochs)
+        started.append(len(last))
+        regrets.append(find_regret(table, min(last.values())))
+    means = {"jobs_started": statistics.fmean(started), "regret": statistics.fmean(regrets)}
+    return {"rule": text, "table": table.name, **means}
+
+
+def within(choose: Chooser, epochs: int) -> Chooser:
+    """Jobs until so many epochs have been spent."""
+
+    def choose_within(state: TuningState, number: int) -> RecordedJob | None:
+        curves = (
+            curve
+            for job in state.jobs.values()
+            for each in job.attempts
+            for curve in each.curves.values()
         )
-        suggested = self.strategy.suggest(question)
-        assert suggested is not None
-        gaps = ((self.units - np.array(self._place(suggested))) ** 2).sum(axis=1)
-        return int(gaps.argmin())
+        return choose(state, number) if sum(map(len, curves)) < epochs else None
 
-    def _trial(self, job: Job) -> Trial:
-        curve = curve_of(self.table, job)
-        loss = None if job.status == "Running" else curve.losses[-1]
-        points = tuple(zip(curve.steps, curve.losses, strict=True))
-        return Trial(job.number, curve.hyperparameters, job.status, loss, points)
+    return choose_within
 
 
-def simulate(
-    table: Table,
-    rule: str,
-    seed: int,
-    max_jobs: int,
-    parallel: int,
-    strategy: str = "Random",
-    budget: float = math.inf,
-) -> Run:
-    """Run one tuning job; with a budget of epochs, as many jobs as it lasts for."""
-    finals: dict[int, float] = {}
-    judge = make_rule(rule, table, finals)
-    rows = draw_rows(table, seed)
-    suggester = Suggester(table, seed, max_jobs, parallel) if strategy == "Bayesian" else None
-    jobs: list[Job] = []
-    curves: dict[int, LossCurve] = {}
-    due: list[tuple[float, int]] = []
-    now, spent = 0.0, 0
-
-    def start() -> None:
-        row = suggester.next_row(jobs) if suggester else next(rows)
-        job = Job(len(jobs) + 1, row)
-        jobs.append(job)
-        finals[job.number] = table.losses[row][-1]
-        heapq.heappush(due, (now + seconds_per_epoch(table, row), job.number))
-
-    while due or len(jobs) < max_jobs:
-        while len(due) < parallel and len(jobs) < max_jobs:
-            start()
-        now, number = heapq.heappop(due)
-        job = jobs[number - 1]
-        job.epochs += 1
-        spent += 1
-        live = curve_of(table, job)
-        others = [curve for other, curve in curves.items() if other != number]
-        if job.epochs == len(table.losses[job.row]):
-            job.status = "Completed"
-        elif judge.judge(live, others).stop:
-            job.status = "Stopped"
-        else:
-            heapq.heappush(due, (now + seconds_per_epoch(table, job.row), number))
-        curves[number] = curve_of(table, job)
-        if spent >= budget:
-            break
-    return Run(table, jobs, now)
+def cut_off(run: Replay, objective: Objective, epochs: int) -> dict[int, float]:
+    """The last losses, by number, at the moment when so many epochs have been spent."""
+    moments = []
+    for recorded, job in zip(run.jobs, run.state.jobs.values(), strict=False):
+        assert job.attempt is not None
+        pace = recorded.seconds / len(recorded.curve)
+        for epoch, (_, value) in enumerate(job.curve(objective.metric), 1):
+            ends = job.attempt.started_at + pace * epoch
+            moments.append((ends, job.number, objective.loss(value)))
+    moments.sort()
+    return {number: loss for _, number, loss in moments[:epochs]}
 
 
-def seconds_per_epoch(table: Table, row: int) -> float:
-    return table.seconds[row] / len(table.losses[row])
+def find_regret(table: Table, found: float) -> float:
+    """What is missing to the best of a table, as a share of |best - median|."""
+    worst = max(filter(math.isfinite, table.final_losses))
+    best = min(table.final_losses)
+    return (min(found, worst) - best) / (statistics.median(table.final_losses) - best)
 
 
-def let_run(run: Run, parallel: int) -> float:
-    """The wall time that the jobs of a run take without a stop rule, in their order."""
-    slots = [0.0] * parallel
-    for job in run.jobs:
-        heapq.heapreplace(slots, slots[0] + run.table.seconds[job.row])
-    return max(slots)
+# The report
 
 
-# -- the report --------------------------------------------------------------------------------
-
-
-def measure(table: Table, rule: str, options: argparse.Namespace) -> dict[str, Any]:
-    """One row: a rule on a table, means over the seeds."""
-    measured = [_measure_once(table, rule, seed, options) for seed in range(options.seeds)]
-    means = {key: statistics.fmean(each[key] for each in measured) for key in measured[0]}
-    return {"rule": rule, "table": table.name, **means}
-
-
-def _measure_once(
-    table: Table, rule: str, seed: int, options: argparse.Namespace
-) -> dict[str, float]:
-    jobs, parallel = options.jobs, options.parallel
-    if options.budget:
-        budget = jobs * len(table.losses[0])
-        # More jobs than any rule can start: everything is stopped after one epoch.
-        run = simulate(table, rule, seed, budget, parallel, options.strategy, budget)
-        regret = table.normalise(run.found - min(table.finals))
-        return {"jobs_started": len(run.jobs), "regret": regret}
-    run = simulate(table, rule, seed, jobs, parallel, options.strategy)
-    whole = sum(len(run.losses(job)) for job in run.jobs)
-    return {
-        "epochs_saved": 1 - run.epochs / whole,
-        "tuning_time_saved": 1 - run.wall_time / let_run(run, parallel),
-        "jobs_stopped": sum(job.status == "Stopped" for job in run.jobs),
-        "kept_best": float(run.kept_best),
-        "loss": min(1.0, table.normalise(max(0.0, run.found - run.best))),
-    }
-
-
-def average(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """A rule's mean over the tables."""
+def average_rows(rows: Sequence[Row]) -> Row:
+    """A rule's means over the tables."""
     numbers = [key for key in rows[0] if key not in ("rule", "table")]
     means = {key: statistics.fmean(row[key] for row in rows) for key in numbers}
     return {"rule": rows[0]["rule"], "table": "mean", **means}
 
 
-def print_rows(rows: Iterable[dict[str, Any]]) -> None:
+def print_rows(rows: Iterable[Row]) -> None:
     """A table for people."""
     for row in rows:
-        numbers = "  ".join(
-            f"{key} {value:8.4f}" for key, value in row.items() if key not in _WORDS
-        )
-        print(f"{row['rule']:20} {row['table']:38} {numbers}", flush=True)
-
-
-_WORDS = ("rule", "table")
+        numbers = (f"{key} {row[key]:8.4f}" for key in row if key not in ("rule", "table"))
+        print(f"{row['rule']:20} {row['table']:38} {'  '.join(numbers)}", flush=True)
 
 
 def parse_options(words: Sequence[str]) -> argparse.Namespace:
@@ -404,17 +309,24 @@ def parse_options(words: Sequence[str]) -> argparse.Namespace:
 
 def main(words: Sequence[str]) -> None:
     """Measure every rule on every table."""
+    silence_peers()
     options = parse_options(words)
     tables = [read_table(path) for path in options.table or sorted(options.tables.glob("*.gz"))]
-    everything = [*STOP_RULES, *REIMPLEMENTED, "off" if options.budget else "oracle"]
-    rows: list[dict[str, Any]] = []
-    for rule in options.rule or everything:
-        measured = [measure(table, rule, options) for table in tables]
+    one = measure_regret if options.budget else measure_savings
+    rows: list[Row] = []
+    for rule in options.rule or [*list_rules(), *(["off"] if options.budget else [])]:
+        measured = [one(table, rule, options) for table in tables]
         rows += measured
         if not options.json:
-            print_rows([*measured, average(measured)] if len(tables) > 1 else measured)
+            print_rows([*measured, average_rows(measured)] if len(tables) > 1 else measured)
     if options.json:
-        json.dump(cast(Any, rows), sys.stdout, indent=1)
+        json.dump(rows, sys.stdout, indent=1)
+
+
+def silence_peers() -> None:
+    """The peers tell of every job they stop, and warn of what is still experimental in them."""
+    warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
 
 
 if __name__ == "__main__":

@@ -10,12 +10,11 @@ import typer
 
 from hpt_cli.cli.options import Home, Json
 from hpt_cli.cli.reading import print_json, read_state
-from hpt_cli.core.stop_rules import STOP_RULES
+from hpt_cli.core.stop_rules import STOP_RULES, StopRule, load_stop_rule
 from hpt_cli.errors import HptError, Problem, UsageError
 from hpt_cli.jobdir import JobDir, find_home, find_job_dir
 
 if TYPE_CHECKING:
-    from hpt_cli.core.spec import EarlyStopping
     from hpt_cli.replay import Recording, Replay
     from hpt_cli.reports.replay import ReplayReport, RuleRow
 
@@ -105,7 +104,7 @@ def replay(
     _print([_replay_tuning_job(jobdir, rules) for jobdir in jobdirs], as_json=json)
 
 
-def read_rules(texts: Sequence[str]) -> dict[str, EarlyStopping]:
+def read_rules(texts: Sequence[str]) -> dict[str, StopRule]:
     """The rules asked for, by what was typed; all of the built-in ones if none was.
 
     Raises:
@@ -122,7 +121,8 @@ def read_rules(texts: Sequence[str]) -> dict[str, EarlyStopping]:
     ]
     if problems:
         raise UsageError(*problems)
-    return {text: EarlyStopping.model_validate(rule) for text, rule in fields.items()}
+    validated = {text: EarlyStopping.model_validate(each) for text, each in fields.items()}
+    return {text: load_stop_rule(each.rule, **each.parameters) for text, each in validated.items()}
 
 
 def _split_rule(text: str) -> dict[str, Any]:
@@ -144,7 +144,7 @@ def _split_rule(text: str) -> dict[str, Any]:
 
 def _replay_table(
     path: Path,
-    rules: dict[str, EarlyStopping],
+    rules: dict[str, StopRule],
     jobs: int,
     parallel: int,
     seeds: int,
@@ -187,7 +187,7 @@ def _track(items: Sequence[T]) -> Iterable[T]:
     )
 
 
-def _replay_tuning_job(jobdir: JobDir, rules: dict[str, EarlyStopping]) -> ReplayReport:
+def _replay_tuning_job(jobdir: JobDir, rules: dict[str, StopRule]) -> ReplayReport:
     from hpt_cli.core.summary import tuning_seconds
     from hpt_cli.replay import count_epochs, find_final_losses, record, sum_training_seconds
     from hpt_cli.reports.replay import ReplayReport, describe_off
@@ -214,9 +214,7 @@ def _replay_tuning_job(jobdir: JobDir, rules: dict[str, EarlyStopping]) -> Repla
     )
 
 
-def _measure(
-    name: str, recording: Recording, off: Replay, text: str, rule: EarlyStopping
-) -> RuleRow:
+def _measure(name: str, recording: Recording, off: Replay, text: str, rule: StopRule) -> RuleRow:
     from hpt_cli.core.names import job_name
     from hpt_cli.replay import find_final_losses, list_stopped, measure
     from hpt_cli.reports.replay import RuleRow, StoppedJob

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from hpt_cli.cli.replay import read_rules
-from hpt_cli.core.stop_rules import STOP_RULES
+from hpt_cli.core.stop_rules import STOP_RULES, load_stop_rule
 from hpt_cli.errors import UsageError
 from hpt_cli.replay import Replay, average, replay
 from hpt_cli.tables import make_chooser, make_spec, read_table, replay_table
@@ -128,7 +128,7 @@ def test_what_a_table_cannot_do(tmp_path: Path) -> None:
 def test_rules_with_parameters() -> None:
     text = "median:min_completed_jobs=5,min_epochs=2"
     rule = read_rules([text, "threshold:worst_loss=-0.5"])[text]
-    assert (rule.rule, rule.parameters) == ("median", {"min_completed_jobs": 5, "min_epochs": 2})
+    assert rule == load_stop_rule("median", min_completed_jobs=5, min_epochs=2)
 
 
 @pytest.mark.parametrize(

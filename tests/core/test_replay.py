@@ -13,9 +13,9 @@ import pytest
 from hpt_cli.core import events as ev
 from hpt_cli.core.metrics import Observation
 from hpt_cli.core.objective import Objective
-from hpt_cli.core.spec import EarlyStopping, TuningSpec
+from hpt_cli.core.spec import TuningSpec
 from hpt_cli.core.state import TuningState, fold
-from hpt_cli.core.stop_rules import STOP_RULES, LossCurve
+from hpt_cli.core.stop_rules import STOP_RULES, LossCurve, load_stop_rule
 from hpt_cli.core.summary import tuning_seconds
 from hpt_cli.core.tuner import Launch, Plan, Stop, decide
 from hpt_cli.replay import (
@@ -117,13 +117,13 @@ def replay_by_decide(jobs: list[RecordedJob], spec: TuningSpec) -> dict[int, int
 @pytest.mark.parametrize("rule", STOP_RULES)
 def test_a_replay_is_what_decide_and_fold_do(rule: str) -> None:
     jobs = draw_jobs(seed=3)
-    early_stopping: dict[str, Any] = {"rule": rule}
-    if rule in ("median", "percentile"):
-        early_stopping["min_completed_jobs"] = 3
+    parameters: dict[str, Any] = (
+        {"min_completed_jobs": 3} if rule in ("median", "percentile") else {}
+    )
     fast = replay(
         make_spec(LOSS, len(jobs), 3),
         choose_in_order(jobs),
-        EarlyStopping.model_validate(early_stopping),
+        load_stop_rule(rule, **parameters),
     )
     slow_spec = TuningSpec.model_validate(
         {
@@ -137,7 +137,7 @@ def test_a_replay_is_what_decide_and_fold_do(rule: str) -> None:
             "max_jobs": len(jobs),
             "max_parallel_jobs": 3,
             "early_stopping_type": "Auto",
-            "early_stopping": early_stopping,
+            "early_stopping": {"rule": rule, **parameters},
         }
     )
     assert stops_of(fast) == replay_by_decide(jobs, slow_spec)
@@ -169,7 +169,7 @@ def stop_by_median(jobs: list[RecordedJob], min_completed_jobs: int) -> dict[int
 @pytest.mark.parametrize("seed", range(5))
 def test_a_replay_agrees_with_the_median_rule_written_anew(seed: int) -> None:
     jobs = draw_jobs(seed)
-    rule = EarlyStopping.model_validate({"rule": "median", "min_completed_jobs": 4})
+    rule = load_stop_rule("median", min_completed_jobs=4)
     run = replay(make_spec(LOSS, len(jobs), 1), choose_in_order(jobs), rule)
     expected = stop_by_median(jobs, 4)
     assert expected
@@ -203,7 +203,7 @@ def test_figures() -> None:
     jobs = [make_job(4, 4, 4, 4), make_job(8, 8, 8, 2), make_job(3, 3, 3, 3)]
     spec, choose = make_spec(LOSS, 3, 1), choose_in_order(jobs)
     off = replay(spec, choose, None)
-    rule = EarlyStopping.model_validate({"rule": "threshold", "worst_loss": 7.0, "min_epochs": 2})
+    rule = load_stop_rule("threshold", worst_loss=7.0, min_epochs=2)
     figures = measure(off, replay(spec, choose, rule), LOSS, [2, 3, 4])
     assert figures.epochs_saved == pytest.approx(2 / 12)
     assert figures.training_time_saved == pytest.approx(2 / 12)
@@ -217,7 +217,7 @@ def test_equal_bests_are_kept_while_one_is() -> None:
     jobs = [make_job(8, 8, 8, 2), make_job(4, 4, 4, 2)]
     spec, choose = make_spec(LOSS, 2, 1), choose_in_order(jobs)
     off = replay(spec, choose, None)
-    rule = EarlyStopping.model_validate({"rule": "threshold", "worst_loss": 7.0})
+    rule = load_stop_rule("threshold", worst_loss=7.0)
     figures = measure(off, replay(spec, choose, rule), LOSS, [2, 2])
     assert (figures.jobs_stopped, figures.kept_best, figures.loss) == (1, 1, 0)
 
@@ -226,7 +226,7 @@ def test_a_rule_knows_the_curves_of_parents() -> None:
     parents = [
         LossCurve(-number, "Completed", {}, (1.0, 2.0, 3.0), (1.0, 1.0, 1.0)) for number in range(3)
     ]
-    rule = EarlyStopping.model_validate({"rule": "median", "min_completed_jobs": 3})
+    rule = load_stop_rule("median", min_completed_jobs=3)
     spec, choose = make_spec(LOSS, 1, 1), choose_in_order([make_job(5, 5, 5)])
     assert stops_of(replay(spec, choose, rule, parents)) == {1: 2}
     assert stops_of(replay(spec, choose, rule)) == {}

@@ -2,20 +2,23 @@
 
 The rule estimates the probability that the job's final loss is below the lowest final loss of the
 completed jobs, by a logistic regression on twelve dimensionless signals. Some come from the job
-itself (would it get there at its own pace?), some from the completed jobs of this tuning job (how
-much did they still gain from this epoch on? was their order at this epoch that of their finals?),
-some from all jobs that reached this epoch (where does it stand?), and some say how little is known.
-The weights are a prior learned once from recorded curves of other tuning jobs, as in LC-PFN
-(Adriaensen et al. 2023): perceptrons, recurrent and dense networks, gradient boosting and synthetic
-curves that cross, jump or wait on a plateau; 17 tables, each of the same weight.
+itself (would it get there at its own pace?), some from the curve of the best job (how long did that
+one take from this loss to its end, and which of the two was faster of late?), some from all
+completed jobs (how much did they still gain from this epoch on? was their order at this epoch that
+of their finals?), and some from all jobs that reached this epoch (where does it stand?).
 
-A job is stopped when the probability is below `risk` / sqrt(number of jobs so far). A fixed bar
-would lose more and more of the best jobs as a tuning job grows, as each new job has a smaller
-chance, 1 / (number of jobs), to become the best; a bar in proportion to it saves too little.
-Nothing is judged in the first `min_progress` of the usual length, where losses jump, nor without
-two completed jobs; and a job that would get there at its own pace goes on. To stop on the
-probability of beating the best is the idea of Vizier's performance curve rule (Golovin et al. 2017,
-section 3.2.1).
+The weights are a prior learned once from recorded curves of other tuning jobs, as in LC-PFN
+(Adriaensen et al. 2023). `python scripts/fit_auto.py` makes the curves that are not recorded,
+replays tuning jobs of both strategies, fits the weights, and says how they do on tables that they
+were not fitted on; its last lines replace those below.
+
+A job is stopped when the probability is below `risk` / sqrt(number of jobs * share of the way that
+is left). A fixed bar would lose more and more of the best jobs as a tuning job grows, as each new
+job has a smaller chance, 1 / (number of jobs), to become the best; a bar in proportion to it saves
+too little. Early the bar is lower, as the coming epochs will tell more. Nothing is judged in the
+first `min_progress` of the usual length, where losses jump, nor without two completed jobs; and a
+job that would get there at its own pace goes on. To stop on the probability of beating the best is
+the idea of Vizier's performance curve rule (Golovin et al. 2017, section 3.2.1).
 """
 
 from __future__ import annotations
@@ -43,57 +46,57 @@ CERTAINTY = 4
 class Signals(NamedTuple):
     """What the probability is computed from.
 
-    The first five are log ratios; above 0 is bad for the job. `needed` is what it has to gain.
+    `needed` is what the job has to gain to draw level with the best completed job, the leader.
     """
 
     pace: float
-    """needed / what the pace of the last half of its epochs will still bring"""
+    """log of needed / what the pace of the last half of its epochs will still bring"""
     late_pace: float
     """the same with the last quarter"""
-    largest_gain: float
-    """needed / the largest gain of a completed job from this epoch to its end"""
-    leader_gain: float
-    """needed / the gain of the best completed job from this epoch to its end"""
     relapse: float
-    """how far it is above its own best / needed"""
-    standing: float
-    """log odds of its rank among all jobs at this epoch; above 0 is the worse half"""
-    reliability: float
-    """rank correlation of this epoch with the end among completed jobs, shrunk when they are few"""
-    reliable_standing: float
-    """the product of the two above"""
-    progress: float
-    """this step / the usual last step"""
-    log_completed: float
-    """log of the number of completed jobs that reached this step"""
-    log_peers: float
-    """log of 1 + the number of jobs that reached this step"""
+    """log of how far it is above its own best / needed"""
     flat: float
     """1 where the last half of its epochs brought nothing"""
+    lag: float
+    """log of the steps that the leader took from this loss to its final one / the steps left"""
+    start_lag: float
+    """the same for nine tenths of the way: below `lag` where the leader crept at the end"""
+    speed: float
+    """log of the steps the leader took for what the job gained in its last half / steps it took"""
+    gain: float
+    """needed as a standard score among the completed jobs' gains from this step to their end"""
+    standing: float
+    """log odds of its rank among all jobs at this step; above 0 is the worse half"""
+    reliability: float
+    """rank correlation of this step with the end among completed jobs, shrunk when they are few"""
+    reliable_standing: float
+    """the product of the two above"""
+    log_peers: float
+    """log of 1 + the number of jobs that reached this step"""
 
 
 WEIGHTS = Signals(
-    pace=-0.485,
-    late_pace=-0.152,
-    largest_gain=-0.247,
-    leader_gain=-0.144,
-    relapse=-0.19,
-    standing=-0.196,
-    reliability=-1.154,
-    reliable_standing=-0.704,
-    progress=0.288,
-    log_completed=0.18,
-    log_peers=-1.111,
-    flat=1.487,
+    pace=-0.250,
+    late_pace=-0.079,
+    relapse=-0.271,
+    flat=1.269,
+    lag=-0.857,
+    start_lag=0.464,
+    speed=0.409,
+    gain=-0.138,
+    standing=-0.137,
+    reliability=-0.650,
+    reliable_standing=-0.619,
+    log_peers=-0.947,
 )
-BIAS = -1.149
+BIAS = -0.579
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Stop when the probability to beat the best is below `risk` / sqrt(number of jobs)."""
+    """Stop when the probability to beat the best is below `risk` / sqrt(jobs * share left)."""
 
-    risk: float = 0.055
+    risk: float = 0.1
     min_completed_jobs: int = 2
     min_epochs: int = 2
     min_progress: float = 0.07
@@ -125,13 +128,16 @@ class Rule:
         }
         if needed <= 0:
             return Verdict(False, f"already as good as job {leader.number}", evidence)
+        end = statistics.median(each.steps[-1] for each in references)
+        progress = min(1.0, step / end) if end > 0 else 1.0
         peers = [best_until(each, step) for each in others if has_reached(each, step)]
-        signals = read_signals(live, needed, references, peers)
+        signals = read_signals(live, leader, references, peers, end)
         probability = estimate_probability(signals)
-        bar = self.risk / math.sqrt(1 + sum(bool(each.losses) for each in others))
+        jobs = 1 + sum(bool(each.losses) for each in others)
+        bar = min(0.5, self.risk / math.sqrt(jobs * max(1e-9, 1 - progress)))
         evidence |= {"peers": len(peers), "probability": probability, "stop_below": bar}
         evidence |= {name: round(value, 3) for name, value in signals._asdict().items()}
-        if signals.progress < self.min_progress:
+        if progress < self.min_progress:
             return Verdict(False, f"not judged before {self.min_progress:.0%} of the way", evidence)
         if signals.pace < 0 and signals.late_pace < 0:
             return Verdict(False, f"at its pace it would beat job {leader.number}", evidence)
@@ -146,40 +152,81 @@ def estimate_probability(signals: Signals) -> float:
 
 
 def read_signals(
-    live: LossCurve, needed: float, references: Sequence[LossCurve], peers: Sequence[float]
+    live: LossCurve,
+    leader: LossCurve,
+    references: Sequence[LossCurve],
+    peers: Sequence[float],
+    end: float,
 ) -> Signals:
-    """The signals of a job that still needs a gain above 0 to draw level with the best.
+    """The signals of a job that is still behind the best completed one, the leader.
 
     `references` are two or more completed jobs that reached the live job's step; `peers` are the
-    best losses up to that step of all jobs that reached it.
+    best losses up to that step of all jobs that reached it; `end` is the usual last step.
     """
-    step = live.steps[-1]
+    step, own_best, best = live.steps[-1], best_until(live, live.steps[-1]), leader.losses[-1]
+    needed = own_best - best
     levels = [best_until(each, step) for each in references]
     finals = [each.losses[-1] for each in references]
     # Ratios need a unit below which a gain is nothing: far below the spread of the finals.
-    best = min(finals)
     nothing = 1e-9 * (statistics.median(finals) - best) + 1e-12 * abs(best) + 1e-300
-    gains = [max(0.0, level - final) for level, final in zip(levels, finals, strict=True)]
     half, quarter = (measure_pace(live, share) for share in (2, 4))
-    end = statistics.median(each.steps[-1] for each in references)
     left = max(0.0, end - step)
-    own_best = best_until(live, step)
     standing = _log_odds_of_rank(own_best, peers)
     reliability = correlate_ranks(levels, finals) * len(levels) / (len(levels) + CERTAINTY)
     return Signals(
         pace=_log_ratio(needed, half * left, nothing),
         late_pace=_log_ratio(needed, quarter * left, nothing),
-        largest_gain=_log_ratio(needed, max(gains), nothing),
-        leader_gain=_log_ratio(needed, gains[finals.index(best)], nothing),
         relapse=_log_ratio(live.losses[-1] - own_best + nothing, needed, 0.0),
+        flat=float(half * left <= nothing),
+        lag=measure_lag(live, leader, best, left),
+        start_lag=measure_lag(live, leader, best + 0.1 * needed, left),
+        speed=compare_speed(live, leader),
+        gain=_score(needed, [level - final for level, final in zip(levels, finals, strict=True)]),
         standing=standing,
         reliability=reliability,
         reliable_standing=standing * reliability,
-        progress=min(1.0, step / end) if end > 0 else 1.0,
-        log_completed=math.log(len(references)),
         log_peers=math.log(1 + len(peers)),
-        flat=float(half * left <= nothing),
     )
+
+
+def measure_lag(live: LossCurve, leader: LossCurve, goal: float, left: float) -> float:
+    """Log of the steps the leader took from the job's best loss to a goal / the steps left."""
+    epoch = _length_of_epoch(live)
+    since = find_step(leader, best_until(live, live.steps[-1]))
+    took = max(0.0, find_step(leader, goal) - since)
+    return min(LIMIT, max(-LIMIT, math.log((took + epoch) / (left + epoch))))
+
+
+def compare_speed(live: LossCurve, leader: LossCurve) -> float:
+    """Log of the steps that the leader took for what the job gained in the last half of its epochs
+    / the steps that the job took: above 0 where the job is faster."""
+    then, now = live.steps[-1 - len(live.losses) // 2], live.steps[-1]
+    took = find_step(leader, best_until(live, now)) - find_step(leader, best_until(live, then))
+    pause = 0.5 * _length_of_epoch(live)
+    return min(2.0, max(-2.0, math.log((max(0.0, took) + pause) / (now - then + pause))))
+
+
+def find_step(curve: LossCurve, loss: float) -> float:
+    """The first step at which a curve was as low as that; its last one where it never was."""
+    return next(
+        (step for step, seen in zip(curve.steps, curve.losses, strict=True) if seen <= loss),
+        curve.steps[-1],
+    )
+
+
+def _length_of_epoch(curve: LossCurve) -> float:
+    return (curve.steps[-1] - curve.steps[0]) / (len(curve.steps) - 1)
+
+
+def _score(needed: float, gains: Sequence[float]) -> float:
+    """How many deviations `needed` is above the mean gain, within -5 and 5."""
+    known = [max(0.0, gain) for gain in gains if gain < math.inf]
+    if len(known) < 2:
+        return 0.0
+    mean = statistics.fmean(known)
+    variance = sum((gain - mean) * (gain - mean) for gain in known) / (len(known) - 1)
+    spread, off = math.sqrt(variance) + 0.1 * mean, needed - mean
+    return min(5.0, max(-5.0, off / spread)) if spread > 0 else math.copysign(5.0, off)
 
 
 def measure_pace(curve: LossCurve, share: int) -> float:
