@@ -139,7 +139,7 @@ class Rule:
         evidence |= {name: round(value, 3) for name, value in signals._asdict().items()}
         if progress < self.min_progress:
             return Verdict(False, f"not judged before {self.min_progress:.0%} of the way", evidence)
-        if signals.pace < 0 and signals.late_pace < 0:
+        if min(signals.pace, signals.late_pace) < 0:
             return Verdict(False, f"at its pace it would beat job {leader.number}", evidence)
         reason = f"{_percent(probability)} likely to beat job {leader.number}"
         return Verdict(probability < bar, reason, evidence)
