@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import statistics
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,13 +22,14 @@ from hpt_cli.core.objective import Objective
 from hpt_cli.core.spec import EarlyStopping
 from hpt_cli.core.summary import Row, Summary
 from hpt_cli.reports.columns import describe_reason
+from hpt_cli.reports.plot import Axis, Line, Plot, find_axis
 from hpt_cli.wording import NOTHING, count, format_number, plain
 
 MAX_ROWS = 20
-PLOT_WIDTH = 64
-PLOT_HEIGHT = 12
 CLIPPED = 0.05
 """The share of values at either end that may lie beyond the plot: a diverged job hides all else."""
+FAR = 3
+"""A job whose values are so many times what the others span away from them is cut off."""
 
 
 @dataclass(frozen=True)
@@ -185,20 +186,34 @@ def _value_of(explanation: Explanation, judgement: JobJudged) -> float | None:
 
 
 def _render_plot(explanation: Explanation) -> list[RenderableType]:
+    """The job's curve, and behind it the best and the middle half of those that had ended."""
     row, objective = explanation.row, explanation.summary.objective
     others = find_known_rows(explanation)
     steps = sorted({step for each in (row, *others) for step, _ in each.curve})
-    band = {step: band for step in steps if (band := _find_band(others, step, objective))}
-    lines = draw_plot(dict(row.curve), band, steps)
-    legend = f"● job {row.number}"
+    quartiles = [(step, *each) for step in steps if (each := _find_band(others, step, objective))]
+    best = [(step, value) for step, value, _, _ in quartiles]
+    band = [(step, low, high) for step, _, low, high in quartiles]
+    plot = Plot(
+        lines=[Line(best, "green", "★"), Line(row.curve, "bold", "●", gap="×")],
+        x=find_axis("epoch", steps),
+        y=_find_values(objective.metric, [value for _, value in row.curve], quartiles),
+        band=band,
+    )
+    legend = Text(f"● job {row.number}", style="bold")
     if band:
-        legend += f"   ─ best and ░ middle half of {count(len(others), 'job')} that had ended"
-    axis = f"epoch {format_number(steps[0])} to {format_number(steps[-1])}"
-    return [
-        Text(plain(objective.metric), style="bold"),
-        *(Text(line, no_wrap=True) for line in lines),
-        Text(f"{axis}   {legend}", style="dim"),
-    ]
+        legend.append("   ★ best", style="green")
+        words = f" and ░ middle half of {count(len(others), 'job')} that had ended"
+        legend.append(words, style="dim")
+    return [plot, legend]
+
+
+def _find_values(metric: str, own: Sequence[float], quartiles: Sequence[tuple[float, ...]]) -> Axis:
+    """The axis on which the others fit; the job too, unless it is so far off as to hide them."""
+    others = [value for _, *values in quartiles for value in values] or own
+    axis = find_axis(metric, others, clip=CLIPPED)
+    far = FAR * (axis.high - axis.low)
+    near = [value for value in own if axis.low - far <= value <= axis.high + far]
+    return find_axis(metric, others, clip=CLIPPED, whole=near)
 
 
 def find_known_rows(explanation: Explanation) -> list[Row]:
@@ -231,64 +246,6 @@ def _find_band(
         return best, best, best
     low, _, high = statistics.quantiles(values, n=4, method="inclusive")
     return best, low, high
-
-
-def draw_plot(
-    curve: Mapping[float, float],
-    band: Mapping[float, tuple[float, float, float]],
-    steps: Sequence[float],
-) -> list[str]:
-    """A curve over a band as lines of text, the largest values on top.
-
-    Args:
-        curve: the value at each step of the job.
-        band: the best value, the lower and the upper quartile at each step.
-        steps: where the columns are, in order.
-    """
-    drawn = [*curve.values(), *(value for each in band.values() for value in each)]
-    finite = sorted(filter(math.isfinite, drawn))
-    if not finite:
-        return ["(no finite value)"]
-    low = finite[math.floor(CLIPPED * (len(finite) - 1))]
-    high = finite[math.ceil((1 - CLIPPED) * (len(finite) - 1))]
-    rows = range(PLOT_HEIGHT - 1, -1, -1)
-
-    def place(value: float) -> int:
-        share = (value - low) / (high - low) if high > low else 0.5
-        return round(min(1.0, max(0.0, share)) * (PLOT_HEIGHT - 1))
-
-    columns = [_draw_column(step, curve, band, place) for step in _spread(steps)]
-    labels = {PLOT_HEIGHT - 1: format_number(high), 0: format_number(low)}
-    width = max(map(len, labels.values()))
-    return [
-        f"{labels.get(row, ''):>{width}} ┤{''.join(column[row] for column in columns)}".rstrip()
-        for row in rows
-    ]
-
-
-def _spread(steps: Sequence[float]) -> list[float]:
-    """A step for each column of the plot: as many columns for each, or one for several."""
-    wide = max(1, min(3, PLOT_WIDTH // len(steps)))
-    width = min(PLOT_WIDTH, wide * len(steps))
-    return [steps[column * len(steps) // width] for column in range(width)]
-
-
-def _draw_column(
-    step: float,
-    curve: Mapping[float, float],
-    band: Mapping[float, tuple[float, float, float]],
-    place: Callable[[float], int],
-) -> list[str]:
-    """One column, from the bottom up."""
-    column = [" "] * PLOT_HEIGHT
-    if step in band:
-        best, low, high = map(place, band[step])
-        column[low : high + 1] = "░" * (high - low + 1)
-        column[best] = "─"
-    if step in curve:
-        value = curve[step]
-        column[place(value) if math.isfinite(value) else 0] = "●" if math.isfinite(value) else "×"
-    return column
 
 
 def to_json(explanation: Explanation) -> dict[str, Any]:

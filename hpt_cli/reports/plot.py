@@ -27,6 +27,7 @@ COLOURS = (
 DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
 """Unicode's braille: the bit of each dot, by column and by row from the top."""
 BLANK = 0x2800
+SHADE = "░"
 MIN_HEIGHT, MAX_HEIGHT = 8, 30
 MIN_WIDTH = 16
 AROUND = 8
@@ -42,12 +43,14 @@ class Line:
     """Points joined by lines, and a mark at the last of them; later ones cover earlier ones.
 
     On a terminal it has `style` and `mark`; in a picture the colour, and what looks like the mark.
-    Lines of one label, one after the other, are one entry of its legend.
+    Lines of one label, one after the other, are one entry of its legend. `gap` marks points that
+    have no place, as NaN, at the bottom.
     """
 
     points: Sequence[Point]
     style: str = ""
     mark: str = ""
+    gap: str = ""
     colour: str = "black"
     label: str = ""
     is_bold: bool = False
@@ -112,6 +115,7 @@ class _Canvas:
     dots: dict[tuple[int, int], int] = field(default_factory=dict)
     styles: dict[tuple[int, int], str] = field(default_factory=dict)
     marks: dict[tuple[int, int], str] = field(default_factory=dict)
+    shades: set[tuple[int, int]] = field(default_factory=set)
 
     def draw(self, line: Line, x: Axis, y: Axis) -> None:
         places = [(x.place(step), y.place(value)) for step, value in line.points]
@@ -122,10 +126,36 @@ class _Canvas:
         for start, end in zip(pixels, pixels[1:] or pixels, strict=False):
             for pixel in _join(start, end, longest=4 * (2 * self.width + 4 * self.height)):
                 self._dot(*pixel, line.style)
+        if line.gap:
+            self._mark_gaps(pixels, line)
         last = next((pixel for pixel in reversed(pixels) if _is_finite(pixel)), None)
         if last and line.mark:
             cell = self._find_cell(*map(round, last))
             self.marks[cell], self.styles[cell] = line.mark, line.style
+
+    def _mark_gaps(self, pixels: Sequence[Point], line: Line) -> None:
+        for across, down in pixels:
+            if math.isfinite(across) and not math.isfinite(down):
+                cell = self._find_cell(round(across), 4 * self.height - 1)
+                self.marks[cell], self.styles[cell] = line.gap, line.style
+
+    def fill(self, band: Sequence[tuple[float, float, float]], x: Axis, y: Axis) -> None:
+        """Shade what lies between the two values of each step, up to the next step."""
+        for (step, low, high), (after, *_) in zip(band, [*band[1:], band[-1]], strict=True):
+            left, right = (self._find_column(x.place(each)) for each in (step, after))
+            top, bottom = (self.find_row(y.place(each)) for each in (high, low))
+            self.shades |= {
+                (column, row)
+                for column in range(left, max(right, left + 1))
+                for row in range(top, bottom + 1)
+            }
+
+    def _find_column(self, place: float) -> int:
+        return self._find_cell(round(place * (2 * self.width - 1)), 0)[0]
+
+    def find_row(self, place: float) -> int:
+        """The row of a place between the bottom, 0, and the top, 1."""
+        return self._find_cell(0, round((1 - place) * (4 * self.height - 1)))[1]
 
     def _find_cell(self, across: int, down: int) -> tuple[int, int]:
         column, row = across // 2, down // 4
@@ -145,8 +175,10 @@ class _Canvas:
             text = Text(no_wrap=True)
             for column in range(self.width):
                 cell = column, row
-                dots = chr(BLANK + self.dots[cell]) if cell in self.dots else " "
-                text.append(self.marks.get(cell, dots), self.styles.get(cell, ""))
+                blank = SHADE if cell in self.shades else " "
+                dots = chr(BLANK + self.dots[cell]) if cell in self.dots else blank
+                style = self.styles.get(cell, "dim" if cell in self.shades else "")
+                text.append(self.marks.get(cell, dots), style)
             text.rstrip()
             yield text
 
@@ -177,14 +209,18 @@ class Plot:
     x: Axis
     y: Axis
     title: str = ""
+    band: Sequence[tuple[float, float, float]] = ()
+    """(step, low, high) of what is shaded behind the lines."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         height = min(MAX_HEIGHT, max(MIN_HEIGHT, console.size.height - AROUND))
         ticks = self.y.list_ticks(height // ROWS_PER_TICK)
-        labels = {_find_row(self.y.place(tick), height): format_number(tick, 6) for tick in ticks}
+        canvas = _Canvas(options.max_width, height)
+        labels = {canvas.find_row(self.y.place(tick)): format_number(tick, 6) for tick in ticks}
         margin = max(map(len, labels.values()), default=0)
-        width = max(MIN_WIDTH, options.max_width - margin - 3)
-        canvas = _Canvas(width, height)
+        canvas.width = width = max(MIN_WIDTH, options.max_width - margin - 3)
+        if self.band:
+            canvas.fill(self.band, self.x, self.y)
         for line in self.lines:
             canvas.draw(line, self.x, self.y)
         yield Text(plain(self.y.label), style="bold", no_wrap=True, overflow="ellipsis")
@@ -212,10 +248,6 @@ class Plot:
             text += name
         yield Text(f"{' ' * margin} └{''.join(edge)}", style="dim", no_wrap=True)
         yield Text(text, style="dim", no_wrap=True)
-
-
-def _find_row(place: float, height: int) -> int:
-    return round((1 - place) * (4 * height - 1)) // 4
 
 
 def find_axis(

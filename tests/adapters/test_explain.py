@@ -13,11 +13,8 @@ from hpt_cli.core import events as ev
 from hpt_cli.core.spec import EarlyStopping
 from hpt_cli.core.summary import summarize
 from hpt_cli.reports.explain import (
-    PLOT_HEIGHT,
-    PLOT_WIDTH,
     Explanation,
     conclude,
-    draw_plot,
     name_rule,
     render,
     to_json,
@@ -114,15 +111,15 @@ def test_long_jobs_and_unknown_evidence_fit_the_terminal() -> None:
     assert len(to_json(explain(*events, judgements=many))["judgements"]) == 300
 
 
-def test_the_plot_marks_what_is_no_number() -> None:
-    curve = {1.0: 4.0, 2.0: math.nan, 3.0: 1e17}
-    band = dict.fromkeys((1.0, 2.0, 3.0, 4.0), (1.0, 2.0, 3.0))
-    lines = draw_plot(curve, band, [1.0, 2.0, 3.0, 4.0])
-    assert len(lines) == PLOT_HEIGHT
-    assert "×" in lines[-1]
-    assert "●" in lines[0]
-    assert all(len(line) <= PLOT_WIDTH + 12 for line in lines)
-    assert draw_plot({1.0: math.nan}, {}, [1.0]) == ["(no finite value)"]
+def test_the_plot_marks_what_is_no_number_and_cuts_off_what_is_far_away() -> None:
+    console = Console(width=60, height=24, file=io.StringIO())
+    wild = [*launched(2), observed(2, 0.9, math.nan, 0.8, 1e17)]
+    console.print(render(explain(*wild)))
+    plot = console.file.getvalue()  # type: ignore[attr-defined]
+    assert plot.count("×") == 1
+    assert "★" in plot
+    assert "0.8 ┤" in plot
+    assert "e+" not in plot
 
 
 def test_a_rule_is_named_as_replay_takes_it() -> None:
