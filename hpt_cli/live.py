@@ -19,6 +19,7 @@ from hpt_cli.core.events import (
     JobNoted,
     JobStopRequested,
     SpaceExhausted,
+    SpecChanged,
     TunerStarted,
     TuningJobEnded,
     TuningJobStopRequested,
@@ -147,6 +148,8 @@ def describe_event(state: TuningState, event: AnyEvent) -> str:
             return f"stopping: running jobs are asked to end{more}"
         case TuningJobEnded(status=status, reason=reason):
             return f"{status}: {reason}"
+        case SpecChanged(changes=changes):
+            return plain(", ".join(f"{field} is now {value}" for field, value in changes.items()))
         case SpaceExhausted():
             return "there is no untried point left"
         case Warned():

@@ -36,7 +36,7 @@ class Terminal:
         self.directory = directory
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith("HPT_")}
         self.environment["XDG_STATE_HOME"] = str(directory / "state")
-        self._started: list[subprocess.Popen[str]] = []
+        self._started: list[subprocess.Popen[Any]] = []
 
     @staticmethod
     def python() -> str:
@@ -82,6 +82,10 @@ class Terminal:
         )
         self._started.append(process)
         return process
+
+    def track(self, process: subprocess.Popen[Any]) -> None:
+        """End a process with the test, if it has not ended before."""
+        self._started.append(process)
 
     def hpt(self, *arguments: str, code: int = 0) -> str:
         """Run hpt to its end; what it printed on both outputs."""

@@ -1,0 +1,112 @@
+"""The live screen of the real hpt on a real (pseudo-)terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import termios
+import time
+from collections.abc import Callable
+
+import pytest
+
+from hpt_cli.live import BEGIN_UPDATE, ENTER, LEAVE
+from tests.acceptance.conftest import HPT, PATIENCE, Terminal
+
+ESCAPE = re.compile(r"\x1b\[[?\d;]*[A-Za-z]")
+
+
+class Screen:
+    """A pseudo-terminal in which hpt runs."""
+
+    def __init__(self, terminal: Terminal, *arguments: str, **variables: str) -> None:
+        self._master, slave = pty.openpty()
+        self.resize(80, 24, descriptor=slave)
+        environment = {k: v for k, v in terminal.environment.items() if k not in ("CI", "COLUMNS")}
+        self.process = subprocess.Popen(
+            [HPT, *arguments],
+            cwd=terminal.directory,
+            env=environment | {"TERM": "xterm-256color"} | variables,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+        )
+        terminal.track(self.process)
+        os.close(slave)
+        os.set_blocking(self._master, False)
+        self.text = ""
+
+    def resize(self, columns: int, lines: int, descriptor: int | None = None) -> None:
+        size = struct.pack("HHHH", lines, columns, 0, 0)
+        fcntl.ioctl(descriptor or self._master, termios.TIOCSWINSZ, size)
+
+    def read(self) -> str:
+        with contextlib.suppress(BlockingIOError, OSError):
+            while data := os.read(self._master, 65536):
+                self.text += data.decode()
+        return self.text
+
+    def wait_for(self, is_there: Callable[[str], bool], what: str) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not is_there(self.read()):
+            assert time.monotonic() < deadline, f"{what} never came:\n{self.text[-2000:]}"
+            time.sleep(0.05)
+
+    def wait_for_end(self) -> None:
+        self.wait_for(lambda _: self.process.poll() is not None, "the end")
+        self.read()
+        os.close(self._master)
+
+    @property
+    def frame(self) -> list[str]:
+        """The lines of the last frame that is whole."""
+        last = self.text.split(BEGIN_UPDATE)[-2]
+        return [line.strip("\r") for line in ESCAPE.sub("", last).split("\n")]
+
+
+def test_the_live_screen_follows_the_terminal_and_leaves_it_as_it_was(terminal: Terminal) -> None:
+    spec = terminal.write_spec(max_jobs=6, options="--epochs 30 --seconds 0.1")
+    screen = Screen(terminal, "run", spec)
+    screen.wait_for(lambda text: text.count("best loss") > 2, "a best job")
+    assert len(screen.frame) <= 24
+    assert max(map(len, screen.frame)) < 80
+    assert any("of 6" in line for line in screen.frame)
+    screen.resize(50, 10)
+    mark = len(screen.text)
+    screen.wait_for(lambda text: text[mark:].count(BEGIN_UPDATE) > 2, "frames of the new size")
+    assert len(screen.frame) <= 10
+    assert max(map(len, screen.frame)) < 50
+    screen.wait_for_end()
+    assert screen.process.returncode == 0
+    assert screen.text.count(ENTER) == screen.text.count(LEAVE) == 1
+    after = screen.text.split(LEAVE)[1]
+    assert "★" in after
+    assert "max_jobs (6) reached" in after
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables"),
+    [
+        (["--plain"], {}),
+        ([], {"TERM": "dumb"}),
+        ([], {"CI": "true"}),
+    ],
+)
+def test_lines_where_a_screen_is_not_wanted(
+    terminal: Terminal, arguments: list[str], variables: dict[str, str]
+) -> None:
+    screen = Screen(terminal, "run", terminal.write_spec(max_jobs=1), *arguments, **variables)
+    screen.wait_for_end()
+    assert ENTER not in screen.text
+    assert "t-0001 started" in screen.text
+
+
+def test_quiet_is_quiet(terminal: Terminal) -> None:
+    screen = Screen(terminal, "run", terminal.write_spec(max_jobs=1), "--quiet")
+    screen.wait_for_end()
+    assert screen.text == ""
