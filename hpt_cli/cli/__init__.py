@@ -44,6 +44,7 @@ COMMANDS = {
     "replay": "replay:replay",
     "report": "report:report",
     "export": "export:export",
+    "metrics": "metrics:metrics",
     "schema": "schema:schema",
     "doctor": "doctor:doctor",
     "import": "import_request:import_request",

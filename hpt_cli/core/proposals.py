@@ -65,7 +65,10 @@ def propose_definitions(lines: Sequence[str]) -> tuple[Proposal, ...]:
             if proposal is not None:
                 proposals.setdefault(proposal.name, proposal)
                 _take(fields, left)
-    return tuple(sorted(proposals.values(), key=_rank))
+    found = list(proposals.values())
+    if any(len(each.curve) > 1 for each in found):
+        found = [each for each in found if len(each.curve) > 1 or _is_quality(each.name)]
+    return tuple(sorted(found, key=_rank))
 
 
 def write_definition(definition: Fields) -> str:
@@ -144,13 +147,19 @@ def _is_lower(words: set[str]) -> bool:
     return bool(words & _LOWER) or any(word.endswith(("loss", "error")) for word in words)
 
 
+def _is_quality(name: str) -> bool:
+    """Whether a name is one that metrics have."""
+    words = _split_words(name)
+    return bool(words & _HIGHER) or _is_lower(words)
+
+
 def _rank(proposal: Proposal) -> tuple[float, ...]:
     """Lower is likelier."""
     words = _split_words(proposal.name)
     values = {value for _, value in proposal.curve}
     return (
         bool(words & _BESIDE),
-        not (words & _HIGHER or _is_lower(words)),
+        not _is_quality(proposal.name),
         not words & _HELD_OUT,
         len(proposal.curve) < 2,
         len(values) < 2,
@@ -172,6 +181,11 @@ def _find_presets(lines: list[str]) -> Iterator[tuple[Fields, str]]:
             if metric in fresh:
                 taken |= claims[name][metric]
                 yield {"name": metric, "preset": name}, PRESETS[name].program
+
+
+def list_metrics(preset: str, lines: Sequence[str]) -> list[str]:
+    """The metrics of a program that these lines have."""
+    return list(_claim(PRESETS[preset], [line[:MAX_LINE_LENGTH] for line in lines[:MAX_LINES]]))
 
 
 def _claim(preset: Preset, lines: list[str]) -> dict[str, set[int]]:

@@ -22,7 +22,7 @@ LAYERS = [
     ["hpt_cli.core.lines", "hpt_cli.core.patterns", "hpt_cli.core.presets"],
     ["hpt_cli.core.finders", "hpt_cli.core.log_rules"],
     ["hpt_cli.core.command", "hpt_cli.core.metrics", "hpt_cli.core.ranges", "hpt_cli.core.where"],
-    ["hpt_cli.core.proposals"],
+    ["hpt_cli.core.proposals", "hpt_cli.core.readings"],
     ["hpt_cli.core.stop_rules"],
     ["hpt_cli.core.conflicts"],
     ["hpt_cli.core.spec", "hpt_cli.core.events"],

@@ -1,0 +1,185 @@
+"""What metric definitions find in a log, for people: lines with the values marked, and curves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from hpt_cli.core.metrics import nearest_lines
+from hpt_cli.core.proposals import Proposal, write_definition
+from hpt_cli.core.readings import Hit, Reading
+from hpt_cli.wording import count, draw_sparkline, format_number, plain
+
+SPARKLINE_WIDTH = 24
+TAB = "⇥"
+AFTER = 12
+"""So much is shown of a line after the value, where it does not fit as a whole."""
+SHOWN = 3
+"""So many lines are shown of the first and of the last."""
+
+
+def render_readings(
+    readings: Sequence[Reading],
+    lines: Sequence[str],
+    proposals: Sequence[Proposal],
+    width: int,
+    *,
+    everything: bool,
+) -> RenderableType:
+    """What each definition finds.
+
+    Args:
+        lines: of the log, to show those that come nearest to what is not found.
+        proposals: definitions that would find something.
+        width: of the terminal, in columns.
+    """
+    blocks: list[RenderableType] = []
+    for reading in readings:
+        blocks += [*_render_reading(reading, lines, width, everything), Text()]
+    if proposals:
+        blocks.append(Text("metric definitions that find something:"))
+        blocks += [Text(f"  - {plain(write_definition(each.definition))}") for each in proposals]
+        blocks.append(Text())
+    return Group(*blocks[:-1])
+
+
+def _render_reading(
+    reading: Reading, lines: Sequence[str], width: int, everything: bool
+) -> Iterator[RenderableType]:
+    title = Text.assemble((plain(reading.name), "bold"), "  ", (_describe_form(reading), "dim"))
+    yield title
+    if not reading.hits:
+        yield Text("  finds nothing", style="red")
+        yield from _show_nearest(reading, lines)
+    else:
+        yield from _render_hits(reading, width, everything)
+        yield _render_curve(reading)
+    for doubt in reading.doubts:
+        hint = f"; {doubt.hint}" if doubt.hint else ""
+        warning = Text(f"warning[{doubt.slug}]: {plain(doubt.message)}{hint}", style="yellow")
+        yield Padding(warning, (0, 0, 0, 2), expand=False)
+
+
+def _show_nearest(reading: Reading, lines: Sequence[str]) -> Iterator[RenderableType]:
+    """The lines that have the words of a definition, or else the last ones."""
+    fields = reading.definition
+    words = " ".join(
+        str(fields.get(key, "")) for key in ("name", "metric", "regex", "json", "column")
+    )
+    near = nearest_lines(list(lines), words, SHOWN) or lines[-SHOWN:]
+    yield Text("  the lines that come nearest:" if near else "  the log is empty", style="dim")
+    for line in near:
+        shown = plain(line.replace("\t", TAB))
+        yield Text(f"  │ {shown}", style="dim", no_wrap=True, overflow="ellipsis")
+
+
+def _describe_form(reading: Reading) -> str:
+    fields = reading.definition
+    form = next(each for each in ("regex", "json", "column", "preset") if fields.get(each))
+    return plain(f"{form} {fields[form]}")
+
+
+def _render_hits(reading: Reading, width: int, everything: bool) -> Iterator[RenderableType]:
+    hits = reading.hits
+    digits = len(str(hits[-1].number))
+    skips = not everything and len(hits) > 2 * SHOWN + 1
+    for hit in hits[:SHOWN] if skips else hits:
+        yield _render_hit(hit, digits, width)
+    if skips:
+        left = reading.count - 2 * SHOWN
+        yield Text(f"  {'⋮':>{digits}} {count(left, 'value')} more; --all shows them", style="dim")
+        for hit in hits[-SHOWN:]:
+            yield _render_hit(hit, digits, width)
+
+
+def _render_hit(hit: Hit, digits: int, width: int) -> Text:
+    """A line with its match underlined and the value in it bold, cut to where they are."""
+    room = max(20, width - digits - 4)
+    start, end = hit.value_span
+    left = 0 if end < room else end - room + AFTER
+    shown = Text(plain(hit.text.replace("\t", TAB)))
+    shown.stylize("underline", *hit.span)
+    shown.stylize("bold green", start, end)
+    shown = shown[left:]
+    if left:
+        shown = Text("…") + shown
+    shown.truncate(room, overflow="ellipsis")
+    return Text(f"  {hit.number:>{digits}} ", style="dim") + shown
+
+
+def _render_curve(reading: Reading) -> Text:
+    values = [value for _, value in reading.curve]
+    steps = [step for step, _ in reading.curve]
+    told = f"steps {format_number(steps[0])} to {format_number(steps[-1])}"
+    again = f" in {count(reading.count, 'value')}" if reading.count > len(values) else ""
+    ends = f"{format_number(values[0])} to {format_number(values[-1])}"
+    line = Text("  ")
+    line.append(draw_sparkline(values, SPARKLINE_WIDTH), style="cyan")
+    line.append(f"  {ends}, {told}{again}", style="green")
+    return line
+
+
+def render_proposals(proposals: Sequence[Proposal], limit: int | None) -> str:
+    """Metric definitions as YAML to paste, the likeliest objective first."""
+    shown = proposals[:limit]
+    definitions = [f"  - {write_definition(each.definition)}" for each in shown]
+    width = min(72, max(map(len, definitions)))
+    lines = ["metric_definitions:"]
+    for definition, proposal in zip(definitions, shown, strict=True):
+        lines.append(f"{plain(definition):<{width}}  # {_describe_proposal(proposal)}")
+    if len(proposals) > len(shown):
+        lines.append(f"# and {len(proposals) - len(shown)} more, with --all")
+    best = shown[0]
+    name = best.name.replace("'", "''")
+    lines += [f"objective_metric_name: '{plain(name)}'", f"objective_type: {best.objective_type}"]
+    return "\n".join(lines) + "\n"
+
+
+def _describe_proposal(proposal: Proposal) -> str:
+    values = [value for _, value in proposal.curve]
+    ends = format_number(values[0])
+    if len(values) > 1:
+        ends = f"{draw_sparkline(values, 12)} {ends} to {format_number(values[-1])}"
+    program = f"{proposal.program}: " if proposal.program else ""
+    return f"{program}{count(len(values), 'value')} {ends}"
+
+
+def readings_to_json(readings: Sequence[Reading]) -> list[dict[str, Any]]:
+    """What each definition finds; `matches` are the first and the last ones."""
+    return [
+        {
+            "definition": dict(reading.definition),
+            "count": reading.count,
+            "curve": [list(point) for point in reading.curve],
+            "warnings": [
+                {"slug": doubt.slug, "message": doubt.message, "hint": doubt.hint}
+                for doubt in reading.doubts
+            ],
+            "matches": [_hit_to_json(hit) for hit in reading.hits],
+        }
+        for reading in readings
+    ]
+
+
+def _hit_to_json(hit: Hit) -> Mapping[str, Any]:
+    fields = asdict(hit)
+    return {"line": fields.pop("number"), **fields}
+
+
+def proposals_to_json(proposals: Sequence[Proposal]) -> list[dict[str, Any]]:
+    """Metric definitions that find something, the likeliest objective first."""
+    return [
+        {
+            "definition": dict(each.definition),
+            "objective_type": each.objective_type,
+            "program": each.program or None,
+            "curve": [list(point) for point in each.curve],
+            "example": each.example,
+        }
+        for each in proposals
+    ]

@@ -1,0 +1,61 @@
+"""hpt metrics on logs of real programs: from a log to a tuning job, without the docs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import yaml
+
+from tests.acceptance.conftest import HPT
+
+SAMPLES = Path(__file__).parents[1] / "core" / "samples"
+
+
+def hpt(*words: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run([HPT, "metrics", *words], input=stdin, capture_output=True, timeout=60)
+
+
+def test_what_is_proposed_can_be_pasted_into_a_spec_and_finds_the_same(tmp_path: Path) -> None:
+    log = SAMPLES / "xgboost.log"
+    proposed = hpt(str(log))
+    assert proposed.returncode == 0
+    assert yaml.safe_load(proposed.stdout)["objective_metric_name"] == "validation-auc"
+    spec = tmp_path / "spec.yaml"
+    ranges = "name: x\ncommand: x\nhyperparameter_ranges: {a: {type: Categorical, values: [1]}}\n"
+    spec.write_text(ranges + proposed.stdout.decode())
+    found = hpt(str(log), "--spec", str(spec), "--json")
+    assert found.returncode == 0
+    first = json.loads(found.stdout)["definitions"][0]
+    truth = json.loads((SAMPLES / "xgboost.json").read_text())["validation-auc"]
+    assert [step for step, _ in first["curve"]] == [step for step, _ in truth]
+
+
+def test_a_regex_that_misreads_is_shown_with_its_lines(tmp_path: Path) -> None:
+    log = b"epoch 1 val_loss: 9.1e-04\nepoch 2 val_loss: 1.2\n"
+    shown = hpt("-", "--regex", r"val_loss: ([0-9\.]+)", stdin=log)
+    text = shown.stdout.decode()
+    assert "1 epoch 1 val_loss: 9.1e-04" in text
+    assert "warning[number-cut]: line 1: it reads 9.1 of 9.1e-04" in text
+
+
+def test_what_finds_nothing_ends_with_1_and_says_what_would() -> None:
+    shown = hpt(str(SAMPLES / "lightgbm.log"), "--regex", "auc=({num})")
+    assert shown.returncode == 1
+    assert b"finds nothing" in shown.stdout
+    assert b"{name: 'valid_0''s auc', preset: 'lightgbm'}" in shown.stdout
+
+
+def test_mistakes_are_errors_with_a_way_out() -> None:
+    for words, hint in [
+        (("/none",), b"No such file"),
+        (("-", "--preset", "xgbost"), b"did you mean 'xgboost'?"),
+        (("-", "--preset", "ultralytics", "--metric", "map50"), b"did you mean 'mAP50'?"),
+        (("-", "--regex", "("), b"does not compile"),
+        (("-", "--regex", "x={num}", "--preset", "keras"), b"one of them at a time"),
+    ]:
+        shown = hpt(*words)
+        assert shown.returncode == 2, words
+        assert hint in shown.stderr
+    assert hpt("-", stdin=b"hello\n").returncode == 1

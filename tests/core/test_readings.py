@@ -1,0 +1,86 @@
+"""What definitions find in a log, and what is doubtful about it."""
+
+from __future__ import annotations
+
+import pytest
+
+from hpt_cli.core.lines import split_lines
+from hpt_cli.core.readings import Reading, read_log
+
+
+def read(log: str, kept: int = 0, **fields: str) -> Reading:
+    data = log.encode()
+    blocks = [data[start : start + 7] for start in range(0, len(data), 7)]
+    (reading,) = read_log(blocks, [{"name": "m", **fields}], split_lines(data), kept)
+    return reading
+
+
+def doubts(log: str, **fields: str) -> dict[str, str]:
+    return {each.slug: each.message for each in read(log, **fields).doubts}
+
+
+MANY = "".join(f"epoch {step} loss 0.{step % 3 + 1}5\n" for step in range(1, 10))
+
+
+@pytest.mark.parametrize(
+    ("log", "regex", "slug", "words"),
+    [
+        ("loss: 9.1e-04\n", r"loss: ([0-9\.]+)", "number-cut", "reads 9.1 of 9.1e-04"),
+        ("reward=-0.5\n", r"reward=-?([0-9\.]+)", "number-cut", "reads 0.5 of -0.5"),
+        ("reward=0.5\n", r"reward=([0-9\.]+)", "number-form", "would not be found"),
+        ("a=1.5 b\n", r"a=([0-9.]*)", "regex-empty", "capture nothing"),
+        ("F1=0.91\n", "F1=(.*?)", "value-none", "line 1 matches, but '' is no number"),
+        ("\nF1=dog\n", "F1=(.*)", "value-none", "'dog'"),
+        ("GAN_loss=1; D_loss=2;\n", "loss={num}", "metrics-several", "D_loss, GAN_loss"),
+        ("loss=1 loss=2\n", "loss={num}", "values-several", "several values"),
+        ("[1]\tvalidation-auc:0.5\n", "#011validation-auc:({num})", "regex-tab", "CloudWatch"),
+        (MANY, "loss ({num})", "number-coarse", "2 digits"),
+        ("a 7 x=1\na 3 x=2\n", "a {step} x={num}", "step-back", "from 7 to 3"),
+        ("x=nan\nx=2\n", "x={num}", "value-odd", "1 of 2"),
+        ("x=2\nx=2\nx=2\n", "x={num}", "value-same", "all values are 2"),
+        ("x=2\n", "x={num}", "value-single", "no curve"),
+        ("x\n", r"(?:a+)+x={num}", "regex-slow", "forever"),
+        ("y" * 70_000 + "\nx=1\n", "[xy]=?{num}", "line-long", "1 lines"),
+    ],
+)
+def test_what_goes_wrong_silently_is_said(log: str, regex: str, slug: str, words: str) -> None:
+    assert words in doubts(log, regex=regex)[slug]
+
+
+@pytest.mark.parametrize(
+    ("log", "fields"),
+    [
+        ("epoch 1 loss -1.25\nepoch 2 loss 1.125\n", {"regex": "epoch {step} loss ({num})"}),
+        ("acc: 9901/10000\nacc: 9902/10000\n", {"regex": "acc: {ratio}"}),
+        ('{"a": 0.12345}\n{"a": 0.2}\n', {"json": "a"}),
+        ("a,b\n1,2.1234\n2,3\n", {"column": "b", "step": "a"}),
+        (
+            "[0]\tvalid-auc:0.51234\n[1]\tvalid-auc:0.6\n",
+            {"preset": "xgboost", "metric": "valid-auc"},
+        ),
+    ],
+)
+def test_a_good_definition_raises_no_doubt(log: str, fields: dict[str, str]) -> None:
+    reading = read(log, **fields)
+    assert reading.count == 2
+    assert not reading.doubts
+
+
+def test_a_hit_tells_its_line_and_where_the_value_stands_in_it() -> None:
+    log = 'start\n\rx\r\x1b[1mé {"a": {"b": 0.5}}\nloss=1\n'
+    hit = read(log, json="a.b").hits[0]
+    assert (hit.number, hit.text[slice(*hit.value_span)]) == (2, "0.5")
+    hit = read(log, regex="loss={num}").hits[0]
+    assert (hit.number, hit.text[slice(*hit.span)], hit.value) == (3, "loss=1", 1)
+
+
+def test_of_many_hits_the_first_and_the_last_are_kept() -> None:
+    reading = read("".join(f"x={value}\n" for value in range(100)), kept=3, regex="x={num}")
+    assert [hit.value for hit in reading.hits] == [0, 1, 2, 97, 98, 99]
+    assert reading.count == len(reading.curve) == 100
+
+
+def test_the_curve_has_each_step_once_with_its_last_value() -> None:
+    reading = read("s 2 x=1\ns 1 x=5\ns 2 x=3\n", regex="s {step} x={num}")
+    assert reading.curve == ((1, 5), (2, 3))
+    assert reading.count == 3
