@@ -21,7 +21,7 @@ from hpt_cli.core.summary import Row, Summary, estimate_saved_seconds
 from hpt_cli.reports.columns import describe_reason
 from hpt_cli.reports.importance import describe_basis, describe_region
 from hpt_cli.reports.page.markup import Content, Markup, embed_json, join, tag
-from hpt_cli.reports.page.record import Record, to_data
+from hpt_cli.reports.page.record import Record, shorten, to_data
 from hpt_cli.wording import count, format_number, format_seconds, format_setting
 
 HIDDEN = "(not shown)"
@@ -349,27 +349,28 @@ def _render_jobs(record: Record, place: int) -> Markup:
 def _render_row(row: Row, names: Sequence[str], at: int, *, is_best: bool) -> Markup:
     settings = [_render_setting(row.hyperparameters.get(name)) for name in names]
     cells = [
-        tag("td", f"{row.number}{' ★' if is_best else ''}", data_v=row.number, class_="number"),
+        tag("td", f"{row.number}{' ★' if is_best else ''}", data_v=row.number),
         *settings,
         _number(row.final, format_number(row.final, 5)),
         _number(row.epochs, str(row.epochs)),
         _number(round(row.elapsed, 3), format_seconds(row.elapsed)),
         tag("td", tag("span", row.status, class_=f"badge {row.status}")),
-        tag("td", describe_reason(row), class_="reason"),
+        tag("td", describe_reason(row)),
     ]
     return tag("tr", cells, data_at=at, class_="best" if is_best else None)
 
 
 def _render_setting(value: Any) -> Markup:
     if value is None:
-        return tag("td", "–", data_v="", class_="number")
+        return tag("td", "–", data_v="")
     if isinstance(value, str):
         return tag("td", value)
     return _number(value, format_setting(value))
 
 
 def _number(value: float | None, text: str) -> Markup:
-    return tag("td", text, data_v="" if value is None else repr(value), class_="number")
+    short = shorten(value)
+    return tag("td", text, data_v="" if short is None else f"{short:g}")
 
 
 # Where it comes from

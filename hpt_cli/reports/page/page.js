@@ -2,6 +2,13 @@
 // Draws the charts of a report and makes its table sort and filter. All text goes in as text.
 (() => {
   const tuningJobs = JSON.parse(document.getElementById("data").textContent);
+  for (const each of tuningJobs) {
+    each.jobs = each.jobs.map((values) => {
+      const job = Object.fromEntries(each.fields.map((field, n) => [field, values[n]]));
+      job.name = `${each.name}-${String(job.number).padStart(4, "0")}`;
+      return job;
+    });
+  }
   const tip = document.getElementById("tip");
   const said = document.getElementById("said"); // what a screen reader says
   const MANY = 120; // from so many training jobs on, marks are drawn lighter

@@ -14,10 +14,12 @@ from hpt_cli.core.ranges import CategoricalRange, ParameterRange
 from hpt_cli.core.state import Curve, TuningState
 from hpt_cli.core.summary import Row, Summary, saved_seconds, usual_epochs
 
-MAX_POINTS = 200_000
+MAX_POINTS = 150_000
 """How many observations a page holds; curves are thinned evenly to keep to it."""
-MIN_CURVE_POINTS = 20
+MIN_CURVE_POINTS = 8
 DIGITS = 6
+
+JOB_FIELDS = ("number", "status", "why", "final", "epochs", "elapsed", "ended", "settings")
 
 _RANGES: TypeAdapter[dict[str, ParameterRange]] = TypeAdapter(dict[str, ParameterRange])
 
@@ -97,14 +99,15 @@ def to_data(record: Record) -> dict[str, Any]:
         "maximize": summary.objective.maximize,
         "best": places[summary.best.number] if summary.best else None,
         "ranges": [_describe_range(name, each) for name, each in record.ranges.items()],
+        "fields": JOB_FIELDS,
         "jobs": [_describe_job(record, row) for row in summary.rows],
         "metrics": record.metrics,
         "curves": _list_curves(record),
         "bars": [
-            [places[bar.job], bar.slot, *map(_shorten, (bar.start, bar.end, bar.until))]
+            [places[bar.job], bar.slot, *map(shorten, (bar.start, bar.end, bar.until))]
             for bar in lay_out(record)
         ],
-        "seconds": _shorten(summary.tuning_time),
+        "seconds": shorten(summary.tuning_time),
     }
 
 
@@ -120,20 +123,20 @@ def _describe_range(name: str, each: ParameterRange) -> dict[str, Any]:
     }
 
 
-def _describe_job(record: Record, row: Row) -> dict[str, Any]:
+def _describe_job(record: Record, row: Row) -> list[Any]:
+    """A training job's values in the order of JOB_FIELDS."""
     ended = None if row.ended_at is None else to_tuning_time(record.state, row.ended_at)
     settings = [row.hyperparameters.get(name) for name in record.ranges]
-    return {
-        "number": row.number,
-        "name": row.name,
-        "status": row.status,
-        "why": row.stop_reason or row.failure_reason,
-        "final": _shorten(row.final),
-        "epochs": row.epochs,
-        "elapsed": _shorten(row.elapsed),
-        "ended": _shorten(ended),
-        "settings": settings,
-    }
+    return [
+        row.number,
+        row.status,
+        row.stop_reason or row.failure_reason,
+        shorten(row.final),
+        row.epochs,
+        shorten(row.elapsed),
+        shorten(ended),
+        settings,
+    ]
 
 
 def _list_curves(record: Record) -> list[list[list[Any]]]:
@@ -159,10 +162,11 @@ def thin(curve: Curve, most: int) -> Curve:
 def _describe_curve(curve: Curve) -> list[Any]:
     steps = [step for step, _ in curve]
     plain = steps == list(range(1, len(steps) + 1))
-    return [None if plain else steps, [_shorten(value) for _, value in curve]]
+    return [None if plain else steps, [shorten(value) for _, value in curve]]
 
 
-def _shorten(value: float | None) -> float | None:
+def shorten(value: float | None) -> float | None:
+    """A number with the digits that a page needs; None where it is not finite."""
     if value is None or not math.isfinite(value):
         return None
     return float(f"{value:.{DIGITS}g}")
