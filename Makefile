@@ -26,8 +26,8 @@ test-browser: $(INSTALLED)  ## Test the report page in Chromium (Debian: chromiu
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[browser]'
 	$(BIN)/python -m pytest tests/browser
 
-test-extras: $(INSTALLED)  ## Test exports with the packages they are for
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[parquet,mlflow,tensorboard]' tensorboard
+test-extras: $(INSTALLED)  ## Test exports and examples with the packages they are for
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[examples,parquet,mlflow,tensorboard]' tensorboard
 	$(BIN)/python -m pytest tests/extras
 
 check: $(INSTALLED)  ## Check format, style, types and architecture
