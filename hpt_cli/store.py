@@ -11,6 +11,7 @@ import json
 import math
 import os
 import sqlite3
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib import resources
@@ -30,7 +31,7 @@ from hpt_cli.core.events import (
     to_fields,
 )
 from hpt_cli.core.metrics import Observation
-from hpt_cli.core.state import TuningState, fold
+from hpt_cli.core.state import TuningState, fold_all
 from hpt_cli.errors import HptError
 
 SCHEMA_VERSION = 2
@@ -144,7 +145,7 @@ class Journal:
     def _read_observations(self, after: int, last: int) -> _Waiting:
         rows = self._connection.execute(
             "SELECT job, seq, at, attempt, metric, offset, step, value FROM observation"
-            " WHERE seq > ? AND seq <= ? ORDER BY job, attempt, metric, offset",
+            " WHERE seq > ? AND seq <= ? ORDER BY job, seq, offset",
             (after, last),
         )
         return _Waiting(rows)
@@ -198,11 +199,8 @@ class Journal:
 
     def state(self, until: int | None = None) -> TuningState:
         """The fold of the events, up to and including number `until`."""
-        state = TuningState()
         with _no_garbage_collection():
-            for event in self.read(until):
-                state = fold(state, event)
-        return state
+            return fold_all(TuningState(), self.read(until))
 
 
 @contextmanager
@@ -218,22 +216,18 @@ def _no_garbage_collection() -> Iterator[None]:
 
 
 class _Waiting:
-    """Observations that have not been handed out yet, by job; the earliest is the last."""
+    """Observations that have not been handed out yet, by job, the earliest first."""
 
     def __init__(self, rows: Iterable[tuple[int, int, float, int, str, int, float, float | None]]):
-        order = itemgetter(1, 5)  # the event, and the place in the log
-        self._rows = {
-            job: sorted(group, key=order, reverse=True)
-            for job, group in groupby(rows, itemgetter(0))
-        }
+        self._rows = {job: deque(group) for job, group in groupby(rows, itemgetter(0))}
 
     def take(self, job: int, before: float) -> Iterator[ObservationsRead]:
         """What was observed of a job before event number `before`."""
-        rows = self._rows.get(job, ())
+        rows = self._rows.get(job)
         taken = []
         attempt, latest = 0, 0.0
-        while rows and rows[-1][1] < before:
-            _, _, latest, attempt, metric, offset, step, value = rows.pop()
+        while rows and rows[0][1] < before:
+            _, _, latest, attempt, metric, offset, step, value = rows.popleft()
             taken.append(Observation(metric, offset, step, math.nan if value is None else value))
         if taken:
             yield ObservationsRead(

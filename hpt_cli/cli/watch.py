@@ -61,9 +61,7 @@ def _follow(jobdir: JobDir, journal: Journal, *, plain: bool) -> TuningState:
 
 
 def _catch_up(state: TuningState, journal: Journal) -> tuple[TuningState, list[AnyEvent]]:
-    from hpt_cli.core.state import fold
+    from hpt_cli.core.state import fold_all
 
     events = journal.read_new()
-    for event in events:
-        state = fold(state, event)
-    return state, events
+    return fold_all(state, events), events

@@ -249,6 +249,23 @@ def fold(state: TuningState, event: AnyEvent) -> TuningState:
     return replace(state, **(heard | _FOLDS[type(event)](state, event)))
 
 
+def fold_all(state: TuningState, events: Iterable[AnyEvent]) -> TuningState:
+    """The state after many events: the same as one `fold` after another, and several times faster.
+
+    Raises:
+        ImpossibleEventError: an event cannot happen in the state that it comes upon.
+    """
+    jobs, heard = dict(state.jobs), state.heard_at
+    for event in events:
+        if isinstance(event, JobEvent) and type(event) in _OF_ONE_JOB:
+            jobs[event.number] = _fold_job(jobs.get(event.number), event)
+            heard = max(heard, event.at)
+        else:
+            state = fold(replace(state, jobs=jobs, heard_at=heard), event)
+            jobs, heard = dict(state.jobs), state.heard_at
+    return replace(state, jobs=jobs, heard_at=heard)
+
+
 def _created(state: TuningState, event: TuningJobCreated) -> _Changes:
     if state.spec:
         raise ImpossibleEventError("a tuning job is created once")
@@ -306,12 +323,6 @@ def _warned(state: TuningState, event: Warned) -> _Changes:
     return {"warnings": (*state.warnings, event)}
 
 
-def _planned(state: TuningState, event: JobPlanned) -> _Changes:
-    if event.number in state.jobs:
-        raise ImpossibleEventError(f"job {event.number} is planned already")
-    return _with_job(state, TrainingJob(event.number, "Planned", event.at))
-
-
 def _exhausted(state: TuningState, event: SpaceExhausted) -> _Changes:
     if event.number not in state.jobs or state.jobs[event.number].phase != "Planned":
         raise ImpossibleEventError(f"job {event.number} was not being planned")
@@ -319,31 +330,32 @@ def _exhausted(state: TuningState, event: SpaceExhausted) -> _Changes:
     return {"exhausted": True, "jobs": jobs}
 
 
-def _noted(state: TuningState, event: JobNoted) -> _Changes:
-    job = state.jobs[event.number]
-    return _with_job(state, replace(job, notes=(*job.notes, event.text)))
-
-
 def _judged(state: TuningState, event: JobJudged) -> _Changes:  # noqa: ARG001
     return {}
 
 
-def _with_job(state: TuningState, job: TrainingJob) -> _Changes:
+def _job_event(state: TuningState, event: JobEvent) -> _Changes:
+    job = _fold_job(state.jobs.get(event.number), event)
     return {"jobs": {**state.jobs, job.number: job}}
 
 
-def _job_event(state: TuningState, event: JobEvent) -> _Changes:
-    job = state.jobs.get(event.number)
+def _fold_job(job: TrainingJob | None, event: JobEvent) -> TrainingJob:
+    """A job after an event that concerns no other."""
+    if isinstance(event, JobPlanned):
+        if job is not None:
+            raise ImpossibleEventError(f"job {event.number} is planned already")
+        return TrainingJob(event.number, "Planned", event.at)
     if job is None:
         raise ImpossibleEventError(f"job {event.number} was never planned")
+    if isinstance(event, JobNoted):
+        return replace(job, notes=(*job.notes, event.text))
     phases = TRANSITIONS.get((job.phase, type(event)))
     if phases is None:
         raise ImpossibleEventError(
             f"{type(event).__name__} cannot happen to job {job.number}, which is {job.phase}"
         )
     phase = phases[0] if len(phases) == 1 else _outcome(job, event)
-    changes = _JOB_FOLDS[type(event)](job, event)
-    return _with_job(state, replace(job, phase=phase, **changes))
+    return replace(job, phase=phase, **_JOB_FOLDS[type(event)](job, event))
 
 
 def _outcome(job: TrainingJob, event: JobEvent) -> Phase:
@@ -476,6 +488,9 @@ _JOB_FOLDS: Mapping[Any, Callable[[TrainingJob, Any], _Changes]] = {
     JobLost: _job_lost,
 }
 
+_OF_ONE_JOB = (JobPlanned, JobNoted, *_JOB_FOLDS)
+"""The events that change one job and nothing else."""
+
 _FOLDS: Mapping[Any, Callable[[TuningState, Any], _Changes]] = {
     TuningJobCreated: _created,
     WarmStarted: _warm_started,
@@ -484,8 +499,6 @@ _FOLDS: Mapping[Any, Callable[[TuningState, Any], _Changes]] = {
     TuningJobStopRequested: _stop_requested,
     TuningJobEnded: _ended,
     Warned: _warned,
-    JobPlanned: _planned,
     SpaceExhausted: _exhausted,
-    JobNoted: _noted,
     JobJudged: _judged,
-} | dict.fromkeys(_JOB_FOLDS, _job_event)
+} | dict.fromkeys(_OF_ONE_JOB, _job_event)

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpt_cli.core import events as ev
+from hpt_cli.core import state as state_module
 from hpt_cli.core.state import TRANSITIONS, ImpossibleEventError, TuningState, fold
 from tests.core.stories import (
     created,
@@ -134,7 +135,8 @@ def make_events(state: TuningState, number: int) -> list[ev.AnyEvent]:
 @settings(max_examples=200)
 @given(st.data())
 def test_the_fold_never_fails_on_what_the_table_allows(data: st.DataObject) -> None:
-    state = fold_all(*created(SPEC))
+    events: list[ev.AnyEvent] = created(SPEC)
+    state = fold_all(*events)
     for _ in range(data.draw(st.integers(0, 25))):
         number = data.draw(st.integers(1, 3))
         event = data.draw(st.sampled_from(make_events(state, number)))
@@ -148,6 +150,7 @@ def test_the_fold_never_fails_on_what_the_table_allows(data: st.DataObject) -> N
             continue
         before = state
         state = fold(state, event)
+        events.append(event)
         assert before.jobs.get(number) is job
         assert state.jobs[number].status in (
             "InProgress",
@@ -156,3 +159,4 @@ def test_the_fold_never_fails_on_what_the_table_allows(data: st.DataObject) -> N
             "Failed",
             "Stopped",
         )
+    assert state_module.fold_all(TuningState(), events) == state
