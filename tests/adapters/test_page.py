@@ -10,12 +10,10 @@ from html.parser import HTMLParser
 
 from hpt_cli.core.summary import summarize
 from hpt_cli.reports.page import render_page
-from hpt_cli.reports.page.markup import Markup, embed_json, join, tag
+from hpt_cli.reports.page.markup import VOID, Markup, break_name, embed_json, join, tag
 from hpt_cli.reports.page.record import Record, lay_out, thin, to_data
 from tests.core.stories import created, exited, fold_all, launched, make_spec, stop, suggested
 from tests.pages import COUNT, HOSTILE, SECRET, make_page, make_record
-
-VOID = ("meta", "link", "input")
 
 
 class Reader(HTMLParser):
@@ -78,6 +76,7 @@ def test_the_policy_allows_the_script_and_the_style_and_nothing_else() -> None:
 def test_tags_escape_texts_and_attributes() -> None:
     assert tag("p", "<b>", Markup("<br>"), title='"&') == '<p title="&quot;&amp;">&lt;b&gt;<br></p>'
     assert tag("input", checked=None, data_v="") == '<input data-v="">'
+    assert break_name("a.b_") == "a.<wbr>b_"
     assert join(["a", ["<", Markup("<i>")]]) == "a&lt;<i>"
     assert "</script" not in embed_json(["</script>", "<!--"], "d").removesuffix("</script>")
 

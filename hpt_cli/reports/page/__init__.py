@@ -10,17 +10,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import resources
 from typing import Any
 
 from hpt_cli import __version__
 from hpt_cli.core.importance import Influence
+from hpt_cli.core.spec import TuningSpec
 from hpt_cli.core.summary import Row, Summary, estimate_saved_seconds
 from hpt_cli.reports.columns import describe_reason
 from hpt_cli.reports.importance import describe_basis, describe_region
-from hpt_cli.reports.page.markup import Content, Markup, embed_json, join, tag
+from hpt_cli.reports.page.markup import Content, Markup, break_name, embed_json, join, tag
 from hpt_cli.reports.page.record import Record, shorten, to_data
 from hpt_cli.wording import count, format_number, format_seconds, format_setting
 
@@ -284,7 +285,7 @@ def _render_influence(each: Influence) -> Markup:
     )
     return tag(
         "tr",
-        tag("th", each.name, scope="row"),
+        tag("th", break_name(each.name), scope="row"),
         tag("td", bar, class_="bar-cell"),
         tag("td", tag("b", f"{value:.0f} %"), class_="number"),
         tag("td", f"{low:.0f} – {high:.0f} %", class_="number"),
@@ -301,7 +302,7 @@ def _render_jobs(record: Record, place: int) -> Markup:
     names = list(record.ranges)
     headings = ["job", *names, summary.objective.metric, "epochs", "time", "status", "reason"]
     head = [
-        tag("th", tag("button", name, type="button"), scope="col", aria_sort="none")
+        tag("th", tag("button", break_name(name), type="button"), scope="col", aria_sort="none")
         for name in headings
     ]
     best = summary.best.number if summary.best else None
@@ -391,28 +392,17 @@ def _render_origin(record: Record) -> Markup:
     )
 
 
-def write_spec(spec: Any) -> str:
-    """The spec as YAML, without what it leaves at nothing and without environment values."""
+def write_spec(spec: Mapping[str, Any]) -> str:
+    """The spec as YAML, without defaults and without environment values."""
     import yaml
 
-    shown = {name: value for name, value in spec.items() if value not in (None, {}, [], (), "")}
+    shown = TuningSpec.model_validate(spec).model_dump(mode="json", exclude_defaults=True)
     if "environment" in shown:
         shown["environment"] = {
             name: value if _REFERENCE.fullmatch(value) else HIDDEN
             for name, value in shown["environment"].items()
         }
-    ranges = shown.get("hyperparameter_ranges", {})
-    shown["hyperparameter_ranges"] = {
-        name: {key: value for key, value in each.items() if value not in (None, {})}
-        for name, each in ranges.items()
-    }
-    return str(yaml.safe_dump(_plain_lists(shown), sort_keys=False, allow_unicode=True, width=100))
-
-
-def _plain_lists(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain_lists(each) for key, each in value.items()}
-    return [_plain_lists(each) for each in value] if isinstance(value, list | tuple) else value
+    return str(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True, width=100))
 
 
 # Several tuning jobs

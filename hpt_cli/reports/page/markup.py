@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 from hpt_cli.wording import plain, to_json_value
+
+VOID = ("meta", "link", "input", "wbr")
+"""Elements that hold nothing and have no end tag."""
+
+_JOINT = re.compile(r"(?<=[._:/-])(?=.)")
 
 
 class Markup(str):
@@ -45,9 +51,13 @@ def tag(name: str, /, *content: Content, **attributes: Any) -> Markup:
             continue
         words.append(f'{key.rstrip("_").replace("_", "-")}="{_render(str(value))}"')
     opened = f"<{' '.join(words)}>"
-    return Markup(
-        opened if name in ("meta", "link", "input") else f"{opened}{join(*content)}</{name}>"
-    )
+    return Markup(opened if name in VOID else f"{opened}{join(*content)}</{name}>")
+
+
+def break_name(name: str) -> Markup:
+    """A name that may go on in the next line after `_`, `.`, `:`, `/` or `-`."""
+    first, *others = _JOINT.split(name)
+    return join(first, [[tag("wbr"), each] for each in others])
 
 
 def embed_json(document: Any, element_id: str) -> Markup:

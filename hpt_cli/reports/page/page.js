@@ -361,6 +361,19 @@
     return text.length > length ? `${text.slice(0, Math.max(1, Math.floor(length) - 1))}…` : text;
   }
 
+  // A name among others in so many characters: what it has in common with them goes first.
+  function cutName(name, others, length) {
+    if (name.length <= length) return name;
+    const shared = Math.max(0, ...others.filter((each) => each !== name).map((each) => {
+      let n = 0;
+      while (n < name.length && name[n] === each[n]) n += 1;
+      return n;
+    }));
+    const word = Math.max(...[".", "/", ":"].map((each) => name.lastIndexOf(each, shared - 1))) + 1;
+    const start = shared - word < length / 2 ? word : Math.max(0, shared - 2);
+    return start > 2 ? cut(`…${name.slice(start)}`, length) : cut(name, length);
+  }
+
   function addLegend(chart) {
     const used = new Set(chart.view.job.jobs.map((_, place) => chart.group(place)));
     const legend = html("div", "legend");
@@ -472,7 +485,7 @@
   class Parallel extends Chart {
     size(width) {
       const count = this.view.job.ranges.length + 1;
-      return [Math.max(width, count * 86), 300];
+      return [Math.max(width, count * 74), 300];
     }
 
     kind() { return "lines"; }
@@ -503,7 +516,9 @@
         svg("path", { class: "axis", d: `M${x},${this.area.top}V${this.area.bottom}` }, this.root);
         const anchor = n === 0 ? "start" : n === this.columns.length - 1 ? "end" : "middle";
         const shift = anchor === "start" ? -this.area.left : anchor === "end" ? this.area.width - x : 0;
-        svg("text", { class: "name", x: x + shift, y: 14, "text-anchor": anchor }, this.root, cut(column.name, Math.max(8, gap / 7)));
+        const names = this.columns.map((each) => each.name);
+        const label = svg("text", { class: "name", x: x + shift, y: 14, "text-anchor": anchor }, this.root, cutName(column.name, names, Math.max(8, gap / 7.4)));
+        svg("title", {}, label, column.name);
         column.labels = column.scale.ticks(5).map(([unit, text]) => [this.y(unit), cut(text, 10)]);
       });
       job.jobs.forEach((each, place) => {
