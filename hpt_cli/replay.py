@@ -30,8 +30,8 @@ from hpt_cli.core.events import (
     TunerStarted,
 )
 from hpt_cli.core.hyperparameters import Hyperparameters
-from hpt_cli.core.metrics import Observation
 from hpt_cli.core.objective import Objective
+from hpt_cli.core.observation import Observation
 from hpt_cli.core.spec import TuningSpec
 from hpt_cli.core.state import Curve, TrainingJob, TuningState, fold
 from hpt_cli.core.stop_rules import LossCurve, StopRule, Verdict

@@ -30,7 +30,7 @@ from hpt_cli.core.events import (
     from_fields,
     to_fields,
 )
-from hpt_cli.core.metrics import Observation
+from hpt_cli.core.observation import Observation
 from hpt_cli.core.state import TuningState, fold_all
 from hpt_cli.errors import HptError
 

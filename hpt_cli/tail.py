@@ -10,7 +10,8 @@ from pathlib import Path
 from hpt_cli.core.finders import Finder
 from hpt_cli.core.lines import MAX_LINE_BYTES, split_lines
 from hpt_cli.core.log_rules import Action, LogMatch, Rule, compile_rule
-from hpt_cli.core.metrics import MAX_SLOW_LINES, MetricReader, Observation
+from hpt_cli.core.metrics import MAX_SLOW_LINES, MetricReader
+from hpt_cli.core.observation import Observation
 from hpt_cli.search_limit import SEARCH_SECONDS, limit_searches
 
 CHUNK_BYTES = 1 << 20

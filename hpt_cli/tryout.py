@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hpt_cli.core.finders import Finder
-from hpt_cli.core.metrics import Observation
+from hpt_cli.core.observation import Observation
 from hpt_cli.executors import Executor, Exited, Handle, Lost, Order, Outcome, Running
 from hpt_cli.jobdir import AttemptDir
 from hpt_cli.tail import AttemptTail, read_lines

@@ -7,10 +7,11 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hpt_cli.core.events import Warned
-from hpt_cli.core.hyperparameters import Value
+if TYPE_CHECKING:
+    from hpt_cli.core.events import Warned
+    from hpt_cli.core.hyperparameters import Value
 
 BARS = "▁▂▃▄▅▆▇█"
 NOTHING = "–"

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hpt_cli.core import events as ev
-from hpt_cli.core.metrics import Observation
+from hpt_cli.core.observation import Observation
 from hpt_cli.core.spec import TuningSpec
 from hpt_cli.jobdir import make_job_dir
 from hpt_cli.store import create_journal, open_journal

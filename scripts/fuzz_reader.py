@@ -24,7 +24,8 @@ with atheris.instrument_imports(include=["hpt_cli.core"]):
     from hpt_cli.core import lines
     from hpt_cli.core.finders import compile_definition, iterate_findings
     from hpt_cli.core.log_rules import compile_rule
-    from hpt_cli.core.metrics import MetricReader, Observation
+    from hpt_cli.core.metrics import MetricReader
+    from hpt_cli.core.observation import Observation
     from hpt_cli.core.proposals import propose_definitions
 
 lines.MAX_LINE_BYTES = 300

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from hpt_cli.core.hyperparameters import Hyperparameters
-from hpt_cli.core.metrics import Observation
+from hpt_cli.core.observation import Observation
 
 StopReason = Literal[
     "EarlyStopped",

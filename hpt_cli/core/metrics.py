@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import NamedTuple
 
 from hpt_cli.core.finders import (
     ColumnForm,
@@ -26,23 +25,11 @@ from hpt_cli.core.finders import (
 )
 from hpt_cli.core.lines import LineCutter, Segment, clean_lines, decode
 from hpt_cli.core.log_rules import LogMatch, Rule
+from hpt_cli.core.observation import Observation
 from hpt_cli.core.patterns import Pattern
 
 MAX_SLOW_LINES = 3
 """After so many lines that took too long to search, a definition is given up."""
-
-
-class Observation(NamedTuple):
-    """One value of one metric of one training job.
-
-    `offset` is where in the log, in bytes, the match was found: with the job, the attempt and the
-    metric it names the observation, so that reading a log twice records nothing twice.
-    """
-
-    metric: str
-    offset: int
-    step: float
-    value: float
 
 
 class SearchTooLongError(Exception):

@@ -43,7 +43,7 @@ from hpt_cli.core.events import (
     Warned,
 )
 from hpt_cli.core.hyperparameters import Hyperparameters
-from hpt_cli.core.metrics import Observation
+from hpt_cli.core.observation import Observation
 
 Phase = Literal[
     "Planned",

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from hpt_cli.core.finders import compile_definition
-from hpt_cli.core.metrics import MAX_SLOW_LINES, Observation
+from hpt_cli.core.metrics import MAX_SLOW_LINES
+from hpt_cli.core.observation import Observation
 from hpt_cli.tail import CHUNK_BYTES, AttemptTail, FileTail, read_lines, read_tail
 
 LOSS = compile_definition({"name": "loss", "regex": "loss=({num})"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hpt_cli.core import events as ev
-from hpt_cli.core.metrics import Observation
+from hpt_cli.core.observation import Observation
 from hpt_cli.core.spec import TuningSpec
 from hpt_cli.core.state import TuningState, fold
 

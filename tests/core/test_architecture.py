@@ -17,6 +17,7 @@ LAYERS = [
         "hpt_cli.core.hyperparameters",
         "hpt_cli.core.names",
         "hpt_cli.core.objective",
+        "hpt_cli.core.observation",
         "hpt_cli.core.references",
     ],
     ["hpt_cli.core.lines", "hpt_cli.core.patterns", "hpt_cli.core.presets"],

@@ -15,10 +15,10 @@ from hpt_cli.core.lines import MAX_LINE_BYTES, clean
 from hpt_cli.core.metrics import (
     MAX_SLOW_LINES,
     MetricReader,
-    Observation,
     SearchTooLongError,
     nearest_lines,
 )
+from hpt_cli.core.observation import Observation
 from hpt_cli.core.patterns import compile_regex
 
 LOSS = {"regex": r"loss=({num})"}

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from hpt_cli.core import events as ev
-from hpt_cli.core.metrics import Observation
 from hpt_cli.core.objective import Objective
+from hpt_cli.core.observation import Observation
 from hpt_cli.core.spec import TuningSpec
 from hpt_cli.core.state import TuningState, fold
 from hpt_cli.core.stop_rules import STOP_RULES, LossCurve, load_stop_rule
