@@ -55,7 +55,7 @@ class LineCutter:
         end = block.rfind(b"\n") + 1
         segments: list[Segment] = []
         if end > start:
-            whole = bytes(self._rest) + block[start:end]
+            whole = b"".join((self._rest, memoryview(block)[start:end]))
             segments += _cut_long_lines(begin + start - len(self._rest), whole)
             self._rest.clear()
             start = end

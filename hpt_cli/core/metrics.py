@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -165,7 +165,7 @@ class MetricReader:
 
     def _look(self, watch: _Watch, text: str) -> Sequence[Finding]:
         """Do what a watch is for in a line, unless that takes too long."""
-        if self._slow_lines[watch.names[0]] >= MAX_SLOW_LINES:
+        if self._slow_lines and self._slow_lines[watch.names[0]] >= MAX_SLOW_LINES:
             return ()
         self._searches += 1
         try:
@@ -204,25 +204,32 @@ class MetricReader:
             return
         hits.sort()
         watches = list(self._watches)  # a rule that has answered leaves
-        to_offset = _keep if shown is segment.data else _map_lines(shown, segment.data)
+        line_map = _LineMap(shown, segment.data)
         latest, offset, text = -1, 0, ""
         for start, number in hits:
             if start != latest:
-                text, offset = decode(_take_line(shown, start)), to_offset(start)
+                text, offset = decode(_take_line(shown, start)), line_map.find(start)
                 latest = start
             yield segment.offset + offset, text, watches[number]
 
 
-def _keep(start: int) -> int:
-    return start
+class _LineMap:
+    """From where a line begins in what is shown to where it begins in the log."""
 
+    def __init__(self, shown: bytes, raw: bytes) -> None:
+        self._shown = shown
+        self._starts: list[int] | None = None
+        if shown is not raw:
+            self._starts = list(accumulate((len(line) + 1 for line in raw.split(b"\n")), initial=0))
+        self._line = self._at = 0
 
-def _map_lines(shown: bytes, raw: bytes) -> Callable[[int], int]:
-    """From where a line begins in what is shown, to where it begins in the log."""
-    lengths = [len(line) + 1 for line in shown.split(b"\n")]
-    raw_lengths = [len(line) + 1 for line in raw.split(b"\n")]
-    starts = accumulate(lengths, initial=0)
-    return dict(zip(starts, accumulate(raw_lengths, initial=0), strict=True)).__getitem__
+    def find(self, start: int) -> int:
+        """The place in the log; lines are asked for in their order."""
+        if self._starts is None:
+            return start
+        self._line += self._shown.count(b"\n", self._at, start)
+        self._at = start
+        return self._starts[self._line]
 
 
 def _make_watches(finders: Sequence[Finder]) -> list[_Watch]:
