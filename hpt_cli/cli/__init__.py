@@ -7,6 +7,7 @@ quietly, and anything else is a bug, written to a crash file that can be pasted.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 import tempfile
@@ -106,6 +107,9 @@ def _options(
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # A question mark is better than no table.
+            stream.reconfigure(errors="replace")
     try:
         app()
     except HptError as error:

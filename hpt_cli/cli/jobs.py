@@ -178,11 +178,14 @@ def _choose_columns(
 ) -> Sequence[ResultColumn]:
     from hpt_cli.reports.columns import default_columns, find_columns, list_columns
 
-    usual = default_columns(summary) if for_people else list(list_columns(summary).values())
+    every = [each for name, each in list_columns(summary).items() if name != "curve"]
+    usual = default_columns(summary) if for_people else every
     if names is None:
         return usual
     wanted = [each.strip() for each in names.split(",") if each.strip()]
-    added = bool(wanted) and all(each.startswith("+") for each in wanted)
+    if not wanted:
+        raise UsageError.of("column-none", "--columns names no column", "as in: number,objective")
+    added = all(each.startswith("+") for each in wanted)
     found = find_columns([each.removeprefix("+") for each in wanted], summary, "--columns")
     return [*usual, *(each for each in found if each not in usual)] if added else found
 
@@ -209,7 +212,7 @@ def _write(text: str, output: Path | None) -> None:
         sys.stdout.write(text)
         return
     try:
-        output.write_text(text)
+        output.write_text(text, encoding="utf-8")
     except OSError as error:
         raise HptError.of(
             "output-write", f"{output} cannot be written: {error.strerror}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -100,7 +102,9 @@ def print_report(name: str, summaries: Sequence[Summary], *, as_json: bool) -> N
 
 
 def print_json(document: Any) -> None:
-    """One JSON document on standard output."""
+    """One JSON document on standard output, which is UTF-8 whatever the locale (RFC 8259)."""
     from hpt_cli.wording import write_json
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
     print(write_json(document))

@@ -26,12 +26,14 @@ def render_table(
     summary: Summary, columns: Sequence[ResultColumn], *, wide: bool = False
 ) -> RenderableType:
     """The rows of a summary in these columns; `wide`: not cut to the terminal."""
+    total = sum(summary.job_counts.values())
+    if not total:
+        return Text("no training job yet")
     best = summary.best.number if summary.best else None
     styles = [find_style(row, best) for row in summary.rows]
     table = Grid(
         [make_column(each, summary.rows) for each in columns], styles, wide, "--wide shows all"
     )
-    total = sum(summary.job_counts.values())
     if len(summary.rows) == total:
         return table
     return Group(table, Text(f"{len(summary.rows)} of {total} training jobs", style="dim"))

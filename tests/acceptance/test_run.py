@@ -85,6 +85,9 @@ def test_results_tables(terminal: Terminal) -> None:
     assert sorted(row["hyperparameters"]["x"] for row in near) == by_x[:2]
     terminal.hpt("jobs", "t", "--columns", "number,x", "--top", "1", "-o", "best.md")
     assert (terminal.directory / "best.md").read_text().splitlines()[1] == "| ---: | ---: |"
+    assert "--columns names no column" in terminal.hpt("jobs", "t", "--columns", ",", code=2)
+    terminal.environment |= {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    assert " ?" in terminal.hpt("jobs", "t")
     assert "did you mean 'status'" in terminal.hpt("jobs", "t", "--where", "stats = 1", code=2)
     assert "did you mean 'objective'" in terminal.hpt("jobs", "t", "--sort", "objektive", code=2)
     assert "did you mean 'Failed'" in terminal.hpt("jobs", "t", "--status", "failed", code=2)
