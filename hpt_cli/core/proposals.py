@@ -22,6 +22,7 @@ from hpt_cli.core.finders import (
 from hpt_cli.core.patterns import NUMBER, parse_number
 from hpt_cli.core.presets import PRESETS, Preset
 
+MAX_NAME_LENGTH = 60
 MAX_LINES = 5000
 MAX_LINE_LENGTH = 2000
 """What is looked at of a log; the first lines of a training run are like the rest."""
@@ -114,7 +115,17 @@ _LOWER = _words(
     "loss logloss error err rmse mse mae mape perplexity ppl wer cer deviance inertia nll"
     " crossentropy entropy fid rmsle mlogloss regret cost bpc merror l1 l2"
 )
-_STEPS = ("epoch", "iteration", "iter", "step", "global_step", "round", "update", "num_updates")
+_STEPS = (
+    "epoch",
+    "ep",
+    "iteration",
+    "iter",
+    "step",
+    "global_step",
+    "round",
+    "update",
+    "num_updates",
+)
 _BESIDE = _words(
     "epoch epochs iteration iterations iter step steps round batch time eta lr rate sec secs second"
     " seconds ms speed it memory mem gpu cpu runtime seed remaining elapsed num params parameters"
@@ -270,7 +281,7 @@ def _find_pairs(lines: list[str]) -> Iterator[tuple[Fields, str]]:
     found: dict[tuple[str, str, bool], list[str]] = {}
     for text in lines:
         for match in _PAIR.finditer(text):
-            name = match["name"].rpartition(" ")[2] if "=" in match["sign"] else match["name"]
+            name = _find_pair_name(match)
             sign = match["sign"].strip() or " "
             if name.lower() not in _STEPS and not _STEP.match(f"{name}{match['sign']}1"):
                 found.setdefault((name, sign, bool(match["ratio"])), []).append(text)
@@ -279,6 +290,23 @@ def _find_pairs(lines: list[str]) -> Iterator[tuple[Fields, str]]:
     for (name, sign, is_ratio), texts in found.items():
         regex = _build_regex(name, sign, names, is_ratio=is_ratio)
         yield {"name": _to_name(name), **_add_step(regex, texts, told)}, ""
+
+
+def _find_pair_name(match: re.Match[str]) -> str:
+    """What a line calls a number: one word before `=`, and before `:` a phrase about a metric."""
+    name = match["name"]
+    if "=" in match["sign"]:
+        return name.rpartition(" ")[2]
+    if ":" in match["sign"] and not _is_quality(name):
+        phrase = _PHRASE.search(match.string[: match.end("name")])
+        told = phrase.group() if phrase else ""
+        about = (word.start() for word in re.finditer(_WORD, told) if _is_quality(word.group()))
+        start = next(about, None)
+        return name if start is None else told[start:]
+    return name
+
+
+_PHRASE = re.compile(r"[^:=|,;]{1,80}$")
 
 
 def _build_regex(name: str, sign: str, names: set[str], *, is_ratio: bool) -> str:
@@ -312,4 +340,5 @@ def _describe_step(match: re.Match[str]) -> str:
 
 def _to_name(text: str) -> str:
     """A metric's name from what the log calls it."""
-    return re.sub(r"[^\w.:@/-]+", "_", text).strip("_.:/-") or "metric"
+    plain = re.sub(r"[^\w.:@/-]+", "_", text)
+    return re.sub(r"\.(?=_)", "", plain).strip("_.:/-")[:MAX_NAME_LENGTH] or "metric"

@@ -51,6 +51,18 @@ def test_the_objective_comes_first_and_what_is_beside_it_last() -> None:
             ((1, 0.9902),),
         ),
         (
+            "Accuracy on the 100 test images: 97.5 %",
+            "Accuracy_on_the_100_test_images",
+            {"regex": r"\bAccuracy on the 100 test images: *({num})"},
+            ((1, 97.5),),
+        ),
+        (
+            "ep=2 | Val. Acc: 50%",
+            "Val_Acc",
+            {"regex": r"\bep={step}.*?\bVal\. Acc: *({num})"},
+            ((2, 50),),
+        ),
+        (
             'x {"step": 7, "val": {"f1": "0.5"}}',
             "val.f1",
             {"json": "val.f1", "step": "step"},
