@@ -51,7 +51,7 @@ def render_page(records: Sequence[Record], made_at: float) -> str:
     body = tag(
         "body",
         _render_navigation(records),
-        tag("main", comparison, sections, id="top"),
+        tag("main", tag("h1", f"Report: {title}", class_="hidden"), comparison, sections),
         _render_footer(made_at),
         tag("div", id="tip", aria_hidden="true", hidden="hidden"),
         tag("div", id="said", role="status", class_="hidden"),
@@ -135,7 +135,7 @@ def _render_header(record: Record, place: int) -> Markup:
     return tag(
         "header",
         tag(
-            "h1" if place == 0 else "h2",
+            "h2",
             tag("span", summary.name, id=f"name{place}"),
             " ",
             tag("span", summary.status, class_=f"badge {summary.status}"),
@@ -252,8 +252,8 @@ def _render_importance(record: Record) -> Markup:
     if record.importance is None:
         return join()
     head = [
-        tag("th", name, scope="col")
-        for name in ("hyperparameter", "importance", "", "90 %", "alone", "good values")
+        tag("th", name, scope="col", colspan=2 if name == "importance" else None)
+        for name in ("hyperparameter", "importance", "90 %", "alone", "good values")
     ]
     rows = [_render_influence(each) for each in record.importance.influences]
     return tag(
@@ -341,7 +341,14 @@ def _render_jobs(record: Record, place: int) -> Markup:
         "section",
         tag("h3", "Training jobs"),
         controls,
-        tag("div", table, class_="scroll", tabindex=0, role="region", aria_label="Training jobs"),
+        tag(
+            "div",
+            table,
+            class_="scroll",
+            tabindex=0,
+            role="region",
+            aria_label=f"Training jobs of {summary.name}",
+        ),
         class_="card jobs",
         id=f"jobs{place}",
     )
