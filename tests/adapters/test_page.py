@@ -8,6 +8,7 @@ import json
 import re
 from html.parser import HTMLParser
 
+from hpt_cli.core.events import TunerStarted, Warned
 from hpt_cli.core.summary import summarize
 from hpt_cli.reports.page import render_page
 from hpt_cli.reports.page.markup import VOID, Markup, break_name, embed_json, join, tag
@@ -90,8 +91,6 @@ def test_attempts_share_slots_and_early_stopped_ones_say_how_long_they_would_hav
 
 
 def test_pauses_take_no_room_on_the_timeline() -> None:
-    from hpt_cli.core.events import TunerStarted
-
     state = fold_all(
         *created(make_spec()),
         *suggested(1),
@@ -120,6 +119,14 @@ def test_a_tuning_job_without_results_has_a_page() -> None:
     state = fold_all(*created(make_spec()))
     record = Record(summarize(state, 1, at_work=True), state, None, None, [])
     assert "no result yet" in render_page([record], 0.0)
+
+
+def test_warnings_are_told_without_the_lines_of_logs() -> None:
+    warned = Warned(at=1, slug="s", message="no value yet", hint="look", lines=(SECRET,))
+    state = fold_all(*created(make_spec()), warned)
+    page = render_page([Record(summarize(state, 1, at_work=True), state, None, None, [])], 0.0)
+    assert "no value yet" in page
+    assert SECRET not in page
 
 
 def test_several_tuning_jobs_are_compared() -> None:

@@ -98,6 +98,7 @@ def _render_tuning_job(record: Record, place: int) -> Markup:
         "section",
         _render_header(record, place),
         _render_figures(record.summary),
+        _render_warnings(record.summary),
         _render_best(record),
         tag(
             "div",
@@ -172,6 +173,10 @@ def _render_figures(summary: Summary) -> Markup:
         ),
         ("Training time", format_seconds(summary.total_training_time), "of all training jobs"),
     ]
+    overall = summary.overall_best
+    if overall is not None and (best is None or overall["training_job_name"] != best.name):
+        value = format_number(overall["final_objective_value"], 5)
+        cards.append(("Best with parents", value, overall["training_job_name"]))
     if saved is not None:
         share = saved / (saved + summary.total_training_time)
         words = f"about {share:.0%} of the training time, by early stopping"
@@ -184,6 +189,14 @@ def _render_figures(summary: Summary) -> Markup:
         ],
         class_="cards",
     )
+
+
+def _render_warnings(summary: Summary) -> Markup:
+    """What looks wrong, without the lines of logs: who knows what is in them."""
+    if not summary.warnings:
+        return join()
+    items = [tag("li", each.message, " ", tag("small", each.hint)) for each in summary.warnings]
+    return tag("section", tag("h3", "To look at"), tag("ul", items), class_="card warnings")
 
 
 def _render_best(record: Record) -> Markup:
