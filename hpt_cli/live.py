@@ -6,9 +6,12 @@ Everything goes to standard error; standard output is for results.
 from __future__ import annotations
 
 import math
+import os
+import signal
+import threading
 from collections import deque
 from collections.abc import Iterable
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, TextIO
 
 from hpt_cli.core.events import (
@@ -87,16 +90,21 @@ class PlainView(QuietView):
 
 
 class LiveView(QuietView):
-    """A screen of its own, drawn again as a whole: nothing of before a resize stays on it."""
+    """A screen of its own, drawn again as a whole: nothing of before a resize stays on it.
+
+    It is there while the terminal is ours: Ctrl-Z gives the shell its own screen back.
+    """
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._messages: deque[str] = deque(maxlen=MESSAGES)
         self._rows: tuple[Row, ...] = ()
         self._drawn_at = -math.inf
+        self._is_shown = False
 
     def __enter__(self) -> LiveView:
-        self._write(ENTER)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTSTP, self._suspend)
         return self
 
     def __exit__(
@@ -105,7 +113,20 @@ class LiveView(QuietView):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._write(LEAVE)
+        self._leave()
+
+    def _suspend(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """Ctrl-Z: stop as if nobody had noticed, but for the screen."""
+        self._leave()
+        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTSTP)
+        signal.signal(signal.SIGTSTP, self._suspend)
+        self._drawn_at = -math.inf
+
+    def _leave(self) -> None:
+        if self._is_shown:
+            self._write(LEAVE)
+        self._is_shown = False
 
     def show(self, state: TuningState, events: Iterable[AnyEvent], now: float) -> None:
         """Remember the latest messages, and draw if it is time."""
@@ -116,7 +137,15 @@ class LiveView(QuietView):
         ]
         if now - self._drawn_at >= REFRESH_SECONDS or now < self._drawn_at:
             self._drawn_at = now
-            self._draw(state, now)
+            if self._is_in_foreground():
+                self._draw(state, now)
+
+    def _is_in_foreground(self) -> bool:
+        """Whether the terminal is ours, and not that of a shell that put us into its background."""
+        try:
+            return os.tcgetpgrp(self._console.file.fileno()) == os.getpgrp()
+        except OSError:
+            return True
 
     def _draw(self, state: TuningState, now: float) -> None:
         from hpt_cli.screen import Size, draw_screen
@@ -130,7 +159,9 @@ class LiveView(QuietView):
             self._console.print(screen, width=size.width)
         lines = capture.get().splitlines()[: size.height]
         frame = "\r\n".join(f"{line}{END_LINE}" for line in lines)
-        self._write(f"{BEGIN_UPDATE}{frame}{END_UPDATE}")
+        enter = "" if self._is_shown else ENTER
+        self._is_shown = True
+        self._write(f"{enter}{BEGIN_UPDATE}{frame}{END_UPDATE}")
 
     def _write(self, text: str) -> None:
         self._console.file.write(text)

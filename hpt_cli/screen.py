@@ -176,7 +176,7 @@ def _draw_running(rows: Sequence[Row], summary: Summary, width: int) -> Table:
     table.add_column(heading, justify="right", width=min(20, max(9, len(heading))), no_wrap=True)
     table.add_column("vs best", justify="right", width=8, no_wrap=True)
     table.add_column("curve", width=curve_width, no_wrap=True)
-    table.add_column("time", justify="right", width=10 if is_wide else 6, no_wrap=True)
+    table.add_column("time", justify="right", width=11 if is_wide else 6, no_wrap=True)
     table.add_column("hyperparameters", no_wrap=True, overflow="ellipsis", ratio=1)
     best = summary.best.curve if summary.best else ()
     usual = max((row.epochs for row in summary.rows if row.status == "Completed"), default=0)

@@ -7,6 +7,7 @@ import fcntl
 import os
 import pty
 import re
+import signal
 import struct
 import subprocess
 import termios
@@ -87,6 +88,19 @@ def test_the_live_screen_follows_the_terminal_and_leaves_it_as_it_was(terminal: 
     after = screen.text.split(LEAVE)[1]
     assert "★" in after
     assert "max_jobs (6) reached" in after
+
+
+def test_a_suspended_tuner_gives_the_terminal_back(terminal: Terminal) -> None:
+    spec = terminal.write_spec(max_jobs=2, options="--epochs 20 --seconds 0.1")
+    screen = Screen(terminal, "run", spec)
+    screen.wait_for(lambda text: "of 2" in text, "the screen")
+    screen.process.send_signal(signal.SIGTSTP)
+    screen.wait_for(lambda text: text.count(LEAVE) == 1, "the shell's screen")
+    screen.process.send_signal(signal.SIGCONT)
+    screen.wait_for(lambda text: text.count(ENTER) == 2, "the screen again")
+    screen.wait_for_end()
+    assert screen.process.returncode == 0
+    assert screen.text.count(LEAVE) == 2
 
 
 @pytest.mark.parametrize(
