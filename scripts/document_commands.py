@@ -41,10 +41,10 @@ jobs, metrics and columns.
 What `run`, `resume` and `watch` show: how far the tuning job is, about how long it still takes
 (from the mean of the training jobs that have ended), and what early stopping has saved so far
 (each stopped job at its own pace, up to the epochs that Completed ones have in the median). Then
-the best so far and how it moved; and a line for each running job: its latest value, how far that is from the
-best job's at the same epoch, and its curve on the best job's scale, green where it is at least as
-good at that epoch and yellow where it is not. Ctrl-C ends the tuning job so that `hpt resume` goes
-on (but `watch` only itself), Ctrl-Z gives the shell its screen back.
+the best so far and how it moved; and a line for each running job: its latest value, how far that
+is from the best job's at the same epoch, and its curve on the best job's scale, green where it is
+at least as good at that epoch and yellow where it is not. Ctrl-C ends the tuning job so that
+`hpt resume` goes on (but `watch` only itself), Ctrl-Z gives the shell its screen back.
 
 ## Columns and conditions
 
