@@ -142,7 +142,7 @@ def estimate_left(summary: Summary, running: int) -> float | None:
 def _draw_best(summary: Summary, now: float, *, detailed: bool) -> list[RenderableType]:
     best = summary.best
     if best is None:
-        return [_line("no result yet", "dim")]
+        return [_line(_describe_lead(summary), "dim")]
     ago = "" if best.ended_at is None else f", {format_seconds(now - best.ended_at)} ago"
     value = f"best {summary.objective.metric} = {format_number(best.final, 6)} by {best.name}{ago}"
     if not detailed:
@@ -153,6 +153,20 @@ def _draw_best(summary: Summary, now: float, *, detailed: bool) -> list[Renderab
         _line(f"     {format_hyperparameters(best.hyperparameters)}"),
         _line(f"     {_describe_improvements(summary)}", "dim"),
     ]
+
+
+def _describe_lead(summary: Summary) -> str:
+    """Before there is a result: which running job has the best latest value."""
+    latest = [
+        (summary.objective.loss(value), row.number, value)
+        for row in summary.rows
+        if row.phase in RUNNING and row.curve and math.isfinite(value := row.curve[-1][1])
+    ]
+    if not latest:
+        return "no result yet"
+    _, number, value = min(latest)
+    metric = summary.objective.metric
+    return f"no result yet; job {number} leads with {metric} = {format_number(value)}"
 
 
 def _describe_improvements(summary: Summary) -> str:

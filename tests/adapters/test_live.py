@@ -46,6 +46,16 @@ def test_every_frame_fits_the_terminal_of_its_moment() -> None:
     assert row[:4] == ["2", "2/3", "1.5", "-0.5"]
 
 
+def test_before_the_first_result_the_leader_is_named() -> None:
+    file = io.StringIO()
+    first = [*suggested(1), *launched(1), observed(1, 5.0, 2.0)]
+    running = [*created(make_spec()), *first, *suggested(2), *launched(2), observed(2, 1.0, 3.0)]
+    with LiveView(Console(file=file, force_terminal=True, width=100, height=30)) as view:
+        view.show(fold_all(*running), [], 20.0)
+    (frame,) = read_frames(file.getvalue())
+    assert "no result yet; job 1 leads with loss = 2" in frame
+
+
 def test_plain_lines_are_a_line_for_each_thing_that_happens() -> None:
     file = io.StringIO()
     PlainView(file).show(fold_all(*EVENTS), EVENTS, 20.0)
