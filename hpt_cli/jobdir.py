@@ -2,6 +2,7 @@
 
 <home>/<name>/journal.sqlite        the journal
 <home>/<name>/spec.yaml             the spec as it was when the tuning job was made
+<home>/<name>/source                the path of the file that it was copied from
 <home>/<name>/lock                  held by the tuner; says who that is
 <home>/<name>/notify.log            what the commands of `notify` printed
 <home>/<name>/requests/             what other terminals ask the tuner to do
@@ -65,6 +66,24 @@ class JobDir:
     def spec(self) -> Path:
         """The spec as it was when the tuning job was made."""
         return self.path / "spec.yaml"
+
+    @property
+    def source(self) -> Path | None:
+        """The file that the spec was copied from, if that is known and it is there."""
+        try:
+            path = Path((self.path / "source").read_text())
+        except FileNotFoundError:
+            return None
+        return path if path.is_file() else None
+
+    def keep_spec(self, source: Path) -> None:
+        """Copy the spec, and remember from where."""
+        for path, data in (
+            (self.spec, source.read_bytes()),
+            (self.path / "source", os.fsencode(source.absolute())),
+        ):
+            path.touch(mode=0o600)
+            path.write_bytes(data)
 
     @property
     def created_at(self) -> float:

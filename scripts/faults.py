@@ -532,23 +532,23 @@ def give_pids_to(pid: int, ground: Ground) -> None:
 
 
 FAULTS: dict[str, tuple[Callable[[Ground], int], int, int]] = {
-    "kill -9 of the tuner": (kill_tuner, 12, 1),
-    "kill -9 of a launcher": (kill_launcher, 6, 1),
-    "kill -9 of a command": (kill_leader, 6, 1),
-    "kill -9 of a command's child": (kill_child, 6, 1),
-    "kill -9 of everything": (kill_everything, 18, 1),
-    "Ctrl-C, SIGTERM, SIGHUP": (interrupt, 18, 1),
-    "SIGSTOP for a while": (pause_processes, 12, 1),
-    "power loss": (lose_power, 12, 1),
-    "disk full": (fill_disk, 15, 1),
-    "read-only home": (forbid_writing, 12, 1),
-    "no file descriptors": (take_descriptors, 30, 2),
+    "kill -9 of the tuner": (kill_tuner, 11, 1),
+    "kill -9 of a launcher": (kill_launcher, 5, 1),
+    "kill -9 of a command": (kill_leader, 5, 1),
+    "kill -9 of a command's child": (kill_child, 5, 1),
+    "kill -9 of everything": (kill_everything, 17, 1),
+    "Ctrl-C, SIGTERM, SIGHUP": (interrupt, 17, 1),
+    "SIGSTOP for a while": (pause_processes, 8, 1),
+    "power loss": (lose_power, 5, 1),
+    "disk full": (fill_disk, 10, 1),
+    "read-only home": (forbid_writing, 8, 1),
+    "no file descriptors": (take_descriptors, 16, 2),
     "out of memory": (take_memory, 2, 1),
-    "clock set by an hour": (set_clock, 12, 1),
-    "slow home": (slow_down, 8, 1),
+    "clock set by an hour": (set_clock, 8, 1),
+    "slow home": (slow_down, 5, 1),
     "10 readers": (read_a_lot, 2, 1),
-    "three tuners at once": (tune_twice, 20, 1),
-    "reboot": (reboot, 20, 2),
+    "three tuners at once": (tune_twice, 10, 1),
+    "reboot": (reboot, 12, 2),
 }
 """Each fault, and how many trials of it the long and the short form make."""
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from hpt_cli.cli.options import Home, Name, Plain, Quiet
 from hpt_cli.cli.reading import read_state
-from hpt_cli.jobdir import find_home, find_job_dir
+from hpt_cli.errors import UsageError
+from hpt_cli.jobdir import JobDir, find_home, find_job_dir
+
+if TYPE_CHECKING:
+    from hpt_cli.core.spec import TuningSpec
 
 EXAMPLES = ("hpt resume digits",)
 
@@ -35,5 +40,37 @@ def resume(name: Name, home: Home = None, plain: Plain = False, quiet: Quiet = F
             return
         check_working_directory(spec, Path(state.directory))
         check_variables(spec)
+        tell_differences(jobdir, spec)
         code = tune(jobdir, spec, state, plain=plain, quiet=quiet)
     raise typer.Exit(code)
+
+
+def tell_differences(jobdir: JobDir, spec: TuningSpec) -> None:
+    """Say how the file that a tuning job began with has changed since; it does not matter to it."""
+    from hpt_cli.core.differences import find_differences, flatten
+    from hpt_cli.core.spec import CHANGEABLE
+    from hpt_cli.specfile import read_spec
+    from hpt_cli.wording import plain
+
+    source = jobdir.source
+    if source is None or source.read_bytes() == jobdir.spec.read_bytes():
+        return
+    try:
+        before, after = read_spec(jobdir.spec), read_spec(source)
+    except UsageError as error:
+        print(f"{source} has changed since, and has mistakes: {error}", file=sys.stderr)
+        return
+    known = dict(flatten(spec.model_dump(mode="json")))
+    changed = [
+        each
+        for each in find_differences(before.model_dump(mode="json"), after.model_dump(mode="json"))
+        if known.get(each.path) != each.after
+    ]
+    if changed:
+        print(f"{source} has changed since; {jobdir.name} goes on as it was:", file=sys.stderr)
+    for path, old, new in changed:
+        can_change = path in CHANGEABLE and new is not None
+        hint = f"hpt update {jobdir.name} --set {path}={new}" if can_change else "cannot change"
+        print(plain(f"  {path}: {old} → {new}  ({hint})"), file=sys.stderr)
+    if any(each.field not in CHANGEABLE for each in changed):
+        print(f"  for those: hpt run {source} --name NEW", file=sys.stderr)

@@ -96,6 +96,5 @@ def _create(
             f"a tuning job named '{spec.name}' exists already in {jobdir.path.parent}",
             f"go on with it: hpt resume {spec.name}; or start another: hpt run {source} --name NEW",
         )
-    jobdir.spec.touch(mode=0o600)
-    jobdir.spec.write_bytes(source.read_bytes())
+    jobdir.keep_spec(source)
     create_journal(jobdir.journal, describe_creation(spec, Path.cwd()), *inherited)

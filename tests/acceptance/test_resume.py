@@ -1,0 +1,93 @@
+"""docs/resume.md, line by line."""
+
+from __future__ import annotations
+
+import re
+import signal
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hpt_cli.core.spec import CHANGEABLE
+from tests.acceptance.conftest import Terminal, wait_until
+
+PAGE = Path(__file__).parents[2] / "docs" / "resume.md"
+
+GOES_ON = """
+import os, pathlib, sys, time
+kept = pathlib.Path(os.environ["HPT_CHECKPOINT_DIR"]) / "epoch"
+done = int(kept.read_text()) if kept.exists() else 0
+print("attempt", os.environ["HPT_ATTEMPT"], "after", done, flush=True)
+for epoch in range(done + 1, 7):
+    time.sleep(0.2)
+    kept.write_text(str(epoch))
+    print(f"epoch={epoch} loss={1 / epoch}", flush=True)
+"""
+
+
+def change(terminal: Terminal, **fields: Any) -> None:
+    path = terminal.directory / "t.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | fields))
+
+
+def test_a_job_goes_on_from_its_checkpoint_and_its_curve_continues(terminal: Terminal) -> None:
+    (terminal.directory / "goes_on.py").write_text(GOES_ON)
+    terminal.write_spec(
+        command=f"{Terminal.python()} goes_on.py --x {{x}}",
+        metric_definitions=[{"name": "loss", "regex": "epoch={step} loss=({num})"}],
+        max_jobs=1,
+    )
+    run = terminal.start("run", "t.yaml")
+    terminal.wait_for_log("t", 1, "epoch=2")
+    run.send_signal(signal.SIGINT)
+    run.wait(60)
+    terminal.hpt("resume", "t")
+    again = terminal.log("t", 1, attempt=2).read_text()
+    assert re.match(r"attempt 2 after [2-5]\n", again)
+    (row,) = terminal.json("jobs", "t", "--curves")
+    assert row["curve"] == [[epoch, 1 / epoch] for epoch in range(1, 7)]
+    assert row["attempts"] == 2
+
+
+def test_what_has_ended_is_never_run_again_and_max_jobs_is_the_total(terminal: Terminal) -> None:
+    run = terminal.start("run", terminal.write_spec(max_jobs=4, max_parallel_jobs=1))
+    wait_until(
+        lambda: terminal.log("t", 2).exists() and "epoch=4" in terminal.log("t", 2).read_text()
+    )
+    run.kill()
+    run.wait()
+    terminal.hpt("resume", "t")
+    rows = terminal.json("jobs", "t")
+    assert [row["training_job_number"] for row in rows] == [1, 2, 3, 4]
+    assert [row["attempts"] for row in rows] == [1, 1, 1, 1]
+    assert "is Completed: max_jobs (4) reached" in terminal.hpt("resume", "t")
+    assert len(terminal.json("jobs", "t")) == 4
+
+
+def test_a_spec_that_has_changed_is_shown_and_changes_nothing(terminal: Terminal) -> None:
+    run = terminal.start("run", terminal.write_spec(max_jobs=2, options="--seconds 0.2"))
+    terminal.wait_for_log("t", 1, "epoch=1")
+    run.send_signal(signal.SIGINT)
+    run.wait(60)
+    ranges = {"x": {"type": "Continuous", "min_value": 0.001, "max_value": 20}}
+    change(terminal, max_jobs=3, hyperparameter_ranges=ranges)
+    text = terminal.hpt("resume", "t")
+    assert "t.yaml has changed since; t goes on as it was:" in text
+    assert "max_jobs: 2 → 3  (hpt update t --set max_jobs=3)" in text
+    assert "hyperparameter_ranges.x.max_value: 10.0 → 20.0  (cannot change)" in text
+    assert "t.yaml --name NEW" in text
+    assert len(terminal.json("jobs", "t")) == 2
+    terminal.hpt("update", "t", "--set", "max_jobs=3")
+    text = terminal.hpt("resume", "t")
+    assert "max_jobs: 2" not in text
+    assert len(terminal.json("jobs", "t")) == 3
+    (terminal.directory / "t.yaml").write_text("name: [")
+    terminal.hpt("update", "t", "--set", "max_jobs=4")
+    assert "has changed since, and has mistakes" in terminal.hpt("resume", "t")
+
+
+def test_the_page_names_all_that_may_change() -> None:
+    text = PAGE.read_text()
+    listed = text[text.index("running or not, may change") : text.index("Everything else")]
+    assert re.findall(r"`(\w+)`", listed) == list(CHANGEABLE)
