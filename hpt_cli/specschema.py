@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from hpt_cli.core.finders import FORMS
 from hpt_cli.core.presets import PRESETS
 from hpt_cli.core.ranges import CategoricalRange, ContinuousRange, IntegerRange
 from hpt_cli.core.spec import EarlyStopping, LogRule, MetricDefinition, Retry, TuningSpec, WarmStart
@@ -45,7 +46,9 @@ def make_schema() -> dict[str, Any]:
         described = schema if model is TuningSpec else definitions.get(model.__name__)
         if described is not None:
             _describe(model, described)
-    definitions["MetricDefinition"]["properties"]["preset"] |= {"enum": list(PRESETS)}
+    metric = definitions["MetricDefinition"]
+    metric["properties"]["preset"] |= {"enum": list(PRESETS)}
+    metric["oneOf"] = [{"required": [form]} for form in FORMS]
     definitions["EarlyStopping"]["properties"]["rule"]["enum"] = list(STOP_RULES)
     for each in definitions.values():
         values = each["properties"].get("when", {}).get("additionalProperties")

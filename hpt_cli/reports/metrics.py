@@ -109,7 +109,7 @@ def _render_hit(hit: Hit, digits: int, width: int) -> Text:
     if left:
         shown = Text("…") + shown
     shown.truncate(room, overflow="ellipsis")
-    return Text(f"  {hit.number:>{digits}} ", style="dim") + shown
+    return Text.assemble((f"  {hit.number:>{digits}} ", "dim"), shown)
 
 
 def _render_curve(reading: Reading) -> Text:

@@ -56,6 +56,9 @@ def test_it_accepts_what_the_dialects_of_yaml_make_of_a_spec(loader: Any) -> Non
         ("Continuous", "Continous", "not valid under any"),
         ("Minimize", "minimize", "not one of"),
         ("type: Off", "type: Auto\nearly_stopping: {rule: meidan}", "meidan"),
+        ("regex: 'loss=({num})'", "preset: xgbost", "xgbost"),
+        ("regex: 'loss=({num})'", "step: epoch", "not valid under any"),
+        ("regex: 'loss=({num})'", "json: a, column: b", "valid under each of"),
     ],
 )
 def test_it_sees_a_mistake(old: str, new: str, words: str) -> None:

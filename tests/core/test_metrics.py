@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-import re
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpt_cli.core.finders import compile_definition
-from hpt_cli.core.lines import MAX_LINE_BYTES, clean
+from hpt_cli.core.finders import compile_definition, iterate_findings
+from hpt_cli.core.lines import MAX_LINE_BYTES, clean, split_lines
 from hpt_cli.core.metrics import (
     MAX_SLOW_LINES,
     MetricReader,
@@ -194,14 +193,17 @@ def test_any_blocks_give_the_same_observations(log: list[bytes], cuts: list[int]
     for metric in {key[0] for key in keys}:
         offsets = [offset for name, offset in keys if name == metric]
         assert offsets == sorted(offsets)
+    if not reader.cut_lines:
+        assert_same_as_line_by_line(data, whole)
 
 
-def test_what_is_looked_for_first_keeps_no_match_away() -> None:
-    """The same as matching each line on its own."""
-    log = b"acc=1\nloss=2\nxloss=3 loss=4\n\nlos\n=5\n" * 3
-    lines = log.decode().split("\n")
-    expected = [float(each) for line in lines for each in re.findall(r"loss=(\d)", line)]
-    assert values(log) == expected
+def assert_same_as_line_by_line(data: bytes, found: list[Observation]) -> None:
+    """What is looked for first, in whole blocks, keeps no match away."""
+    lines = split_lines(data)
+    for number, fields in enumerate(DEFINITIONS):
+        finder = compile_definition({"name": f"m{number}"} | fields)
+        alone = [repr(each.value) for _, each in iterate_findings(finder, lines)]
+        assert [repr(each.value) for each in found if each.metric == finder.metric] == alone
 
 
 def test_case_is_ignored_also_where_letters_are_not_ascii() -> None:
