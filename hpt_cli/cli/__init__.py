@@ -24,6 +24,7 @@ from hpt_cli.errors import ExitCode, HptError
 from hpt_cli.wording import plain
 
 COMMANDS = {
+    "init": "init:init",
     "check": "check:check",
     "run": "run:run",
     "resume": "resume:resume",
@@ -55,6 +56,9 @@ COMMANDS = {
 They are imported on use, so that none waits for the others.
 """
 
+TAKE_A_COMMAND = ("init",)
+"""What follows the first argument of these is another program's, options included."""
+
 
 class _Commands(TyperGroup):
     """The commands of the table, made when they are asked for."""
@@ -71,7 +75,9 @@ class _Commands(TyperGroup):
         alone = typer.Typer(add_completion=False)
         examples = _show_examples(getattr(module, "EXAMPLES", ()))
         alone.command(cmd_name, epilog=examples)(getattr(module, function))
-        return typer.main.get_command(alone)
+        command = typer.main.get_command(alone)
+        command.allow_interspersed_args = cmd_name not in TAKE_A_COMMAND
+        return command
 
 
 def _show_examples(examples: Sequence[str]) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from hpt_cli.specfile import read_spec
+from hpt_cli.specfile import parse_spec, read_spec
 from tests.acceptance.conftest import Terminal, wait_until
 
 REQUEST = Path(__file__).parents[1] / "data" / "request.json"
@@ -169,3 +170,50 @@ def test_jobs_that_are_all_the_same_are_told_of(terminal: Terminal) -> None:
     out = terminal.hpt("run", spec)
     assert "do hyperparameters reach the program?" in out
     assert "the command does not name {x}" in list_warnings(terminal)["same-curves"]["hint"]
+
+
+SCRIPT = """
+import argparse
+p = argparse.ArgumentParser()
+p.add_argument("--lr", type=float, default=0.01)
+p.add_argument("--hidden", type=int, default=64)
+p.add_argument("--solver", choices=["adam", "sgd"], default="adam")
+p.add_argument("--epochs", type=int, default=4)
+o = p.parse_args()
+for epoch in range(1, o.epochs + 1):
+    loss, accuracy = 1 / epoch + o.lr, 1 - o.lr - 0.3 / epoch
+    print(f"Epoch {epoch}/{o.epochs} - loss: {loss:.4f} - val_acc: {accuracy:.4f}")
+"""
+
+
+def test_from_a_script_to_a_tuning_job(terminal: Terminal) -> None:
+    (terminal.directory / "train.py").write_text(SCRIPT)
+    out = terminal.hpt("init", "--try", sys.executable, "train.py", "--epochs", "3")
+    assert "hpt check spec.yaml --try" in out
+    spec = read_spec(terminal.directory / "spec.yaml")
+    assert list(spec.hyperparameter_ranges) == ["lr", "hidden", "solver"]
+    assert spec.initial_hyperparameters == ({"lr": 0.01, "hidden": 64, "solver": "adam"},)
+    assert (spec.objective_metric_name, spec.objective_type) == ("val_acc", "Maximize")
+    assert "--epochs 3" in spec.command
+    assert terminal.json("check", "spec.yaml")["warnings"] == []
+    terminal.hpt("run", "spec.yaml", "--set", "max_jobs=3", "--set", "strategy=Random")
+    jobs = terminal.json("jobs", "train")
+    assert jobs[0]["hyperparameters"] == {"lr": 0.01, "hidden": 64, "solver": "adam"}
+    assert [(job["objective_status"], job["epochs"]) for job in jobs] == [("Succeeded", 3)] * 3
+
+
+def test_init_takes_what_it_is_told(terminal: Terminal) -> None:
+    (terminal.directory / "train.py").write_text(SCRIPT)
+    (terminal.directory / "old.log").write_text("step 1 err=0.5\nstep 2 err=0.4\n")
+    command = (sys.executable, "train.py")
+    options = ("--log", "old.log", "--tune", "lr", "--metric", "err", "-o", "-", "--name", "n")
+    process = terminal.start("init", *options, *command)
+    out, _ = process.communicate(timeout=60)
+    spec = parse_spec(out, "out.yaml")
+    assert list(spec.hyperparameter_ranges) == ["lr"]
+    assert (spec.name, spec.objective_metric_name, spec.objective_type) == ("n", "err", "Minimize")
+    assert "did you mean 'lr'" in terminal.hpt("init", "--tune", "lrr", *command, code=2)
+    terminal.hpt("init", *command)
+    assert "spec.yaml is there already" in terminal.hpt("init", *command, code=2)
+    assert "no program" in terminal.hpt("init", "-o", "x.yaml", "nowhere", code=2)
+    assert "exit code 2" in terminal.hpt("init", "-o", "x", "--try", *command, "--bad", "1", code=1)
