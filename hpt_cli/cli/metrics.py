@@ -68,6 +68,7 @@ def metrics(
         render_proposals,
         render_readings,
     )
+    from hpt_cli.search_limit import limit_searches
 
     if sum(bool(each) for each in (spec, preset, regex)) > 1:
         raise UsageError.of("options", "--spec, --preset and --regex: one of them at a time")
@@ -87,7 +88,7 @@ def metrics(
                 "print the metric as name=value, or find it with --regex",
             )
         return
-    readings = read_log(blocks, definitions, lines, 0 if all_ else KEPT)
+    readings = read_log(blocks, definitions, lines, 0 if all_ else KEPT, limit_searches)
     if json:
         print_json({"log": log, "definitions": readings_to_json(readings)})
     else:

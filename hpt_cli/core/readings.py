@@ -11,7 +11,8 @@ import re
 from array import array
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -29,6 +30,9 @@ from hpt_cli.errors import Problem
 
 KEPT = 500
 """So many hits at the beginning, and at the end, are kept with their lines."""
+
+LOOKED_AT = 1000
+"""So much of a line is searched again for what is doubtful."""
 
 COARSE_DIGITS = 3
 PROBES = ("-9.1e-04", "1.5e+10")
@@ -76,6 +80,7 @@ def read_log(
     definitions: Sequence[Mapping[str, Any]],
     lines: Sequence[str],
     kept: int = KEPT,
+    limit: Callable[[MetricReader], AbstractContextManager[Any]] = nullcontext,
 ) -> tuple[Reading, ...]:
     """What each definition finds.
 
@@ -83,14 +88,16 @@ def read_log(
         blocks: the log, in blocks of any size.
         lines: of its beginning, to look for what was nearly found.
         kept: how many hits to keep at either end; 0 keeps all.
+        limit: what bounds the time of a search, while the log is read.
     """
     finders = [compile_definition(fields) for fields in definitions]
     collected = {finder.metric: _Collected(finder, kept) for finder in finders}
     reader, numbers = MetricReader(finders), _LineNumbers()
-    for block in blocks:
-        numbers.feed(block)
-        _collect(reader.match(block), collected, numbers)
-    _collect(reader.match_rest(), collected, numbers)
+    with limit(reader):
+        for block in blocks:
+            numbers.feed(block)
+            _collect(reader.match(block), collected, numbers)
+        _collect(reader.match_rest(), collected, numbers)
     return tuple(
         collected[fields["name"]].conclude(fields, reader, lines) for fields in definitions
     )
@@ -132,7 +139,8 @@ class _Collected:
     ) -> Reading:
         hits = (*self._first, *self._last)
         doubts = [*_doubt_definition(fields, self.finder), *_doubt_reader(self.finder, reader)]
-        doubts += _doubt_matches(self.finder, hits, lines)
+        if _is_quick(self.finder):
+            doubts += _doubt_matches(self.finder, hits, lines)
         doubts += _doubt_numbers(self.finder, hits)
         doubts += _doubt_curve(self._steps, hits, tells_step=self._tells_step)
         curve = tuple(sorted(dict(self._steps).items()))
@@ -178,9 +186,14 @@ def _doubt_definition(fields: Mapping[str, Any], finder: Finder) -> Iterator[Pro
         )
 
 
+def _is_quick(finder: Finder) -> bool:
+    """Whether a line can be searched once more, without a bound on the time."""
+    return not isinstance(finder.form, RegexForm) or not can_explode(finder.form.pattern)
+
+
 def _doubt_reader(finder: Finder, reader: MetricReader) -> Iterator[Problem]:
     if finder.metric in reader.given_up:
-        yield Problem("regex-slow", "searching takes too long: the metric was given up")
+        yield Problem("regex-given-up", "searching took too long, so the rest was not searched")
     if reader.cut_lines:
         message = f"{reader.cut_lines} lines are so long that only their beginning is searched"
         yield Problem("line-long", message)
@@ -192,7 +205,8 @@ def _doubt_matches(finder: Finder, hits: Sequence[Hit], lines: Sequence[str]) ->
         return
     pattern = finder.form.pattern
     if not hits:
-        for number, text in enumerate(lines, 1):
+        for number, line in enumerate(lines, 1):
+            text = line[:LOOKED_AT]
             match = pattern.regex.search(text) if pattern.literal in text else None
             if match and parse_number(match[pattern.value] or "") is None:
                 captured = match[pattern.value] or ""
@@ -221,7 +235,7 @@ def _doubt_numbers(finder: Finder, hits: Sequence[Hit]) -> Iterator[Problem]:
     if cut is not None:
         message = f"line {cut.number}: it reads {_read(cut)} of {_read_whole(cut)}"
         yield Problem("number-cut", message, "write ({num}), which takes signs and exponents")
-    elif hits and isinstance(finder.form, RegexForm):
+    elif hits and isinstance(finder.form, RegexForm) and _is_quick(finder):
         yield from _probe(finder.form, hits[0])
     texts = [_read(hit).lstrip("+-0.").partition("e")[0] for hit in hits]
     digits = max((sum(map(str.isdigit, text)) for text in texts), default=0)
@@ -246,7 +260,7 @@ def _read_whole(hit: Hit) -> str:
 def _probe(form: RegexForm, hit: Hit) -> Iterator[Problem]:
     """Put other numbers in the place of one that was found."""
     start, end = hit.value_span
-    if "/" in hit.text[start:end]:
+    if "/" in hit.text[start:end] or len(hit.text) > LOOKED_AT:
         return
     for probe in PROBES:
         text = hit.text[:start] + probe + hit.text[end:]

@@ -47,6 +47,15 @@ def test_what_finds_nothing_ends_with_1_and_says_what_would() -> None:
     assert b"{name: 'valid_0''s auc', preset: 'lightgbm'}" in shown.stdout
 
 
+def test_a_regex_that_backtracks_is_given_up() -> None:
+    log = b"x=" + b"a" * 60 + b"!\n"
+    shown = hpt("-", "--regex", r"x=(?:a+)+b({num})", stdin=log * 5)
+    assert shown.returncode == 1
+    text = " ".join(shown.stdout.decode().split())
+    assert "warning[regex-slow]" in text
+    assert "warning[regex-given-up]: searching took too long" in text
+
+
 def test_mistakes_are_errors_with_a_way_out() -> None:
     for words, hint in [
         (("/none",), b"No such file"),
