@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import pytest
 
+from hpt_cli.core import events as ev
+from hpt_cli.core.summary import summarize
+from hpt_cli.reports.page import render_page
+from hpt_cli.reports.page.record import Record
 from tests.browser.conftest import Page
+from tests.core.stories import created, exited, fold_all, launched, make_spec, run, suggested
 from tests.pages import COUNT, make_page
 
 pytest.importorskip("selenium")
@@ -40,6 +46,30 @@ def test_no_request_leaves_the_page_and_the_console_is_clean(open_page: Open) ->
     assert [url for url in page.list_requests() if not url.startswith(("file:", "data:"))] == []
     assert "owned" not in page.browser.title
     assert page.all("img") == []
+
+
+ODD: dict[str, list[ev.AnyEvent]] = {
+    "no job yet": [],
+    "one that runs": [*suggested(1), *launched(1)],
+    "one with a single value": [*run(1, 0.5)],
+    "nothing finite": [*run(1, math.nan, math.inf), *run(2, math.nan)],
+    "all alike": [*run(1, 1.0, 1.0), *run(2, 1.0, 1.0), *run(3, 1.0, 1.0)],
+    "huge and tiny": [*run(1, 1e300, -1e300), *run(2, 1e-300), *run(3, 0.0)],
+    "only failures": [*suggested(1), *launched(1), exited(1, 1)],
+}
+
+
+@pytest.mark.parametrize("story", ODD)
+def test_odd_tuning_jobs_are_drawn_too(open_page: Open, story: str) -> None:
+    state = fold_all(*created(make_spec()), *ODD[story])
+    record = Record(summarize(state, 20, at_work=True), state, None, None, [])
+    page = open_page(render_page([record, record], 0.0))
+    for box in page.all(".log, .whole"):
+        page.run("arguments[0].click()", box)
+    assert page.list_errors() == []
+    drawn = "return [...document.querySelectorAll('svg *')].map((e) => e.outerHTML).join('')"
+    assert "NaN" not in page.run(drawn)
+    assert "Infinity" not in page.run(drawn)
 
 
 def test_every_chart_is_drawn(page: Page) -> None:

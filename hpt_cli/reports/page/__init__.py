@@ -430,6 +430,7 @@ def write_spec(spec: Mapping[str, Any]) -> str:
 
 def _render_comparison(records: Sequence[Record]) -> Markup:
     summaries = [record.summary for record in records]
+    comparable = len({each.objective for each in summaries}) == 1
     rows = [
         ("status", [each.status for each in summaries]),
         ("objective", [each.objective.metric for each in summaries]),
@@ -463,7 +464,7 @@ def _render_comparison(records: Sequence[Record]) -> Markup:
         tag("h2", "Comparison"),
         tag(
             "div",
-            _figure("race", "Best so far", "Over the tuning time of each."),
+            _figure("race", "Best so far", "Over the tuning time of each.") if comparable else "",
             tag("div", tag("h3", "Figures"), tag("div", table, class_="scroll"), class_="card"),
             class_="pair",
         ),

@@ -138,7 +138,7 @@
   // apart; what is beyond is drawn at its edge. `share` says how many count as most.
   function scaleOfObjective(values, maximize, share = 0.75, log = false) {
     const finite = values.filter((value) => value !== null && Number.isFinite(value));
-    if (!finite.length) return makeScale(0, 1);
+    if (!finite.length) return { ...makeScale(0, 1), beyond: 0, holds: () => false };
     const losses = finite.map((value) => (maximize ? -value : value)).sort((a, b) => a - b);
     const best = losses[0], usual = losses[Math.floor(share * (losses.length - 1))];
     const limit = share === 1 || usual === best ? Infinity : usual + 2 * (usual - best);
@@ -676,8 +676,11 @@
           path += step ? `H${x}V${y}` : `M${x},${y}`;
         });
         const end = chart.x(xs.place(tuningJobs[n].seconds));
-        svg("path", { class: `lines race${n % 6}`, d: `${path}H${end}` }, chart.root);
-        svg("text", { class: `race${n % 6}`, x: chart.area.right, y: chart.area.bottom - 8 - 16 * (lines.length - 1 - n), "text-anchor": "end" }, chart.root, tuningJobs[n].name);
+        const dashed = n < 6 ? {} : { "stroke-dasharray": "6 3" };
+        svg("path", { class: `lines race${n % 6}`, d: `${path}H${end}`, ...dashed }, chart.root);
+        // Names where the lines are not: they start bad and get better.
+        const row = tuningJobs[0].maximize ? chart.area.bottom - 8 - 16 * (lines.length - 1 - n) : chart.area.top + 12 + 16 * n;
+        svg("text", { class: `race${n % 6}`, x: chart.area.right, y: row, "text-anchor": "end" }, chart.root, tuningJobs[n].name);
       });
     };
     box.setAttribute("role", "img");
