@@ -161,8 +161,8 @@ PRESETS: dict[str, Preset] = {
     ),
     "mmengine": Preset(
         "OpenMMLab's MMEngine, on the validation set",
-        r"Epoch\(val\) \[{step}\]\[\d+/\d+\].*\s{metric}: ({num})",
-        names=Names(r"Epoch\(val\) \[\d+\]\[\d+/\d+\]", rf"\s(\S+): (?={_NUM})"),
+        r"Epoch\(val\)\s+\[{step}\]\[\d+/\d+\].*\s{metric}: ({num})",
+        names=Names(r"Epoch\(val\)\s+\[\d+\]\[\d+/\d+\]", rf"\s(\S+): (?={_NUM})"),
     ),
     "detectron2": Preset(
         "Detectron2",

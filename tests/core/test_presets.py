@@ -37,7 +37,9 @@ YOLO = (
     "                   all        128        929       0.64      0.537      0.605      0.446"
 )
 FAIRSEQ = "2020-06-01 12:00:00 | INFO | valid | epoch 081 | valid on 'valid' subset |"
-MMENGINE = "08/21 02:58:41 - mmengine - INFO - Epoch(val) [3][25/25]    accuracy/top1: 75.2000  "
+MMENGINE = (
+    "2024/12/22 05:31:22 - mmengine - INFO - Epoch(val)  [5][5000/5000]    accuracy/top1: 75.2"
+)
 SB3 = "| rollout/           |          |\n|    ep_rew_mean     | -121     |"
 
 LINES = [
@@ -122,7 +124,7 @@ LINES = [
     ),
     ("fairseq", "loss", f"{FAIRSEQ} loss 6.846 | ppl 24.41 | best_loss 6.84", 81, 6.846),
     ("fairseq", "ppl", f"{FAIRSEQ} loss 6.846 | ppl 24.41 | best_loss 6.84", 81, 24.41),
-    ("mmengine", "accuracy/top1", f"{MMENGINE} data_time: 0.0109  time: 0.01", 3, 75.2),
+    ("mmengine", "accuracy/top1", f"{MMENGINE}  data_time: 0.0109  time: 0.01", 5, 75.2),
     (
         "detectron2",
         "total_loss",
