@@ -6,8 +6,9 @@ import os
 import shlex
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -155,7 +156,20 @@ def try_first_job(spec: TuningSpec, point: Hyperparameters, seconds: float) -> T
         nearest=() if values else tuple(nearest_lines(lines, metric)),
         proposals=() if values else propose_for(spec, lines),
         estimate=estimate_time(spec, tryout.seconds, times, ended=not tryout.was_cut_off),
+        doubts=tuple(_find_misreadings(spec, lines)),
     )
+
+
+def _find_misreadings(spec: TuningSpec, lines: Sequence[str]) -> Iterator[Problem]:
+    """What the definitions that read the output probably read wrong."""
+    from hpt_cli.core.readings import read_log
+
+    definitions = [each.model_dump(exclude_none=True) for each in spec.metric_definitions]
+    definitions = [each for each in definitions if "file" not in each]
+    log = "".join(f"{line}\n" for line in lines).encode()
+    for reading in read_log([log], definitions, lines):
+        for doubt in reading.doubts if reading.count else ():
+            yield replace(doubt, message=f"{reading.name}: {doubt.message}")
 
 
 @contextmanager

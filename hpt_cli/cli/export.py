@@ -40,6 +40,9 @@ def export(
             show_default=False,
         ),
     ] = None,
+    sagemaker: Annotated[
+        bool, typer.Option("--sagemaker", help="The same as --format sagemaker-request.")
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", help="Write to a file instead of standard output."),
@@ -69,7 +72,7 @@ def export(
 
     To pandas: hpt export NAME -o jobs.csv, and pandas.read_csv("jobs.csv").
     """
-    form = _choose_format(format, output)
+    form = "sagemaker-request" if sagemaker else _choose_format(format, output)
     if observations and form not in OF_TABLES:
         raise UsageError.of(
             "option-conflict",
@@ -85,7 +88,7 @@ def export(
         from hpt_cli.exports.tensorboard import export_runs as export_to_tensorboard
 
         _tell(export_to_tensorboard(results, tensorboard), tensorboard)
-    if (mlflow is None and tensorboard is None) or format is not None or output is not None:
+    if (mlflow is None and tensorboard is None) or format or sagemaker or output:
         _write(_render(form, results, observations=observations), output, form)
 
 

@@ -93,7 +93,7 @@ def make_comments(draft: Draft) -> dict[str, list[str]]:
     """What a reader of the spec should know: other options, other metrics, what was guessed."""
     comments: dict[str, list[str]] = {
         "": ["Check it with 'hpt check', run it with 'hpt run'; all fields: hpt schema"],
-        "initial_hyperparameters": ["The program's own defaults are tried first."],
+        "initial_hyperparameters": [_describe_defaults(draft.tuned)],
     }
     if draft.others:
         names = ", ".join(each.option.name for each in draft.others)
@@ -152,6 +152,14 @@ def _fill_line(line: str, option: ProgramOption) -> str:
     flag = re.escape(option.flag.rstrip("="))
     filled, count = re.subn(rf"(?<!\S)({flag}[ =])\S+", rf"\g<1>{placeholder}", line, count=1)
     return filled if count else f"{line} {' '.join(option.write(placeholder))}"
+
+
+def _describe_defaults(tuned: Sequence[RangeProposal]) -> str:
+    given = (_list_defaults(tuned) or [{}])[0]
+    left = [each.option.name for each in tuned if each.option.name not in given]
+    if not left:
+        return "The program's own defaults are tried first."
+    return f"Its own defaults are tried first, with {', '.join(left)} in the middle of the range."
 
 
 def _list_defaults(tuned: Sequence[RangeProposal]) -> list[dict[str, Any]] | None:

@@ -127,6 +127,13 @@ def _dropout(option: ProgramOption, default: float) -> Fields:  # noqa: ARG001
     return _continuous(0.0, min(0.9, max(0.5, 2 * default)), "Linear")
 
 
+def _warmup(option: ProgramOption, default: float) -> Fields | None:
+    """A share of the training, or so many steps."""
+    if default >= 1:
+        return _whole(option, default)
+    return _continuous(0.0, min(0.9, max(0.3, 2 * default)), "Linear")
+
+
 def _share(option: ProgramOption, default: float) -> Fields:  # noqa: ARG001
     """A share of a whole: from a little, or the half of much, to all of it."""
     return _continuous(0.5 if default >= 0.8 else 0.0, 1.0, "Linear")
@@ -168,6 +175,7 @@ def _integer(low: float, high: float, scaling: str) -> Fields:
 _RULES: tuple[tuple[frozenset[str], Callable[[ProgramOption, float], Fields | None]], ...] = (
     (_words("lr lr0 learningrate eta stepsize"), _learning_rate),
     (_words("decay wd weightdecay l1 l2 reg regularization alpha lambda lambd c"), _decay),
+    (_words("warmup warmupratio warmupproportion"), _warmup),
     (_words("momentum beta1 beta2 ema"), _close_to_one),
     (_words("dropout drop droppath"), _dropout),
     (_words("subsample colsample ratio prob probability smoothing mixup cutmix fraction"), _share),
@@ -179,7 +187,7 @@ _RULES: tuple[tuple[frozenset[str], Callable[[ProgramOption, float], Fields | No
         ),
         _whole,
     ),
-    (_words("warmup gamma tau temperature clip epsilon eps sigma noise margin"), _by_factors),
+    (_words("gamma tau temperature clip epsilon eps sigma noise margin"), _by_factors),
 )
 
 

@@ -42,6 +42,8 @@ class TriedJob:
     proposals: tuple[str, ...]
     """Metric definitions that would find something, as lines of YAML."""
     estimate: Estimate
+    doubts: tuple[Problem, ...] = ()
+    """What is doubtful about the metric definitions, as this job's output shows."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +78,16 @@ def render(checkup: Checkup) -> RenderableType:
         blocks += [Text(), Text(heading, style="bold"), _indent(body)]
     if checkup.tried is not None:
         blocks += [Text(), *_render_tried(spec, checkup.tried)]
-    for doubt in checkup.doubts:
+    for doubt in list_doubts(checkup):
         hint = f"\n    {doubt.hint}" if doubt.hint else ""
         words = f"\nwarning[{doubt.slug}]: {plain(doubt.message)}{hint}"
         blocks.append(Text(words, style="yellow"))
     return Group(*blocks)
+
+
+def list_doubts(checkup: Checkup) -> tuple[Problem, ...]:
+    """What is probably not meant, in the spec itself and by what its first job printed."""
+    return checkup.doubts + (checkup.tried.doubts if checkup.tried else ())
 
 
 def _indent(body: RenderableType) -> RenderableType:
@@ -225,7 +232,7 @@ def to_json(checkup: Checkup) -> Any:
         "ends_with": list_criteria(spec),
         "warnings": [
             {"slug": each.slug, "message": each.message, "hint": each.hint or None}
-            for each in checkup.doubts
+            for each in list_doubts(checkup)
         ],
         "try": None if tried is None else _tried_to_json(tried),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,15 @@ def test_what_sagemaker_cannot_do_is_noted() -> None:
     notes = " | ".join(exported.notes)
     for words in ("no conditions", "list of values", "not 'median'", "no points to try first"):
         assert words in notes
+
+
+def test_a_step_is_no_value_there() -> None:
+    definition = {"name": "loss", "regex": r"Epoch {step}: ({num})"}
+    request = export_request(make_spec(metric_definitions=[definition])).request
+    algorithm = request["TrainingJobDefinition"]["AlgorithmSpecification"]
+    found = re.search(algorithm["MetricDefinitions"][0]["Regex"], "Epoch 3: 0.25")
+    assert found is not None
+    assert found[1] == "0.25"
 
 
 def test_results_are_those_of_describe() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from hpt_cli.core.command import find_placeholders, split_command
 from hpt_cli.core.finders import to_regex
 from hpt_cli.core.hyperparameters import Value, format_value
-from hpt_cli.core.patterns import expand
+from hpt_cli.core.patterns import STEP_GROUP, expand
 from hpt_cli.core.ranges import CategoricalRange, ContinuousRange, IntegerRange, ParameterRange
 from hpt_cli.core.sagemaker.words import CHANNEL, CONFIG, NAME, PROGRAM
 from hpt_cli.core.spec import MAX_REGEX_LENGTH, TuningSpec
@@ -43,7 +43,7 @@ def export_request(spec: TuningSpec) -> Exported:
                 "TrainingImage": FILL_IN,
                 "TrainingInputMode": "File",
                 "MetricDefinitions": [
-                    {"Name": each.name, "Regex": expand(regex)}
+                    {"Name": each.name, "Regex": write_regex(regex)}
                     for each in spec.metric_definitions
                     if (regex := to_regex(each.model_dump())) is not None
                 ],
@@ -70,6 +70,11 @@ def export_request(spec: TuningSpec) -> Exported:
             "WarmStartType": spec.warm_start.type,
         }
     return Exported(request, (*_list_blanks(request), *command_notes, *_list_unsaid(spec)))
+
+
+def write_regex(regex: str) -> str:
+    """A regex as SageMaker takes it: the value is its first group, and steps it counts itself."""
+    return expand(regex).replace(f"(?P<{STEP_GROUP}>", "(?:")
 
 
 def _make_config(spec: TuningSpec) -> dict[str, Any]:
@@ -191,7 +196,7 @@ def _list_unsaid(spec: TuningSpec) -> Iterator[str]:
         regex = to_regex(metric.model_dump())
         if regex is None:
             yield f"{metric.name}: SageMaker finds metrics by regexes in the output only"
-        elif len(expand(regex)) > MAX_REGEX_LENGTH:
+        elif len(write_regex(regex)) > MAX_REGEX_LENGTH:
             yield f"{metric.name}: the regex is longer than {MAX_REGEX_LENGTH} without {{num}}"
 
 
