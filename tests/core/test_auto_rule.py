@@ -106,8 +106,20 @@ def test_stopped_and_running_jobs_count_as_peers() -> None:
 
 def test_pace_is_the_fall_per_step_of_the_last_part_of_the_curve() -> None:
     curve = LossCurve(1, "Running", {}, (10.0, 20.0, 30.0, 40.0), (9.0, 8.0, 5.0, 6.0))
-    assert measure_pace(curve, 2) == pytest.approx(3 / 20)
-    assert measure_pace(curve, 4) == 0.0
+    assert measure_pace(curve) == pytest.approx(3 / 20)
+    late = LossCurve(1, "Running", {}, (10.0, 20.0, 30.0), (9.0, 5.0, 6.0))
+    assert measure_pace(late) == 0.0
+
+
+def test_one_look_is_not_enough() -> None:
+    """A bad epoch after good ones stops nothing; the second one does."""
+    losses = [0.9, 0.6, 0.4, 0.3, 0.25, 0.22, 0.2, 0.2, 0.2]
+    since = [
+        judge(make_curve(9, lambda epoch: losses[epoch - 1] + 0.2, n, "Running"), SETTLED)
+        for n in range(2, 10)
+    ]
+    first = next(index for index, verdict in enumerate(since) if "first time" in verdict.reason)
+    assert [verdict.stop for verdict in since[: first + 2]] == [False] * (first + 1) + [True]
 
 
 @pytest.mark.parametrize(

@@ -10,15 +10,16 @@ of their finals?), and some from all jobs that reached this epoch (where does it
 The weights are a prior learned once from recorded curves of other tuning jobs, as in LC-PFN
 (Adriaensen et al. 2023). `python scripts/fit_auto.py` makes the curves that are not recorded,
 replays tuning jobs of both strategies, fits the weights, and says how they do on tables that they
-were not fitted on; its last lines replace those below.
+were not fitted on.
 
 A job is stopped when the probability is below `risk` / sqrt(number of jobs * share of the way that
 is left). A fixed bar would lose more and more of the best jobs as a tuning job grows, as each new
 job has a smaller chance, 1 / (number of jobs), to become the best; a bar in proportion to it saves
 too little. Early the bar is lower, as the coming epochs will tell more. Nothing is judged in the
 first `min_progress` of the usual length, where losses jump, nor without two completed jobs; and a
-job that would get there at its own pace goes on. To stop on the probability of beating the best is
-the idea of Vizier's performance curve rule (Golovin et al. 2017, section 3.2.1).
+job that would get there if its curve went on bending as it does goes on. One look is not enough: it
+must be so at two epochs in a row. To stop on the probability of beating the best is the idea of
+Vizier's performance curve rule (Golovin et al. 2017, section 3.2.1).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from hpt_cli.core.stop_rules import LossCurve, Verdict
@@ -51,8 +52,8 @@ class Signals(NamedTuple):
 
     pace: float
     """log of needed / what the pace of the last half of its epochs will still bring"""
-    late_pace: float
-    """the same with the last quarter"""
+    bent_pace: float
+    """the same where each doubling of its epochs changes the gain as the last doubling did"""
     relapse: float
     """log of how far it is above its own best / needed"""
     flat: float
@@ -76,30 +77,30 @@ class Signals(NamedTuple):
 
 
 WEIGHTS = Signals(
-    pace=-0.250,
-    late_pace=-0.079,
-    relapse=-0.271,
-    flat=1.269,
-    lag=-0.857,
-    start_lag=0.464,
-    speed=0.409,
-    gain=-0.138,
-    standing=-0.137,
-    reliability=-0.650,
-    reliable_standing=-0.619,
-    log_peers=-0.947,
+    pace=-0.229,
+    bent_pace=-0.132,
+    relapse=-0.288,
+    flat=1.391,
+    lag=-0.772,
+    start_lag=0.416,
+    speed=0.333,
+    gain=-0.145,
+    standing=-0.191,
+    reliability=-0.577,
+    reliable_standing=-0.472,
+    log_peers=-0.914,
 )
-BIAS = -0.579
+BIAS = -0.643
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """Stop when the probability to beat the best is below `risk` / sqrt(jobs * share left)."""
 
-    risk: float = 0.1
+    risk: float = 0.11
     min_completed_jobs: int = 2
     min_epochs: int = 2
-    min_progress: float = 0.07
+    min_progress: float = 0.05
 
     def __post_init__(self) -> None:
         check_bounds("risk", self.risk, 0, 1)
@@ -109,6 +110,13 @@ class Rule:
 
     def judge(self, live: LossCurve, others: Sequence[LossCurve]) -> Verdict:
         """Judge a running job by its curve so far, which has at least one step."""
+        verdict = self._look(live, others)
+        if not verdict.stop or self._look(_drop_last(live), others).stop:
+            return verdict
+        return replace(verdict, stop=False, reason=f"{verdict.reason}, for the first time")
+
+    def _look(self, live: LossCurve, others: Sequence[LossCurve]) -> Verdict:
+        """What this epoch alone says."""
         step = live.steps[-1]
         evidence: dict[str, float | int | str] = {"step": step, "loss": live.losses[-1]}
         finished = [each for each in list_completed(others) if math.isfinite(each.losses[-1])]
@@ -139,7 +147,7 @@ class Rule:
         evidence |= {name: round(value, 3) for name, value in signals._asdict().items()}
         if progress < self.min_progress:
             return Verdict(False, f"not judged before {self.min_progress:.0%} of the way", evidence)
-        if min(signals.pace, signals.late_pace) < 0:
+        if signals.bent_pace < 0:
             return Verdict(False, f"at its pace it would beat job {leader.number}", evidence)
         reason = f"{_percent(probability)} likely to beat job {leader.number}"
         return Verdict(probability < bar, reason, evidence)
@@ -169,15 +177,14 @@ def read_signals(
     finals = [each.losses[-1] for each in references]
     # Ratios need a unit below which a gain is nothing: far below the spread of the finals.
     nothing = 1e-9 * (statistics.median(finals) - best) + 1e-12 * abs(best) + 1e-300
-    half, quarter = (measure_pace(live, share) for share in (2, 4))
-    left = max(0.0, end - step)
+    left, pace = max(0.0, end - step), measure_pace(live)
     standing = _log_odds_of_rank(own_best, peers)
     reliability = correlate_ranks(levels, finals) * len(levels) / (len(levels) + CERTAINTY)
     return Signals(
-        pace=_log_ratio(needed, half * left, nothing),
-        late_pace=_log_ratio(needed, quarter * left, nothing),
+        pace=_log_ratio(needed, pace * left, nothing),
+        bent_pace=_log_ratio(needed, foresee_gain(live, left, nothing), nothing),
         relapse=_log_ratio(live.losses[-1] - own_best + nothing, needed, 0.0),
-        flat=float(half * left <= nothing),
+        flat=float(pace * left <= nothing),
         lag=measure_lag(live, leader, best, left),
         start_lag=measure_lag(live, leader, best + 0.1 * needed, left),
         speed=compare_speed(live, leader),
@@ -214,6 +221,11 @@ def find_step(curve: LossCurve, loss: float) -> float:
     )
 
 
+def _drop_last(curve: LossCurve) -> LossCurve:
+    """The curve as it was an epoch ago."""
+    return replace(curve, steps=curve.steps[:-1], losses=curve.losses[:-1])
+
+
 def _length_of_epoch(curve: LossCurve) -> float:
     return (curve.steps[-1] - curve.steps[0]) / (len(curve.steps) - 1)
 
@@ -229,20 +241,39 @@ def _score(needed: float, gains: Sequence[float]) -> float:
     return min(5.0, max(-5.0, off / spread)) if spread > 0 else math.copysign(5.0, off)
 
 
-def measure_pace(curve: LossCurve, share: int) -> float:
-    """How fast the loss falls per step, over the last 1/share of a job's epochs.
+def measure_pace(curve: LossCurve) -> float:
+    """How fast the loss falls per step, over the last half of a job's epochs."""
+    last = len(curve.losses)
+    first = last - last // 2
+    return _measure_fall(curve, first, last) / (curve.steps[-1] - curve.steps[first - 1])
+
+
+def foresee_gain(curve: LossCurve, left: float, nothing: float) -> float:
+    """What the steps left will bring if every doubling of a job's epochs goes on to bring r times
+    what the doubling before did, as the last one did: r is 2 on a line, and below 1 where the curve
+    levels off. Between 1/4 and 2, and 1 where there is but one doubling to go by."""
+    last = len(curve.losses)
+    middle = last - last // 2
+    first = max(1, middle - max(1, middle // 2))
+    gain, before = _measure_fall(curve, middle, last), _measure_fall(curve, first, middle)
+    r = min(2.0, max(0.25, (gain + nothing) / (before + nothing))) if first < middle else 1.0
+    doublings = math.log2(1 + left / (_length_of_epoch(curve) * last))
+    return gain * (doublings if abs(r - 1) < 1e-6 else r * (r**doublings - 1) / (r - 1))
+
+
+def _measure_fall(curve: LossCurve, first: int, last: int) -> float:
+    """How far the loss fell from one epoch to a later one, counted from 1.
 
     The fall of the best so far; or that of the loss itself where it is larger, as after a jump
     upwards at the start of training, from which a job may well recover.
     """
-    back = max(1, len(curve.losses) // share)
-    then, now = curve.steps[-1 - back], curve.steps[-1]
+    now, then = curve.losses[last - 1], curve.losses[first - 1]
     fall = max(
-        best_until(curve, then) - best_until(curve, now),
-        curve.losses[-1 - back] - curve.losses[-1],
+        best_until(curve, curve.steps[first - 1]) - best_until(curve, curve.steps[last - 1]),
+        then - now,
         0.0,
     )
-    return fall / (now - then) if math.isfinite(fall) else 0.0
+    return fall if math.isfinite(fall) else 0.0
 
 
 def correlate_ranks(xs: Sequence[float], ys: Sequence[float]) -> float:
