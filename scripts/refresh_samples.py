@@ -1,6 +1,6 @@
 """Runs real programs and keeps what they print, for the tests of presets (tests/core/samples).
 
-    pip install xgboost lightgbm catboost scikit-learn keras jax vowpalwabbit
+    pip install xgboost lightgbm catboost scikit-learn keras jax vowpalwabbit spacy fasttext-wheel
     python scripts/refresh_samples.py [NAME...]
 
 Each is trained for a moment, on data that scikit-learn makes. NAME.log is its output, byte for
@@ -116,6 +116,58 @@ PROGRAMS = {
         results = search.cv_results_
         scores = [results[f"split{f}_test_score"][i] for i in range(2) for f in range(3)]
         keep("cv_score", scores, range(1, 7))
+    """,
+    "spacy": """
+        import random
+        import spacy
+        from spacy.cli.init_config import init_config
+        from spacy.cli.train import train
+        from spacy.tokens import DocBin
+        from spacy.training.loggers import console_logger
+        random.seed(0)
+        scores = []
+
+        @spacy.registry.loggers("keep.v1")
+        def make_logger():
+            console = console_logger(progress_bar=False)
+
+            def start(nlp, stdout, stderr):
+                log, finish = console(nlp, stdout, stderr)
+
+                def step(info):
+                    scores.extend([(info["step"], info["score"])] if info else [])
+                    log(info)
+
+                return step, finish
+
+            return start
+
+        nlp = spacy.blank("en")
+        for path, count in (("train.spacy", 60), ("dev.spacy", 30)):
+            docs = DocBin()
+            for _ in range(count):
+                good = random.random() < 0.5
+                doc = nlp.make_doc(f"{random.choice('abcdef')} {'fine' if good else 'poor'} b c")
+                doc.cats = {"GOOD": float(good), "BAD": float(not good)}
+                docs.add(doc)
+            docs.to_disk(path)
+        config = init_config(lang="en", pipeline=["textcat"], optimize="efficiency")
+        config["training"] |= {"max_steps": 60, "eval_frequency": 10}
+        config["training"]["logger"] = {"@loggers": "keep.v1"}
+        config.to_disk("config.cfg")
+        train("config.cfg", overrides={"paths.train": "train.spacy", "paths.dev": "dev.spacy"})
+        keep("SCORE", [score for _, score in scores], [step for step, _ in scores])
+    """,
+    "fasttext": """
+        import random
+        import fasttext
+        random.seed(0)
+        with open("train.txt", "w") as file:
+            for _ in range(30000):
+                label = random.choice("ab")
+                words = " ".join(random.choice("xyzuvw" + label) for _ in range(12))
+                print(f"__label__{label} {words}", file=file)
+        fasttext.train_supervised("train.txt", epoch=25, thread=1, verbose=2)
     """,
     "vowpal-wabbit": """
         import vowpalwabbit

@@ -16,8 +16,8 @@ from hpt_cli.core.proposals import propose_definitions
 SAMPLES = Path(__file__).parent / "samples"
 """What scripts/refresh_samples.py kept."""
 
-PRINTED_DIGITS = 5.1e-4
-"""How far the least exact of the programs rounds."""
+ROUNDED = {"spacy": 5.1e-3}
+"""How far a program rounds what it prints, where that is more than half of the fourth digit."""
 
 SAMPLE_NAMES = sorted(path.stem for path in SAMPLES.glob("*.log"))
 
@@ -196,7 +196,8 @@ def test_a_real_run_is_read_as_the_program_s_own_api_tells(sample: str) -> None:
     for metric, curve in json.loads((SAMPLES / f"{sample}.json").read_text()).items():
         found = read_curve(find_preset(sample), metric, log)
         assert list(found) == [step for step, _ in curve], metric
-        assert list(found.values()) == pytest.approx([v for _, v in curve], abs=PRINTED_DIGITS)
+        values = [value for _, value in curve]
+        assert list(found.values()) == pytest.approx(values, abs=ROUNDED.get(sample, 5.1e-4))
 
 
 @pytest.mark.parametrize("sample", SAMPLE_NAMES)
@@ -211,7 +212,8 @@ def test_a_real_run_is_recognized(sample: str) -> None:
 
 def test_there_are_samples_of_the_programs_that_install_everywhere() -> None:
     assert {find_preset(sample) for sample in SAMPLE_NAMES} >= {
-        *("xgboost", "lightgbm", "catboost", "keras", "scikit-learn", "vowpal-wabbit")
+        *("xgboost", "lightgbm", "catboost", "keras", "scikit-learn", "vowpal-wabbit", "spacy"),
+        "fasttext",
     }
 
 
