@@ -49,7 +49,15 @@ from hpt_cli.core.hyperparameters import Hyperparameters
 from hpt_cli.core.log_rules import LogMatch
 from hpt_cli.core.metrics import nearest_lines
 from hpt_cli.core.spec import TuningSpec
-from hpt_cli.core.state import TrainingJob, TuningState, describe_exit, find_fresh, fold
+from hpt_cli.core.state import (
+    TrainingJob,
+    TuningState,
+    describe_exit,
+    find_fresh,
+    fold,
+    forget_curve,
+    forget_curves,
+)
 from hpt_cli.core.stop_rules import Verdict
 from hpt_cli.core.tuner import Command, End, Keep, Kill, Launch, Plan, Stop, choose, decide
 from hpt_cli.environment import make_order
@@ -140,7 +148,7 @@ class Runner:
         self._executor = executor
         self._view = view
         self._clock = clock
-        self._state = state
+        self._state = forget_curves(state, spec.objective_metric_name, state.jobs.ended)
         self._unwritten: list[AnyEvent] = []
         self._written_at = time.monotonic()
         self._watchdog = Watchdog(spec, jobdir)
@@ -201,6 +209,10 @@ class Runner:
         self._watchdog.hear(self._state, events)
         self._unwritten += events
         self._view.show(self._state, events, self._clock())
+        for event in events:
+            if isinstance(event, (JobExited, JobLost)) and event.number in self._state.jobs.ended:
+                metric = self._spec.objective_metric_name
+                self._state = forget_curve(self._state, metric, event.number)
 
     def _write(self) -> None:
         """Write down what has been recorded; it is on disk when this returns."""

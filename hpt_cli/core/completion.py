@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from hpt_cli.core.spec import TuningSpec
-from hpt_cli.core.state import TuningState
+from hpt_cli.core.state import TrainingJob, TuningState
 from hpt_cli.core.summary import final_objective, tuning_seconds
 
 FIRST_FAILURES = 5
@@ -43,21 +43,27 @@ def find_completion(spec: TuningSpec, state: TuningState, now: float) -> Complet
     if state.status == "Stopping":
         reason = "interrupted" if state.stop_reason == "Interrupted" else "stopped by the user"
         return Completion("Stopped", reason, stop_running=True)
-    jobs = state.jobs.values()
-    failed = [job for job in jobs if job.phase == "Failed"]
+    failed = state.jobs.count("Failed")
     if spec.fail_fast and failed:
-        why = f"fail_fast: training job {failed[0].number} failed"
+        why = f"fail_fast: training job {state.jobs.derive('failure', _find_failure)} failed"
         return Completion("Failed", why, stop_running=True)
-    # Jobs that were stopped because of this very reason do not speak against it.
-    spoken = [job for job in jobs if job.has_ended and job.stop_reason != "TuningJobFinished"]
-    if len(failed) >= FIRST_FAILURES and len(failed) == len(spoken):
-        return Completion("Failed", f"all of the first {len(failed)} training jobs failed", True)
+    if failed >= FIRST_FAILURES and failed == state.jobs.derive("spoken", _count_spoken):
+        return Completion("Failed", f"all of the first {failed} training jobs failed", True)
     for reason, stops in _find_reasons(spec, state, now):
-        if failed and len(failed) == len(jobs):
+        if failed and failed == len(state.jobs):
             return Completion("Failed", "all training jobs failed")
         stop_running = stops if spec.on_completion is None else spec.on_completion == "stop"
         return Completion("Completed", reason, stop_running)
     return None
+
+
+def _find_failure(ended: Mapping[int, TrainingJob]) -> int:
+    return min(job.number for job in ended.values() if job.phase == "Failed")
+
+
+def _count_spoken(ended: Mapping[int, TrainingJob]) -> int:
+    """Jobs that were stopped because all others failed do not speak against it."""
+    return sum(job.stop_reason != "TuningJobFinished" for job in ended.values())
 
 
 def may_go_on(spec: TuningSpec, state: TuningState, now: float) -> bool:
@@ -71,12 +77,12 @@ def _find_reasons(spec: TuningSpec, state: TuningState, now: float) -> Iterator[
     if limit is not None and tuning_seconds(state, now) >= limit:
         yield f"max_runtime_seconds ({limit:g}) reached", True
     yield from _find_result_reasons(spec, state)
-    jobs = state.jobs.values()
-    if all(job.hyperparameters is not None for job in jobs):
-        if len(jobs) >= spec.job_limit:
+    count = len(state.jobs)
+    if all(job.hyperparameters is not None for job in state.jobs.open):
+        if count >= spec.job_limit:
             yield _describe_limit(spec), False
         if state.exhausted:
-            yield f"all {len(jobs)} points of the search space have been tried", False
+            yield f"all {count} points of the search space have been tried", False
 
 
 def _find_result_reasons(spec: TuningSpec, state: TuningState) -> Iterator[tuple[str, bool]]:
@@ -84,12 +90,14 @@ def _find_result_reasons(spec: TuningSpec, state: TuningState) -> Iterator[tuple
     target, patience = spec.target_objective_metric_value, spec.max_jobs_not_improving
     if target is None and patience is None and not spec.complete_on_convergence:
         return
-    losses = list_losses(spec, state)
+    losses = state.jobs.derive("losses", lambda ended: list_losses(spec, ended))
     if target is not None and losses and min(losses) <= spec.objective.loss(target):
         yield f"target_objective_metric_value ({target:g}) reached", True
     if patience is not None and count_not_improving(losses) >= patience:
         yield f"{patience} training jobs in a row did not improve the best by 1 %", False
-    if spec.complete_on_convergence and has_converged(losses, measure_noise(spec, state)):
+    if spec.complete_on_convergence and has_converged(
+        losses, state.jobs.derive("noise", lambda ended: measure_noise(spec, ended))
+    ):
         yield "converged: more training jobs are unlikely to improve the best", False
 
 
@@ -99,12 +107,16 @@ def _describe_limit(spec: TuningSpec) -> str:
     return f"max_jobs ({spec.job_limit}) reached"
 
 
-def list_losses(spec: TuningSpec, state: TuningState) -> list[float]:
+def list_losses(spec: TuningSpec, ended: Mapping[int, TrainingJob]) -> list[float]:
     """The final losses of the jobs that ended with a result, in the order in which they ended."""
-    ended = [job for job in state.jobs.values() if job.phase in ("Completed", "Stopped")]
-    ended.sort(key=lambda job: job.attempts[-1].ended_at or 0.0 if job.attempts else 0.0)
-    finals = (final_objective(job, spec.objective) for job in ended)
+    able = [job for job in ended.values() if job.phase in ("Completed", "Stopped")]
+    able.sort(key=lambda job: (_find_end(job), job.number))
+    finals = (final_objective(job, spec.objective) for job in able)
     return [spec.objective.loss(final) for final in finals if final is not None]
+
+
+def _find_end(job: TrainingJob) -> float:
+    return job.attempts[-1].ended_at or 0.0 if job.attempts else 0.0
 
 
 def count_not_improving(losses: Sequence[float]) -> int:
@@ -136,10 +148,10 @@ def has_converged(losses: Sequence[float], noise: float) -> bool:
     return before - best <= bar
 
 
-def measure_noise(spec: TuningSpec, state: TuningState) -> float:
+def measure_noise(spec: TuningSpec, ended: Mapping[int, TrainingJob]) -> float:
     """How much the objective moves from one epoch to the next at the end of completed jobs."""
     steps = []
-    for job in state.jobs.values():
+    for job in ended.values():
         curve = job.curve(spec.objective.metric) if job.phase == "Completed" else ()
         if len(curve) >= 2 and math.isfinite(curve[-1][1] - curve[-2][1]):
             steps.append(abs(curve[-1][1] - curve[-2][1]))

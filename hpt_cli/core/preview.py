@@ -28,7 +28,7 @@ def list_first_points(spec: TuningSpec, state: TuningState, count: int) -> list[
             break
         points.append(point)
         job = TrainingJob(number, "Training", 0.0, hyperparameters=point)
-        state = replace(state, jobs={**state.jobs, number: job})
+        state = replace(state, jobs=state.jobs.put(job))
     return points
 
 

@@ -43,6 +43,7 @@ from hpt_cli.core.events import (
     Warned,
 )
 from hpt_cli.core.hyperparameters import Hyperparameters
+from hpt_cli.core.jobs import Jobs
 from hpt_cli.core.observation import Observation
 
 Phase = Literal[
@@ -179,6 +180,8 @@ class TrainingJob:
         An attempt that went on from a checkpoint continues the curve of the one before; one that
         began anew replaces it.
         """
+        if len(self.attempts) == 1:
+            return self.attempts[0].curves.get(metric, ())
         joined: Curve = ()
         for attempt in self.attempts:
             part = attempt.curves.get(metric, ())
@@ -208,7 +211,7 @@ class TuningState:
     created_at: float = 0.0
     stop_reason: str = ""
     exhausted: bool = False
-    jobs: Mapping[int, TrainingJob] = field(default_factory=dict)
+    jobs: Jobs[TrainingJob] = field(default_factory=Jobs)
     inherited: Mapping[int, TrainingJob] = field(default_factory=dict)
     """The training jobs of parents, numbered 0, -1, -2 ..."""
     parents: tuple[Parent, ...] = ()
@@ -228,7 +231,7 @@ class TuningState:
     @property
     def running(self) -> list[TrainingJob]:
         """The jobs of which an attempt may be alive."""
-        return [job for job in self.jobs.values() if job.is_running]
+        return [job for job in self.jobs.open if job.is_running]
 
 
 _Changes: TypeAlias = dict[str, Any]
@@ -261,9 +264,9 @@ def fold_all(state: TuningState, events: Iterable[AnyEvent]) -> TuningState:
             jobs[event.number] = _fold_job(jobs.get(event.number), event)
             heard = max(heard, event.at)
         else:
-            state = fold(replace(state, jobs=jobs, heard_at=heard), event)
+            state = fold(replace(state, jobs=Jobs(jobs.values()), heard_at=heard), event)
             jobs, heard = dict(state.jobs), state.heard_at
-    return replace(state, jobs=jobs, heard_at=heard)
+    return replace(state, jobs=Jobs(jobs.values()), heard_at=heard)
 
 
 def _created(state: TuningState, event: TuningJobCreated) -> _Changes:
@@ -326,8 +329,7 @@ def _warned(state: TuningState, event: Warned) -> _Changes:
 def _exhausted(state: TuningState, event: SpaceExhausted) -> _Changes:
     if event.number not in state.jobs or state.jobs[event.number].phase != "Planned":
         raise ImpossibleEventError(f"job {event.number} was not being planned")
-    jobs = {number: job for number, job in state.jobs.items() if number != event.number}
-    return {"exhausted": True, "jobs": jobs}
+    return {"exhausted": True, "jobs": state.jobs.drop(event.number)}
 
 
 def _judged(state: TuningState, event: JobJudged) -> _Changes:  # noqa: ARG001
@@ -336,7 +338,7 @@ def _judged(state: TuningState, event: JobJudged) -> _Changes:  # noqa: ARG001
 
 def _job_event(state: TuningState, event: JobEvent) -> _Changes:
     job = _fold_job(state.jobs.get(event.number), event)
-    return {"jobs": {**state.jobs, job.number: job}}
+    return {"jobs": state.jobs.put(job)}
 
 
 def _fold_job(job: TrainingJob | None, event: JobEvent) -> TrainingJob:
@@ -468,6 +470,32 @@ def _after_failure(job: TrainingJob, event: JobExited | JobLost, failure: str) -
         "notes": notes,
         "tail": event.tail,
     }
+
+
+def forget_curves(state: TuningState, metric: str, numbers: Iterable[int]) -> TuningState:
+    """The same state, but of some jobs only one metric's curve and the last value of each other.
+
+    For a tuner, which has no use for more of jobs that have ended: the journal holds it.
+    """
+    jobs = dict(state.jobs)
+    for number in numbers:
+        attempts = tuple(_forget(attempt, metric) for attempt in jobs[number].attempts)
+        jobs[number] = replace(jobs[number], attempts=attempts)
+    return replace(state, jobs=Jobs(jobs.values()))
+
+
+def forget_curve(state: TuningState, metric: str, number: int) -> TuningState:
+    """The same for one job."""
+    job = state.jobs[number]
+    attempts = tuple(_forget(attempt, metric) for attempt in job.attempts)
+    return replace(state, jobs=state.jobs.put(replace(job, attempts=attempts)))
+
+
+def _forget(attempt: Attempt, metric: str) -> Attempt:
+    curves = {
+        name: curve if name == metric else curve[-1:] for name, curve in attempt.curves.items()
+    }
+    return replace(attempt, curves=curves)
 
 
 def describe_exit(exit_code: int) -> str:

@@ -6,7 +6,8 @@ remembered here, so a resumed tuning job decides as an undisturbed one would.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -107,7 +108,7 @@ def decide(
         commands += _stop_some(spec, state, now, observed, silent)
     if completion is None:
         return commands + _fill_slots(spec, state)
-    if not completion.stop_running and any(map(_will_run, state.jobs.values())):
+    if not completion.stop_running and any(map(_will_run, state.jobs.open)):
         return commands + _launch(spec, state)
     if not state.running:
         commands.append(End(completion))
@@ -123,7 +124,7 @@ def _stop_all(state: TuningState) -> list[Command]:
     if state.status == "Stopping":
         reason = "Interrupted" if state.stop_reason == "Interrupted" else "StoppedByUser"
     phases = {"Starting", "Training"} | ({"Interrupted"} if reason != "Interrupted" else set())
-    return [Stop(job.number, reason) for job in state.jobs.values() if job.phase in phases]
+    return [Stop(job.number, reason) for job in state.jobs.open if job.phase in phases]
 
 
 def _stop_some(
@@ -159,15 +160,20 @@ def _stop_some(
 def _is_done(state: TuningState, job: TrainingJob) -> bool:
     """Whether a job is at the last step that a completed one has reached: it is about to end."""
     metric = state.spec["objective_metric_name"]
-    completed = (other for other in state.jobs.values() if other.phase == "Completed")
-    curves = [curve for other in completed if (curve := other.curve(metric))]
-    return bool(curves) and job.curve(metric)[-1][0] >= max(curve[-1][0] for curve in curves)
+    last = state.jobs.derive(("last step", metric), lambda ended: _find_last_step(ended, metric))
+    return job.curve(metric)[-1][0] >= last
+
+
+def _find_last_step(ended: Mapping[int, TrainingJob], metric: str) -> float:
+    completed = (other for other in ended.values() if other.phase == "Completed")
+    curves = (curve for other in completed if (curve := other.curve(metric)))
+    return max((curve[-1][0] for curve in curves), default=math.inf)
 
 
 def _fill_slots(spec: TuningSpec, state: TuningState) -> list[Command]:
     """Launch what is ready, and plan jobs for the slots that are still free."""
     launches = _launch(spec, state)
-    open_jobs = [job for job in state.jobs.values() if not job.has_ended]
+    open_jobs = state.jobs.open
     wanted = spec.max_parallel_jobs + should_think_ahead(spec, state)
     free = min(wanted - len(open_jobs), spec.job_limit - len(state.jobs))
     if state.exhausted or free <= 0 or any(job.phase == "Planned" for job in open_jobs):
@@ -184,7 +190,7 @@ def should_think_ahead(spec: TuningSpec, state: TuningState) -> bool:
     """
     if spec.max_parallel_jobs == 1:
         return False
-    recent = [state.jobs[number] for number in sorted(state.jobs)[-RECENT_JOBS:]]
+    recent = state.jobs.latest(RECENT_JOBS)
     spent = [training_seconds(job, now=0.0) for job in recent if job.has_ended and job.attempts]
     if not spent:
         return False
@@ -193,7 +199,7 @@ def should_think_ahead(spec: TuningSpec, state: TuningState) -> bool:
 
 def _launch(spec: TuningSpec, state: TuningState) -> list[Command]:
     free = spec.max_parallel_jobs - len(state.running)
-    ready = [job for job in state.jobs.values() if _will_run(job)]
+    ready = [job for job in state.jobs.open if _will_run(job)]
     return [Launch(job.number) for job in ready[: max(0, free)]]
 
 
@@ -202,12 +208,30 @@ def judge_job(
 ) -> Verdict:
     """What a stop rule says of a running job, which has observations of the objective."""
     live = loss_curve(job, spec.objective)
-    others = [
+    ended = state.jobs.derive(
+        ("loss curves", spec.objective), lambda _: list_ended_curves(spec, state)
+    )
+    going = [
         loss_curve(other, spec.objective)
-        for other in known_jobs(spec, state)
-        if other.number != job.number
+        for other in state.jobs.open
+        if other.number != job.number and other.hyperparameters is not None
     ]
+    others = sorted([*ended, *going], key=lambda curve: curve.number)
     return load_stop_rule(rule.rule, **rule.parameters).judge(live, others)
+
+
+def list_ended_curves(spec: TuningSpec, state: TuningState) -> list[LossCurve]:
+    """The curves of the jobs that have ended, and of the parents' where they count."""
+    own = [job for job in state.jobs.ended.values() if job.hyperparameters is not None]
+    inherited = state.inherited.values() if inherits_results(spec) else ()
+    objective = spec.objective
+    return [
+        *(loss_curve(job, objective) for job in inherited),
+        *(
+            state.jobs.recall(objective, job, lambda each: loss_curve(each, objective))
+            for job in own
+        ),
+    ]
 
 
 def loss_curve(job: TrainingJob, objective: Objective) -> LossCurve:
@@ -282,9 +306,17 @@ def ask(spec: TuningSpec, state: TuningState, number: int) -> Question:
         max_jobs=spec.job_limit,
         max_parallel_jobs=spec.max_parallel_jobs,
         trials=tuple(
-            _trial(job, spec.objective) for job in known_jobs(spec, state) if job.number != number
+            _recall_trial(state, job, spec.objective)
+            for job in known_jobs(spec, state)
+            if job.number != number
         ),
     )
+
+
+def _recall_trial(state: TuningState, job: TrainingJob, objective: Objective) -> Trial:
+    if state.jobs.ended.get(job.number) is not job:
+        return _trial(job, objective)
+    return state.jobs.recall(("trial", objective), job, lambda each: _trial(each, objective))
 
 
 def _trial(job: TrainingJob, objective: Objective) -> Trial:

@@ -105,11 +105,10 @@ def warn_of_held_back_output(
 def warn_of_same_curves(spec: TuningSpec, state: TuningState, now: float) -> Warned | None:
     """The warning that all completed jobs have the same curve, if they have."""
     metric = spec.objective_metric_name
-    completed = [job for job in state.jobs.values() if job.phase == "Completed"]
-    curves = {job.curve(metric) for job in completed}
-    if len(curves) != 1 or () in curves:
+    completed = [job for job in state.jobs.ended.values() if job.phase == "Completed"]
+    curve = completed[0].curve(metric) if completed else ()
+    if not curve or any(job.curve(metric) != curve for job in completed):
         return None
-    (curve,) = curves
     different = {tuple((job.hyperparameters or {}).items()) for job in completed}
     if len(different) < (SAME_CURVES if len(curve) > 1 else SAME_VALUES):
         return None

@@ -16,6 +16,7 @@ LAYERS = [
     [
         "hpt_cli.core.differences",
         "hpt_cli.core.hyperparameters",
+        "hpt_cli.core.jobs",
         "hpt_cli.core.names",
         "hpt_cli.core.objective",
         "hpt_cli.core.observation",

@@ -1,0 +1,124 @@
+"""The training jobs of a tuning job: what happens to one costs the same however many there are.
+
+Almost all of them have ended, and nothing happens to those any more. They are apart from the few
+that are open, counted by phase, and what is computed from them is kept until another one ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, Generic, Protocol, TypeVar, cast
+
+
+class _Job(Protocol):
+    @property
+    def number(self) -> int: ...
+
+    @property
+    def phase(self) -> str: ...
+
+    @property
+    def has_ended(self) -> bool: ...
+
+
+J = TypeVar("J", bound=_Job)
+T = TypeVar("T")
+
+
+class Jobs(Mapping[int, J], Generic[J]):
+    """Training jobs by number; never changed, only followed by others."""
+
+    __slots__ = ("_counts", "_derived", "_ended", "_known", "_open")
+
+    def __init__(self, jobs: Iterable[J] = ()) -> None:
+        self._ended: dict[int, J] = {}
+        self._open: dict[int, J] = {}
+        for job in jobs:
+            (self._ended if job.has_ended else self._open)[job.number] = job
+        self._counts = _count(self._ended.values())
+        self._derived: dict[Any, Any] = {}
+        self._known: dict[tuple[Any, int], tuple[J, Any]] = {}
+
+    def __getitem__(self, number: int) -> J:
+        found = self._open.get(number)
+        return self._ended[number] if found is None else found
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(sorted([*self._ended, *self._open]))
+
+    def __len__(self) -> int:
+        return len(self._ended) + len(self._open)
+
+    def __contains__(self, number: object) -> bool:
+        return number in self._open or number in self._ended
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+    def put(self, job: J) -> Jobs[J]:
+        """The same jobs with a new one, or with one as it is now."""
+        return self._follow(job.number, job)
+
+    def drop(self, number: int) -> Jobs[J]:
+        """The same jobs without one."""
+        return self._follow(number, None)
+
+    def _follow(self, number: int, job: J | None) -> Jobs[J]:
+        following: Jobs[J] = Jobs.__new__(Jobs)
+        following._known = self._known
+        following._open = {key: each for key, each in self._open.items() if key != number}
+        following._ended, following._counts = self._ended, self._counts
+        following._derived = self._derived
+        if job is not None and not job.has_ended:
+            following._open[number] = job
+        if number in self._ended or (job is not None and job.has_ended):
+            following._ended, following._counts = dict(self._ended), dict(self._counts)
+            following._derived = {}
+            before = following._ended.pop(number, None)
+            if before is not None:
+                following._counts[before.phase] -= 1
+            if job is not None and job.has_ended:
+                following._ended[number] = job
+                following._counts[job.phase] = following._counts.get(job.phase, 0) + 1
+        return following
+
+    @property
+    def open(self) -> list[J]:
+        """Those that have not ended, in order of number."""
+        return [self._open[number] for number in sorted(self._open)]
+
+    @property
+    def ended(self) -> Mapping[int, J]:
+        """Those that have ended, in no order."""
+        return MappingProxyType(self._ended)
+
+    def count(self, phase: str) -> int:
+        """How many have ended so."""
+        return self._counts.get(phase, 0)
+
+    def latest(self, count: int) -> list[J]:
+        """Those with the highest numbers, in order of number."""
+        last = max([*self._open, len(self)], default=0)
+        numbers = range(max(1, last - count + 1), last + 1)
+        return [self[number] for number in numbers if number in self]
+
+    def derive(self, key: Any, make: Callable[[Mapping[int, J]], T]) -> T:
+        """What `make` computes from the jobs that have ended; once, until another one ends."""
+        if key not in self._derived:
+            self._derived[key] = make(self.ended)
+        return cast(T, self._derived[key])
+
+    def recall(self, key: Any, job: J, make: Callable[[J], T]) -> T:
+        """What `make` computes from a job that has ended; once."""
+        known = self._known.get((key, job.number))
+        if known is None or known[0] is not job:
+            known = self._known[key, job.number] = (job, make(job))
+        return cast(T, known[1])
+
+
+def _count(jobs: Iterable[_Job]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for job in jobs:
+        counts[job.phase] = counts.get(job.phase, 0) + 1
+    return counts

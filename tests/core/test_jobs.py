@@ -1,0 +1,85 @@
+"""Many training jobs, of which almost all have ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpt_cli.core.jobs import Jobs
+from hpt_cli.core.state import forget_curve, forget_curves
+from tests.core.stories import created, fold_all, make_spec, run
+
+
+@dataclass(frozen=True)
+class Job:
+    number: int
+    phase: str
+
+    @property
+    def has_ended(self) -> bool:
+        return self.phase in ("Completed", "Failed")
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 6), st.sampled_from(["Training", "Completed", "Failed", "gone"]))
+    )
+)
+def test_they_are_a_mapping_whatever_happens_to_them(steps: list[tuple[int, str]]) -> None:
+    jobs: Jobs[Job] = Jobs()
+    expected: dict[int, Job] = {}
+    for number, phase in steps:
+        before, copy = jobs, dict(jobs)
+        if phase == "gone":
+            jobs = jobs.drop(number)
+            expected.pop(number, None)
+        else:
+            jobs = jobs.put(Job(number, phase))
+            expected[number] = Job(number, phase)
+        assert dict(before) == copy, "what was is not changed"
+    assert jobs == expected
+    assert list(jobs) == sorted(expected)
+    assert [job.number for job in jobs.open] == sorted(
+        number for number, job in expected.items() if not job.has_ended
+    )
+    for phase in ("Completed", "Failed"):
+        assert jobs.count(phase) == sum(job.phase == phase for job in expected.values())
+    last = max(expected, default=0)
+    recent = [expected[n] for n in sorted(expected) if n > last - 3]
+    if len(expected) == last:
+        assert jobs.latest(3) == recent
+
+
+def test_what_is_derived_is_computed_again_only_when_another_job_ends() -> None:
+    asked = []
+
+    def count(ended: Mapping[int, Job]) -> int:
+        asked.append(len(ended))
+        return len(ended)
+
+    jobs = Jobs([Job(1, "Completed")])
+    for number in (2, 3):
+        jobs = jobs.put(Job(number, "Training"))
+        assert jobs.derive("count", count) == 1
+    assert asked == [1]
+    assert jobs.put(Job(2, "Failed")).derive("count", count) == 2
+    assert jobs.derive("count", count) == 1
+    assert asked == [1, 2]
+
+
+def test_what_is_recalled_belongs_to_the_job_itself() -> None:
+    jobs = Jobs([Job(1, "Completed")])
+    other = jobs.put(Job(1, "Failed"))
+    assert jobs.recall("phase", jobs[1], lambda job: job.phase) == "Completed"
+    assert other.recall("phase", other[1], lambda job: job.phase) == "Failed"
+    assert jobs.recall("phase", jobs[1], lambda job: job.phase) == "Completed"
+
+
+def test_a_tuner_keeps_the_objective_and_the_last_of_other_metrics() -> None:
+    state = fold_all(*created(make_spec()), *run(1, 3.0, 2.0, 1.0))
+    for forget in (forget_curve, lambda state, metric, _: forget_curves(state, metric, [1])):
+        assert forget(state, "loss", 1).jobs[1].curve("loss") == ((1, 3), (2, 2), (3, 1))
+        assert forget(state, "other", 1).jobs[1].curve("loss") == ((3, 1),)
