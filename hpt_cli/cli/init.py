@@ -75,7 +75,7 @@ def init(
     takes what is likeliest.
     """
     from hpt_cli.cli.writing import write_output
-    from hpt_cli.core.first_spec import Draft, make_comments, make_fields, split_line
+    from hpt_cli.core.first_spec import Draft, fill_command, make_comments, make_fields, split_line
     from hpt_cli.specfile import parse_spec
     from hpt_cli.specwriter import write_spec
 
@@ -89,7 +89,7 @@ def init(
     _check_program(words)
     tuned, others = _choose_options(words, tune or [], asks=asks)
     draft = Draft(words=words, tuned=tuned, others=others, max_jobs=max_jobs, name=name or "")
-    lines = _read_output(words, log, try_, seconds, asks=asks)
+    lines = _read_output(fill_command(words, tuned), log, try_, seconds, asks=asks)
     draft = _choose_metric(draft, lines, metric, maximize, asks=asks)
     text = write_spec(make_fields(draft), make_comments(draft))
     parse_spec(text, str(output), variables=os.environ)
@@ -130,20 +130,21 @@ def _choose_options(
 ) -> tuple[list[RangeProposal], list[RangeProposal]]:
     """The options to tune, and those that could be."""
     from hpt_cli.core.first_spec import choose_tuned, is_shell_line
-    from hpt_cli.core.program_options import find_given, update_defaults
+    from hpt_cli.core.program_options import find_given, name_placeholders, update_defaults
     from hpt_cli.core.range_proposals import propose_range
     from hpt_cli.program import list_options
 
     parts = shlex.split(words[0]) if is_shell_line(words) else list(words)
-    given = find_given(parts)
+    given = {flag: value for flag, value in find_given(parts).items() if value[:1] != "{"}
     told = () if is_shell_line(words) else list_options(parts)
-    options = update_defaults(told, given)
+    options = name_placeholders(update_defaults(told, given), parts)
     proposals = [each for each in map(propose_range, options) if each is not None]
     if not proposals:
         raise HptError.of(
             "options-none",
             f"neither the help nor the source of {shlex.join(words)} tells an option to tune",
-            "give it some with their values: hpt init python train.py --lr 0.01 --batch-size 64",
+            "give it some with their values, or mark where they go:"
+            " hpt init python train.py --lr 0.01 --batch {batch_size}",
         )
     chosen = choose_tuned(proposals, given)
     if asked:

@@ -8,11 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hpt_cli.core.command import find_placeholders
+from pydantic import TypeAdapter
+
+from hpt_cli.core.command import find_placeholders, render_argv
+from hpt_cli.core.hyperparameters import Value
 from hpt_cli.core.names import MAX_NAME_LENGTH
 from hpt_cli.core.program_options import ProgramOption
 from hpt_cli.core.proposals import Proposal, write_definition
 from hpt_cli.core.range_proposals import RangeProposal
+from hpt_cli.core.ranges import ParameterRange
 
 MAX_TUNED = 8
 """How many options are tuned unless the user says which."""
@@ -133,6 +137,21 @@ def make_command(words: Sequence[str], options: Sequence[ProgramOption]) -> str:
     for each in options:
         made = _fill_words(made, each)
     return " ".join(word if _SAFE.fullmatch(word) else shlex.quote(word) for word in made)
+
+
+def fill_command(words: Sequence[str], tuned: Sequence[RangeProposal]) -> list[str]:
+    """The command as it can be run: defaults, or the middle of ranges, for its placeholders."""
+    values = {each.option.name: _choose_value(each) for each in tuned}
+    named = {name: values[name] for name in find_placeholders(list(words)) if name in values}
+    if not named:
+        return list(words)
+    return render_argv(words, named)
+
+
+def _choose_value(proposal: RangeProposal) -> Value:
+    adapter: TypeAdapter[ParameterRange] = TypeAdapter(ParameterRange)
+    middle = adapter.validate_python(dict(proposal.fields)).from_unit(0.5)
+    return middle if proposal.option.default is None else proposal.option.default
 
 
 def _fill_words(words: list[str], option: ProgramOption) -> list[str]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from hpt_cli.core.command import ALL, find_placeholders
 from hpt_cli.core.hyperparameters import Value
 
 Kind = Literal["float", "int", "choice", "text", "switch"]
@@ -296,3 +297,24 @@ def update_defaults(
         value = parse_value(text)
         known.append(ProgramOption(flag, kind_of(value), value))
     return tuple(known)
+
+
+def name_placeholders(
+    options: Iterable[ProgramOption], words: Sequence[str]
+) -> tuple[ProgramOption, ...]:
+    """The options by the names of the placeholders that stand for them in a command.
+
+    A placeholder that stands for no known option is one itself.
+    """
+    marked = [name for name in find_placeholders(list(words)) if name != ALL]
+    held = {flag: value[1:-1] for flag, value in find_given(words).items() if value[1:-1] in marked}
+    named = []
+    for each in options:
+        flag = next((flag for flag in (each.flag, *each.aliases) if flag in held), None)
+        named.append(each if flag is None else _rename(each, held[flag]))
+    known = {each.name for each in named}
+    return (*named, *(ProgramOption(f"--{name}", "text") for name in marked if name not in known))
+
+
+def _rename(option: ProgramOption, name: str) -> ProgramOption:
+    return replace(option, flag=f"--{name}", aliases=(option.flag, *option.aliases))

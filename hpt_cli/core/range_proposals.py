@@ -20,6 +20,8 @@ Fields: TypeAlias = dict[str, Any]
 
 DECAY = 1e-4
 """Around what a weight decay is searched that is 0 by default."""
+USUAL_AWAY = 0.1
+"""How far from 1 a momentum is by default, where it has none."""
 LARGE = 32
 """Whole numbers from here on are searched by factors."""
 
@@ -41,11 +43,14 @@ def propose_range(option: ProgramOption) -> RangeProposal | None:
     if option.kind == "choice":
         fields = _list_choices(option)
         return RangeProposal(option, fields, bool(words & _CHOSEN)) if fields else None
-    if option.kind not in ("float", "int") or isinstance(option.default, str):
+    is_untold = option.kind == "text" and option.default is None
+    if (option.kind not in ("float", "int") and not is_untold) or isinstance(option.default, str):
         return None
     for known, rule in _RULES:
         if words & known:
             return _propose(option, rule, is_likely=True)
+    if is_untold:
+        return None
     return _propose(option, _by_factors if option.kind == "float" else _whole, is_likely=False)
 
 
@@ -113,11 +118,9 @@ def _decay(option: ProgramOption, default: float) -> Fields:  # noqa: ARG001
     return _continuous(middle / 100, max(middle, min(1.0, middle * 100)), "Logarithmic")
 
 
-def _close_to_one(option: ProgramOption, default: float) -> Fields:
+def _close_to_one(option: ProgramOption, default: float) -> Fields:  # noqa: ARG001
     """From ten times as far from 1 as the default to a tenth of that."""
-    if not 0.5 <= default < 1:
-        return _share(option, default)
-    away = _nice(1 - default)
+    away = _nice(1 - default) if 0.5 <= default < 1 else USUAL_AWAY
     return _continuous(
         max(0.0, round(1 - 10 * away, 9)), round(1 - away / 10, 9), "ReverseLogarithmic"
     )

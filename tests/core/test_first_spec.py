@@ -9,11 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpt_cli.core.first_spec import Draft, choose_tuned, make_command, make_fields, name_tuning_job
+from hpt_cli.core.first_spec import (
+    Draft,
+    choose_tuned,
+    fill_command,
+    make_command,
+    make_fields,
+    name_tuning_job,
+)
 from hpt_cli.core.program_options import (
     ProgramOption,
     find_given,
     merge_options,
+    name_placeholders,
     parse_help,
     parse_source,
     update_defaults,
@@ -139,6 +147,17 @@ def test_the_command_says_what_the_user_means() -> None:
     assert [each.default for each in options] == [0.5, 1e-5, 8, 64, -1]
 
 
+def test_placeholders_name_the_options_that_they_stand_for() -> None:
+    told = [ProgramOption("--lr", "float", 0.1), ProgramOption("--bs", "int", 8)]
+    words = ["python", "t.py", "{depth}", "--bs", "{batch_size}", "--lr={lr}"]
+    named = name_placeholders(told, words)
+    assert [(each.name, each.kind, each.default) for each in named] == [
+        ("lr", "float", 0.1),
+        ("batch_size", "int", 8),
+        ("depth", "text", None),
+    ]
+
+
 def describe_range(flag: str, kind: Any, default: Any, **bounds: float) -> str:
     proposal = propose_range(ProgramOption(flag, kind, default, **bounds))
     if proposal is None:
@@ -164,6 +183,10 @@ def describe_range(flag: str, kind: Any, default: Any, **bounds: float) -> str:
         ("--hidden_size", "int", 128, "32 to 512 Logarithmic"),
         ("--foo", "float", 0.3, "0.03 to 1 Logarithmic perhaps"),
         ("--foo", "float", None, ""),
+        ("--lr", "text", None, "1e-05 to 0.1 Logarithmic"),
+        ("--batch-size", "text", None, "16 to 256 Logarithmic"),
+        ("--momentum", "float", 0.0, "0 to 0.99 ReverseLogarithmic"),
+        ("--warmup-ratio", "float", 0.06, "0 to 0.3 Linear"),
         ("--epochs", "int", 90, ""),
         ("--seed", "int", 1, ""),
         ("--num-workers", "int", 4, ""),
@@ -211,6 +234,13 @@ def test_the_command_gets_placeholders(words: list[str], command: str) -> None:
 def test_hydra_options_are_assignments() -> None:
     option = ProgramOption("optimizer.lr=", "float", 0.1)
     assert make_command(["python", "t.py"], [option]) == "python t.py optimizer.lr={optimizer.lr}"
+
+
+def test_the_command_can_be_run_as_it_stands() -> None:
+    options = [ProgramOption("--lr", "text"), ProgramOption("--bs", "int", 8)]
+    tuned = [each for each in map(propose_range, options) if each]
+    assert fill_command(["t", "{lr}", "--bs", "{bs}"], tuned) == ["t", "0.001", "--bs", "8"]
+    assert fill_command(["a | b"], tuned) == ["a | b"]
 
 
 @pytest.mark.parametrize(
