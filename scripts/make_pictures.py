@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from bisect import bisect_right
+from bisect import bisect_left
 from pathlib import Path
 
 from PIL import Image
@@ -35,8 +35,8 @@ NAME = "digits"
 SCREEN = Size(100, 24)
 COLOURS = 200
 WINDOW = (1200, 1305)
-ENDED = 13
-"""The live view is drawn shortly before the training job after this many ends."""
+MIDDLE = (10, 15)
+"""The live view is drawn when at least so many training jobs have ended, and fewer than so many."""
 MAX_EVENTS = 1_000_000
 
 
@@ -77,12 +77,18 @@ def draw_live(home: Path) -> str:
 
 
 def find_middle(journal: Journal) -> int:
-    """The number of an event: some before the one with which more than ENDED jobs have ended."""
+    """The number of an event around the middle: where all that run have come furthest."""
 
     def count_ended(until: int) -> int:
         return sum(job.has_ended for job in journal.state(until).jobs.values())
 
-    return bisect_right(range(MAX_EVENTS), ENDED, key=count_ended) - 3
+    def count_epochs(until: int) -> tuple[int, int]:
+        running = journal.state(until).running
+        metric = journal.state(until).spec["objective_metric_name"]
+        return len(running), min((len(job.curve(metric)) for job in running), default=0)
+
+    ends = [bisect_left(range(MAX_EVENTS), ended, key=count_ended) for ended in MIDDLE]
+    return max(range(*ends), key=count_epochs)
 
 
 def shoot_report(home: Path, directory: Path) -> None:
@@ -93,6 +99,7 @@ def shoot_report(home: Path, directory: Path) -> None:
     if chromium is None:
         sys.exit("no chromium: there is no picture of the report")
     options = ["--headless=new", "--no-sandbox", "--hide-scrollbars", "--virtual-time-budget=3000"]
+    options.append("--run-all-compositor-stages-before-draw")
     size = f"--window-size={WINDOW[0]},{WINDOW[1]}"
     subprocess.run(
         [chromium, *options, size, f"--screenshot={picture}", page.as_uri()],
