@@ -12,6 +12,7 @@ from hpt_cli.core.state import TrainingJob, TuningState
 from hpt_cli.core.watchdog import (
     PATIENCE_LINES,
     PATIENCE_SECONDS,
+    find_file,
     warn_of_held_back_output,
     warn_of_no_objective,
     warn_of_same_curves,
@@ -98,7 +99,7 @@ class Watchdog:
         if self._has_objective or job is None or job.attempt is None:
             return
         seconds = now - job.attempt.started_at
-        lines = self._read(job)
+        lines = self._read(job) if find_file(self._spec) is None else []
         if len(lines) >= PATIENCE_LINES or seconds >= PATIENCE_SECONDS:
             yield warn_of_no_objective(self._spec, job.number, lines, seconds, now)
 

@@ -134,12 +134,12 @@ def try_first_job(spec: TuningSpec, point: Hyperparameters, seconds: float) -> T
     """Run one training job for a look, in a directory that is thrown away."""
     from hpt_cli.core.metrics import nearest_lines
     from hpt_cli.core.preview import estimate_time
-    from hpt_cli.core.watchdog import propose_for
+    from hpt_cli.core.watchdog import find_file, propose_for
     from hpt_cli.executors import load_executor
     from hpt_cli.reports.check import TriedJob
     from hpt_cli.tryout import try_job
 
-    metric = spec.objective_metric_name
+    metric, file = spec.objective_metric_name, find_file(spec)
     with tempfile.TemporaryDirectory(prefix="hpt-try-") as temporary:
         jobdir = JobDir(Path(temporary) / spec.name)
         jobdir.make_training_job(1)
@@ -153,8 +153,9 @@ def try_first_job(spec: TuningSpec, point: Hyperparameters, seconds: float) -> T
         seconds=tryout.seconds,
         values=values,
         last_lines=tryout.lines,
-        nearest=() if values else tuple(nearest_lines(lines, metric)),
+        nearest=() if values or file else tuple(nearest_lines(lines, metric)),
         proposals=() if values else propose_for(spec, lines),
+        file=file,
         estimate=estimate_time(spec, tryout.seconds, times, ended=not tryout.was_cut_off),
         doubts=tuple(_find_misreadings(spec, lines)),
     )

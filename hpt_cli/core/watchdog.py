@@ -45,6 +45,14 @@ def warn_of_no_objective(
         seconds: how long it has run; None if it has ended.
     """
     metric = spec.objective_metric_name
+    file = find_file(spec)
+    if file is not None:
+        return Warned(
+            at=now,
+            slug="no-objective",
+            message=f"there is no value of {metric} in the {file} of {job_name(spec.name, number)}",
+            hint=f"does the program write {file} into the directory that HPT_JOB_DIR names?",
+        )
     after = "it has ended" if seconds is None else f"it has run for {seconds:.0f} s"
     printed = f"printed {len(lines)} lines" if lines else "printed nothing"
     definitions = propose_for(spec, lines)
@@ -65,13 +73,18 @@ def warn_of_no_objective(
     )
 
 
+def find_file(spec: TuningSpec) -> str | None:
+    """The file that the objective is read from; None where that is the output."""
+    objective = spec.objective_metric_name
+    return next(each.file for each in spec.metric_definitions if each.name == objective)
+
+
 def propose_for(spec: TuningSpec, lines: Sequence[str]) -> tuple[str, ...]:
     """Definitions of a spec's objective that would find something in a log, ready to paste."""
-    proposals = sorted(
-        propose_definitions(lines), key=lambda each: each.objective_type != spec.objective_type
-    )
+    proposals = propose_definitions(lines)
+    same = [each for each in proposals if each.objective_type == spec.objective_type]
     named = []
-    for each in proposals[:MAX_DEFINITIONS]:
+    for each in (same or proposals)[:MAX_DEFINITIONS]:
         metric = {"metric": each.name} if "preset" in each.definition else {}
         named.append({**metric, **each.definition, "name": spec.objective_metric_name})
     return tuple(map(write_definition, named))

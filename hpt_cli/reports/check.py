@@ -42,6 +42,8 @@ class TriedJob:
     proposals: tuple[str, ...]
     """Metric definitions that would find something, as lines of YAML."""
     estimate: Estimate
+    file: str | None = None
+    """The file that the objective is read from; None where that is the output."""
     doubts: tuple[Problem, ...] = ()
     """What is doubtful about the metric definitions, as this job's output shows."""
 
@@ -169,7 +171,8 @@ def _render_tried(spec: TuningSpec, tried: TriedJob) -> list[RenderableType]:
         lines.append(Text(words, style="green"))
         lines.append(Text(f"  {describe_estimate(spec, tried.estimate)}"))
         return list(lines)
-    lines.append(Text(f"  it printed no value of {name}", style="red"))
+    where = f"in {plain(tried.file)}" if tried.file else "in what it printed"
+    lines.append(Text(f"  there is no value of {name} {where}", style="red"))
     lines += _quote("the lines that come nearest:", tried.nearest)
     if not tried.nearest:
         lines += _quote("its last lines:", tried.last_lines[-MAX_LINES:])

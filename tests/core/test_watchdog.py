@@ -46,6 +46,14 @@ def test_a_job_without_an_objective_is_explained_by_what_it_printed() -> None:
     assert "hpt logs" in warn_of_no_objective(SPEC, 1, ["no numbers"], None, 0.0).hint
 
 
+def test_an_objective_that_is_read_from_a_file_is_missed_there() -> None:
+    definition = {"name": "loss", "column": "val_loss", "file": "metrics.csv"}
+    spec = make_spec(metric_definitions=[definition])
+    warning = warn_of_no_objective(spec, 1, [], 60.0, 0.0)
+    assert warning.message == "there is no value of loss in the metrics.csv of story-0001"
+    assert "HPT_JOB_DIR" in warning.hint
+
+
 def warn(*jobs: list[float]) -> Warned | None:
     events = [event for number, curve in enumerate(jobs, 1) for event in run(number, *curve)]
     return warn_of_same_curves(SPEC, fold_all(*created(SPEC), *events), 0.0)
