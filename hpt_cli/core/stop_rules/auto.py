@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -291,10 +292,8 @@ def correlate_ranks(xs: Sequence[float], ys: Sequence[float]) -> float:
 
 def _rank(values: Sequence[float]) -> list[float]:
     """Each value's rank; equal ones share their mean rank."""
-    return [
-        sum(other < value for other in values) + (sum(other == value for other in values) - 1) / 2
-        for value in values
-    ]
+    ordered = sorted(values)
+    return [(bisect_left(ordered, each) + bisect_right(ordered, each) - 1) / 2 for each in values]
 
 
 def _log_odds_of_rank(loss: float, peers: Sequence[float]) -> float:
