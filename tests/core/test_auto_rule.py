@@ -69,6 +69,16 @@ def test_a_flat_job_is_kept_longer_where_finished_jobs_left_such_a_plateau() -> 
     assert not kept.stop
 
 
+def test_a_job_that_is_as_good_as_the_best_was_goes_on() -> None:
+    """The best job sat on the same plateau at this epoch, whatever became of the others."""
+    late = make_curve(1, lambda epoch: 1.0 if epoch < 25 else 0.1)
+    stayed = [make_curve(number, lambda epoch: 1.0) for number in range(2, 30)]
+    flat = make_curve(99, lambda epoch: 1.0, 20, "Running")
+    verdict = judge(flat, [late, *stayed])
+    assert (verdict.stop, verdict.reason) == (False, "as good as job 1 was at this epoch")
+    assert judge(make_curve(99, lambda epoch: 1.0, 27, "Running"), [late, *stayed]).stop
+
+
 def test_with_few_finished_jobs_it_does_not_judge() -> None:
     hopeless = make_curve(9, lambda epoch: 50.0, 10, "Running")
     verdict = judge(hopeless, SETTLED[:1])

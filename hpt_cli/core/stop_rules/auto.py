@@ -17,9 +17,11 @@ is left). A fixed bar would lose more and more of the best jobs as a tuning job 
 job has a smaller chance, 1 / (number of jobs), to become the best; a bar in proportion to it saves
 too little. Early the bar is lower, as the coming epochs will tell more. Nothing is judged in the
 first `min_progress` of the usual length, where losses jump, nor without two completed jobs; and a
-job that would get there if its curve went on bending as it does goes on. One look is not enough: it
-must be so at two epochs in a row. To stop on the probability of beating the best is the idea of
-Vizier's performance curve rule (Golovin et al. 2017, section 3.2.1).
+job goes on that would get there if its curve went on bending as it does, or that is as good as the
+best job was at the same epoch. One look is not enough: it must be so at two epochs in a row.
+
+To stop on the probability of beating the best is the idea of Vizier's performance curve rule
+(Golovin et al. 2017, section 3.2.1).
 """
 
 from __future__ import annotations
@@ -41,6 +43,9 @@ from hpt_cli.core.stop_rules.curves import (
 
 LIMIT = 3.0
 """Ratios count as their logarithm, within -3 and 3: beyond a factor of 20, more is no news."""
+ALIKE = 0.05
+"""A job this close to where the best one was at the same epoch is as good as it was, as a share of
+what that one still gained: on a plateau, nobody is ahead."""
 CERTAINTY = 4
 """So many jobs must agree before their rank correlation counts half."""
 
@@ -150,6 +155,8 @@ class Rule:
             return Verdict(False, f"not judged before {self.min_progress:.0%} of the way", evidence)
         if signals.bent_pace < 0:
             return Verdict(False, f"at its pace it would beat job {leader.number}", evidence)
+        if needed <= (1 + ALIKE) * (best_until(leader, step) - leader.losses[-1]):
+            return Verdict(False, f"as good as job {leader.number} was at this epoch", evidence)
         reason = f"{_percent(probability)} likely to beat job {leader.number}"
         return Verdict(probability < bar, reason, evidence)
 
