@@ -83,11 +83,15 @@ def test_the_list_says_how_each_stands(terminal: Terminal) -> None:
 
 
 def test_waiting_for_the_end(terminal: Terminal) -> None:
-    run = terminal.start("run", terminal.write_spec(max_jobs=1, options="--epochs 30"))
+    run = terminal.start("run", terminal.write_spec(max_jobs=1, options="--epochs 10000"))
     terminal.wait_for_log("t", 1, "epoch=1 ")
     assert "has not ended after 0 s" in terminal.hpt("wait", "t", "--timeout", "0", code=1)
-    assert terminal.json("wait", "t")["tuning_job_status"] == "Completed"
-    assert run.wait(60) == 0
+    waiting = terminal.start("wait", "t")
+    terminal.hpt("stop", "t")
+    assert waiting.wait(60) == 1
+    run.wait(60)
+    terminal.hpt("run", terminal.write_spec("good", max_jobs=1))
+    assert terminal.json("wait", "good")["tuning_job_status"] == "Completed"
     terminal.hpt("run", terminal.write_spec("bad", options="--mode fail", max_jobs=1), code=1)
     assert "bad is Failed" in terminal.hpt("wait", "bad", code=1)
 
