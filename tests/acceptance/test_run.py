@@ -246,7 +246,7 @@ def run_in_pty(terminal: Terminal, *arguments: str, act: Callable[[int, str], No
 def test_the_live_screen_on_a_terminal(terminal: Terminal) -> None:
     spec = terminal.write_spec(max_jobs=3, options="--epochs 10")
     text = run_in_pty(terminal, "run", spec, act=lambda _pid, _text: None)
-    for words in ("hyperparameters", "2 InProgress", "best loss", "left", "▁"):
+    for words in ("hyperparameters", "2 running", "best loss", "left", "▁"):
         assert words in text
 
 
@@ -254,7 +254,7 @@ def test_ctrl_c_on_a_terminal(terminal: Terminal) -> None:
     pressed: list[float] = []
 
     def press(pid: int, text: str) -> None:
-        if "2 InProgress" in text and not pressed:
+        if "2 running" in text and not pressed:
             pressed.append(time.monotonic())
             os.kill(pid, signal.SIGINT)
 
