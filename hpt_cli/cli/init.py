@@ -217,7 +217,8 @@ def _run_once(words: Sequence[str], seconds: float) -> tuple[str, ...]:
         )
         with show_progress(seconds) as show:
             tryout = try_job(load_executor("local"), order, (), seconds, show)
-    _say(f"it ran for {tryout.seconds:.1f} s and printed {len(tryout.lines)} lines")
+    end = ", and was stopped" if tryout.was_cut_off else ""
+    _say(f"it ran for {tryout.seconds:.1f} s and printed {len(tryout.lines)} lines{end}")
     if tryout.exit_code:
         for line in tryout.lines[-MAX_SHOWN:]:
             _say(f"  │ {line}")
