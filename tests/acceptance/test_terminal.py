@@ -69,19 +69,19 @@ class Screen:
         last = self.text.split(BEGIN_UPDATE)[-2]
         return [line.strip("\r") for line in ESCAPE.sub("", last).split("\n")]
 
+    def fits(self, columns: int, lines: int) -> bool:
+        """Whether the last frame does."""
+        return len(self.frame) <= lines and max(map(len, self.frame)) < columns
+
 
 def test_the_live_screen_follows_the_terminal_and_leaves_it_as_it_was(terminal: Terminal) -> None:
     spec = terminal.write_spec(max_jobs=6, options="--epochs 30 --seconds 0.1")
     screen = Screen(terminal, "run", spec)
     screen.wait_for(lambda text: text.count("best loss") > 2, "a best job")
-    assert len(screen.frame) <= 24
-    assert max(map(len, screen.frame)) < 80
+    assert screen.fits(80, 24)
     assert any("of 6" in line for line in screen.frame)
     screen.resize(50, 10)
-    mark = len(screen.text)
-    screen.wait_for(lambda text: text[mark:].count(BEGIN_UPDATE) > 2, "frames of the new size")
-    assert len(screen.frame) <= 10
-    assert max(map(len, screen.frame)) < 50
+    screen.wait_for(lambda _: screen.fits(50, 10), "a frame of the new size")
     screen.wait_for_end()
     assert screen.process.returncode == 0
     assert screen.text.count(ENTER) == screen.text.count(LEAVE) == 1
