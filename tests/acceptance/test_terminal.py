@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import fcntl
 import os
@@ -41,6 +42,7 @@ class Screen:
         os.close(slave)
         os.set_blocking(self._master, False)
         self.text = ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     def resize(self, columns: int, lines: int, descriptor: int | None = None) -> None:
         size = struct.pack("HHHH", lines, columns, 0, 0)
@@ -49,7 +51,7 @@ class Screen:
     def read(self) -> str:
         with contextlib.suppress(BlockingIOError, OSError):
             while data := os.read(self._master, 65536):
-                self.text += data.decode()
+                self.text += self._decoder.decode(data)
         return self.text
 
     def wait_for(self, is_there: Callable[[str], bool], what: str) -> None:
