@@ -29,7 +29,8 @@ class Screen:
     def __init__(self, terminal: Terminal, *arguments: str, **variables: str) -> None:
         self._master, slave = pty.openpty()
         self.resize(80, 24, descriptor=slave)
-        environment = {k: v for k, v in terminal.environment.items() if k not in ("CI", "COLUMNS")}
+        fixed = ("CI", "COLUMNS", "LINES")
+        environment = {k: v for k, v in terminal.environment.items() if k not in fixed}
         self.process = subprocess.Popen(
             [HPT, *arguments],
             cwd=terminal.directory,
