@@ -31,7 +31,7 @@ from hpt_cli.core.events import (
     to_fields,
 )
 from hpt_cli.core.observation import Observation
-from hpt_cli.core.state import TuningState, fold_all
+from hpt_cli.core.state import ImpossibleEventError, TuningState, fold_all
 from hpt_cli.errors import HptError
 
 SCHEMA_VERSION = 2
@@ -136,11 +136,7 @@ class Journal:
         except sqlite3.OperationalError as error:
             raise _unreadable(str(error)) from error
         except (sqlite3.DatabaseError, KeyError, TypeError, ValueError) as error:
-            raise HptError.of(
-                "journal-damaged",
-                f"the journal cannot be read: {type(error).__name__}: {error}",
-                "was it edited, or written by a newer hpt?",
-            ) from error
+            raise _damaged(f"it cannot be read: {type(error).__name__}: {error}") from error
 
     def _read_observations(self, after: int, last: int) -> _Waiting:
         rows = self._connection.execute(
@@ -198,9 +194,16 @@ class Journal:
         return int(self._connection.execute(query, (number,)).fetchone()[0])
 
     def state(self, until: int | None = None) -> TuningState:
-        """The fold of the events, up to and including number `until`."""
-        with _no_garbage_collection():
-            return fold_all(TuningState(), self.read(until))
+        """The fold of the events, up to and including number `until`.
+
+        Raises:
+            HptError: the journal is damaged, or cannot be read now.
+        """
+        try:
+            with _no_garbage_collection():
+                return fold_all(TuningState(), self.read(until))
+        except (ImpossibleEventError, LookupError, TypeError, ValueError, AttributeError) as error:
+            raise _damaged(f"its events do not follow on each other: {error}") from error
 
 
 @contextmanager
@@ -274,6 +277,14 @@ def create_journal(path: Path, *first: AnyEvent) -> None:
         raise HptError.of("journal-write", f"{path} cannot be made: {error}") from error
 
 
+def _damaged(why: str) -> HptError:
+    return HptError.of(
+        "journal-damaged",
+        f"the journal is damaged: {why}",
+        "was it edited? 'hpt doctor NAME --repair' saves what can be saved",
+    )
+
+
 def _unreadable(why: str) -> HptError:
     return HptError.of(
         "journal-unreadable",
@@ -292,8 +303,8 @@ def open_journal(path: Path, *, write: bool = False) -> Journal:
         connection = _connect(path, write=write)
     except sqlite3.OperationalError as error:
         raise _unreadable(f"{path}: {error}") from error
-    except sqlite3.DatabaseError as error:
-        raise HptError.of("journal-damaged", f"{path} is not a journal: {error}") from error
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        raise _damaged(f"{path} is not a journal: {error}") from error
     try:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version > SCHEMA_VERSION:
@@ -309,9 +320,9 @@ def open_journal(path: Path, *, write: bool = False) -> Journal:
         return Journal(connection)
     except BaseException as error:
         connection.close()
-        if not isinstance(error, sqlite3.DatabaseError):
+        if not isinstance(error, (sqlite3.DatabaseError, UnicodeDecodeError)):
             raise
-        raise HptError.of("journal-damaged", f"{path} is not a journal: {error}") from error
+        raise _damaged(f"{path} is not a journal: {error}") from error
 
 
 def _connect(path: Path, *, write: bool) -> sqlite3.Connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ CHUNK_BYTES = 1 << 20
 ANCHOR_BYTES = 64
 """So much of what was read last is read again, to see whether it still stands there."""
 
+NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 TAIL_BYTES = 1 << 16
 TAIL_LINES = 20
 
@@ -83,7 +85,9 @@ class FileTail:
         found: list[Observation] = []
         try:
             descriptor = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK)
-        except OSError:
+        except OSError as error:
+            if final and error.errno in NO_DESCRIPTORS:
+                raise  # what is there would never be read
             descriptor = -1
         if descriptor >= 0:
             try:

@@ -3,24 +3,40 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
 from hpt_cli.cli.options import Home, Json
-from hpt_cli.cli.reading import print_json
-from hpt_cli.errors import ExitCode
-from hpt_cli.jobdir import find_home
+from hpt_cli.cli.reading import print_json, read_summary
+from hpt_cli.errors import ExitCode, HptError, UsageError
+from hpt_cli.jobdir import JobDir, find_home, find_job_dir
+from hpt_cli.wording import count
 
-EXAMPLES = ("hpt doctor",)
+EXAMPLES = ("hpt doctor", "hpt doctor digits --repair")
 
 
-def doctor(home: Home = None, json: Json = False) -> None:
+def doctor(
+    name: Annotated[
+        str | None, typer.Argument(help="Look at this tuning job's journal instead.")
+    ] = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Make a damaged journal anew from what is left of it.")
+    ] = False,
+    home: Home = None,
+    json: Json = False,
+) -> None:
     """Check versions, home, disk, Slurm, GPUs and leftover processes; paste it into a bug report.
 
     Exits with 1 if something is wrong.
     """
     from hpt_cli.diagnosis import diagnose
 
+    if name is not None:
+        look_at_journal(find_job_dir(find_home(home), name), mend=repair)
+        return
+    if repair:
+        raise UsageError.of("name-missing", "which tuning job?", "as in: hpt doctor NAME --repair")
     findings = diagnose(find_home(home))
     if json:
         print_json(
@@ -36,3 +52,25 @@ def doctor(home: Home = None, json: Json = False) -> None:
     if problems:
         print(f"\n{problems} of {len(findings)} need attention", file=sys.stderr)
         raise typer.Exit(ExitCode.FAILED)
+
+
+def look_at_journal(jobdir: JobDir, *, mend: bool) -> None:
+    """Say whether a journal can be read; with `mend`, make one that cannot anew."""
+    try:
+        summary = read_summary(jobdir)
+    except HptError as error:
+        if not mend or error.problems[0].slug != "journal-damaged":
+            raise
+    else:
+        print(f"{jobdir.name}: the journal is whole, {count(len(summary.rows), 'training job')}")
+        return
+    from hpt_cli.repair import repair
+
+    with jobdir.hold_lock():
+        done = repair(jobdir)
+    print(f"{jobdir.name}: repaired; {count(done.kept, 'event')} kept, {done.left_out} left out")
+    print(f"{count(done.observations, 'observation')} read again from logs")
+    print(f"the damaged journal is kept: {done.damaged}")
+    for path in done.set_aside:
+        print(f"nothing is known of it any more: {path}")
+    print(f"to go on: hpt resume {jobdir.name}", file=sys.stderr)

@@ -67,6 +67,7 @@ LAYERS = [
         "hpt_cli.program",
     ],
     ["hpt_cli.runner", "hpt_cli.live", "hpt_cli.notify", "hpt_cli.tryout"],
+    ["hpt_cli.repair"],
     ["hpt_cli.cli"],
 ]
 """From the ground up. A module belongs to the longest name that it begins with, and may import from

@@ -1,0 +1,74 @@
+"""Journals of every schema version there was: read for ever; and one of the future: left alone."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from hpt_cli.core.spec import TuningSpec
+from hpt_cli.core.summary import summarize
+from hpt_cli.errors import HptError
+from hpt_cli.store import SCHEMA_VERSION, open_journal
+
+JOURNALS = Path(__file__).parents[1] / "journals"
+ENDS = {
+    1: [("Completed", None, 1), ("Stopped", "EarlyStopped", 1), ("Failed", None, 1)],
+    2: [("Completed", None, 1), ("Stopped", "EarlyStopped", 1), ("Failed", None, 1)],
+}
+MORE = {1: [("Completed", None, 2)], 2: [("Completed", None, 2), ("Stopped", "Hung", 2)]}
+
+
+def test_there_is_a_frozen_journal_of_every_version() -> None:
+    names = [f"schema-{version}.sqlite" for version in range(1, SCHEMA_VERSION + 1)]
+    assert sorted(path.name for path in JOURNALS.glob("*.sqlite")) == names
+
+
+@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION + 1))
+def test_a_frozen_journal_reads_as_it_did(version: int, tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    shutil.copy(JOURNALS / f"schema-{version}.sqlite", path)
+    with open_journal(path) as journal:
+        state = journal.state()
+        (judgement,) = journal.read_judgements(2)
+    jobs = [(job.phase, job.stop_reason, len(job.attempts)) for job in state.jobs.values()]
+    assert jobs == ENDS[version] + MORE[version]
+    assert state.jobs[1].curve("loss") == ((1, 3), (2, 2), (3, 1))
+    assert math.isnan(state.jobs[2].curve("loss")[-1][1])
+    assert state.jobs[4].curve("loss") == ((1, 4), (2, 3.5), (3, 3))
+    assert (state.jobs[2].notes, state.jobs[3].tail) == (("a note",), ("last line",))
+    assert (judgement.stop, judgement.evidence) == (True, {"median": 1.5})
+    assert len(state.inherited) == 1
+    assert TuningSpec.model_validate(state.spec).max_jobs == 4 + version
+    best = summarize(state, 0.0, at_work=False).best
+    assert best is not None
+    assert best.number == 1
+
+
+def test_an_older_journal_that_is_written_is_closed_to_older_hpts(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    shutil.copy(JOURNALS / "schema-1.sqlite", path)
+    with open_journal(path):
+        pass
+    assert path.read_bytes() == (JOURNALS / "schema-1.sqlite").read_bytes()
+    with open_journal(path, write=True):
+        pass
+    connection = sqlite3.connect(path)
+    assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+    connection.close()
+
+
+@pytest.mark.parametrize("write", [False, True])
+def test_a_newer_journal_is_refused_and_left_as_it_is(tmp_path: Path, write: bool) -> None:
+    path = tmp_path / "journal.sqlite"
+    shutil.copy(JOURNALS / f"schema-{SCHEMA_VERSION}.sqlite", path)
+    connection = sqlite3.connect(path)
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(HptError, match="was written by a newer hpt"):
+        open_journal(path, write=write)
+    assert path.read_bytes() == before
