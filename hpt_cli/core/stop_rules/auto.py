@@ -83,27 +83,27 @@ class Signals(NamedTuple):
 
 
 WEIGHTS = Signals(
-    pace=-0.229,
-    bent_pace=-0.132,
-    relapse=-0.288,
-    flat=1.391,
-    lag=-0.772,
-    start_lag=0.416,
-    speed=0.333,
-    gain=-0.145,
-    standing=-0.191,
-    reliability=-0.577,
-    reliable_standing=-0.472,
-    log_peers=-0.914,
+    pace=-0.289,
+    bent_pace=-0.201,
+    relapse=-0.243,
+    flat=1.127,
+    lag=-0.551,
+    start_lag=0.345,
+    speed=0.421,
+    gain=-0.176,
+    standing=-0.120,
+    reliability=-0.750,
+    reliable_standing=-0.566,
+    log_peers=-0.924,
 )
-BIAS = -0.643
+BIAS = -0.536
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """Stop when the probability to beat the best is below `risk` / sqrt(jobs * share left)."""
 
-    risk: float = 0.11
+    risk: float = 0.065
     min_completed_jobs: int = 2
     min_epochs: int = 2
     min_progress: float = 0.05
