@@ -33,6 +33,9 @@ from hpt_cli.errors import Place, Problem, UsageError, did_you_mean
 MAX_NODES = 100_000
 """More than this is an alias bomb, not a spec."""
 
+MAX_DIGITS = 300
+"""More than this is no whole number that means anything."""
+
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 _NULL = ("", "~", "null", "Null", "NULL")
@@ -187,6 +190,8 @@ def _compose(text: str, file: str) -> MappingNode:
         place = Place(file, mark.line + 1, mark.column + 1) if mark else None
         message = f"this is not YAML: {error.problem or error.context}"
         raise UsageError(Problem("yaml", message, place=place)) from None
+    except RecursionError:
+        raise UsageError(Problem("yaml", "the YAML is nested too deeply")) from None
     except yaml.YAMLError as error:
         raise UsageError(Problem("yaml", f"this is not YAML: {error}")) from None
     if not isinstance(root, MappingNode):
@@ -198,7 +203,7 @@ def _compose(text: str, file: str) -> MappingNode:
 def _read_scalar(text: str) -> Any:
     if text in _NULL:
         return None
-    if _INTEGER.fullmatch(text):
+    if _INTEGER.fullmatch(text) and len(text) <= MAX_DIGITS:
         return int(text)
     if _FLOAT.fullmatch(text):
         return float(text)
@@ -219,7 +224,10 @@ class _Document:
 
     def to_values(self) -> dict[str, Any]:
         """Plain values: dicts, lists, text, numbers and None."""
-        values = _Converter().convert(self.root)
+        try:
+            values = _Converter().convert(self.root)
+        except RecursionError:
+            raise UsageError(Problem("yaml", "the YAML is nested too deeply")) from None
         assert isinstance(values, dict)
         return values
 

@@ -533,9 +533,9 @@ def give_pids_to(pid: int, ground: Ground) -> None:
 
 FAULTS: dict[str, tuple[Callable[[Ground], int], int, int]] = {
     "kill -9 of the tuner": (kill_tuner, 11, 1),
-    "kill -9 of a launcher": (kill_launcher, 5, 1),
-    "kill -9 of a command": (kill_leader, 5, 1),
-    "kill -9 of a command's child": (kill_child, 5, 1),
+    "kill -9 of a launcher": (kill_launcher, 8, 1),
+    "kill -9 of a command": (kill_leader, 8, 1),
+    "kill -9 of a command's child": (kill_child, 15, 1),
     "kill -9 of everything": (kill_everything, 17, 1),
     "Ctrl-C, SIGTERM, SIGHUP": (interrupt, 17, 1),
     "SIGSTOP for a while": (pause_processes, 8, 1),
