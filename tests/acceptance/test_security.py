@@ -196,3 +196,21 @@ def test_a_reference_to_nothing_is_a_mistake_with_a_place(terminal: Terminal) ->
     terminal.write_spec(environment={"TOKEN": "${MY-SECRET}"})
     text = terminal.hpt("run", "t.yaml", code=2)
     assert re.search(r"t\.yaml:\d+:\d+: error\[reference\]", text)
+
+
+def test_the_page_escapes_what_it_shows(terminal: Terminal) -> None:
+    evil = "</script><script>alert(1)</script><img src=x onerror=alert(1)>"
+    (terminal.directory / "evil.py").write_text(f"print({evil!r}, flush=True); print('loss=1')")
+    terminal.write_spec(
+        command=f"{Terminal.python()} evil.py",
+        description=evil,
+        max_jobs=1,
+        hyperparameter_ranges={f"x{evil}": {"type": "Categorical", "values": [evil]}},
+        log_rules=[{"pattern": "alert", "action": "warn"}],
+    )
+    terminal.hpt("run", "t.yaml")
+    terminal.hpt("report", "t", "-o", "page.html")
+    page = (terminal.directory / "page.html").read_text()
+    assert "alert(1)" in page
+    assert "<script>alert" not in page
+    assert "<img src=x" not in page
