@@ -23,6 +23,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -406,11 +407,12 @@ def _gp(seed: int) -> Any:
 
 Factory = Callable[[Problem, int, int, int], Optimizer]
 OPTIMIZERS: dict[str, Factory] = {
-    **{name: lambda *args, name=name: Ours(name, *args) for name in ("Bayesian", "Random")},
+    "Bayesian": partial(Ours, "Bayesian"),
+    "Random": partial(Ours, "Random"),
     "skopt": Skopt,
-    "optuna-tpe": lambda *args: Optuna(_tpe, *args),
-    "optuna-tpe-multivariate": lambda *args: Optuna(_tpe_multivariate, *args),
-    "optuna-gp": lambda *args: Optuna(_gp, *args),
+    "optuna-tpe": partial(Optuna, _tpe),
+    "optuna-tpe-multivariate": partial(Optuna, _tpe_multivariate),
+    "optuna-gp": partial(Optuna, _gp),
     "smac": Smac,
 }
 
