@@ -1,6 +1,7 @@
 """Runs real programs and keeps what they print, for the tests of presets (tests/core/samples).
 
     pip install xgboost lightgbm catboost scikit-learn keras jax vowpalwabbit spacy fasttext-wheel
+    pip install torch lightning transformers accelerate
     python scripts/refresh_samples.py [NAME...]
 
 Each is trained for a moment, on data that scikit-learn makes. NAME.log is its output, byte for
@@ -78,6 +79,83 @@ PROGRAMS = {
         history = model.fit(X, y, validation_data=(Xv, yv), epochs=4, verbose=VERBOSE)
         for metric, values in history.history.items():
             keep(metric, values, range(1, len(values) + 1))
+    """,
+    "lightning": """
+        import lightning
+        import torch
+        from lightning.pytorch.callbacks import RichProgressBar, TQDMProgressBar
+        from torch.utils.data import DataLoader, TensorDataset
+        lightning.seed_everything(0)
+        scores = []
+
+        def load(x, y):
+            data = TensorDataset(torch.tensor(x).float(), torch.tensor(y).float())
+            return DataLoader(data, batch_size=50)
+
+        class Model(lightning.LightningModule):
+            def __init__(self):
+                super().__init__()
+                self.layer = torch.nn.Linear(20, 1)
+
+            def step(self, batch):
+                guess = self.layer(batch[0])[:, 0]
+                return torch.nn.functional.binary_cross_entropy_with_logits(guess, batch[1])
+
+            def training_step(self, batch, index):
+                loss = self.step(batch)
+                self.log("train_loss", loss, prog_bar=True)
+                return loss
+
+            def validation_step(self, batch, index):
+                self.log("val_loss", self.step(batch), prog_bar=True)
+
+            def on_train_epoch_end(self):
+                scores.append(self.trainer.callback_metrics["val_loss"].item())
+
+            def configure_optimizers(self):
+                return torch.optim.Adam(self.parameters(), lr=0.05)
+
+        trainer = lightning.Trainer(
+            max_epochs=4, accelerator="cpu", logger=False, enable_checkpointing=False,
+            callbacks=[BAR()],
+        )
+        trainer.fit(Model(), load(X, y), load(Xv, yv))
+        told = 0 if BAR is TQDMProgressBar else 3  # off a terminal, rich draws only the last
+        keep("val_loss", scores[told:], range(told, 4))
+    """,
+    "huggingface": """
+        import torch
+        from transformers import Trainer, TrainingArguments
+        torch.manual_seed(0)
+
+        class Model(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.layer = torch.nn.Linear(20, 2)
+
+            def forward(self, x, labels):
+                logits = self.layer(x)
+                return {"loss": torch.nn.functional.cross_entropy(logits, labels), "logits": logits}
+
+        def listed(x, y):
+            return [{"x": torch.tensor(a).float(), "labels": int(b)} for a, b in zip(x, y)]
+
+        trainer = Trainer(
+            Model(),
+            TrainingArguments(
+                "out", num_train_epochs=4, eval_strategy="epoch", logging_strategy="epoch",
+                save_strategy="no", report_to=[], use_cpu=True, seed=0, learning_rate=0.05,
+            ),
+            train_dataset=listed(X, y),
+            eval_dataset=listed(Xv, yv),
+            compute_metrics=lambda told: {
+                "accuracy": float((told.predictions.argmax(1) == told.label_ids).mean())
+            },
+        )
+        trainer.train()
+        for metric in ("eval_loss", "eval_accuracy"):
+            rows = [row for row in trainer.state.log_history if metric in row]
+            keep(metric, [row[metric] for row in rows], [row["epoch"] for row in rows])
     """,
     "scikit-learn-mlp": """
         from sklearn.neural_network import MLPClassifier
@@ -182,7 +260,9 @@ PROGRAMS = {
     """,
 }
 SOURCES = {
-    **{name: text for name, text in PROGRAMS.items() if name != "keras"},
+    **{name: text for name, text in PROGRAMS.items() if name not in ("keras", "lightning")},
+    "lightning-tqdm": PROGRAMS["lightning"].replace("BAR", "TQDMProgressBar"),
+    "lightning-rich": PROGRAMS["lightning"].replace("BAR", "RichProgressBar"),
     "keras-verbose-1": PROGRAMS["keras"].replace("VERBOSE", "1"),
     "keras-verbose-2": PROGRAMS["keras"].replace("VERBOSE", "2"),
 }

@@ -80,9 +80,10 @@ PRESETS: dict[str, Preset] = {
         names=Names(r"^\s*(\d+)/\1 .* - ", rf" - ([^\s:]+): (?={_NUM})"),
     ),
     "lightning": Preset(
-        "Lightning (progress bar)",
-        r"^Epoch {step}: 100%.*[ ,\[]{metric}=({num})",
-        names=Names(r"^Epoch \d+: 100%", rf"[ ,\[]([^\s,=\[]+)=(?={_NUM})"),
+        "Lightning (progress bar of tqdm or rich)",
+        r"^Epoch {step}(?:: 100%|/\d+ .* (?P<last>\d+)/(?P=last) ).*[ ,\[]{metric}(?:=|: )"
+        r"(?P<value>{num})",
+        names=Names(r"^Epoch \d+(?:: 100%|/\d+ )", rf"[ ,\[]([^\s,=\[:]+)(?:=|: )(?={_NUM})"),
     ),
     "huggingface": Preset(
         "Hugging Face Trainer",

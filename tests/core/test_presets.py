@@ -164,7 +164,7 @@ LINES = [
         0.45,
     ),
     (
-        "fasttext",
+        *("fasttext", "lightning", "huggingface"),
         "avg.loss",
         "\rProgress:  50.0% words/sec/thread:   10000 lr:  0.05 avg.loss:  1.234 ETA:   0h 0m 1s",
         50,
@@ -213,7 +213,7 @@ def test_a_real_run_is_recognized(sample: str) -> None:
 def test_there_are_samples_of_the_programs_that_install_everywhere() -> None:
     assert {find_preset(sample) for sample in SAMPLE_NAMES} >= {
         *("xgboost", "lightgbm", "catboost", "keras", "scikit-learn", "vowpal-wabbit", "spacy"),
-        "fasttext",
+        *("fasttext", "lightning", "huggingface"),
     }
 
 
