@@ -164,7 +164,7 @@ LINES = [
         0.45,
     ),
     (
-        *("fasttext", "lightning", "huggingface"),
+        "fasttext",
         "avg.loss",
         "\rProgress:  50.0% words/sec/thread:   10000 lr:  0.05 avg.loss:  1.234 ETA:   0h 0m 1s",
         50,
