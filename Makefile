@@ -37,13 +37,13 @@ check: $(INSTALLED)  ## Check format, style, types and architecture
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python scripts/document_commands.py --check
+	$(BIN)/python scripts/document.py --check
 	$(BIN)/python -m pytest tests/core/test_architecture.py
 
-format: $(INSTALLED)  ## Put the code into its format, and docs/commands.md up to date
+format: $(INSTALLED)  ## Put the code into its format, and the pages that are made from it up to date
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
-	$(BIN)/python scripts/document_commands.py
+	$(BIN)/python scripts/document.py
 
 clean:  ## Remove the environment and what tools left behind
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .hypothesis

@@ -1,37 +1,30 @@
-"""Write docs/commands.md from the commands themselves, or (--check) say whether it is as they are.
-
-python scripts/document_commands.py [--check]
-"""
+"""docs/commands.md: every command, from the commands themselves."""
 
 from __future__ import annotations
 
-import argparse
 import inspect
-import sys
 from collections.abc import Iterator
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import typer
 
 from hpt_cli import cli
-from hpt_cli.errors import ExitCode
 
-PAGE = Path(__file__).parents[1] / "docs" / "commands.md"
 INTRODUCTION = """\
 # The commands
 
-Written by `python scripts/document_commands.py` from the commands themselves;
+Written by `python scripts/document.py` from the commands themselves;
 `hpt COMMAND --help` says the same.
 
 A tuning job is named by its name, by the beginning of it where no other begins so, or by `@last`,
 the newest. A training job is named by its number, `7`, or by its name, `digits-0007`. Tuning jobs
 live in `.hpt/` in the working directory, or where `--home` or `HPT_HOME` says.
 
-Commands that read have `--json`: one document on standard output and nothing else. Progress and
-messages go to standard error. On a terminal that cannot draw (`TERM=dumb`), in a pipe, and where
-`CI` is set, `run`, `resume` and `watch` print a line for each event, as with `--plain`.
+Commands that read have `--json`: one document on standard output and nothing else, whose fields
+[json.md](json.md) lists. Progress and messages go to standard error; exit codes and the slugs of
+mistakes are in [errors.md](errors.md). On a terminal that cannot draw (`TERM=dumb`), in a pipe, and
+where `CI` is set, `run`, `resume` and `watch` print a line for each event, as with `--plain`.
 
 `hpt --install-completion` teaches bash, zsh or fish to complete commands, tuning jobs, training
 jobs, metrics and columns.
@@ -59,31 +52,18 @@ numbers, words or other columns, joined by `and`, `or`, `not` and parentheses. T
 whatever its case, with quotes where it has blanks; a job without a value meets no comparison but
 `!=`.
 """
-EXITS = {
-    ExitCode.OK: "done; of a tuning job: it is Completed",
-    ExitCode.FAILED: "an expected failure; of a tuning job: it is Failed, or was stopped",
-    ExitCode.USAGE: "the spec or the command line is wrong",
-    ExitCode.BUG: "a bug in hpt; a crash file to report is named",
-    ExitCode.INTERRUPTED: "interrupted by Ctrl-C; `hpt resume` goes on",
-    ExitCode.TERMINATED: "terminated by a signal; `hpt resume` goes on",
-}
 
 
 def write_page() -> str:
     """The whole page."""
     group = typer.main.get_command(cli.app)
     context = typer.Context(group, info_name="hpt")
-    parts = [INTRODUCTION, _write_exits()]
+    parts = [INTRODUCTION]
     parts += [
         _write_command(name, group.get_command(context, name))  # type: ignore[attr-defined]
         for name in cli.COMMANDS
     ]
     return "\n".join(parts)
-
-
-def _write_exits() -> str:
-    rows = "".join(f"| {int(code)} | {words} |\n" for code, words in EXITS.items())
-    return f"## Exit codes\n\n| code | when |\n|---|---|\n{rows}"
 
 
 def _write_command(name: str, command: Any) -> str:
@@ -111,20 +91,3 @@ def _list_rows(parameters: list[Any]) -> Iterator[str]:
             name = ", ".join(f"`{each}`" for each in parameter.opts)
         if getattr(parameter, "help", None):
             yield f"| {name} | {parameter.help.replace('|', chr(92) + '|')} |\n"
-
-
-def main() -> None:
-    """Write the page, or compare it."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--check", action="store_true", help="write nothing; exit with 1 if it is old"
-    )
-    page = write_page()
-    if not parser.parse_args().check:
-        PAGE.write_text(page)
-    elif not PAGE.exists() or PAGE.read_text() != page:
-        sys.exit("docs/commands.md is old: python scripts/document_commands.py")
-
-
-if __name__ == "__main__":
-    main()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,9 @@ from hpt_cli.core.command import render_line
 from hpt_cli.errors import HptError
 from hpt_cli.jobdir import find_home, find_job_dir
 from hpt_cli.wording import plain
+
+if TYPE_CHECKING:
+    from hpt_cli.answers import BestTrainingJob
 
 EXAMPLES = (
     "hpt best digits",
@@ -39,9 +42,10 @@ def best(
     hyperparameters = {**summary.best.hyperparameters, **spec["static_hyperparameters"]}
     line = render_line(spec["command"], hyperparameters, shell=spec["shell"])
     if json:
-        from hpt_cli.reports.best import to_json
+        from hpt_cli.reports.jobs import row_to_json
 
-        print_json({**to_json([summary]), "command": line})
+        answer: BestTrainingJob = {**row_to_json(summary.best), "command": line}
+        print_json(answer)
         return
     if not command:
         print_report("best", [summary], as_json=False)

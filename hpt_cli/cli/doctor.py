@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,10 @@ from hpt_cli.cli.reading import print_json, read_summary
 from hpt_cli.errors import ExitCode, HptError, UsageError
 from hpt_cli.jobdir import JobDir, find_home, find_job_dir
 from hpt_cli.wording import count
+
+if TYPE_CHECKING:
+    from hpt_cli import answers
+    from hpt_cli.diagnosis import Finding
 
 EXAMPLES = ("hpt doctor", "hpt doctor digits --repair")
 
@@ -39,9 +43,7 @@ def doctor(
         raise UsageError.of("name-missing", "which tuning job?", "as in: hpt doctor NAME --repair")
     findings = diagnose(find_home(home))
     if json:
-        print_json(
-            [{"what": each.what, "found": each.found, "problem": each.problem} for each in findings]
-        )
+        print_json([_finding_to_json(each) for each in findings])
     else:
         width = max(len(each.what) for each in findings)
         for each in findings:
@@ -52,6 +54,10 @@ def doctor(
     if problems:
         print(f"\n{problems} of {len(findings)} need attention", file=sys.stderr)
         raise typer.Exit(ExitCode.FAILED)
+
+
+def _finding_to_json(finding: Finding) -> answers.Finding:
+    return {"what": finding.what, "found": finding.found, "problem": finding.problem}
 
 
 def look_at_journal(jobdir: JobDir, *, mend: bool) -> None:

@@ -6,13 +6,16 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hpt_cli.cli.options import Json
 from hpt_cli.cli.reading import print_json
 from hpt_cli.errors import ExitCode, HptError, UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from hpt_cli.answers import Proposals, Readings
 
 EXAMPLES = (
     "hpt metrics train.log",
@@ -78,7 +81,8 @@ def metrics(
     if definitions is None:
         proposals = propose_definitions(lines)
         if json:
-            print_json({"log": log, "proposals": proposals_to_json(proposals)})
+            proposed: Proposals = {"log": log, "proposals": proposals_to_json(proposals)}
+            print_json(proposed)
         elif proposals:
             sys.stdout.write(render_proposals(proposals, None if all_ else MAX_PROPOSALS))
         if not proposals:
@@ -90,7 +94,8 @@ def metrics(
         return
     readings = read_log(blocks, definitions, lines, 0 if all_ else KEPT, limit_searches)
     if json:
-        print_json({"log": log, "definitions": readings_to_json(readings)})
+        found: Readings = {"log": log, "definitions": readings_to_json(readings)}
+        print_json(found)
     else:
         from rich.console import Console
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -11,6 +11,9 @@ from rich.text import Text
 from hpt_cli.core.summary import Summary
 from hpt_cli.reports.jobs import row_to_json
 from hpt_cli.wording import format_number, format_setting, plain
+
+if TYPE_CHECKING:
+    from hpt_cli.answers import TrainingJob
 
 
 def render(summaries: Sequence[Summary]) -> RenderableType:
@@ -31,7 +34,7 @@ def _render_best(summary: Summary) -> RenderableType:
     return Group(*lines)
 
 
-def to_json(summaries: Sequence[Summary]) -> Any:
+def to_json(summaries: Sequence[Summary]) -> TrainingJob | None:
     """The best job's row, or null."""
     (summary,) = summaries
     return row_to_json(summary.best) if summary.best else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -25,6 +25,9 @@ from hpt_cli.wording import (
     format_setting,
     plain,
 )
+
+if TYPE_CHECKING:
+    from hpt_cli import answers
 
 SPARKLINE_WIDTH = 24
 MAX_LINES = 5
@@ -215,7 +218,7 @@ def describe_estimate(spec: TuningSpec, estimate: Estimate) -> str:
     )
 
 
-def to_json(checkup: Checkup) -> Any:
+def to_json(checkup: Checkup) -> answers.Checkup:
     """The same as JSON-able values."""
     spec, tried = checkup.spec, checkup.tried
     points = count_points(spec.hyperparameter_ranges)
@@ -241,13 +244,13 @@ def to_json(checkup: Checkup) -> Any:
     }
 
 
-def _range_to_json(each: ParameterRange) -> dict[str, Any]:
+def _range_to_json(each: ParameterRange) -> answers.Range:
     values: list[Value] = list_values(each)
     scaling = None if isinstance(each, CategoricalRange) else each.scaling
     return {"scaling": scaling, "size": each.size, "values": values, "when": dict(each.when)}
 
 
-def _tried_to_json(tried: TriedJob) -> dict[str, Any]:
+def _tried_to_json(tried: TriedJob) -> answers.TriedTrainingJob:
     return {
         "exit_code": tried.exit_code,
         "seconds": round(tried.seconds, 3),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -18,7 +18,7 @@ from hpt_cli.core.hyperparameters import Value
 from hpt_cli.core.summary import Row, Summary, estimate_saved_seconds, trace_best
 from hpt_cli.reports.columns import default_columns
 from hpt_cli.reports.grid import KEPT, Column, FirstThatFits, Grid
-from hpt_cli.reports.jobs import find_style, make_column
+from hpt_cli.reports.jobs import counters_to_json, find_style, make_column
 from hpt_cli.reports.plot import COLOURS, Axis, Line, Plot, find_axis
 from hpt_cli.wording import (
     NOTHING,
@@ -27,6 +27,9 @@ from hpt_cli.wording import (
     format_setting,
     plain,
 )
+
+if TYPE_CHECKING:
+    from hpt_cli.answers import ComparedTuningJob
 
 COUNTS = (
     ("completed", "Completed"),
@@ -250,7 +253,7 @@ def _render_rows(
     return parts
 
 
-def to_json(summaries: Sequence[Summary]) -> Any:
+def to_json(summaries: Sequence[Summary]) -> list[ComparedTuningJob]:
     """The figures of each tuning job, with what it saved against the first, as fractions."""
     first = summaries[0]
     return [
@@ -259,7 +262,7 @@ def to_json(summaries: Sequence[Summary]) -> Any:
             "tuning_job_status": each.status,
             "objective_metric_name": each.objective.metric,
             "training_jobs": len(each.rows),
-            "training_job_status_counters": dict(each.job_counts),
+            "training_job_status_counters": counters_to_json(each),
             "total_training_time_seconds": round(each.total_training_time, 3),
             "training_time_saved": _saved(first.total_training_time, each.total_training_time),
             "tuning_time_seconds": round(each.tuning_time, 3),

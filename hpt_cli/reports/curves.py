@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -14,6 +14,9 @@ from hpt_cli.core.summary import Row, Summary
 from hpt_cli.reports.jobs import row_to_json
 from hpt_cli.reports.plot import COLOURS, Axis, Line, Plot, find_axis
 from hpt_cli.wording import format_number, format_setting, plain
+
+if TYPE_CHECKING:
+    from hpt_cli.answers import TrainingJobCurve
 
 CLIPPED = 0.02
 """The share of values at either end that may lie beyond the plot: a diverged job hides all else."""
@@ -182,12 +185,12 @@ def _describe_trace(trace: Trace) -> Text:
     return text.append(f"  {settings}", style="dim")
 
 
-def to_json(summaries: Sequence[Summary]) -> Any:
+def to_json(summaries: Sequence[Summary]) -> list[TrainingJobCurve]:
     """The contract's rows with `curve`: [[step, value], ...]."""
     return [row for summary in summaries for row in chart_to_json(make_chart(summary))]
 
 
-def chart_to_json(chart: Chart) -> list[dict[str, Any]]:
+def chart_to_json(chart: Chart) -> list[TrainingJobCurve]:
     """The rows of the jobs of a chart, with their curves of its metric."""
     return [
         {

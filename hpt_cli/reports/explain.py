@@ -11,7 +11,7 @@ import statistics
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -24,6 +24,9 @@ from hpt_cli.core.summary import Row, Summary
 from hpt_cli.reports.columns import describe_reason
 from hpt_cli.reports.plot import Axis, Line, Plot, find_axis
 from hpt_cli.wording import NOTHING, count, format_number, plain
+
+if TYPE_CHECKING:
+    from hpt_cli import answers
 
 MAX_ROWS = 20
 CLIPPED = 0.05
@@ -248,7 +251,7 @@ def _find_band(
     return best, low, high
 
 
-def to_json(explanation: Explanation) -> dict[str, Any]:
+def to_json(explanation: Explanation) -> answers.Explanation:
     """The answer and every judgement; `evidence` is as it was recorded, of losses."""
     summary, row = explanation.summary, explanation.row
     return {
@@ -266,7 +269,7 @@ def to_json(explanation: Explanation) -> dict[str, Any]:
     }
 
 
-def _judgement_to_json(explanation: Explanation, judgement: JobJudged) -> dict[str, Any]:
+def _judgement_to_json(explanation: Explanation, judgement: JobJudged) -> answers.Judgement:
     evidence = judgement.evidence
     return {
         "attempt": judgement.attempt,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.measure import Measurement
@@ -12,6 +12,9 @@ from rich.text import Text
 
 from hpt_cli.core.importance import Importance, Influence, Interval, Region, Share
 from hpt_cli.wording import count, format_number, format_setting, plain
+
+if TYPE_CHECKING:
+    from hpt_cli import answers
 
 FORMS = ((30, True, True), (16, True, True), (12, False, True), (8, False, False))
 """How wide bars are; whether `alone` and the interval are there. The first that fits."""
@@ -106,7 +109,7 @@ def describe_region(region: Region | None) -> str:
     return ", ".join(format_setting(each.value) for each in region if each.share > 1 / len(region))
 
 
-def to_json(name: str, metric: str, importance: Importance) -> dict[str, Any]:
+def to_json(name: str, metric: str, importance: Importance) -> answers.Importance:
     """The importance of each hyperparameter; shares are fractions."""
     return {
         "tuning_job_name": name,
@@ -119,7 +122,7 @@ def to_json(name: str, metric: str, importance: Importance) -> dict[str, Any]:
     }
 
 
-def _influence_to_json(influence: Influence) -> dict[str, Any]:
+def _influence_to_json(influence: Influence) -> answers.Influence:
     return {
         "name": influence.name,
         "importance": influence.total.value,
@@ -130,7 +133,7 @@ def _influence_to_json(influence: Influence) -> dict[str, Any]:
     }
 
 
-def _region_to_json(region: Region | None) -> Any:
+def _region_to_json(region: Region | None) -> answers.GoodInterval | list[answers.GoodValue] | None:
     if region is None:
         return None
     if isinstance(region, Interval):

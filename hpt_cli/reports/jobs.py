@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -12,6 +12,9 @@ from hpt_cli.core.summary import Row, Summary
 from hpt_cli.reports.columns import ResultColumn, default_columns
 from hpt_cli.reports.grid import Column, Grid
 from hpt_cli.wording import format_time
+
+if TYPE_CHECKING:
+    from hpt_cli.answers import Counters, TrainingJob
 
 STYLES = {"Completed": "", "Stopped": "dim", "Failed": "red", "Stopping": "yellow"}
 BEST = "bold green"
@@ -55,12 +58,12 @@ def find_style(row: Row, best: int | None) -> str:
     return BEST if row.number == best else STYLES.get(row.status, "cyan")
 
 
-def to_json(summaries: Sequence[Summary]) -> Any:
+def to_json(summaries: Sequence[Summary]) -> list[TrainingJob]:
     """The rows of the contract, of all tuning jobs in order."""
     return [row_to_json(row) for summary in summaries for row in summary.rows]
 
 
-def row_to_json(row: Row) -> dict[str, Any]:
+def row_to_json(row: Row) -> TrainingJob:
     """One training job in the contract's words."""
     return {
         "training_job_name": row.name,
@@ -79,4 +82,15 @@ def row_to_json(row: Row) -> dict[str, Any]:
         "failure_reason": row.failure_reason,
         "notes": list(row.notes),
         "hyperparameters": row.hyperparameters,
+    }
+
+
+def counters_to_json(summary: Summary) -> Counters:
+    """How many training jobs are how."""
+    counts = summary.job_counts
+    return {
+        "completed": counts["completed"],
+        "in_progress": counts["in_progress"],
+        "stopped": counts["stopped"],
+        "failed": counts["failed"],
     }

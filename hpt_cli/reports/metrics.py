@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -14,6 +13,9 @@ from hpt_cli.core.metrics import nearest_lines
 from hpt_cli.core.proposals import Proposal, write_definition
 from hpt_cli.core.readings import Hit, Reading
 from hpt_cli.wording import count, draw_sparkline, format_number, plain
+
+if TYPE_CHECKING:
+    from hpt_cli import answers
 
 SPARKLINE_WIDTH = 24
 TAB = "⇥"
@@ -149,7 +151,7 @@ def _describe_proposal(proposal: Proposal) -> str:
     return f"{program}{count(len(values), 'value')} {ends}"
 
 
-def readings_to_json(readings: Sequence[Reading]) -> list[dict[str, Any]]:
+def readings_to_json(readings: Sequence[Reading]) -> list[answers.Reading]:
     """What each definition finds; `matches` are the first and the last ones."""
     return [
         {
@@ -166,12 +168,18 @@ def readings_to_json(readings: Sequence[Reading]) -> list[dict[str, Any]]:
     ]
 
 
-def _hit_to_json(hit: Hit) -> Mapping[str, Any]:
-    fields = asdict(hit)
-    return {"line": fields.pop("number"), **fields}
+def _hit_to_json(hit: Hit) -> answers.Match:
+    return {
+        "line": hit.number,
+        "text": hit.text,
+        "span": hit.span,
+        "value_span": hit.value_span,
+        "step": hit.step,
+        "value": hit.value,
+    }
 
 
-def proposals_to_json(proposals: Sequence[Proposal]) -> list[dict[str, Any]]:
+def proposals_to_json(proposals: Sequence[Proposal]) -> list[answers.Proposal]:
     """Metric definitions that find something, the likeliest objective first."""
     return [
         {

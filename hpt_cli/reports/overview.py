@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
 from rich.text import Text
 
 from hpt_cli.core.summary import Summary
 from hpt_cli.reports.grid import Column, Grid
+from hpt_cli.reports.jobs import counters_to_json
 from hpt_cli.wording import format_age, format_bytes, format_number, format_time, plain
+
+if TYPE_CHECKING:
+    from hpt_cli.answers import ListedTuningJob
 
 STYLES = {"InProgress": "cyan", "Stopping": "yellow", "Failed": "red", "Stopped": "dim"}
 
@@ -96,7 +100,7 @@ def _describe_objective(entry: Entry) -> str:
     return f"{arrow} {plain(entry.summary.objective.metric)}"
 
 
-def list_to_json(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+def list_to_json(entries: Sequence[Entry]) -> list[ListedTuningJob]:
     """A list of tuning jobs."""
     return [
         {
@@ -107,7 +111,7 @@ def list_to_json(entries: Sequence[Entry]) -> list[dict[str, Any]]:
             "objective_metric_name": each.summary.objective.metric,
             "best_objective_value": each.summary.best.final if each.summary.best else None,
             "best_training_job": each.summary.best.name if each.summary.best else None,
-            "training_job_status_counters": dict(each.summary.job_counts),
+            "training_job_status_counters": counters_to_json(each.summary),
             "max_jobs": each.summary.max_jobs,
             "completion_reason": each.summary.reason or None,
             "size_bytes": each.size,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -13,6 +12,9 @@ from rich.text import Text
 
 from hpt_cli.replay import Figures
 from hpt_cli.wording import count, format_number, format_seconds, plain
+
+if TYPE_CHECKING:
+    from hpt_cli.answers import ReplayedRule
 
 ENOUGH = 0.95
 """A rule that keeps the best job less often than this is not worth its savings."""
@@ -129,19 +131,27 @@ def interpret(report: ReplayReport) -> str:
     )
 
 
-def to_json(reports: Sequence[ReplayReport]) -> list[dict[str, Any]]:
+def to_json(reports: Sequence[ReplayReport]) -> list[ReplayedRule]:
     """Each rule's figures: fractions, and the number of jobs stopped; for a tuning job, which."""
     return [_row_to_json(report, row) for report in reports for row in report.rows]
 
 
-def _row_to_json(report: ReplayReport, row: RuleRow) -> dict[str, Any]:
-    figures = {key: round(value, 6) for key, value in dataclasses.asdict(row.figures).items()}
-    if report.name is None:
-        return {"rule": row.rule, **figures}
-    return {
-        "tuning_job_name": report.name,
+def _row_to_json(report: ReplayReport, row: RuleRow) -> ReplayedRule:
+    figures = row.figures
+    answer: ReplayedRule = {
         "rule": row.rule,
-        **figures,
+        "jobs_stopped": round(figures.jobs_stopped, 6),
+        "epochs_saved": round(figures.epochs_saved, 6),
+        "training_time_saved": round(figures.training_time_saved, 6),
+        "tuning_time_saved": round(figures.tuning_time_saved, 6),
+        "kept_best": round(figures.kept_best, 6),
+        "loss": round(figures.loss, 6),
+    }
+    if report.name is None:
+        return answer
+    return {
+        **answer,
+        "tuning_job_name": report.name,
         "training_jobs": report.jobs,
         "training_jobs_left_out": report.left_out,
         "stopped_training_jobs": [

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from hpt_cli.core.summary import Row, Summary, estimate_saved_seconds
-from hpt_cli.reports.jobs import row_to_json
+from hpt_cli.reports.jobs import counters_to_json, row_to_json
 from hpt_cli.wording import (
     count,
     describe_warning,
@@ -19,6 +19,9 @@ from hpt_cli.wording import (
     format_seconds,
     plain,
 )
+
+if TYPE_CHECKING:
+    from hpt_cli.answers import InheritedBest, ObjectiveCounters, TuningJob
 
 MAX_TROUBLES = 3
 
@@ -117,7 +120,7 @@ def _render_trouble(row: Row) -> list[Text]:
     ]
 
 
-def to_json(summaries: Sequence[Summary]) -> Any:
+def to_json(summaries: Sequence[Summary]) -> TuningJob:
     """The contract's document for the one tuning job."""
     (summary,) = summaries
     return {
@@ -126,10 +129,10 @@ def to_json(summaries: Sequence[Summary]) -> Any:
         "objective_metric_name": summary.objective.metric,
         "objective_type": "Maximize" if summary.objective.maximize else "Minimize",
         "max_jobs": summary.max_jobs,
-        "training_job_status_counters": dict(summary.job_counts),
-        "objective_status_counters": dict(summary.objective_counts),
+        "training_job_status_counters": counters_to_json(summary),
+        "objective_status_counters": _objectives_to_json(summary.objective_counts),
         "best_training_job": row_to_json(summary.best) if summary.best else None,
-        "overall_best_training_job": summary.overall_best,
+        "overall_best_training_job": _overall_to_json(summary.overall_best),
         "warm_start_parents": [
             {"name": each.name, "jobs_used": each.used, "jobs_left_out": each.left_out}
             for each in summary.parents
@@ -148,4 +151,22 @@ def to_json(summaries: Sequence[Summary]) -> Any:
             }
             for each in summary.warnings
         ],
+    }
+
+
+def _overall_to_json(best: Mapping[str, Any] | None) -> InheritedBest | None:
+    if best is None:
+        return None
+    return {
+        "training_job_name": best["training_job_name"],
+        "final_objective_value": best["final_objective_value"],
+        "hyperparameters": best["hyperparameters"],
+    }
+
+
+def _objectives_to_json(counts: Mapping[str, int]) -> ObjectiveCounters:
+    return {
+        "succeeded": counts["succeeded"],
+        "pending": counts["pending"],
+        "failed": counts["failed"],
     }

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 import yaml
+from pydantic import ConfigDict, TypeAdapter
+from typing_extensions import is_typeddict
+
+from hpt_cli import answers
 
 HPT = str(Path(sys.executable).parent / "hpt")
 TRAIN = Path(__file__).parent / "train.py"
@@ -27,6 +32,23 @@ def wait_until(is_done: Callable[[], bool], what: str = "it") -> None:
     while not is_done():
         assert time.monotonic() < deadline, f"{what} did not happen in {PATIENCE:.0f} s"
         time.sleep(0.02)
+
+
+@functools.cache
+def _load_answer(command: str) -> TypeAdapter[Any]:
+    for each in vars(answers).values():
+        if is_typeddict(each):
+            each.__pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[attr-defined]
+    return TypeAdapter(answers.ANSWERS[command])
+
+
+def check_answer(arguments: Sequence[str], out: str) -> None:
+    """The document is what hpt_cli/answers.py says, without a field too many."""
+    command = arguments[0]
+    if command == "jobs" and "--curves" in arguments:
+        command = "jobs --curves"
+    if command in answers.ANSWERS:
+        _load_answer(command).validate_json(out)
 
 
 class Terminal:
@@ -100,6 +122,7 @@ class Terminal:
         process = self.start(*arguments, "--json")
         out, err = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, err
+        check_answer(arguments, out)
         return json.loads(out)
 
     def log(self, name: str, number: int, attempt: int = 1) -> Path:

@@ -13,7 +13,7 @@ import typer
 
 from hpt_cli import cli
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "document_commands.py"
+SCRIPT = Path(__file__).parents[2] / "scripts" / "document.py"
 
 
 def test_the_reference_is_that_of_the_commands() -> None:

@@ -1,0 +1,43 @@
+"""Write the pages of docs/ that are made from the code, or (--check) say which are not as it is.
+
+python scripts/document.py [--check]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import document_commands
+import document_errors
+import document_json
+
+DOCS = Path(__file__).parents[1] / "docs"
+PAGES = {
+    "commands.md": document_commands.write_page,
+    "errors.md": document_errors.write_page,
+    "json.md": document_json.write_page,
+}
+
+
+def main() -> None:
+    """Write the pages, or compare them."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit with 1 if a page is old"
+    )
+    pages = {DOCS / name: write_page() for name, write_page in PAGES.items()}
+    if parser.parse_args().check:
+        old = [
+            path for path, text in pages.items() if not path.exists() or path.read_text() != text
+        ]
+        if old:
+            sys.exit(f"old: {', '.join(map(str, old))}; python scripts/document.py writes them")
+        return
+    for path, text in pages.items():
+        path.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
