@@ -1,4 +1,4 @@
-"""The reference of the commands is what the commands say, and their examples can be typed."""
+"""The docs: the pages made from the code are as it is, and what they say to type can be typed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hpt_cli import cli
 SCRIPT = Path(__file__).parents[2] / "scripts" / "document.py"
 
 
-def test_the_reference_is_that_of_the_commands() -> None:
+def test_the_pages_made_from_the_code_are_as_it_is() -> None:
     done = subprocess.run(
         [sys.executable, str(SCRIPT), "--check"], capture_output=True, text=True, check=False
     )
