@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hpt_cli.cli.options import Home, Json, Names, Png
+from hpt_cli.cli.options import Force, Home, Json, Names, Png
 from hpt_cli.cli.reading import open_summary, print_report
 from hpt_cli.cli.writing import write_picture
 
@@ -12,7 +12,9 @@ EXAMPLES = (
 )
 
 
-def compare(names: Names, png: Png = None, json: Json = False, home: Home = None) -> None:
+def compare(
+    names: Names, png: Png = None, force: Force = False, json: Json = False, home: Home = None
+) -> None:
     """Compare tuning jobs: counts, times and what was saved, best hyperparameters, best over time.
 
     The others are held against the first.
@@ -23,4 +25,4 @@ def compare(names: Names, png: Png = None, json: Json = False, home: Home = None
         return
     from hpt_cli.reports.compare import make_plot
 
-    write_picture([make_plot(summaries)], png)
+    write_picture([make_plot(summaries)], png, force=force)

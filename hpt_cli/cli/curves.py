@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from hpt_cli.cli.completion import complete_metric
-from hpt_cli.cli.options import Home, Jobs, Json, Name, Png
+from hpt_cli.cli.options import Force, Home, Jobs, Json, Name, Png
 from hpt_cli.cli.reading import parse_jobs, print_json, read_state
 from hpt_cli.cli.writing import write_picture
 from hpt_cli.errors import Problem, UsageError, did_you_mean
@@ -45,6 +45,7 @@ def curves(
         typer.Option("--log", help="Axes on which equal ratios are equal lengths."),
     ] = None,
     png: Png = None,
+    force: Force = False,
     json: Json = False,
     home: Home = None,
 ) -> None:
@@ -66,7 +67,7 @@ def curves(
     elif png is not None:
         from hpt_cli.reports.curves import make_plot
 
-        write_picture([make_plot(chart) for chart in charts], png)
+        write_picture([make_plot(chart) for chart in charts], png, force=force)
     else:
         _print_charts(charts)
 

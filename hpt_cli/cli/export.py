@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from hpt_cli.cli.options import Home, Name
+from hpt_cli.cli.options import Force, Home, Name
 from hpt_cli.cli.reading import read_state, summarize_state
-from hpt_cli.errors import HptError, UsageError
+from hpt_cli.cli.writing import is_standard_output, refuse_existing, write_output
+from hpt_cli.errors import UsageError
 from hpt_cli.jobdir import find_home, find_job_dir
 from hpt_cli.wording import count, plain, to_json_value
 
@@ -47,6 +48,7 @@ def export(
         Path | None,
         typer.Option("-o", "--output", help="Write to a file instead of standard output."),
     ] = None,
+    force: Force = False,
     observations: Annotated[
         bool, typer.Option("--observations", help="A row for each epoch and metric.")
     ] = False,
@@ -79,6 +81,7 @@ def export(
             f"--observations does not go with --format {form}",
             f"one of {', '.join(OF_TABLES)}",
         )
+    refuse_existing(output, force=force)
     results = _read_results(home, name)
     if mlflow is not None:
         from hpt_cli.exports.mlflow import export_runs as export_to_mlflow
@@ -89,7 +92,10 @@ def export(
 
         _tell(export_to_tensorboard(results, tensorboard), tensorboard)
     if (mlflow is None and tensorboard is None) or format or sagemaker or output:
-        _write(_render(form, results, observations=observations), output, form)
+        content = _render(form, results, observations=observations)
+        if is_standard_output(output) and sys.stdout.isatty():
+            content = _make_harmless(content, form)
+        write_output(content, output, force=force)
 
 
 def _choose_format(form: Format | None, output: Path | None) -> Format:
@@ -137,23 +143,11 @@ def _render(form: Format, results: Results, *, observations: bool) -> bytes:
     return (json.dumps(to_json_value(document), indent=2, ensure_ascii=False) + "\n").encode()
 
 
-def _write(content: bytes, output: Path | None, form: Format) -> None:
-    if output is None or str(output) == "-":
-        if form == "parquet" and sys.stdout.isatty():
-            raise UsageError.of("output-binary", "Parquet is not for a terminal", "-o FILE.parquet")
-        # Into a pipe exactly what there is; a terminal it must not drive.
-        if sys.stdout.isatty():
-            content = "\n".join(map(plain, content.decode().split("\n"))).encode()
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
-        return
-    try:
-        output.write_bytes(content)
-    except OSError as error:
-        raise HptError.of(
-            "output-write", f"{output} cannot be written: {error.strerror}"
-        ) from error
-    print(f"written to {output}", file=sys.stderr)
+def _make_harmless(content: bytes, form: Format) -> bytes:
+    """Text that does not drive a terminal; into a pipe goes exactly what there is."""
+    if form == "parquet":
+        raise UsageError.of("output-binary", "Parquet is not for a terminal", "-o FILE.parquet")
+    return "\n".join(map(plain, content.decode().split("\n"))).encode()
 
 
 def _tell(runs: int, where: object) -> None:

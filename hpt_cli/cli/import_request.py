@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from hpt_cli.cli.options import Force
 from hpt_cli.errors import Problem, UsageError
 
 EXAMPLES = ("hpt import request.json -o spec.yaml",)
@@ -28,7 +29,7 @@ def import_request(
             "--definition", metavar="NAME", help="Which training job definition, if several."
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite the output file.")] = False,
+    force: Force = False,
 ) -> None:
     """Turn a SageMaker tuning job into a spec.
 

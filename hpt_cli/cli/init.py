@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hpt_cli.cli.options import Force
 from hpt_cli.errors import HptError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def init(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Where to write; - is standard output.")
     ] = SPEC,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite the spec.")] = False,
+    force: Force = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing.")] = False,
 ) -> None:
     """Write a first spec for a training command.
@@ -74,17 +75,16 @@ def init(
     Options of hpt stand before the command. On a terminal it asks; elsewhere, or with --yes, it
     takes what is likeliest.
     """
-    from hpt_cli.cli.writing import write_output
+    from hpt_cli.cli.writing import is_standard_output, refuse_existing, write_file
     from hpt_cli.core.first_spec import Draft, fill_command, make_comments, make_fields, split_line
     from hpt_cli.specfile import parse_spec
     from hpt_cli.specwriter import write_spec
 
     asks = not yes and sys.stdin.isatty() and sys.stderr.isatty()
-    target = None if str(output) == "-" else output
-    if target is not None and target.exists() and not force:
-        force = asks and _confirm(f"{target} is there already. Overwrite it?", default=False)
-        if not force:
-            raise UsageError.of("file-exists", f"{target} is there already", "--force, or -o FILE")
+    target = None if is_standard_output(output) else output
+    if asks and not force and target is not None and target.exists():
+        force = _confirm(f"{target} is there already. Overwrite it?", default=False)
+    refuse_existing(target, force=force)
     words = split_line(command or _ask_for_command(asks=asks))
     _check_program(words)
     tuned, others = _choose_options(words, tune or [], asks=asks)
@@ -93,8 +93,10 @@ def init(
     draft = _choose_metric(draft, lines, metric, maximize, asks=asks)
     text = write_spec(make_fields(draft), make_comments(draft))
     parse_spec(text, str(output), variables=os.environ)
-    write_output(text, target, force=force)
-    if target is not None:
+    if target is None:
+        sys.stdout.write(text)
+    else:
+        write_file(text, target, force=force)
         _say(f"\n{target} is written. Look at it, then:")
         _say(f"  hpt check {target} --try\n  hpt run {target}")
     if draft.metric is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from hpt_cli.cli.completion import complete_column
-from hpt_cli.cli.options import Home, Json, Name, Wide
+from hpt_cli.cli.options import Force, Home, Json, Name, Wide
 from hpt_cli.cli.reading import open_summary, print_report
-from hpt_cli.errors import HptError, UsageError, did_you_mean
+from hpt_cli.cli.writing import refuse_existing, write_output
+from hpt_cli.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from hpt_cli.core.summary import Row, Summary
@@ -82,11 +82,13 @@ def jobs(
         Path | None,
         typer.Option("-o", "--output", help="Write to a file; its suffix says the format."),
     ] = None,
+    force: Force = False,
     curves: Annotated[bool, typer.Option("--curves", help="With each job's curve.")] = False,
     json: Json = False,
     home: Home = None,
 ) -> None:
     """List the training jobs of a tuning job: the best one marked, stopped ones muted."""
+    refuse_existing(output, force=force)
     summary = open_summary(home, name)
     selected = _select(summary, where, _check_statuses(status or []), sort, desc=desc, top=top)
     form = _choose_format(format, output, json=json)
@@ -103,7 +105,7 @@ def jobs(
 
         Console().print(render_table(selected, chosen, wide=wide), soft_wrap=wide)
         return
-    _write(_render(form, selected, chosen), output)
+    write_output(_render(form, selected, chosen), output, force=force)
 
 
 def _check_statuses(statuses: Sequence[str]) -> Sequence[str]:
@@ -205,16 +207,3 @@ def _render(form: Format, summary: Summary, columns: Sequence[ResultColumn]) -> 
     table = render_table(summary, columns, wide=True)
     Console(file=file, color_system=None).print(table, soft_wrap=True)
     return file.getvalue()
-
-
-def _write(text: str, output: Path | None) -> None:
-    if output is None or str(output) == "-":
-        sys.stdout.write(text)
-        return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise HptError.of(
-            "output-write", f"{output} cannot be written: {error.strerror}"
-        ) from error
-    print(f"written to {output}", file=sys.stderr)

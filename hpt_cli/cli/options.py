@@ -55,6 +55,9 @@ Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="Show no p
 Wide: TypeAlias = Annotated[
     bool, typer.Option("--wide", help="All of every cell, however narrow the terminal.")
 ]
+Force: TypeAlias = Annotated[
+    bool, typer.Option("--force", help="Overwrite the file if it is there already.")
+]
 Png: TypeAlias = Annotated[
     Path | None,
     typer.Option(

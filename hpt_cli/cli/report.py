@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hpt_cli.cli.options import Home, Names
+from hpt_cli.cli.options import Force, Home, Names
 from hpt_cli.cli.reading import read_state, summarize_state
+from hpt_cli.cli.writing import refuse_existing, write_output
 from hpt_cli.core.command import render_line
 from hpt_cli.core.events import TunerStarted, TuningJobCreated
 from hpt_cli.core.state import TuningState
 from hpt_cli.core.summary import Row
-from hpt_cli.errors import HptError
 from hpt_cli.jobdir import JobDir, find_home, find_job_dir
 from hpt_cli.store import open_journal
 
@@ -38,6 +37,7 @@ def report(
         Path | None,
         typer.Option("-o", "--output", help="The file; else NAME.html. '-' is standard output."),
     ] = None,
+    force: Force = False,
     home: Home = None,
 ) -> None:
     """Write a self-contained HTML page: charts, results table, spec.
@@ -48,16 +48,10 @@ def report(
     from hpt_cli.reports.page import render_page
 
     jobdirs = [find_job_dir(find_home(home), name) for name in names]
-    page = render_page([_read_record(each) for each in jobdirs], time.time())
-    if output is not None and str(output) == "-":
-        sys.stdout.write(page)
-        return
     path = output or Path(f"{'-'.join(each.name for each in jobdirs)}.html")
-    try:
-        path.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise HptError.of("output-write", f"{path} cannot be written: {error.strerror}") from error
-    print(f"written to {path}", file=sys.stderr)
+    refuse_existing(path, force=force)
+    page = render_page([_read_record(each) for each in jobdirs], time.time())
+    write_output(page, path, force=force)
 
 
 def _read_record(jobdir: JobDir) -> Record:

@@ -1,4 +1,4 @@
-"""Writing a file that the user asked for, without harm to one that is there."""
+"""Writing what the user asked for to a file: one that is there stays as it is without --force."""
 
 from __future__ import annotations
 
@@ -7,36 +7,60 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpt_cli.errors import UsageError
+from hpt_cli.errors import HptError, UsageError
 
 if TYPE_CHECKING:
     from hpt_cli.reports.plot import Plot
 
 
-def write_output(text: str, path: Path | None, *, force: bool) -> None:
-    """Write text to a file, or without one to standard output.
+def is_standard_output(path: Path | None) -> bool:
+    """Whether no file is meant: none was named, or `-`."""
+    return path is None or str(path) == "-"
+
+
+def refuse_existing(path: Path | None, *, force: bool) -> None:
+    """Say early that a file would not be written; devices and pipes always are.
 
     Raises:
-        UsageError: the file is there already, or cannot be written.
+        UsageError: the file is there already.
     """
-    if path is None:
-        sys.stdout.write(text)
-        return
+    if not force and path is not None and path.is_file():
+        raise UsageError.of("file-exists", f"{path} is there already", "--force overwrites it")
+
+
+def write_output(content: str | bytes, path: Path | None, *, force: bool) -> None:
+    """Write to a file and say so, or to standard output.
+
+    Raises:
+        UsageError: the file is there already.
+        HptError: it cannot be written.
+    """
+    if path is not None and not is_standard_output(path):
+        write_file(content, path, force=force)
+        print(f"written to {path}", file=sys.stderr)
+    elif isinstance(content, str):
+        sys.stdout.write(content)
+    else:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+
+
+def write_file(content: str | bytes, path: Path, *, force: bool) -> None:
+    """Write a file. Raises as `write_output` does."""
+    refuse_existing(path, force=force)
+    data = content.encode() if isinstance(content, str) else content
     try:
-        with open(path, "w" if force else "x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise UsageError.of("file-exists", f"{path} is there already", "--force") from None
+        path.write_bytes(data)
     except OSError as error:
-        raise UsageError.of("file-write", f"{path}: {error.strerror}") from error
+        raise HptError.of("file-write", f"{path} cannot be written: {error.strerror}") from error
 
 
-def write_picture(plots: Sequence[Plot], path: Path) -> None:
+def write_picture(plots: Sequence[Plot], path: Path, *, force: bool) -> None:
     """Write plots as a picture; the file's suffix says in which format.
 
     Raises:
-        UsageError: there is no such format, or the file cannot be written.
-        HptError: matplotlib is not installed.
+        UsageError: there is no such format, or the file is there already.
+        HptError: it cannot be written, or matplotlib is not installed.
     """
     from hpt_cli.reports.picture import FORMATS, draw_picture
 
@@ -44,9 +68,5 @@ def write_picture(plots: Sequence[Plot], path: Path) -> None:
     if form not in FORMATS:
         known = f"one of {', '.join(FORMATS)}"
         raise UsageError.of("picture-format", f"{path}: .{form} is no format for pictures", known)
-    picture = draw_picture(plots, form)
-    try:
-        path.write_bytes(picture)
-    except OSError as error:
-        raise UsageError.of("file-write", f"{path}: {error.strerror}") from error
-    print(f"written to {path}", file=sys.stderr)
+    refuse_existing(path, force=force)
+    write_output(draw_picture(plots, form), path, force=force)

@@ -27,7 +27,7 @@ def export_runs(results: Results, directory: Path) -> int:
             _write_run(tensorboard, summaries, results, row, directory / row.name)
     except OSError as error:
         raise HptError.of(
-            "output-write", f"{directory} cannot be written: {error.strerror}"
+            "file-write", f"{directory} cannot be written: {error.strerror}"
         ) from error
     return len(results.summary.rows)
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+from pathlib import Path
 
 from tests.acceptance.conftest import Terminal
+
+REQUEST = Path(__file__).parents[1] / "data" / "request.json"
 
 
 def test_results_leave_hpt_in_every_form(terminal: Terminal) -> None:
@@ -40,7 +43,28 @@ def test_what_cannot_be_is_said(terminal: Terminal) -> None:
     terminal.hpt("run", terminal.write_spec(max_jobs=2), "--quiet")
     assert "error[importance-few]" in terminal.hpt("importance", "t", code=1)
     assert "What mattered" not in terminal.hpt("report", "t", "-o", "-")
-    assert "error[output-write]" in terminal.hpt("report", "t", "-o", "no/t.html", code=1)
+    assert "error[file-write]" in terminal.hpt("report", "t", "-o", "no/t.html", code=1)
     assert "error[format-unknown]" in terminal.hpt("export", "t", "-o", "t.xlsx", code=2)
     wrong = ("export", "t", "--format", "sagemaker", "--observations")
     assert "error[option-conflict]" in terminal.hpt(*wrong, code=2)
+
+
+def test_a_file_that_is_there_is_overwritten_only_by_force(terminal: Terminal) -> None:
+    terminal.hpt("run", terminal.write_spec(max_jobs=2), "--quiet")
+    compared = ("compare", "t", "t", "--png")
+    commands = [
+        *(("jobs", "t", "-o"), ("export", "t", "-o"), ("report", "t", "-o")),
+        *(("curves", "t", "--png"), compared, ("import", str(REQUEST), "-o")),
+        ("init", "--output"),
+    ]
+    for number, (*words, option) in enumerate(commands):
+        file = f"{number}.png" if option == "--png" else f"{number}.csv"
+        there = terminal.directory / file
+        there.write_text("dear")
+        program = terminal.train_command("--x 1").split() if words == ["init"] else []
+        asked = [*words, option, file]
+        assert "--force overwrites it" in terminal.hpt(*asked, *program, code=2)
+        assert there.read_text() == "dear"
+        terminal.hpt(*asked, "--force", *program)
+        assert there.read_bytes() != b"dear"
+    assert "Completed" in terminal.hpt("jobs", "t", "-o", "/dev/stdout")
