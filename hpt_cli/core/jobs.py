@@ -110,7 +110,7 @@ class Jobs(Mapping[int, J], Generic[J]):
         return cast(T, self._derived[key])
 
     def recall(self, key: Any, job: J, make: Callable[[J], T]) -> T:
-        """What `make` computes from a job that has ended; once."""
+        """What `make` computes from a job; once, until it changes."""
         known = self._known.get((key, job.number))
         if known is None or known[0] is not job:
             known = self._known[key, job.number] = (job, make(job))

@@ -19,7 +19,7 @@ from hpt_cli.core.objective import Objective
 from hpt_cli.core.ranges import select_active
 from hpt_cli.core.spec import EarlyStopping, TuningSpec
 from hpt_cli.core.state import TrainingJob, TuningState
-from hpt_cli.core.stop_rules import LossCurve, Verdict, load_stop_rule
+from hpt_cli.core.stop_rules import LossCurve, Verdict, load_stop_rule, select_ended
 from hpt_cli.core.strategies import Question, Trial, load_strategy
 from hpt_cli.core.summary import final_objective, training_seconds
 
@@ -207,17 +207,17 @@ def judge_job(
     spec: TuningSpec, state: TuningState, job: TrainingJob, rule: EarlyStopping
 ) -> Verdict:
     """What a stop rule says of a running job, which has observations of the objective."""
-    live = loss_curve(job, spec.objective)
     ended = state.jobs.derive(
-        ("loss curves", spec.objective), lambda _: list_ended_curves(spec, state)
+        ("loss curves", spec.objective, rule.rule),
+        lambda _: select_ended(rule.rule, list_ended_curves(spec, state)),
     )
     going = [
-        loss_curve(other, spec.objective)
+        _recall_curve(state, other, spec.objective)
         for other in state.jobs.open
         if other.number != job.number and other.hyperparameters is not None
     ]
-    others = sorted([*ended, *going], key=lambda curve: curve.number)
-    return load_stop_rule(rule.rule, **rule.parameters).judge(live, others)
+    live = _recall_curve(state, job, spec.objective)
+    return load_stop_rule(rule.rule, **rule.parameters).judge(live, [*ended, *going])
 
 
 def list_ended_curves(spec: TuningSpec, state: TuningState) -> list[LossCurve]:
@@ -227,11 +227,12 @@ def list_ended_curves(spec: TuningSpec, state: TuningState) -> list[LossCurve]:
     objective = spec.objective
     return [
         *(loss_curve(job, objective) for job in inherited),
-        *(
-            state.jobs.recall(objective, job, lambda each: loss_curve(each, objective))
-            for job in own
-        ),
+        *(_recall_curve(state, job, objective) for job in own),
     ]
+
+
+def _recall_curve(state: TuningState, job: TrainingJob, objective: Objective) -> LossCurve:
+    return state.jobs.recall(objective, job, lambda each: loss_curve(each, objective))
 
 
 def loss_curve(job: TrainingJob, objective: Objective) -> LossCurve:

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+import random
+from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 
+from hpt_cli.core.objective import Objective
 from hpt_cli.core.stop_rules import LossCurve, Verdict, load_stop_rule
-from hpt_cli.core.stop_rules.auto import correlate_ranks, measure_pace
+from hpt_cli.core.stop_rules.auto import (
+    MOST_COMPLETED,
+    MOST_CUT_SHORT,
+    correlate_ranks,
+    measure_pace,
+    select_ended,
+)
+from hpt_cli.replay import RecordedJob, choose_in_order, make_spec, replay
 
 EPOCHS = 30
 
@@ -144,3 +153,48 @@ def test_one_look_is_not_enough() -> None:
 )
 def test_rank_correlation(xs: list[float], ys: list[float], expected: float) -> None:
     assert correlate_ranks(xs, ys) == pytest.approx(expected)
+
+
+def test_of_many_ended_jobs_it_looks_at_the_best_and_the_latest() -> None:
+    completed = [make_curve(number, settle(0.3)) for number in range(1, 301)]
+    best = make_curve(150, settle(0.1))
+    completed[149] = best
+    cut = [make_curve(301 + n, settle(0.5), 3, "Stopped") for n in range(MOST_CUT_SHORT + 50)]
+    going = [make_curve(2000 + n, settle(0.5), 3, "Running") for n in range(5)]
+    everything = random.Random(0).sample([*completed, *cut, *going], 755)
+    looked_at = select_ended(everything)
+    expected = [best, *completed[-MOST_COMPLETED:], *cut[-MOST_CUT_SHORT:], *going]
+    assert sorted(each.number for each in looked_at) == [each.number for each in expected]
+    assert select_ended(looked_at) == looked_at
+    assert select_ended(completed[:MOST_COMPLETED]) == completed[:MOST_COMPLETED]
+    live = make_curve(9999, settle(0.9), 10, "Running")
+    assert judge(live, everything) == judge(live, looked_at)
+    assert judge(live, everything).evidence["held_against_job"] == 150
+
+
+def draw_jobs(count: int, seed: int) -> Iterator[RecordedJob]:
+    """Noisy curves towards different ends; one in four begins to fall late."""
+    rng = random.Random(seed)
+    for _ in range(count):
+        end, pace, late = rng.random() ** 2, rng.uniform(1, 9), rng.choice((0, 0, 0, 12))
+        fall = (end + math.exp(-max(0, n - late) / pace) for n in range(1, EPOCHS + 1))
+        losses = [round(loss + 0.02 * rng.gauss(0, 1), 4) for loss in fall]
+        yield RecordedJob({"x": end}, tuple(enumerate(losses, 1)), float(EPOCHS))
+
+
+# fmt: off
+EPOCHS_RUN = [
+    30, 30, 30, 30, 15, 3, 3, 8, 3, 16, 3, 8, 3, 26, 30, 30, 8, 16, 22, 16, 6, 3, 4, 3, 3, 19, 30,
+    12, 10, 24, 12, 4, 8, 20, 12, 30, 8, 30, 3, 22, 30, 16, 3, 18, 16, 3, 15, 12, 12, 3, 3, 4, 3,
+    15, 3, 3, 3, 3, 3, 9, 3, 30, 3, 3, 3, 16, 3, 4, 9, 3, 20, 3, 20, 3, 20, 8, 3, 3, 30, 12, 18,
+    3, 3, 14, 12, 3, 3, 4, 3, 4, 3, 3, 8, 15, 3, 13, 3, 3, 6, 20,
+]
+# fmt: on
+
+
+def test_its_decisions_in_a_hundred_jobs_are_those_that_were_measured() -> None:
+    """With the weights of `WEIGHTS`; only another fit may change them."""
+    spec = make_spec(Objective("loss", maximize=False), jobs=100, parallel=4)
+    jobs = list(draw_jobs(100, seed=7))
+    replayed = replay(spec, choose_in_order(jobs), load_stop_rule("auto"))
+    assert [len(job.curve("loss")) for job in replayed.state.jobs.values()] == EPOCHS_RUN

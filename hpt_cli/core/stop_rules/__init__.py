@@ -2,8 +2,9 @@
 
 A stop rule is a module with one frozen dataclass, `Rule`: its fields are the rule's parameters with
 their published defaults, and its `judge` looks at one live curve beside the curves of the other
-training jobs. It is asked after every new observation of the objective. A job whose objective has
-diverged is stopped by all of them.
+training jobs, in any order. It is asked after every new observation of the objective. A job whose
+objective has diverged is stopped by all of them. Where the module has a function `select_ended`, it
+says which of the jobs that have ended the rule looks at, when there are many.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
+from itertools import accumulate
 from typing import Any, Literal, Protocol, cast
 
 from hpt_cli.core.hyperparameters import Hyperparameters
@@ -33,6 +35,12 @@ class LossCurve:
     hyperparameters: Hyperparameters
     steps: tuple[float, ...]
     losses: tuple[float, ...]
+    lows: tuple[float, ...] = field(init=False, repr=False, compare=False)
+    """The lowest loss up to each step; inf before the first that is not -inf."""
+
+    def __post_init__(self) -> None:
+        known = (loss if loss > -math.inf else math.inf for loss in self.losses)
+        object.__setattr__(self, "lows", tuple(accumulate(known, min)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +101,16 @@ def load_stop_rule(name: str, **parameters: float) -> StopRule:
         ValueError: a parameter is out of its bounds.
     """
     return _Guarded(_find(name)(**parameters))
+
+
+def select_ended(name: str, ended: Sequence[LossCurve]) -> list[LossCurve]:
+    """The curves of ended jobs that a rule looks at: all of them, unless it says which.
+
+    Raises:
+        KeyError: there is no such rule.
+    """
+    module = import_module(f"{__name__}.{STOP_RULES[name]}")
+    return list(getattr(module, "select_ended", list)(ended))
 
 
 def list_parameters(name: str) -> dict[str, float]:

@@ -20,6 +20,9 @@ first `min_progress` of the usual length, where losses jump, nor without two com
 job goes on that would get there if its curve went on bending as it does, or that is as good as the
 best job was at the same epoch. One look is not enough: it must be so at two epochs in a row.
 
+Of many jobs that have ended, the rule looks at the best and the latest, so that a decision takes
+the same time however many there were.
+
 To stop on the probability of beating the best is the idea of Vizier's performance curve rule
 (Golovin et al. 2017, section 3.2.1).
 """
@@ -29,8 +32,9 @@ from __future__ import annotations
 import math
 import statistics
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from heapq import nlargest, nsmallest
 from typing import NamedTuple
 
 from hpt_cli.core.stop_rules import LossCurve, Verdict
@@ -48,6 +52,9 @@ ALIKE = 0.05
 what that one still gained: on a plateau, nobody is ahead."""
 CERTAINTY = 4
 """So many jobs must agree before their rank correlation counts half."""
+MOST_COMPLETED = 100
+MOST_CUT_SHORT = 400
+"""So many completed jobs are looked at, and so many that were stopped or failed."""
 
 
 class Signals(NamedTuple):
@@ -116,6 +123,7 @@ class Rule:
 
     def judge(self, live: LossCurve, others: Sequence[LossCurve]) -> Verdict:
         """Judge a running job by its curve so far, which has at least one step."""
+        others = select_ended(others)
         verdict = self._look(live, others)
         if not verdict.stop or self._look(_drop_last(live), others).stop:
             return verdict
@@ -125,7 +133,7 @@ class Rule:
         """What this epoch alone says."""
         step = live.steps[-1]
         evidence: dict[str, float | int | str] = {"step": step, "loss": live.losses[-1]}
-        finished = [each for each in list_completed(others) if math.isfinite(each.losses[-1])]
+        finished = _list_finished(others)
         references = [each for each in finished if has_reached(each, step)]
         evidence["jobs"] = len(references)
         if len(live.losses) < self.min_epochs:
@@ -133,7 +141,7 @@ class Rule:
         if len(references) < self.min_completed_jobs:
             reason = f"{len(references)} of {self.min_completed_jobs} jobs completed"
             return Verdict(False, reason, evidence)
-        leader = min(finished, key=lambda each: (each.losses[-1], each.number))
+        leader = min(finished, key=_by_loss)
         needed = best_until(live, step) - leader.losses[-1]
         evidence |= {
             "held_against": leader.losses[-1],
@@ -159,6 +167,34 @@ class Rule:
             return Verdict(False, f"as good as job {leader.number} was at this epoch", evidence)
         reason = f"{_percent(probability)} likely to beat job {leader.number}"
         return Verdict(probability < bar, reason, evidence)
+
+
+def select_ended(curves: Sequence[LossCurve]) -> Sequence[LossCurve]:
+    """The curves that the rule looks at: of many that have ended, the best and the latest."""
+    if len(curves) <= MOST_COMPLETED:
+        return curves
+    completed = [each for each in curves if each.status == "Completed"]
+    cut_short = [each for each in curves if each.status in ("Stopped", "Failed")]
+    if len(completed) <= MOST_COMPLETED and len(cut_short) <= MOST_CUT_SHORT:
+        return curves
+    best = nsmallest(1, _list_finished(completed), key=_by_loss)
+    latest = _list_latest(completed, MOST_COMPLETED) + _list_latest(cut_short, MOST_CUT_SHORT)
+    kept = {each.number for each in best + latest}
+    return [each for each in curves if each.status == "Running" or each.number in kept]
+
+
+def _list_latest(curves: Iterable[LossCurve], most: int) -> list[LossCurve]:
+    """Those with losses that have the highest numbers."""
+    return nlargest(most, (each for each in curves if each.losses), key=lambda each: each.number)
+
+
+def _list_finished(curves: Iterable[LossCurve]) -> list[LossCurve]:
+    """The completed jobs with a final loss, in order of number."""
+    return [each for each in list_completed(curves) if math.isfinite(each.losses[-1])]
+
+
+def _by_loss(curve: LossCurve) -> tuple[float, int]:
+    return curve.losses[-1], curve.number
 
 
 def estimate_probability(signals: Signals) -> float:

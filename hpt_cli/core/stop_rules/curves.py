@@ -35,7 +35,8 @@ def losses_until(curve: LossCurve, step: float) -> tuple[float, ...]:
 
 def best_until(curve: LossCurve, step: float) -> float:
     """The lowest loss up to and including a step; inf where there is none."""
-    return min((loss for loss in losses_until(curve, step) if loss > -math.inf), default=math.inf)
+    count = bisect_right(curve.steps, step)
+    return curve.lows[count - 1] if count else math.inf
 
 
 def running_averages(curves: Sequence[LossCurve], step: float) -> list[float]:
