@@ -189,7 +189,7 @@ class Ground:
 
 def find_role(process: psutil.Process) -> str:
     """What a process is in a training job."""
-    if any(word.endswith("launcher.py") for word in process.cmdline()):
+    if any(Path(word).name.startswith("launcher.") for word in process.cmdline()):
         return "launcher"
     return "leader" if str(TRAIN) in process.cmdline() else "child"
 

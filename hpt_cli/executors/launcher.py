@@ -4,7 +4,7 @@ It is started as a program, in a session of its own, and outlives the tuner. Sig
 group reach the command; the launcher itself stays until the command is gone, so that its exit code
 is known. Only the quickest of imports, as there is one launcher for every attempt:
 
-    python -I -S launcher.py [--pty] DIRECTORY WORKING_DIRECTORY COMMAND [ARGUMENT...]
+    python -I -S launcher.py[c] [--pty] DIRECTORY WORKING_DIRECTORY COMMAND [ARGUMENT...]
 
 Files in DIRECTORY: `launcher` ("pid identity", made once: a second launcher gives way),
 `output.log`, and `exit` ("exit_code ended_at ticks", written under another name and renamed).
@@ -14,9 +14,10 @@ copies to the log. That is nobody's controlling terminal: signals come as they d
 nothing is hung up on.
 """
 
+# What `signal` wraps: `signal` itself imports enum, which takes longer than all the rest.
+import _signal as signal  # type: ignore[import-not-found]
 import errno
 import os
-import signal
 import sys
 import time
 

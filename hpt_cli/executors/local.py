@@ -37,7 +37,7 @@ class LocalExecutor:
         pid = os.posix_spawn(
             sys.executable,
             [
-                *(sys.executable, "-I", "-S", launcher.__file__),
+                *(sys.executable, "-I", "-S", _find_program()),
                 *([launcher.PTY] if order.pty else []),
                 *(str(order.directory), str(order.working_directory)),
                 *order.argv,
@@ -99,6 +99,12 @@ class LocalExecutor:
 def make_executor() -> LocalExecutor:
     """An executor that knows of no attempt yet."""
     return LocalExecutor()
+
+
+def _find_program() -> str:
+    """The launcher as a program: compiled, where Python may keep it, as it is started so often."""
+    compiled = launcher.__spec__.cached if launcher.__spec__ else None
+    return compiled if compiled and os.path.exists(compiled) else launcher.__file__
 
 
 def _handle(pid: int, identity: str, directory: Path) -> Handle:
