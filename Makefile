@@ -20,7 +20,7 @@ demo: $(INSTALLED)  ## Tune a real model on real data, with the live view and th
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/hpt run configs/digits.yaml
 
 test: $(INSTALLED)  ## Run all tests that need only Python
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 test-browser: $(INSTALLED)  ## Test the report page in Chromium (Debian: chromium, chromium-driver)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[browser]'

@@ -224,7 +224,7 @@ def _kill(ground: Ground, role: str, at_most: int) -> int:
         if not victims:
             continue
         victim = ground.rng.choice(victims)
-        with contextlib.suppress(psutil.Error):
+        with contextlib.suppress(psutil.Error, KeyError):  # it may be gone
             job = victim.environ()["HPT_JOB_DIR"]
             if killed.get(job, 0) < at_most:
                 victim.kill()
@@ -716,8 +716,8 @@ def try_once(name: str, seed: int, number: int, tally: Tally) -> None:
     except SkippedError as reason:
         tally.skipped = str(reason)
         return
-    except (AssertionError, subprocess.TimeoutExpired, psutil.Error, OSError) as error:
-        tally.losses.append(f"{name} #{number}: {error}\n    in {root}")
+    except Exception as error:
+        tally.losses.append(f"{name} #{number}: {error!r}\n    in {root}")
     finally:
         left = ground.find_processes()
         tally.leftovers += len(left)

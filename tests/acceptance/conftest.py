@@ -21,6 +21,13 @@ from pydantic import ConfigDict, TypeAdapter
 from typing_extensions import is_typeddict
 
 from hpt_cli import answers
+from tests.acceptance.warm import Answer, WarmHpt
+
+READING = {
+    *("show", "jobs", "best", "list", "compare", "explain", "importance", "replay", "check"),
+    *("export", "report", "logs", "import"),
+}
+"""Commands that only look at what there is, and are over soon."""
 
 HPT = str(Path(sys.executable).parent / "hpt")
 TRAIN = Path(__file__).parent / "train.py"
@@ -54,8 +61,9 @@ def check_answer(arguments: Sequence[str], out: str) -> None:
 class Terminal:
     """A working directory in which a user types commands."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, warm: WarmHpt) -> None:
         self.directory = directory
+        self._warm = warm
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith("HPT_")}
         self.environment["XDG_STATE_HOME"] = str(directory / "state")
         self._started: list[subprocess.Popen[Any]] = []
@@ -111,11 +119,17 @@ class Terminal:
 
     def hpt(self, *arguments: str, code: int = 0) -> str:
         """Run hpt to its end; what it printed on both outputs."""
+        answer = self._run(*arguments)
+        assert answer.code == code, f"exit code {answer.code}:\n{answer.out}\n{answer.err}"
+        assert "Traceback (most" not in answer.err
+        return answer.out + answer.err
+
+    def _run(self, *arguments: str) -> Answer:
+        if arguments[0] in READING and not {"--try", "--follow"} & {*arguments}:
+            return self._warm.run(arguments, self.directory, self.environment)
         process = self.start(*arguments)
         out, err = process.communicate(timeout=PATIENCE)
-        assert process.returncode == code, f"exit code {process.returncode}:\n{out}\n{err}"
-        assert "Traceback (most" not in err
-        return out + err
+        return Answer(process.returncode, out, err)
 
     def json(self, *arguments: str) -> Any:
         """Run hpt with --json; the document on its standard output."""
@@ -154,8 +168,14 @@ class Terminal:
                 each.kill()
 
 
+@pytest.fixture(scope="session")
+def warm_hpt() -> Iterator[WarmHpt]:
+    with WarmHpt() as warm:
+        yield warm
+
+
 @pytest.fixture
-def terminal(tmp_path: Path) -> Iterator[Terminal]:
-    terminal = Terminal(tmp_path)
+def terminal(tmp_path: Path, warm_hpt: WarmHpt) -> Iterator[Terminal]:
+    terminal = Terminal(tmp_path, warm_hpt)
     yield terminal
     terminal.close()

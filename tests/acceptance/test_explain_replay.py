@@ -19,7 +19,7 @@ CROSSING = f"""
 import sys, time
 x = float(sys.argv[1])
 for epoch in range(1, {EPOCHS} + 1):
-    time.sleep(0.15)
+    time.sleep(0.1)
     done = epoch / {EPOCHS}
     print(f"loss={{x * (1 - done) + (10 - x) * done:.6f}}", flush=True)
 """

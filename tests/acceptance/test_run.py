@@ -244,7 +244,7 @@ def run_in_pty(terminal: Terminal, *arguments: str, act: Callable[[int, str], No
 
 
 def test_the_live_screen_on_a_terminal(terminal: Terminal) -> None:
-    spec = terminal.write_spec(max_jobs=3, options="--epochs 10")
+    spec = terminal.write_spec(max_jobs=3, options="--epochs 10 --seconds 0.15")
     text = run_in_pty(terminal, "run", spec, act=lambda _pid, _text: None)
     for words in ("hyperparameters", "2 running", "best loss", "left", "▁"):
         assert words in text
