@@ -92,7 +92,7 @@ class JobDir:
         return path.stat().st_mtime
 
     def measure_size(self) -> int:
-        """The bytes of all its files."""
+        """The bytes that all its files take, without the holes in them."""
         size, waiting = 0, [self.path]
         while waiting:
             with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:
@@ -100,7 +100,8 @@ class JobDir:
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(Path(entry.path))
                     else:
-                        size += entry.stat(follow_symlinks=False).st_size
+                        status = entry.stat(follow_symlinks=False)
+                        size += min(status.st_size, 512 * status.st_blocks)
         return size
 
     def training_job(self, number: int) -> Path:

@@ -60,9 +60,11 @@ from hpt_cli.core.state import (
 )
 from hpt_cli.core.stop_rules import Verdict
 from hpt_cli.core.tuner import Command, End, Keep, Kill, Launch, Plan, Stop, choose, decide
+from hpt_cli.core.watchdog import warn_of_long_logs
 from hpt_cli.environment import make_order
 from hpt_cli.errors import HptError
 from hpt_cli.executors import Executor, Exited, Lost, Outcome, Running
+from hpt_cli.gaps import UNSUPPORTED
 from hpt_cli.jobdir import JobDir
 from hpt_cli.store import Journal
 from hpt_cli.tail import AttemptTail, read_lines, read_tail
@@ -153,6 +155,8 @@ class Runner:
         self._written_at = time.monotonic()
         self._watchdog = Watchdog(spec, jobdir)
         self._attempts: dict[int, _Attempt] = {}
+        self._ended_tails: list[AttemptTail] = []
+        self._can_bound_logs = True
         self._slow_lines = Counter[str]()
         self._suggestion: asyncio.Task[AnyEvent] | None = None
         self._wake = asyncio.Event()
@@ -173,6 +177,7 @@ class Runner:
         self._take_over()
         while True:
             self._collect()
+            self._bound_logs()
             self._answer_requests()
             self._warn()
             commands = decide(
@@ -236,6 +241,28 @@ class Runner:
             if not isinstance(outcome, Running):
                 events += self._finish(attempt, outcome)
         self._record(events)
+
+    def _bound_logs(self) -> None:
+        """Give up the middle of logs that take more room than they may, once it is written down
+        what was found there."""
+        limit = self._spec.max_log_bytes
+        tails = [*(each.tail for each in self._attempts.values()), *self._ended_tails]
+        self._ended_tails = []
+        too_long = [each for each in tails if limit is not None and each.log_bytes > limit]
+        if limit is None or not too_long or not self._can_bound_logs:
+            return
+        self._write()
+        for tail in too_long:
+            try:
+                tail.trim(limit)
+            except OSError as error:
+                self._can_bound_logs = error.errno not in UNSUPPORTED
+                self._warn_of_long_logs(error)
+
+    def _warn_of_long_logs(self, error: OSError) -> None:
+        warning = warn_of_long_logs(str(error.strerror), self._clock())
+        if all(each.slug != warning.slug for each in self._state.warnings):
+            self._record([warning])
 
     def _poll(self) -> list[tuple[_Attempt, Outcome]]:
         live = [each for each in self._attempts.values() if each.outcome is None]
@@ -323,6 +350,7 @@ class Runner:
             notes = attempt.sweep.result()
         ending = self._ending(attempt, outcome)
         del self._attempts[attempt.job]
+        self._ended_tails.append(attempt.tail)
         self._observed.discard(attempt.job)
         noted = [
             JobNoted(at=self._clock(), number=attempt.job, text=f"outlived the job, killed: {each}")

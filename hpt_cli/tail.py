@@ -13,6 +13,7 @@ from hpt_cli.core.lines import MAX_LINE_BYTES, split_lines
 from hpt_cli.core.log_rules import Action, LogMatch, Rule, compile_rule
 from hpt_cli.core.metrics import MAX_SLOW_LINES, MetricReader
 from hpt_cli.core.observation import Observation
+from hpt_cli.gaps import BLOCK_BYTES, Gap, find_gap, forget_gap, make_gap, read_part
 from hpt_cli.search_limit import SEARCH_SECONDS, limit_searches
 
 CHUNK_BYTES = 1 << 20
@@ -42,6 +43,7 @@ class FileTail:
         written_since: float = 0.0,
         known_to: int = -1,
         slow_lines: Counter[str] | None = None,
+        may_have_gap: bool = False,
     ) -> None:
         """How to follow a file.
 
@@ -52,6 +54,7 @@ class FileTail:
             written_since: seconds since the epoch; a file last written before is not looked at yet.
             known_to: the offset of the last known observation.
             slow_lines: shared by all readers with these finders.
+            may_have_gap: its middle may be given up (see `gaps`); it is read on behind that.
         """
         self._path = path
         self._finders = tuple(finders)
@@ -60,6 +63,8 @@ class FileTail:
         self._written_since = written_since
         self._known_to = known_to
         self._slow_lines = slow_lines
+        self._may_have_gap = may_have_gap
+        self._gap: Gap | None = None
         self._reader: MetricReader | None = None
         self._identity: tuple[int, int] = (0, 0)
         self._seen: tuple[int, ...] = ()
@@ -110,6 +115,8 @@ class FileTail:
             was_truncated = status.st_size <= self._known_to
             begin = self._known_to + 1 if was_truncated else 0
             self._reader = MetricReader(self._finders, self._rules, begin, self._slow_lines)
+            if self._may_have_gap:
+                self._go_behind_gap(descriptor, self._reader)
         found: list[Observation] = []
         if self._seen and not self._goes_on(descriptor, seen):
             found += self._begin_anew(self._reader)
@@ -126,16 +133,62 @@ class FileTail:
         """Whether the file is what it was, with more at its end."""
         if seen[:2] != self._seen[:2] or seen[2] < self._position:
             return False
+        return self._is_anchored(descriptor)
+
+    def _is_anchored(self, descriptor: int) -> bool:
         start = self._position - len(self._anchor)
         return os.pread(descriptor, len(self._anchor), start) == self._anchor
+
+    def _go_behind_gap(self, descriptor: int, reader: MetricReader) -> None:
+        """Go on where the reader was that gave up what comes before."""
+        gap = find_gap(self._path)
+        if gap is None:
+            return
+        self._position, self._anchor = gap.position, bytes.fromhex(gap.anchor)
+        if self._is_anchored(descriptor):
+            self._gap = gap
+            reader.go_to(gap.bookmark)
+        else:  # the log was begun anew since
+            self._position, self._anchor = 0, b""
+
+    @property
+    def kept_bytes(self) -> int:
+        """How much room what has been read takes on the disk."""
+        return self._position - (self._gap.end - self._gap.begin if self._gap else 0)
+
+    def trim(self, limit: int) -> None:
+        """Give up the middle of what was read if the file takes more room than this, in bytes.
+
+        What the middle told must be in the journal: no reader will find it any more.
+
+        Raises:
+            OSError: it cannot be (see `gaps.make_gap`).
+        """
+        if self._reader is None or self.kept_bytes <= limit:
+            return
+        bookmark = self._reader.mark()
+        position = self._position - (self._reader.offset - bookmark.offset)
+        begin = self._gap.begin if self._gap else _round_down(limit // 4)
+        end = _round_down(min(position - ANCHOR_BYTES, self._position - limit // 2))
+        anchor = read_part(self._path, position - ANCHOR_BYTES, ANCHOR_BYTES)
+        gap = Gap(begin, end, position, anchor.hex(), bookmark)
+        make_gap(self._path, gap)
+        self._gap = gap
 
     def _begin_anew(self, reader: MetricReader) -> list[Observation]:
         with limit_searches(reader):
             found = reader.finish()
         self._position, self._anchor = 0, b""
+        if self._gap is not None:
+            self._gap = None
+            forget_gap(self._path)
         if self._is_whole:
             reader.restart()
         return found
+
+
+def _round_down(size: int) -> int:
+    return size - size % BLOCK_BYTES
 
 
 class AttemptTail:
@@ -174,7 +227,21 @@ class AttemptTail:
                 written_since=started_at if file else 0.0,
                 known_to=max((last_offsets.get(each.metric, -1) for each in own), default=-1),
                 slow_lines=self._slow_lines,
+                may_have_gap=not file,
             )
+
+    @property
+    def log_bytes(self) -> int:
+        """How much room the log takes on the disk, as far as it has been read."""
+        return self._tails[""].kept_bytes
+
+    def trim(self, limit: int) -> None:
+        """Give up the middle of the log if it takes more room than this, in bytes.
+
+        Raises:
+            OSError: it cannot be (see `gaps.make_gap`).
+        """
+        self._tails[""].trim(limit)
 
     @property
     def size(self) -> int:
@@ -219,9 +286,9 @@ def read_lines(path: Path, limit: int = 2000) -> list[str]:
 
 
 def _read_end(path: Path, size: int) -> bytes:
+    gap = find_gap(path)
     try:
-        with open(path, "rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - size))
-            return file.read()
+        end = path.stat().st_size
+        return read_part(path, max(end - size, gap.end if gap else 0), size)
     except FileNotFoundError:
         return b""

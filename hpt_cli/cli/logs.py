@@ -13,6 +13,7 @@ from hpt_cli.cli.options import Home, Job, Name
 from hpt_cli.cli.reading import parse_jobs, read_state
 from hpt_cli.core.lines import clean
 from hpt_cli.errors import HptError, UsageError
+from hpt_cli.gaps import read_kept
 from hpt_cli.jobdir import find_home, find_job_dir
 from hpt_cli.wording import plain
 
@@ -55,14 +56,18 @@ def logs(
         time.sleep(FOLLOW_SECONDS)
 
 
-def _print_from(path: Path, offset: int) -> int:
+def _print_from(log: Path, offset: int) -> int:
     """Print a log from an offset on: raw into a pipe, but safe on a terminal."""
     try:
-        with open(path, "rb") as file:
-            file.seek(offset)
-            data = file.read()
+        for end, block in read_kept(log, offset):
+            _print_block(block)
+            offset = end
     except FileNotFoundError:
-        return offset
+        pass
+    return offset
+
+
+def _print_block(data: bytes) -> None:
     if sys.stdout.isatty():
         lines = data.replace(b"\r", b"\n").split(b"\n")
         sys.stdout.write("\n".join(plain(clean(line).expandtabs()) for line in lines))
@@ -70,4 +75,3 @@ def _print_from(path: Path, offset: int) -> int:
     else:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
-    return offset + len(data)

@@ -61,7 +61,7 @@ def _change(jobdir: JobDir, changes: dict[str, Any]) -> None:
 
     before = read_state(jobdir).spec
     checked = change_spec(before, changes).model_dump(mode="json")
-    changed = {field: checked[field] for field in changes if checked[field] != before[field]}
+    changed = {field: checked[field] for field in changes if checked[field] != before.get(field)}
     if not changed:
         print(f"{jobdir.name}: these are its values already", file=sys.stderr)
         return
@@ -71,14 +71,14 @@ def _change(jobdir: JobDir, changes: dict[str, Any]) -> None:
     if not _has(jobdir, changed):
         change_at_rest(jobdir, changed)
     for field, value in changed.items():
-        print(f"{jobdir.name}: {field} {before[field]} → {value}", file=sys.stderr)
+        print(f"{jobdir.name}: {field} {before.get(field)} → {value}", file=sys.stderr)
     if jobdir.find_holder() is None:
         print(f"to go on: hpt resume {jobdir.name}", file=sys.stderr)
 
 
 def _has(jobdir: JobDir, changed: dict[str, Any]) -> bool:
     spec = read_state(jobdir).spec
-    return all(spec[field] == value for field, value in changed.items())
+    return all(spec.get(field) == value for field, value in changed.items())
 
 
 def change_at_rest(jobdir: JobDir, changes: dict[str, Any]) -> None:

@@ -40,7 +40,7 @@ class Memory:
 
     told_step: float | None = None
     """The step that the latest line with one told."""
-    header: _Header | None = None
+    header: Header | None = None
     """The latest header of a table."""
 
 
@@ -143,7 +143,7 @@ def _to_number(value: Any) -> float | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Header:
+class Header:
     """Where the columns of a table are."""
 
     delimiter: str
@@ -180,14 +180,14 @@ class ColumnForm:
         step = parse_number(cells[header.step][0]) if header.step is not None else None
         return [Finding(value, step, (0, len(text)), span)]
 
-    def read_header(self, text: str) -> _Header | None:
+    def read_header(self, text: str) -> Header | None:
         """Where the columns are, if this line is a header with the one looked for."""
         delimiter = find_delimiter(text)
         names = [cell for cell, _ in split_cells(text, delimiter)]
         if self.column not in names:
             return None
         step = names.index(self.step_column) if self.step_column in names else None
-        return _Header(delimiter, len(names), names.index(self.column), step)
+        return Header(delimiter, len(names), names.index(self.column), step)
 
 
 def find_delimiter(header: str) -> str:

@@ -38,7 +38,13 @@ class LineCutter:
         self.offset = offset
         """Where the next block begins in the log, in bytes."""
         self._rest = bytearray()
-        self._skips = False
+        self.skips = False
+        """Whether the next block begins in a long line, of which no more is looked at."""
+
+    @property
+    def line_offset(self) -> int:
+        """Where the line that is held back begins; the next block, if there is none."""
+        return self.offset - len(self._rest)
 
     def feed(self, block: bytes) -> list[Segment]:
         """The lines that are complete with this block."""
@@ -47,11 +53,11 @@ class LineCutter:
         if b"\r" in block:
             block = block.replace(b"\r", b"\n")
         start = 0
-        if self._skips:
+        if self.skips:
             start = block.find(b"\n") + 1
             if not start:
                 return []
-            self._skips = False
+            self.skips = False
         end = block.rfind(b"\n") + 1
         segments: list[Segment] = []
         if end > start:
@@ -64,12 +70,12 @@ class LineCutter:
             at = self.offset - len(self._rest)
             segments.append(Segment(at, bytes(self._rest[:MAX_LINE_BYTES]), is_cut=True))
             self._rest.clear()
-            self._skips = True
+            self.skips = True
         return segments
 
     def finish(self) -> list[Segment]:
         """The last line, if it has no ending; what comes after it begins a line."""
-        self._skips = False
+        self.skips = False
         if not self._rest:
             return []
         segment = Segment(self.offset - len(self._rest), bytes(self._rest))

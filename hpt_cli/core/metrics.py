@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Any
 
 from hpt_cli.core.finders import (
     ColumnForm,
     Finder,
     Finding,
     Form,
+    Header,
     Memory,
     RegexForm,
     tell_step,
@@ -90,6 +92,39 @@ def _take_line(data: bytes, start: int) -> bytes:
     return data[start:end] if end >= 0 else data[start:]
 
 
+@dataclass(frozen=True, slots=True)
+class Bookmark:
+    """How far a reader has come, and what it needs to go on from there; JSON-able."""
+
+    offset: int
+    """Where it goes on: at the beginning of a line, or (`skips`) within one that is too long."""
+    skips: bool
+    counts: tuple[int, ...]
+    """Of each finder: how many values it has found."""
+    told_steps: tuple[float | None, ...]
+    headers: tuple[Header | None, ...]
+    rules: tuple[str, ...]
+    """The patterns of the rules that have not answered."""
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> Bookmark:
+        """The inverse of `dataclasses.asdict`, after JSON.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is no bookmark.
+        """
+        return cls(
+            offset=int(fields["offset"]),
+            skips=bool(fields["skips"]),
+            counts=tuple(map(int, fields["counts"])),
+            told_steps=tuple(
+                None if each is None else float(each) for each in fields["told_steps"]
+            ),
+            headers=tuple(each and Header(**each) for each in fields["headers"]),
+            rules=tuple(map(str, fields["rules"])),
+        )
+
+
 class MetricReader:
     """Finds the observations in one log, in blocks of any size."""
 
@@ -136,6 +171,44 @@ class MetricReader:
         """As `finish`, with the line and what was found there."""
         for segment in self._cutter.finish():
             yield from self._search(segment)
+
+    @property
+    def offset(self) -> int:
+        """What the next byte that is fed counts as."""
+        return self._cutter.offset
+
+    def mark(self) -> Bookmark:
+        """Where it is; a line that has no ending yet is yet to be read."""
+        watches = self._list_metric_watches()
+        memories = [watch.memories[0] for watch in watches]
+        return Bookmark(
+            offset=self._cutter.line_offset,
+            skips=self._cutter.skips,
+            counts=tuple(watch.count for watch in watches),
+            told_steps=tuple(memory.told_step for memory in memories),
+            headers=tuple(memory.header for memory in memories),
+            rules=tuple(watch.names[0] for watch in self._watches if isinstance(watch.seeks, Rule)),
+        )
+
+    def go_to(self, bookmark: Bookmark) -> None:
+        """Go on, without having read what comes before, as the reader that made the bookmark."""
+        self._cutter = LineCutter(bookmark.offset)
+        self._cutter.skips = bookmark.skips
+        self._watches = [
+            watch
+            for watch in self._watches
+            if not isinstance(watch.seeks, Rule) or watch.names[0] in bookmark.rules
+        ]
+        known = zip(bookmark.counts, bookmark.told_steps, bookmark.headers, strict=True)
+        for watch, (count, told_step, header) in zip(
+            self._list_metric_watches(), known, strict=True
+        ):
+            watch.count = count
+            watch.memories[0].told_step, watch.memories[0].header = told_step, header
+
+    def _list_metric_watches(self) -> list[_Watch]:
+        """One for each finder, in their order."""
+        return [each for each in self._watches if not isinstance(each.seeks, (Pattern, Rule))]
 
     def restart(self) -> None:
         """Count anew: what comes next is a new version of the same."""

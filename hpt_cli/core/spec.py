@@ -35,6 +35,8 @@ MAX_PARENTS = 5
 
 MAX_ATTEMPTS = 100
 
+MIN_LOG_BYTES = 1 << 18
+
 CHANGEABLE = (
     "description",
     "max_jobs",
@@ -46,6 +48,7 @@ CHANGEABLE = (
     "on_completion",
     "max_job_runtime_seconds",
     "max_silence_seconds",
+    "max_log_bytes",
     "fail_fast",
     "stop_grace_seconds",
     "early_stopping_type",
@@ -262,6 +265,9 @@ class TuningSpec(BaseModel):
     """Stops a training job whose attempt takes longer."""
     max_silence_seconds: Seconds | None = None
     """Stops a training job that prints nothing for so long: it is Hung."""
+    max_log_bytes: Annotated[Whole, Field(ge=MIN_LOG_BYTES)] | None = None
+    """How much room the log of an attempt may take: of a longer one the head and the tail are kept,
+    and what stood between was read before it went."""
     retry: Retry | None = None
     """Whether a training job that failed is tried again."""
     fail_fast: bool = False

@@ -90,6 +90,16 @@ def propose_for(spec: TuningSpec, lines: Sequence[str]) -> tuple[str, ...]:
     return tuple(map(write_definition, named))
 
 
+def warn_of_long_logs(why: str, now: float) -> Warned:
+    """The warning that logs grow beyond `max_log_bytes`."""
+    return Warned(
+        at=now,
+        slug="log-too-long",
+        message=f"the middle of a log longer than max_log_bytes cannot be given up: {why}",
+        hint="its file system may not be able to make holes in files; look after the room on it",
+    )
+
+
 def warn_of_held_back_output(
     spec: TuningSpec, number: int, values: int, seen_after: float, seconds: float, now: float
 ) -> Warned | None:

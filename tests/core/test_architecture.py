@@ -43,6 +43,7 @@ LAYERS = [
     ["hpt_cli.core.first_spec"],
     [
         "hpt_cli.executors",
+        "hpt_cli.gaps",
         "hpt_cli.homes",
         "hpt_cli.jobdir",
         "hpt_cli.replay",
