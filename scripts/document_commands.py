@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
@@ -58,17 +59,35 @@ def write_page() -> str:
     """The whole page."""
     group = typer.main.get_command(cli.app)
     context = typer.Context(group, info_name="hpt")
-    parts = [INTRODUCTION]
-    parts += [
-        _write_command(name, group.get_command(context, name))  # type: ignore[attr-defined]
+    commands = {
+        name: group.get_command(context, name)  # type: ignore[attr-defined]
         for name in cli.COMMANDS
-    ]
-    return "\n".join(parts)
+    }
+    parts = [_write_command(name, command) for name, command in commands.items()]
+    return "\n".join([INTRODUCTION, _write_overview(commands), *parts])
+
+
+def _write_overview(commands: dict[str, Any]) -> str:
+    rows = "".join(
+        f"| [`hpt {name}`](#{_find_anchor(name, command)}) |"
+        f" {inspect.cleandoc(command.help).splitlines()[0]} |\n"
+        for name, command in commands.items()
+    )
+    return f"## All of them\n\n| command | what it does |\n|---|---|\n{rows}"
+
+
+def _find_anchor(name: str, command: Any) -> str:
+    """Where the heading of a command is, as forges name it."""
+    return re.sub(r"[^a-z\- ]", "", _describe_usage(name, command).lower()).replace(" ", "-")
+
+
+def _describe_usage(name: str, command: Any) -> str:
+    arguments = [each for each in command.params if each.param_type_name == "argument"]
+    return " ".join([f"hpt {name}", *map(_describe_argument, arguments)])
 
 
 def _write_command(name: str, command: Any) -> str:
-    arguments = [each for each in command.params if each.param_type_name == "argument"]
-    usage = " ".join([f"hpt {name}", *map(_describe_argument, arguments)])
+    usage = _describe_usage(name, command)
     rows = "".join(_list_rows(command.params))
     table = f"\n| option | what it does |\n|---|---|\n{rows}" if rows else ""
     module = import_module(f"{cli.__name__}.{cli.COMMANDS[name].partition(':')[0]}")

@@ -62,7 +62,7 @@ def write_page() -> str:
     ]
     assert isinstance(table, ast.Dict)
     rows = [
-        f"| `hpt {ast.literal_eval(key)} --json` | {_describe(value, shapes)} |\n"
+        f"| `{ast.literal_eval(key)}` | {_describe(value, shapes)} |\n"
         for key, value in zip(table.keys, table.values, strict=True)
         if key is not None
     ]

@@ -299,7 +299,8 @@ def _warm_started(state: TuningState, event: WarmStarted) -> _Changes:
 
 
 def _spec_changed(state: TuningState, event: SpecChanged) -> _Changes:
-    return {"spec": {**state.spec, **event.changes}}
+    """No sign of a tuner at work: a tuning job that rests can be changed too."""
+    return {"spec": {**state.spec, **event.changes}, "heard_at": state.heard_at}
 
 
 def _tuner_started(state: TuningState, event: TunerStarted) -> _Changes:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +13,9 @@ import yaml
 
 from hpt_cli.core.spec import CHANGEABLE
 from tests.acceptance.conftest import Terminal, wait_until
+from tests.guides import write_guide
 
 PAGE = Path(__file__).parents[2] / "docs" / "resume.md"
-
-GOES_ON = """
-import os, pathlib, sys, time
-kept = pathlib.Path(os.environ["HPT_CHECKPOINT_DIR"]) / "epoch"
-done = int(kept.read_text()) if kept.exists() else 0
-print("attempt", os.environ["HPT_ATTEMPT"], "after", done, flush=True)
-for epoch in range(done + 1, 7):
-    time.sleep(0.2)
-    kept.write_text(str(epoch))
-    print(f"epoch={epoch} loss={1 / epoch}", flush=True)
-"""
 
 
 def change(terminal: Terminal, **fields: Any) -> None:
@@ -32,21 +24,20 @@ def change(terminal: Terminal, **fields: Any) -> None:
 
 
 def test_a_job_goes_on_from_its_checkpoint_and_its_curve_continues(terminal: Terminal) -> None:
-    (terminal.directory / "goes_on.py").write_text(GOES_ON)
-    terminal.write_spec(
-        command=f"{Terminal.python()} goes_on.py --x {{x}}",
-        metric_definitions=[{"name": "loss", "regex": "epoch={step} loss=({num})"}],
-        max_jobs=1,
-    )
-    run = terminal.start("run", "t.yaml")
-    terminal.wait_for_log("t", 1, "epoch=2")
+    """The script is that of docs/howto/checkpoints.md."""
+    name = write_guide("checkpoints", terminal.directory)
+    terminal.environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    run = terminal.start("run", "spec.yaml", "--set", "max_jobs=1", "--set", "max_parallel_jobs=1")
+    terminal.wait_for_log(name, 1, "epoch 2 ")
     run.send_signal(signal.SIGINT)
     run.wait(60)
-    terminal.hpt("resume", "t")
-    again = terminal.log("t", 1, attempt=2).read_text()
-    assert re.match(r"attempt 2 after [2-5]\n", again)
-    (row,) = terminal.json("jobs", "t", "--curves")
-    assert row["curve"] == [[epoch, 1 / epoch] for epoch in range(1, 7)]
+    terminal.hpt("resume", name)
+    again = terminal.log(name, 1, attempt=2).read_text()
+    assert re.match(r"epoch ([3-9]|1\d) loss", again)
+    (row,) = terminal.json("jobs", name, "--curves")
+    assert [step for step, _ in row["curve"]] == list(range(1, 21))
+    values = [value for _, value in row["curve"]]
+    assert values == sorted(values, reverse=True)
     assert row["attempts"] == 2
 
 

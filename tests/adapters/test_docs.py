@@ -1,36 +1,138 @@
-"""The docs: the pages made from the code are as it is, and what they say to type can be typed."""
+"""The docs: pages made from the code are as it is, specs are right, and commands can be typed."""
 
 from __future__ import annotations
 
+import ast
+import os
+import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
+import yaml
 
 from hpt_cli import cli
+from hpt_cli.core.finders import compile_definition
+from hpt_cli.core.metrics import MetricReader
+from hpt_cli.specfile import parse_spec
+from tests.guides import BLOCK, ROOT, read_blocks
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "document.py"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+TYPED = re.compile(r"`(hpt [^`]+)`")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+ELLIPSES = ("...", "…", "[", "COMMAND", "|")
+"""A command with one of these is a pattern, not something to type."""
+
+
+def find_specs() -> Iterator[Any]:
+    """Every YAML block that is a whole spec: it has a name and a command."""
+    for page in PAGES:
+        for number, text in enumerate(read_blocks(page, "yaml")):
+            if re.search(r"^name:", text, re.M) and re.search(r"^command:", text, re.M):
+                yield pytest.param(text, id=f"{page.relative_to(ROOT)}-{number}")
+
+
+def find_commands() -> list[str]:
+    """Every `hpt ...` that a page says to type, in a block or in a line."""
+    found = set()
+    for page in PAGES:
+        text = page.read_text()
+        for kind, block in BLOCK.findall(text):
+            lines = [line.removeprefix("$ ") for line in block.splitlines()]
+            found |= {line for line in lines if kind in ("", "console") and line[:4] == "hpt "}
+        found |= {" ".join(each.split()) for each in TYPED.findall(BLOCK.sub("", text))}
+    return sorted(each for each in found if not any(mark in each for mark in ELLIPSES))
+
+
+SPECS = list(find_specs())
+COMMANDS = find_commands()
 
 
 def test_the_pages_made_from_the_code_are_as_it_is() -> None:
     done = subprocess.run(
-        [sys.executable, str(SCRIPT), "--check"], capture_output=True, text=True, check=False
+        [sys.executable, str(ROOT / "scripts" / "document.py"), "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("text", SPECS)
+def test_a_spec_in_the_docs_is_right(text: str) -> None:
+    parse_spec(text, "docs", variables=os.environ)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if read_blocks(page, "log")], ids=str)
+def test_a_spec_reads_the_log_beside_it(page: Path) -> None:
+    (log,) = read_blocks(page, "log")
+    for text in read_blocks(page, "yaml"):
+        if not text.startswith("name:"):
+            continue
+        spec = parse_spec(text, str(page), variables=os.environ)
+        fields = [each.model_dump(exclude_none=True) for each in spec.metric_definitions]
+        reader = MetricReader([compile_definition(each) for each in fields])
+        found = {each.metric for each in reader.feed(log.encode())}
+        assert spec.objective_metric_name in found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_has_no_broken_yaml_python_or_link(page: Path) -> None:
+    for text in read_blocks(page, "yaml"):
+        yaml.safe_load(text)
+    for text in read_blocks(page, "python"):
+        ast.parse(text)
+    prose = BLOCK.sub("", page.read_text())
+    for target in LINK.findall(prose):
+        file, _, anchor = target.partition("#")
+        if "://" in file:
+            continue
+        there = page.parent / file if file else page
+        assert there.exists(), target
+        if anchor:
+            assert anchor in list_anchors(there.read_text()), target
+
+
+def list_anchors(text: str) -> set[str]:
+    """The anchors of a page's headings, as forges make them."""
+    headings = re.findall(r"^#+ (.*)$", BLOCK.sub("", text), re.M)
+    plain = [re.sub(r"[^\w\- ]", "", heading.lower().replace("&", "")) for heading in headings]
+    return {each.replace(" ", "-") for each in plain}
+
+
+def test_there_is_something_to_test() -> None:
+    assert len(SPECS) >= 13
+    assert len(COMMANDS) >= 80
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_a_command_in_the_docs_can_be_typed(line: str) -> None:
+    parse_command(line)
+
+
 @pytest.mark.parametrize("name", cli.COMMANDS)
 def test_every_command_has_examples_that_can_be_typed(name: str) -> None:
-    group = typer.main.get_command(cli.app)
-    command = group.get_command(typer.Context(group), name)  # type: ignore[attr-defined]
     examples = import_module(f"hpt_cli.cli.{cli.COMMANDS[name].partition(':')[0]}").EXAMPLES
-    lines = [line.strip("$()") for line in examples]
-    assert lines
-    for line in lines:
-        words = shlex.split(line.split(" > ")[0].split(" && ")[0].removeprefix("nohup "))
-        assert words[:2] == ["hpt", name]
-        command.make_context(name, words[2:])
+    assert examples
+    for line in examples:
+        assert parse_command(line.strip("$()").removeprefix("nohup ")) == name
+
+
+def parse_command(line: str) -> str:
+    """The name of the command in a line, which has to be one that hpt understands."""
+    words = shlex.split(re.split(r" [>|&]|\s2?> ", line)[0], comments=True)
+    assert words[0] == "hpt"
+    if words[1].startswith("-"):
+        return ""
+    group = typer.main.get_command(cli.app)
+    command = group.get_command(typer.Context(group), words[1])  # type: ignore[attr-defined]
+    assert command is not None, f"there is no command {words[1]}"
+    if len(words) > 2:
+        command.make_context(words[1], words[2:])
+    return words[1]

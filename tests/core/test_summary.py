@@ -84,6 +84,7 @@ def test_times_add_up_over_attempts_and_sessions() -> None:
         *launched(1, at=1),
         stop(1, "Interrupted", at=2),
         exited(1, -15, at=3),
+        ev.SpecChanged(at=90, changes={"max_jobs": 9}),
         ev.TunerStarted(at=100, pid=2, host="here"),
         *launched(1, at=101, attempt=2),
         now=105,
