@@ -1,8 +1,8 @@
 """Type what docs/tutorial.md says to type, and put what is printed into it.
 
 Every line of a console block that begins with `$ ` runs, in order, in a directory of its own with
-the examples in it. A comment before a block may say `<!-- Ctrl-C after 12 s -->`. The number in `hpt
-explain digits 4` becomes that of a training job which was stopped early.
+the examples in it. A comment before a block may say `<!-- Ctrl-C after 12 s -->`. The number in
+`hpt explain digits 4` becomes that of a training job which was stopped early.
 
     python scripts/write_tutorial.py
 """
