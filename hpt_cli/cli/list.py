@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hpt_cli.cli.options import Home, Json, Wide
-from hpt_cli.cli.reading import print_json, read_summary
+from hpt_cli.cli.reading import print_json, read_state, summarize_state
 from hpt_cli.errors import HptError
 from hpt_cli.homes import list_homes
 from hpt_cli.jobdir import find_home, list_job_dirs
@@ -57,7 +57,7 @@ def _read_entries(home: Path) -> list[Entry]:
     entries = []
     for jobdir in list_job_dirs(home):
         try:
-            summary = read_summary(jobdir)
+            summary = summarize_state(jobdir, read_state(jobdir, only_latest=True))
         except HptError as error:
             print(f"{jobdir.name}: {error}", file=sys.stderr)
             continue

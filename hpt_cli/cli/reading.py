@@ -30,12 +30,12 @@ def open_summary(home: Path | None, name: str) -> Summary:
     return read_summary(find_job_dir(find_home(home), name))
 
 
-def read_state(jobdir: JobDir) -> TuningState:
-    """The state of a tuning job."""
+def read_state(jobdir: JobDir, *, only_latest: bool = False) -> TuningState:
+    """The state of a tuning job; `only_latest`: with no more of each curve than its last step."""
     from hpt_cli.store import open_journal
 
     with open_journal(jobdir.journal) as journal:
-        return journal.state()
+        return journal.state(only_latest=only_latest)
 
 
 def read_summary(jobdir: JobDir) -> Summary:

@@ -67,9 +67,8 @@ def propose_definitions(lines: Sequence[str]) -> tuple[Proposal, ...]:
                 proposals.setdefault(proposal.name, proposal)
                 _take(fields, left)
     found = list(proposals.values())
-    if any(len(each.curve) > 1 for each in found):
-        found = [each for each in found if len(each.curve) > 1 or _is_quality(each.name)]
-    return tuple(sorted(found, key=_rank))
+    likely = [each for each in found if len(each.curve) > 1 or _is_quality(each.name)]
+    return tuple(sorted(likely or found, key=_rank))
 
 
 def write_definition(definition: Fields) -> str:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from hpt_cli.core import events as ev
 from hpt_cli.core.state import TuningState
+from hpt_cli.core.summary import summarize
 from hpt_cli.errors import HptError
 from hpt_cli.store import SCHEMA_VERSION, create_journal, open_journal
 from tests.core.stories import (
@@ -24,6 +25,7 @@ from tests.core.stories import (
     make_spec,
     observed,
     run,
+    stop,
     suggested,
 )
 
@@ -91,6 +93,23 @@ def test_an_observation_is_kept_once(tmp_path: Path) -> None:
     with open_journal(path, write=True) as journal:
         journal.append([observed(1, 1, 2, 3)])
     assert read_state(path).jobs[1].curve("loss") == ((1, 1), (2, 2), (3, 3))
+
+
+def test_the_latest_of_each_curve_is_enough_for_what_a_job_came_to(tmp_path: Path) -> None:
+    again = [ev.TunerStarted(at=9, pid=2, host="here"), *launched(1, at=10, attempt=2)]
+    cut_off = [stop(1, "Interrupted", at=4), exited(1, -15, at=5), *again]
+    story = [
+        *[SECOND, *suggested(1), *launched(1), observed(1, 3.0, 2.0), observed(1, 7.0, first=2)],
+        *[*cut_off, observed(1, 1.5, 1.25, attempt=2), exited(1, at=12, attempt=2)],
+        *[*run(2, 4.0, 5.0), *run(3, math.nan), *suggested(4), *launched(4), exited(4, 1)],
+    ]
+    with open_journal(make(tmp_path / "j.sqlite", story)) as journal:
+        whole, latest = journal.state(), journal.state(only_latest=True)
+    rows, fewer = (summarize(each, 20, at_work=False).rows for each in (whole, latest))
+    assert [each.epochs for each in rows] != [each.epochs for each in fewer]
+    for row, less in zip(rows, fewer, strict=True):
+        assert repr(row.final) == repr(less.final)
+        assert (row.status, row.objective_status) == (less.status, less.objective_status)
 
 
 def test_the_state_of_the_past_knows_nothing_of_what_came_later(tmp_path: Path) -> None:

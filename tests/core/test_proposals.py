@@ -112,6 +112,12 @@ def test_nothing_is_proposed_for_what_has_no_metric() -> None:
     assert propose(log) == {}
 
 
+def test_what_is_printed_once_is_no_metric_beside_one() -> None:
+    lines = ["Seed set to 0", "Trainable params: 4.8 K", "Modules in eval mode: 0", "val_acc: 0.9"]
+    assert [each.name for each in propose_definitions(lines)] == ["val_acc"]
+    assert propose_definitions(lines[:3])
+
+
 def test_a_long_log_is_looked_at_from_its_beginning() -> None:
     lines = [f"loss={value}" for value in range(2 * MAX_LINES)]
     assert len(propose_definitions(lines)[0].curve) == MAX_LINES
