@@ -1,21 +1,24 @@
 """What a large tuning job costs its tuner: time for each event, and memory, as jobs add up.
 
     python scripts/bench_load.py [--jobs 5000] [--parallel 64] [--epochs 200] [--metrics 10]
-                                 [--rules Off median] [--plot docs/pictures/load.png]
+                                 [--rules Off auto:20] [--readings load.json]
+                                 [--plot docs/pictures/load.png]
 
 The tuner's own code with training jobs that are only told of: `fold`, `decide` and the journal; 64
 in parallel tell an epoch of ten metrics in turn. One line for each tenth of the jobs: the mean time
-for one event, and the memory of the process.
+for one event, and the memory of the process. A rule may have epochs of its own: `auto:20`.
+With --readings, they are kept in a file beside those of other runs, and the plot shows them all.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
@@ -97,9 +100,8 @@ def tell(spec: TuningSpec, epochs: int) -> Iterator[tuple[ev.AnyEvent, bool]]:
                 del running[job]
 
 
-def measure(spec: TuningSpec, epochs: int) -> list[Reading]:
+def measure(spec: TuningSpec, epochs: int) -> Iterator[Reading]:
     """Run it through the tuner's code."""
-    readings = []
     process = psutil.Process()
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "journal.sqlite"
@@ -126,16 +128,13 @@ def measure(spec: TuningSpec, epochs: int) -> list[Reading]:
                     batch = []
                 ended = len(state.jobs.ended)
                 if isinstance(event, ev.JobExited) and ended % (spec.job_limit // TENTHS) == 0:
-                    readings.append(
-                        Reading(
-                            jobs=ended,
-                            microseconds=1e6 * spent / count,
-                            write_microseconds=1e6 * written / count,
-                            megabytes=process.memory_info().rss / 1e6,
-                        )
+                    yield Reading(
+                        jobs=ended,
+                        microseconds=1e6 * spent / count,
+                        write_microseconds=1e6 * written / count,
+                        megabytes=process.memory_info().rss / 1e6,
                     )
                     spent, written, count = 0.0, 0.0, 0
-    return readings
 
 
 def main() -> int:
@@ -145,25 +144,41 @@ def main() -> int:
     parser.add_argument("--parallel", type=int, default=64)
     parser.add_argument("--epochs", type=int, default=200)
     parser.add_argument("--metrics", type=int, default=10)
-    parser.add_argument("--rules", nargs="+", default=["Off"], help="Off, auto, median ...")
+    parser.add_argument("--rules", nargs="+", default=["Off"], help="Off, auto, median:20 ...")
     parser.add_argument("--plot", type=Path)
+    parser.add_argument("--readings", type=Path)
     options = parser.parse_args()
     found: dict[str, list[Reading]] = {}
-    for rule in options.rules:
+    for text in options.rules:
+        rule, _, given = text.partition(":")
+        epochs = int(given or options.epochs)
         spec = make_spec(options.jobs, options.parallel, options.metrics, rule)
-        print(f"early stopping {rule}: {options.parallel} in parallel, {options.epochs} epochs")
+        print(f"early stopping {rule}: {options.parallel} in parallel, {epochs} epochs")
         print(f"{'jobs':>6} {'µs an event':>12} {'µs to write':>12} {'MB':>7}")
-        found[rule] = measure(spec, options.epochs)
-        for each in found[rule]:
+        readings = []
+        for each in measure(spec, epochs):
+            readings.append(each)
             print(
                 f"{each.jobs:>6} {each.microseconds:>12.0f} {each.write_microseconds:>12.0f}"
-                f" {each.megabytes:>7.0f}"
+                f" {each.megabytes:>7.0f}",
+                flush=True,
             )
-        first, last = found[rule][0], found[rule][-1]
+        found[f"{rule}, {epochs} epochs"] = readings
+        first, last = readings[0], readings[-1]
         print(f"last tenth / first: {last.microseconds / first.microseconds:.2f} in time")
+    if options.readings:
+        found = keep(found, options.readings)
     if options.plot:
         plot(found, options.plot)
     return 0
+
+
+def keep(found: dict[str, list[Reading]], path: Path) -> dict[str, list[Reading]]:
+    """Put readings beside those that a file holds; all of them."""
+    known = json.loads(path.read_text()) if path.exists() else {}
+    known |= {label: [asdict(each) for each in readings] for label, readings in found.items()}
+    path.write_text(json.dumps(known))
+    return {label: [Reading(**each) for each in rows] for label, rows in known.items()}
 
 
 def plot(found: dict[str, list[Reading]], path: Path) -> None:
@@ -171,10 +186,10 @@ def plot(found: dict[str, list[Reading]], path: Path) -> None:
     from matplotlib import pyplot
 
     figure, (times, memory) = pyplot.subplots(1, 2, figsize=(9, 3.2))
-    for rule, readings in found.items():
+    for label, readings in found.items():
         jobs = [each.jobs for each in readings]
-        times.plot(jobs, [each.microseconds / 1000 for each in readings], "o-", label=rule)
-        memory.plot(jobs, [each.megabytes for each in readings], "o-", label=rule)
+        times.plot(jobs, [each.microseconds / 1000 for each in readings], "o-", label=label)
+        memory.plot(jobs, [each.megabytes for each in readings], "o-", label=label)
     times.set(xlabel="training jobs that have ended", ylabel="ms for one event", ylim=(0, None))
     memory.set(xlabel="training jobs that have ended", ylabel="memory, MB", ylim=(0, None))
     times.legend(title="early stopping", frameon=False)
