@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo faults test test-browser test-extras check format clean
+.PHONY: help demo faults test test-browser test-extras test-slurm check format clean
 
 help:  ## Show what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,6 +29,9 @@ test-browser: $(INSTALLED)  ## Test the report page in Chromium (Debian: chromiu
 test-extras: $(INSTALLED)  ## Test exports and examples with the packages they are for
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[examples,parquet,mlflow,tensorboard]' tensorboard
 	$(BIN)/python -m pytest tests/extras
+
+test-slurm: $(INSTALLED)  ## Test `executor: slurm` on a real Slurm of one node (Debian: slurm-wlm, munge)
+	$(BIN)/python -m pytest tests/slurm
 
 faults: $(INSTALLED)  ## Do hpt every kind of harm, briefly: kill -9, power loss, full disks ...
 	$(BIN)/python scripts/faults.py --short

@@ -43,6 +43,8 @@ class TrainingJob(TypedDict):
     """from 1"""
     training_job_status: str
     """`InProgress`, `Stopping`, `Completed`, `Failed`, `Stopped`"""
+    queue_reason: str | None
+    """why a job that was submitted waits, in the scheduler's words; null unless it waits"""
     stop_reason: str | None
     """`EarlyStopped`, `MaxRuntimeExceeded`, `StoppedByUser`, `TuningJobFinished`, `Interrupted`,
     `Hung`, `LogRule`"""

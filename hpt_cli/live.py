@@ -16,10 +16,13 @@ from typing import TYPE_CHECKING, TextIO
 
 from hpt_cli.core.events import (
     AnyEvent,
+    ExecutorNoted,
     JobExited,
     JobLaunched,
     JobLost,
     JobNoted,
+    JobQueued,
+    JobStarted,
     JobStopRequested,
     SpaceExhausted,
     SpecChanged,
@@ -187,8 +190,15 @@ def describe_event(state: TuningState, event: AnyEvent) -> str:
             return next(describe_warning(event))
         case JobLaunched(number=number, attempt=attempt):
             row = _row(state, number, event.at)
+            begun = "started" if state.spec.get("executor", "local") == "local" else "submitted"
             words = f", attempt {attempt}" if attempt > 1 else ""
-            return f"{row.name} started{words}: {format_hyperparameters(row.hyperparameters)}"
+            return f"{row.name} {begun}{words}: {format_hyperparameters(row.hyperparameters)}"
+        case JobQueued(number=number, reason=reason):
+            return plain(f"{_row(state, number, event.at).name} waits: {reason}") if reason else ""
+        case JobStarted(number=number):
+            return f"{_row(state, number, event.at).name} started"
+        case ExecutorNoted(text=text):
+            return plain(text)
         case JobStopRequested(number=number, reason=reason, explanation=explanation):
             row = _row(state, number, event.at)
             words = f": {explanation}" if explanation else ""
@@ -209,6 +219,8 @@ def _describe_end(state: TuningState, number: int, now: float) -> str:
     if row.phase == "Interrupted":
         latest = state.jobs[number].attempt
         why = f"failed ({latest.failure})" if latest and latest.failure else "interrupted"
+        if latest and latest.lost:
+            why = f"was lost ({latest.lost})"
         return plain(f"{row.name} {why}; it will run again")
     if row.failure_reason:
         last = f" | {row.tail[-1]}" if row.tail else ""

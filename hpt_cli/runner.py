@@ -20,6 +20,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -27,12 +28,15 @@ from typing import Protocol
 from hpt_cli import __version__, clock
 from hpt_cli.core.events import (
     AnyEvent,
+    ExecutorNoted,
     JobExited,
     JobJudged,
     JobLaunched,
     JobLost,
     JobNoted,
     JobPlanned,
+    JobQueued,
+    JobStarted,
     JobStopRequested,
     JobSubmitting,
     JobSuggested,
@@ -63,15 +67,21 @@ from hpt_cli.core.tuner import Command, End, Keep, Kill, Launch, Plan, Stop, cho
 from hpt_cli.core.watchdog import warn_of_long_logs
 from hpt_cli.environment import make_order
 from hpt_cli.errors import HptError
-from hpt_cli.executors import Executor, Exited, Lost, Outcome, Running
+from hpt_cli.executors import (
+    Executor,
+    Exited,
+    Handle,
+    Lost,
+    NotNowError,
+    Order,
+    Outcome,
+    Pending,
+)
 from hpt_cli.gaps import UNSUPPORTED
 from hpt_cli.jobdir import JobDir
 from hpt_cli.store import Journal
 from hpt_cli.tail import AttemptTail, read_lines, read_tail
 from hpt_cli.watchdog import Watchdog
-
-POLL_SECONDS = 0.05
-"""How often logs and attempts are looked at; half of it is the mean delay of an early stop."""
 
 OUT_OF_MEANS = {
     *(errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM),
@@ -80,6 +90,11 @@ OUT_OF_MEANS = {
 """What the machine lacks, whichever job it is; another attempt would fare no better."""
 
 KILL_AGAIN_SECONDS = 1.0
+MAX_LAUNCHES = 4
+"""How many attempts are launched at a time, where that takes its time."""
+STOP_SECONDS = 0.2
+MAX_PAUSE_SECONDS = 30.0
+"""How long to wait, at most, before a launch that was not possible is tried again."""
 WRITE_SECONDS = 0.5
 """How long what was seen may wait to be written together; a write is some milliseconds of disk."""
 
@@ -157,6 +172,11 @@ class Runner:
         self._attempts: dict[int, _Attempt] = {}
         self._ended_tails: list[AttemptTail] = []
         self._can_bound_logs = True
+        self._launches: dict[int, asyncio.Task[Handle | None]] = {}
+        self._launchers = ThreadPoolExecutor(MAX_LAUNCHES, "launch")
+        self._delays: list[str] = []
+        self._delay = ""
+        self._stop_soon: set[int] = set()
         self._slow_lines = Counter[str]()
         self._suggestion: asyncio.Task[AnyEvent] | None = None
         self._wake = asyncio.Event()
@@ -198,7 +218,7 @@ class Runner:
     @property
     def alive(self) -> int:
         """How many attempts have not ended, as far as is known."""
-        return len(self._attempts)
+        return len(self._attempts) + len(self._launches)
 
     @property
     def interrupted_by(self) -> int | None:
@@ -227,18 +247,21 @@ class Runner:
 
     def _collect(self) -> None:
         """Record what logs, attempts and the strategy have to tell since the last time."""
-        events: list[AnyEvent] = []
+        self._collect_launches()
+        events: list[AnyEvent] = self._take_executor_notes()
         if self._suggestion is not None and self._suggestion.done():
             events.append(self._suggestion.result())
             self._suggestion = None
         for attempt, outcome in self._poll():
-            events += self._read_log(attempt, final=not isinstance(outcome, Running))
+            is_over = isinstance(outcome, (Exited, Lost))
+            self._record(self._follow_queue(attempt, outcome))
+            events += self._read_log(attempt, final=is_over)
             matches = attempt.tail.take_matches()
             if matches:
                 self._record(events)
                 events = []
                 self._answer_matches(attempt, matches)
-            if not isinstance(outcome, Running):
+            if is_over:
                 events += self._finish(attempt, outcome)
         self._record(events)
 
@@ -264,6 +287,16 @@ class Runner:
         if all(each.slug != warning.slug for each in self._state.warnings):
             self._record([warning])
 
+    def _take_executor_notes(self) -> list[AnyEvent]:
+        """What there is to say of the place where jobs run; why launches wait once in a row."""
+        texts = self._executor.take_notes()
+        for delay in self._delays:
+            if delay != self._delay:
+                self._delay = delay
+                texts.append(f"a launch waits: {delay}")
+        self._delays.clear()
+        return [ExecutorNoted(at=self._clock(), text=text) for text in texts]
+
     def _poll(self) -> list[tuple[_Attempt, Outcome]]:
         live = [each for each in self._attempts.values() if each.outcome is None]
         handles = [self._handle(each) for each in live]
@@ -273,6 +306,22 @@ class Runner:
             *zip(live, outcomes, strict=True),
             *((each, each.outcome) for each in waiting if each.outcome is not None),
         ]
+
+    def _follow_queue(self, attempt: _Attempt, outcome: Outcome) -> list[AnyEvent]:
+        """Whether an attempt has begun to wait for its turn, or waits no longer."""
+        latest = self._state.jobs[attempt.job].attempt
+        assert latest is not None
+        at, number = self._clock(), attempt.job
+        if isinstance(outcome, Pending):
+            attempt.heard_at = time.monotonic()
+            if outcome.reason == latest.queue_reason:
+                return []
+            return [JobQueued(at=at, number=number, attempt=attempt.number, reason=outcome.reason)]
+        since = None if isinstance(outcome, Lost) else outcome.since
+        if not latest.is_queued or since is None:
+            return []
+        since = min(max(since, latest.submitted_at), at)
+        return [JobStarted(at=at, number=number, attempt=attempt.number, since=since)]
 
     def _handle(self, attempt: _Attempt) -> dict[str, object]:
         latest = self._state.jobs[attempt.job].attempt
@@ -339,7 +388,7 @@ class Runner:
         """
         attempt.outcome = outcome
         notes: list[str] = []
-        if not (isinstance(outcome, Exited) and outcome.exit_code == 0):
+        if not (isinstance(outcome, Exited) and outcome.exit_code == 0 and not outcome.why):
             if attempt.sweep is None:
                 grace = 0.0 if len(self._signals) > 1 else self._spec.stop_grace_seconds
                 work = asyncio.to_thread(self._executor.sweep, self._handle(attempt), grace)
@@ -361,9 +410,9 @@ class Runner:
     def _ending(self, attempt: _Attempt, outcome: Outcome) -> AnyEvent:
         log = self._jobdir.attempt(attempt.job, attempt.number).log
         if isinstance(outcome, Exited):
-            code = outcome.exit_code
-            tail = read_tail(log) if code else self._find_nearest(attempt, log)
-            words = [*tail, describe_exit(code)]
+            code, why = outcome.exit_code, outcome.why
+            tail = read_tail(log) if code or why else self._find_nearest(attempt, log)
+            words = [*tail, describe_exit(code), why]
             return JobExited(
                 at=self._clock(),
                 number=attempt.job,
@@ -371,7 +420,8 @@ class Runner:
                 exit_code=code,
                 ended_at=outcome.ended_at,
                 tail=tail,
-                retry=code != 0
+                why=why,
+                retry=bool(code or why)
                 and is_worth_retrying(self._spec, self._state.jobs[attempt.job], words),
             )
         assert isinstance(outcome, Lost)
@@ -380,6 +430,7 @@ class Runner:
             number=attempt.job,
             attempt=attempt.number,
             why=outcome.why,
+            evicted=outcome.evicted,
             tail=read_tail(log),
         )
 
@@ -406,7 +457,9 @@ class Runner:
                 continue
             for number in numbers:
                 job = self._state.jobs.get(number)
-                if job is not None and not job.has_ended and job.phase != "Planned":
+                if job is not None and job.phase == "Submitting":
+                    self._stop_soon.add(number)
+                elif job is not None and not job.has_ended and job.phase != "Planned":
                     self._act(Stop(number, "StoppedByUser"))
 
     def _change_spec(self, changes: dict[str, object]) -> None:
@@ -432,7 +485,7 @@ class Runner:
 
     async def _wait(self) -> None:
         try:
-            await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
+            await asyncio.wait_for(self._wake.wait(), self._executor.poll_seconds)
         except TimeoutError:
             return
         self._wake.clear()
@@ -509,10 +562,10 @@ class Runner:
     def _launch(self, job: TrainingJob) -> None:
         attempt = len(job.attempts) + 1
         self._record([JobSubmitting(at=self._clock(), number=job.number, attempt=attempt)])
-        self._submit(self._state.jobs[job.number])
+        self._submit(self._state.jobs[job.number], look=False)
 
-    def _submit(self, job: TrainingJob) -> None:
-        """Launch the attempt that was announced, unless it was launched already."""
+    def _submit(self, job: TrainingJob, *, look: bool) -> None:
+        """Launch the attempt that was announced; `look` whether the last tuner has done so."""
         assert job.attempt is not None
         assert job.hyperparameters is not None
         number, attempt = job.number, job.attempt.number
@@ -526,9 +579,58 @@ class Runner:
             job.hyperparameters,
         )
         self._write()
-        try:
+        self._launches[number] = asyncio.create_task(self._place(order, number, look=look))
+        self._launches[number].add_done_callback(lambda _: self._wake.set())
+
+    async def _place(self, order: Order, number: int, *, look: bool) -> Handle | None:
+        """Launch an attempt, as soon as that is possible.
+
+        Returns:
+            None if it became pointless before it was possible: the tuning job is to stop.
+        """
+        loop, pause, stopping = asyncio.get_running_loop(), 1.0, False
+        while True:
+            work = self._look if stopping else self._find_or_launch
+            try:
+                return await loop.run_in_executor(self._launchers, work, order, number, look)
+            except NotNowError as error:
+                self._delays.append(str(error))
+            look = True  # it may have been launched nevertheless
+            deadline = time.monotonic() + pause
+            while time.monotonic() < deadline and not stopping:
+                await asyncio.sleep(STOP_SECONDS)
+                stopping = self._state.status == "Stopping"
+            pause = min(2 * pause, MAX_PAUSE_SECONDS)
+
+    def _look(self, order: Order, number: int, look: bool) -> Handle | None:  # noqa: ARG002
+        return self._executor.find(order.directory)
+
+    def _find_or_launch(self, order: Order, number: int, look: bool) -> Handle:
+        handle = self._executor.find(order.directory) if look else None
+        if handle is None:
             self._jobdir.make_training_job(number)
-            handle = dict(self._executor.launch(order))
+            handle = self._executor.launch(order)
+        return handle
+
+    def _collect_launches(self) -> None:
+        """Record the launches that have been carried out, or were not possible."""
+        for number, task in [*self._launches.items()]:
+            if task.done():
+                del self._launches[number]
+                self._record([self._launched(number, task)])
+                if number in self._state.jobs and self._state.jobs[number].phase == "Starting":
+                    self._follow(self._state.jobs[number])
+                if number in self._stop_soon:
+                    self._stop_soon.discard(number)
+                    self._act(Stop(number, "StoppedByUser"))
+
+    def _launched(self, number: int, task: asyncio.Task[Handle | None]) -> AnyEvent:
+        at, attempt = self._clock(), len(self._state.jobs[number].attempts)
+        why, evicted = "it was not launched any more", True
+        try:
+            handle = task.result()
+            if handle is not None:
+                return JobLaunched(at=at, number=number, attempt=attempt, handle=dict(handle))
         except OSError as error:
             if error.errno in OUT_OF_MEANS:
                 raise HptError.of(
@@ -536,12 +638,8 @@ class Runner:
                     f"training job {number} cannot be launched: {error}",
                     f"it is no fault of the job; go on with 'hpt resume {self._jobdir.name}'",
                 ) from error
-            why = f"it could not be launched: {error}"
-            self._record([JobLost(at=self._clock(), number=number, attempt=attempt, why=why)])
-            return
-        event = JobLaunched(at=self._clock(), number=number, attempt=attempt, handle=handle)
-        self._record([event])
-        self._follow(self._state.jobs[number])
+            why, evicted = f"it could not be launched: {error}", False
+        return JobLost(at=at, number=number, attempt=attempt, why=why, evicted=evicted)
 
     def _follow(self, job: TrainingJob) -> None:
         """Watch an attempt and read its log."""
@@ -568,21 +666,8 @@ class Runner:
                     job.number, self._journal.state(self._journal.planned_seq(job.number))
                 )
             elif job.phase == "Submitting":
-                self._find_or_submit(job)
+                self._submit(job, look=True)
             elif job.is_running:
                 self._follow(job)
                 if job.phase == "Stopping":
                     self._executor.stop(self._handle(self._attempts[job.number]), force=False)
-
-    def _find_or_submit(self, job: TrainingJob) -> None:
-        assert job.attempt is not None
-        attempt = job.attempt.number
-        handle = self._executor.find(self._jobdir.attempt(job.number, attempt).path.resolve())
-        if handle is None:
-            self._submit(job)
-            return
-        event = JobLaunched(
-            at=self._clock(), number=job.number, attempt=attempt, handle=dict(handle)
-        )
-        self._record([event])
-        self._follow(self._state.jobs[job.number])

@@ -201,7 +201,9 @@ def _draw_running(rows: Sequence[Row], summary: Summary, width: int) -> Table:
             f"{row.epochs}/{usual}" if usual >= row.epochs else str(row.epochs),
             format_number(row.curve[-1][1] if row.curve else None),
             _compare_to_best(row.curve, best, objective),
-            draw_curve(row.curve, best, objective, curve_width),
+            draw_curve(row.curve, best, objective, curve_width)
+            if row.queue_reason is None
+            else _line(f"pending {row.queue_reason}", "dim"),
             format_seconds(row.elapsed) if is_wide else format_clock(row.elapsed),
             # The line of the best job, above, names them in the same order.
             _line(

@@ -25,6 +25,7 @@ from hpt_cli.core.spec import (
     MetricDefinition,
     Notify,
     Retry,
+    Slurm,
     TuningSpec,
     WarmStart,
 )
@@ -50,6 +51,7 @@ _PARTS: dict[str, type[BaseModel]] = {
     "retry": Retry,
     "log_rules": LogRule,
     "notify": Notify,
+    "slurm": Slurm,
 }
 _MESSAGES = {
     "int_parsing": "a whole number is needed, not {input!r}",

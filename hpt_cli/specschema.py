@@ -18,14 +18,22 @@ from pydantic import BaseModel
 from hpt_cli.core.finders import FORMS
 from hpt_cli.core.presets import PRESETS
 from hpt_cli.core.ranges import CategoricalRange, ContinuousRange, IntegerRange
-from hpt_cli.core.spec import EarlyStopping, LogRule, MetricDefinition, Retry, TuningSpec, WarmStart
+from hpt_cli.core.spec import (
+    EarlyStopping,
+    LogRule,
+    MetricDefinition,
+    Retry,
+    Slurm,
+    TuningSpec,
+    WarmStart,
+)
 from hpt_cli.core.stop_rules import STOP_RULES
 
 DIALECT = "http://json-schema.org/draft-07/schema#"
 """What the YAML language server and check-jsonschema both understand."""
 
 MODELS: tuple[type[BaseModel], ...] = (
-    *(TuningSpec, MetricDefinition, EarlyStopping, WarmStart, Retry, LogRule),
+    *(TuningSpec, MetricDefinition, EarlyStopping, WarmStart, Retry, LogRule, Slurm),
     *(ContinuousRange, IntegerRange, CategoricalRange),
 )
 _AS_TEXT = {

@@ -19,14 +19,15 @@ def check_at_rest(jobdir: JobDir) -> None:
 
 
 def find_live_jobs(jobdir: JobDir) -> list[int]:
-    """The numbers of the training jobs whose processes are alive."""
-    from hpt_cli.executors import Running, load_executor
+    """The numbers of the training jobs that run, or wait for their turn."""
+    from hpt_cli.executors import Pending, Running, load_executor
 
-    running = [job for job in read_state(jobdir).running if job.attempt and job.attempt.handle]
+    state = read_state(jobdir)
+    running = [job for job in state.running if job.attempt and job.attempt.handle]
     handles = [dict(job.attempt.handle or {}) for job in running if job.attempt]
-    outcomes = load_executor("local").poll(handles)
+    outcomes = load_executor(state.spec.get("executor", "local")).poll(handles)
     return [
         job.number
         for job, outcome in zip(running, outcomes, strict=True)
-        if isinstance(outcome, Running)
+        if isinstance(outcome, (Pending, Running))
     ]

@@ -45,7 +45,9 @@ def tune(jobdir: JobDir, spec: TuningSpec, state: TuningState, *, plain: bool, q
         choose_view(console, plain=plain, quiet=quiet) as view,
     ):
         views = Views(view, notifier)
-        runner = Runner(spec, journal, jobdir, load_executor("local"), views, state)
+        runner = Runner(
+            spec, journal, jobdir, load_executor(spec.executor, spec.slurm), views, state
+        )
         try:
             _check_descriptors()
             state = asyncio.run(runner.run())

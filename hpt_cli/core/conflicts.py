@@ -6,6 +6,7 @@ They are looked for in raw data, so that they are reported together with the mis
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -24,6 +25,15 @@ from hpt_cli.errors import did_you_mean
 MAX_RANGES = 30
 EPOCH_NAMES = ("epochs", "numepochs", "n-epochs", "n_epochs", "num_epochs")
 """Static hyperparameters that tell Hyperband's max_resource, as at SageMaker."""
+
+SLURM_TIME = re.compile(r"\d+(:\d\d){0,2}|\d+-\d+(:\d\d){0,2}|UNLIMITED|INFINITE", re.IGNORECASE)
+SLURM_FIELDS = ("partition", "account", "qos", "time", "gres", "constraint")
+SLURM_OWN = (
+    *("--job-name", "--output", "--error", "--input", "--open-mode", "--chdir", "--export"),
+    *("--export-file", "--array", "--wrap", "--wait", "--parsable", "--test-only", "--clusters"),
+    *("-J", "-o", "-e", "-i", "-D", "-a", "-W", "-M"),
+)
+"""Options of sbatch without which an attempt could not be followed."""
 
 Location: TypeAlias = tuple[str | int, ...]
 
@@ -60,6 +70,7 @@ def find_conflicts(raw: Mapping[str, Any]) -> list[Conflict]:
         *_find_initial_conflicts(raw),
         *_find_log_rule_conflicts(raw),
         *_find_environment_conflicts(raw),
+        *_find_slurm_conflicts(raw),
     ]
 
 
@@ -364,6 +375,39 @@ def _find_environment_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
                     f"environment.{name}: '${{{reference}}}' refers to no variable",
                     "write ${NAME}, or $${ for the characters themselves",
                 )
+
+
+def _find_slurm_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
+    asked = _mapping(raw, "slurm")
+    if not asked:
+        return
+    if raw.get("executor", "local") != "slurm":
+        message = "slurm says how jobs are submitted to a cluster, but executor is local"
+        yield Conflict(("slurm",), "slurm-local", message, "write executor: slurm")
+    time = asked.get("time")
+    if time is not None and not SLURM_TIME.fullmatch(str(time)):
+        message = f"slurm.time: '{time}' is no time that Slurm knows"
+        hint = "minutes, H:MM:SS, D-HH or D-HH:MM:SS, such as 1-12:00:00"
+        yield Conflict(("slurm", "time"), "slurm-time", message, hint)
+    resources = _mapping(raw, "resources")
+    if asked.get("gres") is not None and resources.get("gpus") is not None:
+        message = "slurm.gres and resources.gpus both say how many GPUs"
+        yield Conflict(("slurm", "gres"), "slurm-gres", message, "leave one of them out")
+    extra = asked.get("extra")
+    for index, word in enumerate(extra if isinstance(extra, Sequence) else []):
+        option = str(word).partition("=")[0]
+        where = ("slurm", "extra", index)
+        if not option.startswith("-"):
+            message = f"slurm.extra: '{word}' is no option of sbatch"
+            yield Conflict(where, "slurm-extra", message, "one word each: --option=value")
+        elif option in SLURM_OWN or option[:2] in SLURM_OWN:
+            message = f"slurm.extra: {option} is for hpt to set"
+            yield Conflict(where, "slurm-extra", message)
+        elif option.lstrip("-") in SLURM_FIELDS:
+            field = option.lstrip("-")
+            yield Conflict(
+                where, "slurm-extra", f"slurm.extra: {option} has a field", f"{field}: ..."
+            )
 
 
 def _contains(each: ParameterRange, value: Any) -> bool:

@@ -103,6 +103,13 @@ class Warned(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutorNoted(Event):
+    """There is something to say of the place where training jobs run. Changes nothing."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobEvent(Event):
     """Something that happened to one training job."""
 
@@ -143,6 +150,22 @@ class JobLaunched(JobEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobQueued(JobEvent):
+    """An attempt that was launched waits for its turn; why, in the words of a scheduler."""
+
+    attempt: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobStarted(JobEvent):
+    """An attempt that waited runs, since then."""
+
+    attempt: int
+    since: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ObservationsRead(JobEvent):
     """New observations stood in the attempt's log. Repeats of known ones change nothing."""
 
@@ -174,7 +197,8 @@ class JobStopRequested(JobEvent):
 class JobExited(JobEvent):
     """An attempt ended: with an exit code (negative: a signal), and its last lines of output.
 
-    `retry`: it failed, and another attempt follows.
+    `retry`: it failed, and another attempt follows. `why`: somebody else ended it, so it failed
+    whatever its exit code.
     """
 
     attempt: int
@@ -182,15 +206,20 @@ class JobExited(JobEvent):
     ended_at: float
     tail: tuple[str, ...] = ()
     retry: bool = False
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobLost(JobEvent):
-    """An attempt is gone without an exit code: the machine went down, its launcher was killed."""
+    """An attempt is gone without an exit code: the machine went down, its launcher was killed.
+
+    `evicted`: its place was taken away, which says nothing about the job.
+    """
 
     attempt: int
     why: str
     tail: tuple[str, ...] = ()
+    evicted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,11 +237,14 @@ AnyEvent: TypeAlias = (
     | TuningJobStopRequested
     | TuningJobEnded
     | Warned
+    | ExecutorNoted
     | JobPlanned
     | SpaceExhausted
     | JobSuggested
     | JobSubmitting
     | JobLaunched
+    | JobQueued
+    | JobStarted
     | ObservationsRead
     | JobJudged
     | JobStopRequested
@@ -231,11 +263,14 @@ _BY_NAME: dict[str, Any] = {
         TuningJobStopRequested,
         TuningJobEnded,
         Warned,
+        ExecutorNoted,
         JobPlanned,
         SpaceExhausted,
         JobSuggested,
         JobSubmitting,
         JobLaunched,
+        JobQueued,
+        JobStarted,
         JobStopRequested,
         JobExited,
         JobLost,

@@ -58,6 +58,7 @@ CHANGEABLE = (
 ObjectiveType = Literal["Maximize", "Minimize"]
 StrategyName = Literal["Bayesian", "Random", "Grid", "Hyperband"]
 OnCompletion = Literal["drain", "stop"]
+ExecutorName = Literal["local", "slurm"]
 WarmStartType = Literal["IdenticalDataAndAlgorithm", "TransferLearning"]
 EarlyStoppingType = Literal["Off", "Auto"]
 
@@ -202,6 +203,30 @@ class Notify(BaseModel):
     """When: at the tuning job's end, and (best) for each training job that is the best so far."""
 
 
+class Slurm(BaseModel):
+    """How training jobs are submitted to Slurm; what is left out is the cluster's choice."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    partition: FieldName | None = None
+    """sbatch --partition."""
+    account: FieldName | None = None
+    """sbatch --account: who pays."""
+    qos: FieldName | None = None
+    """sbatch --qos."""
+    time: FieldName | None = None
+    """sbatch --time: how long a training job may run; minutes, H:MM:SS or D-HH:MM:SS."""
+    gres: FieldName | None = None
+    """sbatch --gres, such as gpu:a100:1."""
+    constraint: FieldName | None = None
+    """sbatch --constraint: features that a node must have."""
+    setup: tuple[Text, ...] = ()
+    """Lines of bash to run before the command, such as `module load cuda`; the training job fails
+    where one of them does."""
+    extra: tuple[Text, ...] = ()
+    """More options of sbatch, each as one word: `--mail-type=FAIL`."""
+
+
 class TuningSpec(BaseModel):
     """One tuning job, as asked for."""
 
@@ -225,6 +250,10 @@ class TuningSpec(BaseModel):
     environment: dict[str, Text] = {}
     """Variables for the training jobs, beside those they inherit; `${NAME}` in a value is one of
     whoever launches them, and is written down nowhere."""
+    executor: ExecutorName = "local"
+    """Where training jobs run: as processes of this machine, or on a Slurm cluster."""
+    slurm: Slurm | None = None
+    """How they are submitted to Slurm."""
     hyperparameter_ranges: dict[str, ParameterRange]
     """What is searched: 1 to 30 hyperparameters, each Continuous, Integer or Categorical."""
     static_hyperparameters: dict[str, Category] = {}

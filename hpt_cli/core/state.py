@@ -22,6 +22,7 @@ from typing import Any, Literal, TypeAlias
 
 from hpt_cli.core.events import (
     AnyEvent,
+    ExecutorNoted,
     JobEvent,
     JobExited,
     JobJudged,
@@ -29,6 +30,8 @@ from hpt_cli.core.events import (
     JobLost,
     JobNoted,
     JobPlanned,
+    JobQueued,
+    JobStarted,
     JobStopRequested,
     JobSubmitting,
     JobSuggested,
@@ -79,15 +82,20 @@ TRANSITIONS: Mapping[tuple[Phase, type[JobEvent]], tuple[Phase, ...]] = {
     ("Submitting", JobLaunched): ("Starting",),
     ("Submitting", JobExited): ENDED,
     ("Submitting", JobLost): ENDED,
+    ("Starting", JobQueued): ("Starting",),
+    ("Starting", JobStarted): ("Starting",),
     ("Starting", ObservationsRead): ("Training",),
     ("Starting", JobStopRequested): ("Stopping",),
     ("Starting", JobExited): ENDED,
     ("Starting", JobLost): ENDED,
     ("Training", ObservationsRead): ("Training",),
+    ("Training", JobStarted): ("Training",),
     ("Training", JobStopRequested): ("Stopping",),
     ("Training", JobExited): ENDED,
     ("Training", JobLost): ENDED,
     ("Stopping", ObservationsRead): ("Stopping",),
+    ("Stopping", JobQueued): ("Stopping",),
+    ("Stopping", JobStarted): ("Stopping",),
     ("Stopping", JobStopRequested): ("Stopping",),
     ("Stopping", JobExited): ENDED,
     ("Stopping", JobLost): ENDED,
@@ -109,11 +117,22 @@ class Attempt:
     """Where each metric was observed last; each is read from one place only."""
     failure: str = ""
     """Why it failed, if it did."""
+    queue_reason: str | None = None
+    """Why it waits for its turn, as far as its scheduler says; None where it does not wait."""
+    lost: str = ""
+    """How it was lost, if it was, and nobody had asked it to stop."""
+    evicted: bool = False
+    """Whether its place was taken away."""
 
     @property
     def started_at(self) -> float:
         """When it began, as well as is known."""
         return self.submitted_at if self.launched_at is None else self.launched_at
+
+    @property
+    def is_queued(self) -> bool:
+        """Whether it waits for its turn; or waited until it was over."""
+        return self.queue_reason is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,7 +352,7 @@ def _exhausted(state: TuningState, event: SpaceExhausted) -> _Changes:
     return {"exhausted": True, "jobs": state.jobs.drop(event.number)}
 
 
-def _judged(state: TuningState, event: JobJudged) -> _Changes:  # noqa: ARG001
+def _unchanged(state: TuningState, event: AnyEvent) -> _Changes:  # noqa: ARG001
     return {}
 
 
@@ -367,12 +386,14 @@ def _outcome(job: TrainingJob, event: JobEvent) -> Phase:
     if request is not None and request.reason in ("Retry", "Failed"):
         return "Interrupted" if request.reason == "Retry" else "Failed"
     if isinstance(event, JobExited) and _ended_by_itself(job, event):
-        if event.exit_code == 0:
+        if event.exit_code == 0 and not event.why:
             return "Completed"
         return "Interrupted" if event.retry else "Failed"
     if request is not None:
         return "Interrupted" if request.reason == "Interrupted" else "Stopped"
-    lost = sum(attempt.exit_code is None for attempt in job.attempts)
+    if isinstance(event, JobLost) and event.evicted:
+        return "Interrupted"
+    lost = sum(each.exit_code is None and not each.evicted for each in job.attempts)
     return "Failed" if lost >= MAX_LOST_ATTEMPTS else "Interrupted"
 
 
@@ -391,6 +412,14 @@ def _job_submitting(job: TrainingJob, event: JobSubmitting) -> _Changes:
 
 def _job_launched(job: TrainingJob, event: JobLaunched) -> _Changes:
     return _with_attempt(job, handle=event.handle, launched_at=event.at)
+
+
+def _job_queued(job: TrainingJob, event: JobQueued) -> _Changes:
+    return _with_attempt(job, queue_reason=event.reason)
+
+
+def _job_started(job: TrainingJob, event: JobStarted) -> _Changes:
+    return _with_attempt(job, queue_reason=None, launched_at=event.since)
 
 
 def _with_attempt(job: TrainingJob, **changes: Any) -> _Changes:
@@ -445,7 +474,13 @@ def _job_exited(job: TrainingJob, event: JobExited) -> _Changes:
 def _job_lost(job: TrainingJob, event: JobLost) -> _Changes:
     failure = _describe_failure(job, event)
     return {
-        **_with_attempt(job, ended_at=event.at, failure=failure),
+        **_with_attempt(
+            job,
+            ended_at=event.at,
+            failure=failure,
+            lost=event.why if job.stop_request is None else "",
+            evicted=event.evicted,
+        ),
         **_after_failure(job, event, failure or event.why),
     }
 
@@ -455,8 +490,9 @@ def _describe_failure(job: TrainingJob, event: JobExited | JobLost) -> str:
     request = job.stop_request
     if request is not None and request.reason in ("Retry", "Failed"):
         return request.explanation
-    if isinstance(event, JobExited) and event.exit_code and _ended_by_itself(job, event):
-        return describe_exit(event.exit_code)
+    if isinstance(event, JobExited) and _ended_by_itself(job, event):
+        code = describe_exit(event.exit_code) if event.exit_code else ""
+        return f"{event.why} ({code})" if event.why and code else event.why or code
     return ""
 
 
@@ -464,8 +500,10 @@ def _after_failure(job: TrainingJob, event: JobExited | JobLost, failure: str) -
     """What a job remembers of an attempt's end."""
     outcome = _outcome(job, event)
     notes = job.notes
-    if outcome == "Interrupted" and failure and isinstance(event, JobExited):
-        notes = (*notes, f"attempt {len(job.attempts)} failed: {failure}")
+    has_exited = isinstance(event, JobExited)
+    if outcome == "Interrupted" and failure and (has_exited or job.stop_request is None):
+        word = "failed" if has_exited else "was lost"
+        notes = (*notes, f"attempt {len(job.attempts)} {word}: {failure}")
     return {
         "failure_reason": failure if outcome == "Failed" else "",
         "notes": notes,
@@ -511,6 +549,8 @@ _JOB_FOLDS: Mapping[Any, Callable[[TrainingJob, Any], _Changes]] = {
     JobSuggested: _job_suggested,
     JobSubmitting: _job_submitting,
     JobLaunched: _job_launched,
+    JobQueued: _job_queued,
+    JobStarted: _job_started,
     ObservationsRead: _job_observed,
     JobStopRequested: _job_stop_requested,
     JobExited: _job_exited,
@@ -529,5 +569,6 @@ _FOLDS: Mapping[Any, Callable[[TuningState, Any], _Changes]] = {
     TuningJobEnded: _ended,
     Warned: _warned,
     SpaceExhausted: _exhausted,
-    JobJudged: _judged,
+    ExecutorNoted: _unchanged,
+    JobJudged: _unchanged,
 } | dict.fromkeys(_OF_ONE_JOB, _job_event)

@@ -25,6 +25,7 @@ class Row:
     number: int
     status: str
     phase: str
+    queue_reason: str | None
     stop_reason: str | None
     explanation: str
     objective_status: ObjectiveStatus
@@ -141,6 +142,7 @@ def make_row(state: TuningState, job: TrainingJob, objective: Objective, now: fl
         number=job.number,
         status=job.status,
         phase=job.phase,
+        queue_reason=job.attempts[-1].queue_reason if job.is_running else None,
         stop_reason=job.stop_reason,
         explanation=request.explanation if request else "",
         objective_status=_objective_status(job, curve),
@@ -167,9 +169,11 @@ def final_objective(job: TrainingJob, objective: Objective) -> float | None:
 
 
 def training_seconds(job: TrainingJob, now: float) -> float:
-    """How long all attempts of a job took, or have taken."""
+    """How long all attempts of a job took, or have taken; without their time in a queue."""
     total = 0.0
     for attempt in job.attempts:
+        if attempt.is_queued:
+            continue
         ended = attempt.ended_at
         if ended is None:
             ended = now if job.is_running and attempt is job.attempts[-1] else attempt.started_at

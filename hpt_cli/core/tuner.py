@@ -140,6 +140,8 @@ def _stop_some(
     for job in state.running:
         if job.phase not in ("Starting", "Training") or job.attempt is None:
             continue
+        if job.attempt.is_queued:
+            continue
         if limit is not None and now - job.attempt.started_at >= limit:
             commands.append(Stop(job.number, "MaxRuntimeExceeded"))
         elif job.number in silent:

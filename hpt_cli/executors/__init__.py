@@ -30,16 +30,28 @@ class Order:
 
 
 @dataclass(frozen=True)
+class Pending:
+    """The attempt waits for its turn, and why, in the words of whoever makes it wait."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class Running:
-    """The attempt is alive."""
+    """The attempt is alive; since when, where it may have waited. Seconds since the epoch."""
+
+    since: float | None = None
 
 
 @dataclass(frozen=True)
 class Exited:
-    """The attempt ended; a negative exit code is a signal. Time in seconds since the epoch."""
+    """The attempt ended; a negative exit code is a signal. Times in seconds since the epoch."""
 
     exit_code: int
     ended_at: float
+    why: str = ""
+    """Who ended it and why, if not the command itself: then it failed, whatever its exit code."""
+    since: float | None = None
 
 
 @dataclass(frozen=True)
@@ -47,24 +59,39 @@ class Lost:
     """The attempt is gone and left no exit code."""
 
     why: str
+    evicted: bool = False
+    """Whether its place was taken away, which says nothing about the job."""
 
 
-Outcome: TypeAlias = Running | Exited | Lost
+Outcome: TypeAlias = Pending | Running | Exited | Lost
+
+
+class NotNowError(Exception):
+    """An attempt cannot be launched, or looked for, at the moment; later it can."""
 
 
 class Executor(Protocol):
     """One place where training jobs can run."""
+
+    poll_seconds: float
+    """How often it is worth looking at attempts and their logs."""
 
     def launch(self, order: Order) -> Handle:
         """Start an attempt. A second launch into the same directory starts nothing.
 
         Raises:
             OSError: the attempt could not be started.
+            NotNowError: it is not known whether it was started: `find` it before the next launch.
+            HptError: no attempt would ever be started.
         """
         ...
 
     def find(self, directory: Path) -> Handle | None:
-        """The attempt that was launched into a directory, dead or alive."""
+        """The attempt that was launched into a directory, dead or alive.
+
+        Raises:
+            NotNowError: that cannot be found out.
+        """
         ...
 
     def poll(self, handles: Sequence[Handle]) -> list[Outcome]:
@@ -83,17 +110,23 @@ class Executor(Protocol):
         """
         ...
 
+    def take_notes(self) -> list[str]:
+        """What there is to say of the place itself, rather than of an attempt, since last time."""
+        ...
+
 
 EXECUTORS: dict[str, str] = {
     "local": "local",
+    "slurm": "slurm",
 }
 """Each executor's module, which has a function `make_executor`; imported on use."""
 
 
-def load_executor(name: str) -> Executor:
-    """A new executor of this name.
+def load_executor(name: str, settings: Any = None) -> Executor:
+    """A new executor of this name, with the settings that a spec may have for it.
 
     Raises:
         KeyError: there is none.
     """
-    return cast(Executor, import_module(f"{__name__}.{EXECUTORS[name]}").make_executor())
+    module = import_module(f"{__name__}.{EXECUTORS[name]}")
+    return cast(Executor, module.make_executor(settings))

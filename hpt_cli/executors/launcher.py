@@ -4,14 +4,18 @@ It is started as a program, in a session of its own, and outlives the tuner. Sig
 group reach the command; the launcher itself stays until the command is gone, so that its exit code
 is known. Only the quickest of imports, as there is one launcher for every attempt:
 
-    python -I -S launcher.py[c] [--pty] DIRECTORY WORKING_DIRECTORY COMMAND [ARGUMENT...]
+    python -I -S launcher.py[c] [--alone] [--pty] DIRECTORY WORKING_DIRECTORY COMMAND [ARGUMENT...]
 
-Files in DIRECTORY: `launcher` ("pid identity", made once: a second launcher gives way),
-`output.log`, and `exit` ("exit_code ended_at ticks", written under another name and renamed).
+Files in DIRECTORY: `launcher` ("pid identity", in a Slurm job also its number and how often it was
+started before; made once: a second launcher gives way), `output.log`, and `exit` ("exit_code
+ended_at ticks", and whether the launcher was asked to end; written under another name and renamed).
 
 The command writes to the log itself. With --pty it writes to a pseudo-terminal, which the launcher
 copies to the log. That is nobody's controlling terminal: signals come as they do without it, and
 nothing is hung up on.
+
+With --alone nobody else on this machine clears up after a command that failed or was stopped: the
+launcher ends what that leaves behind, and on SIGUSR2 all of it at once.
 """
 
 # What `signal` wraps: `signal` itself imports enum, which takes longer than all the rest.
@@ -22,9 +26,13 @@ import sys
 import time
 
 CANNOT_RUN = 127
+GAVE_WAY = 75
+"""The exit code of a launcher whose directory was taken; otherwise it is the command's."""
+SIGNALLED = "signalled"
 CLAIM = "launcher"
 EXIT = "exit"
 LOG = "output.log"
+ALONE = "--alone"
 PTY = "--pty"
 ROWS, COLUMNS = 50, 200
 """Wide enough that a progress bar cuts no metric off."""
@@ -44,6 +52,7 @@ def read_boot_id() -> str:
 
 
 BOOT_ID = read_boot_id()
+_signals: list[int] = []
 
 
 def identify(pid: int) -> str:
@@ -81,13 +90,17 @@ def write_whole(path: str, text: str) -> None:
 def claim(directory: str) -> bool:
     """Be the one launcher of this directory."""
     claimed = f"{directory}/{CLAIM}"
-    temporary = f"{claimed}.{os.getpid()}"
+    temporary = f"{claimed}.{os.uname().nodename}.{os.getpid()}"
+    words = [str(os.getpid()), identify(os.getpid())]
+    if "SLURM_JOB_ID" in os.environ:
+        words += [os.environ["SLURM_JOB_ID"], os.environ.get("SLURM_RESTART_COUNT", "0")]
     with open(temporary, "w") as file:
-        file.write(f"{os.getpid()} {identify(os.getpid())}")
+        file.write(" ".join(words))
     try:
         os.link(temporary, claimed)
     except FileExistsError:
-        return False
+        # NFS may say so of a link that it made, when its first answer was lost.
+        return os.stat(temporary).st_nlink > 1
     finally:
         os.unlink(temporary)
     return True
@@ -156,16 +169,42 @@ def relay(pid: int, terminal: int, log: int, alarm: int) -> int:
                 return status
 
 
-def main(directory: str, working_directory: str, argv: list[str], *, pty: bool) -> None:
-    """Claim the directory, run the command there, and write down how it ended."""
+def list_marked(directory: str) -> list[int]:
+    """The other processes that carry the attempt's directory in their environment."""
+    mark = f"HPT_ATTEMPT_DIR={directory}".encode()
+    found = []
+    for name in os.listdir("/proc") if os.path.isdir("/proc/self") else []:
+        if name.isdigit() and int(name) != os.getpid():
+            try:
+                with open(f"/proc/{name}/environ", "rb") as file:
+                    if mark in file.read().split(b"\0"):
+                        found.append(int(name))
+            except OSError:
+                continue  # gone, or somebody else's
+    return found
+
+
+def kill_marked(directory: str) -> None:
+    """End what the command is or left behind."""
+    for pid in list_marked(directory):
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+
+
+def main(directory: str, working_directory: str, argv: list[str], *, pty: bool, alone: bool) -> int:
+    """Claim the directory, run the command there, and write down how it ended; its exit code."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, lambda number, _: _signals.append(number))
     if not claim(directory):
-        return
+        return GAVE_WAY
     log = os.open(f"{directory}/{LOG}", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     if not pty:
-        finish(directory, os.waitpid(start(log, working_directory, argv), 0)[1])
-        return
+        code = finish(directory, os.waitpid(start(log, working_directory, argv), 0)[1])
+        if alone and (code or _signals):
+            kill_marked(directory)
+        return code
     alarm, bell = os.pipe()
     os.set_blocking(bell, False)
     signal.set_wakeup_fd(bell)
@@ -173,15 +212,22 @@ def main(directory: str, working_directory: str, argv: list[str], *, pty: bool) 
     terminal, theirs = open_terminal()
     pid = start(theirs, working_directory, argv)
     os.close(theirs)
-    finish(directory, relay(pid, terminal, log, alarm))
+    code = finish(directory, relay(pid, terminal, log, alarm))
+    if alone and (code or _signals):
+        kill_marked(directory)
     while copy(terminal, log):  # what the command left behind may go on printing
         pass
+    return code
 
 
-def finish(directory: str, status: int) -> None:
-    """Write down how the command ended: its exit code, negative for a signal, and when."""
+def finish(directory: str, status: int) -> int:
+    """Write down how the command ended: its exit code, negative for a signal, and when.
+
+    Returns:
+        The exit code as a shell would have it.
+    """
     code = os.waitstatus_to_exitcode(status)
-    text = f"{code} {time.time()!r} {read_ticks()!r}"
+    text = f"{code} {time.time()!r} {read_ticks()!r}" + (f" {SIGNALLED}" if _signals else "")
     for _ in range(ROOM_SECONDS):
         try:
             write_whole(f"{directory}/{EXIT}", text)
@@ -190,10 +236,15 @@ def finish(directory: str, status: int) -> None:
             if error.errno not in FULL:
                 raise
             time.sleep(1)
+    return code if code >= 0 else 128 - code
 
 
 if __name__ == "__main__":
     words = sys.argv[1:]
+    is_alone = words[0] == ALONE
+    words = words[1:] if is_alone else words
     on_terminal = words[0] == PTY
     words = words[1:] if on_terminal else words
-    main(words[0], words[1], words[2:], pty=on_terminal)
+    if is_alone:
+        signal.signal(signal.SIGUSR2, lambda *_: kill_marked(words[0]))
+    sys.exit(main(words[0], words[1], words[2:], pty=on_terminal, alone=is_alone))

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import psutil
 
-from hpt_cli import clock
 from hpt_cli.executors import Exited, Handle, Lost, Order, Outcome, Running, launcher
+from hpt_cli.executors.records import Claim, read_claim, read_exit
 
 FIND_PATIENCE_SECONDS = 0.5
 """How long a launcher that the last tuner started may take to put its name down."""
@@ -27,6 +27,8 @@ _RUNNING = Running()
 
 class LocalExecutor:
     """Launches, polls and ends attempts on this machine."""
+
+    poll_seconds = 0.05
 
     def __init__(self) -> None:
         self._children: set[int] = set()
@@ -57,9 +59,9 @@ class LocalExecutor:
         """The attempt whose launcher has claimed a directory."""
         deadline = time.monotonic() + FIND_PATIENCE_SECONDS
         while True:
-            with contextlib.suppress(OSError, ValueError):
-                pid, _, identity = (directory / launcher.CLAIM).read_text().partition(" ")
-                return _handle(int(pid), identity, directory)
+            claim = read_claim(directory)
+            if claim is not None:
+                return _handle(claim.pid, claim.identity, directory)
             if time.monotonic() > deadline:
                 return None
             time.sleep(0.02)
@@ -90,14 +92,18 @@ class LocalExecutor:
             left = list(_find_marked(handle))
         return killed
 
+    def take_notes(self) -> list[str]:
+        """Nothing: this machine is there."""
+        return []
+
     def _reap(self) -> None:
         for pid in list(self._children):
             if os.waitpid(pid, os.WNOHANG)[0] == pid:
                 self._children.discard(pid)
 
 
-def make_executor() -> LocalExecutor:
-    """An executor that knows of no attempt yet."""
+def make_executor(settings: object = None) -> LocalExecutor:  # noqa: ARG001
+    """An executor that knows of no attempt yet; there is nothing to set."""
     return LocalExecutor()
 
 
@@ -129,28 +135,13 @@ def _is_alive(handle: Handle) -> bool:
 
 def _poll_one(handle: Handle) -> Outcome:
     alive = _is_alive(handle)  # before the file: it is written before the launcher goes
-    exited = _read_exit(Path(handle["directory"]), this_boot=_is_of_this_boot(handle))
-    if exited is not None:
-        return exited
+    claim = Claim(handle["pid"], handle["identity"], at=0.0)
+    ended = read_exit(Path(handle["directory"]), this_boot=claim.is_of_this_boot)
+    if ended is not None:
+        return Exited(ended.exit_code, ended.ended_at)
     if alive:
         return _RUNNING
     return Lost("its launcher is gone and left no exit code (killed, or the machine went down)")
-
-
-def _is_of_this_boot(handle: Handle) -> bool:
-    boot, colon, _ = str(handle["identity"]).partition(":")
-    return bool(boot and colon) and boot == launcher.BOOT_ID
-
-
-def _read_exit(directory: Path, *, this_boot: bool) -> Exited | None:
-    """How an attempt ended; when, on the tuner's clock if the machine is still up since then."""
-    try:
-        code, ended_at, *ticks = (directory / launcher.EXIT).read_text().split()
-        if ticks and this_boot:
-            return Exited(int(code), clock.at_ticks(float(ticks[0])))
-        return Exited(int(code), float(ended_at))
-    except (FileNotFoundError, ValueError):  # not there, or cut short by a power failure
-        return None
 
 
 def _find_marked(handle: Handle) -> Iterator[psutil.Process]:

@@ -220,7 +220,10 @@ def _each(
 
 
 def describe_status(row: Row) -> str:
-    """The status, and for a job in progress how far it is."""
+    """The status, and for a job in progress how far it is, or what it waits for."""
+    if row.queue_reason is not None:
+        reason = f": {row.queue_reason}" if row.queue_reason else ""
+        return plain(f"{row.status} (Pending{reason})")
     return f"InProgress ({row.phase})" if row.status == "InProgress" else row.status
 
 

@@ -69,6 +69,7 @@ def row_to_json(row: Row) -> TrainingJob:
         "training_job_name": row.name,
         "training_job_number": row.number,
         "training_job_status": row.status,
+        "queue_reason": row.queue_reason,
         "stop_reason": row.stop_reason,
         "stop_explanation": row.explanation or None,
         "objective_status": row.objective_status,

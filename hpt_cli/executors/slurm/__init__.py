@@ -1,0 +1,213 @@
+"""Training jobs as jobs of a Slurm cluster.
+
+Every attempt is a batch job whose script becomes the same launcher as on this machine; its files,
+on a file system that both sides see, tell when it began and how it ended. Slurm is asked about
+what they do not tell: why a job waits, and why one is gone. The handle is the Slurm job's number
+and the attempt's directory. That directory can be claimed once, so a job that was submitted twice,
+or that Slurm started again, runs nothing twice.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpt_cli import clock
+from hpt_cli.core.spec import Slurm
+from hpt_cli.errors import HptError
+from hpt_cli.executors import Exited, Handle, Lost, Order, Outcome, launcher
+from hpt_cli.executors.records import Claim, Exit, read_claim, read_exit
+from hpt_cli.executors.slurm.clerk import Answer, Clerk, Signal, run
+from hpt_cli.executors.slurm.commands import (
+    JOB_FILE,
+    OUTPUT,
+    name_job,
+    read_queue,
+    read_submitted,
+    write_sbatch,
+    write_script,
+    write_squeue,
+)
+from hpt_cli.executors.slurm.judgement import ALIVE, Evidence, is_beyond_doubt, judge
+
+OUTPUT_BYTES = 1 << 14
+
+
+@dataclass
+class _Attempt:
+    """What is known of a handle, beyond what its files and Slurm would tell again."""
+
+    number: int
+    directory: Path
+    submitted_at: float = 0.0
+    """By whoever asks, on time.monotonic's clock: an older answer does not know it."""
+    claim: Claim | None = None
+    over_since: float | None = None
+    stopped: bool = False
+    verdict: Exited | Lost | None = None
+
+    @property
+    def name(self) -> str:
+        """The Slurm job's name, which no other directory's job has."""
+        return name_job(self.directory)
+
+    def read_exit(self) -> Exit | None:
+        """How its command ended, if it did; a job that found its directory taken ran none."""
+        if self.claim is None:
+            claim = read_claim(self.directory)
+            self.claim = claim if claim and claim.slurm_job == self.number else None
+        if self.claim is None:
+            return None
+        return read_exit(self.directory, this_boot=self.claim.is_of_this_boot)
+
+
+class SlurmExecutor:
+    """Submits, polls and cancels attempts."""
+
+    poll_seconds = 0.25
+
+    def __init__(self, settings: Slurm) -> None:
+        self._settings = settings
+        self._clerk = Clerk()
+        self._attempts: dict[tuple[int, str], _Attempt] = {}
+
+    def launch(self, order: Order) -> Handle:
+        """Submit an attempt."""
+        order.directory.mkdir(parents=True, exist_ok=True)
+        command = [
+            *(sys.executable, "-I", "-S", launcher.__file__, launcher.ALONE),
+            *([launcher.PTY] if order.pty else []),
+            *(str(order.directory), str(order.working_directory)),
+            *order.argv,
+        ]
+        script = write_script(command, self._settings.setup)
+        answer = run(write_sbatch(order, self._settings), script, order.environment)
+        try:
+            number = read_submitted(answer)
+        except (ValueError, IndexError):
+            raise HptError.of("slurm-answer", f"sbatch answered {answer!r}") from None
+        launcher.write_whole(str(order.directory / JOB_FILE), str(number))
+        handle = _handle(number, order.directory)
+        self._know(handle).submitted_at = time.monotonic()
+        return handle
+
+    def find(self, directory: Path) -> Handle | None:
+        """The job that ran in a directory, else the one that was submitted for it."""
+        if not directory.is_dir():
+            return None  # it is made before anything is submitted
+        claim = read_claim(directory)
+        if claim is not None and claim.slurm_job is not None:
+            return _handle(claim.slurm_job, directory)
+        try:
+            return _handle(int((directory / JOB_FILE).read_text()), directory)
+        except (OSError, ValueError):
+            pass
+        which = f"--name={name_job(directory)}"
+        jobs = read_queue(run(write_squeue(os.getuid(), which)))
+        jobs.sort(key=lambda job: (job.state not in ALIVE, job.number))
+        return _handle(jobs[0].number, directory) if jobs else None
+
+    def poll(self, handles: Sequence[Handle]) -> list[Outcome]:
+        """How each attempt is doing, by its files and by the latest answer."""
+        attempts = [self._know(handle) for handle in handles]
+        live = [each for each in attempts if each.verdict is None]
+        exits = [each.read_exit() for each in live]
+        doubtful = {
+            each.number: ended
+            for each, ended in zip(live, exits, strict=True)
+            if not is_beyond_doubt(Evidence(exit=ended, stopped=each.stopped))
+        }
+        has_ended = any(ended is not None for ended in doubtful.values())
+        answer = self._clerk.watch(doubtful, urgent=has_ended)
+        outcomes: dict[int, Outcome] = {
+            id(each): self._judge(each, ended, answer)
+            for each, ended in zip(live, exits, strict=True)
+        }
+        return [each.verdict or outcomes[id(each)] for each in attempts]
+
+    def stop(self, handle: Handle, *, force: bool) -> None:
+        """Have it signalled, soon; what still waits is cancelled."""
+        attempt = self._know(handle)
+        attempt.stopped = True
+        self._clerk.send(Signal(attempt.number, attempt.name, force))
+
+    def sweep(self, handle: Handle, grace: float) -> list[str]:  # noqa: ARG002
+        """Nothing: Slurm ends what is left of a job that is over."""
+        return []
+
+    def take_notes(self) -> list[str]:
+        """Whether Slurm answers."""
+        return self._clerk.take_notes()
+
+    def _know(self, handle: Handle) -> _Attempt:
+        number, directory = int(handle["job"]), str(handle["directory"])
+        return self._attempts.setdefault((number, directory), _Attempt(number, Path(directory)))
+
+    def _judge(self, attempt: _Attempt, ended: Exit | None, answer: Answer) -> Outcome:
+        evidence = _gather(attempt, ended, answer)
+        outcome = judge(evidence, clock.now())
+        if isinstance(outcome, (Exited, Lost)):
+            attempt.verdict = outcome
+        if isinstance(outcome, Lost) and evidence.job and evidence.job.state in ALIVE:
+            # Slurm starts it again; it would only find its directory taken.
+            self._clerk.send(Signal(attempt.number, attempt.name, force=True))
+        return outcome
+
+
+def _gather(attempt: _Attempt, ended: Exit | None, answer: Answer) -> Evidence:
+    """What speaks for and against that an attempt is over."""
+    job = answer.jobs.get(attempt.number)
+    if job is not None and job.name != attempt.name:
+        job = None  # somebody else has its number by now
+    is_known = attempt.number in answer.numbers and answer.asked_at > attempt.submitted_at
+    now = time.monotonic()
+    if ended is None and not (is_known and (job is None or job.state not in ALIVE)):
+        attempt.over_since = None
+        return Evidence(attempt.claim, None, is_known, job, stopped=attempt.stopped)
+    if attempt.over_since is None:
+        attempt.over_since = now
+    if ended is not None:
+        is_known = is_known and answer.asked_at > attempt.over_since
+    if is_known:
+        _refresh(attempt.directory)
+    return Evidence(
+        claim=attempt.claim,
+        exit=ended,
+        is_known=is_known,
+        job=job,
+        output=_read_end(attempt.directory / OUTPUT) if is_known else "",
+        stopped=attempt.stopped,
+        seconds=now - attempt.over_since,
+    )
+
+
+def make_executor(settings: Slurm | None = None) -> SlurmExecutor:
+    """An executor that has submitted nothing yet."""
+    return SlurmExecutor(settings or Slurm())
+
+
+def _handle(number: int, directory: Path) -> Handle:
+    return {"job": number, "directory": str(directory)}
+
+
+def _refresh(directory: Path) -> None:
+    """Have NFS look whether files have appeared: it remembers for a while that there are none."""
+    mark = directory / f".look.{time.monotonic_ns()}"
+    try:
+        mark.touch()
+        mark.unlink()
+    except OSError:
+        pass
+
+
+def _read_end(path: Path) -> str:
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, file.seek(0, 2) - OUTPUT_BYTES))
+            return file.read().decode(errors="replace")
+    except OSError:
+        return ""
