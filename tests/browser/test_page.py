@@ -158,6 +158,22 @@ def test_dragging_along_an_axis_keeps_the_jobs_that_pass_there(page: Page) -> No
     assert len(page.list_shown_jobs()) == COUNT
 
 
+def test_sliders_keep_a_part_of_an_axis_by_keyboard(page: Page) -> None:
+    page.one(".sliders summary").send_keys(Keys.ENTER)
+    low, high = page.all(".sliders fieldset")[1].find_elements("tag name", "input")
+    assert (low.accessible_name, high.accessible_name) == ("layers from", "layers to")
+    low.send_keys(Keys.PAGE_UP * 7)
+    shown = page.list_shown_jobs()
+    assert shown
+    assert all(1 + number % 9 >= 6 for number in shown)
+    assert low.get_attribute("aria-valuetext") == page.all(".sliders span")[1].text.split(" ")[0]
+    high.send_keys(Keys.HOME)
+    assert low.get_attribute("value") == high.get_attribute("value") == "0"
+    high.send_keys(Keys.END)
+    assert len(page.list_shown_jobs()) == COUNT
+    assert page.all(".sliders span")[1].text == "all"
+
+
 @pytest.mark.parametrize("width", [400, 1200])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_any_width_in_both_colour_schemes(page: Page, width: int, scheme: str) -> None:

@@ -79,6 +79,7 @@
     if (!(top > bottom)) { bottom -= 0.5; top += 0.5; }
     return {
       place: (value) => (bend(value) - bottom) / (top - bottom),
+      read: (unit) => format(Number(unbend(bottom + unit * (top - bottom)).toPrecision(3))),
       ticks: (count) => makeTicks(bottom, top, kind, unbend, count)
         .map((y) => [(y - bottom) / (top - bottom), format(Number(unbend(y).toPrecision(12)))]),
     };
@@ -125,6 +126,7 @@
     const places = new Map(values.map((value, index) => [value, (index + 0.5) / values.length]));
     return {
       place: (value) => places.get(String(value)),
+      read: (unit) => values[Math.min(values.length - 1, Math.floor(unit * values.length))],
       ticks: () => values.map((value) => [places.get(value), value]),
     };
   }
@@ -560,13 +562,60 @@
       handle.addEventListener("click", (event) => event.stopPropagation());
     }
 
-    // Brushes are kept as units of the axis, so that they survive a resize.
+    // The same for a keyboard: two sliders for each axis.
+    addSliders(figure) {
+      const box = html("details", "sliders", null, figure);
+      html("summary", "", "Keep a part of an axis with sliders", box);
+      this.sliders = {};
+      for (const { name } of this.columns || []) {
+        const group = html("fieldset", "", null, box);
+        html("legend", "", name, group);
+        this.sliders[name] = ["from", "to"].map((end, n) => {
+          const slider = html("input", "", null, group);
+          slider.type = "range";
+          slider.setAttribute("aria-label", `${name} ${end}`);
+          slider.value = 100 * n;
+          slider.addEventListener("input", () => this.slide(name, n));
+          return slider;
+        });
+        this.sliders[name].push(html("span", "", null, group));
+        this.tell(this.columns.find((each) => each.name === name));
+      }
+    }
+
+    slide(name, moved) {
+      const [from, to] = this.sliders[name];
+      const [low, high] = [Number(from.value), Number(to.value)];
+      const ends = low <= high ? [low, high] : moved === 0 ? [low, low] : [high, high];
+      const all = ends[0] === 0 && ends[1] === 100;
+      this.keep(this.columns.find((each) => each.name === name), all ? null : ends.map((end) => end / 100));
+    }
+
+    // What the sliders of an axis keep, in its values.
+    tell(column) {
+      if (!this.sliders) return;
+      const [low, high] = (this.kept || {})[column.name] || [0, 1];
+      const [from, to, words] = this.sliders[column.name];
+      const texts = [low, high].map((unit) => column.scale.read(unit));
+      [from, to].forEach((slider, n) => {
+        slider.value = Math.round(100 * [low, high][n]);
+        slider.setAttribute("aria-valuetext", texts[n]);
+      });
+      words.textContent = low === 0 && high === 1 ? "all" : texts.join(" to ");
+    }
+
     brush(column, from, to) {
-      this.kept ||= {};
       const unit = (y) => Math.min(1, Math.max(0, (this.area.bottom - y) / (this.area.bottom - this.area.top)));
-      if (from === null) delete this.kept[column.name];
-      else this.kept[column.name] = [Math.min(unit(from), unit(to)), Math.max(unit(from), unit(to))];
+      this.keep(column, from === null ? null : [Math.min(unit(from), unit(to)), Math.max(unit(from), unit(to))]);
+    }
+
+    // What is kept is in units of the axis, so that it survives a resize; null is all.
+    keep(column, units) {
+      this.kept ||= {};
+      if (units === null) delete this.kept[column.name];
+      else this.kept[column.name] = units;
       this.paint(column);
+      this.tell(column);
       const names = Object.keys(this.kept);
       const brushed = this.columns.filter((each) => names.includes(each.name));
       this.view.setFilter("brush", names.length ? (place) => brushed.every((each) => {
@@ -802,7 +851,8 @@
       }
       const [kind, what] = CHARTS[figure.dataset.chart];
       const chart = new kind(view, box, describe(job, what));
-      if (figure.dataset.chart !== "parallel") addLegend(chart);
+      if (figure.dataset.chart === "parallel") chart.addSliders(figure);
+      else addLegend(chart);
     }
     view.table = new Table(view, section.querySelector(".jobs"));
     const copy = section.querySelector(".copy");
