@@ -67,6 +67,10 @@ class TrainingJob(TypedDict):
     failure_reason: str | None
     notes: Sequence[str]
     """what log rules and retries had to say"""
+    cores: Sequence[int] | None
+    """that its latest attempt is held to; null where the spec has no `resources` and no `gpus`"""
+    gpus: Sequence[str] | None
+    """that its latest attempt may see; null where the spec says nothing of GPUs"""
     hyperparameters: Hyperparameters
     """tuned ones, without static ones"""
 
@@ -358,6 +362,15 @@ _Tried = TypedDict("_Tried", {"try": TriedTrainingJob | None})
 """with `--try` only"""
 
 
+class Resources(TypedDict):
+    """What of this machine the tuning job may hand out."""
+
+    cores: Sequence[int]
+    gpus: Sequence[str]
+    memory_gb: float
+    """GiB"""
+
+
 class Checkup(_Tried):
     """A spec before it runs."""
 
@@ -371,6 +384,10 @@ class Checkup(_Tried):
     environment: dict[str, str]
     directory: str
     """where the tuning job will live"""
+    resources: Resources | None
+    """what there is to hand out; null where the spec asks for nothing"""
+    parallel_jobs: int
+    """how many training jobs run at once"""
     ends_with: Sequence[str]
     """the criteria, for people"""
     warnings: list[Doubt]

@@ -7,20 +7,23 @@ import os
 import re
 from collections.abc import Mapping
 from functools import cache
-from itertools import takewhile
 from pathlib import Path
 
 from hpt_cli.core.command import render_argv
 from hpt_cli.core.hyperparameters import Hyperparameters, Value, format_value
 from hpt_cli.core.names import job_name
 from hpt_cli.core.references import resolve
+from hpt_cli.core.resources import Request, Share
 from hpt_cli.core.sagemaker.words import CHANNEL
 from hpt_cli.core.spec import TuningSpec
 from hpt_cli.errors import HptError
 from hpt_cli.executors import Order
+from hpt_cli.gpus import NO_GPU, VISIBLE, split_visible
 from hpt_cli.jobdir import JobDir
 
 TERMINAL = "xterm-256color"
+THREADS = ("OMP", "MKL", "OPENBLAS", "NUMEXPR")
+"""Whose number of threads is in a variable of the name ..._NUM_THREADS."""
 HOST = "algo-1"
 """What SageMaker calls the first of the hosts, which here is the only one."""
 
@@ -33,12 +36,14 @@ def make_order(
     number: int,
     attempt: int,
     tuned: Hyperparameters,
+    share: Share | None = None,
 ) -> Order:
     """What to launch for one attempt of a training job.
 
     Args:
         base: the tuner's own environment, which the job inherits.
         directory: where the tuning job was started; relative paths in the spec begin there.
+        share: what it may use of this machine, where the spec says what it needs.
 
     Raises:
         HptError: `environment` refers to a variable that is not set.
@@ -47,11 +52,16 @@ def make_order(
     own = resolve_variables(spec, base)
     job_dir = jobdir.training_job(number).resolve()
     attempt_dir = jobdir.attempt(number, attempt).path.resolve()
+    asked = spec.request or Request()
+    usage = _resource_variables(asked, share)
     environment = {
         **base,
         "PYTHONUNBUFFERED": "1",
         **(_terminal_variables(base) if spec.pty else {}),
-        **_sagemaker_variables(hyperparameters, {**base, **own}),
+        **usage,
+        **_sagemaker_variables(
+            hyperparameters, {**base, **usage, **own}, asked.cpus or _count_cpus()
+        ),
         "SM_MODEL_DIR": str(jobdir.model(number).resolve()),
         "SM_OUTPUT_DIR": str(jobdir.output(number).resolve()),
         "SM_OUTPUT_DATA_DIR": str(jobdir.output_data(number).resolve()),
@@ -70,6 +80,10 @@ def make_order(
         working_directory=Path(directory, spec.working_directory),
         directory=attempt_dir,
         pty=spec.pty,
+        cpus=asked.cpus,
+        gpus=asked.gpus,
+        memory_gb=asked.memory_gb,
+        cores=share.cores if share else (),
     )
 
 
@@ -77,6 +91,20 @@ def _terminal_variables(base: Mapping[str, str]) -> dict[str, str]:
     """What a pseudo-terminal can do, where the tuner's own terminal says nothing better."""
     known = base.get("TERM", "dumb")
     return {"TERM": TERMINAL if known == "dumb" else known}
+
+
+def _resource_variables(asked: Request, share: Share | None) -> dict[str, str]:
+    """What keeps a job to its cores and GPUs.
+
+    GPUs are numbered as nvidia-smi does it: CUDA's own order is by speed.
+    """
+    variables: dict[str, str] = {}
+    if asked.cpus:
+        variables |= {f"{name}_NUM_THREADS": str(asked.cpus) for name in THREADS}
+    if share and share.gpus is not None:
+        names = ",".join(share.gpus) or NO_GPU
+        variables |= dict.fromkeys(VISIBLE, names) | {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    return variables
 
 
 def resolve_variables(spec: TuningSpec, base: Mapping[str, str]) -> dict[str, str]:
@@ -93,7 +121,7 @@ def resolve_variables(spec: TuningSpec, base: Mapping[str, str]) -> dict[str, st
 
 
 def _sagemaker_variables(
-    hyperparameters: Hyperparameters, environment: Mapping[str, str]
+    hyperparameters: Hyperparameters, environment: Mapping[str, str], cpus: int
 ) -> dict[str, str]:
     """What scripts written for SageMaker read, but for directories: one host, this machine.
 
@@ -114,7 +142,7 @@ def _sagemaker_variables(
         "SM_CHANNELS": json.dumps(channels),
         "SM_CURRENT_HOST": HOST,
         "SM_HOSTS": json.dumps([HOST]),
-        "SM_NUM_CPUS": str(_count_cpus()),
+        "SM_NUM_CPUS": str(cpus),
         "SM_NUM_GPUS": str(_count_gpus(environment.get("CUDA_VISIBLE_DEVICES"))),
         "SM_LOG_LEVEL": "20",
     }
@@ -136,6 +164,5 @@ def _count_cpus() -> int:
 def _count_gpus(visible: str | None) -> int:
     """How many NVIDIA devices a job may see: those that CUDA_VISIBLE_DEVICES lists, else all."""
     if visible is not None:
-        names = [each.strip() for each in visible.split(",") if each.strip()]
-        return len(list(takewhile(lambda name: name != "-1", names)))
+        return len(split_visible(visible))
     return len(list(Path("/dev").glob("nvidia[0-9]*")))

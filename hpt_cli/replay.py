@@ -114,7 +114,7 @@ def record(state: TuningState) -> Recording:
     parents = (job for job in known_jobs(spec, state) if job.number not in state.jobs)
     return Recording(
         objective=objective,
-        max_parallel_jobs=spec.max_parallel_jobs,
+        max_parallel_jobs=spec.count_slots(state.pool),
         jobs=jobs,
         left_out=len(state.jobs) - len(jobs),
         inherited=tuple(loss_curve(job, objective) for job in parents),

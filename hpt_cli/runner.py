@@ -52,6 +52,7 @@ from hpt_cli.core.failures import is_worth_retrying, judge_match
 from hpt_cli.core.hyperparameters import Hyperparameters
 from hpt_cli.core.log_rules import LogMatch
 from hpt_cli.core.metrics import nearest_lines
+from hpt_cli.core.resources import Share
 from hpt_cli.core.spec import TuningSpec
 from hpt_cli.core.state import (
     TrainingJob,
@@ -64,7 +65,7 @@ from hpt_cli.core.state import (
 )
 from hpt_cli.core.stop_rules import Verdict
 from hpt_cli.core.tuner import Command, End, Keep, Kill, Launch, Plan, Stop, choose, decide
-from hpt_cli.core.watchdog import warn_of_long_logs
+from hpt_cli.core.watchdog import warn_of_busy_gpus, warn_of_long_logs
 from hpt_cli.environment import make_order
 from hpt_cli.errors import HptError
 from hpt_cli.executors import (
@@ -78,7 +79,9 @@ from hpt_cli.executors import (
     Pending,
 )
 from hpt_cli.gaps import UNSUPPORTED
+from hpt_cli.gpu_watch import GpuWatch
 from hpt_cli.jobdir import JobDir
+from hpt_cli.machine import Survey
 from hpt_cli.store import Journal
 from hpt_cli.tail import AttemptTail, read_lines, read_tail
 from hpt_cli.watchdog import Watchdog
@@ -156,9 +159,13 @@ class Runner:
         executor: Executor,
         view: View,
         state: TuningState,
+        machine: Survey | None = None,
         clock: Callable[[], float] = clock.now,
     ) -> None:
-        """`state` is what the journal holds; it is read once, as a long one takes its time."""
+        """`state` is what the journal holds; it is read once, as a long one takes its time.
+
+        `machine` is what there is for training jobs that say what they need.
+        """
         self._spec = spec
         self._journal = journal
         self._jobdir = jobdir
@@ -169,6 +176,13 @@ class Runner:
         self._unwritten: list[AnyEvent] = []
         self._written_at = time.monotonic()
         self._watchdog = Watchdog(spec, jobdir)
+        self._pool = machine.pool if machine else None
+        self._gpu_watch = GpuWatch(
+            machine.pool.gpus if machine else (),
+            machine.gpus if machine else (),
+            state.list_held(),
+            avoid_busy=spec.avoid_busy_gpus,
+        )
         self._attempts: dict[int, _Attempt] = {}
         self._ended_tails: list[AttemptTail] = []
         self._can_bound_logs = True
@@ -191,8 +205,7 @@ class Runner:
             The final state, with a status of Completed, Failed or Stopped.
         """
         self._listen()
-        started = TunerStarted(at=self._clock(), pid=os.getpid(), host=socket.gethostname())
-        self._record([started])
+        self._record([self._start()])
         self._write()
         self._take_over()
         while True:
@@ -200,12 +213,19 @@ class Runner:
             self._bound_logs()
             self._answer_requests()
             self._warn()
+            avoided = self._gpu_watch.list_avoided(self._state.list_held())
             commands = decide(
-                self._spec, self._state, self._clock(), self._observed, self._find_silent()
+                self._spec,
+                self._state,
+                self._clock(),
+                self._observed,
+                self._find_silent(),
+                avoided,
             )
             self._observed = set()
             for command in commands:
                 self._act(command)
+            self._warn_of_waiting(avoided)
             if any(isinstance(command, End) for command in commands):
                 self._write()
                 self._discard_suggestion()
@@ -224,6 +244,14 @@ class Runner:
     def interrupted_by(self) -> int | None:
         """The signal that ended the run, if one did."""
         return self._signals[0] if self._signals else None
+
+    def _start(self) -> TunerStarted:
+        return TunerStarted(
+            at=self._clock(),
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            pool=None if self._pool is None else self._pool.to_fields(),
+        )
 
     # What happened
 
@@ -374,6 +402,12 @@ class Runner:
         if warnings:
             self._record([*warnings])
 
+    def _warn_of_waiting(self, avoided: Iterable[str]) -> None:
+        """Say so where a job could run if others left it a GPU."""
+        warning = warn_of_busy_gpus(self._spec, self._state, avoided, self._clock())
+        if warning is not None:
+            self._record([warning])
+
     def _take_notes(self, attempt: _Attempt) -> list[AnyEvent]:
         """What is new to know about how an attempt's output was read."""
         known = self._state.jobs[attempt.job].notes
@@ -391,8 +425,7 @@ class Runner:
         if not (isinstance(outcome, Exited) and outcome.exit_code == 0 and not outcome.why):
             if attempt.sweep is None:
                 grace = 0.0 if len(self._signals) > 1 else self._spec.stop_grace_seconds
-                work = asyncio.to_thread(self._executor.sweep, self._handle(attempt), grace)
-                attempt.sweep = asyncio.create_task(work)
+                attempt.sweep = asyncio.create_task(self._clear_up(attempt, grace))
                 attempt.sweep.add_done_callback(lambda _: self._wake.set())
             if not attempt.sweep.done():
                 return []
@@ -401,11 +434,18 @@ class Runner:
         del self._attempts[attempt.job]
         self._ended_tails.append(attempt.tail)
         self._observed.discard(attempt.job)
-        noted = [
-            JobNoted(at=self._clock(), number=attempt.job, text=f"outlived the job, killed: {each}")
-            for each in notes
-        ]
+        noted = [JobNoted(at=self._clock(), number=attempt.job, text=each) for each in notes]
         return [ending, *noted]
+
+    async def _clear_up(self, attempt: _Attempt, grace: float) -> list[str]:
+        """End what an attempt left behind, and see that its GPUs are free; what to say of it."""
+        killed = await asyncio.to_thread(self._executor.sweep, self._handle(attempt), grace)
+        notes = [f"outlived the job, killed: {each}" for each in killed]
+        latest = self._state.jobs[attempt.job].attempt
+        if latest and latest.share:
+            others = self._state.list_held(but=attempt.job)
+            notes += await asyncio.to_thread(self._gpu_watch.wait_for_release, latest.share, others)
+        return notes
 
     def _ending(self, attempt: _Attempt, outcome: Outcome) -> AnyEvent:
         log = self._jobdir.attempt(attempt.job, attempt.number).log
@@ -499,8 +539,8 @@ class Runner:
                 if self._suggestion is None:
                     self._record([JobPlanned(at=now, number=number)])
                     self._suggest(number, self._state)
-            case Launch(number):
-                self._launch(self._state.jobs[number])
+            case Launch(number, share):
+                self._launch(self._state.jobs[number], share)
             case Keep(number, verdict):
                 self._record([self._judgement(number, verdict)])
             case Stop(number, reason, verdict, explanation):
@@ -559,9 +599,14 @@ class Runner:
         if self._suggestion is not None:
             self._suggestion.cancel()
 
-    def _launch(self, job: TrainingJob) -> None:
-        attempt = len(job.attempts) + 1
-        self._record([JobSubmitting(at=self._clock(), number=job.number, attempt=attempt)])
+    def _launch(self, job: TrainingJob, share: Share | None) -> None:
+        event = JobSubmitting(
+            at=self._clock(),
+            number=job.number,
+            attempt=len(job.attempts) + 1,
+            share=None if share is None else share.to_fields(),
+        )
+        self._record([event])
         self._submit(self._state.jobs[job.number], look=False)
 
     def _submit(self, job: TrainingJob, *, look: bool) -> None:
@@ -577,6 +622,7 @@ class Runner:
             number,
             attempt,
             job.hyperparameters,
+            job.attempt.share,
         )
         self._write()
         self._launches[number] = asyncio.create_task(self._place(order, number, look=look))

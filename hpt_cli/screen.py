@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hpt_cli.core.objective import Objective
-from hpt_cli.core.state import Curve
+from hpt_cli.core.state import RUNNING, Curve
 from hpt_cli.core.summary import Row, Summary, estimate_saved_seconds, list_improvements
 from hpt_cli.wording import (
     NOTHING,
@@ -27,10 +27,11 @@ from hpt_cli.wording import (
     plain,
 )
 
-RUNNING = ("Submitting", "Starting", "Training", "Stopping")
 CURVE_WIDTH = 14
 WIDE_CURVE_WIDTH = 40
 WIDE = 120
+GPU_WIDTH = 8
+"""What is longer than this is a UUID, and cut off."""
 LOW = 20
 """Below this height, blank lines and details give way to running jobs."""
 TALL = 40
@@ -191,10 +192,13 @@ def _draw_running(rows: Sequence[Row], summary: Summary, width: int) -> Table:
     table.add_column("vs best", justify="right", width=8, no_wrap=True)
     table.add_column("curve", width=curve_width, no_wrap=True)
     table.add_column("time", justify="right", width=11 if is_wide else 6, no_wrap=True)
+    gpus = [plain(row.share.gpu_names) if row.share else "" for row in rows]
+    if any(gpus):
+        table.add_column("GPU", width=min(GPU_WIDTH, max(map(len, gpus))), no_wrap=True)
     table.add_column("hyperparameters", no_wrap=True, overflow="ellipsis", ratio=1)
     best = summary.best.curve if summary.best else ()
     usual = max((row.epochs for row in summary.rows if row.status == "Completed"), default=0)
-    for row in rows:
+    for row, gpu in zip(rows, gpus, strict=True):
         settings = row.hyperparameters
         table.add_row(
             Text(str(row.number), style="yellow" if row.phase == "Stopping" else "cyan"),
@@ -205,6 +209,7 @@ def _draw_running(rows: Sequence[Row], summary: Summary, width: int) -> Table:
             if row.queue_reason is None
             else _line(f"pending {row.queue_reason}", "dim"),
             format_seconds(row.elapsed) if is_wide else format_clock(row.elapsed),
+            *([gpu] if any(gpus) else []),
             # The line of the best job, above, names them in the same order.
             _line(
                 format_hyperparameters(settings)

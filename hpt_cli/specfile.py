@@ -7,10 +7,10 @@ number, null, or the text that stands there; fields that are booleans read it fr
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -19,15 +19,18 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from hpt_cli.core.conflicts import Location, find_conflicts
 from hpt_cli.core.ranges import CategoricalRange, ContinuousRange, IntegerRange
 from hpt_cli.core.references import find_references, is_variable_name
+from hpt_cli.core.resources import Misfit, Request
 from hpt_cli.core.spec import (
     CHANGEABLE,
     LogRule,
     MetricDefinition,
     Notify,
+    Resources,
     Retry,
     Slurm,
     TuningSpec,
     WarmStart,
+    make_request,
 )
 from hpt_cli.errors import Place, Problem, UsageError, did_you_mean
 
@@ -36,6 +39,9 @@ MAX_NODES = 100_000
 
 MAX_DIGITS = 300
 """More than this is no whole number that means anything."""
+
+Survey: TypeAlias = Callable[[Request, Sequence[str] | None], Sequence[Misfit]]
+"""Says what a machine does not have of what each training job needs, and of the GPUs listed."""
 
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
@@ -52,6 +58,7 @@ _PARTS: dict[str, type[BaseModel]] = {
     "log_rules": LogRule,
     "notify": Notify,
     "slurm": Slurm,
+    "resources": Resources,
 }
 _MESSAGES = {
     "int_parsing": "a whole number is needed, not {input!r}",
@@ -79,11 +86,15 @@ _MESSAGES = {
 
 
 def read_spec(
-    path: Path, overrides: Iterable[str] = (), variables: Mapping[str, str] | None = None
+    path: Path,
+    overrides: Iterable[str] = (),
+    variables: Mapping[str, str] | None = None,
+    survey: Survey | None = None,
 ) -> TuningSpec:
     """The spec in a YAML file, with `field=value` overrides from the command line.
 
-    With `variables`, those that `environment` refers to must be among them.
+    With `variables`, those that `environment` refers to must be among them; with `survey`, there
+    must be enough of what training jobs need.
 
     Raises:
         UsageError: the file cannot be read, or holds mistakes: all of them.
@@ -94,7 +105,7 @@ def read_spec(
         raise UsageError.of("spec-unreadable", f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise UsageError.of("spec-unreadable", f"{path} is not UTF-8 text: {error}") from error
-    return parse_spec(text, str(path), overrides, variables)
+    return parse_spec(text, str(path), overrides, variables, survey)
 
 
 def parse_spec(
@@ -102,6 +113,7 @@ def parse_spec(
     file: str,
     overrides: Iterable[str] = (),
     variables: Mapping[str, str] | None = None,
+    survey: Survey | None = None,
 ) -> TuningSpec:
     """The spec in YAML text; as `read_spec`.
 
@@ -115,6 +127,8 @@ def parse_spec(
     problems = [*raw.duplicates(), *_find_problems(values, raw)]
     if variables is not None:
         problems += _find_unset(values, raw, variables)
+    if survey is not None:
+        problems += _find_missing(values, raw, survey)
     if problems:
         raise UsageError(*sorted(problems, key=_by_place))
     return TuningSpec.model_validate(values)
@@ -129,6 +143,26 @@ def _find_unset(
             if is_variable_name(variable) and variable not in variables:
                 place = document.find(("environment", name), key=False)
                 yield describe_unset(name, variable, variables, place)
+
+
+def _find_missing(values: dict[str, Any], document: _Document, survey: Survey) -> Iterator[Problem]:
+    asked, listed = values.get("resources"), values.get("gpus")
+    try:
+        resources = None if asked is None else Resources.model_validate(asked)
+    except ValidationError:  # reported already
+        return
+    names = [str(each) for each in listed] if isinstance(listed, list) else None
+    request = make_request(resources, names)
+    is_here = values.get("executor", "local") == "local"
+    for misfit in survey(request, names) if request and is_here else ():
+        yield describe_misfit(misfit, document.find(misfit.location, key=False))
+
+
+def describe_misfit(misfit: Misfit, place: Place | None = None) -> Problem:
+    """Something that this machine has too little of."""
+    where = ".".join(each for each in misfit.location if isinstance(each, str))
+    hint = "if nvidia-smi does not find them: gpus: [0, 1]" if where == "resources.gpus" else ""
+    return Problem("resources-missing", f"{where}: {misfit.message}", hint, place)
 
 
 def describe_unset(

@@ -22,6 +22,7 @@ from hpt_cli.core.spec import (
     EarlyStopping,
     LogRule,
     MetricDefinition,
+    Resources,
     Retry,
     Slurm,
     TuningSpec,
@@ -33,7 +34,7 @@ DIALECT = "http://json-schema.org/draft-07/schema#"
 """What the YAML language server and check-jsonschema both understand."""
 
 MODELS: tuple[type[BaseModel], ...] = (
-    *(TuningSpec, MetricDefinition, EarlyStopping, WarmStart, Retry, LogRule, Slurm),
+    *(TuningSpec, MetricDefinition, EarlyStopping, WarmStart, Retry, LogRule, Slurm, Resources),
     *(ContinuousRange, IntegerRange, CategoricalRange),
 )
 _AS_TEXT = {

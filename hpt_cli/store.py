@@ -34,9 +34,9 @@ from hpt_cli.core.observation import Observation
 from hpt_cli.core.state import ImpossibleEventError, TuningState, fold_all
 from hpt_cli.errors import HptError
 
-SCHEMA_VERSION = 2
-"""1: the first. 2: specs change, and an exit may say that another attempt follows. Older ones are
-read as they are."""
+SCHEMA_VERSION = 3
+"""1: the first. 2: specs change, and an exit may say that another attempt follows. 3: attempts hold
+shares of a machine, or wait for their turn on a cluster. Older ones are read as they are."""
 ALL = "observation"
 LATEST = """(SELECT job, attempt, metric, max(step) AS step FROM observation
              GROUP BY job, attempt, metric) JOIN observation USING (job, attempt, metric, step)"""

@@ -22,6 +22,7 @@ from hpt_cli.jobdir import JobDir, find_home
 
 if TYPE_CHECKING:
     from hpt_cli.core.hyperparameters import Hyperparameters
+    from hpt_cli.core.resources import Pool, Share
     from hpt_cli.core.spec import TuningSpec
     from hpt_cli.executors import Order
     from hpt_cli.reports.check import Checkup, TriedJob
@@ -53,11 +54,11 @@ def check(
 
     Nothing is run but with --try, and nothing is kept.
     """
-    from hpt_cli.cli.tuning import check_working_directory
+    from hpt_cli.cli.tuning import check_working_directory, list_misfits
     from hpt_cli.reports.check import render, to_json
     from hpt_cli.specfile import read_spec
 
-    asked = read_spec(spec, set_ or [], os.environ)
+    asked = read_spec(spec, set_ or [], os.environ, list_misfits)
     check_working_directory(asked, Path.cwd())
     checkup = examine(asked, find_home(home), seconds if try_ else None)
     if json:
@@ -73,17 +74,23 @@ def check(
 
 def examine(spec: TuningSpec, home: Path, seconds: float | None) -> Checkup:
     """Look at a spec from all sides; with `seconds`, also at one training job that runs so long."""
+    from hpt_cli.cli.tuning import survey_machine
     from hpt_cli.core.preview import find_doubts, list_first_points
     from hpt_cli.core.state import TuningState, fold
     from hpt_cli.reports.check import Checkup
     from hpt_cli.runner import describe_creation
 
+    found = survey_machine(spec)
+    pool = found.pool if found else None
     state = fold(TuningState(), describe_creation(spec, Path.cwd()))
     for warm in inherit_parents(spec, home):
         state = fold(state, warm)
     points = list_first_points(spec, state, SAMPLES)
     jobdir = JobDir(home / spec.name)
-    orders = [_make_order(spec, jobdir, number, point) for number, point in enumerate(points, 1)]
+    share = _share_first(spec, pool)
+    orders = [
+        _make_order(spec, jobdir, number, point, share) for number, point in enumerate(points, 1)
+    ]
     return Checkup(
         spec=spec,
         points=tuple(points),
@@ -95,15 +102,26 @@ def examine(spec: TuningSpec, home: Path, seconds: float | None) -> Checkup:
         },
         directory=f"{jobdir.path}/",
         output=f"{jobdir.attempt(1, 1).log}: what the first one prints",
-        doubts=(*find_doubts(spec), *_find_missing_files(orders[0]), *_find_namesake(jobdir)),
-        tried=None if seconds is None else try_first_job(spec, points[0], seconds),
+        doubts=(*find_doubts(spec, pool), *_find_missing_files(orders[0]), *_find_namesake(jobdir)),
+        tried=None if seconds is None else try_first_job(spec, points[0], seconds, pool),
+        pool=pool,
     )
 
 
-def _make_order(spec: TuningSpec, jobdir: JobDir, number: int, point: Hyperparameters) -> Order:
+def _share_first(spec: TuningSpec, pool: Pool | None) -> Share | None:
+    """What the first training job gets."""
+    from hpt_cli.core.resources import allocate
+
+    request = spec.request
+    return allocate(request, pool, []) if request and pool else None
+
+
+def _make_order(
+    spec: TuningSpec, jobdir: JobDir, number: int, point: Hyperparameters, share: Share | None
+) -> Order:
     from hpt_cli.environment import make_order
 
-    return make_order(spec, jobdir, os.environ, str(Path.cwd()), number, 1, point)
+    return make_order(spec, jobdir, os.environ, str(Path.cwd()), number, 1, point, share)
 
 
 def _write_command(spec: TuningSpec, order: Order) -> str:
@@ -130,7 +148,9 @@ def _find_namesake(jobdir: JobDir) -> Iterator[Problem]:
         yield Problem("doubt-name", message, "hpt run will want another: --name NEW")
 
 
-def try_first_job(spec: TuningSpec, point: Hyperparameters, seconds: float) -> TriedJob:
+def try_first_job(
+    spec: TuningSpec, point: Hyperparameters, seconds: float, pool: Pool | None
+) -> TriedJob:
     """Run one training job for a look, in a directory that is thrown away."""
     from hpt_cli.core.metrics import nearest_lines
     from hpt_cli.core.preview import estimate_time
@@ -143,7 +163,7 @@ def try_first_job(spec: TuningSpec, point: Hyperparameters, seconds: float) -> T
     with tempfile.TemporaryDirectory(prefix="hpt-try-") as temporary:
         jobdir = JobDir(Path(temporary) / spec.name)
         jobdir.make_training_job(1)
-        order = _make_order(spec, jobdir, 1, point)
+        order = _make_order(spec, jobdir, 1, point, _share_first(spec, pool))
         with show_progress(seconds) as show:
             tryout = try_job(load_executor("local"), order, spec.finders, seconds, show)
     times, values = tryout.list_times(metric), tuple(tryout.list_values(metric))
@@ -156,7 +176,13 @@ def try_first_job(spec: TuningSpec, point: Hyperparameters, seconds: float) -> T
         nearest=() if values or file else tuple(nearest_lines(lines, metric)),
         proposals=() if values else propose_for(spec, lines),
         file=file,
-        estimate=estimate_time(spec, tryout.seconds, times, ended=not tryout.was_cut_off),
+        estimate=estimate_time(
+            spec,
+            tryout.seconds,
+            times,
+            ended=not tryout.was_cut_off,
+            slots=spec.count_slots(pool),
+        ),
         doubts=tuple(_find_misreadings(spec, lines)),
     )
 

@@ -79,6 +79,8 @@ def _write_command(state: TuningState, best: Row) -> str:
 
 def _list_origin(jobdir: JobDir, state: TuningState) -> Iterator[tuple[str, str]]:
     """Where a tuning job was made, with what, and how it searched."""
+    from hpt_cli.core.spec import TuningSpec
+
     with open_journal(jobdir.journal) as journal:
         first = list(journal.read(until=FIRST_EVENTS))
     for event in first:
@@ -91,6 +93,6 @@ def _list_origin(jobdir: JobDir, state: TuningState) -> Iterator[tuple[str, str]
     yield "strategy", f"{spec['strategy']}, seed {spec['random_seed']}"
     rule = (spec.get("early_stopping") or {}).get("rule")
     yield "early stopping", spec["early_stopping_type"] + (f" ({rule})" if rule else "")
-    yield "parallel jobs", str(spec["max_parallel_jobs"])
+    yield "parallel jobs", str(TuningSpec.model_validate(spec).count_slots(state.pool))
     for parent in state.parents:
         yield "warm start", f"{parent.name}: {parent.used} jobs used"

@@ -45,11 +45,11 @@ def run(
 
     Ctrl-C stops it so that 'hpt resume NAME' goes on.
     """
-    from hpt_cli.cli.tuning import check_working_directory, tune
+    from hpt_cli.cli.tuning import check_working_directory, list_misfits, tune
     from hpt_cli.specfile import read_spec
 
     overrides = [*(set_ or []), *([f"name={name}"] if name else [])]
-    asked = read_spec(spec, overrides, os.environ)
+    asked = read_spec(spec, overrides, os.environ, list_misfits)
     check_working_directory(asked, Path.cwd())
     inherited = inherit_parents(asked, find_home(home))
     jobdir = make_job_dir(find_home(home), asked.name)

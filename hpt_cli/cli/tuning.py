@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,9 +21,11 @@ LEAST_DESCRIPTORS = 8
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from hpt_cli.core.resources import Misfit, Request
     from hpt_cli.core.spec import TuningSpec
     from hpt_cli.core.state import TuningState
     from hpt_cli.live import QuietView
+    from hpt_cli.machine import Survey
 
 
 def tune(jobdir: JobDir, spec: TuningSpec, state: TuningState, *, plain: bool, quiet: bool) -> int:
@@ -38,6 +41,7 @@ def tune(jobdir: JobDir, spec: TuningSpec, state: TuningState, *, plain: bool, q
     from hpt_cli.runner import Runner, Views
 
     console = Console(stderr=True)
+    found = survey_machine(spec)
     notifier = Notifier(spec.notify, jobdir)
     with (
         open_journal(jobdir.journal, write=True) as journal,
@@ -45,9 +49,8 @@ def tune(jobdir: JobDir, spec: TuningSpec, state: TuningState, *, plain: bool, q
         choose_view(console, plain=plain, quiet=quiet) as view,
     ):
         views = Views(view, notifier)
-        runner = Runner(
-            spec, journal, jobdir, load_executor(spec.executor, spec.slurm), views, state
-        )
+        executor = load_executor(spec.executor, spec.slurm)
+        runner = Runner(spec, journal, jobdir, executor, views, state, found)
         try:
             _check_descriptors()
             state = asyncio.run(runner.run())
@@ -85,6 +88,31 @@ def check_working_directory(spec: TuningSpec, directory: Path) -> None:
     path = Path(directory, spec.working_directory)
     if not path.is_dir():
         raise UsageError.of("working-directory", f"working_directory {path} is not a directory")
+
+
+def list_misfits(request: Request, gpus: Sequence[str] | None) -> Sequence[Misfit]:
+    """What training jobs ask for and this machine does not have."""
+    from hpt_cli.machine import survey
+
+    return survey(request, gpus, os.environ).misfits
+
+
+def survey_machine(spec: TuningSpec) -> Survey | None:
+    """What this machine has of what training jobs ask for; None where it is not asked for any.
+
+    Raises:
+        UsageError: it has too little for a single one.
+    """
+    from hpt_cli.machine import survey
+    from hpt_cli.specfile import describe_misfit
+
+    request = spec.request
+    if request is None or spec.executor != "local":
+        return None
+    found = survey(request, spec.gpus, os.environ)
+    if found.misfits:
+        raise UsageError(*map(describe_misfit, found.misfits))
+    return found
 
 
 def check_variables(spec: TuningSpec) -> None:

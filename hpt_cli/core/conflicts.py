@@ -25,6 +25,8 @@ from hpt_cli.errors import did_you_mean
 MAX_RANGES = 30
 EPOCH_NAMES = ("epochs", "numepochs", "n-epochs", "n_epochs", "num_epochs")
 """Static hyperparameters that tell Hyperband's max_resource, as at SageMaker."""
+TRUE = ("true", "yes", "on")
+"""A boolean as YAML 1.1 writes it."""
 
 SLURM_TIME = re.compile(r"\d+(:\d\d){0,2}|\d+-\d+(:\d\d){0,2}|UNLIMITED|INFINITE", re.IGNORECASE)
 SLURM_FIELDS = ("partition", "account", "qos", "time", "gres", "constraint")
@@ -71,6 +73,7 @@ def find_conflicts(raw: Mapping[str, Any]) -> list[Conflict]:
         *_find_log_rule_conflicts(raw),
         *_find_environment_conflicts(raw),
         *_find_slurm_conflicts(raw),
+        *_find_resource_conflicts(raw),
     ]
 
 
@@ -408,6 +411,40 @@ def _find_slurm_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
             yield Conflict(
                 where, "slurm-extra", f"slurm.extra: {option} has a field", f"{field}: ..."
             )
+
+
+def _find_resource_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
+    asked, listed = raw.get("resources"), raw.get("gpus")
+    fields = asked if isinstance(asked, Mapping) else {}
+    names = [str(each) for each in listed] if isinstance(listed, (list, tuple)) else []
+    if asked is not None and all(
+        fields.get(field) is None for field in ("cpus", "gpus", "memory_gb")
+    ):
+        message = "resources says nothing: it needs one of cpus, gpus, memory_gb"
+        yield Conflict(("resources",), "resources-none", message)
+    wanted = fields.get("gpus")
+    avoids = str(raw.get("avoid_busy_gpus")).lower() in TRUE
+    if avoids and not (wanted or names):
+        message = "avoid_busy_gpus is for training jobs that need GPUs"
+        yield Conflict(("avoid_busy_gpus",), "gpus-missing", message, "resources: {gpus: 1}")
+    if names and wanted == 0:
+        message = "GPUs are listed, and training jobs need none"
+        yield Conflict(("gpus",), "gpus-unused", message, "resources: {gpus: 1}")
+    if raw.get("executor") == "slurm":
+        yield from _find_slurm_gpu_conflicts(wanted, avoids=avoids, lists=bool(names))
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield Conflict(("gpus", index), "gpu-duplicate", f"the GPU {name} is listed twice")
+
+
+def _find_slurm_gpu_conflicts(wanted: Any, *, avoids: bool, lists: bool) -> Iterator[Conflict]:
+    fields = {"gpus": lists, "avoid_busy_gpus": avoids}
+    for field in (field for field, is_there in fields.items() if is_there):
+        message = f"{field} is about GPUs of this machine; those of a cluster are chosen by Slurm"
+        yield Conflict((field,), "gpus-slurm", message, "resources: {gpus: 1}")
+    if isinstance(wanted, float) and 0 < wanted < 1:
+        message = "Slurm gives whole GPUs, unless it is set up for shares: slurm: {gres: ...}"
+        yield Conflict(("resources", "gpus"), "gpus-slurm", message)
 
 
 def _contains(each: ParameterRange, value: Any) -> bool:

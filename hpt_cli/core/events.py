@@ -67,10 +67,14 @@ class SpecChanged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TunerStarted(Event):
-    """A tuner took the lock: by `run`, or by `resume`."""
+    """A tuner took the lock: by `run`, or by `resume`.
+
+    `pool`: the cores, GPUs and memory that it may hand out (resources.Pool), where that matters.
+    """
 
     pid: int
     host: str
+    pool: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,9 +140,13 @@ class JobSuggested(JobEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSubmitting(JobEvent):
-    """An attempt is about to be launched."""
+    """An attempt is about to be launched.
+
+    `share`: which cores, GPUs and memory it holds until it has ended (resources.Share), if any.
+    """
 
     attempt: int
+    share: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

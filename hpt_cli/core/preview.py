@@ -10,6 +10,7 @@ from hpt_cli.core import command as commands
 from hpt_cli.core.conflicts import find_epochs
 from hpt_cli.core.hyperparameters import Hyperparameters
 from hpt_cli.core.ranges import AUTO_RATIO, CategoricalRange, ParameterRange, count_points
+from hpt_cli.core.resources import Pool
 from hpt_cli.core.spec import TuningSpec
 from hpt_cli.core.state import TrainingJob, TuningState
 from hpt_cli.core.tuner import choose
@@ -83,12 +84,12 @@ def _list_criteria(spec: TuningSpec) -> Iterator[str]:
     yield "the first 5 training jobs all failing"
 
 
-def find_doubts(spec: TuningSpec) -> list[Problem]:
-    """What is allowed, and probably not meant."""
-    return list(_find_doubts(spec))
+def find_doubts(spec: TuningSpec, pool: Pool | None = None) -> list[Problem]:
+    """What is allowed, and probably not meant; `pool` is what the machine has."""
+    return list(_find_doubts(spec, pool))
 
 
-def _find_doubts(spec: TuningSpec) -> Iterator[Problem]:
+def _find_doubts(spec: TuningSpec, pool: Pool | None) -> Iterator[Problem]:
     if spec.job_limit == 1:
         message = "one training job is no search"
         yield Problem("doubt-jobs", message, "say how many: max_jobs: 20")
@@ -97,9 +98,13 @@ def _find_doubts(spec: TuningSpec) -> Iterator[Problem]:
         message = f"the command does not name {', '.join(f'{{{name}}}' for name in unnamed)}"
         hint = "the program finds them only in HPT_HYPERPARAMETERS and SM_HPS"
         yield Problem("doubt-placeholder", message, hint)
-    if spec.max_parallel_jobs > spec.job_limit:
-        message = f"max_parallel_jobs {spec.max_parallel_jobs} is more than there are jobs"
+    parallel, slots = spec.max_parallel_jobs or 1, spec.count_slots(pool)
+    if parallel > spec.job_limit:
+        message = f"max_parallel_jobs {parallel} is more than there are jobs"
         yield Problem("doubt-parallel", message)
+    if parallel > slots:
+        message = f"max_parallel_jobs is {parallel}, and of these resources {slots} fit at once"
+        yield Problem("doubt-fit", message)
 
 
 def list_unnamed(spec: TuningSpec) -> list[str]:
@@ -122,13 +127,14 @@ class Estimate:
 
 
 def estimate_time(
-    spec: TuningSpec, seconds: float, epoch_times: list[float], *, ended: bool
+    spec: TuningSpec, seconds: float, epoch_times: list[float], *, ended: bool, slots: int
 ) -> Estimate:
     """The estimate from one training job that ran for `seconds`.
 
     Args:
         epoch_times: when each value of the objective was seen, in seconds from the start.
         ended: whether it ended by itself, or was cut off.
+        slots: how many run at once.
     """
     job_seconds, is_at_least = seconds, not ended
     epochs = find_epochs(spec.static_hyperparameters) or spec.max_resource
@@ -138,7 +144,7 @@ def estimate_time(
         is_at_least = False
     if spec.max_job_runtime_seconds is not None:
         job_seconds = min(job_seconds, spec.max_job_runtime_seconds)
-    rounds = math.ceil(spec.job_limit / spec.max_parallel_jobs)
+    rounds = math.ceil(spec.job_limit / slots)
     total = rounds * job_seconds
     if spec.max_runtime_seconds is not None:
         total = min(total, spec.max_runtime_seconds)

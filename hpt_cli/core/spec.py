@@ -5,6 +5,8 @@ The names are those of SageMaker's Python SDK. Checks between fields are in `con
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
@@ -15,7 +17,9 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    ValidationInfo,
     WithJsonSchema,
+    field_validator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -28,6 +32,7 @@ from hpt_cli.core.log_rules import Action, compile_pattern
 from hpt_cli.core.names import find_name_fault
 from hpt_cli.core.objective import Objective
 from hpt_cli.core.ranges import Category, Number, ParameterRange, Whole, count_grid
+from hpt_cli.core.resources import Pool, Request, count_fitting
 
 MAX_REGEX_LENGTH = 500
 
@@ -98,6 +103,20 @@ def _check_command(command: str | tuple[str, ...]) -> str | tuple[str, ...]:
     return command
 
 
+def _check_gpus(gpus: float) -> float:
+    if gpus > 1 and not gpus.is_integer():
+        message = "must be a whole number, or less than 1 for a part of one, and is {gpus}"
+        raise PydanticCustomError("gpus", message, {"gpus": f"{gpus:g}"})
+    return gpus
+
+
+def _check_gpu_name(name: str) -> str:
+    if not re.fullmatch(r"[0-9]+|(GPU|MIG)-[0-9A-Za-z/-]+", name):
+        message = "must be a number or a UUID (GPU-..., MIG-...) of nvidia-smi -L, and is {name!r}"
+        raise PydanticCustomError("gpu-name", message, {"name": name})
+    return name
+
+
 def _stringify(raw: Any) -> Any:
     return str(raw) if isinstance(raw, (int, float)) and not isinstance(raw, bool) else raw
 
@@ -108,6 +127,7 @@ Text = Annotated[
 TuningJobName = Annotated[Text, AfterValidator(_check_name)]
 FieldName = Annotated[Text, StringConstraints(min_length=1, max_length=MAX_REGEX_LENGTH)]
 Regex = Annotated[str, StringConstraints(max_length=MAX_REGEX_LENGTH), AfterValidator(_check_regex)]
+GpuName = Annotated[Text, AfterValidator(_check_gpu_name)]
 Seconds = Annotated[Number, Field(gt=0)]
 Count = Annotated[Whole, Field(ge=1)]
 Pattern = Annotated[
@@ -227,6 +247,27 @@ class Slurm(BaseModel):
     """More options of sbatch, each as one word: `--mail-type=FAIL`."""
 
 
+class Resources(BaseModel):
+    """What each training job needs of the machine it runs on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cpus: Count | None = None
+    """How many cores; no two training jobs have the same."""
+    gpus: Annotated[Number, Field(ge=0), AfterValidator(_check_gpus)] | None = None
+    """How many GPUs; less than 1 lets several training jobs share one, and 0 hides them all."""
+    memory_gb: Annotated[Number, Field(gt=0)] | None = None
+    """How much memory, in GiB; it is counted, and not enforced."""
+
+
+def make_request(resources: Resources | None, gpus: Sequence[str] | None) -> Request | None:
+    """What each training job needs, one GPU where only GPUs are listed; None for nothing."""
+    asked = resources or Resources()
+    wanted = 1.0 if asked.gpus is None and gpus else asked.gpus
+    request = Request(asked.cpus, wanted, asked.memory_gb)
+    return None if request == Request() else request
+
+
 class TuningSpec(BaseModel):
     """One tuning job, as asked for."""
 
@@ -278,8 +319,15 @@ class TuningSpec(BaseModel):
     """Tuning jobs to learn from."""
     max_jobs: Count | None = None
     """How many training jobs in total, resumed or not: 1 by default, and with Grid all points."""
-    max_parallel_jobs: Count = 1
-    """How many training jobs run at once."""
+    resources: Resources | None = None
+    """What each training job needs: cores, GPUs, memory."""
+    gpus: Annotated[tuple[GpuName, ...], Field(min_length=1)] | None = None
+    """The GPUs that may be used, by number or UUID: by default all that nvidia-smi finds. Each
+    training job gets one, where `resources` does not say how many."""
+    avoid_busy_gpus: bool = False
+    """Wait for GPUs that others use, rather than share them."""
+    max_parallel_jobs: Annotated[Count | None, Field(validate_default=True)] = None
+    """How many training jobs run at once: 1 by default; as many as fit, with resources or gpus."""
     max_runtime_seconds: Seconds | None = None
     """Ends the tuning job after so long, and what runs."""
     target_objective_metric_value: Number | None = None
@@ -312,6 +360,12 @@ class TuningSpec(BaseModel):
     notify: Notify | None = None
     """A command that is run when the tuning job ends, or a new best appears."""
 
+    @field_validator("max_parallel_jobs")
+    @classmethod
+    def _choose_parallel(cls, value: int | None, info: ValidationInfo) -> int | None:
+        is_plain = all(info.data.get(field) is None for field in ("resources", "gpus"))
+        return 1 if value is None and is_plain else value
+
     @model_validator(mode="after")
     def _check(self) -> TuningSpec:
         conflicts = find_conflicts(self.model_dump())
@@ -330,6 +384,18 @@ class TuningSpec(BaseModel):
         if self.max_jobs is not None:
             return self.max_jobs
         return count_grid(self.hyperparameter_ranges) if self.strategy == "Grid" else 1
+
+    @property
+    def request(self) -> Request | None:
+        """What each training job needs; None where the spec says nothing of it."""
+        return make_request(self.resources, self.gpus)
+
+    def count_slots(self, pool: Pool | None) -> int:
+        """How many training jobs may run at once, of a pool if there is one: at least 1."""
+        request = self.request
+        fitting = count_fitting(request, pool) if request and pool else None
+        limits = [each for each in (self.max_parallel_jobs, fitting) if each is not None]
+        return max(1, min(limits, default=1))
 
     @property
     def resource_limit(self) -> int | None:

@@ -48,6 +48,7 @@ from hpt_cli.core.events import (
 from hpt_cli.core.hyperparameters import Hyperparameters
 from hpt_cli.core.jobs import Jobs
 from hpt_cli.core.observation import Observation
+from hpt_cli.core.resources import Pool, Share
 
 Phase = Literal[
     "Planned",
@@ -123,6 +124,8 @@ class Attempt:
     """How it was lost, if it was, and nobody had asked it to stop."""
     evicted: bool = False
     """Whether its place was taken away."""
+    share: Share | None = None
+    """What it holds of the machine until it has ended."""
 
     @property
     def started_at(self) -> float:
@@ -239,8 +242,10 @@ class TuningState:
     """When the latest tuner took over."""
     heard_at: float = 0.0
     """When it was last heard of."""
+    pool: Pool | None = None
+    """What the latest tuner may hand out to training jobs."""
     past_sessions: tuple[tuple[float, float], ...] = ()
-    """The same two times of the tuners before it."""
+    """When the tuners before it took over, and when each was last heard of."""
 
     @property
     def sessions(self) -> tuple[tuple[float, float], ...]:
@@ -251,6 +256,11 @@ class TuningState:
     def running(self) -> list[TrainingJob]:
         """The jobs of which an attempt may be alive."""
         return [job for job in self.jobs.open if job.is_running]
+
+    def list_held(self, but: int = 0) -> list[Share]:
+        """What the attempts hold that may be alive; without that of one job, perhaps."""
+        latest = (job.attempt for job in self.running if job.number != but)
+        return [each.share for each in latest if each is not None and each.share is not None]
 
 
 _Changes: TypeAlias = dict[str, Any]
@@ -330,6 +340,7 @@ def _tuner_started(state: TuningState, event: TunerStarted) -> _Changes:
         "past_sessions": state.sessions,
         "started_at": event.at,
         "heard_at": event.at,
+        "pool": None if event.pool is None else Pool.from_fields(event.pool),
     }
 
 
@@ -406,7 +417,8 @@ def _job_suggested(job: TrainingJob, event: JobSuggested) -> _Changes:  # noqa: 
 
 
 def _job_submitting(job: TrainingJob, event: JobSubmitting) -> _Changes:
-    attempt = Attempt(event.attempt, submitted_at=event.at)
+    share = None if event.share is None else Share.from_fields(event.share)
+    attempt = Attempt(event.attempt, submitted_at=event.at, share=share)
     return {"attempts": (*job.attempts, attempt), "stop_request": None, "failure_reason": ""}
 
 

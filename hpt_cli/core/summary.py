@@ -12,6 +12,7 @@ from hpt_cli.core.events import Warned
 from hpt_cli.core.hyperparameters import Hyperparameters
 from hpt_cli.core.names import job_name
 from hpt_cli.core.objective import Objective
+from hpt_cli.core.resources import Share
 from hpt_cli.core.state import Curve, Parent, TrainingJob, TuningState
 
 ObjectiveStatus = Literal["Pending", "Succeeded", "Failed"]
@@ -43,6 +44,8 @@ class Row:
     curve: Curve
     latest: Mapping[str, float]
     """The latest value of every metric."""
+    share: Share | None = None
+    """Which cores and GPUs its latest attempt has, or had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +162,7 @@ def make_row(state: TuningState, job: TrainingJob, objective: Objective, now: fl
         hyperparameters=job.hyperparameters or {},
         curve=curve,
         latest={name: job.curve(name)[-1][1] for name in job.metrics},
+        share=job.attempt.share if job.attempt else None,
     )
 
 

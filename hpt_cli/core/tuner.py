@@ -7,7 +7,7 @@ remembered here, so a resumed tuning job decides as an undisturbed one would.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -17,6 +17,7 @@ from hpt_cli.core.failures import judge_hung
 from hpt_cli.core.hyperparameters import Hyperparameters
 from hpt_cli.core.objective import Objective
 from hpt_cli.core.ranges import select_active
+from hpt_cli.core.resources import Share, allocate
 from hpt_cli.core.spec import EarlyStopping, TuningSpec
 from hpt_cli.core.state import TrainingJob, TuningState
 from hpt_cli.core.stop_rules import LossCurve, Verdict, load_stop_rule, select_ended
@@ -40,9 +41,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """Launch a job that has hyperparameters."""
+    """Launch a job that has hyperparameters, with a share of the machine where it asks for one."""
 
     number: int
+    share: Share | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ def decide(
     now: float,
     observed: Iterable[int] = (),
     silent: Iterable[int] = (),
+    avoided: Collection[str] = (),
 ) -> list[Command]:
     """What to do next.
 
@@ -95,6 +98,7 @@ def decide(
         now: seconds since the epoch.
         observed: the jobs whose objective has new observations, which the judge has not seen.
         silent: the jobs that have printed nothing for longer than they may.
+        avoided: the GPUs that others use, where those are to be left alone.
     """
     completion = find_completion(spec, state, now)
     commands: list[Command] = [
@@ -107,9 +111,9 @@ def decide(
     else:
         commands += _stop_some(spec, state, now, observed, silent)
     if completion is None:
-        return commands + _fill_slots(spec, state)
+        return commands + _fill_slots(spec, state, avoided)
     if not completion.stop_running and any(map(_will_run, state.jobs.open)):
-        return commands + _launch(spec, state)
+        return commands + _launch(spec, state, avoided)
     if not state.running:
         commands.append(End(completion))
     return commands
@@ -172,11 +176,11 @@ def _find_last_step(ended: Mapping[int, TrainingJob], metric: str) -> float:
     return max((curve[-1][0] for curve in curves), default=math.inf)
 
 
-def _fill_slots(spec: TuningSpec, state: TuningState) -> list[Command]:
+def _fill_slots(spec: TuningSpec, state: TuningState, avoided: Collection[str]) -> list[Command]:
     """Launch what is ready, and plan jobs for the slots that are still free."""
-    launches = _launch(spec, state)
+    launches = _launch(spec, state, avoided)
     open_jobs = state.jobs.open
-    wanted = spec.max_parallel_jobs + should_think_ahead(spec, state)
+    wanted = spec.count_slots(state.pool) + should_think_ahead(spec, state)
     free = min(wanted - len(open_jobs), spec.job_limit - len(state.jobs))
     if state.exhausted or free <= 0 or any(job.phase == "Planned" for job in open_jobs):
         return launches
@@ -190,7 +194,7 @@ def should_think_ahead(spec: TuningSpec, state: TuningState) -> bool:
     They are then chosen without the result that frees the slot. That is worth it only where slots
     would stand idle for a noticeable time, and never where jobs run one after the other.
     """
-    if spec.max_parallel_jobs == 1:
+    if spec.count_slots(state.pool) == 1:
         return False
     recent = state.jobs.latest(RECENT_JOBS)
     spent = [training_seconds(job, now=0.0) for job in recent if job.has_ended and job.attempts]
@@ -199,10 +203,20 @@ def should_think_ahead(spec: TuningSpec, state: TuningState) -> bool:
     return recent[-1].thinking_seconds > IDLE_SHARE * sum(spent) / len(spent)
 
 
-def _launch(spec: TuningSpec, state: TuningState) -> list[Command]:
-    free = spec.max_parallel_jobs - len(state.running)
-    ready = [job for job in state.jobs.open if _will_run(job)]
-    return [Launch(job.number) for job in ready[: max(0, free)]]
+def _launch(spec: TuningSpec, state: TuningState, avoided: Collection[str]) -> list[Command]:
+    free = spec.count_slots(state.pool) - len(state.running)
+    ready = [job.number for job in state.jobs.open if _will_run(job)][: max(0, free)]
+    request = spec.request
+    if request is None or state.pool is None:
+        return [Launch(number) for number in ready]
+    held = state.list_held()
+    launches: list[Command] = []
+    for number in ready:
+        share = allocate(request, state.pool, held, avoided)
+        if share is not None:
+            held.append(share)
+            launches.append(Launch(number, share))
+    return launches
 
 
 def judge_job(
@@ -307,7 +321,7 @@ def ask(spec: TuningSpec, state: TuningState, number: int) -> Question:
         seed=spec.random_seed,
         number=number,
         max_jobs=spec.job_limit,
-        max_parallel_jobs=spec.max_parallel_jobs,
+        max_parallel_jobs=spec.count_slots(state.pool),
         trials=tuple(
             _recall_trial(state, job, spec.objective)
             for job in known_jobs(spec, state)

@@ -5,7 +5,7 @@ No value of the objective, output that is held back until the end, jobs that are
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from hpt_cli.core.events import Warned
 from hpt_cli.core.metrics import nearest_lines
@@ -122,6 +122,30 @@ def warn_of_held_back_output(
             f" {seconds:.0f} s: its output looks block-buffered, and jobs cannot be stopped early"
         ),
         hint=FLUSH,
+    )
+
+
+def warn_of_busy_gpus(
+    spec: TuningSpec, state: TuningState, avoided: Iterable[str], now: float
+) -> Warned | None:
+    """The warning that training jobs wait for GPUs that others use, if they do; said once.
+
+    Args:
+        state: after all was launched that could be.
+        avoided: the GPUs that others use.
+    """
+    gpus = sorted(avoided)
+    waits = any(job.phase in ("Suggested", "Interrupted") for job in state.jobs.open)
+    has_slot = len(state.running) < spec.count_slots(state.pool)
+    if not (gpus and waits and has_slot) or any(
+        each.slug == "gpus-busy" for each in state.warnings
+    ):
+        return None
+    return Warned(
+        at=now,
+        slug="gpus-busy",
+        message=f"training jobs wait: GPU {', '.join(gpus)} in use by others",
+        hint="nvidia-smi shows by whom; without avoid_busy_gpus in the spec they are shared",
     )
 
 

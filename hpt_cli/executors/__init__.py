@@ -27,6 +27,14 @@ class Order:
     """The attempt's own directory; `output.log` in it takes stdout and stderr."""
     pty: bool = False
     """Whether the command finds a terminal where it prints."""
+    cpus: int | None = None
+    """How many cores it needs; None where the spec does not say."""
+    gpus: float | None = None
+    """How many GPUs; less than 1 is a part of one."""
+    memory_gb: float | None = None
+    """How much memory, in GiB."""
+    cores: Sequence[int] = ()
+    """The cores of this machine that it is held to; none: any."""
 
 
 @dataclass(frozen=True)

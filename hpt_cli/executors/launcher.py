@@ -4,7 +4,7 @@ It is started as a program, in a session of its own, and outlives the tuner. Sig
 group reach the command; the launcher itself stays until the command is gone, so that its exit code
 is known. Only the quickest of imports, as there is one launcher for every attempt:
 
-    python -I -S launcher.py[c] [--alone] [--pty] DIRECTORY WORKING_DIRECTORY COMMAND [ARGUMENT...]
+    python -I -S launcher.py[c] [--alone] [--pty] [--cores 0,1] DIRECTORY WORKING_DIRECTORY ARGV...
 
 Files in DIRECTORY: `launcher` ("pid identity", in a Slurm job also its number and how often it was
 started before; made once: a second launcher gives way), `output.log`, and `exit` ("exit_code
@@ -34,6 +34,7 @@ EXIT = "exit"
 LOG = "output.log"
 ALONE = "--alone"
 PTY = "--pty"
+CORES = "--cores"
 ROWS, COLUMNS = 50, 200
 """Wide enough that a progress bar cuts no metric off."""
 CHUNK_BYTES = 1 << 16
@@ -123,6 +124,15 @@ def start(output: int, working_directory: str, argv: list[str]) -> int:
         finally:
             os._exit(CANNOT_RUN)
     return pid
+
+
+def hold_to(cores: str) -> None:
+    """Hold this process and its children to some cores, where the system can, and has them."""
+    if hasattr(os, "sched_setaffinity"):
+        try:
+            os.sched_setaffinity(0, {int(core) for core in cores.split(",")})
+        except OSError:  # taken away since they were handed out: any core is better than none
+            return
 
 
 def open_terminal() -> tuple[int, int]:
@@ -245,6 +255,9 @@ if __name__ == "__main__":
     words = words[1:] if is_alone else words
     on_terminal = words[0] == PTY
     words = words[1:] if on_terminal else words
+    if words[0] == CORES:
+        hold_to(words[1])
+        words = words[2:]
     if is_alone:
         signal.signal(signal.SIGUSR2, lambda *_: kill_marked(words[0]))
     sys.exit(main(words[0], words[1], words[2:], pty=on_terminal, alone=is_alone))

@@ -41,6 +41,7 @@ class LocalExecutor:
             [
                 *(sys.executable, "-I", "-S", _find_program()),
                 *([launcher.PTY] if order.pty else []),
+                *([launcher.CORES, ",".join(map(str, order.cores))] if order.cores else []),
                 *(str(order.directory), str(order.working_directory)),
                 *order.argv,
             ],

@@ -14,6 +14,7 @@ from rich.text import Text
 from hpt_cli.core.hyperparameters import Hyperparameters, Value
 from hpt_cli.core.preview import Estimate, explain_scaling, list_criteria, list_values
 from hpt_cli.core.ranges import CategoricalRange, ParameterRange, count_points
+from hpt_cli.core.resources import Pool
 from hpt_cli.core.spec import TuningSpec
 from hpt_cli.core.state import describe_exit
 from hpt_cli.errors import Problem
@@ -64,6 +65,13 @@ class Checkup:
     output: str
     doubts: tuple[Problem, ...]
     tried: TriedJob | None = None
+    pool: Pool | None = None
+    """What there is of the resources that the spec asks for."""
+
+    @property
+    def slots(self) -> int:
+        """How many training jobs run at once."""
+        return self.spec.count_slots(self.pool)
 
 
 def render(checkup: Checkup) -> RenderableType:
@@ -74,6 +82,7 @@ def render(checkup: Checkup) -> RenderableType:
         ("ranges", _render_ranges(spec)),
         (f"first {count(len(checkup.commands), 'training job')}", _list_lines(checkup.commands)),
         ("environment", _render_environment(checkup)),
+        *([("resources", _list_lines(_describe_resources(checkup)))] if checkup.pool else []),
         ("files", _list_lines([checkup.directory, checkup.output])),
         ("ends with the first of", _list_lines(list_criteria(spec))),
         ("early stopping", Text(_describe_stopping(spec))),
@@ -82,7 +91,7 @@ def render(checkup: Checkup) -> RenderableType:
     for heading, body in sections:
         blocks += [Text(), Text(heading, style="bold"), _indent(body)]
     if checkup.tried is not None:
-        blocks += [Text(), *_render_tried(spec, checkup.tried)]
+        blocks += [Text(), *_render_tried(checkup, checkup.tried)]
     for doubt in list_doubts(checkup):
         hint = f"\n    {doubt.hint}" if doubt.hint else ""
         words = f"\nwarning[{doubt.slug}]: {plain(doubt.message)}{hint}"
@@ -164,7 +173,25 @@ def _describe_stopping(spec: TuningSpec) -> str:
     return f"by the rule {rule.rule}" + (f" ({parameters})" if parameters else "")
 
 
-def _render_tried(spec: TuningSpec, tried: TriedJob) -> list[RenderableType]:
+def _describe_resources(checkup: Checkup) -> list[str]:
+    """What a training job gets, of what there is, and how many run at once."""
+    asked, pool = checkup.spec.request, checkup.pool
+    if asked is None or pool is None:
+        return []
+    lines = []
+    if asked.cpus:
+        lines.append(f"{count(asked.cpus, 'core')} each, of {len(pool.cores)}")
+    if asked.gpus:
+        each = count(int(asked.gpus), "GPU") if asked.gpus >= 1 else f"{asked.gpus:g} of a GPU"
+        alone = ", but for those that others use" if checkup.spec.avoid_busy_gpus else ""
+        lines.append(f"{each} each, of {', '.join(pool.gpus)}{alone}")
+    if asked.memory_gb:
+        lines.append(f"{asked.memory_gb:g} GiB of memory each, of {pool.memory_gb:.1f}")
+    return [*lines, f"{count(checkup.slots, 'training job')} at once"]
+
+
+def _render_tried(checkup: Checkup, tried: TriedJob) -> list[RenderableType]:
+    spec = checkup.spec
     lines = [Text("one training job, tried", style="bold"), Text(f"  {_describe_end(tried)}")]
     name = plain(spec.objective_metric_name)
     if tried.values:
@@ -172,7 +199,7 @@ def _render_tried(spec: TuningSpec, tried: TriedJob) -> list[RenderableType]:
         latest = format_number(tried.values[-1])
         words = f"  {count(len(tried.values), 'value')} of {name}: {curve} {latest}"
         lines.append(Text(words, style="green"))
-        lines.append(Text(f"  {describe_estimate(spec, tried.estimate)}"))
+        lines.append(Text(f"  {describe_estimate(spec, tried.estimate, checkup.slots)}"))
         return list(lines)
     where = f"in {plain(tried.file)}" if tried.file else "in what it printed"
     lines.append(Text(f"  there is no value of {name} {where}", style="red"))
@@ -206,11 +233,11 @@ def _describe_end(tried: TriedJob) -> str:
     return f"failed after {took}: {describe_exit(tried.exit_code)}"
 
 
-def describe_estimate(spec: TuningSpec, estimate: Estimate) -> str:
+def describe_estimate(spec: TuningSpec, estimate: Estimate, slots: int) -> str:
     """How long the tuning job may take, in a sentence."""
     bound = "at least " if estimate.is_at_least else "about "
     jobs = count(spec.job_limit, "training job")
-    parallel = f", {spec.max_parallel_jobs} at once" if spec.max_parallel_jobs > 1 else ""
+    parallel = f", {slots} at once" if slots > 1 else ""
     less = "; less with early stopping" if spec.stop_rule else ""
     return (
         f"a training job takes {bound}{format_seconds(estimate.job_seconds)}; "
@@ -235,6 +262,8 @@ def to_json(checkup: Checkup) -> answers.Checkup:
         ],
         "environment": dict(checkup.environment),
         "directory": checkup.directory,
+        "resources": None if checkup.pool is None else _pool_to_json(checkup.pool),
+        "parallel_jobs": checkup.slots,
         "ends_with": list_criteria(spec),
         "warnings": [
             {"slug": each.slug, "message": each.message, "hint": each.hint or None}
@@ -261,3 +290,7 @@ def _tried_to_json(tried: TriedJob) -> answers.TriedTrainingJob:
         "estimated_tuning_seconds": round(tried.estimate.tuning_seconds, 3),
         "estimate_is_at_least": tried.estimate.is_at_least,
     }
+
+
+def _pool_to_json(pool: Pool) -> answers.Resources:
+    return {"cores": pool.cores, "gpus": pool.gpus, "memory_gb": pool.memory_gb}

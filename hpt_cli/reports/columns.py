@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from hpt_cli.core.resources import Share
 from hpt_cli.core.summary import Row, Summary
 from hpt_cli.errors import Problem, UsageError, did_you_mean
 from hpt_cli.wording import draw_sparkline, format_column, format_seconds, format_time, plain
@@ -17,6 +18,8 @@ from hpt_cli.wording import draw_sparkline, format_column, format_seconds, forma
 CURVE_WIDTH = 20
 USUAL = ("number", "objective", "epochs", "time", "status", "reason")
 """The columns of every tuning job's table, around its hyperparameters."""
+HOLDINGS = ("gpus", "cores")
+"""The columns that a table has besides, where training jobs hold such."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,8 @@ def list_columns(summary: Summary) -> dict[str, ResultColumn]:
         _each("end", "training_end_time", lambda row: format_time(row.ended_at), rank=64),
         _make_curve(),
         _numbers("attempts", "attempts", lambda row: row.attempts, rank=65),
+        _make_holding("cores", lambda share: share.cores, rank=67),
+        _make_holding("gpus", lambda share: share.gpus, rank=66),
     ]
     found: dict[str, ResultColumn] = {}
     for column in columns:
@@ -85,6 +90,7 @@ def default_columns(summary: Summary) -> list[ResultColumn]:
     first, *others = USUAL
     if not any(row.stop_reason or row.failure_reason for row in summary.rows):
         others.remove("reason")
+    others += [name for name in HOLDINGS if any(columns[name].value(row) for row in summary.rows)]
     return [columns[name] for name in dict.fromkeys([first, *names, *others])]
 
 
@@ -191,6 +197,18 @@ def _make_time() -> ResultColumn:
         right=True,
         rank=50,
     )
+
+
+def _make_holding(
+    name: str, find: Callable[[Share], Sequence[int | str] | None], rank: int
+) -> ResultColumn:
+    """Which cores or GPUs a job has, or had."""
+
+    def value(row: Row) -> list[int | str] | None:
+        found = find(row.share) if row.share else None
+        return None if found is None else list(found)
+
+    return _each(name, name, value, lambda row: plain(" ".join(map(str, value(row) or ()))), rank)
 
 
 def _numbers(name: str, field: str, value: Callable[[Row], Any], rank: int = 0) -> ResultColumn:

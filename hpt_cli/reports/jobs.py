@@ -82,6 +82,8 @@ def row_to_json(row: Row) -> TrainingJob:
         "attempts": row.attempts,
         "failure_reason": row.failure_reason,
         "notes": list(row.notes),
+        "cores": list(row.share.cores) if row.share else None,
+        "gpus": None if row.share is None or row.share.gpus is None else list(row.share.gpus),
         "hyperparameters": row.hyperparameters,
     }
 

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from hpt_cli.core.state import RUNNING
 from hpt_cli.core.summary import Row, Summary, estimate_saved_seconds
 from hpt_cli.reports.jobs import counters_to_json, row_to_json
 from hpt_cli.wording import (
@@ -47,6 +48,10 @@ def _lines(summary: Summary) -> list[tuple[str, str]]:
         ("status", plain(status)),
         ("jobs", describe_jobs(summary)),
     ]
+    using = [row for row in summary.rows if row.phase in RUNNING and row.share and row.share.gpus]
+    if using:
+        words = (f"{row.share.gpu_names}: job {row.number}" for row in using if row.share)
+        lines.append(("GPUs", plain("; ".join(words))))
     best = summary.best
     if best is not None:
         value = f"{summary.objective.metric} = {format_number(best.final, 6)} by {best.name}"

@@ -13,7 +13,7 @@ from hpt_cli.errors import HptError
 from hpt_cli.store import open_journal
 from tests.acceptance.conftest import Terminal
 
-FROZEN = Path(__file__).parents[1] / "journals" / "schema-2.sqlite"
+FROZEN = Path(__file__).parents[1] / "journals" / "schema-3.sqlite"
 
 
 def damage(data: bytes, rng: random.Random) -> bytes:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from hpt_cli.core.resources import Pool, Share
 from hpt_cli.core.spec import TuningSpec
 from hpt_cli.core.summary import summarize
 from hpt_cli.errors import HptError
@@ -18,8 +19,10 @@ JOURNALS = Path(__file__).parents[1] / "journals"
 ENDS = {
     1: [("Completed", None, 1), ("Stopped", "EarlyStopped", 1), ("Failed", None, 1)],
     2: [("Completed", None, 1), ("Stopped", "EarlyStopped", 1), ("Failed", None, 1)],
+    3: [("Completed", None, 1), ("Stopped", "EarlyStopped", 1), ("Failed", None, 1)],
 }
 MORE = {1: [("Completed", None, 2)], 2: [("Completed", None, 2), ("Stopped", "Hung", 2)]}
+MORE[3] = [*MORE[2], ("Completed", None, 1)]
 
 
 def test_there_is_a_frozen_journal_of_every_version() -> None:
@@ -46,6 +49,17 @@ def test_a_frozen_journal_reads_as_it_did(version: int, tmp_path: Path) -> None:
     best = summarize(state, 0.0, at_work=False).best
     assert best is not None
     assert best.number == 1
+
+
+def test_a_share_of_the_machine_reads_as_it_did(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    shutil.copy(JOURNALS / "schema-3.sqlite", path)
+    with open_journal(path) as journal:
+        state = journal.state()
+    assert state.pool == Pool(cores=(0, 2, 1, 3), gpus=("0", "GPU-1a2b"), memory_gb=15.5)
+    attempt = state.jobs[6].attempt
+    assert attempt is not None
+    assert attempt.share == Share(cores=(0, 2), gpus=("GPU-1a2b",), gpu_part=0.5, memory_gb=4)
 
 
 def test_an_older_journal_that_is_written_is_closed_to_older_hpts(tmp_path: Path) -> None:

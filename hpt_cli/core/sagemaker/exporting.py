@@ -78,7 +78,7 @@ def write_regex(regex: str) -> str:
 
 
 def _make_config(spec: TuningSpec) -> dict[str, Any]:
-    limits: dict[str, Any] = {"MaxParallelTrainingJobs": spec.max_parallel_jobs}
+    limits: dict[str, Any] = {"MaxParallelTrainingJobs": spec.count_slots(None)}
     if spec.strategy != "Grid" or spec.max_jobs is not None:
         limits["MaxNumberOfTrainingJobs"] = spec.job_limit
     if spec.max_runtime_seconds is not None:

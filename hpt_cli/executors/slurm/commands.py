@@ -7,6 +7,7 @@ accounting. Fixed widths rather than separators, as those may stand in what Slur
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -79,7 +80,9 @@ def write_sbatch(order: Order, settings: Slurm) -> list[str]:
         "account": settings.account,
         "qos": settings.qos,
         "time": settings.time,
-        "gres": settings.gres,
+        "gres": settings.gres or (f"gpu:{order.gpus:g}" if order.gpus else None),
+        "cpus-per-task": order.cpus,
+        "mem": None if order.memory_gb is None else f"{math.ceil(order.memory_gb * 1024)}M",
         "constraint": settings.constraint,
     }
     return [

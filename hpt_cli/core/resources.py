@@ -1,0 +1,178 @@
+"""Cores, GPUs and memory: what there is, what a training job asks for, and which of it it gets.
+
+A pool is what the tuner may hand out, a request is what one training job needs, and a share is the
+part of the pool that an attempt holds until nothing of it is left. Pure: looking at the machine is
+done elsewhere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+TOLERANCE = 1e-9
+"""Three times a third of a GPU is a GPU."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """What the tuner may hand out; memory in GiB."""
+
+    cores: tuple[int, ...] = ()
+    """Numbers of cores, in the order in which they are handed out."""
+    gpus: tuple[str, ...] = ()
+    """Names of GPUs, as CUDA_VISIBLE_DEVICES takes them."""
+    memory_gb: float = 0.0
+
+    def to_fields(self) -> dict[str, Any]:
+        """JSON-able values."""
+        return {"cores": list(self.cores), "gpus": list(self.gpus), "memory_gb": self.memory_gb}
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> Pool:
+        """The inverse of `to_fields`."""
+        return cls(tuple(fields["cores"]), tuple(fields["gpus"]), fields["memory_gb"])
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What one training job needs; None where it does not matter. Memory in GiB.
+
+    `gpus` is a whole number, or less than 1: a part of one GPU, shared with other jobs.
+    """
+
+    cpus: int | None = None
+    gpus: float | None = None
+    memory_gb: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one attempt holds: of each of its GPUs the part `gpu_part`, of the memory some GiB.
+
+    `gpus` is None where the request says nothing of them, and empty where it asks for none.
+    """
+
+    cores: tuple[int, ...] = ()
+    gpus: tuple[str, ...] | None = None
+    gpu_part: float = 1.0
+    memory_gb: float = 0.0
+
+    def to_fields(self) -> dict[str, Any]:
+        """JSON-able values."""
+        return {
+            "cores": list(self.cores),
+            "gpus": None if self.gpus is None else list(self.gpus),
+            "gpu_part": self.gpu_part,
+            "memory_gb": self.memory_gb,
+        }
+
+    @property
+    def gpu_names(self) -> str:
+        """Its GPUs for people, in one line; empty for none."""
+        return ", ".join(self.gpus or ())
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> Share:
+        """The inverse of `to_fields`."""
+        gpus = fields["gpus"]
+        return cls(
+            cores=tuple(fields["cores"]),
+            gpus=None if gpus is None else tuple(gpus),
+            gpu_part=fields["gpu_part"],
+            memory_gb=fields["memory_gb"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """Something that one training job asks for and the whole pool does not have."""
+
+    location: tuple[str | int, ...]
+    """Where the spec asks for it."""
+    message: str
+
+
+def find_misfits(request: Request, pool: Pool) -> list[Misfit]:
+    """Why a training job can never run; nothing if it can."""
+    return list(_find_misfits(request, pool))
+
+
+def _find_misfits(request: Request, pool: Pool) -> Iterator[Misfit]:
+    if (request.cpus or 0) > len(pool.cores):
+        message = f"a training job needs {request.cpus} cores; {len(pool.cores)} may be used"
+        yield Misfit(("resources", "cpus"), message)
+    if (request.gpus or 0) > len(pool.gpus):
+        names = f": {', '.join(pool.gpus)}" if pool.gpus else ""
+        message = f"a training job needs {request.gpus:g} GPUs; there are {len(pool.gpus)}{names}"
+        yield Misfit(("resources", "gpus"), message)
+    if (request.memory_gb or 0) > pool.memory_gb:
+        message = f"a training job needs {request.memory_gb:g} GiB of memory"
+        yield Misfit(("resources", "memory_gb"), f"{message}; there are {pool.memory_gb:.1f}")
+
+
+def count_fitting(request: Request, pool: Pool) -> int | None:
+    """How many such training jobs run at once; None where nothing that they ask for runs out."""
+    counts = []
+    if request.cpus:
+        counts.append(len(pool.cores) // request.cpus)
+    if request.gpus:
+        counts.append(_count_by_gpus(request.gpus, len(pool.gpus)))
+    if request.memory_gb:
+        counts.append(int(pool.memory_gb / request.memory_gb + TOLERANCE))
+    return min(counts, default=None)
+
+
+def _count_by_gpus(wanted: float, there: int) -> int:
+    if wanted < 1:
+        return there * math.floor(1 / wanted + TOLERANCE)
+    return there // int(wanted)
+
+
+def allocate(
+    request: Request, pool: Pool, held: Sequence[Share], avoided: Collection[str] = ()
+) -> Share | None:
+    """A share of what is free; None while there is too little.
+
+    Args:
+        held: the shares of all attempts that may be alive.
+        avoided: GPUs that others use; one on which jobs of this tuner run is not among them.
+    """
+    cores = _choose_cores(request, pool, held)
+    gpus = _choose_gpus(request, pool, held, avoided)
+    memory = request.memory_gb or 0.0
+    left = pool.memory_gb - sum(share.memory_gb for share in held)
+    if cores is None or gpus is None or memory > left + TOLERANCE:
+        return None
+    return Share(
+        cores=cores,
+        gpus=None if request.gpus is None else gpus,
+        gpu_part=min(1.0, request.gpus or 1.0),
+        memory_gb=memory,
+    )
+
+
+def _choose_cores(request: Request, pool: Pool, held: Sequence[Share]) -> tuple[int, ...] | None:
+    taken = {core for share in held for core in share.cores}
+    free = [core for core in pool.cores if core not in taken]
+    wanted = request.cpus or 0
+    return tuple(free[:wanted]) if wanted <= len(free) else None
+
+
+def _choose_gpus(
+    request: Request, pool: Pool, held: Sequence[Share], avoided: Collection[str]
+) -> tuple[str, ...] | None:
+    """Those of which least is held come first, so that jobs spread."""
+    wanted = request.gpus or 0.0
+    loads = dict.fromkeys(pool.gpus, 0.0)
+    for share in held:
+        for gpu in share.gpus or ():
+            loads[gpu] = loads.get(gpu, 0.0) + share.gpu_part
+    part, number = min(1.0, wanted), math.ceil(wanted)
+    fitting = [
+        gpu for gpu in pool.gpus if gpu not in avoided and loads[gpu] + part <= 1 + TOLERANCE
+    ]
+    fitting.sort(key=lambda gpu: loads[gpu])
+    return tuple(fitting[:number]) if number <= len(fitting) else None

@@ -1,0 +1,190 @@
+"""Cores and GPUs of training jobs, on this machine and with an nvidia-smi that is made up."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.conftest import Terminal, wait_until
+
+HOLDER = Path(__file__).parent / "holder.py"
+SMI = """#!/bin/sh
+case "$1" in
+  --query-gpu=*) cat {directory}/gpus;;
+  --query-compute-apps=*) cat {directory}/apps;;
+esac
+"""
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+pytestmark = pytest.mark.skipif(not CORES, reason="the system holds no process to cores")
+
+
+@pytest.fixture
+def terminal(terminal: Terminal) -> Terminal:
+    for name in ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "OMP_NUM_THREADS"):
+        terminal.environment.pop(name, None)
+    return terminal
+
+
+def write_spec(terminal: Terminal, options: str = "", **changes: Any) -> str:
+    command = f"{sys.executable} {HOLDER} --x {{x}} {options}"
+    return terminal.write_spec(**{"command": command, "max_parallel_jobs": None, **changes})
+
+
+def pretend_gpus(terminal: Terminal, *used: int, apps: str = "") -> None:
+    """Put an nvidia-smi on the PATH that knows of GPUs of 8 GiB."""
+    binaries = terminal.directory / "bin"
+    binaries.mkdir(exist_ok=True)
+    smi = binaries / "nvidia-smi"
+    smi.write_text(SMI.format(directory=terminal.directory))
+    smi.chmod(0o755)
+    lines = [f"{index}, GPU-{index}{index}, {each}, 8192" for index, each in enumerate(used)]
+    for name, text in (("gpus.new", "\n".join(lines)), ("apps.new", apps)):
+        path = terminal.directory / name
+        path.write_text(text + "\n")
+        path.rename(path.with_suffix(""))
+    terminal.environment["PATH"] = f"{binaries}:{os.environ['PATH']}"
+
+
+def find_clashes(terminal: Terminal) -> str:
+    path = terminal.directory / "clashes"
+    return path.read_text() if path.exists() else ""
+
+
+def test_as_many_run_as_fit_each_on_cores_of_its_own(terminal: Terminal) -> None:
+    spec = write_spec(terminal, "--seconds 0.3", max_jobs=6, resources={"cpus": 1})
+    terminal.hpt("run", spec)
+    rows = terminal.json("jobs", "t")
+    assert {len(row["cores"]) for row in rows} == {1}
+    assert len({row["cores"][0] for row in rows}) == min(CORES, 6)
+    assert find_clashes(terminal) == ""
+    log = terminal.log("t", 1).read_text()
+    assert f"cores {rows[0]['cores'][0]} gpus" in log
+    assert "OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 SM_NUM_CPUS=1" in log
+    assert "cores" in terminal.hpt("jobs", "t", "--wide").splitlines()[0]
+
+
+def test_what_the_user_sets_wins(terminal: Terminal) -> None:
+    own = {"OMP_NUM_THREADS": "7", "CUDA_VISIBLE_DEVICES": "3,4"}
+    resources = {"cpus": 1}
+    spec = write_spec(terminal, max_jobs=1, resources=resources, gpus=[0], environment=own)
+    terminal.hpt("run", spec)
+    log = terminal.log("t", 1).read_text()
+    assert "gpus 3,4 OMP_NUM_THREADS=7 MKL_NUM_THREADS=1 SM_NUM_CPUS=1 SM_NUM_GPUS=2" in log
+
+
+def test_no_two_jobs_are_on_one_gpu_whatever_happens(terminal: Terminal) -> None:
+    spec = write_spec(
+        terminal,
+        "--seconds 0.06 --trouble 0.3",
+        max_jobs=100,
+        gpus=[0, 1],
+        max_parallel_jobs=2,
+        retry={"max_attempts": 3},
+        stop_grace_seconds=1,
+    )
+    run = terminal.start("run", spec)
+    jobs = terminal.directory / ".hpt" / "t" / "jobs"
+    for number in (10, 25, 45, 70):
+        wait_until((jobs / f"{number:04}").exists, f"training job {number}")
+        terminal.start("stop", "t", str(number)).communicate()  # which may have ended by itself
+        time.sleep(random.uniform(0, 0.5))
+        run.send_signal(signal.SIGKILL)
+        run.communicate()
+        run = terminal.start("resume", "t")
+    run.communicate(timeout=120)
+    rows = terminal.json("jobs", "t")
+    assert len(rows) == 100
+    assert any(row["attempts"] > 1 for row in rows)
+    assert {tuple(row["gpus"]) for row in rows} == {("0",), ("1",)}
+    assert find_clashes(terminal) == ""
+
+
+def test_jobs_share_a_gpu_that_is_detected(terminal: Terminal) -> None:
+    pretend_gpus(terminal, 10, 10)
+    terminal.environment["CUDA_VISIBLE_DEVICES"] = "1"
+    spec = write_spec(
+        terminal, "--seconds 0.4 --jobs-per-gpu 2", max_jobs=6, resources={"gpus": 0.5}
+    )
+    text = terminal.hpt("check", spec)
+    assert "0.5 of a GPU each, of 1\n  2 training jobs at once" in text
+    assert "CUDA_VISIBLE_DEVICES=1" not in text, "it is so already"
+    terminal.hpt("run", spec)
+    assert {tuple(row["gpus"]) for row in terminal.json("jobs", "t")} == {("1",)}
+    assert find_clashes(terminal) == ""
+
+
+def test_gpus_that_others_use_are_waited_for(terminal: Terminal) -> None:
+    pretend_gpus(terminal, 5000, 10, apps="GPU-11, 1")
+    spec = write_spec(terminal, max_jobs=2, resources={"gpus": 1}, avoid_busy_gpus=True)
+    run = terminal.start("run", spec)
+    journal = terminal.directory / ".hpt" / "t" / "journal.sqlite"
+    wait_until(journal.exists, "a journal")
+    wait_until(lambda: terminal.json("show", "t")["warnings"] != [], "a warning")
+    (warning,) = terminal.json("show", "t")["warnings"]
+    assert warning["message"] == "training jobs wait: GPU 0, 1 in use by others"
+    pretend_gpus(terminal, 5000, 10)
+    assert run.wait(60) == 0
+    assert {tuple(row["gpus"]) for row in terminal.json("jobs", "t")} == {("1",)}
+
+
+def test_memory_that_a_killed_job_leaves_in_use_is_said(terminal: Terminal) -> None:
+    pretend_gpus(terminal, 10)
+    spec = write_spec(
+        terminal, "--seconds 600", max_jobs=1, resources={"gpus": 1}, stop_grace_seconds=0.2
+    )
+    run = terminal.start("run", spec)
+    terminal.wait_for_log("t", 1, "gpus 0")
+    pretend_gpus(terminal, 3072, apps=f"GPU-00, {run.pid}")
+    terminal.hpt("stop", "t", "1")
+    run.communicate(timeout=60)
+    (row,) = terminal.json("jobs", "t")
+    (note,) = row["notes"]
+    assert note.startswith("GPU 0: 3.0 of 8.0 GiB are still in use by ")
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_what_can_never_fit_is_refused(terminal: Terminal, command: str) -> None:
+    pretend_gpus(terminal, 10)
+    resources = {"cpus": 5000, "gpus": 3, "memory_gb": 1e6}
+    spec = write_spec(terminal, resources=resources, gpus=[0, 7], objective_metric_name="los")
+    lines = (terminal.directory / spec).read_text().splitlines()
+    text = terminal.hpt(command, spec, code=2)
+    for field, words in (
+        ("  cpus: 5000", f"a training job needs 5000 cores; {CORES} may be used"),
+        ("  gpus: 3", "a training job needs 3 GPUs; there are 2: 0, 7"),
+        ("  memory_gb: ", "a training job needs 1e+06 GiB of memory; there are"),
+    ):
+        line = next(place for place, each in enumerate(lines, 1) if each.startswith(field))
+        column = field.index(":") + 3
+        assert f"{spec}:{line}:{column}: " in text
+        assert words in text
+    assert "there is no GPU 7; there are: 0" in text
+    assert "did you mean 'loss'?" in text
+    assert not (terminal.directory / ".hpt" / "t").exists()
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"resources": {"cpu": 1, "cpus": 1}}, "did you mean 'cpus'?"),
+        ({"resources": {}}, "resources says nothing: it needs one of cpus, gpus, memory_gb"),
+        ({"resources": {"gpus": 1.5}}, "must be a whole number, or less than 1 for a part of one"),
+        ({"avoid_busy_gpus": True}, "avoid_busy_gpus is for training jobs that need GPUs"),
+        ({"gpus": [0, 0]}, "the GPU 0 is listed twice"),
+        ({"gpus": ["0,1"]}, "must be a number or a UUID"),
+        ({"gpus": [0], "executor": "slurm"}, "those of a cluster are chosen by Slurm"),
+        ({"resources": {"gpus": 0.5}, "executor": "slurm"}, "Slurm gives whole GPUs"),
+        ({"gpus": [0], "resources": {"gpus": 0}}, "GPUs are listed, and training jobs need none"),
+    ],
+)
+def test_mistakes_in_resources_are_explained(
+    terminal: Terminal, fields: dict[str, Any], words: str
+) -> None:
+    assert words in terminal.hpt("check", write_spec(terminal, **fields), code=2)
