@@ -75,8 +75,7 @@ NodeName=$node NodeAddr=127.0.0.1 CPUs=$1 RealMemory=$(($1 * 1000)) Gres=gpu:2 S
 PartitionName=main Nodes=ALL Default=YES PriorityTier=1
 PartitionName=urgent Nodes=ALL PriorityTier=2 PreemptMode=OFF
 SETTINGS
-    touch "$folder/gpu0" "$folder/gpu1"
-    echo "NodeName=$node Name=gpu File=$folder/gpu[0-1]" >"$folder/gres.conf"
+    printf 'NodeName=%s Name=gpu File=%s\n' "$node" /dev/null "$node" /dev/zero >"$folder/gres.conf"
 }
 
 start() {

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,8 +31,11 @@ class Cluster:
         self.run(str(SCRIPT), "start", str(self.folder), str(CPUS))
 
     def stop_controller(self) -> None:
-        """kill -9 of the controller: nobody answers until `start`."""
-        os.kill(int((self.folder / "slurmctld.pid").read_text()), 9)
+        """End the controller, as for an update: nobody answers until `start`."""
+        file = self.folder / "slurmctld.pid"
+        os.kill(int(file.read_text()), signal.SIGTERM)
+        while file.exists():
+            time.sleep(0.05)
 
     def list_jobs(self, *which: str) -> dict[str, str]:
         """The name and the state of each job, the ones that have ended among them."""
