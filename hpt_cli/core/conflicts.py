@@ -397,7 +397,7 @@ def _find_slurm_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
         message = "slurm.gres and resources.gpus both say how many GPUs"
         yield Conflict(("slurm", "gres"), "slurm-gres", message, "leave one of them out")
     extra = asked.get("extra")
-    for index, word in enumerate(extra if isinstance(extra, Sequence) else []):
+    for index, word in enumerate(extra if isinstance(extra, (list, tuple)) else []):
         option = str(word).partition("=")[0]
         where = ("slurm", "extra", index)
         if not option.startswith("-"):

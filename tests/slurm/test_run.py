@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -118,7 +119,7 @@ def test_a_controller_that_goes_away_is_waited_for(terminal: ClusterTerminal) ->
     terminal.cluster.stop_controller()
     try:
         terminal.wait_for(2, "epoch=4")
-        time.sleep(4)
+        time.sleep(12)  # a command of Slurm itself tries for 9 s
         assert run.poll() is None
     finally:
         terminal.cluster.start()
@@ -197,6 +198,26 @@ def test_what_no_job_could_be_submitted_with_ends_hpt(terminal: ClusterTerminal)
     spec = terminal.write(slurm={"partition": "gpuu"})
     text = terminal.hpt("run", spec, code=1)
     assert "invalid partition specified: gpuu" in text.lower()
+
+
+def test_a_job_gets_what_it_asks_for(terminal: ClusterTerminal) -> None:
+    """Two GPUs are pretended: no two training jobs are on one at a time."""
+    code = "import os, time; t = time.time(); time.sleep(0.5);"
+    code += " print('loss=1', os.environ['CUDA_VISIBLE_DEVICES'], os.environ['OMP_NUM_THREADS'],"
+    code += " os.environ['SLURM_CPUS_PER_TASK'], t, time.time())"
+    resources = {"gpus": 1, "cpus": 2, "memory_gb": 0.5}
+    command = [Terminal.python(), "-c", code, "{x}"]
+    spec = terminal.write(command=command, resources=resources, max_jobs=6, max_parallel_jobs=4)
+    terminal.hpt("run", spec)
+    held: dict[str, list[tuple[float, float]]] = {}
+    for number in range(1, 7):
+        _, gpu, *cpus, begun, ended = terminal.log(terminal.name, number).read_text().split()
+        assert cpus == ["2", "2"]
+        held.setdefault(gpu, []).append((float(begun), float(ended)))
+    assert sorted(held) == ["0", "1"]
+    for times in held.values():
+        times.sort()
+        assert all(a[1] <= b[0] for a, b in itertools.pairwise(times))
 
 
 def test_setup_runs_first_and_its_failure_is_the_job_s(terminal: ClusterTerminal) -> None:
