@@ -110,7 +110,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
         make_journal(home, options.jobs, options.epochs)
-        for arguments in (["--help"], ["list"], ["show", "long"], ["jobs", "long"]):
+        report = ["report", "long", "-o", "-"]
+        for arguments in (["--help"], ["list"], ["show", "long"], ["jobs", "long"], report):
             if arguments == ["--help"]:
                 times = [time_help() for _ in range(options.rounds)]
             else:

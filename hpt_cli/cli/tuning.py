@@ -137,9 +137,12 @@ def _report(jobdir: JobDir, state: TuningState, *, quiet: bool) -> None:
         print()
         print_report("show", [summary], as_json=False)
         sys.stdout.flush()
+    home = "" if jobdir.path.parent == Path(".hpt") else f" --home {jobdir.path.parent}"
     if state.status == "Stopped":
-        home = "" if jobdir.path.parent == Path(".hpt") else f" --home {jobdir.path.parent}"
         print(f"\nto go on: hpt resume {jobdir.name}{home}", file=sys.stderr)
+    elif state.status == "Completed" and not quiet:
+        lines = [f"  hpt {word} {jobdir.name}{home}" for word in ("curves", "importance", "report")]
+        print("\n".join(["\nto look closer:", *lines]), file=sys.stderr)
 
 
 def _exit_code(state: TuningState, interrupted_by: int | None) -> int:
