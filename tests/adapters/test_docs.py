@@ -45,7 +45,9 @@ def find_commands() -> list[str]:
         text = page.read_text()
         for kind, block in BLOCK.findall(text):
             lines = [line.removeprefix("$ ") for line in block.splitlines()]
-            found |= {line for line in lines if kind in ("", "bash", "console") and line[:4] == "hpt "}
+            found |= {
+                line for line in lines if kind in ("", "bash", "console") and line[:4] == "hpt "
+            }
         found |= {" ".join(each.split()) for each in TYPED.findall(BLOCK.sub("", text))}
     return sorted(each for each in found if not any(mark in each for mark in ELLIPSES))
 
