@@ -430,7 +430,7 @@ def set_clock(ground: Ground) -> int:
         ground.pause(0.8)
         clock.write_text(str(ground.rng.choice((-HOUR, 0, HOUR))))
         tried += 1
-        if ground.rng.random() < 0.2:
+        if ground.rng.random() < 0.2 and ground.is_at_work(process):
             process.send_signal(signal.SIGINT)
             process.wait(PATIENCE)
             process = ground.go_on()
@@ -477,12 +477,11 @@ def read_a_lot(ground: Ground) -> int:
 def tune_twice(ground: Ground) -> int:
     """Three tuners at once, after a kill -9 of a first."""
     process = ground.run()
-    ground.await_moment(process)
+    while not ground.journal.exists():
+        time.sleep(0.02)
+    ground.pause()
     process.kill()
     process.wait()
-    if not ground.journal.exists():
-        ground.finish()
-        return 0
     rivals = [ground.start("resume", "t", "--plain") for _ in range(3)]
     codes = sorted(each.wait(PATIENCE) for each in rivals)
     losers = [text for text in ground.read_said()[-3:] if "is being tuned by process" in text]

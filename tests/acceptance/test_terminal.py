@@ -11,6 +11,7 @@ import re
 import signal
 import struct
 import subprocess
+import sys
 import termios
 import time
 from collections.abc import Callable
@@ -127,3 +128,26 @@ def test_quiet_is_quiet(terminal: Terminal) -> None:
     screen = Screen(terminal, "run", terminal.write_spec(max_jobs=1), "--quiet")
     screen.wait_for_end()
     assert screen.text == ""
+
+
+@pytest.mark.parametrize(
+    ("happens", "code", "said"),
+    [
+        ("os.kill(os.getpid(), signal.SIGINT)", -signal.SIGINT, ""),
+        ("raise OSError(24, 'Too many open files')", 1, "error[system]: hpt cannot be loaded: "),
+    ],
+)
+def test_what_happens_before_hpt_is_loaded_is_no_bug(happens: str, code: int, said: str) -> None:
+    program = f"""
+import os, signal, sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "typer":
+            {happens}
+sys.meta_path.insert(0, Finder())
+from hpt_cli.__main__ import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stderr.strip()[: len(said)]) == (code, said)
+    assert "Traceback" not in done.stderr

@@ -74,6 +74,7 @@ LAYERS = [
     ["hpt_cli.runner", "hpt_cli.live", "hpt_cli.notify", "hpt_cli.tryout"],
     ["hpt_cli.repair"],
     ["hpt_cli.cli"],
+    ["hpt_cli.__main__"],
 ]
 """From the ground up. A module belongs to the longest name that it begins with, and may import from
 its own layer only what belongs to the same name."""

@@ -1,0 +1,29 @@
+"""Where the program begins: `hpt`, or `python -m hpt_cli`.
+
+Its imports take some tenths of a second. What happens meanwhile is no bug: Ctrl-C ends the process
+as it ends any other, and the system may refuse to open files.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    interrupts = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if interrupts:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        from hpt_cli import cli
+    except OSError as error:
+        print(f"error[system]: hpt cannot be loaded: {error}", file=sys.stderr)
+        sys.exit(1)
+    if interrupts:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()
