@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 
 from hpt_cli import __version__
+from hpt_cli.gpus import describe_use, read_gpus
 from hpt_cli.jobdir import JobDir, list_job_dirs
 from hpt_cli.wording import count, format_bytes
 
@@ -161,8 +162,10 @@ def _find_jobdir(path: Path, home: Path) -> JobDir:
 
 
 def _check_gpus() -> Finding:
-    query = ["nvidia-smi", "--query-gpu=name,memory.used,memory.total", "--format=csv,noheader"]
-    return Finding("GPUs", _ask(query) or "no nvidia-smi")
+    names = _ask(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"])
+    used = "; ".join(describe_use(gpu.index, gpu) for gpu in read_gpus())
+    found = f"{names}: {used}" if names and used else names or used
+    return Finding("GPUs", found or "neither nvidia-smi nor rocm-smi")
 
 
 def _check_slurm() -> Finding:

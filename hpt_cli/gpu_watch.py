@@ -5,12 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
-
-import psutil
 
 from hpt_cli.core.resources import Share
-from hpt_cli.gpus import BUSY_PART, Gpu, find_gpu, read_gpus
+from hpt_cli.gpus import BUSY_PART, Gpu, describe_use, find_gpu, read_gpus
 
 LOOK_SECONDS = 5.0
 """How often it is asked who uses the GPUs."""
@@ -84,7 +81,7 @@ class GpuWatch:
         while holding := self._find_holding(names):
             if time.monotonic() > deadline:
                 self._idle_use |= {name: gpu.used for name, gpu in holding.items()}
-                return [_describe_use(name, gpu) for name, gpu in holding.items()]
+                return [f"still in use: {describe_use(name, gpu)}" for name, gpu in holding.items()]
             time.sleep(PAUSE_SECONDS)
         return []
 
@@ -101,14 +98,3 @@ class GpuWatch:
 
 def _list_gpus(shares: Iterable[Share]) -> frozenset[str]:
     return frozenset(gpu for share in shares for gpu in share.gpus or ())
-
-
-def _describe_use(name: str, gpu: Gpu) -> str:
-    who = f" by {', '.join(map(_describe_process, gpu.pids))}" if gpu.pids else ""
-    return f"GPU {name}: {gpu.used / 1024:.1f} of {gpu.total / 1024:.1f} GiB are still in use{who}"
-
-
-def _describe_process(pid: int) -> str:
-    with suppress(psutil.Error):
-        return f"{psutil.Process(pid).name()} (pid {pid})"
-    return f"pid {pid}"

@@ -6,8 +6,11 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import takewhile
+
+import psutil
 
 NO_GPU = "-1"
 """Hides all GPUs in CUDA_VISIBLE_DEVICES, as whatever comes after it."""
@@ -133,3 +136,15 @@ def _number(text: object) -> float:
         return float(str(text))
     except ValueError:
         return 0.0
+
+
+def describe_use(name: str, gpu: Gpu) -> str:
+    """How much of a GPU is in use, and by which processes, where that is known."""
+    who = f" by {', '.join(map(_describe_process, gpu.pids))}" if gpu.pids else ""
+    return f"GPU {name}, {gpu.used / 1024:.1f} of {gpu.total / 1024:.1f} GiB{who}"
+
+
+def _describe_process(pid: int) -> str:
+    with suppress(psutil.Error):
+        return f"{psutil.Process(pid).name()} (pid {pid})"
+    return f"pid {pid}"

@@ -192,7 +192,10 @@ def describe_event(state: TuningState, event: AnyEvent) -> str:
             row = _row(state, number, event.at)
             begun = "started" if state.spec.get("executor", "local") == "local" else "submitted"
             words = f", attempt {attempt}" if attempt > 1 else ""
-            return f"{row.name} {begun}{words}: {format_hyperparameters(row.hyperparameters)}"
+            words += f", GPU {row.share.gpu_names}" if row.share and row.share.gpus else ""
+            return (
+                f"{row.name} {begun}{plain(words)}: {format_hyperparameters(row.hyperparameters)}"
+            )
         case JobQueued(number=number, reason=reason):
             return plain(f"{_row(state, number, event.at).name} waits: {reason}") if reason else ""
         case JobStarted(number=number):

@@ -194,7 +194,7 @@ def _draw_running(rows: Sequence[Row], summary: Summary, width: int) -> Table:
     table.add_column("time", justify="right", width=11 if is_wide else 6, no_wrap=True)
     gpus = [plain(row.share.gpu_names) if row.share else "" for row in rows]
     if any(gpus):
-        table.add_column("GPU", width=min(GPU_WIDTH, max(map(len, gpus))), no_wrap=True)
+        table.add_column("GPU", width=min(GPU_WIDTH, max(map(len, ["GPU", *gpus]))), no_wrap=True)
     table.add_column("hyperparameters", no_wrap=True, overflow="ellipsis", ratio=1)
     best = summary.best.curve if summary.best else ()
     usual = max((row.epochs for row in summary.rows if row.status == "Completed"), default=0)

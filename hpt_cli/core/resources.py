@@ -102,15 +102,22 @@ def find_misfits(request: Request, pool: Pool) -> list[Misfit]:
 
 def _find_misfits(request: Request, pool: Pool) -> Iterator[Misfit]:
     if (request.cpus or 0) > len(pool.cores):
-        message = f"a training job needs {request.cpus} cores; {len(pool.cores)} may be used"
+        message = (
+            f"a training job needs {_count(request.cpus, 'core')}; {len(pool.cores)} may be used"
+        )
         yield Misfit(("resources", "cpus"), message)
     if (request.gpus or 0) > len(pool.gpus):
         names = f": {', '.join(pool.gpus)}" if pool.gpus else ""
-        message = f"a training job needs {request.gpus:g} GPUs; there are {len(pool.gpus)}{names}"
+        message = f"a training job needs {_count(request.gpus, 'GPU')}"
+        message = f"{message}; there are {len(pool.gpus)}{names}"
         yield Misfit(("resources", "gpus"), message)
     if (request.memory_gb or 0) > pool.memory_gb:
         message = f"a training job needs {request.memory_gb:g} GiB of memory"
         yield Misfit(("resources", "memory_gb"), f"{message}; there are {pool.memory_gb:.1f}")
+
+
+def _count(number: float | None, word: str) -> str:
+    return f"{number:g} {word}" if number == 1 else f"{number:g} {word}s"
 
 
 def count_fitting(request: Request, pool: Pool) -> int | None:

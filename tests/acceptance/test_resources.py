@@ -143,10 +143,30 @@ def test_memory_that_a_killed_job_leaves_in_use_is_said(terminal: Terminal) -> N
     terminal.wait_for_log("t", 1, "gpus 0")
     pretend_gpus(terminal, 3072, apps=f"GPU-00, {run.pid}")
     terminal.hpt("stop", "t", "1")
-    run.communicate(timeout=60)
+    _, said = run.communicate(timeout=60)
+    assert "t-0001 started, GPU 0: " in said
+    assert "t-0001: still in use: GPU 0, " in said
     (row,) = terminal.json("jobs", "t")
     (note,) = row["notes"]
-    assert note.startswith("GPU 0: 3.0 of 8.0 GiB are still in use by ")
+    assert note.startswith("still in use: GPU 0, 3.0 of 8.0 GiB by ")
+
+
+def test_another_machine_hands_out_what_it_has(terminal: Terminal) -> None:
+    pretend_gpus(terminal, 10)
+    spec = write_spec(terminal, "--seconds 600", max_jobs=1, resources={"gpus": 1})
+    run = terminal.start("run", spec)
+    terminal.wait_for_log("t", 1, "gpus 0")
+    run.send_signal(signal.SIGINT)
+    run.communicate(timeout=60)
+    (terminal.directory / "gpus").write_text("")
+    text = terminal.hpt("resume", "t", code=2)
+    assert "resources.gpus: a training job needs 1 GPU; there are 0" in text
+    (terminal.directory / "gpus").write_text("5, GPU-55, 10, 8192\n")
+    run = terminal.start("resume", "t")
+    log = terminal.directory / ".hpt" / "t" / "jobs" / "0001" / "a2" / "output.log"
+    wait_until(lambda: log.exists() and "gpus 5" in log.read_text(), "the second attempt")
+    run.send_signal(signal.SIGINT)
+    run.communicate(timeout=60)
 
 
 @pytest.mark.parametrize("command", ["check", "run"])
