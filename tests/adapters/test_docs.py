@@ -20,6 +20,8 @@ import yaml
 from hpt_cli import cli
 from hpt_cli.core.finders import compile_definition
 from hpt_cli.core.metrics import MetricReader
+from hpt_cli.core.spec import TuningSpec
+from hpt_cli.core.stop_rules import STOP_RULES, list_parameters
 from hpt_cli.specfile import parse_spec
 from tests.guides import BLOCK, ROOT, read_blocks
 
@@ -106,6 +108,31 @@ def list_anchors(text: str) -> set[str]:
     headings = re.findall(r"^#+ (.*)$", BLOCK.sub("", text), re.M)
     plain = [re.sub(r"[^\w\- ]", "", heading.lower().replace("&", "")) for heading in headings]
     return {each.replace(" ", "-") for each in plain}
+
+
+def test_every_field_of_a_spec_is_in_its_table() -> None:
+    table = (ROOT / "docs" / "spec.md").read_text().partition("\n## ")[0]
+    documented: dict[str, str] = {}
+    for line in table.splitlines():
+        if line.startswith("| `"):
+            names, defaults = line.split("|")[1:3]
+            for name in re.findall(r"\w+", names):
+                documented[name] = defaults.strip(" `")
+    fields = TuningSpec.model_fields
+    assert documented.keys() == fields.keys()
+    for name, field in fields.items():
+        assert (documented[name] == "required") == field.is_required(), name
+        if isinstance(field.default, (bool, str)) and field.default:
+            assert documented[name].lower() == str(field.default).lower()
+
+
+@pytest.mark.parametrize("name", STOP_RULES)
+def test_a_stop_rule_s_parameters_are_in_its_table(name: str) -> None:
+    text = (ROOT / "docs" / "early-stopping.md").read_text().partition("## The rules")[2]
+    text = text.partition("\n###")[0]
+    (row,) = re.findall(rf"^\| `{name}` \|.*?\|(.*?)\|", text, re.M)
+    found = re.findall(r"`(\w+)` ([\w.]+)", row.replace("infinite", "inf"))
+    assert {parameter: float(value) for parameter, value in found} == list_parameters(name)
 
 
 def test_there_is_something_to_test() -> None:
