@@ -110,8 +110,7 @@ def _render_tuning_job(record: Record, place: int) -> Markup:
             "parallel",
             "Hyperparameters together",
             "A line is a training job, the better the stronger its colour. Drag along an axis to"
-            " keep only the jobs that pass there; a click on it lets all pass again. So do the"
-            " sliders below.",
+            " keep only the jobs that pass there, or use the sliders; a click lets all pass again.",
         ),
         _render_importance(record),
         _figure("singles", "Each hyperparameter against the objective", "", kind="grid"),
