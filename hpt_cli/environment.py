@@ -50,8 +50,8 @@ def make_order(
     """
     hyperparameters = {**tuned, **spec.static_hyperparameters}
     own = resolve_variables(spec, base)
-    job_dir = jobdir.training_job(number).resolve()
-    attempt_dir = jobdir.attempt(number, attempt).path.resolve()
+    there = JobDir(jobdir.path.resolve())
+    attempt_dir = there.attempt(number, attempt).path
     asked = spec.request or Request()
     usage = _resource_variables(asked, share)
     environment = {
@@ -62,15 +62,15 @@ def make_order(
         **_sagemaker_variables(
             hyperparameters, {**base, **usage, **own}, asked.cpus or _count_cpus()
         ),
-        "SM_MODEL_DIR": str(jobdir.model(number).resolve()),
-        "SM_OUTPUT_DIR": str(jobdir.output(number).resolve()),
-        "SM_OUTPUT_DATA_DIR": str(jobdir.output_data(number).resolve()),
+        "SM_MODEL_DIR": str(there.model(number)),
+        "SM_OUTPUT_DIR": str(there.output(number)),
+        "SM_OUTPUT_DATA_DIR": str(there.output_data(number)),
         **own,
         "HPT_TUNING_JOB": spec.name,
         "HPT_TRAINING_JOB": job_name(spec.name, number),
-        "HPT_JOB_DIR": str(job_dir),
+        "HPT_JOB_DIR": str(there.training_job(number)),
         "HPT_ATTEMPT_DIR": str(attempt_dir),
-        "HPT_CHECKPOINT_DIR": str(jobdir.checkpoints(number).resolve()),
+        "HPT_CHECKPOINT_DIR": str(there.checkpoints(number)),
         "HPT_ATTEMPT": str(attempt),
         "HPT_HYPERPARAMETERS": json.dumps(hyperparameters),
     }

@@ -510,7 +510,8 @@ class Runner:
 
     def _listen(self) -> None:
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGCHLD, self._wake.set)
+        if self._executor.attempts_are_children:
+            loop.add_signal_handler(signal.SIGCHLD, self._wake.set)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) is signal.SIG_IGN:  # nohup
                 continue

@@ -83,6 +83,8 @@ class Executor(Protocol):
 
     poll_seconds: float
     """How often it is worth looking at attempts and their logs."""
+    attempts_are_children: bool
+    """Whether the end of an attempt is the end of a child of this process, which is told of it."""
 
     def launch(self, order: Order) -> Handle:
         """Start an attempt. A second launch into the same directory starts nothing.

@@ -29,6 +29,7 @@ class LocalExecutor:
     """Launches, polls and ends attempts on this machine."""
 
     poll_seconds = 0.05
+    attempts_are_children = True
 
     def __init__(self) -> None:
         self._children: set[int] = set()

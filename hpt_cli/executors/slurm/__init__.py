@@ -69,6 +69,7 @@ class SlurmExecutor:
     """Submits, polls and cancels attempts."""
 
     poll_seconds = 0.25
+    attempts_are_children = False
 
     def __init__(self, settings: Slurm) -> None:
         self._settings = settings
