@@ -188,7 +188,17 @@ def read_overrides(overrides: Iterable[str]) -> dict[str, Any]:
     ]
     if problems:
         raise UsageError(*problems)
-    return {field.strip(): _read_scalar(value.strip()) for field, _, value in pairs}
+    return {field.strip(): _read_value(value.strip()) for field, _, value in pairs}
+
+
+def _read_value(text: str) -> Any:
+    """A scalar; or a list or a mapping, in brackets."""
+    if text[:1] not in ("[", "{"):
+        return _read_scalar(text)
+    try:
+        return _Document(_compose(f"value: {text}", "--set"), "--set").to_values()["value"]
+    except UsageError:
+        return text
 
 
 def change_spec(fields: Mapping[str, Any], changes: Mapping[str, Any]) -> TuningSpec:

@@ -144,7 +144,7 @@ def main() -> int:
     parser.add_argument("--parallel", type=int, default=64)
     parser.add_argument("--epochs", type=int, default=200)
     parser.add_argument("--metrics", type=int, default=10)
-    parser.add_argument("--rules", nargs="+", default=["Off"], help="Off, auto, median:20 ...")
+    parser.add_argument("--rules", nargs="*", default=["Off"], help="Off, auto, median:20 ...")
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--readings", type=Path)
     options = parser.parse_args()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -68,9 +70,12 @@ def tell_differences(jobdir: JobDir, spec: TuningSpec) -> None:
     ]
     if changed:
         print(f"{source} has changed since; {jobdir.name} goes on as it was:", file=sys.stderr)
-    for path, old, new in changed:
-        can_change = path in CHANGEABLE and new is not None
-        hint = f"hpt update {jobdir.name} --set {path}={new}" if can_change else "cannot change"
-        print(plain(f"  {path}: {old} → {new}  ({hint})"), file=sys.stderr)
+    wanted = after.model_dump(mode="json", exclude_defaults=True)
+    for each in changed:
+        can_change = each.field in CHANGEABLE and each.after is not None
+        value = each.after if each.path == each.field else json.dumps(wanted[each.field])
+        setting = shlex.quote(f"{each.field}={value}") if can_change else ""
+        hint = f"hpt update {jobdir.name} --set {setting}" if can_change else "cannot change"
+        print(plain(f"  {each.path}: {each.before} → {each.after}  ({hint})"), file=sys.stderr)
     if any(each.field not in CHANGEABLE for each in changed):
         print(f"  for those: hpt run {source} --name NEW", file=sys.stderr)

@@ -54,6 +54,8 @@ CHANGEABLE = (
     "max_job_runtime_seconds",
     "max_silence_seconds",
     "max_log_bytes",
+    "retry",
+    "log_rules",
     "fail_fast",
     "stop_grace_seconds",
     "early_stopping_type",
