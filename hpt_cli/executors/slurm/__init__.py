@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from hpt_cli import clock
@@ -35,6 +36,9 @@ from hpt_cli.executors.slurm.commands import (
 from hpt_cli.executors.slurm.judgement import ALIVE, Evidence, is_beyond_doubt, judge
 
 OUTPUT_BYTES = 1 << 14
+POLL_SECONDS = 0.25
+MAX_POLL_SECONDS = 1.0
+"""With hundreds of jobs on a shared file system, and with early stops within two seconds."""
 
 
 @dataclass
@@ -50,7 +54,7 @@ class _Attempt:
     stopped: bool = False
     verdict: Exited | Lost | None = None
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The Slurm job's name, which no other directory's job has."""
         return name_job(self.directory)
@@ -68,10 +72,10 @@ class _Attempt:
 class SlurmExecutor:
     """Submits, polls and cancels attempts."""
 
-    poll_seconds = 0.25
     attempts_are_children = False
 
     def __init__(self, settings: Slurm) -> None:
+        self.poll_seconds = POLL_SECONDS
         self._settings = settings
         self._clerk = Clerk()
         self._attempts: dict[tuple[int, str], _Attempt] = {}
@@ -114,6 +118,7 @@ class SlurmExecutor:
 
     def poll(self, handles: Sequence[Handle]) -> list[Outcome]:
         """How each attempt is doing, by its files and by the latest answer."""
+        self.poll_seconds = min(MAX_POLL_SECONDS, POLL_SECONDS * max(1, len(handles) / 100))
         attempts = [self._know(handle) for handle in handles]
         live = [each for each in attempts if each.verdict is None]
         exits = [each.read_exit() for each in live]
@@ -146,7 +151,10 @@ class SlurmExecutor:
 
     def _know(self, handle: Handle) -> _Attempt:
         number, directory = int(handle["job"]), str(handle["directory"])
-        return self._attempts.setdefault((number, directory), _Attempt(number, Path(directory)))
+        known = self._attempts.get((number, directory))
+        if known is None:
+            known = self._attempts[number, directory] = _Attempt(number, Path(directory))
+        return known
 
     def _judge(self, attempt: _Attempt, ended: Exit | None, answer: Answer) -> Outcome:
         evidence = _gather(attempt, ended, answer)
