@@ -247,7 +247,7 @@ def _choose_metric(
         _say(f"  {number} {_describe_metric(each)}")
     if asks and not wanted:
         answer = typer.prompt("Tune which metric", default="1", err=True)
-        number = int(answer) - 1 if answer.isdigit() else -1
+        number = int(answer) - 1 if answer.isdecimal() and len(answer) < 9 else -1
         place = number if 0 <= number < len(shown) else _find_metric(answer, proposals)
     metric = proposals[place]
     if asks and not direction:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 MAX_NAME_LENGTH = 32
+MAX_DIGITS = 18
+"""Of a training job's number; no text is as long as it likes."""
 
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*")
 
@@ -26,4 +28,5 @@ def job_name(tuning_job: str, number: int) -> str:
 def parse_job(text: str) -> int | None:
     """The number in `7`, `0007` or `<name>-0007`; None if there is none."""
     digits = text.rpartition("-")[2]
-    return int(digits) if digits.isascii() and digits.isdigit() else None
+    is_number = digits.isascii() and digits.isdigit() and len(digits) <= MAX_DIGITS
+    return int(digits) if is_number else None
