@@ -12,11 +12,21 @@ from dataclasses import dataclass
 
 from hpt_cli.core.finders import Finder
 from hpt_cli.core.observation import Observation
-from hpt_cli.executors import Executor, Exited, Handle, Lost, Order, Outcome, Running
+from hpt_cli.errors import HptError
+from hpt_cli.executors import (
+    Executor,
+    Exited,
+    Handle,
+    Lost,
+    NotNowError,
+    Order,
+    Outcome,
+    Pending,
+    Running,
+)
 from hpt_cli.jobdir import AttemptDir
 from hpt_cli.tail import AttemptTail, read_lines
 
-POLL_SECONDS = 0.05
 GRACE_SECONDS = 5.0
 
 
@@ -62,21 +72,26 @@ def try_job(
     """
     log = AttemptDir(order.directory).log
     tail = AttemptTail(finders, log, order.directory.parent, started_at=0.0, last_offsets={})
+    try:
+        handle = executor.launch(order)
+    except NotNowError as error:
+        raise HptError.of("launch", f"it cannot be launched at the moment: {error}") from error
     begun = time.monotonic()
-    handle = executor.launch(order)
     found: list[tuple[float, Observation]] = []
     outcome: Outcome = Running()
     is_over = False
     try:
         while not is_over:
-            time.sleep(POLL_SECONDS)
+            time.sleep(executor.poll_seconds)
             (outcome,) = executor.poll([handle])
+            if isinstance(outcome, Pending):
+                begun = time.monotonic()
             seconds = time.monotonic() - begun
-            is_over = not isinstance(outcome, Running) or seconds >= limit
+            is_over = isinstance(outcome, (Exited, Lost)) or seconds >= limit
             found += [(seconds, each) for each in tail.read(final=is_over)]
             show(seconds, len(found))
     finally:
-        if isinstance(outcome, Running):
+        if isinstance(outcome, (Pending, Running)):
             executor.stop(handle, force=False)
             _wait(executor, handle)
         executor.sweep(handle, 0.0)
@@ -86,9 +101,10 @@ def try_job(
 def _wait(executor: Executor, handle: Handle) -> None:
     """Wait for a job that was asked to end, and end it if it does not."""
     deadline = time.monotonic() + GRACE_SECONDS
-    while isinstance(executor.poll([handle])[0], Running):
-        executor.stop(handle, force=time.monotonic() > deadline)
-        time.sleep(POLL_SECONDS)
+    while isinstance(executor.poll([handle])[0], (Pending, Running)):
+        if time.monotonic() > deadline:
+            executor.stop(handle, force=True)
+        time.sleep(executor.poll_seconds)
 
 
 def _read_code(outcome: Outcome) -> int | None:

@@ -102,7 +102,12 @@ def examine(spec: TuningSpec, home: Path, seconds: float | None) -> Checkup:
         },
         directory=f"{jobdir.path}/",
         output=f"{jobdir.attempt(1, 1).log}: what the first one prints",
-        doubts=(*find_doubts(spec, pool), *_find_missing_files(orders[0]), *_find_namesake(jobdir)),
+        doubts=(
+            *find_doubts(spec, pool),
+            *_find_missing_files(orders[0]),
+            *_find_namesake(jobdir),
+            *_find_refusal(spec, orders[0]),
+        ),
         tried=None if seconds is None else try_first_job(spec, points[0], seconds, pool),
         pool=pool,
     )
@@ -148,6 +153,16 @@ def _find_namesake(jobdir: JobDir) -> Iterator[Problem]:
         yield Problem("doubt-name", message, "hpt run will want another: --name NEW")
 
 
+def _find_refusal(spec: TuningSpec, order: Order) -> Iterator[Problem]:
+    """What Slurm has against such a training job."""
+    if spec.executor == "slurm":
+        from hpt_cli.executors.slurm import find_refusal
+
+        refusal = find_refusal(order, spec.slurm)
+        if refusal:
+            yield Problem("doubt-slurm", f"Slurm would not take a training job: {refusal}")
+
+
 def try_first_job(
     spec: TuningSpec, point: Hyperparameters, seconds: float, pool: Pool | None
 ) -> TriedJob:
@@ -160,12 +175,15 @@ def try_first_job(
     from hpt_cli.tryout import try_job
 
     metric, file = spec.objective_metric_name, find_file(spec)
-    with tempfile.TemporaryDirectory(prefix="hpt-try-") as temporary:
+    # On a cluster it has to be where the nodes see it; as the working directory is.
+    place = None if spec.executor == "local" else Path.cwd()
+    with tempfile.TemporaryDirectory(prefix=".hpt-try-", dir=place) as temporary:
         jobdir = JobDir(Path(temporary) / spec.name)
         jobdir.make_training_job(1)
         order = _make_order(spec, jobdir, 1, point, _share_first(spec, pool))
         with show_progress(seconds) as show:
-            tryout = try_job(load_executor("local"), order, spec.finders, seconds, show)
+            executor = load_executor(spec.executor, spec.slurm)
+            tryout = try_job(executor, order, spec.finders, seconds, show)
     times, values = tryout.list_times(metric), tuple(tryout.list_values(metric))
     lines = list(tryout.lines)
     return TriedJob(

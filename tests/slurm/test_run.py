@@ -198,6 +198,15 @@ def test_what_no_job_could_be_submitted_with_ends_hpt(terminal: ClusterTerminal)
     spec = terminal.write(slurm={"partition": "gpuu"})
     text = terminal.hpt("run", spec, code=1)
     assert "invalid partition specified: gpuu" in text.lower()
+    assert "Slurm would not take a training job: sbatch" in terminal.hpt("check", spec)
+
+
+def test_check_tries_a_job_where_it_would_run(terminal: ClusterTerminal) -> None:
+    text = terminal.hpt("check", terminal.write(), "--try")
+    assert "Slurm would not" not in text
+    assert "4 values" in text
+    assert "loss" in text
+    assert list(terminal.directory.glob(".hpt-try-*")) == []
 
 
 def test_a_job_gets_what_it_asks_for(terminal: ClusterTerminal) -> None:

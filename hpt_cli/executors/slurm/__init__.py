@@ -20,7 +20,7 @@ from pathlib import Path
 from hpt_cli import clock
 from hpt_cli.core.spec import Slurm
 from hpt_cli.errors import HptError
-from hpt_cli.executors import Exited, Handle, Lost, Order, Outcome, launcher
+from hpt_cli.executors import Exited, Handle, Lost, NotNowError, Order, Outcome, launcher
 from hpt_cli.executors.records import Claim, Exit, read_claim, read_exit
 from hpt_cli.executors.slurm.clerk import Answer, Clerk, Signal, run
 from hpt_cli.executors.slurm.commands import (
@@ -192,6 +192,19 @@ def _gather(attempt: _Attempt, ended: Exit | None, answer: Answer) -> Evidence:
         stopped=attempt.stopped,
         seconds=now - attempt.over_since,
     )
+
+
+def find_refusal(order: Order, settings: Slurm | None) -> str:
+    """Why Slurm would not take an attempt, as far as it can be asked; empty if it would."""
+    try:
+        run(
+            [*write_sbatch(order, settings or Slurm()), "--test-only"],
+            "#!/bin/sh\n",
+            order.environment,
+        )
+    except (NotNowError, HptError) as error:
+        return str(error)
+    return ""
 
 
 def make_executor(settings: Slurm | None = None) -> SlurmExecutor:

@@ -134,7 +134,7 @@ class Clerk:
         asked_at = time.monotonic()
         try:
             jobs = {each.number: each for each in ask_queue(numbers)}
-        except NotNowError as error:
+        except (NotNowError, HptError) as error:
             self._hear_nothing(str(error))
             return
         missing = numbers - jobs.keys()
@@ -172,7 +172,7 @@ class Clerk:
             try:
                 for argv in write_scancel(each.number, each.name, force=each.force):
                     run(argv, missing_is_fine=True)
-            except NotNowError as error:
+            except (NotNowError, HptError) as error:
                 self._hear_nothing(str(error))
                 with self._changed:
                     self._signals = [*signals[index:], *self._signals]

@@ -88,7 +88,7 @@ def write_sbatch(order: Order, settings: Slurm) -> list[str]:
     return [
         *("sbatch", "--parsable", "--export=ALL", "--no-requeue", "--nodes=1", "--ntasks=1"),
         *(f"--job-name={name_job(order.directory)}", f"--output={output}", "--open-mode=append"),
-        f"--chdir={order.directory}",
+        f"--chdir={order.working_directory}",
         *(f"--{option}={value}" for option, value in given.items() if value is not None),
         *settings.extra,
     ]
