@@ -90,20 +90,20 @@ class Signals(NamedTuple):
 
 
 WEIGHTS = Signals(
-    pace=-0.289,
-    bent_pace=-0.201,
-    relapse=-0.243,
-    flat=1.127,
-    lag=-0.551,
-    start_lag=0.345,
-    speed=0.421,
-    gain=-0.176,
-    standing=-0.120,
-    reliability=-0.750,
-    reliable_standing=-0.566,
-    log_peers=-0.924,
+    pace=-0.345,
+    bent_pace=-0.165,
+    relapse=-0.222,
+    flat=1.372,
+    lag=-0.544,
+    start_lag=0.427,
+    speed=0.378,
+    gain=-0.155,
+    standing=-0.212,
+    reliability=-0.556,
+    reliable_standing=-0.529,
+    log_peers=-1.136,
 )
-BIAS = -0.536
+BIAS = -0.243
 
 
 @dataclass(frozen=True, slots=True)
