@@ -20,7 +20,7 @@ from hpt_cli.errors import ExitCode
 from tests.acceptance.conftest import Terminal
 from tests.acceptance.warm import WarmHpt
 
-EXAMPLES = int(os.environ.get("HPT_FUZZ_EXAMPLES", "100"))
+EXAMPLES = int(os.environ.get("HPT_FUZZ_EXAMPLES", "40"))
 FINE = {*ExitCode} - {ExitCode.BUG}
 NAMES = ["t", "u", "@last", "t,u", "T", "nowhere", "../t", "/etc", "-rf", "ä"]
 NUMBERS = ["1", "2", "t-0001", "0", "-1", "1.5", "1e999", "nan", "9" * 30, "9" * 5000]
