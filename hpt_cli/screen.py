@@ -113,7 +113,8 @@ def _draw_head(summary: Summary, running: int, size: Size) -> list[RenderableTyp
 
 def _describe_counts(summary: Summary, running: int) -> Text:
     counts = summary.job_counts
-    words = [f"{running} running"]
+    pending = sum(row.queue_reason is not None for row in summary.rows)
+    words = [f"{running - pending} running", *([f"{pending} pending"] if pending else [])]
     words += [
         f"{counts[key]} {word}"
         for key, word in (("completed", "Completed"), ("stopped", "Stopped"), ("failed", "Failed"))
@@ -207,8 +208,8 @@ def _draw_running(rows: Sequence[Row], summary: Summary, width: int) -> Table:
             _compare_to_best(row.curve, best, objective),
             draw_curve(row.curve, best, objective, curve_width)
             if row.queue_reason is None
-            else _line(f"pending {row.queue_reason}", "dim"),
-            format_seconds(row.elapsed) if is_wide else format_clock(row.elapsed),
+            else _line(row.queue_reason, "dim"),
+            _describe_time(row, is_wide=is_wide),
             *([gpu] if any(gpus) else []),
             # The line of the best job, above, names them in the same order.
             _line(
@@ -218,6 +219,12 @@ def _draw_running(rows: Sequence[Row], summary: Summary, width: int) -> Table:
             ),
         )
     return table
+
+
+def _describe_time(row: Row, *, is_wide: bool) -> str:
+    if row.queue_reason is not None:
+        return "queued"
+    return format_seconds(row.elapsed) if is_wide else format_clock(row.elapsed)
 
 
 def _compare_to_best(curve: Curve, best: Curve, objective: Objective) -> Text:
