@@ -31,7 +31,7 @@ test-extras: $(INSTALLED)  ## Test exports and examples with the packages they a
 	$(BIN)/python -m pytest tests/extras
 
 test-slurm: $(INSTALLED)  ## Test `executor: slurm` on a real Slurm of one node (Debian: slurm-wlm, munge)
-	$(BIN)/python -m pytest tests/slurm
+	$(BIN)/python -m pytest -n 2 tests/slurm
 
 faults: $(INSTALLED)  ## Do hpt every kind of harm, briefly: kill -9, power loss, full disks ...
 	$(BIN)/python scripts/faults.py --short
