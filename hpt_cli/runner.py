@@ -17,6 +17,7 @@ import errno
 import os
 import signal
 import socket
+import sys
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
@@ -98,6 +99,8 @@ MAX_LAUNCHES = 4
 STOP_SECONDS = 0.2
 MAX_PAUSE_SECONDS = 30.0
 """How long to wait, at most, before a launch that was not possible is tried again."""
+SWITCH_SECONDS = 0.0005
+"""How long a thread may compute before another has its turn: reading and killing come first."""
 WRITE_SECONDS = 0.5
 """How long what was seen may wait to be written together; a write is some milliseconds of disk."""
 
@@ -204,6 +207,7 @@ class Runner:
         Returns:
             The final state, with a status of Completed, Failed or Stopped.
         """
+        sys.setswitchinterval(SWITCH_SECONDS)
         self._listen()
         self._record([self._start()])
         self._write()

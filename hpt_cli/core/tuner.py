@@ -200,7 +200,9 @@ def should_think_ahead(spec: TuningSpec, state: TuningState) -> bool:
     spent = [training_seconds(job, now=0.0) for job in recent if job.has_ended and job.attempts]
     if not spent:
         return False
-    return recent[-1].thinking_seconds > IDLE_SHARE * sum(spent) / len(spent)
+    # On average: a job that is placed blindly takes no thinking, and the next one may take much.
+    thinking = sum(job.thinking_seconds for job in recent) / len(recent)
+    return thinking > IDLE_SHARE * sum(spent) / len(spent)
 
 
 def _launch(spec: TuningSpec, state: TuningState, avoided: Collection[str]) -> list[Command]:

@@ -260,4 +260,5 @@ if __name__ == "__main__":
         words = words[2:]
     if is_alone:
         signal.signal(signal.SIGUSR2, lambda *_: kill_marked(words[0]))
-    sys.exit(main(words[0], words[1], words[2:], pty=on_terminal, alone=is_alone))
+    # Nothing is left to clean up, and the slot is free as soon as this process is gone.
+    os._exit(main(words[0], words[1], words[2:], pty=on_terminal, alone=is_alone))

@@ -101,9 +101,9 @@ def test_the_next_job_is_chosen_ahead_only_where_slots_would_stand_idle() -> Non
         busy = [*run(1, 1.0), *suggested(2), *launched(2), *ahead, *launched(3)]
         return commands(*busy, max_jobs=9, **changes)
 
-    assert story(0.005) == []
-    assert story(0.02) == [Plan(4)]
-    assert story(0.02, max_parallel_jobs=1) == []
+    assert story(0.02) == []  # a third of that for each of three jobs
+    assert story(0.04) == [Plan(4)]
+    assert story(0.04, max_parallel_jobs=1) == []
 
 
 def test_a_job_that_does_not_end_is_killed_after_its_grace() -> None:
