@@ -190,6 +190,7 @@ class Runner:
         self._ended_tails: list[AttemptTail] = []
         self._can_bound_logs = True
         self._launches: dict[int, asyncio.Task[Handle | None]] = {}
+        self._found: set[int] = set()
         self._launchers = ThreadPoolExecutor(MAX_LAUNCHES, "launch")
         self._delays: list[str] = []
         self._delay = ""
@@ -658,10 +659,11 @@ class Runner:
 
     def _find_or_launch(self, order: Order, number: int, look: bool) -> Handle:
         handle = self._executor.find(order.directory) if look else None
-        if handle is None:
-            self._jobdir.make_training_job(number)
-            handle = self._executor.launch(order)
-        return handle
+        if handle is not None:
+            self._found.add(number)
+            return handle
+        self._jobdir.make_training_job(number)
+        return self._executor.launch(order)
 
     def _collect_launches(self) -> None:
         """Record the launches that have been carried out, or were not possible."""
@@ -676,12 +678,18 @@ class Runner:
                     self._act(Stop(number, "StoppedByUser"))
 
     def _launched(self, number: int, task: asyncio.Task[Handle | None]) -> AnyEvent:
-        at, attempt = self._clock(), len(self._state.jobs[number].attempts)
+        at, attempts = self._clock(), self._state.jobs[number].attempts
+        attempt, since = len(attempts), None
+        if number in self._found:
+            self._found.discard(number)
+            since = attempts[-1].submitted_at
         why, evicted = "it was not launched any more", True
         try:
             handle = task.result()
             if handle is not None:
-                return JobLaunched(at=at, number=number, attempt=attempt, handle=dict(handle))
+                return JobLaunched(
+                    at=at, number=number, attempt=attempt, handle=dict(handle), since=since
+                )
         except OSError as error:
             if error.errno in OUT_OF_MEANS:
                 raise HptError.of(

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from hpt_cli.core.events import AnyEvent, JobExited, ObservationsRead, Warned
+from hpt_cli.core.events import AnyEvent, JobExited, ObservationsRead, TunerStarted, Warned
 from hpt_cli.core.spec import TuningSpec
 from hpt_cli.core.state import TrainingJob, TuningState
 from hpt_cli.core.watchdog import (
@@ -41,6 +41,7 @@ class Watchdog:
         self._waiting: list[Warned] = []
         self._has_objective = False
         self._looked_at = 0.0
+        self._began = 0.0
 
     def hear(self, state: TuningState, events: Iterable[AnyEvent]) -> None:
         """Take note of events that led to a state."""
@@ -49,6 +50,8 @@ class Watchdog:
                 self._note(event)
             elif isinstance(event, JobExited):
                 self._waiting += self._look_at_end(state, event)
+            elif isinstance(event, TunerStarted):
+                self._began = event.at
 
     def look(self, state: TuningState, now: float) -> list[Warned]:
         """What there is to say, and was not said before."""
@@ -76,16 +79,18 @@ class Watchdog:
             if not job.curve(self._spec.objective_metric_name):
                 yield warn_of_no_objective(self._spec, job.number, self._read(job), None, event.at)
             return
-        begun = job.attempt.started_at
-        held_back = warn_of_held_back_output(
-            self._spec,
-            job.number,
-            arrivals.count,
-            arrivals.first_at - begun,
-            event.ended_at - begun,
-            event.at,
-        )
         same = warn_of_same_curves(self._spec, state, event.at)
+        begun = job.attempt.started_at
+        held_back = None
+        if begun >= self._began:  # nobody saw when values came that came before
+            held_back = warn_of_held_back_output(
+                self._spec,
+                job.number,
+                arrivals.count,
+                arrivals.first_at - begun,
+                event.ended_at - begun,
+                event.at,
+            )
         yield from (each for each in (held_back, same) if each is not None)
 
     def _look_at_logs(self, state: TuningState, now: float) -> Iterator[Warned]:

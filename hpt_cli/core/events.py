@@ -151,10 +151,14 @@ class JobSubmitting(JobEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobLaunched(JobEvent):
-    """An attempt runs; the handle finds it again after a restart of the tuner."""
+    """An attempt runs; the handle finds it again after a restart of the tuner.
+
+    `since` is when it began, where that was before: the last tuner launched it, and was killed.
+    """
 
     attempt: int
     handle: dict[str, Any]
+    since: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

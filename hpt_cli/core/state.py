@@ -423,7 +423,8 @@ def _job_submitting(job: TrainingJob, event: JobSubmitting) -> _Changes:
 
 
 def _job_launched(job: TrainingJob, event: JobLaunched) -> _Changes:
-    return _with_attempt(job, handle=event.handle, launched_at=event.at)
+    began = event.at if event.since is None else event.since
+    return _with_attempt(job, handle=event.handle, launched_at=began)
 
 
 def _job_queued(job: TrainingJob, event: JobQueued) -> _Changes:

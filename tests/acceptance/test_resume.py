@@ -56,6 +56,20 @@ def test_what_has_ended_is_never_run_again_and_max_jobs_is_the_total(terminal: T
     assert len(terminal.json("jobs", "t")) == 4
 
 
+def test_a_job_that_ended_while_nobody_looked_keeps_its_time(terminal: Terminal) -> None:
+    run = terminal.start("run", terminal.write_spec(max_jobs=1, options="--seconds 0.6"))
+    log = terminal.log("t", 1)
+    wait_until(log.exists)
+    run.kill()
+    run.wait()
+    wait_until((log.parent / "exit").exists)
+    terminal.hpt("resume", "t")
+    (row,) = terminal.json("jobs", "t")
+    assert row["training_elapsed_time_seconds"] > 2
+    # That its values were all read at once says nothing about how it printed them.
+    assert terminal.json("show", "t")["warnings"] == []
+
+
 def test_a_spec_that_has_changed_is_shown_and_changes_nothing(terminal: Terminal) -> None:
     run = terminal.start("run", terminal.write_spec(max_jobs=2, options="--seconds 0.2"))
     terminal.wait_for_log("t", 1, "epoch=1")
