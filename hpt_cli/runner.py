@@ -632,7 +632,13 @@ class Runner:
         )
         self._write()
         self._launches[number] = asyncio.create_task(self._place(order, number, look=look))
-        self._launches[number].add_done_callback(lambda _: self._wake.set())
+        self._launches[number].add_done_callback(self._end_launch)
+
+    def _end_launch(self, task: asyncio.Task[Handle | None]) -> None:
+        """A launch was carried out or failed; when several fail, the first one ends the tuner."""
+        self._wake.set()
+        if not task.cancelled():
+            task.exception()  # else asyncio would print what nobody has asked for
 
     async def _place(self, order: Order, number: int, *, look: bool) -> Handle | None:
         """Launch an attempt, as soon as that is possible.

@@ -7,8 +7,10 @@ handle. A pid alone is never trusted: after a reboot, or a long night, it belong
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import signal
+import struct
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -110,9 +112,21 @@ def make_executor(settings: object = None) -> LocalExecutor:  # noqa: ARG001
 
 
 def _find_program() -> str:
-    """The launcher as a program: compiled, where Python may keep it, as it is started so often."""
-    compiled = launcher.__spec__.cached if launcher.__spec__ else None
-    return compiled if compiled and os.path.exists(compiled) else launcher.__file__
+    """The launcher as a program: compiled, as it is started so often, where that is of this source.
+
+    Python keeps it (PEP 552: magic, flags, time and size of the source), but where it is told not to
+    write such files, those of an older source stay.
+    """
+    source = launcher.__file__
+    try:
+        compiled = importlib.util.cache_from_source(source)
+        with open(compiled, "rb") as file:
+            flags, seconds, size = struct.unpack("<4xIII", file.read(16))
+        status = os.stat(source)
+    except (OSError, struct.error, NotImplementedError):
+        return source
+    is_current = not flags and (seconds, size) == (int(status.st_mtime), status.st_size)
+    return compiled if is_current else source
 
 
 def _handle(pid: int, identity: str, directory: Path) -> Handle:
