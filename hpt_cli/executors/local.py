@@ -114,8 +114,8 @@ def make_executor(settings: object = None) -> LocalExecutor:  # noqa: ARG001
 def _find_program() -> str:
     """The launcher as a program: compiled, as it is started so often, where that is of this source.
 
-    Python keeps it (PEP 552: magic, flags, time and size of the source), but where it is told not to
-    write such files, those of an older source stay.
+    Python keeps it (PEP 552: magic, flags, time and size of the source), but where it is told not
+    to write such files, those of an older source stay.
     """
     source = launcher.__file__
     try:
