@@ -648,9 +648,9 @@ class Runner:
         """
         loop, pause, stopping = asyncio.get_running_loop(), 1.0, False
         while True:
-            work = self._look if stopping else self._find_or_launch
+            arguments = (order, number, look, not stopping)
             try:
-                return await loop.run_in_executor(self._launchers, work, order, number, look)
+                return await loop.run_in_executor(self._launchers, self._find_or_launch, *arguments)
             except NotNowError as error:
                 self._delays.append(str(error))
             look = True  # it may have been launched nevertheless
@@ -660,14 +660,15 @@ class Runner:
                 stopping = self._state.status == "Stopping"
             pause = min(2 * pause, MAX_PAUSE_SECONDS)
 
-    def _look(self, order: Order, number: int, look: bool) -> Handle | None:  # noqa: ARG002
-        return self._executor.find(order.directory)
-
-    def _find_or_launch(self, order: Order, number: int, look: bool) -> Handle:
+    def _find_or_launch(
+        self, order: Order, number: int, look: bool, may_launch: bool
+    ) -> Handle | None:
         handle = self._executor.find(order.directory) if look else None
         if handle is not None:
             self._found.add(number)
             return handle
+        if not may_launch:
+            return None
         self._jobdir.make_training_job(number)
         return self._executor.launch(order)
 
