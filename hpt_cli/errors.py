@@ -6,10 +6,15 @@ Only the command line turns these into text and an exit code; everything below i
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Self
+
+
+NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""A file that cannot be opened for one of these reasons may well be there, and say something."""
 
 
 class ExitCode(IntEnum):

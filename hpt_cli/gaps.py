@@ -43,12 +43,18 @@ class Gap:
 
 
 def find_gap(log: Path) -> Gap | None:
-    """The gap of a log; None where there is none."""
+    """The gap of a log; None where there is none.
+
+    Raises:
+        OSError: nobody can tell.
+    """
     try:
         fields = json.loads(_path(log).read_text())
         bookmark = Bookmark.of(fields.pop("bookmark"))
         return Gap(bookmark=bookmark, **fields)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (ValueError, TypeError, KeyError, AttributeError):  # not written by hpt
         return None
 
 

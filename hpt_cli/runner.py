@@ -68,7 +68,7 @@ from hpt_cli.core.stop_rules import Verdict
 from hpt_cli.core.tuner import Command, End, Keep, Kill, Launch, Plan, Stop, choose, decide
 from hpt_cli.core.watchdog import warn_of_busy_gpus, warn_of_long_logs
 from hpt_cli.environment import make_order
-from hpt_cli.errors import HptError
+from hpt_cli.errors import NO_DESCRIPTORS, HptError
 from hpt_cli.executors import (
     Executor,
     Exited,
@@ -88,8 +88,8 @@ from hpt_cli.tail import AttemptTail, read_lines, read_tail
 from hpt_cli.watchdog import Watchdog
 
 OUT_OF_MEANS = {
-    *(errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM),
-    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO),
+    *(*NO_DESCRIPTORS, errno.EAGAIN),
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE),
 }
 """What the machine lacks, whichever job it is; another attempt would fare no better."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from hpt_cli.core.lines import MAX_LINE_BYTES, split_lines
 from hpt_cli.core.log_rules import Action, LogMatch, Rule, compile_rule
 from hpt_cli.core.metrics import MAX_SLOW_LINES, MetricReader
 from hpt_cli.core.observation import Observation
+from hpt_cli.errors import NO_DESCRIPTORS
 from hpt_cli.gaps import BLOCK_BYTES, Gap, find_gap, forget_gap, make_gap, read_part
 from hpt_cli.search_limit import SEARCH_SECONDS, limit_searches
 
@@ -20,7 +20,6 @@ CHUNK_BYTES = 1 << 20
 ANCHOR_BYTES = 64
 """So much of what was read last is read again, to see whether it still stands there."""
 
-NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 TAIL_BYTES = 1 << 16
 TAIL_LINES = 20
 
@@ -90,17 +89,13 @@ class FileTail:
         found: list[Observation] = []
         try:
             descriptor = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK)
-        except OSError as error:
-            if final and error.errno in NO_DESCRIPTORS:
-                raise  # what is there would never be read
-            descriptor = -1
-        if descriptor >= 0:
             try:
                 found += self._read_from(descriptor)
-            except OSError:  # a directory; a file system that has gone away, perhaps to come back
-                pass
             finally:
                 os.close(descriptor)
+        except OSError as error:  # not there; a directory; a file system gone, perhaps to come back
+            if final and error.errno in NO_DESCRIPTORS:
+                raise  # what is there would never be read
         if final and self._reader is not None:
             with limit_searches(self._reader):
                 found += self._reader.finish()
@@ -114,9 +109,10 @@ class FileTail:
         if self._reader is None:
             was_truncated = status.st_size <= self._known_to
             begin = self._known_to + 1 if was_truncated else 0
-            self._reader = MetricReader(self._finders, self._rules, begin, self._slow_lines)
+            reader = MetricReader(self._finders, self._rules, begin, self._slow_lines)
             if self._may_have_gap:
-                self._go_behind_gap(descriptor, self._reader)
+                self._go_behind_gap(descriptor, reader)
+            self._reader = reader
         found: list[Observation] = []
         if self._seen and not self._goes_on(descriptor, seen):
             found += self._begin_anew(self._reader)

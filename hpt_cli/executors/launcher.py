@@ -61,12 +61,15 @@ def identify(pid: int) -> str:
 
     Wall clock times would change whenever the clock is set. Empty for a process that is dead, or on
     a system without /proc.
+
+    Raises:
+        OSError: nobody can tell, for want of file descriptors.
     """
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
         return "" if fields[0] == b"Z" else f"{BOOT_ID}:{int(fields[19])}"
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError):
         return ""
 
 

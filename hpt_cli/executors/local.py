@@ -18,6 +18,7 @@ from pathlib import Path
 
 import psutil
 
+from hpt_cli.errors import NO_DESCRIPTORS
 from hpt_cli.executors import Exited, Handle, Lost, Order, Outcome, Running, launcher
 from hpt_cli.executors.records import Claim, read_claim, read_exit
 
@@ -165,17 +166,27 @@ def _find_marked(handle: Handle) -> Iterator[psutil.Process]:
 
     Children inherit it, whatever session or group they move to. The launcher is not one of them: it
     ends by itself.
+
+    Raises:
+        OSError: nobody can tell, for want of file descriptors.
     """
     mark = handle["directory"]
     own = os.getuid()
     for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            if process.pid == handle["pid"] or process.uids().real != own:
-                continue
-            if process.environ().get("HPT_ATTEMPT_DIR") != mark:
-                continue
-            if process.status() != psutil.STATUS_ZOMBIE:
-                yield process
+        if process.pid == handle["pid"]:
+            continue
+        try:
+            is_marked = (
+                process.uids().real == own
+                and process.environ().get("HPT_ATTEMPT_DIR") == mark
+                and process.status() != psutil.STATUS_ZOMBIE
+            )
+        except (psutil.Error, OSError) as error:
+            if isinstance(error, OSError) and error.errno in NO_DESCRIPTORS:
+                raise
+            continue
+        if is_marked:
+            yield process
 
 
 def _group_of(process: psutil.Process) -> int:

@@ -39,13 +39,17 @@ class Exit:
 
 
 def read_claim(directory: Path) -> Claim | None:
-    """Who took a directory; None if nobody did yet."""
+    """Who took a directory; None if nobody did yet.
+
+    Raises:
+        OSError: nobody can tell.
+    """
     path = directory / launcher.CLAIM
     try:
         pid, identity, *slurm = path.read_text().split(" ")
         job, restarts = (int(slurm[0]), int(slurm[1])) if slurm else (None, 0)
         return Claim(int(pid), identity, path.stat().st_mtime, job, restarts)
-    except (OSError, ValueError):
+    except (FileNotFoundError, ValueError):
         return None
 
 

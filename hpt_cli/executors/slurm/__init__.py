@@ -109,7 +109,7 @@ class SlurmExecutor:
             return _handle(claim.slurm_job, directory)
         try:
             return _handle(int((directory / JOB_FILE).read_text()), directory)
-        except (OSError, ValueError):
+        except (FileNotFoundError, ValueError):
             pass
         which = f"--name={name_job(directory)}"
         jobs = read_queue(run(write_squeue(os.getuid(), which)))

@@ -1,0 +1,73 @@
+"""Training jobs as processes of this machine, where the tuner lacks what it needs to look."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from hpt_cli.executors import Exited, Order, Running
+from hpt_cli.executors.local import LocalExecutor
+
+SPARE = 40
+"""File descriptors that a launcher and its command need and the tuner has all in use."""
+
+
+@contextmanager
+def no_descriptors() -> Iterator[None]:
+    """Leave this process no file descriptor, and its children some."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with ExitStack() as stack:
+        while (last := os.open(os.devnull, os.O_RDONLY)) < SPARE:
+            stack.callback(os.close, last)
+        os.close(last)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (last, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.fixture
+def order(tmp_path: Path) -> Order:
+    directory = tmp_path / "a1"
+    return Order(
+        argv=[sys.executable, "-I", "-S", "-c", "import time; time.sleep(1.5)"],
+        environment={**os.environ, "HPT_ATTEMPT_DIR": str(directory)},
+        working_directory=tmp_path,
+        directory=directory,
+    )
+
+
+def test_what_cannot_be_looked_at_is_not_taken_for_dead(order: Order) -> None:
+    executor = LocalExecutor()
+    handle = executor.launch(order)
+    with no_descriptors():
+        with pytest.raises(OSError, match="Too many open files"):
+            executor.poll([handle])
+        with pytest.raises(OSError, match="Too many open files"):
+            executor.find(order.directory)
+        with pytest.raises(OSError, match="Too many open files"):
+            executor.sweep(handle, 0.0)
+    assert executor.poll([handle]) == [Running()]
+    executor.stop(handle, force=True)
+
+
+def test_a_launch_that_cannot_be_seen_is_not_made_twice(order: Order) -> None:
+    executor = LocalExecutor()
+    with no_descriptors(), pytest.raises(OSError, match="Too many open files"):
+        executor.launch(order)
+    handle = executor.find(order.directory)
+    assert handle is not None
+    assert executor.poll([handle]) == [Running()]
+    deadline = time.monotonic() + 20.0
+    while not isinstance(outcome := executor.poll([handle])[0], Exited):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert outcome.exit_code == 0
