@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -59,9 +60,7 @@ def make_order(
         "PYTHONUNBUFFERED": "1",
         **(_terminal_variables(base) if spec.pty else {}),
         **usage,
-        **_sagemaker_variables(
-            hyperparameters, {**base, **usage, **own}, asked.cpus or _count_cpus()
-        ),
+        **_sagemaker_variables(hyperparameters, {**base, **usage, **own}, asked),
         "SM_MODEL_DIR": str(there.model(number)),
         "SM_OUTPUT_DIR": str(there.output(number)),
         "SM_OUTPUT_DATA_DIR": str(there.output_data(number)),
@@ -121,7 +120,7 @@ def resolve_variables(spec: TuningSpec, base: Mapping[str, str]) -> dict[str, st
 
 
 def _sagemaker_variables(
-    hyperparameters: Hyperparameters, environment: Mapping[str, str], cpus: int
+    hyperparameters: Hyperparameters, environment: Mapping[str, str], asked: Request
 ) -> dict[str, str]:
     """What scripts written for SageMaker read, but for directories: one host, this machine.
 
@@ -142,8 +141,8 @@ def _sagemaker_variables(
         "SM_CHANNELS": json.dumps(channels),
         "SM_CURRENT_HOST": HOST,
         "SM_HOSTS": json.dumps([HOST]),
-        "SM_NUM_CPUS": str(cpus),
-        "SM_NUM_GPUS": str(_count_gpus(environment.get("CUDA_VISIBLE_DEVICES"))),
+        "SM_NUM_CPUS": str(asked.cpus or _count_cpus()),
+        "SM_NUM_GPUS": str(_count_gpus(environment.get("CUDA_VISIBLE_DEVICES"), asked.gpus)),
         "SM_LOG_LEVEL": "20",
     }
 
@@ -161,8 +160,11 @@ def _count_cpus() -> int:
 
 
 @cache
-def _count_gpus(visible: str | None) -> int:
-    """How many NVIDIA devices a job may see: those that CUDA_VISIBLE_DEVICES lists, else all."""
+def _count_gpus(visible: str | None, asked: float | None) -> int:
+    """How many NVIDIA devices a job may see: those that CUDA_VISIBLE_DEVICES lists, else what it
+    asks a cluster for, else all of this machine."""
     if visible is not None:
         return len(split_visible(visible))
+    if asked is not None:
+        return math.ceil(asked)
     return len(list(Path("/dev").glob("nvidia[0-9]*")))

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Self
 
-
 NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 """A file that cannot be opened for one of these reasons may well be there, and say something."""
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from hpt_cli.core.curve import Curve
 from hpt_cli.core.events import (
     AnyEvent,
     JobExited,
@@ -33,7 +34,7 @@ from hpt_cli.core.hyperparameters import Hyperparameters
 from hpt_cli.core.objective import Objective
 from hpt_cli.core.observation import Observation
 from hpt_cli.core.spec import TuningSpec
-from hpt_cli.core.state import Curve, TrainingJob, TuningState, fold
+from hpt_cli.core.state import TrainingJob, TuningState, fold
 from hpt_cli.core.stop_rules import LossCurve, StopRule, Verdict
 from hpt_cli.core.summary import final_objective, training_seconds, tuning_seconds
 from hpt_cli.core.tuner import Command, Launch, Plan, Stop, decide, known_jobs, loss_curve

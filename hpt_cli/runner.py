@@ -175,6 +175,7 @@ class Runner:
         self._executor = executor
         self._view = view
         self._clock = clock
+        self._environment = dict(os.environ)
         self._state = forget_curves(state, spec.objective_metric_name, state.jobs.ended)
         self._unwritten: list[AnyEvent] = []
         self._written_at = time.monotonic()
@@ -263,14 +264,13 @@ class Runner:
     def _record(self, events: list[AnyEvent]) -> None:
         """Fold events, remember to write them, and show them."""
         for event in events:
+            if isinstance(event, (JobExited, JobLost)):
+                metric = self._spec.objective_metric_name
+                self._state = forget_curve(self._state, metric, event.number)
             self._state = fold(self._state, event)
         self._watchdog.hear(self._state, events)
         self._unwritten += events
         self._view.show(self._state, events, self._clock())
-        for event in events:
-            if isinstance(event, (JobExited, JobLost)) and event.number in self._state.jobs.ended:
-                metric = self._spec.objective_metric_name
-                self._state = forget_curve(self._state, metric, event.number)
 
     def _write(self) -> None:
         """Write down what has been recorded; it is on disk when this returns."""
@@ -287,7 +287,8 @@ class Runner:
             self._suggestion = None
         for attempt, outcome in self._poll():
             is_over = isinstance(outcome, (Exited, Lost))
-            self._record(self._follow_queue(attempt, outcome))
+            if queued := self._follow_queue(attempt, outcome):
+                self._record(queued)
             events += self._read_log(attempt, final=is_over)
             matches = attempt.tail.take_matches()
             if matches:
@@ -623,7 +624,7 @@ class Runner:
         order = make_order(
             self._spec,
             self._jobdir,
-            os.environ,
+            self._environment,
             self._state.directory,
             number,
             attempt,

@@ -11,8 +11,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from hpt_cli.core.curve import Curve
 from hpt_cli.core.objective import Objective
-from hpt_cli.core.state import RUNNING, Curve
+from hpt_cli.core.state import RUNNING
 from hpt_cli.core.summary import Row, Summary, estimate_saved_seconds, list_improvements
 from hpt_cli.wording import (
     NOTHING,

@@ -113,11 +113,11 @@ def measure(spec: TuningSpec, epochs: int) -> Iterator[Reading]:
             batch: list[ev.AnyEvent] = []
             for event, is_told in tell(spec, epochs):
                 begun = time.process_time()
-                state = fold(state, event)
                 number = getattr(event, "number", 0)
-                decide(spec, state, event.at, {number} if is_told else ())
                 if isinstance(event, ev.JobExited):
                     state = forget_curve(state, "m0", number)
+                state = fold(state, event)
+                decide(spec, state, event.at, {number} if is_told else ())
                 spent += time.process_time() - begun
                 count += 1
                 batch.append(event)

@@ -7,6 +7,7 @@ that are open, counted by phase, and what is computed from them is kept until an
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from operator import is_
 from types import MappingProxyType
 from typing import Any, Generic, Protocol, TypeVar, cast
 
@@ -29,7 +30,7 @@ T = TypeVar("T")
 class Jobs(Mapping[int, J], Generic[J]):
     """Training jobs by number; never changed, only followed by others."""
 
-    __slots__ = ("_counts", "_derived", "_ended", "_known", "_open")
+    __slots__ = ("_counts", "_derived", "_ended", "_known", "_open", "_sums")
 
     def __init__(self, jobs: Iterable[J] = ()) -> None:
         self._ended: dict[int, J] = {}
@@ -38,7 +39,8 @@ class Jobs(Mapping[int, J], Generic[J]):
             (self._ended if job.has_ended else self._open)[job.number] = job
         self._counts = _count(self._ended.values())
         self._derived: dict[Any, Any] = {}
-        self._known: dict[tuple[Any, int], tuple[J, Any]] = {}
+        self._sums: dict[Any, tuple[list[J], Any]] = {}
+        self._known: dict[int, tuple[J, dict[Any, Any]]] = {}
 
     def __getitem__(self, number: int) -> J:
         found = self._open.get(number)
@@ -69,7 +71,7 @@ class Jobs(Mapping[int, J], Generic[J]):
         following._known = self._known
         following._open = {key: each for key, each in self._open.items() if key != number}
         following._ended, following._counts = self._ended, self._counts
-        following._derived = self._derived
+        following._derived, following._sums = self._derived, self._sums
         if job is not None and not job.has_ended:
             following._open[number] = job
         if number in self._ended or (job is not None and job.has_ended):
@@ -79,6 +81,7 @@ class Jobs(Mapping[int, J], Generic[J]):
             if before is not None:
                 following._counts[before.phase] -= 1
             if job is not None and job.has_ended:
+                following._known.pop(number, None)
                 following._ended[number] = job
                 following._counts[job.phase] = following._counts.get(job.phase, 0) + 1
         return following
@@ -97,24 +100,32 @@ class Jobs(Mapping[int, J], Generic[J]):
         """How many have ended so."""
         return self._counts.get(phase, 0)
 
-    def latest(self, count: int) -> list[J]:
-        """Those with the highest numbers, in order of number."""
-        last = max([*self._open, len(self)], default=0)
-        numbers = range(max(1, last - count + 1), last + 1)
-        return [self[number] for number in numbers if number in self]
-
     def derive(self, key: Any, make: Callable[[Mapping[int, J]], T]) -> T:
         """What `make` computes from the jobs that have ended; once, until another one ends."""
         if key not in self._derived:
             self._derived[key] = make(self.ended)
         return cast(T, self._derived[key])
 
+    def accumulate(self, key: Any, begin: Callable[[], T], add: Callable[[T, J], T]) -> T:
+        """What `add` makes of what it began with and of the jobs that have ended, one after another
+        in the order in which they did; of each job once."""
+        ended = list(self._ended.values())
+        added, total = self._sums.get(key, ([], None))
+        if not added or len(added) > len(ended) or not all(map(is_, added, ended)):
+            added, total = [], begin()
+        for job in ended[len(added) :]:
+            total = add(cast(T, total), job)
+        self._sums[key] = (ended, total)
+        return cast(T, total)
+
     def recall(self, key: Any, job: J, make: Callable[[J], T]) -> T:
         """What `make` computes from a job; once, until it changes."""
-        known = self._known.get((key, job.number))
+        known = self._known.get(job.number)
         if known is None or known[0] is not job:
-            known = self._known[key, job.number] = (job, make(job))
-        return cast(T, known[1])
+            known = self._known[job.number] = (job, {})
+        if key not in known[1]:
+            known[1][key] = make(job)
+        return cast(T, known[1][key])
 
 
 def _count(jobs: Iterable[_Job]) -> dict[str, int]:

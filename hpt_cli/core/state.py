@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
+from hpt_cli.core.curve import Curve, PackedCurve
 from hpt_cli.core.events import (
     AnyEvent,
     ExecutorNoted,
@@ -64,8 +65,6 @@ Phase = Literal[
 ]
 JobStatus = Literal["InProgress", "Stopping", "Completed", "Failed", "Stopped"]
 TuningJobStatus = Literal["InProgress", "Stopping", "Completed", "Failed", "Stopped"]
-Curve: TypeAlias = tuple[tuple[float, float], ...]
-"""(step, value) in order of step, each step once."""
 
 MAX_LOST_ATTEMPTS = 3
 """A job whose attempts are lost this often is Failed: something kills it every time."""
@@ -208,7 +207,7 @@ class TrainingJob:
         for attempt in self.attempts:
             part = attempt.curves.get(metric, ())
             if part:
-                joined = tuple(each for each in joined if each[0] < part[0][0]) + part
+                joined = (*(each for each in joined if each[0] < part[0][0]), *part)
         return joined
 
 
@@ -525,9 +524,9 @@ def _after_failure(job: TrainingJob, event: JobExited | JobLost, failure: str) -
 
 
 def forget_curves(state: TuningState, metric: str, numbers: Iterable[int]) -> TuningState:
-    """The same state, but of some jobs only one metric's curve and the last value of each other.
+    """The same state, but of some jobs only one metric's curve, and the last value of each other.
 
-    For a tuner, which has no use for more of jobs that have ended: the journal holds it.
+    For a tuner, which has no use for more of attempts that have ended: the journal holds it.
     """
     jobs = dict(state.jobs)
     for number in numbers:
@@ -545,7 +544,8 @@ def forget_curve(state: TuningState, metric: str, number: int) -> TuningState:
 
 def _forget(attempt: Attempt, metric: str) -> Attempt:
     curves = {
-        name: curve if name == metric else curve[-1:] for name, curve in attempt.curves.items()
+        name: PackedCurve(curve) if name == metric else curve[-1:]
+        for name, curve in attempt.curves.items()
     }
     return replace(attempt, curves=curves)
 

@@ -8,12 +8,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from hpt_cli.core.curve import Curve
 from hpt_cli.core.events import Warned
 from hpt_cli.core.hyperparameters import Hyperparameters
 from hpt_cli.core.names import job_name
 from hpt_cli.core.objective import Objective
 from hpt_cli.core.resources import Share
-from hpt_cli.core.state import Curve, Parent, TrainingJob, TuningState
+from hpt_cli.core.state import Parent, TrainingJob, TuningState
 
 ObjectiveStatus = Literal["Pending", "Succeeded", "Failed"]
 

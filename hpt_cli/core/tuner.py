@@ -9,9 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from operator import attrgetter
+from statistics import fmean
+from typing import Literal, TypeAlias
 
 from hpt_cli.core.completion import Completion, find_completion
+from hpt_cli.core.curve import MappedCurve
 from hpt_cli.core.events import StopReason
 from hpt_cli.core.failures import judge_hung
 from hpt_cli.core.hyperparameters import Hyperparameters
@@ -196,13 +199,19 @@ def should_think_ahead(spec: TuningSpec, state: TuningState) -> bool:
     """
     if spec.count_slots(state.pool) == 1:
         return False
-    recent = state.jobs.latest(RECENT_JOBS)
-    spent = [training_seconds(job, now=0.0) for job in recent if job.has_ended and job.attempts]
+    spent, thought = state.jobs.derive("times", _list_recent_times)
     if not spent:
         return False
     # On average: a job that is placed blindly takes no thinking, and the next one may take much.
-    thinking = sum(job.thinking_seconds for job in recent) / len(recent)
-    return thinking > IDLE_SHARE * sum(spent) / len(spent)
+    thought = [*thought, *(job.thinking_seconds for job in state.jobs.open)]
+    return fmean(thought) > IDLE_SHARE * fmean(spent)
+
+
+def _list_recent_times(ended: Mapping[int, TrainingJob]) -> tuple[list[float], list[float]]:
+    """How long the latest jobs took, and how long it took to choose their hyperparameters."""
+    recent = list(ended.values())[-RECENT_JOBS:]
+    spent = [training_seconds(job, now=0.0) for job in recent if job.attempts]
+    return spent, [job.thinking_seconds for job in recent]
 
 
 def _launch(spec: TuningSpec, state: TuningState, avoided: Collection[str]) -> list[Command]:
@@ -225,32 +234,27 @@ def judge_job(
     spec: TuningSpec, state: TuningState, job: TrainingJob, rule: EarlyStopping
 ) -> Verdict:
     """What a stop rule says of a running job, which has observations of the objective."""
-    ended = state.jobs.derive(
-        ("loss curves", spec.objective, rule.rule),
-        lambda _: select_ended(rule.rule, list_ended_curves(spec, state)),
-    )
+    objective = spec.objective
+
+    def begin() -> list[LossCurve]:
+        inherited = [loss_curve(each, objective) for each in _list_inherited(spec, state)]
+        return select_ended(rule.rule, inherited)
+
+    def add(known: list[LossCurve], ended: TrainingJob) -> list[LossCurve]:
+        if ended.hyperparameters is None:
+            return known
+        return select_ended(rule.rule, [*known, loss_curve(ended, objective)])
+
+    def recall(each: TrainingJob) -> LossCurve:
+        return state.jobs.recall(objective, each, lambda job: loss_curve(job, objective))
+
+    ended = state.jobs.accumulate(("loss curves", objective, rule.rule), begin, add)
     going = [
-        _recall_curve(state, other, spec.objective)
+        recall(other)
         for other in state.jobs.open
         if other.number != job.number and other.hyperparameters is not None
     ]
-    live = _recall_curve(state, job, spec.objective)
-    return load_stop_rule(rule.rule, **rule.parameters).judge(live, [*ended, *going])
-
-
-def list_ended_curves(spec: TuningSpec, state: TuningState) -> list[LossCurve]:
-    """The curves of the jobs that have ended, and of the parents' where they count."""
-    own = [job for job in state.jobs.ended.values() if job.hyperparameters is not None]
-    inherited = state.inherited.values() if inherits_results(spec) else ()
-    objective = spec.objective
-    return [
-        *(loss_curve(job, objective) for job in inherited),
-        *(_recall_curve(state, job, objective) for job in own),
-    ]
-
-
-def _recall_curve(state: TuningState, job: TrainingJob, objective: Objective) -> LossCurve:
-    return state.jobs.recall(objective, job, lambda each: loss_curve(each, objective))
+    return load_stop_rule(rule.rule, **rule.parameters).judge(recall(job), [*ended, *going])
 
 
 def loss_curve(job: TrainingJob, objective: Objective) -> LossCurve:
@@ -258,7 +262,7 @@ def loss_curve(job: TrainingJob, objective: Objective) -> LossCurve:
     curve = job.curve(objective.metric)
     return LossCurve(
         number=job.number,
-        status=job.phase if job.phase in ("Completed", "Stopped", "Failed") else "Running",
+        status=_status(job),
         hyperparameters=job.hyperparameters or {},
         steps=tuple(step for step, _ in curve),
         losses=tuple(objective.loss(value) for _, value in curve),
@@ -270,9 +274,12 @@ def known_jobs(spec: TuningSpec, state: TuningState) -> list[TrainingJob]:
 
     Those of the parents come first, with numbers below 1, where data and algorithm are the same.
     """
-    parents = state.inherited.values() if inherits_results(spec) else ()
     own = (job for job in state.jobs.values() if job.hyperparameters is not None)
-    return [*parents, *own]
+    return [*_list_inherited(spec, state), *own]
+
+
+def _list_inherited(spec: TuningSpec, state: TuningState) -> list[TrainingJob]:
+    return list(state.inherited.values()) if inherits_results(spec) else []
 
 
 def inherits_results(spec: TuningSpec) -> bool:
@@ -318,6 +325,17 @@ def _list_best(spec: TuningSpec, jobs: list[TrainingJob]) -> list[Hyperparameter
 
 def ask(spec: TuningSpec, state: TuningState, number: int) -> Question:
     """The question a strategy is asked for job `number`: all it may know is in the state."""
+    objective = spec.objective
+
+    def begin() -> tuple[Trial, ...]:
+        return tuple(_trial(job, objective) for job in _list_inherited(spec, state))
+
+    def add(known: tuple[Trial, ...], job: TrainingJob) -> tuple[Trial, ...]:
+        return known if job.hyperparameters is None else (*known, _trial(job, objective))
+
+    ended = state.jobs.accumulate(("trials", objective), begin, add)
+    going = (job for job in state.jobs.open if job.hyperparameters is not None)
+    trials = (*ended, *(_trial(job, objective) for job in going))
     return Question(
         ranges=spec.hyperparameter_ranges,
         seed=spec.random_seed,
@@ -325,26 +343,21 @@ def ask(spec: TuningSpec, state: TuningState, number: int) -> Question:
         max_jobs=spec.job_limit,
         max_parallel_jobs=spec.count_slots(state.pool),
         trials=tuple(
-            _recall_trial(state, job, spec.objective)
-            for job in known_jobs(spec, state)
-            if job.number != number
+            sorted((each for each in trials if each.number != number), key=attrgetter("number"))
         ),
     )
 
 
-def _recall_trial(state: TuningState, job: TrainingJob, objective: Objective) -> Trial:
-    if state.jobs.ended.get(job.number) is not job:
-        return _trial(job, objective)
-    return state.jobs.recall(("trial", objective), job, lambda each: _trial(each, objective))
-
-
 def _trial(job: TrainingJob, objective: Objective) -> Trial:
-    curve = loss_curve(job, objective)
     final = final_objective(job, objective)
     return Trial(
         number=job.number,
-        hyperparameters=curve.hyperparameters,
-        status=curve.status,
+        hyperparameters=job.hyperparameters or {},
+        status=_status(job),
         loss=None if final is None else objective.loss(final),
-        curve=tuple(zip(curve.steps, curve.losses, strict=True)),
+        curve=MappedCurve(job.curve(objective.metric), objective.loss),
     )
+
+
+def _status(job: TrainingJob) -> Literal["Running", "Completed", "Stopped", "Failed"]:
+    return job.phase if job.phase in ("Completed", "Stopped", "Failed") else "Running"

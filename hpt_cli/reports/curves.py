@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from hpt_cli.core.state import Curve
+from hpt_cli.core.curve import Curve
 from hpt_cli.core.summary import Row, Summary
 from hpt_cli.reports.jobs import row_to_json
 from hpt_cli.reports.plot import COLOURS, Axis, Line, Plot, find_axis

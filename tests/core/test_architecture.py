@@ -14,6 +14,7 @@ LAYERS = [
     ["hpt_cli", "hpt_cli.answers", "hpt_cli.clock", "hpt_cli.errors"],
     ["hpt_cli.core"],
     [
+        "hpt_cli.core.curve",
         "hpt_cli.core.differences",
         "hpt_cli.core.hyperparameters",
         "hpt_cli.core.jobs",

@@ -47,10 +47,6 @@ def test_they_are_a_mapping_whatever_happens_to_them(steps: list[tuple[int, str]
     )
     for phase in ("Completed", "Failed"):
         assert jobs.count(phase) == sum(job.phase == phase for job in expected.values())
-    last = max(expected, default=0)
-    recent = [expected[n] for n in sorted(expected) if n > last - 3]
-    if len(expected) == last:
-        assert jobs.latest(3) == recent
 
 
 def test_what_is_derived_is_computed_again_only_when_another_job_ends() -> None:
@@ -68,6 +64,32 @@ def test_what_is_derived_is_computed_again_only_when_another_job_ends() -> None:
     assert jobs.put(Job(2, "Failed")).derive("count", count) == 2
     assert jobs.derive("count", count) == 1
     assert asked == [1, 2]
+
+
+def test_what_accumulates_counts_each_job_once_in_the_order_in_which_they_ended() -> None:
+    added = []
+
+    def add(numbers: tuple[int, ...], job: Job) -> tuple[int, ...]:
+        added.append(job.number)
+        return (*numbers, job.number)
+
+    def accumulate(jobs: Jobs[Job]) -> tuple[int, ...]:
+        return jobs.accumulate("numbers", tuple, add)
+
+    before = Jobs([Job(number, "Training") for number in (1, 2, 3)])
+    assert accumulate(before) == ()
+    jobs = before.put(Job(2, "Completed"))
+    assert accumulate(jobs) == (2,)
+    jobs = jobs.put(Job(1, "Failed"))
+    later = jobs.put(Job(3, "Failed"))
+    assert accumulate(later) == (2, 1, 3)
+    assert added == [2, 1, 3]
+    assert accumulate(jobs) == (2, 1)
+    assert accumulate(before) == ()
+    assert accumulate(before.put(Job(3, "Failed"))) == (3,)
+    again = later.put(Job(1, "Completed"))
+    assert accumulate(again) == (2, 3, 1)
+    assert accumulate(later.drop(2)) == (1, 3)
 
 
 def test_what_is_recalled_belongs_to_the_job_itself() -> None:

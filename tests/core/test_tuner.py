@@ -191,4 +191,4 @@ def test_a_strategy_is_asked_with_losses_and_without_the_job_itself() -> None:
         (3, "Failed", None),
         (4, "Running", None),
     ]
-    assert question.trials[3].curve == ((1.0, -2.0),)
+    assert list(question.trials[3].curve) == [(1.0, -2.0)]

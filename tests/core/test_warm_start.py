@@ -38,12 +38,12 @@ def test_results_of_the_same_data_are_results() -> None:
     spec = make_child()
     question = ask(spec, start(spec, *suggested(1)), 2)
     assert [(each.number, each.loss) for each in question.trials] == [
-        (0, 3.0),
-        (-1, 1.0),
         (-2, 2.0),
+        (-1, 1.0),
+        (0, 3.0),
         (1, None),
     ]
-    assert question.trials[0].curve == ((1.0, 9.0), (2.0, 3.0))
+    assert list(question.trials[2].curve) == [(1.0, 9.0), (2.0, 3.0)]
     assert give_point(spec, start(spec), 1) is None
 
 

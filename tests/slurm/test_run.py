@@ -213,7 +213,7 @@ def test_a_job_gets_what_it_asks_for(terminal: ClusterTerminal) -> None:
     """Two GPUs are pretended: no two training jobs are on one at a time."""
     code = "import os, time; t = time.time(); time.sleep(0.5);"
     code += " print('loss=1', os.environ['CUDA_VISIBLE_DEVICES'], os.environ['OMP_NUM_THREADS'],"
-    code += " os.environ['SLURM_CPUS_PER_TASK'], t, time.time())"
+    code += " os.environ['SLURM_CPUS_PER_TASK'], os.environ['SM_NUM_GPUS'], t, time.time())"
     resources = {"gpus": 1, "cpus": 2, "memory_gb": 0.5}
     command = [Terminal.python(), "-c", code, "{x}"]
     spec = terminal.write(command=command, resources=resources, max_jobs=6, max_parallel_jobs=4)
@@ -221,7 +221,7 @@ def test_a_job_gets_what_it_asks_for(terminal: ClusterTerminal) -> None:
     held: dict[str, list[tuple[float, float]]] = {}
     for number in range(1, 7):
         _, gpu, *cpus, begun, ended = terminal.log(terminal.name, number).read_text().split()
-        assert cpus == ["2", "2"]
+        assert cpus == ["2", "2", "1"]
         held.setdefault(gpu, []).append((float(begun), float(ended)))
     assert sorted(held) == ["0", "1"]
     for times in held.values():

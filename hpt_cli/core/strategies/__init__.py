@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Literal, Protocol, cast
 
+from hpt_cli.core.curve import Curve
 from hpt_cli.core.hyperparameters import Hyperparameters
 from hpt_cli.core.ranges import ParameterRange
 
@@ -29,7 +30,7 @@ class Trial:
     hyperparameters: Hyperparameters
     status: Literal["Running", "Completed", "Stopped", "Failed"]
     loss: float | None
-    curve: tuple[tuple[float, float], ...] = ()
+    curve: Curve = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise, product
 from typing import TypeAlias
 
@@ -62,7 +63,13 @@ class Space:
         self.ranges = ranges
         self.conditional = any(each.when for each in ranges.values())
         self.cells = [_cut(each) for each in ranges.values()]
-        self.tried = {self._key(each) for each in tried if self.contains(each)}
+        self.size = count_points(ranges)
+        self._given = list(tried)
+
+    @cached_property
+    def tried(self) -> set[tuple[object, ...]]:
+        """Different points that were tried."""
+        return {self._key(each) for each in self._given if self.contains(each)}
 
     def _key(self, hyperparameters: Hyperparameters) -> tuple[object, ...]:
         return tuple(hyperparameters.get(name) for name in self.ranges)
@@ -126,13 +133,14 @@ class Space:
 
     def is_new(self, hyperparameters: Hyperparameters) -> bool:
         """Whether no earlier trial had these hyperparameters."""
+        if self.size is None:  # few points of a continuum are asked for
+            return hyperparameters not in self._given
         return self._key(hyperparameters) not in self.tried
 
     @property
     def exhausted(self) -> bool:
         """Whether every point was tried."""
-        points = count_points(self.ranges)
-        return points is not None and len(self.tried) >= points
+        return self.size is not None and len(self.tried) >= self.size
 
     def draw(self, seed: int, start: int, count: int = 1) -> Floats:
         """Points `start` to `start + count` of the scrambled Sobol sequence of a seed, (count, d).
@@ -156,7 +164,7 @@ class Space:
 
     def _others(self) -> Iterator[Hyperparameters]:
         """Different points in a fixed order: enough of them to hold a new one, if there is one."""
-        if count_points(self.ranges) is None:
+        if self.size is None:
             yield from (self.decode(point) for point in self.draw(0, 0, MAX_DRAWS))
             return
         sizes = [each.size or 1 for each in self.ranges.values()]

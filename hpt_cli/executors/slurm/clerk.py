@@ -75,12 +75,13 @@ class Clerk:
         `urgent`: something has happened to them that only Slurm can explain.
         """
         with self._changed:
-            watched = frozenset(numbers)
+            watched, before = frozenset(numbers), self._find_due()
             if urgent or not watched <= self._watched:
                 self._interval = ASK_SECONDS
             self._watched = watched
             is_new = self._start()
-            self._changed.notify_all()
+            if self._find_due() != before:
+                self._changed.notify_all()
             if is_new and watched:
                 self._changed.wait_for(self._has_answered, FIRST_ANSWER_SECONDS)
             return self._answer
@@ -112,23 +113,25 @@ class Clerk:
     def _work(self) -> None:
         while True:
             with self._changed:
-                pause = self._find_pause() if self._watched else None
-                self._changed.wait_for(self._has_work, pause)
+                while not self._signals and not self._is_due():
+                    at = self._find_due()
+                    self._changed.wait(None if at is None else at - time.monotonic())
                 signals, self._signals = self._signals, []
                 numbers = self._watched
-                due = bool(numbers) and time.monotonic() >= self._asked_at + self._interval
-                if due:
+                if due := self._is_due():
                     self._asked_at = time.monotonic()
             if signals:
                 self._signal(signals)
             if due:
                 self._ask(numbers)
 
-    def _has_work(self) -> bool:
-        return bool(self._signals) or (bool(self._watched) and self._find_pause() == 0)
+    def _find_due(self) -> float | None:
+        """When to ask again, on time.monotonic's clock; None while there is nothing to ask."""
+        return self._asked_at + self._interval if self._watched else None
 
-    def _find_pause(self) -> float:
-        return max(0.0, self._asked_at + self._interval - time.monotonic())
+    def _is_due(self) -> bool:
+        at = self._find_due()
+        return at is not None and time.monotonic() >= at
 
     def _ask(self, numbers: frozenset[int]) -> None:
         asked_at = time.monotonic()

@@ -9,9 +9,10 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from hpt_cli.core.curve import Curve
 from hpt_cli.core.importance import Importance
 from hpt_cli.core.ranges import CategoricalRange, ParameterRange
-from hpt_cli.core.state import Curve, TuningState
+from hpt_cli.core.state import TuningState
 from hpt_cli.core.summary import Row, Summary, saved_seconds, usual_epochs
 
 MAX_POINTS = 150_000
