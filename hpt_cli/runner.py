@@ -13,6 +13,7 @@ later: after a crash it would be seen again, in the files of the jobs.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 import signal
@@ -21,7 +22,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -72,16 +73,14 @@ from hpt_cli.errors import NO_DESCRIPTORS, HptError
 from hpt_cli.executors import (
     Executor,
     Exited,
-    Handle,
     Lost,
-    NotNowError,
-    Order,
     Outcome,
     Pending,
 )
 from hpt_cli.gaps import UNSUPPORTED
 from hpt_cli.gpu_watch import GpuWatch
 from hpt_cli.jobdir import JobDir
+from hpt_cli.launches import Launched, Launches
 from hpt_cli.machine import Survey
 from hpt_cli.store import Journal
 from hpt_cli.tail import AttemptTail, read_lines, read_tail
@@ -94,11 +93,6 @@ OUT_OF_MEANS = {
 """What the machine lacks, whichever job it is; another attempt would fare no better."""
 
 KILL_AGAIN_SECONDS = 1.0
-MAX_LAUNCHES = 4
-"""How many attempts are launched at a time, where that takes its time."""
-STOP_SECONDS = 0.2
-MAX_PAUSE_SECONDS = 30.0
-"""How long to wait, at most, before a launch that was not possible is tried again."""
 SWITCH_SECONDS = 0.0005
 """How long a thread may compute before another has its turn: reading and killing come first."""
 WRITE_SECONDS = 0.5
@@ -190,14 +184,11 @@ class Runner:
         self._attempts: dict[int, _Attempt] = {}
         self._ended_tails: list[AttemptTail] = []
         self._can_bound_logs = True
-        self._launches: dict[int, asyncio.Task[Handle | None]] = {}
-        self._found: set[int] = set()
-        self._launchers = ThreadPoolExecutor(MAX_LAUNCHES, "launch")
-        self._delays: list[str] = []
-        self._delay = ""
+        self._launches = Launches(executor, jobdir, self._wake_soon)
         self._stop_soon: set[int] = set()
         self._slow_lines = Counter[str]()
         self._suggestion: asyncio.Task[AnyEvent] | None = None
+        self._loop: asyncio.AbstractEventLoop
         self._wake = asyncio.Event()
         self._observed: set[int] = set()
         self._signals: list[int] = []
@@ -214,6 +205,14 @@ class Runner:
         self._record([self._start()])
         self._write()
         self._take_over()
+        try:
+            await self._tune()
+        finally:
+            self._discard_suggestion()
+            self._launches.close()
+        return self._state
+
+    async def _tune(self) -> None:
         while True:
             self._collect()
             self._bound_logs()
@@ -234,8 +233,7 @@ class Runner:
             self._warn_of_waiting(avoided)
             if any(isinstance(command, End) for command in commands):
                 self._write()
-                self._discard_suggestion()
-                return self._state
+                return
             if time.monotonic() - self._written_at >= WRITE_SECONDS:
                 self._write()
             if not any(isinstance(command, (Launch, Stop)) for command in commands):
@@ -324,11 +322,7 @@ class Runner:
     def _take_executor_notes(self) -> list[AnyEvent]:
         """What there is to say of the place where jobs run; why launches wait once in a row."""
         texts = self._executor.take_notes()
-        for delay in self._delays:
-            if delay != self._delay:
-                self._delay = delay
-                texts.append(f"a launch waits: {delay}")
-        self._delays.clear()
+        texts += [f"a launch waits: {delay}" for delay in self._launches.take_delays()]
         return [ExecutorNoted(at=self._clock(), text=text) for text in texts]
 
     def _poll(self) -> list[tuple[_Attempt, Outcome]]:
@@ -515,7 +509,7 @@ class Runner:
         self._write()
 
     def _listen(self) -> None:
-        loop = asyncio.get_running_loop()
+        loop = self._loop = asyncio.get_running_loop()
         if self._executor.attempts_are_children:
             loop.add_signal_handler(signal.SIGCHLD, self._wake.set)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -529,6 +523,11 @@ class Runner:
         if len(self._signals) > 1:
             for attempt in self._attempts.values():
                 self._executor.stop(self._handle(attempt), force=True)
+
+    def _wake_soon(self) -> None:
+        """Go on waiting no longer; from any thread."""
+        with contextlib.suppress(RuntimeError):  # the loop is over
+            self._loop.call_soon_threadsafe(self._wake.set)
 
     async def _wait(self) -> None:
         try:
@@ -632,71 +631,33 @@ class Runner:
             job.attempt.share,
         )
         self._write()
-        self._launches[number] = asyncio.create_task(self._place(order, number, look=look))
-        self._launches[number].add_done_callback(self._end_launch)
-
-    def _end_launch(self, task: asyncio.Task[Handle | None]) -> None:
-        """A launch was carried out or failed; when several fail, the first one ends the tuner."""
-        self._wake.set()
-        if not task.cancelled():
-            task.exception()  # else asyncio would print what nobody has asked for
-
-    async def _place(self, order: Order, number: int, *, look: bool) -> Handle | None:
-        """Launch an attempt, as soon as that is possible.
-
-        Returns:
-            None if it became pointless before it was possible: the tuning job is to stop.
-        """
-        loop, pause, stopping = asyncio.get_running_loop(), 1.0, False
-        while True:
-            arguments = (order, number, look, not stopping)
-            try:
-                return await loop.run_in_executor(self._launchers, self._find_or_launch, *arguments)
-            except NotNowError as error:
-                self._delays.append(str(error))
-            look = True  # it may have been launched nevertheless
-            deadline = time.monotonic() + pause
-            while time.monotonic() < deadline and not stopping:
-                await asyncio.sleep(STOP_SECONDS)
-                stopping = self._state.status == "Stopping"
-            pause = min(2 * pause, MAX_PAUSE_SECONDS)
-
-    def _find_or_launch(
-        self, order: Order, number: int, look: bool, may_launch: bool
-    ) -> Handle | None:
-        handle = self._executor.find(order.directory) if look else None
-        if handle is not None:
-            self._found.add(number)
-            return handle
-        if not may_launch:
-            return None
-        self._jobdir.make_training_job(number)
-        return self._executor.launch(order)
+        self._launches.begin(number, order, look=look)
 
     def _collect_launches(self) -> None:
         """Record the launches that have been carried out, or were not possible."""
-        for number, task in [*self._launches.items()]:
-            if task.done():
-                del self._launches[number]
-                self._record([self._launched(number, task)])
-                if number in self._state.jobs and self._state.jobs[number].phase == "Starting":
-                    self._follow(self._state.jobs[number])
-                if number in self._stop_soon:
-                    self._stop_soon.discard(number)
-                    self._act(Stop(number, "StoppedByUser"))
+        if self._state.status == "Stopping":
+            self._launches.give_up()
+        for number, launch in self._launches.take_done():
+            self._record([self._launched(number, launch)])
+            if number in self._state.jobs and self._state.jobs[number].phase == "Starting":
+                self._follow(self._state.jobs[number])
+            if number in self._stop_soon:
+                self._stop_soon.discard(number)
+                self._act(Stop(number, "StoppedByUser"))
 
-    def _launched(self, number: int, task: asyncio.Task[Handle | None]) -> AnyEvent:
+    def _launched(self, number: int, launch: Future[Launched]) -> AnyEvent:
         at, attempts = self._clock(), self._state.jobs[number].attempts
-        attempt, since = len(attempts), None
-        if number in self._found:
-            self._found.discard(number)
-            since = attempts[-1].submitted_at
+        attempt = len(attempts)
         why, evicted = "it was not launched any more", True
         try:
-            handle = task.result()
-            if handle is not None:
+            launched = launch.result()
+            if launched.handle is not None:
                 return JobLaunched(
-                    at=at, number=number, attempt=attempt, handle=dict(handle), since=since
+                    at=at,
+                    number=number,
+                    attempt=attempt,
+                    handle=dict(launched.handle),
+                    since=attempts[-1].submitted_at if launched.was_found else None,
                 )
         except OSError as error:
             if error.errno in OUT_OF_MEANS:

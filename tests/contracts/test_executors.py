@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -50,7 +51,8 @@ def order(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[.
 
     yield make
     for process in find_marked(directory):
-        process.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def find_marked(directory: Path) -> list[psutil.Process]:

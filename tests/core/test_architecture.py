@@ -72,6 +72,7 @@ LAYERS = [
         "hpt_cli.watchdog",
         "hpt_cli.program",
     ],
+    ["hpt_cli.launches"],
     ["hpt_cli.runner", "hpt_cli.live", "hpt_cli.notify", "hpt_cli.tryout"],
     ["hpt_cli.repair"],
     ["hpt_cli.cli"],
