@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import yaml
 from pydantic import BaseModel, ValidationError
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.reader import ReaderError
 
 from hpt_cli.core.conflicts import Location, find_conflicts
 from hpt_cli.core.ranges import CategoricalRange, ContinuousRange, IntegerRange
@@ -34,17 +35,29 @@ from hpt_cli.core.spec import (
 )
 from hpt_cli.errors import Place, Problem, UsageError, did_you_mean
 
+MAX_BYTES = 1_000_000
+"""More than this is a log or a model, not a spec."""
+
+MAX_DEPTH = 50
+"""Deeper than this, no field stands."""
+
+TOO_DEEP = f"nested more than {MAX_DEPTH} deep"
+
 MAX_NODES = 100_000
 """More than this is an alias bomb, not a spec."""
 
 MAX_DIGITS = 300
 """More than this is no whole number that means anything."""
 
+MAX_SHOWN = 100
+"""How many characters of a wrong value are shown."""
+
 Survey: TypeAlias = Callable[[Request, Sequence[str] | None], Sequence[Misfit]]
 """Says what a machine does not have of what each training job needs, and of the GPUs listed."""
 
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _NULL = ("", "~", "null", "Null", "NULL")
 _RANGES: dict[str, type[BaseModel]] = {
     "Continuous": ContinuousRange,
@@ -61,19 +74,20 @@ _PARTS: dict[str, type[BaseModel]] = {
     "resources": Resources,
 }
 _MESSAGES = {
-    "int_parsing": "a whole number is needed, not {input!r}",
-    "int_type": "a whole number is needed, not {input!r}",
-    "int_from_float": "a whole number is needed, not {input!r}",
-    "float_parsing": "a number is needed, not {input!r}",
-    "float_type": "a number is needed, not {input!r}",
-    "finite_number": "a finite number is needed, not {input!r}",
-    "bool_parsing": "true or false is needed, not {input!r}",
-    "bool_type": "true or false is needed, not {input!r}",
-    "string_type": "text is needed, not {input!r}; put quotes around it",
-    "dict_type": "a mapping (name: value) is needed, not {input!r}",
-    "model_type": "a mapping (name: value) is needed, not {input!r}",
-    "model_attributes_type": "a mapping (name: value) is needed, not {input!r}",
-    "tuple_type": "a list is needed, not {input!r}",
+    "int_parsing_size": "a whole number is needed, not one of so many digits",
+    "int_parsing": "a whole number is needed, not {input}",
+    "int_type": "a whole number is needed, not {input}",
+    "int_from_float": "a whole number is needed, not {input}",
+    "float_parsing": "a number is needed, not {input}",
+    "float_type": "a number is needed, not {input}",
+    "finite_number": "a finite number is needed, not {input}",
+    "bool_parsing": "true or false is needed, not {input}",
+    "bool_type": "true or false is needed, not {input}",
+    "string_type": "text is needed, not {input}; put quotes around it",
+    "dict_type": "a mapping (name: value) is needed, not {input}",
+    "model_type": "a mapping (name: value) is needed, not {input}",
+    "model_attributes_type": "a mapping (name: value) is needed, not {input}",
+    "tuple_type": "a list is needed, not {input}",
     "missing": "the field is missing",
     "less_than_equal": "must be at most {le:g}, and is {input}",
     "greater_than_equal": "must be at least {ge:g}, and is {input}",
@@ -100,12 +114,26 @@ def read_spec(
         UsageError: the file cannot be read, or holds mistakes: all of them.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise UsageError.of("spec-unreadable", f"{path}: {error.strerror}") from error
+    if len(data) > MAX_BYTES:
+        message = f"{path} is too large for a spec: more than {MAX_BYTES} bytes"
+        raise UsageError.of("spec-unreadable", message)
+    try:
+        text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise UsageError.of("spec-unreadable", f"{path} is not UTF-8 text: {error}") from error
+        place = _find_end(data[: error.start].decode("utf-8"), str(path))
+        message = f"this is not UTF-8 text: {error.reason}"
+        raise UsageError(Problem("spec-unreadable", message, place=place)) from error
     return parse_spec(text, str(path), overrides, variables, survey)
+
+
+def _find_end(text: str, file: str) -> Place:
+    """Where what follows a text would stand."""
+    lines = text.split("\n")
+    return Place(file, len(lines), len(lines[-1]) + 1)
 
 
 def parse_spec(
@@ -180,11 +208,17 @@ def read_overrides(overrides: Iterable[str]) -> dict[str, Any]:
     Raises:
         UsageError: some are written otherwise.
     """
+    overrides = list(overrides)
     pairs = [override.partition("=") for override in overrides]
     problems = [
         Problem("override", f"--set {field}: write it as FIELD=VALUE")
         for field, equals, _ in pairs
         if not equals
+    ]
+    problems += [
+        Problem("override", f"--set {override!a} is not UTF-8 text")
+        for override in overrides
+        if _SURROGATE.search(override)
     ]
     if problems:
         raise UsageError(*problems)
@@ -228,18 +262,34 @@ def _by_place(problem: Problem) -> tuple[int, int]:
     return (problem.place.line, problem.place.column) if problem.place else (0, 0)
 
 
+class _Loader(yaml.SafeLoader):
+    """Does not follow a text that is nested deeper than it can."""
+
+    _depth = 0
+
+    def compose_node(self, parent: Node | None, index: Any) -> Node | None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.MarkedYAMLError(problem=TOO_DEEP, problem_mark=mark)
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
+
+
 def _compose(text: str, file: str) -> MappingNode:
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(file, mark.line + 1, mark.column + 1) if mark else None
         message = f"this is not YAML: {error.problem or error.context}"
         raise UsageError(Problem("yaml", message, place=place)) from None
-    except RecursionError:
-        raise UsageError(Problem("yaml", "the YAML is nested too deeply")) from None
-    except yaml.YAMLError as error:
-        raise UsageError(Problem("yaml", f"this is not YAML: {error}")) from None
+    except ReaderError as error:
+        place = _find_end(text[: error.position], file)
+        message = f"this is not YAML: the character {text[error.position]!a} is not allowed"
+        raise UsageError(Problem("yaml", message, place=place)) from None
     if not isinstance(root, MappingNode):
         problem = Problem("yaml", "a spec is a mapping of fields", place=Place(file, 1, 1))
         raise UsageError(problem)
@@ -270,10 +320,7 @@ class _Document:
 
     def to_values(self) -> dict[str, Any]:
         """Plain values: dicts, lists, text, numbers and None."""
-        try:
-            values = _Converter().convert(self.root)
-        except RecursionError:
-            raise UsageError(Problem("yaml", "the YAML is nested too deeply")) from None
+        values = _Converter(self).convert(self.root, 0)
         assert isinstance(values, dict)
         return values
 
@@ -327,28 +374,41 @@ def _pairs(node: MappingNode) -> list[tuple[ScalarNode, Node]]:
 
 
 class _Converter:
-    """Turns nodes into plain values, within a bound on their number."""
+    """Turns nodes into plain values, within bounds on their number and depth."""
 
-    def __init__(self) -> None:
+    def __init__(self, document: _Document) -> None:
+        self._document = document
         self._count = 0
 
-    def convert(self, node: Node) -> Any:
+    def convert(self, node: Node, depth: int) -> Any:
         self._count += 1
         if self._count > MAX_NODES:
-            raise UsageError.of("yaml", f"the YAML unfolds to more than {MAX_NODES} values")
+            raise self._refuse(f"the YAML unfolds to more than {MAX_NODES} values", node)
+        if depth > MAX_DEPTH:  # an alias within what it stands for has no end
+            raise self._refuse(TOO_DEEP, node)
         if isinstance(node, ScalarNode):
+            self._check_characters(node)
             return _read_scalar(node.value) if node.style is None else node.value
         if isinstance(node, SequenceNode):
-            return [self.convert(each) for each in node.value]
+            return [self.convert(each, depth + 1) for each in node.value]
         assert isinstance(node, MappingNode)
         values: dict[str, Any] = {}
         for key, value in _pairs(node):
-            converted = self.convert(value)
+            self._check_characters(key)
+            converted = self.convert(value, depth + 1)
             if key.value == "<<" and isinstance(converted, dict):
                 values = converted | values
             else:
                 values[key.value] = converted
         return values
+
+    def _check_characters(self, node: ScalarNode) -> None:
+        """Half a character, written `"\\ud800"`, can be stored nowhere."""
+        if _SURROGATE.search(node.value):
+            raise self._refuse(f"{node.value!a} has half a character", node)
+
+    def _refuse(self, message: str, node: Node) -> UsageError:
+        return UsageError(Problem("yaml", message, place=self._document.place(node)))
 
 
 def _find_problems(values: dict[str, Any], document: _Document) -> Iterator[Problem]:
@@ -387,14 +447,21 @@ def _explain(error: Mapping[str, Any], values: dict[str, Any], document: _Docume
         hint = did_you_mean(str(wrong), _RANGES) if wrong else ""
         place = document.find((*location, "type"), key=False)
         return Problem("range-type", f"{label}: {said} {', '.join(_RANGES)}", hint, place)
+    given = _shorten(error["input"])
     if kind == "literal_error":
         allowed = re.findall(r"'([^']*)'", str(context["expected"]))
-        message = f"{label}: {error['input']!r} is none of {', '.join(allowed)}"
+        message = f"{label}: {given} is none of {', '.join(allowed)}"
         return Problem("value-unknown", message, did_you_mean(str(error["input"]), allowed), place)
     slug = str(context.get("slug", kind.replace("_", "-")))
     template = _MESSAGES.get(kind)
-    message = template.format(input=error["input"], **context) if template else error["msg"]
+    message = template.format(input=given, **context) if template else error["msg"]
     return Problem(slug, f"{label}: {message}", "", place)
+
+
+def _shorten(value: Any) -> str:
+    """A value as it could be written, or the beginning of it."""
+    text = repr(value)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
 def _strip_tags(location: Location, values: Any) -> Location:

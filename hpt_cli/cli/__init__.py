@@ -56,6 +56,9 @@ COMMANDS = {
 They are imported on use, so that none waits for the others.
 """
 
+MAX_PROBLEMS = 100
+"""How many are shown; a log that was taken for a spec has one in every line."""
+
 TAKE_A_COMMAND = ("init",)
 """What follows the first argument of these is another program's, options included."""
 
@@ -119,14 +122,14 @@ def main() -> None:
     try:
         app()
     except HptError as error:
-        _print_problems(error)
+        print_problems(error)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         # The reader of a pipe left; Python must not complain about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(ExitCode.FAILED)
     except OSError as error:
-        _print_problems(_explain(error))
+        print_problems(_explain(error))
         sys.exit(ExitCode.FAILED)
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)
@@ -141,12 +144,15 @@ def _explain(error: OSError) -> HptError:
     return HptError.of("system", f"{where}{error.strerror or error}")
 
 
-def _print_problems(error: HptError) -> None:
-    for problem in error.problems:
+def print_problems(error: HptError) -> None:
+    """Show an expected failure: each problem with its place and what to do."""
+    for problem in error.problems[:MAX_PROBLEMS]:
         place = f"{problem.place}: " if problem.place else ""
         hint = f"\n    {problem.hint}" if problem.hint else ""
         text = f"{place}error[{problem.slug}]: {problem.message}{hint}"
         print("\n".join(map(plain, text.split("\n"))), file=sys.stderr)
+    if (more := len(error.problems) - MAX_PROBLEMS) > 0:
+        print(f"and {more} more", file=sys.stderr)
 
 
 def _print_crash(error: Exception) -> None:

@@ -143,7 +143,8 @@ def _find_form_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
 
 
 def _find_form_faults(fields: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
-    """(field, slug, message, hint) of each."""
+    """(field, slug, message, hint) of each. Numbers stand for their text."""
+    fields = {key: str(each) if _is_number(each) else each for key, each in fields.items()}
     given = [form for form in FORMS if fields.get(form) is not None]
     if not given:
         yield "", "metric-form", f"how is it found? It needs one of {', '.join(FORMS)}", ""
@@ -156,6 +157,10 @@ def _find_form_faults(fields: Mapping[str, Any]) -> Iterator[tuple[str, str, str
         yield "file", "metric-file", f"'{file}' is not inside the job's directory (HPT_JOB_DIR)", ""
     if len(given) == 1:
         yield from _find_preset_faults(fields)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _find_preset_faults(fields: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
@@ -236,7 +241,7 @@ def _find_parameter_conflicts(rule: str, given: Mapping[str, Any]) -> Iterator[C
                 f"'{rule}' has no parameter '{name}'; it has: {', '.join(known) or 'none'}",
                 did_you_mean(name, known),
             )
-    if all(name in known for name in given):
+    if all(name in known and _is_number(value) for name, value in given.items()):
         try:
             stop_rules.load_stop_rule(rule, **given)
         except (TypeError, ValueError) as error:
@@ -260,7 +265,9 @@ def _find_condition_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
                 message = f"'{decider}' is no Categorical range, and only those can decide"
                 yield Conflict(where, "when-unknown", message, did_you_mean(decider, known))
                 continue
-            allowed = list(other.get("values") or [])
+            allowed = other.get("values")
+            if not isinstance(allowed, (list, tuple)):
+                continue  # reported where it is wrong
             wanted = (
                 values if isinstance(values, Sequence) and not isinstance(values, str) else [values]
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple
 
-from hpt_cli.core.patterns import Pattern, make_pattern
+from hpt_cli.core.patterns import Pattern, compile_alone, make_pattern
 
 Action = Literal["stop", "fail", "retry", "warn"]
 
@@ -31,10 +31,7 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
     Raises:
         ValueError: it does not compile, or would be found in every line.
     """
-    try:
-        compiled = re.compile(pattern)
-    except (re.error, RecursionError, OverflowError) as error:
-        raise ValueError(f"the regex does not compile: {error}") from None
+    compiled = compile_alone(pattern)
     if compiled.search("") is not None:
         raise ValueError("the regex can match nothing at all, so it would match every line")
     return compiled

@@ -8,6 +8,7 @@ looked for first, in whole blocks.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -66,9 +67,23 @@ def expand(regex: str) -> str:
 
 def _has_value_group(regex: str) -> bool:
     try:
-        return bool(_list_value_groups(re.compile(regex)))
-    except re.error:
+        return bool(_list_value_groups(compile_alone(regex)))
+    except ValueError:
         return True
+
+
+def compile_alone(regex: str) -> re.Pattern[str]:
+    """Compile a regex without placeholders; what Python may mean by it one day is left unsaid.
+
+    Raises:
+        ValueError: it does not compile.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        try:
+            return re.compile(regex)
+        except (re.error, RecursionError, OverflowError) as error:
+            raise ValueError(f"the regex does not compile: {error}") from None
 
 
 @lru_cache(maxsize=512)
@@ -78,7 +93,7 @@ def compile_regex(regex: str) -> Pattern:
     Raises:
         ValueError: it does not compile, or does not say which part of a match is the value.
     """
-    compiled = _compile(regex)
+    compiled = compile_alone(expand(regex))
     groups = _list_value_groups(compiled)
     if not groups:
         raise ValueError("the regex has no group (...) that captures the value")
@@ -99,17 +114,10 @@ def compile_step_regex(regex: str) -> Pattern:
     Raises:
         ValueError: it does not compile, or does not say which part of a match is the step.
     """
-    compiled = _compile(regex)
+    compiled = compile_alone(expand(regex))
     if STEP_GROUP not in compiled.groupindex:
         raise ValueError("the regex for the step has no {step}, nor a group (?P<step>...)")
     return make_pattern(compiled)
-
-
-def _compile(regex: str) -> re.Pattern[str]:
-    try:
-        return re.compile(expand(regex))
-    except (re.error, RecursionError, OverflowError) as error:
-        raise ValueError(f"the regex does not compile: {error}") from None
 
 
 def make_pattern(compiled: re.Pattern[str], value: int = 0) -> Pattern:
@@ -157,7 +165,9 @@ def find_literal(pattern: re.Pattern[str]) -> str:
 
 
 def _parse(pattern: re.Pattern[str]) -> Any:
-    return _parser.parse(pattern.pattern, pattern.flags)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        return _parser.parse(pattern.pattern, pattern.flags)
 
 
 def _walk(parsed: Any) -> Iterator[str]:

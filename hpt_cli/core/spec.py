@@ -114,8 +114,8 @@ def _check_gpus(gpus: float) -> float:
 
 def _check_gpu_name(name: str) -> str:
     if not re.fullmatch(r"[0-9]+|(GPU|MIG)-[0-9A-Za-z/-]+", name):
-        message = "must be a number or a UUID (GPU-..., MIG-...) of nvidia-smi -L, and is {name!r}"
-        raise PydanticCustomError("gpu-name", message, {"name": name})
+        message = "must be a number or a UUID (GPU-..., MIG-...) of nvidia-smi -L, and is {name}"
+        raise PydanticCustomError("gpu-name", message, {"name": repr(name)})
     return name
 
 
