@@ -70,6 +70,15 @@ class UsageError(HptError):
     exit_code = ExitCode.USAGE
 
 
+def damaged_journal(why: str) -> HptError:
+    """What a journal says cannot be so."""
+    return HptError.of(
+        "journal-damaged",
+        f"the journal is damaged: {why}",
+        "was it edited? 'hpt doctor NAME --repair' saves what can be saved",
+    )
+
+
 def did_you_mean(wrong: str, allowed: Iterable[str]) -> str:
     """A hint at the closest of the allowed words, or nothing if none is close."""
     by_lower = {each.lower(): each for each in allowed}

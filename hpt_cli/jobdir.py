@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -30,6 +31,8 @@ from hpt_cli.errors import HptError, UsageError, did_you_mean
 DEFAULT_HOME = ".hpt"
 LAST = "@last"
 PRIVATE = 0o700
+NO_LOCK = (errno.ENOENT, errno.EISDIR, errno.ELOOP, errno.ENOTDIR)
+"""Why what cannot be opened can be no lock that somebody holds."""
 LOCK_PATIENCE_SECONDS = 1.0
 """A reader that looks at the lock holds it for a moment; a tuner waits that out."""
 
@@ -71,8 +74,8 @@ class JobDir:
     def source(self) -> Path | None:
         """The file that the spec was copied from, if that is known and it is there."""
         try:
-            path = Path((self.path / "source").read_text())
-        except FileNotFoundError:
+            path = Path(os.fsdecode((self.path / "source").read_bytes()))
+        except OSError:
             return None
         return path if path.is_file() else None
 
@@ -171,9 +174,9 @@ class JobDir:
                 if _try_lock(file.fileno(), fcntl.LOCK_SH):
                     return None
                 holder = json.loads(file.read() or "{}")
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError):
+        except OSError as error:
+            return None if error.errno in NO_LOCK else {}
+        except ValueError:
             return {}
         return holder if isinstance(holder, dict) else {}
 

@@ -1,9 +1,10 @@
 """A damaged journal made whole again, from what can still be read of it and from the logs.
 
-What cannot be read, or cannot follow on the rest, is left out. The observations of every attempt
-that is known to have ended are read from its log again; those from files, and from the middle of a
-log that was given up (see `gaps`), are taken from the journal. The damaged journal is kept beside
-the new one, and so are the directories of training jobs that nothing is known of any more.
+What cannot be read, or cannot follow on the rest, is left out; events that say no more than that
+another one could happen are put back. The observations of every attempt that is known to have ended
+are read from its log again; those that are not there, but in the journal, are taken from there. A
+training job that is lost is planned anew, under its number. The damaged journal is kept beside the
+new one, and so are the directories of training jobs that nothing is known of any more.
 """
 
 from __future__ import annotations
@@ -12,18 +13,25 @@ import contextlib
 import itertools
 import json
 import math
+import operator
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from hpt_cli.core.events import (
     AnyEvent,
+    JobEvent,
     JobExited,
+    JobJudged,
+    JobLaunched,
     JobLost,
+    JobPlanned,
+    JobSubmitting,
+    JobSuggested,
     ObservationsRead,
     TuningJobCreated,
     TuningJobEnded,
@@ -31,15 +39,18 @@ from hpt_cli.core.events import (
 )
 from hpt_cli.core.metrics import MetricReader
 from hpt_cli.core.observation import Observation
-from hpt_cli.core.spec import TuningSpec
+from hpt_cli.core.spec import TuningSpec, load_spec
 from hpt_cli.core.state import ImpossibleEventError, TuningState, fold
 from hpt_cli.gaps import find_gap, read_part
 from hpt_cli.jobdir import JobDir
 from hpt_cli.runner import describe_creation
 from hpt_cli.specfile import read_spec
-from hpt_cli.store import create_journal
+from hpt_cli.store import create_journal, to_judgement
 from hpt_cli.tail import FileTail
 
+BESIDE = ("-journal", "-wal", "-shm")
+"""How the names go on of what sqlite keeps beside a journal."""
+ENDS = (JobExited, JobLost)
 UNFIT = (ImpossibleEventError, KeyError, TypeError, ValueError, AttributeError, IndexError)
 """What folding an event raises that does not follow on the state."""
 
@@ -66,24 +77,28 @@ def repair(jobdir: JobDir) -> Repair:
     """
     damaged = _keep(jobdir)
     found = list(salvage(damaged))
+    judgements = list(salvage_judgements(damaged))
     created = next((each for each in found if isinstance(each, TuningJobCreated)), None)
     if created is None or not _is_spec(created.spec):
         home = jobdir.path.resolve().parent
         created = describe_creation(read_spec(jobdir.spec), home.parent)
     rest = [each for each in found if not isinstance(each, TuningJobCreated)]
-    kept_observations = salvage_observations(damaged)
-    events, state, lost = _replay(jobdir, created, rest, kept_observations)
+    rebuilder = _Rebuilder(jobdir, created, salvage_observations(damaged))
+    rebuilder.rebuild(rest)
+    events, state = rebuilder.events, rebuilder.state
     temporary = jobdir.path / "journal.repaired"
-    create_journal(temporary, created, *events)
-    (jobdir.path / "journal.sqlite-journal").unlink(missing_ok=True)
+    judged = [each for each in judgements if each.number in state.jobs]
+    create_journal(temporary, created, *events, *judged)
+    for beside in BESIDE:
+        Path(f"{jobdir.journal}{beside}").unlink(missing_ok=True)
     os.replace(temporary, jobdir.journal)
     observed = [each for each in events if isinstance(each, ObservationsRead)]
-    kept = len(events) - len(observed)
+    kept = len({*map(id, events)} & {*map(id, rest)})
     return Repair(
         kept=kept,
         left_out=len(rest) - kept,
         observations=sum(len(each.observations) for each in observed),
-        lost=lost,
+        lost=rebuilder.lost,
         damaged=damaged,
         set_aside=tuple(_set_aside_unknown(jobdir, state)),
     )
@@ -96,8 +111,9 @@ def _keep(jobdir: JobDir) -> Path:
         if not copy.exists():
             break
     shutil.copy2(jobdir.journal, copy)
-    with contextlib.suppress(FileNotFoundError):
-        shutil.copy2(f"{jobdir.journal}-journal", f"{copy}-journal")
+    for beside in BESIDE:
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copy2(f"{jobdir.journal}{beside}", f"{copy}{beside}")
     return copy
 
 
@@ -107,6 +123,13 @@ def salvage(path: Path) -> Iterator[AnyEvent]:
     for _, at, kind, number, body in (rows[seq] for seq in sorted(rows)):
         with contextlib.suppress(*UNFIT):
             yield from_fields(kind, float(at), number, json.loads(body))
+
+
+def salvage_judgements(path: Path) -> Iterator[JobJudged]:
+    """What can be read of what the stop rule said."""
+    for row in _read_rows(path, "judgement", "job, attempt, step", lambda row: row[:3]).values():
+        with contextlib.suppress(*UNFIT):
+            yield to_judgement(row)
 
 
 Attempts: TypeAlias = dict[tuple[int, int], list[Observation]]
@@ -120,8 +143,9 @@ def salvage_observations(path: Path) -> Attempts:
     for job, attempt, metric, offset, step, value, *_ in rows.values():
         with contextlib.suppress(*UNFIT):
             value = math.nan if value is None else float(value)
-            each = Observation(str(metric), int(offset), float(step), value)
-            found.setdefault((job, attempt), []).append(each)
+            each = Observation(metric, operator.index(offset), float(step), value)
+            if isinstance(metric, str):
+                found.setdefault((job, attempt), []).append(each)
     return found
 
 
@@ -133,14 +157,23 @@ def _read_rows(
     backwards = ", ".join(f"{column} DESC" for column in order.split(", "))
     for each in (order, backwards):
         with (
-            contextlib.suppress(sqlite3.DatabaseError),
+            contextlib.suppress(sqlite3.DatabaseError, UnicodeDecodeError),
             contextlib.closing(sqlite3.connect(path)) as connection,
         ):
+            connection.text_factory = _decode
             for row in connection.execute(f"SELECT * FROM {table} ORDER BY {each}"):
                 if key(row) in rows:
                     break
                 rows[key(row)] = row
     return rows
+
+
+def _decode(data: bytes) -> str | None:
+    """Text; nothing where there is none, which spoils no more than its own row."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
 
 
 def _is_spec(fields: Any) -> bool:
@@ -151,60 +184,106 @@ def _is_spec(fields: Any) -> bool:
     return True
 
 
-def _replay(
-    jobdir: JobDir,
-    created: TuningJobCreated,
-    found: Iterable[AnyEvent],
-    kept: Attempts,
-) -> tuple[list[AnyEvent], TuningState, int]:
-    """The events that follow on each other, with the observations of the logs; their fold; and how
-    many observations are lost."""
-    state = fold(TuningState(), created)
-    events: list[AnyEvent] = []
-    lost = 0
-    for event in found:
-        if isinstance(event, (JobExited, JobLost)):
-            known = kept.get((event.number, event.attempt), [])
-            observations, missing = _read_log(jobdir, state, event, known)
-            lost += missing
+class _Rebuilder:
+    """Events that follow on each other, and their fold."""
+
+    def __init__(self, jobdir: JobDir, created: TuningJobCreated, kept: Attempts) -> None:
+        self._jobdir = jobdir
+        self._kept = kept
+        self.state = fold(TuningState(), created)
+        self.events: list[AnyEvent] = []
+        self.lost = 0
+
+    def rebuild(self, found: Sequence[AnyEvent]) -> None:
+        """Take what was found, in order."""
+        ends = {(each.number, each.attempt) for each in found if isinstance(each, ENDS)}
+        for event in found:
+            if isinstance(event, TuningJobEnded) and self._is_open(event):
+                continue  # what is lost is done again
+            for missing in self._bridge(event, ends) if isinstance(event, JobEvent) else ():
+                self._add(missing)
+            self._add(event)
+        for number in self._list_missing():
+            self._add(JobPlanned(at=self.state.heard_at, number=number))
+
+    def _is_open(self, event: TuningJobEnded) -> bool:
+        if self.state.running or self._list_missing():
+            return True
+        return event.status == "Completed" and bool(self.state.jobs.open)
+
+    def _list_missing(self) -> list[int]:
+        """The numbers of training jobs of which nothing is left, not even that they were."""
+        jobs = self.state.jobs
+        return [number for number in range(1, max(jobs, default=0)) if number not in jobs]
+
+    def _bridge(self, event: JobEvent, ends: Collection[tuple[int, int]]) -> Iterator[AnyEvent]:
+        """What must have happened before an event, where that is lost and says nothing else."""
+        at, number = event.at, event.number
+        job = self.state.jobs.get(number)
+        if job is None:
+            if isinstance(event, JobSuggested):
+                yield JobPlanned(at=at, number=number)
+            return
+        before, attempt = len(job.attempts), getattr(event, "attempt", len(job.attempts))
+        if attempt == before + 1:
+            if job.is_running:
+                why = "how it ended was lost with a part of the journal"
+                yield JobLost(at=at, number=number, attempt=before, why=why, evicted=True)
+            if not isinstance(event, JobSubmitting):
+                yield JobSubmitting(at=at, number=number, attempt=attempt)
+        is_launched = job.phase != "Submitting" and attempt == before
+        is_launch = isinstance(event, (JobSubmitting, JobLaunched))
+        if not is_launched and not is_launch and (number, attempt) in ends:
+            yield JobLaunched(at=at, number=number, attempt=attempt, handle={})
+
+    def _add(self, event: AnyEvent) -> None:
+        """Fold an event that follows; before the end of an attempt, with what it had printed."""
+        if isinstance(event, ENDS):
+            job = self.state.jobs.get(event.number)
+            if job is None or not job.is_running or len(job.attempts) != event.attempt:
+                return
+            known = self._kept.get((event.number, event.attempt), [])
+            observations, missing = _read_log(self._jobdir, self.state, event, known)
+            self.lost += missing
             if observations:
-                with contextlib.suppress(*UNFIT):
-                    observed = ObservationsRead(
-                        at=event.at,
-                        number=event.number,
-                        attempt=event.attempt,
-                        observations=observations,
-                    )
-                    state = fold(state, observed)
-                    events.append(observed)
-        if isinstance(event, TuningJobEnded) and state.running:
-            continue  # how a job ended was lost; its files may tell
+                observed = ObservationsRead(
+                    at=event.at,
+                    number=event.number,
+                    attempt=event.attempt,
+                    observations=observations,
+                )
+                self._fold(observed)
+        self._fold(event)
+
+    def _fold(self, event: AnyEvent) -> None:
         with contextlib.suppress(*UNFIT):
-            state = fold(state, event)
-            events.append(event)
-    return events, state, lost
+            self.state = fold(self.state, event)
+            self.events.append(event)
 
 
 def _read_log(
     jobdir: JobDir, state: TuningState, event: JobExited | JobLost, known: list[Observation]
 ) -> tuple[tuple[Observation, ...], int]:
-    """The observations of an attempt, and how many are lost."""
-    spec = TuningSpec.model_validate(state.spec)
+    """The observations of an attempt, by its log and as they are known; and how many are lost."""
+    spec = load_spec(state.spec)
     log = jobdir.attempt(event.number, event.attempt).log
     finders = [each for each in spec.finders if not each.file]
     metrics = {each.metric for each in finders}
-    of_files = [each for each in known if each.metric not in metrics]
-    rest = FileTail(log, finders, may_have_gap=True).read(final=True)
-    gap = find_gap(log)
-    if gap is None:
-        return (*rest, *of_files), 0
-    head = MetricReader(finders).feed(read_part(log, 0, gap.begin))
-    middle = [
-        each for each in known if each.metric in metrics and each.offset < gap.bookmark.offset
-    ]
-    found = {(each.metric, each.offset): each for each in [*middle, *head]}
-    missing = sum(gap.bookmark.counts) - len(found)
-    return (*sorted(found.values(), key=lambda each: each.offset), *rest, *of_files), missing
+    found = {(each.metric, each.offset): each for each in known}
+    missing = 0
+    with contextlib.suppress(OSError):
+        rest = FileTail(log, finders, may_have_gap=True).read(final=True)
+        gap = find_gap(log)
+        if gap is not None:
+            head = MetricReader(finders).feed(read_part(log, 0, gap.begin))
+            rest = [*head, *rest]
+            known_now = {key for key in found if key[0] in metrics} | {
+                (each.metric, each.offset) for each in head
+            }
+            before = [key for key in known_now if key[1] < gap.bookmark.offset]
+            missing = sum(gap.bookmark.counts) - len(before)
+        found |= {(each.metric, each.offset): each for each in rest}
+    return tuple(sorted(found.values(), key=lambda each: each.offset)), missing
 
 
 def _set_aside_unknown(jobdir: JobDir, state: TuningState) -> Iterator[Path]:

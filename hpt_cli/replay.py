@@ -33,7 +33,7 @@ from hpt_cli.core.events import (
 from hpt_cli.core.hyperparameters import Hyperparameters
 from hpt_cli.core.objective import Objective
 from hpt_cli.core.observation import Observation
-from hpt_cli.core.spec import TuningSpec
+from hpt_cli.core.spec import TuningSpec, load_spec
 from hpt_cli.core.state import TrainingJob, TuningState, fold
 from hpt_cli.core.stop_rules import LossCurve, StopRule, Verdict
 from hpt_cli.core.summary import final_objective, training_seconds, tuning_seconds
@@ -111,7 +111,7 @@ def record(state: TuningState) -> Recording:
         for job in state.jobs.values()
         if job.phase in ("Completed", "Failed") and job.hyperparameters is not None
     }
-    spec = TuningSpec.model_validate(state.spec)
+    spec = load_spec(state.spec)
     parents = (job for job in known_jobs(spec, state) if job.number not in state.jobs)
     return Recording(
         objective=objective,

@@ -55,7 +55,7 @@ from hpt_cli.core.hyperparameters import Hyperparameters
 from hpt_cli.core.log_rules import LogMatch
 from hpt_cli.core.metrics import nearest_lines
 from hpt_cli.core.resources import Share
-from hpt_cli.core.spec import TuningSpec
+from hpt_cli.core.spec import TuningSpec, load_spec
 from hpt_cli.core.state import (
     TrainingJob,
     TuningState,
@@ -296,6 +296,7 @@ class Runner:
             if is_over:
                 events += self._finish(attempt, outcome)
         self._record(events)
+        self._suggest_planned()
 
     def _bound_logs(self) -> None:
         """Give up the middle of logs that take more room than they may, once it is written down
@@ -505,7 +506,7 @@ class Runner:
     def _change_spec(self, changes: dict[str, object]) -> None:
         """Go on with other limits; whoever asks has checked them."""
         self._record([SpecChanged(at=self._clock(), changes=changes)])
-        self._spec = TuningSpec.model_validate(self._state.spec)
+        self._spec = load_spec(self._state.spec)
         self._write()
 
     def _listen(self) -> None:
@@ -585,6 +586,14 @@ class Runner:
             reason=verdict.reason,
             evidence=dict(verdict.evidence),
         )
+
+    def _suggest_planned(self) -> None:
+        """Choose hyperparameters that another tuner was choosing, or had chosen before a part of
+        the journal was lost."""
+        planned = [job.number for job in self._state.jobs.open if job.phase == "Planned"]
+        if planned and self._suggestion is None:
+            known = self._journal.state(self._journal.planned_seq(planned[0]))
+            self._suggest(planned[0], known)
 
     def _suggest(self, number: int, known: TuningState) -> None:
         """Choose hyperparameters in a thread, from what was known when the job was planned."""
@@ -689,11 +698,7 @@ class Runner:
     def _take_over(self) -> None:
         """Go on where the last tuner left off; what it recorded says what it may have done."""
         for job in list(self._state.jobs.values()):
-            if job.phase == "Planned":
-                self._suggest(
-                    job.number, self._journal.state(self._journal.planned_seq(job.number))
-                )
-            elif job.phase == "Submitting":
+            if job.phase == "Submitting":
                 self._submit(job, look=True)
             elif job.is_running:
                 self._follow(job)

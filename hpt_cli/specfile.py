@@ -412,18 +412,21 @@ class _Converter:
 
 
 def _find_problems(values: dict[str, Any], document: _Document) -> Iterator[Problem]:
-    conflicts = find_conflicts(values)
-    for conflict in conflicts:
-        place = document.find(conflict.location, key=False)
-        yield Problem(conflict.slug, conflict.message, conflict.hint, place)
+    conflicts = {(each.location, each.slug): each for each in find_conflicts(values)}
     try:
         TuningSpec.model_validate(values)
     except ValidationError as error:
         for each in error.errors(include_url=False):
-            is_conflict = not each["loc"]
+            if not each["loc"]:  # conflicts that show once "0" is 0
+                found = each["ctx"]["conflicts"]
+                conflicts = {(each.location, each.slug): each for each in found} | conflicts
+                continue
             is_echo = each["type"] == "too_short" and each["input"]  # its items have mistakes
-            if not is_conflict and not is_echo:
+            if not is_echo:
                 yield _explain(dict(each), values, document)
+    for conflict in conflicts.values():
+        place = document.find(conflict.location, key=False)
+        yield Problem(conflict.slug, conflict.message, conflict.hint, place)
 
 
 def _explain(error: Mapping[str, Any], values: dict[str, Any], document: _Document) -> Problem:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import json
 import math
+import operator
 import os
 import sqlite3
 from collections import deque
@@ -19,7 +20,7 @@ from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
-from typing import cast
+from typing import Any
 
 from hpt_cli.core.events import (
     AnyEvent,
@@ -27,12 +28,13 @@ from hpt_cli.core.events import (
     JobJudged,
     ObservationsRead,
     TuningJobCreated,
+    check_moment,
     from_fields,
     to_fields,
 )
 from hpt_cli.core.observation import Observation
 from hpt_cli.core.state import ImpossibleEventError, TuningState, fold_all
-from hpt_cli.errors import HptError
+from hpt_cli.errors import HptError, damaged_journal
 
 SCHEMA_VERSION = 3
 """1: the first. 2: specs change, and an exit may say that another attempt follows. 3: attempts hold
@@ -42,6 +44,13 @@ LATEST = """(SELECT job, attempt, metric, max(step) AS step FROM observation
              GROUP BY job, attempt, metric) JOIN observation USING (job, attempt, metric, step)"""
 """Where observations are read from. A step may have been observed more than once."""
 BUSY_SECONDS = 60.0
+PASSING = (
+    *(sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM),
+    *(sqlite3.SQLITE_READONLY, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_IOERR),
+    *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_AUTH),
+)
+"""What sqlite says of a full disk, or of a lock: the journal may well be whole."""
+NO_BEGINNING = "it does not say what was asked for"
 
 
 class Journal:
@@ -85,7 +94,9 @@ class Journal:
                 for event in events:
                     self._insert(event, self._next_seq)
                     self._next_seq += 1
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
+            if not _is_passing(error):
+                raise damaged_journal(f"it cannot be written: {error}") from error
             raise HptError.of(
                 "journal-write",
                 f"the journal cannot be written: {error}",
@@ -130,7 +141,7 @@ class Journal:
             HptError: the journal is damaged, or was written by a newer hpt.
         """
         last = self._next_seq if until is None else until
-        try:
+        with _reading():
             waiting = self._read_observations(after, last, LATEST if only_latest else ALL)
             rows = self._connection.execute(
                 "SELECT seq, at, type, job, body FROM event WHERE seq > ? AND seq <= ?"
@@ -142,14 +153,10 @@ class Journal:
                     yield from waiting.take(number, seq)
                 yield from_fields(kind, at, number, json.loads(body))
             yield from waiting.take_all()
-        except sqlite3.OperationalError as error:
-            raise _unreadable(str(error)) from error
-        except (sqlite3.DatabaseError, KeyError, TypeError, ValueError) as error:
-            raise _damaged(f"it cannot be read: {type(error).__name__}: {error}") from error
 
     def _read_observations(self, after: int, last: int, source: str) -> _Waiting:
         rows = self._connection.execute(
-            f"SELECT job, seq, at, attempt, metric, offset, step, value FROM {source}"
+            f"SELECT job, seq, at, attempt, CAST(metric AS TEXT), offset, step, value FROM {source}"
             " WHERE seq > ? AND seq <= ? ORDER BY job, seq, offset",
             (after, last),
         )
@@ -157,7 +164,8 @@ class Journal:
 
     def read_new(self) -> list[AnyEvent]:
         """What was written since this was last asked, by whoever writes; at first, everything."""
-        last = self._find_last()
+        with _reading():
+            last = self._find_last()
         if last == self._read_seq:
             return []
         with _no_garbage_collection():
@@ -165,42 +173,51 @@ class Journal:
         self._read_seq = last
         return events
 
+    def follow(self, state: TuningState) -> tuple[TuningState, list[AnyEvent]]:
+        """The state after what was written since this was last asked, and that.
+
+        Raises:
+            HptError: the journal is damaged, or cannot be read now.
+        """
+        events = self.read_new()
+        with _folding():
+            return fold_all(state, events), events
+
     def creation(self) -> TuningJobCreated:
-        """The first event: what was asked for."""
-        return cast(TuningJobCreated, next(self.read(until=1)))
+        """The first event: what was asked for.
+
+        Raises:
+            HptError: the journal is damaged, or cannot be read now.
+        """
+        first = next(self.read(until=1), None)
+        if not isinstance(first, TuningJobCreated):
+            raise damaged_journal(NO_BEGINNING)
+        return first
 
     def read_moments(self) -> dict[tuple[int, str, float], float]:
         """When each metric of each job was seen at each step: by (job, metric, step), in seconds
         since the epoch; of a step that came again, the last time."""
-        rows = self._connection.execute(
-            "SELECT job, metric, step, at FROM observation ORDER BY job, attempt, offset"
-        )
-        return {(job, metric, step): at for job, metric, step, at in rows}
+        with _reading():
+            rows = self._connection.execute(
+                "SELECT job, metric, step, at FROM observation ORDER BY job, attempt, offset"
+            )
+            return {(job, metric, step): at for job, metric, step, at in rows}
 
     def read_judgements(self, number: int) -> list[JobJudged]:
         """What the stop rule said of a job, in order; the state does not hold it."""
-        rows = self._connection.execute(
-            "SELECT attempt, step, stop, reason, evidence, at FROM judgement WHERE job = ?"
-            " ORDER BY attempt, step",
-            (number,),
-        )
-        return [
-            JobJudged(
-                at=at,
-                number=number,
-                attempt=attempt,
-                step=step,
-                stop=bool(stop),
-                reason=reason,
-                evidence=json.loads(evidence),
+        with _reading():
+            rows = self._connection.execute(
+                "SELECT job, attempt, step, stop, reason, evidence, seq, at FROM judgement"
+                " WHERE job = ? ORDER BY attempt, step",
+                (number,),
             )
-            for attempt, step, stop, reason, evidence, at in rows
-        ]
+            return [to_judgement(row) for row in rows]
 
     def planned_seq(self, number: int) -> int:
         """The number of the event that planned a job."""
         query = "SELECT seq FROM event WHERE type = 'JobPlanned' AND job = ?"
-        return int(self._connection.execute(query, (number,)).fetchone()[0])
+        with _reading():
+            return int(self._connection.execute(query, (number,)).fetchone()[0])
 
     def state(self, until: int | None = None, *, only_latest: bool = False) -> TuningState:
         """The fold of the events, up to and including number `until`.
@@ -212,11 +229,74 @@ class Journal:
         Raises:
             HptError: the journal is damaged, or cannot be read now.
         """
-        try:
-            with _no_garbage_collection():
-                return fold_all(TuningState(), self.read(until, only_latest=only_latest))
-        except (ImpossibleEventError, LookupError, TypeError, ValueError, AttributeError) as error:
-            raise _damaged(f"its events do not follow on each other: {error}") from error
+        with _no_garbage_collection(), _folding():
+            state = fold_all(TuningState(), self.read(until, only_latest=only_latest))
+        if not state.spec:
+            raise damaged_journal(NO_BEGINNING)
+        has_all = until is None and not state.exhausted
+        if has_all and len(state.jobs) != max(state.jobs, default=0):
+            raise damaged_journal("training jobs are missing from it")
+        return state
+
+    def check(self) -> None:
+        """Look for damage where reading alone finds none: the whole file, and what explains stops.
+
+        Raises:
+            HptError: there is some.
+        """
+        with _reading():
+            (found,) = self._connection.execute("PRAGMA integrity_check(1)").fetchone()
+            for row in self._connection.execute("SELECT * FROM judgement"):
+                to_judgement(row)
+            for view in ("training_job", "curve"):
+                self._connection.execute(f"SELECT * FROM {view} LIMIT 1").fetchall()
+        if found != "ok":
+            raise damaged_journal(str(found))
+
+
+def to_judgement(row: tuple[Any, ...]) -> JobJudged:
+    """What a row of the table of judgements says.
+
+    Raises:
+        TypeError: it is none.
+        ValueError: the same.
+    """
+    number, attempt, step, stop, reason, evidence, _, at = row
+    check_moment(at)
+    return JobJudged(
+        at=at,
+        number=operator.index(number),
+        attempt=operator.index(attempt),
+        step=+step,
+        stop=bool(stop),
+        reason=str(reason),
+        evidence=dict(json.loads(evidence)),
+    )
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """What goes wrong with the file is an expected failure."""
+    try:
+        yield
+    except (sqlite3.DatabaseError, LookupError, TypeError, ValueError) as error:
+        if isinstance(error, sqlite3.DatabaseError) and _is_passing(error):
+            raise _unreadable(str(error)) from error
+        raise damaged_journal(f"it cannot be read: {type(error).__name__}: {error}") from error
+
+
+@contextmanager
+def _folding() -> Iterator[None]:
+    """Events that do not follow on each other are an expected failure."""
+    try:
+        yield
+    except (ImpossibleEventError, LookupError, TypeError, ValueError, AttributeError) as error:
+        raise damaged_journal(f"its events do not follow on each other: {error}") from error
+
+
+def _is_passing(error: sqlite3.DatabaseError) -> bool:
+    """Whether it is the disk, or another process, and not what stands in the file."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in PASSING
 
 
 @contextmanager
@@ -244,8 +324,11 @@ class _Waiting:
         attempt, latest = 0, 0.0
         while rows and rows[0][1] < before:
             _, _, latest, attempt, metric, offset, step, value = rows.popleft()
-            taken.append(Observation(metric, offset, step, math.nan if value is None else value))
+            # The pluses raise TypeError where text stands for a number.
+            value = math.nan if value is None else +value
+            taken.append(Observation(metric, +offset, +step, value))
         if taken:
+            check_moment(latest)
             yield ObservationsRead(
                 at=latest, number=job, attempt=attempt, observations=tuple(taken)
             )
@@ -290,14 +373,6 @@ def create_journal(path: Path, *first: AnyEvent) -> None:
         raise HptError.of("journal-write", f"{path} cannot be made: {error}") from error
 
 
-def _damaged(why: str) -> HptError:
-    return HptError.of(
-        "journal-damaged",
-        f"the journal is damaged: {why}",
-        "was it edited? 'hpt doctor NAME --repair' saves what can be saved",
-    )
-
-
 def _unreadable(why: str) -> HptError:
     return HptError.of(
         "journal-unreadable",
@@ -314,10 +389,10 @@ def open_journal(path: Path, *, write: bool = False) -> Journal:
     """
     try:
         connection = _connect(path, write=write)
-    except sqlite3.OperationalError as error:
-        raise _unreadable(f"{path}: {error}") from error
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-        raise _damaged(f"{path} is not a journal: {error}") from error
+        if isinstance(error, sqlite3.DatabaseError) and _is_passing(error):
+            raise _unreadable(f"{path}: {error}") from error
+        raise damaged_journal(f"{path} is not a journal: {error}") from error
     try:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version > SCHEMA_VERSION:
@@ -333,9 +408,9 @@ def open_journal(path: Path, *, write: bool = False) -> Journal:
         return Journal(connection)
     except BaseException as error:
         connection.close()
-        if not isinstance(error, (sqlite3.DatabaseError, UnicodeDecodeError)):
+        if not isinstance(error, (sqlite3.DatabaseError, TypeError, ValueError)):
             raise
-        raise _damaged(f"{path} is not a journal: {error}") from error
+        raise damaged_journal(f"{path} is not a journal: {error}") from error
 
 
 def _connect(path: Path, *, write: bool) -> sqlite3.Connection:

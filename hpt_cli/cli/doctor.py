@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hpt_cli.cli.options import Home, Json
-from hpt_cli.cli.reading import print_json, read_summary
+from hpt_cli.cli.reading import print_json, summarize_state
 from hpt_cli.errors import ExitCode, HptError, UsageError
 from hpt_cli.jobdir import JobDir, find_home, find_job_dir
 from hpt_cli.wording import count
 
 if TYPE_CHECKING:
     from hpt_cli import answers
+    from hpt_cli.core.summary import Summary
     from hpt_cli.diagnosis import Finding
 
 EXAMPLES = ("hpt doctor", "hpt doctor digits --repair")
@@ -60,10 +61,26 @@ def _finding_to_json(finding: Finding) -> answers.Finding:
     return {"what": finding.what, "found": finding.found, "problem": finding.problem}
 
 
+def check_journal(jobdir: JobDir) -> Summary:
+    """The summary of a tuning job, after a look at all that its journal holds.
+
+    Raises:
+        HptError: it is damaged, or cannot be read.
+    """
+    from hpt_cli.core.spec import load_spec
+    from hpt_cli.store import open_journal
+
+    with open_journal(jobdir.journal) as journal:
+        journal.check()
+        state = journal.state()
+    load_spec(state.spec)
+    return summarize_state(jobdir, state)
+
+
 def look_at_journal(jobdir: JobDir, *, mend: bool) -> None:
     """Say whether a journal can be read; with `mend`, make one that cannot anew."""
     try:
-        summary = read_summary(jobdir)
+        summary = check_journal(jobdir)
     except HptError as error:
         if not mend or error.problems[0].slug != "journal-damaged":
             raise

@@ -25,7 +25,7 @@ def explain(
     which and how many jobs, and the estimated probability that the job beats
     the best. All of it was recorded when it was decided.
     """
-    from hpt_cli.core.spec import TuningSpec
+    from hpt_cli.core.spec import load_spec
     from hpt_cli.reports.explain import Explanation, name_rule, render, to_json
 
     jobdir = find_job_dir(find_home(home), name)
@@ -35,7 +35,7 @@ def explain(
         rows = {row.number: row for row in summary.rows}
         (number,) = parse_jobs([job], jobdir.name, rows)
         judgements = journal.read_judgements(number)
-    rule = name_rule(TuningSpec.model_validate(state.spec).stop_rule)
+    rule = name_rule(load_spec(state.spec).stop_rule)
     explanation = Explanation(summary, rows[number], rule, tuple(judgements))
     if json:
         print_json(to_json(explanation))

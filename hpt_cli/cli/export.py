@@ -130,9 +130,9 @@ def _render(form: Format, results: Results, *, observations: bool) -> bytes:
 
         return FORMATS[form]((tabulate_observations if observations else tabulate_jobs)(results))
     from hpt_cli.core.sagemaker import describe_tuning_job, export_request
-    from hpt_cli.core.spec import TuningSpec
+    from hpt_cli.core.spec import load_spec
 
-    spec = TuningSpec.model_validate(results.state.spec)
+    spec = load_spec(results.state.spec)
     if form == "sagemaker":
         document = describe_tuning_job(spec, results.summary)
     else:

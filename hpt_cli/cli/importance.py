@@ -17,12 +17,12 @@ def importance(name: Name, json: Json = False, home: Home = None) -> None:
     hyperparameter accounts for, how sure that is, and where good values lie.
     """
     from hpt_cli.core.importance import MIN_RESULTS, measure_importance
-    from hpt_cli.core.spec import TuningSpec
+    from hpt_cli.core.spec import load_spec
     from hpt_cli.core.tuner import ask
     from hpt_cli.reports.importance import render, to_json
 
     state = read_state(find_job_dir(find_home(home), name))
-    spec = TuningSpec.model_validate(state.spec)
+    spec = load_spec(state.spec)
     measured = measure_importance(spec.hyperparameter_ranges, ask(spec, state, 0).trials)
     if measured is None:
         raise HptError.of(

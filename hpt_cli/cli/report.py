@@ -56,13 +56,13 @@ def report(
 
 def _read_record(jobdir: JobDir) -> Record:
     from hpt_cli.core.importance import measure_importance
-    from hpt_cli.core.spec import TuningSpec
+    from hpt_cli.core.spec import load_spec
     from hpt_cli.core.tuner import ask
     from hpt_cli.reports.page.record import Record
 
     state = read_state(jobdir)
     summary = summarize_state(jobdir, state)
-    spec = TuningSpec.model_validate(state.spec)
+    spec = load_spec(state.spec)
     return Record(
         summary=summary,
         state=state,
@@ -79,7 +79,7 @@ def _write_command(state: TuningState, best: Row) -> str:
 
 def _list_origin(jobdir: JobDir, state: TuningState) -> Iterator[tuple[str, str]]:
     """Where a tuning job was made, with what, and how it searched."""
-    from hpt_cli.core.spec import TuningSpec
+    from hpt_cli.core.spec import load_spec
 
     with open_journal(jobdir.journal) as journal:
         first = list(journal.read(until=FIRST_EVENTS))
@@ -93,6 +93,6 @@ def _list_origin(jobdir: JobDir, state: TuningState) -> Iterator[tuple[str, str]
     yield "strategy", f"{spec['strategy']}, seed {spec['random_seed']}"
     rule = (spec.get("early_stopping") or {}).get("rule")
     yield "early stopping", spec["early_stopping_type"] + (f" ({rule})" if rule else "")
-    yield "parallel jobs", str(TuningSpec.model_validate(spec).count_slots(state.pool))
+    yield "parallel jobs", str(load_spec(spec).count_slots(state.pool))
     for parent in state.parents:
         yield "warm start", f"{parent.name}: {parent.used} jobs used"

@@ -31,12 +31,12 @@ def resume(name: Name, home: Home = None, plain: Plain = False, quiet: Quiet = F
     """
     from hpt_cli.cli.tuning import check_variables, check_working_directory, tune
     from hpt_cli.core.completion import may_go_on
-    from hpt_cli.core.spec import TuningSpec
+    from hpt_cli.core.spec import load_spec
 
     jobdir = find_job_dir(find_home(home), name)
     with jobdir.hold_lock():
         state = read_state(jobdir)
-        spec = TuningSpec.model_validate(state.spec)
+        spec = load_spec(state.spec)
         if state.status == "Completed" and not may_go_on(spec, state, time.time()):
             print(f"{jobdir.name} is Completed: {state.reason}", file=sys.stderr)
             return
@@ -55,10 +55,14 @@ def tell_differences(jobdir: JobDir, spec: TuningSpec) -> None:
     from hpt_cli.wording import plain
 
     source = jobdir.source
-    if source is None or source.read_bytes() == jobdir.spec.read_bytes():
+    if source is None:
         return
     try:
+        if source.read_bytes() == jobdir.spec.read_bytes():
+            return
         before, after = read_spec(jobdir.spec), read_spec(source)
+    except OSError:
+        return
     except UsageError as error:
         print(f"{source} has changed since, and has mistakes: {error}", file=sys.stderr)
         return

@@ -63,9 +63,9 @@ def _stop_tuning_job(jobdir: JobDir) -> None:
         return
     # Nobody tunes it, but its jobs may be alive: be its tuner for as long as stopping takes.
     from hpt_cli.cli.tuning import tune
-    from hpt_cli.core.spec import TuningSpec
+    from hpt_cli.core.spec import load_spec
 
     with jobdir.hold_lock():
         jobdir.send_request({"stop_jobs": None})
         state = read_state(jobdir)
-        tune(jobdir, TuningSpec.model_validate(state.spec), state, plain=True, quiet=True)
+        tune(jobdir, load_spec(state.spec), state, plain=True, quiet=True)

@@ -11,7 +11,6 @@ from hpt_cli.cli.options import Home, Name, Plain
 from hpt_cli.jobdir import JobDir, find_home, find_job_dir
 
 if TYPE_CHECKING:
-    from hpt_cli.core.events import AnyEvent
     from hpt_cli.core.state import TuningState
     from hpt_cli.store import Journal
 
@@ -44,7 +43,7 @@ def _follow(jobdir: JobDir, journal: Journal, *, plain: bool) -> TuningState:
     from hpt_cli.core.summary import summarize
     from hpt_cli.reports.show import describe_jobs
 
-    state, _ = _catch_up(TuningState(), journal)
+    state, _ = journal.follow(TuningState())
     if not is_at_work(jobdir):
         return state
     summary = summarize(state, time.time(), at_work=True)
@@ -53,15 +52,8 @@ def _follow(jobdir: JobDir, journal: Journal, *, plain: bool) -> TuningState:
         view.show(state, [], time.time())
         while is_at_work(jobdir):
             time.sleep(WATCH_SECONDS)
-            state, events = _catch_up(state, journal)
+            state, events = journal.follow(state)
             view.show(state, events, time.time())
-        state, events = _catch_up(state, journal)
+        state, events = journal.follow(state)
         view.show(state, events, time.time())
     return state
-
-
-def _catch_up(state: TuningState, journal: Journal) -> tuple[TuningState, list[AnyEvent]]:
-    from hpt_cli.core.state import fold_all
-
-    events = journal.read_new()
-    return fold_all(state, events), events

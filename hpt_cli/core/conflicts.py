@@ -18,7 +18,7 @@ from hpt_cli.core import stop_rules
 from hpt_cli.core.finders import FORMS
 from hpt_cli.core.patterns import compile_step_regex
 from hpt_cli.core.presets import PRESETS
-from hpt_cli.core.ranges import ParameterRange
+from hpt_cli.core.ranges import MAX_GRID, ParameterRange, bound_grid
 from hpt_cli.core.references import find_references, is_variable_name
 from hpt_cli.errors import did_you_mean
 
@@ -311,14 +311,7 @@ def _parse_ranges(raw: Mapping[str, Any]) -> dict[str, ParameterRange]:
 def _find_strategy_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
     strategy = raw.get("strategy")
     if strategy == "Grid":
-        for name, each in _parse_ranges(raw).items():
-            if each.grid is None:
-                yield Conflict(
-                    ("hyperparameter_ranges", name),
-                    "grid-points",
-                    f"a grid needs to know which values of '{name}' to try",
-                    "give it grid_points: N, or a step",
-                )
+        yield from _find_grid_conflicts(_parse_ranges(raw))
     if strategy != "Hyperband":
         for field in ("min_resource", "max_resource"):
             if raw.get(field) is not None and (field, raw[field]) != ("min_resource", 1):
@@ -343,6 +336,21 @@ def _find_strategy_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
     if isinstance(limit, int) and isinstance(least, int) and least > limit:
         message = f"min_resource {least} is more than max_resource {limit}"
         yield Conflict(("min_resource",), "resource-order", message)
+
+
+def _find_grid_conflicts(ranges: Mapping[str, ParameterRange]) -> Iterator[Conflict]:
+    for name, each in ranges.items():
+        if bound_grid({name: each}) is None:
+            yield Conflict(
+                ("hyperparameter_ranges", name),
+                "grid-points",
+                f"a grid needs to know which values of '{name}' to try",
+                "give it grid_points: N, or a step",
+            )
+    points = bound_grid(ranges)
+    if points is not None and points > MAX_GRID:
+        message = f"a grid of {points:.4g} points has no end; at most {MAX_GRID} are tried"
+        yield Conflict(("hyperparameter_ranges",), "grid-size", message, "grid_points: N")
 
 
 def _find_initial_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
@@ -388,8 +396,8 @@ def _find_environment_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
 
 
 def _find_slurm_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
-    asked = _mapping(raw, "slurm")
-    if not asked:
+    asked = raw.get("slurm")
+    if not isinstance(asked, Mapping):
         return
     if raw.get("executor", "local") != "slurm":
         message = "slurm says how jobs are submitted to a cluster, but executor is local"

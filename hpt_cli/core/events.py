@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from functools import cache
+from types import NoneType
+from typing import Any, Literal, NamedTuple, TypeAlias, cast, get_args, get_type_hints
 
 from hpt_cli.core.hyperparameters import Hyperparameters
 from hpt_cli.core.observation import Observation
@@ -292,8 +294,56 @@ _BY_NAME: dict[str, Any] = {
 """Observations and judgements are not here: the journal keeps them in tables of their own."""
 
 
-TUPLES = {"tail", "jobs", "lines", "definitions"}
-"""Fields that JSON would give back as lists."""
+MAX_SECONDS = 1e11
+"""After this no moment is; it is in the year 5138."""
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "float": (float, int),
+    "float | None": (float, int, NoneType),
+    "int": (int,),
+    "str": (str,),
+    "bool": (bool,),
+    "dict[str, Any]": (dict,),
+    "dict[str, Any] | None": (dict, NoneType),
+    "Hyperparameters": (dict,),
+    "tuple[str, ...]": (list,),
+    "tuple[dict[str, Any], ...]": (list,),
+}
+"""What JSON has in a field, by its annotation; the others are one of some words."""
+
+
+_ITEMS: dict[str, tuple[type, ...]] = {
+    "tuple[str, ...]": (str,),
+    "tuple[dict[str, Any], ...]": (dict,),
+    "Hyperparameters": (float, int, str),
+}
+
+
+class _Kind(NamedTuple):
+    """An event, and what JSON has in its fields."""
+
+    make: Any
+    types: dict[str, tuple[type, ...]]
+    items: tuple[tuple[str, tuple[type, ...]], ...]
+    """Of lists and mappings: what these are of."""
+    words: tuple[tuple[str, tuple[str, ...]], ...]
+    moments: tuple[str, ...]
+
+
+@cache
+def _describe(name: str) -> _Kind:
+    make, own = _BY_NAME[name], {}
+    for each in dataclasses.fields(_BY_NAME[name]):
+        if each.name not in ("at", "number"):
+            own[each.name] = str(each.type)
+    hints = get_type_hints(make) if set(own.values()) - set(_TYPES) else {}
+    return _Kind(
+        make,
+        {key: _TYPES.get(each, (str,)) for key, each in own.items()},
+        tuple((key, _ITEMS[each]) for key, each in own.items() if each in _ITEMS),
+        tuple((key, get_args(hints[key])) for key, each in own.items() if each not in _TYPES),
+        tuple(key for key in own if key in ("since", "ended_at")),
+    )
 
 
 def to_fields(event: AnyEvent) -> dict[str, Any]:
@@ -307,10 +357,41 @@ def from_fields(kind: str, at: float, number: int | None, fields: dict[str, Any]
 
     Raises:
         KeyError: no event has this name.
-        TypeError: the fields are not those of the event.
+        TypeError: the fields are not those of the event, or do not hold what they should.
+        ValueError: a moment is none.
     """
-    known = {"at": at} if number is None else {"at": at, "number": number}
-    for name in TUPLES & fields.keys():
-        fields = fields | {name: tuple(fields[name])}
-    event: AnyEvent = _BY_NAME[kind](**known, **fields)
-    return event
+    make, types, items, words, moments = _describe(kind)
+    if type(fields) is not dict:
+        raise TypeError(f"{kind} is {fields!r}")
+    for name, value in fields.items():
+        if type(value) not in types[name]:
+            raise _wrong(kind, name, value)
+    for name, among in words:
+        if fields[name] not in among:
+            raise _wrong(kind, name, fields[name])
+    for name, allowed in items:
+        value = fields.get(name, [])
+        for each in value.values() if type(value) is dict else value:
+            if type(each) not in allowed:
+                raise _wrong(kind, name, value)
+        if type(value) is list:
+            fields = {**fields, name: tuple(value)}
+    check_moment(at)
+    for name in moments:
+        if fields.get(name) is not None:
+            check_moment(fields[name])
+    if number is None:
+        return cast(AnyEvent, make(at=at, **fields))
+    if type(number) is not int:
+        raise _wrong(kind, "number", number)
+    return cast(AnyEvent, make(at=at, number=number, **fields))
+
+
+def _wrong(kind: str, name: str, value: Any) -> TypeError:
+    return TypeError(f"{name} of {kind} is {value!r}")
+
+
+def check_moment(at: float) -> None:
+    """Raise ValueError if something happened at no time that a calendar has."""
+    if not 0 <= at <= MAX_SECONDS:
+        raise ValueError(f"{at!r} is no moment")

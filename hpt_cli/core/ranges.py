@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -22,6 +23,12 @@ MAX_CATEGORIES = 30
 AUTO_RATIO = 100.0
 """`Auto` picks a logarithmic scale once the bounds are this many times apart."""
 MAX_GRID_POINTS = 1000
+MAX_STEPS = 2**53
+"""Finer than this, the values of a range with a step are no longer different numbers."""
+MAX_GRID = 100_000
+"""A grid search of more points has no end in practice."""
+MAX_CHOICES = 100_000
+"""More combinations than this of hyperparameters that decide on others are not counted."""
 SIGNIFICANT_DIGITS = 6
 """Continuous values are rounded to this, so that they can be read, pasted and typed again."""
 
@@ -82,6 +89,8 @@ def _check_bounds(low: float, high: float, scaling: ScalingType) -> None:
         raise _wrong(
             "min_value", "range-order", f"min_value {low:g} is larger than max_value {high:g}"
         )
+    if max(high, -low, high - low) > sys.float_info.max:
+        raise _wrong("max_value", "range-width", "the range is wider than any number")
     if scaling == "Logarithmic" and low <= 0:
         raise _wrong(
             "min_value",
@@ -110,6 +119,9 @@ def _resolve(scaling: ScalingType, low: float, high: float) -> ScalingType:
 def _check_step(low: float, high: float, step: float | None) -> None:
     if step is not None and high > low and step > high - low:
         raise _wrong("step", "range-step", f"step {step:g} is wider than the range")
+    if step is not None and high > low and high - low > MAX_STEPS * step:
+        message = f"step {step:g} is too small for the range: more than {MAX_STEPS:.1g} values"
+        raise _wrong("step", "range-step", message)
 
 
 def _bend(x: float, scaling: ScalingType) -> float:
@@ -356,13 +368,16 @@ def _holds(each: ParameterRange, hyperparameters: Mapping[str, Value]) -> bool:
 
 
 def count_points(ranges: Mapping[str, ParameterRange]) -> int | None:
-    """How many different configurations the ranges allow; None when there is no end to them."""
+    """How many different configurations the ranges allow; None when there is no end to them, or
+    they are too many to count."""
     deciding = {name for each in ranges.values() for name in each.when}
     deciders = {name: ranges[name] for name in deciding}
     choices = [
         [(name, each.nth_value(place)) for place in range(each.size or 0)]
         for name, each in deciders.items()
     ]
+    if math.prod(map(len, choices)) > MAX_CHOICES:
+        return None
     total = 0
     seen = set()
     for choice in itertools.product(*choices):
@@ -392,6 +407,20 @@ def list_grid(ranges: Mapping[str, ParameterRange]) -> Iterator[Hyperparameters]
         if (key := tuple(point.items())) not in seen:
             seen.add(key)
             yield point
+
+
+def bound_grid(ranges: Mapping[str, ParameterRange]) -> int | None:
+    """No fewer points than a grid search has, without a look at them; None where nothing says which
+    values to try."""
+    sizes = [_bound_grid(each) for each in ranges.values()]
+    return None if None in sizes else math.prod(size or 0 for size in sizes)
+
+
+def _bound_grid(each: ParameterRange) -> int | None:
+    points = None if isinstance(each, CategoricalRange) else each.grid_points
+    if isinstance(each, ContinuousRange) and points is not None:
+        return points
+    return each.size if points is None or each.size is None else min(points, each.size)
 
 
 def count_grid(ranges: Mapping[str, ParameterRange]) -> int:

@@ -6,7 +6,7 @@ The names are those of SageMaker's Python SDK. Checks between fields are in `con
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
@@ -17,6 +17,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    ValidationError,
     ValidationInfo,
     WithJsonSchema,
     field_validator,
@@ -33,6 +34,7 @@ from hpt_cli.core.names import find_name_fault
 from hpt_cli.core.objective import Objective
 from hpt_cli.core.ranges import Category, Number, ParameterRange, Whole, count_grid
 from hpt_cli.core.resources import Pool, Request, count_fitting
+from hpt_cli.errors import damaged_journal
 
 MAX_REGEX_LENGTH = 500
 
@@ -372,7 +374,8 @@ class TuningSpec(BaseModel):
     def _check(self) -> TuningSpec:
         conflicts = find_conflicts(self.model_dump())
         if conflicts:
-            raise ValueError("; ".join(conflict.message for conflict in conflicts))
+            why = "; ".join(conflict.message for conflict in conflicts)
+            raise PydanticCustomError("conflict", "{why}", {"why": why, "conflicts": conflicts})
         return self
 
     @cached_property
@@ -419,3 +422,16 @@ class TuningSpec(BaseModel):
     def finders(self) -> tuple[Finder, ...]:
         """Each metric definition, ready to find its metric."""
         return tuple(compile_definition(each.model_dump()) for each in self.metric_definitions)
+
+
+def load_spec(fields: Mapping[str, Any]) -> TuningSpec:
+    """The spec that a journal holds.
+
+    Raises:
+        HptError: it holds none; the journal is damaged.
+    """
+    try:
+        return TuningSpec.model_validate(fields)
+    except ValidationError as error:
+        why = f"{error.error_count()} mistakes in the spec that it holds"
+        raise damaged_journal(why) from error

@@ -71,6 +71,16 @@ def test_what_yaml_1_1_would_twist_means_what_it_says() -> None:
         ("Minimize", "minimise", 10, 17, "did you mean 'Minimize'?"),
         ("name: good", "name: go_od", 1, 7, "a-z"),
         ("{epochs: 10}", "{lr: 10}", 6, 30, "can be one of the two"),
+        ("1e-4", "1e-4, step: 1e-300", 4, 49, "too small for the range"),
+        (
+            "max_jobs: 10",
+            "gpus: [a]",
+            11,
+            8,
+            "a number or a UUID (GPU-..., MIG-...) of nvidia-smi -L, and is 'a'",
+        ),
+        ("max_jobs: 10", 'description: "\\ud800"', 11, 14, "half a character"),
+        ("max_jobs: 10", "description: " + "[" * 60, 11, 63, "nested more than 50 deep"),
         ("max_jobs: 10", "max_jobs: 10\nmax_jobs: 11", 12, 1, "stands twice; first on line 11"),
         ("[yes, no, on, 3, 0.5]", "[a, a]", 5, 28, "listed twice: a"),
     ],
@@ -165,6 +175,29 @@ def test_what_is_not_yaml_is_said_with_its_place() -> None:
     assert problem.place is not None
     assert problem.place.line == 2
     assert problems("just text")[0].message == "a spec is a mapping of fields"
+
+
+def test_a_grid_without_end_is_refused() -> None:
+    text = GOOD.replace(
+        '{type: Continuous, min_value: 1e-4, max_value: "1.0", scaling_type: Logarithmic}',
+        "{type: Integer, min_value: 1, max_value: 1000000000}",
+    )
+    (problem,) = problems(text + "strategy: Grid\n")
+    assert (problem.slug, problem.place and problem.place.line) == ("grid-size", 3)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "slug"),
+    [
+        ("max_jobs: 10", "resources: {gpus: '0'}\navoid_busy_gpus: true", "gpus-missing"),
+        ("max_jobs: 10", "slurm: {}", "slurm-local"),
+        ("regex: 'loss=({num})'", "preset: 5", "preset-unknown"),
+    ],
+)
+def test_conflicts_of_values_that_are_read_as_others_are_found(
+    old: str, new: str, slug: str
+) -> None:
+    assert only_problem(old, new).slug == slug
 
 
 def test_an_alias_bomb_is_refused() -> None:
