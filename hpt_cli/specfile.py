@@ -418,7 +418,7 @@ def _find_problems(values: dict[str, Any], document: _Document) -> Iterator[Prob
     except ValidationError as error:
         for each in error.errors(include_url=False):
             if not each["loc"]:  # conflicts that show once "0" is 0
-                found = each["ctx"]["conflicts"]
+                found = each["ctx"]["error"].conflicts
                 conflicts = {(each.location, each.slug): each for each in found} | conflicts
                 continue
             is_echo = each["type"] == "too_short" and each["input"]  # its items have mistakes

@@ -50,6 +50,14 @@ class Conflict:
     hint: str = ""
 
 
+class ConflictError(ValueError):
+    """Valid fields do not go together."""
+
+    def __init__(self, conflicts: Sequence[Conflict]) -> None:
+        self.conflicts = conflicts
+        super().__init__("; ".join(each.message for each in conflicts))
+
+
 def find_epochs(hyperparameters: Mapping[str, Any]) -> int | None:
     """The number of epochs that static hyperparameters tell."""
     found = (hyperparameters[name] for name in EPOCH_NAMES if name in hyperparameters)

@@ -365,15 +365,15 @@ def from_fields(kind: str, at: float, number: int | None, fields: dict[str, Any]
         raise TypeError(f"{kind} is {fields!r}")
     for name, value in fields.items():
         if type(value) not in types[name]:
-            raise _wrong(kind, name, value)
+            raise _misfit(kind, name, value)
     for name, among in words:
         if fields[name] not in among:
-            raise _wrong(kind, name, fields[name])
+            raise _misfit(kind, name, fields[name])
     for name, allowed in items:
         value = fields.get(name, [])
         for each in value.values() if type(value) is dict else value:
             if type(each) not in allowed:
-                raise _wrong(kind, name, value)
+                raise _misfit(kind, name, value)
         if type(value) is list:
             fields = {**fields, name: tuple(value)}
     check_moment(at)
@@ -383,11 +383,11 @@ def from_fields(kind: str, at: float, number: int | None, fields: dict[str, Any]
     if number is None:
         return cast(AnyEvent, make(at=at, **fields))
     if type(number) is not int:
-        raise _wrong(kind, "number", number)
+        raise _misfit(kind, "number", number)
     return cast(AnyEvent, make(at=at, number=number, **fields))
 
 
-def _wrong(kind: str, name: str, value: Any) -> TypeError:
+def _misfit(kind: str, name: str, value: Any) -> TypeError:
     return TypeError(f"{name} of {kind} is {value!r}")
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import sys
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -23,6 +22,7 @@ MAX_CATEGORIES = 30
 AUTO_RATIO = 100.0
 """`Auto` picks a logarithmic scale once the bounds are this many times apart."""
 MAX_GRID_POINTS = 1000
+MAX_NUMBER = math.nextafter(math.inf, 0)
 MAX_STEPS = 2**53
 """Finer than this, the values of a range with a step are no longer different numbers."""
 MAX_GRID = 100_000
@@ -89,7 +89,7 @@ def _check_bounds(low: float, high: float, scaling: ScalingType) -> None:
         raise _wrong(
             "min_value", "range-order", f"min_value {low:g} is larger than max_value {high:g}"
         )
-    if max(high, -low, high - low) > sys.float_info.max:
+    if max(high, -low, high - low) > MAX_NUMBER:
         raise _wrong("max_value", "range-width", "the range is wider than any number")
     if scaling == "Logarithmic" and low <= 0:
         raise _wrong(

@@ -27,7 +27,7 @@ from pydantic_core import PydanticCustomError
 
 from hpt_cli.core import command as commands
 from hpt_cli.core import patterns, stop_rules
-from hpt_cli.core.conflicts import find_conflicts, find_epochs
+from hpt_cli.core.conflicts import ConflictError, find_conflicts, find_epochs
 from hpt_cli.core.finders import Finder, compile_definition
 from hpt_cli.core.log_rules import Action, compile_pattern
 from hpt_cli.core.names import find_name_fault
@@ -374,8 +374,7 @@ class TuningSpec(BaseModel):
     def _check(self) -> TuningSpec:
         conflicts = find_conflicts(self.model_dump())
         if conflicts:
-            why = "; ".join(conflict.message for conflict in conflicts)
-            raise PydanticCustomError("conflict", "{why}", {"why": why, "conflicts": conflicts})
+            raise ConflictError(conflicts)
         return self
 
     @cached_property
