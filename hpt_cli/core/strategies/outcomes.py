@@ -46,7 +46,7 @@ class _RankMap:
     """
 
     def __init__(self, completed: Sequence[Trial]) -> None:
-        self.curves = [trial.curve for trial in completed]
+        self.curves = [tuple(trial.curve) for trial in completed]
         self.columns: dict[float, tuple[Floats, Floats]] = {}
 
     def extend(self, step: float, loss: float) -> float:
