@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import json
 import math
 import shutil
 import sqlite3
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from hpt_cli.core.events import AnyEvent, JobJudged, ObservationsRead
 from hpt_cli.core.resources import Pool, Share
 from hpt_cli.core.spec import TuningSpec
 from hpt_cli.core.summary import summarize
@@ -27,7 +32,36 @@ MORE[3] = [*MORE[2], ("Completed", None, 1)]
 
 def test_there_is_a_frozen_journal_of_every_version() -> None:
     names = [f"schema-{version}.sqlite" for version in range(1, SCHEMA_VERSION + 1)]
-    assert sorted(path.name for path in JOURNALS.glob("*.sqlite")) == names
+    assert {*names} <= {path.name for path in JOURNALS.glob("*.sqlite")}
+
+
+def test_every_event_and_field_of_today_stands_in_a_frozen_journal() -> None:
+    frozen: dict[str, set[str]] = {}
+    for path in JOURNALS.glob(f"schema-{SCHEMA_VERSION}*.sqlite"):
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+            for kind, body in connection.execute("SELECT type, body FROM event"):
+                frozen[kind] = frozen.get(kind, set()) | json.loads(body).keys()
+    kinds = {*get_args(AnyEvent)} - {ObservationsRead, JobJudged}  # in tables of their own
+    assert frozen == {
+        kind.__name__: {each.name for each in dataclasses.fields(kind)} - {"at", "number"}
+        for kind in kinds
+    }
+
+
+def test_a_run_on_a_cluster_reads_as_it_did(tmp_path: Path) -> None:
+    """It waited, was preempted, was refused, took too long; and its tuner was killed."""
+    path = tmp_path / "journal.sqlite"
+    shutil.copy(JOURNALS / "schema-3-slurm.sqlite", path)
+    with open_journal(path) as journal:
+        state = journal.state()
+    first, second, third = state.jobs.values()
+    assert [job.phase for job in (first, second, third)] == ["Completed", "Failed", "Completed"]
+    assert [len(job.attempts) for job in (first, second, third)] == [1, 2, 1]
+    assert first.attempts[0].launched_at == 1795532702.7823105
+    assert second.attempts[0].evicted
+    assert "Slurm: TIMEOUT, it took longer than its time limit" in second.failure_reason
+    assert third.attempts[0].launched_at == 1795532706.9928596
+    assert third.curve("loss") == ((1, 49.1), (2, 49.2), (3, 49.3))
 
 
 @pytest.mark.parametrize("version", range(1, SCHEMA_VERSION + 1))
