@@ -50,6 +50,8 @@ from hpt_cli.tail import FileTail
 
 BESIDE = ("-journal", "-wal", "-shm")
 """How the names go on of what sqlite keeps beside a journal."""
+MAX_GAP = 1000
+"""How many training jobs in a row may be lost; a number beyond is none."""
 ENDS = (JobExited, JobLost)
 UNFIT = (ImpossibleEventError, KeyError, TypeError, ValueError, AttributeError, IndexError)
 """What folding an event raises that does not follow on the state."""
@@ -190,6 +192,7 @@ class _Rebuilder:
     def __init__(self, jobdir: JobDir, created: TuningJobCreated, kept: Attempts) -> None:
         self._jobdir = jobdir
         self._kept = kept
+        self._last = 0
         self.state = fold(TuningState(), created)
         self.events: list[AnyEvent] = []
         self.lost = 0
@@ -214,7 +217,7 @@ class _Rebuilder:
     def _list_missing(self) -> list[int]:
         """The numbers of training jobs of which nothing is left, not even that they were."""
         jobs = self.state.jobs
-        return [number for number in range(1, max(jobs, default=0)) if number not in jobs]
+        return [number for number in range(1, self._last) if number not in jobs]
 
     def _bridge(self, event: JobEvent, ends: Collection[tuple[int, int]]) -> Iterator[AnyEvent]:
         """What must have happened before an event, where that is lost and says nothing else."""
@@ -238,6 +241,10 @@ class _Rebuilder:
 
     def _add(self, event: AnyEvent) -> None:
         """Fold an event that follows; before the end of an attempt, with what it had printed."""
+        if isinstance(event, JobPlanned):
+            if not 1 <= event.number <= self._last + MAX_GAP:
+                return
+            self._last = max(self._last, event.number)
         if isinstance(event, ENDS):
             job = self.state.jobs.get(event.number)
             if job is None or not job.is_running or len(job.attempts) != event.attempt:
