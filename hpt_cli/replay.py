@@ -36,7 +36,12 @@ from hpt_cli.core.observation import Observation
 from hpt_cli.core.spec import TuningSpec, load_spec
 from hpt_cli.core.state import TrainingJob, TuningState, fold
 from hpt_cli.core.stop_rules import LossCurve, StopRule, Verdict
-from hpt_cli.core.summary import final_objective, training_seconds, tuning_seconds
+from hpt_cli.core.summary import (
+    final_objective,
+    measure_pace,
+    training_seconds,
+    tuning_seconds,
+)
 from hpt_cli.core.tuner import Command, Launch, Plan, Stop, decide, known_jobs, loss_curve
 
 STOPPED_EXIT_CODE = -15
@@ -44,12 +49,23 @@ STOPPED_EXIT_CODE = -15
 
 @dataclass(frozen=True, slots=True)
 class RecordedJob:
-    """A training job that ran to its end: its whole curve, and how many seconds it took."""
+    """A training job that ran to its end: its whole curve, and how many seconds it took.
+
+    `pace` is the seconds from one epoch to the next; without it, they filled the whole time.
+    """
 
     hyperparameters: Hyperparameters
     curve: Curve
     seconds: float
     exit_code: int = 0
+    pace: float | None = None
+
+    def find_moment(self, epoch: int) -> float:
+        """When an epoch ended, counted from 1, in seconds since the start."""
+        last = max(1, len(self.curve))
+        if self.pace is None:
+            return self.seconds * epoch / last
+        return max(0.0, self.seconds - self.pace * (last - epoch))
 
 
 Chooser: TypeAlias = Callable[[TuningState, int], RecordedJob | None]
@@ -107,6 +123,7 @@ def record(state: TuningState) -> Recording:
             curve=job.curve(objective.metric),
             seconds=training_seconds(job, 0.0),
             exit_code=0 if job.phase == "Completed" else 1,
+            pace=measure_pace(job, objective.metric),
         )
         for job in state.jobs.values()
         if job.phase in ("Completed", "Failed") and job.hyperparameters is not None
@@ -228,8 +245,7 @@ class _Replayer:
         recorded, attempt = self._jobs[number], self._state.jobs[number].attempt
         assert attempt is not None
         epoch = len(self._curves[number].steps) + 1
-        elapsed = recorded.seconds * epoch / max(1, len(recorded.curve))
-        heapq.heappush(self._due, (attempt.started_at + elapsed, number))
+        heapq.heappush(self._due, (attempt.started_at + recorded.find_moment(epoch), number))
 
     def _fold(self, *events: AnyEvent) -> None:
         for event in events:

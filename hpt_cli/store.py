@@ -320,17 +320,23 @@ class _Waiting:
     def take(self, job: int, before: float) -> Iterator[ObservationsRead]:
         """What was observed of a job before event number `before`."""
         rows = self._rows.get(job)
-        taken = []
+        taken: list[Observation] = []
+        moments: list[float] = []
         attempt, latest = 0, 0.0
         while rows and rows[0][1] < before:
             _, _, latest, attempt, metric, offset, step, value = rows.popleft()
             # The pluses raise TypeError where text stands for a number.
             value = math.nan if value is None else +value
             taken.append(Observation(metric, +offset, +step, value))
+            moments.append(latest)
         if taken:
             check_moment(latest)
             yield ObservationsRead(
-                at=latest, number=job, attempt=attempt, observations=tuple(taken)
+                at=latest,
+                number=job,
+                attempt=attempt,
+                observations=tuple(taken),
+                moments=() if moments[0] == latest else tuple(moments),
             )
 
     def take_all(self) -> Iterator[ObservationsRead]:

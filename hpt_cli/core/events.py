@@ -185,6 +185,8 @@ class ObservationsRead(JobEvent):
 
     attempt: int
     observations: tuple[Observation, ...]
+    moments: tuple[float, ...] = ()
+    """When each of them was seen, where that was not at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias
+from itertools import repeat
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from hpt_cli.core.curve import Curve, PackedCurve
 from hpt_cli.core.events import (
@@ -102,6 +103,14 @@ TRANSITIONS: Mapping[tuple[Phase, type[JobEvent]], tuple[Phase, ...]] = {
 }
 
 
+class Heard(NamedTuple):
+    """When an attempt's values of a metric were seen: first, and so many at once, and last."""
+
+    since: float
+    at_once: int
+    until: float
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One execution of a training job's command. Times are seconds since the epoch."""
@@ -115,6 +124,7 @@ class Attempt:
     curves: Mapping[str, Curve] = field(default_factory=dict)
     last_offsets: Mapping[str, int] = field(default_factory=dict)
     """Where each metric was observed last; each is read from one place only."""
+    heard: Mapping[str, Heard] = field(default_factory=dict)
     failure: str = ""
     """Why it failed, if it did."""
     queue_reason: str | None = None
@@ -442,17 +452,20 @@ def _with_attempt(job: TrainingJob, **changes: Any) -> _Changes:
 def _job_observed(job: TrainingJob, event: ObservationsRead) -> _Changes:
     attempt = job.attempts[-1]
     curves = dict(attempt.curves)
+    last, heard = dict(attempt.last_offsets), dict(attempt.heard)
+    fresh: dict[str, list[tuple[Observation, float]]] = {}
     # Offsets grow along a log, and one read ends where the next begins (rule 4).
-    fresh = find_fresh(attempt, event.observations)
-    points: dict[str, list[tuple[float, float]]] = {}
-    for each in fresh:
-        points.setdefault(each.metric, []).append((each.step, each.value))
-    for metric, more in points.items():
-        curves[metric] = _extend(curves.get(metric, ()), more)
-    last = dict(attempt.last_offsets)
-    for each in fresh:
-        last[each.metric] = max(each.offset, last.get(each.metric, -1))
-    return _with_attempt(job, curves=curves, last_offsets=last)
+    for each, at in zip(event.observations, event.moments or repeat(event.at), strict=False):
+        if each.offset > last.get(each.metric, -1):
+            fresh.setdefault(each.metric, []).append((each, at))
+    for metric, seen in fresh.items():
+        points = [(each.step, each.value) for each, _ in seen]
+        curves[metric] = _extend(curves.get(metric, ()), points)
+        last[metric] = max(each.offset for each, _ in seen)
+        moments = [at for _, at in seen]
+        since, at_once, _ = heard.get(metric, Heard(moments[0], 0, moments[0]))
+        heard[metric] = Heard(since, at_once + moments.count(since), moments[-1])
+    return _with_attempt(job, curves=curves, last_offsets=last, heard=heard)
 
 
 def find_fresh(attempt: Attempt, observations: Iterable[Observation]) -> list[Observation]:
@@ -547,7 +560,8 @@ def _forget(attempt: Attempt, metric: str) -> Attempt:
         name: PackedCurve(curve) if name == metric else curve[-1:]
         for name, curve in attempt.curves.items()
     }
-    return replace(attempt, curves=curves)
+    heard = {name: each for name, each in attempt.heard.items() if name == metric}
+    return replace(attempt, curves=curves, heard=heard)
 
 
 def describe_exit(exit_code: int) -> str:

@@ -6,7 +6,7 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from hpt_cli.core.curve import Curve
 from hpt_cli.core.events import Warned
@@ -45,6 +45,8 @@ class Row:
     curve: Curve
     latest: Mapping[str, float]
     """The latest value of every metric."""
+    pace: float | None = None
+    """How many seconds an epoch takes, as far as its values were seen to come."""
     share: Share | None = None
     """Which cores and GPUs its latest attempt has, or had."""
 
@@ -163,6 +165,7 @@ def make_row(state: TuningState, job: TrainingJob, objective: Objective, now: fl
         hyperparameters=job.hyperparameters or {},
         curve=curve,
         latest={name: job.curve(name)[-1][1] for name in job.metrics},
+        pace=measure_pace(job, objective.metric),
         share=job.attempt.share if job.attempt else None,
     )
 
@@ -184,6 +187,21 @@ def training_seconds(job: TrainingJob, now: float) -> float:
             ended = now if job.is_running and attempt is job.attempts[-1] else attempt.started_at
         total += max(0.0, ended - attempt.started_at)
     return total
+
+
+def measure_pace(job: TrainingJob, metric: str) -> float | None:
+    """The seconds between two values of a metric, without what came before the first; None where
+    they were not seen to come one after the other."""
+    for attempt in reversed(job.attempts):
+        heard = attempt.heard.get(metric)
+        if heard is None:
+            continue
+        ended = heard.until if attempt.ended_at is None else attempt.ended_at
+        seconds = min(heard.until, ended) - heard.since
+        epochs = len(attempt.curves[metric]) - heard.at_once
+        if seconds > 0 and epochs > 0:
+            return seconds / epochs
+    return None
 
 
 def tuning_seconds(state: TuningState, now: float | None) -> float:
@@ -238,22 +256,38 @@ def trace_best(summary: Summary) -> list[tuple[float, float]]:
 def estimate_saved_seconds(rows: Iterable[Row]) -> float | None:
     """Training time that early stopping has saved; None where it stopped nothing yet."""
     rows = tuple(rows)
-    usual = usual_epochs(rows)
+    usual = find_usual(rows)
     saved = [each for row in rows if (each := saved_seconds(row, usual)) is not None]
     return sum(saved) if saved else None
 
 
-def usual_epochs(rows: Iterable[Row]) -> float | None:
-    """How many epochs completed jobs have, in the median; None without any."""
-    full = [row.epochs for row in rows if row.status == "Completed" and row.epochs]
-    return statistics.median(full) if full else None
+class Usual(NamedTuple):
+    """What completed jobs have in the median: epochs, and seconds for each where they were seen."""
+
+    epochs: float
+    pace: float | None
 
 
-def saved_seconds(row: Row, usual: float | None) -> float | None:
-    """How much longer a job would have taken at its own pace, had it not been stopped early."""
+def find_usual(rows: Iterable[Row]) -> Usual | None:
+    """What is usual; None without any completed job."""
+    full = [row for row in rows if row.status == "Completed" and row.epochs]
+    paces = [row.pace for row in full if row.pace is not None]
+    if not full:
+        return None
+    pace = statistics.median(paces) if paces else None
+    return Usual(statistics.median(row.epochs for row in full), pace)
+
+
+def saved_seconds(row: Row, usual: Usual | None) -> float | None:
+    """How much longer a job would have taken at its own pace, had it not been stopped early.
+
+    What it took to start is no saving, so a pace is measured between its values; the usual pace
+    counts where that cannot be.
+    """
     if usual is None or row.stop_reason != "EarlyStopped" or not row.epochs:
         return None
-    return row.elapsed * max(0.0, usual / row.epochs - 1)
+    pace = row.pace or usual.pace or row.elapsed / row.epochs
+    return pace * max(0.0, usual.epochs - row.epochs)
 
 
 def _failure_reason(job: TrainingJob, curve: Curve, objective: Objective) -> str | None:

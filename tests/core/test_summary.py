@@ -116,3 +116,21 @@ def test_what_early_stopping_saved_is_what_was_left_at_the_job_s_own_pace() -> N
     rows = summarize(fold_all(*events, *stopped), 9, at_work=True).rows
     assert estimate_saved_seconds(rows) == 4.0, "2 of 4 epochs took 4 s"
     assert estimate_saved_seconds(rows[2:]) is None, "nothing completed to measure against"
+
+
+def test_what_a_job_takes_to_start_is_not_saved() -> None:
+    def tell(number: int, epochs: int, start: float) -> list[ev.AnyEvent]:
+        values = [
+            observed(number, 9.0 - epoch, at=start + 5 + epoch, first=epoch)
+            for epoch in range(1, epochs + 1)
+        ]
+        return [*suggested(number), *launched(number, at=start), *values]
+
+    whole = [*tell(1, 4, 0.0), exited(1, at=9)]
+    cut = [*tell(2, 2, 10.0), stop(2, at=17), exited(2, -15, at=17)]
+    rows = summarize(fold_all(*created(make_spec()), *whole, *cut), 20, at_work=True).rows
+    assert [row.pace for row in rows] == [1.0, 1.0]
+    assert estimate_saved_seconds(rows) == 2.0, "not half of the 7 s that two epochs took"
+    early = [*tell(2, 1, 10.0), stop(2, at=16), exited(2, -15, at=16)]
+    rows = summarize(fold_all(*created(make_spec()), *whole, *early), 20, at_work=True).rows
+    assert estimate_saved_seconds(rows) == 3.0, "at the usual pace"

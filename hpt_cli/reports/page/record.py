@@ -13,7 +13,7 @@ from hpt_cli.core.curve import Curve
 from hpt_cli.core.importance import Importance
 from hpt_cli.core.ranges import CategoricalRange, ParameterRange
 from hpt_cli.core.state import TuningState
-from hpt_cli.core.summary import Row, Summary, saved_seconds, usual_epochs
+from hpt_cli.core.summary import Row, Summary, find_usual, saved_seconds
 
 MAX_POINTS = 150_000
 """How many observations a page holds; curves are thinned evenly to keep to it."""
@@ -70,7 +70,7 @@ def to_tuning_time(state: TuningState, at: float) -> float:
 def lay_out(record: Record) -> list[Bar]:
     """The timeline: every attempt in the first slot that was free when it began."""
     rows = {row.number: row for row in record.summary.rows}
-    usual = usual_epochs(rows.values())
+    usual = find_usual(rows.values())
     attempts = sorted(
         (attempt.started_at, number, attempt)
         for number in rows
