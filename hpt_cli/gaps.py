@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from hpt_cli.core.metrics import Bookmark
+from hpt_cli.files import open_private, open_regular, read_regular
 
 BLOCK_BYTES = 4096
 """Holes begin and end at a multiple of this; file systems keep blocks, not bytes."""
@@ -49,12 +50,18 @@ def find_gap(log: Path) -> Gap | None:
         OSError: nobody can tell.
     """
     try:
-        fields = json.loads(_path(log).read_text())
-        bookmark = Bookmark.of(fields.pop("bookmark"))
-        return Gap(bookmark=bookmark, **fields)
+        fields = json.loads(read_regular(_path(log)))
+        return Gap(
+            begin=int(fields["begin"]),
+            end=int(fields["end"]),
+            position=int(fields["position"]),
+            anchor=bytes.fromhex(fields["anchor"]).hex(),
+            bookmark=Bookmark.of(fields["bookmark"]),
+        )
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (ValueError, TypeError, KeyError, AttributeError):  # not written by hpt
+    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError):
+        # Not written by hpt.
         return None
 
 
@@ -67,14 +74,18 @@ def make_gap(log: Path, gap: Gap) -> None:
         OSError: the file system makes no holes (see UNSUPPORTED), or the disk is full.
     """
     before = find_gap(log)
-    _write(log, gap)
+    # A log that is a link by now leads to a file that is not ours to make holes in.
+    descriptor = os.open(log, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        _punch_hole(log, gap.begin, gap.end)
+        _write(log, gap)
+        _punch_hole(descriptor, gap.begin, gap.end)
     except OSError:
         forget_gap(log)
         if before is not None:
             _write(log, before)
         raise
+    finally:
+        os.close(descriptor)
 
 
 def forget_gap(log: Path) -> None:
@@ -89,7 +100,7 @@ def read_kept(log: Path, offset: int = 0) -> Iterator[tuple[int, bytes]]:
     Raises:
         OSError: it cannot be read.
     """
-    with open(log, "rb") as file:
+    with open_regular(log) as file:
         gap = find_gap(log)
         if gap is not None and offset < gap.end:
             file.seek(offset)
@@ -112,7 +123,7 @@ def read_part(path: Path, offset: int, size: int) -> bytes:
     Raises:
         OSError: it cannot be read.
     """
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         file.seek(offset)
         return file.read(size)
 
@@ -125,7 +136,7 @@ def _write(log: Path, gap: Gap) -> None:
     path = _path(log)
     temporary = path.with_suffix(".gap.new")
     try:
-        with open(temporary, "w", opener=_open_private) as file:
+        with open(temporary, "w", opener=open_private) as file:
             json.dump(asdict(gap), file)
             file.flush()
             os.fsync(file.fileno())
@@ -136,11 +147,7 @@ def _write(log: Path, gap: Gap) -> None:
         raise
 
 
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
-
-
-def _punch_hole(path: Path, begin: int, end: int) -> None:
+def _punch_hole(descriptor: int, begin: int, end: int) -> None:
     """Give the blocks of a part of a file back to the file system; the file keeps its length."""
     import ctypes
 
@@ -148,11 +155,7 @@ def _punch_hole(path: Path, begin: int, end: int) -> None:
         raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
     libc = ctypes.CDLL(None, use_errno=True)
     fallocate = getattr(libc, "fallocate64", None) or libc.fallocate
-    descriptor = os.open(path, os.O_WRONLY)
-    try:
-        bounds = ctypes.c_int64(begin), ctypes.c_int64(end - begin)
-        if fallocate(descriptor, _KEEP_SIZE | _PUNCH_HOLE, *bounds):
-            code = ctypes.get_errno()
-            raise OSError(code, os.strerror(code))
-    finally:
-        os.close(descriptor)
+    bounds = ctypes.c_int64(begin), ctypes.c_int64(end - begin)
+    if fallocate(descriptor, _KEEP_SIZE | _PUNCH_HOLE, *bounds):
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))

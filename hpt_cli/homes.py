@@ -10,6 +10,8 @@ import contextlib
 import os
 from pathlib import Path
 
+from hpt_cli.files import open_private, read_regular
+
 
 def find_record() -> Path:
     """Where homes are remembered."""
@@ -24,14 +26,14 @@ def remember_home(home: Path) -> None:
         if "\n" not in line and Path(line) not in list_homes():
             record = find_record()
             record.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with open(record, "a") as file:
+            with open(record, "a", opener=open_private) as file:
                 file.write(f"{line}\n")
 
 
 def list_homes() -> list[Path]:
     """The homes that are remembered and still there, in the order in which they came."""
     try:
-        lines = find_record().read_text().splitlines()
+        lines = read_regular(find_record()).splitlines()
     except (OSError, RuntimeError, UnicodeDecodeError):
         return []
     return [path for path in map(Path, dict.fromkeys(lines)) if path.is_dir()]

@@ -18,6 +18,7 @@ import fcntl
 import json
 import os
 import socket
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ from typing import Any
 
 from hpt_cli.core.names import find_name_fault
 from hpt_cli.errors import HptError, UsageError, did_you_mean
+from hpt_cli.files import open_private, open_regular, read_regular
 
 DEFAULT_HOME = ".hpt"
 LAST = "@last"
@@ -74,7 +76,8 @@ class JobDir:
     def source(self) -> Path | None:
         """The file that the spec was copied from, if that is known and it is there."""
         try:
-            path = Path(os.fsdecode((self.path / "source").read_bytes()))
+            with open_regular(self.path / "source") as file:
+                path = Path(os.fsdecode(file.read()))
         except OSError:
             return None
         return path if path.is_file() else None
@@ -85,8 +88,8 @@ class JobDir:
             (self.spec, source.read_bytes()),
             (self.path / "source", os.fsencode(source.absolute())),
         ):
-            path.touch(mode=0o600)
-            path.write_bytes(data)
+            with open(path, "wb", opener=open_private) as file:
+                file.write(data)
 
     @property
     def created_at(self) -> float:
@@ -145,9 +148,10 @@ class JobDir:
         """Be the one tuner of this job.
 
         Raises:
-            HptError: somebody else is.
+            HptError: somebody else is, or the directory is another user's.
         """
-        with open(self.path / "lock", "a+", opener=_open_private) as file:
+        _check_owner(self.path)
+        with open(self.path / "lock", "a+", opener=open_private) as file:
             deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
             while not _try_lock(file.fileno(), fcntl.LOCK_EX):
                 if time.monotonic() > deadline:
@@ -170,19 +174,20 @@ class JobDir:
     def find_holder(self) -> dict[str, Any] | None:
         """Who tunes this job now; None if nobody does."""
         try:
-            with open(self.path / "lock") as file:
+            with open_regular(self.path / "lock") as file:
                 if _try_lock(file.fileno(), fcntl.LOCK_SH):
                     return None
                 holder = json.loads(file.read() or "{}")
         except OSError as error:
             return None if error.errno in NO_LOCK else {}
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return holder if isinstance(holder, dict) else {}
 
     def send_request(self, request: dict[str, Any]) -> None:
         """Ask the tuner to do something; it looks several times a second."""
         directory = self.path / "requests"
+        _refuse_link(directory)
         directory.mkdir(mode=PRIVATE, exist_ok=True)
         name = f"{time.time_ns()}-{os.getpid()}"
         temporary = directory / f".{name}"
@@ -190,20 +195,45 @@ class JobDir:
         temporary.rename(directory / f"{name}.json")
 
     def take_requests(self) -> list[dict[str, Any]]:
-        """What has been asked since the last time, oldest first."""
-        taken = []
-        for path in sorted((self.path / "requests").glob("*.json")):
+        """What has been asked since the last time, oldest first.
+
+        Raises:
+            HptError: what is asked would be looked for, and removed, somewhere else.
+        """
+        directory, taken = self.path / "requests", []
+        _refuse_link(directory)
+        for path in sorted(directory.glob("*.json")):
             try:
-                taken.append(json.loads(path.read_text()))
-            except ValueError:
+                taken.append(json.loads(read_regular(path)))
+            except (FileNotFoundError, ValueError, RecursionError):
                 continue
             finally:
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    path.unlink()
         return [request for request in taken if isinstance(request, dict)]
 
 
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+def _refuse_link(path: Path) -> None:
+    if path.is_symlink():
+        raise HptError.of(
+            "home-link",
+            f"{path} is a symbolic link: nothing is written or removed behind it",
+            "remove the link, or choose another --name",
+        )
+
+
+def _check_owner(directory: Path) -> None:
+    """Raise HptError if a directory is another user's, who could say what is to be run there.
+
+    To root, who may be anybody in a container, all directories are as good as its own.
+    """
+    owner, user = directory.stat().st_uid, os.geteuid()
+    if user not in (0, owner) and _find_own_id(directory) != owner:
+        raise HptError.of(
+            "home-foreign",
+            f"{directory} belongs to another user, and says what would be run",
+            "look at it with 'hpt show'; to go on with it, copy it into a home of your own",
+        )
 
 
 def _try_lock(descriptor: int, kind: int) -> bool:
@@ -254,24 +284,30 @@ def find_job_dir(home: Path, name: str) -> JobDir:
     )
 
 
+def _find_own_id(directory: Path) -> int | None:
+    """Whose a file is that this user makes there: a network file system may give it to another."""
+    try:
+        with tempfile.TemporaryFile(dir=directory) as file:
+            return os.fstat(file.fileno()).st_uid
+    except OSError:
+        return None
+
+
 def make_job_dir(home: Path, name: str) -> JobDir:
     """An empty directory for a new tuning job, private to its user.
 
     Raises:
-        HptError: the home cannot be written.
+        HptError: the home cannot be written, or what is there is not this user's.
     """
     directory = home / name
-    if directory.is_symlink():
-        raise HptError.of(
-            "home-link",
-            f"{directory} is a symbolic link: a new tuning job is not made behind one",
-            "remove it, or choose another --name",
-        )
     try:
         home.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
-        directory.mkdir(mode=PRIVATE, exist_ok=True)
-        (directory / "requests").mkdir(mode=PRIVATE, exist_ok=True)
-        (directory / "jobs").mkdir(mode=PRIVATE, exist_ok=True)
+        for path in (directory, directory / "requests", directory / "jobs"):
+            _refuse_link(path)
+            path.mkdir(mode=PRIVATE, exist_ok=True)
+            _check_owner(path)
+            with contextlib.suppress(OSError):  # not every file system has modes
+                path.chmod(PRIVATE)
     except OSError as error:
         raise HptError.of(
             "home-write",

@@ -18,6 +18,7 @@ from hpt_cli.core.events import AnyEvent, JobExited, TuningJobEnded
 from hpt_cli.core.spec import Notify
 from hpt_cli.core.state import TuningState
 from hpt_cli.core.summary import Row, summarize
+from hpt_cli.files import open_private
 from hpt_cli.jobdir import JobDir
 
 LOG = "notify.log"
@@ -99,7 +100,7 @@ class Notifier:
 
     def _start(self, directory: str, variables: Mapping[str, str]) -> None:
         try:
-            with open(self._jobdir.path / LOG, "ab") as log:
+            with open(self._jobdir.path / LOG, "ab", opener=open_private) as log:
                 self._running = subprocess.Popen(
                     ["/bin/sh", "-c", self._command],
                     cwd=directory,
@@ -109,7 +110,7 @@ class Notifier:
                     stderr=log,
                     start_new_session=True,
                 )
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: text that no variable can hold
             self._failures.append(f"it could not be run: {error}")
 
     def _describe(self, event: str, state: TuningState, best: Row | None) -> Mapping[str, str]:

@@ -40,12 +40,12 @@ from hpt_cli.core.events import (
 from hpt_cli.core.metrics import MetricReader
 from hpt_cli.core.observation import Observation
 from hpt_cli.core.spec import TuningSpec, load_spec
-from hpt_cli.core.state import ImpossibleEventError, TuningState, fold
+from hpt_cli.core.state import TuningState, fold
 from hpt_cli.gaps import find_gap, read_part
 from hpt_cli.jobdir import JobDir
 from hpt_cli.runner import describe_creation
 from hpt_cli.specfile import read_spec
-from hpt_cli.store import create_journal, to_judgement
+from hpt_cli.store import UNFIT, create_journal, open_damaged, to_judgement
 from hpt_cli.tail import FileTail
 
 BESIDE = ("-journal", "-wal", "-shm")
@@ -53,8 +53,6 @@ BESIDE = ("-journal", "-wal", "-shm")
 MAX_GAP = 1000
 """How many training jobs in a row may be lost; a number beyond is none."""
 ENDS = (JobExited, JobLost)
-UNFIT = (ImpossibleEventError, KeyError, TypeError, ValueError, AttributeError, IndexError)
-"""What folding an event raises that does not follow on the state."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +108,7 @@ def _keep(jobdir: JobDir) -> Path:
     """A copy of the damaged journal, with what sqlite needs to roll it back."""
     for count in itertools.count(1):
         copy = jobdir.path / f"journal.damaged-{count}"
-        if not copy.exists():
+        if not os.path.lexists(copy):
             break
     shutil.copy2(jobdir.journal, copy)
     for beside in BESIDE:
@@ -122,8 +120,9 @@ def _keep(jobdir: JobDir) -> Path:
 def salvage(path: Path) -> Iterator[AnyEvent]:
     """The events that can be read, in order; observations are in the logs."""
     rows = _read_rows(path, "event", "seq", lambda row: row[0])
-    for _, at, kind, number, body in (rows[seq] for seq in sorted(rows)):
+    for row in (rows[seq] for seq in sorted(seq for seq in rows if isinstance(seq, int))):
         with contextlib.suppress(*UNFIT):
+            _, at, kind, number, body = row
             yield from_fields(kind, float(at), number, json.loads(body))
 
 
@@ -142,8 +141,9 @@ def salvage_observations(path: Path) -> Attempts:
     """The observations that can be read."""
     rows = _read_rows(path, "observation", "job, attempt, metric, offset", lambda row: row[:4])
     found: Attempts = {}
-    for job, attempt, metric, offset, step, value, *_ in rows.values():
+    for row in rows.values():
         with contextlib.suppress(*UNFIT):
+            job, attempt, metric, offset, step, value, *_ = row
             value = math.nan if value is None else float(value)
             each = Observation(metric, operator.index(offset), float(step), value)
             if isinstance(metric, str):
@@ -160,7 +160,7 @@ def _read_rows(
     for each in (order, backwards):
         with (
             contextlib.suppress(sqlite3.DatabaseError, UnicodeDecodeError),
-            contextlib.closing(sqlite3.connect(path)) as connection,
+            contextlib.closing(open_damaged(path)) as connection,
         ):
             connection.text_factory = _decode
             for row in connection.execute(f"SELECT * FROM {table} ORDER BY {each}"):

@@ -21,7 +21,7 @@ import socket
 import sys
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,7 +55,7 @@ from hpt_cli.core.hyperparameters import Hyperparameters
 from hpt_cli.core.log_rules import LogMatch
 from hpt_cli.core.metrics import nearest_lines
 from hpt_cli.core.resources import Share
-from hpt_cli.core.spec import TuningSpec, load_spec
+from hpt_cli.core.spec import TuningSpec
 from hpt_cli.core.state import (
     TrainingJob,
     TuningState,
@@ -69,7 +69,7 @@ from hpt_cli.core.stop_rules import Verdict
 from hpt_cli.core.tuner import Command, End, Keep, Kill, Launch, Plan, Stop, choose, decide
 from hpt_cli.core.watchdog import warn_of_busy_gpus, warn_of_long_logs
 from hpt_cli.environment import make_order
-from hpt_cli.errors import NO_DESCRIPTORS, HptError
+from hpt_cli.errors import NO_DESCRIPTORS, HptError, UsageError
 from hpt_cli.executors import (
     Executor,
     Exited,
@@ -82,6 +82,7 @@ from hpt_cli.gpu_watch import GpuWatch
 from hpt_cli.jobdir import JobDir
 from hpt_cli.launches import Launched, Launches
 from hpt_cli.machine import Survey
+from hpt_cli.specfile import change_spec
 from hpt_cli.store import Journal
 from hpt_cli.tail import AttemptTail, read_lines, read_tail
 from hpt_cli.watchdog import Watchdog
@@ -489,24 +490,32 @@ class Runner:
             self._handled_signals = len(self._signals)
             self._record([TuningJobStopRequested(at=now, reason="Interrupted")])
         for request in self._jobdir.take_requests():
-            if "changes" in request:
-                self._change_spec(request["changes"])
-                continue
-            numbers = request.get("stop_jobs")
-            if numbers is None:
-                self._record([TuningJobStopRequested(at=now, reason="StoppedByUser")])
-                continue
-            for number in numbers:
+            match request:
+                case {"changes": dict(changes)}:
+                    self._change_spec(changes)
+                case {"stop_jobs": None}:
+                    self._record([TuningJobStopRequested(at=now, reason="StoppedByUser")])
+                case {"stop_jobs": [*numbers]}:
+                    self._stop_jobs(numbers)
+
+    def _stop_jobs(self, numbers: Iterable[object]) -> None:
+        for number in numbers:
+            if isinstance(number, int):
                 job = self._state.jobs.get(number)
                 if job is not None and job.phase == "Submitting":
                     self._stop_soon.add(number)
                 elif job is not None and not job.has_ended and job.phase != "Planned":
                     self._act(Stop(number, "StoppedByUser"))
 
-    def _change_spec(self, changes: dict[str, object]) -> None:
-        """Go on with other limits; whoever asks has checked them."""
-        self._record([SpecChanged(at=self._clock(), changes=changes)])
-        self._spec = load_spec(self._state.spec)
+    def _change_spec(self, changes: Mapping[str, object]) -> None:
+        """Go on with other limits. Whoever asks has checked them; who has not is not heard."""
+        try:
+            self._spec = change_spec(self._state.spec, changes)
+        except UsageError:
+            return
+        fields = self._spec.model_dump(mode="json")
+        changed = {field: fields[field] for field in changes}
+        self._record([SpecChanged(at=self._clock(), changes=changed)])
         self._write()
 
     def _listen(self) -> None:

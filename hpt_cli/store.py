@@ -35,6 +35,7 @@ from hpt_cli.core.events import (
 from hpt_cli.core.observation import Observation
 from hpt_cli.core.state import ImpossibleEventError, TuningState, fold_all
 from hpt_cli.errors import HptError, damaged_journal
+from hpt_cli.files import open_regular
 
 SCHEMA_VERSION = 3
 """1: the first. 2: specs change, and an exit may say that another attempt follows. 3: attempts hold
@@ -44,6 +45,14 @@ LATEST = """(SELECT job, attempt, metric, max(step) AS step FROM observation
              GROUP BY job, attempt, metric) JOIN observation USING (job, attempt, metric, step)"""
 """Where observations are read from. A step may have been observed more than once."""
 BUSY_SECONDS = 60.0
+TABLES = ("event", "observation", "judgement")
+SUPER_JOURNAL = bytes.fromhex("d9d505f920a163d7")
+"""How a rollback journal ends that names another file (https://sqlite.org/fileformat2.html)."""
+UNFIT = (
+    *(ImpossibleEventError, LookupError, TypeError, ValueError, AttributeError),
+    *(ArithmeticError, RecursionError),
+)
+"""What reading or folding raises of what hpt has not written."""
 PASSING = (
     *(sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM),
     *(sqlite3.SQLITE_READONLY, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_IOERR),
@@ -76,8 +85,7 @@ class Journal:
         return int(self._connection.execute(query).fetchone()[0] or 0)
 
     def _find_last(self) -> int:
-        tables = ("event", "observation", "judgement")
-        return max(self._scalar(f"SELECT max(seq) FROM {table}") for table in tables)
+        return max(self._scalar(f"SELECT max(seq) FROM {table}") for table in TABLES)
 
     def append(self, events: Iterable[AnyEvent]) -> None:
         """Write events, all or none; they are on disk when this returns.
@@ -279,7 +287,7 @@ def _reading() -> Iterator[None]:
     """What goes wrong with the file is an expected failure."""
     try:
         yield
-    except (sqlite3.DatabaseError, LookupError, TypeError, ValueError) as error:
+    except (sqlite3.DatabaseError, *UNFIT) as error:
         if isinstance(error, sqlite3.DatabaseError) and _is_passing(error):
             raise _unreadable(str(error)) from error
         raise damaged_journal(f"it cannot be read: {type(error).__name__}: {error}") from error
@@ -290,7 +298,7 @@ def _folding() -> Iterator[None]:
     """Events that do not follow on each other are an expected failure."""
     try:
         yield
-    except (ImpossibleEventError, LookupError, TypeError, ValueError, AttributeError) as error:
+    except UNFIT as error:
         raise damaged_journal(f"its events do not follow on each other: {error}") from error
 
 
@@ -411,6 +419,8 @@ def open_journal(path: Path, *, write: bool = False) -> Journal:
         if write and version < SCHEMA_VERSION:
             # What this hpt adds, an older one would not understand.
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        if not _has_our_tables(connection):
+            raise damaged_journal(f"{path} is not a journal: it has other tables")
         return Journal(connection)
     except BaseException as error:
         connection.close()
@@ -419,9 +429,36 @@ def open_journal(path: Path, *, write: bool = False) -> Journal:
         raise damaged_journal(f"{path} is not a journal: {error}") from error
 
 
+def _has_our_tables(connection: sqlite3.Connection) -> bool:
+    """Whether tables are tables, and no views that compute what they show; and nothing is triggered
+    by what is written."""
+    names = ", ".join(f"'{name}'" for name in TABLES)
+    found = connection.execute(
+        f"SELECT sum(name IN ({names}) AND type = 'table' AND sql LIKE 'CREATE TABLE %'),"
+        " sum(type = 'trigger') FROM sqlite_master"
+    ).fetchone()
+    return bool(found == (len(TABLES), 0))
+
+
+def _refuse_super_journal(path: Path) -> None:
+    """Raise HptError if rolling a journal back could remove another file.
+
+    A rollback journal may name one, which SQLite deletes when it is done; hpt's own never do.
+    """
+    try:
+        with open_regular(path.with_name(f"{path.name}-journal")) as file:
+            file.seek(-min(len(SUPER_JOURNAL), file.seek(0, os.SEEK_END)), os.SEEK_END)
+            ending = file.read()
+    except FileNotFoundError:
+        return
+    if ending == SUPER_JOURNAL:
+        raise damaged_journal(f"what is left of the last write to {path} names another file")
+
+
 def _connect(path: Path, *, write: bool) -> sqlite3.Connection:
     where = path.resolve().as_uri()
     if write:
+        _refuse_super_journal(path.resolve())
         connection = _open(f"{where}?mode=rw")
         connection.execute("PRAGMA journal_mode = TRUNCATE")
         connection.execute("PRAGMA synchronous = FULL")
@@ -435,10 +472,25 @@ def _connect(path: Path, *, write: bool) -> sqlite3.Connection:
         if not isinstance(error, sqlite3.OperationalError):
             raise
     # A tuner died while it wrote: only a connection that may write can roll that back.
+    _refuse_super_journal(path.resolve())
     connection = _open(f"{where}?mode=rw")
     connection.execute("PRAGMA query_only = ON")
     return connection
 
 
+def open_damaged(path: Path) -> sqlite3.Connection:
+    """A copy of a journal, whatever is left of it: to read what can be read.
+
+    Raises:
+        HptError: reading it could do harm.
+        sqlite3.DatabaseError: it cannot be opened.
+    """
+    _refuse_super_journal(path)
+    return _open(f"{path.resolve().as_uri()}?mode=rw")
+
+
 def _open(uri: str) -> sqlite3.Connection:
-    return sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+    connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+    # What stands in the schema of a stranger's file may call nothing but what is harmless.
+    connection.execute("PRAGMA trusted_schema = OFF")
+    return connection

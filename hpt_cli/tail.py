@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -103,6 +104,8 @@ class FileTail:
 
     def _read_from(self, descriptor: int) -> list[Observation]:
         status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):  # a pipe, a device: it may have no end
+            return []
         seen = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
         if seen == self._seen or (not self._seen and status.st_mtime < self._written_since):
             return []
@@ -286,5 +289,7 @@ def _read_end(path: Path, size: int) -> bytes:
     try:
         end = path.stat().st_size
         return read_part(path, max(end - size, gap.end if gap else 0), size)
-    except FileNotFoundError:
+    except OSError as error:
+        if error.errno in NO_DESCRIPTORS:
+            raise
         return b""

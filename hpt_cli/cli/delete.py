@@ -49,6 +49,12 @@ def _ask(jobdir: JobDir) -> bool:
 
 def _delete(jobdir: JobDir) -> None:
     """Out of sight at once, then file by file."""
+    if jobdir.path.is_symlink():
+        raise HptError.of(
+            "home-link",
+            f"{jobdir.path} is a symbolic link: what it leads to is not deleted",
+            "remove the link, or delete it in the home where it lives",
+        )
     hidden = jobdir.path.with_name(f".deleted-{jobdir.name}")
     try:
         with jobdir.hold_lock():

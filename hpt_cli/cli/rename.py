@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -31,7 +32,7 @@ def rename(
     if fault:
         raise UsageError.of("name", f"'{new}': {fault}")
     target = JobDir(jobdir.path.parent / new)
-    if target.path.exists():
+    if os.path.lexists(target.path):
         raise UsageError.of("name-exists", f"{target.path} is there already")
     check_at_rest(jobdir)
     change_at_rest(jobdir, {"name": new})

@@ -49,6 +49,7 @@ from hpt_cli.core.events import (
 )
 from hpt_cli.core.hyperparameters import Hyperparameters
 from hpt_cli.core.jobs import Jobs
+from hpt_cli.core.names import find_name_fault
 from hpt_cli.core.observation import Observation
 from hpt_cli.core.resources import Pool, Share
 
@@ -310,6 +311,7 @@ def fold_all(state: TuningState, events: Iterable[AnyEvent]) -> TuningState:
 def _created(state: TuningState, event: TuningJobCreated) -> _Changes:
     if state.spec:
         raise ImpossibleEventError("a tuning job is created once")
+    _check_name(event.spec)
     return {
         "spec": event.spec,
         "directory": event.directory,
@@ -338,7 +340,16 @@ def _warm_started(state: TuningState, event: WarmStarted) -> _Changes:
 
 def _spec_changed(state: TuningState, event: SpecChanged) -> _Changes:
     """No sign of a tuner at work: a tuning job that rests can be changed too."""
-    return {"spec": {**state.spec, **event.changes}, "heard_at": state.heard_at}
+    spec = {**state.spec, **event.changes}
+    _check_name(spec)
+    return {"spec": spec, "heard_at": state.heard_at}
+
+
+def _check_name(spec: Mapping[str, Any]) -> None:
+    """Names are shown, and made into paths, wherever a tuning job is read."""
+    fault = find_name_fault(spec["name"])
+    if fault:
+        raise ImpossibleEventError(fault)
 
 
 def _tuner_started(state: TuningState, event: TunerStarted) -> _Changes:
@@ -359,6 +370,8 @@ def _stop_requested(state: TuningState, event: TuningJobStopRequested) -> _Chang
 
 
 def _ended(state: TuningState, event: TuningJobEnded) -> _Changes:  # noqa: ARG001
+    if event.status not in TERMINAL:
+        raise ImpossibleEventError("a tuning job does not end so")
     return {"status": event.status, "reason": event.reason}
 
 

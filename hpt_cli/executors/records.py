@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hpt_cli import clock
 from hpt_cli.executors import launcher
+from hpt_cli.files import read_regular
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def read_claim(directory: Path) -> Claim | None:
     """
     path = directory / launcher.CLAIM
     try:
-        pid, identity, *slurm = path.read_text().split(" ")
+        pid, identity, *slurm = read_regular(path).split(" ")
         job, restarts = (int(slurm[0]), int(slurm[1])) if slurm else (None, 0)
         return Claim(int(pid), identity, path.stat().st_mtime, job, restarts)
     except (FileNotFoundError, ValueError):
@@ -56,8 +57,12 @@ def read_claim(directory: Path) -> Claim | None:
 def read_exit(directory: Path, *, this_boot: bool) -> Exit | None:
     """How an attempt ended; when, on the tuner's clock if the machine is still up since then."""
     try:
-        code, ended_at, *more = (directory / launcher.EXIT).read_text().split()
+        code, ended_at, *more = read_regular(directory / launcher.EXIT).split()
         at = clock.at_ticks(float(more[0])) if more and this_boot else float(ended_at)
         return Exit(int(code), at, was_signalled=launcher.SIGNALLED in more)
-    except (FileNotFoundError, ValueError):  # not there, or cut short by a power failure
+    except (
+        FileNotFoundError,
+        ValueError,
+        OverflowError,
+    ):  # not there, or cut short by a power failure
         return None

@@ -96,6 +96,24 @@ def test_a_link_in_the_home_is_not_followed_by_a_new_tuning_job(terminal: Termin
     assert list(elsewhere.iterdir()) == []
 
 
+def test_what_a_link_leads_to_is_not_deleted(terminal: Terminal) -> None:
+    terminal.hpt("run", terminal.write_spec(max_jobs=1))
+    elsewhere = terminal.directory / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "t").symlink_to(terminal.directory / ".hpt" / "t")
+    text = terminal.hpt("delete", "t", "--yes", "--home", "elsewhere", code=1)
+    assert "error[home-link]" in text
+    assert (elsewhere / "t").is_symlink()
+    checkpoints = terminal.directory / ".hpt" / "t" / "jobs" / "0001" / "checkpoints"
+    precious = terminal.directory / "precious"
+    precious.mkdir()
+    (precious / "file").touch()
+    checkpoints.rmdir()
+    checkpoints.symlink_to(precious)
+    terminal.hpt("delete", "t", "--yes")
+    assert (precious / "file").exists()
+
+
 def read_terminal(terminal: Terminal, *arguments: str) -> str:
     """What hpt writes on a terminal."""
     ours, theirs = pty.openpty()

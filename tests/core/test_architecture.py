@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "hpt_cli"
 
 LAYERS = [
-    ["hpt_cli", "hpt_cli.answers", "hpt_cli.clock", "hpt_cli.errors"],
+    ["hpt_cli", "hpt_cli.answers", "hpt_cli.clock", "hpt_cli.errors", "hpt_cli.files"],
     ["hpt_cli.core"],
     [
         "hpt_cli.core.curve",

@@ -34,6 +34,7 @@ from hpt_cli.executors.slurm.commands import (
     write_squeue,
 )
 from hpt_cli.executors.slurm.judgement import ALIVE, Evidence, is_beyond_doubt, judge
+from hpt_cli.files import open_regular, read_regular
 
 OUTPUT_BYTES = 1 << 14
 POLL_SECONDS = 0.25
@@ -108,7 +109,7 @@ class SlurmExecutor:
         if claim is not None and claim.slurm_job is not None:
             return _handle(claim.slurm_job, directory)
         try:
-            return _handle(int((directory / JOB_FILE).read_text()), directory)
+            return _handle(int(read_regular(directory / JOB_FILE)), directory)
         except (FileNotFoundError, ValueError):
             pass
         which = f"--name={name_job(directory)}"
@@ -228,7 +229,7 @@ def _refresh(directory: Path) -> None:
 
 def _read_end(path: Path) -> str:
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             file.seek(max(0, file.seek(0, 2) - OUTPUT_BYTES))
             return file.read().decode(errors="replace")
     except OSError:

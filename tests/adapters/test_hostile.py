@@ -1,0 +1,284 @@
+"""A directory that somebody else made: what it cannot do to whoever looks at it or goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from hpt_cli import gaps, jobdir
+from hpt_cli.core.finders import compile_definition
+from hpt_cli.core.metrics import Bookmark
+from hpt_cli.errors import HptError
+from hpt_cli.executors.records import read_claim, read_exit
+from hpt_cli.gaps import Gap, find_gap, make_gap, read_kept
+from hpt_cli.jobdir import JobDir, make_job_dir
+from hpt_cli.repair import salvage
+from hpt_cli.store import SUPER_JOURNAL, create_journal, open_journal
+from hpt_cli.tail import FileTail, read_lines, read_tail
+from tests.adapters.test_store import FIRST, STORY
+
+BOMB = "[" * 200_000
+FINDERS = [compile_definition({"name": "loss", "regex": "loss=({num})"})]
+
+
+@pytest.fixture(autouse=True)
+def _in_time() -> Iterator[None]:
+    """What is a pipe or a device must not be waited for."""
+
+    def give_up(*_: object) -> None:
+        raise TimeoutError("it waits for what never ends")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(30)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture
+def handed_over(tmp_path: Path) -> JobDir:
+    made = make_job_dir(tmp_path / "home", "t")
+    create_journal(made.journal, FIRST, *STORY)
+    return made
+
+
+def read_all(path: Path) -> None:
+    with open_journal(path) as journal:
+        journal.creation()
+        journal.state()
+
+
+def change(journal: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(journal)) as connection:
+        for each in statements:
+            connection.execute(each)
+        connection.commit()
+
+
+# -- the journal ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"UPDATE event SET body = '{BOMB}' WHERE seq = 3",
+        "UPDATE event SET body = '{}' WHERE seq = 1",
+        "UPDATE event SET body = json_set(body, '$.spec.name', '../x') WHERE seq = 1",
+        "UPDATE event SET body = json_set(body, '$.spec.name', char(27) || '[2J') WHERE seq = 1",
+        "UPDATE event SET body = json_set(body, '$.spec.name', 7) WHERE seq = 1",
+        "UPDATE event SET body = json_set(body, '$.status', char(27)) WHERE body LIKE '%done%'",
+        "UPDATE event SET body = json_set(body, '$.attempt', '1/../..') WHERE type = 'JobLaunched'",
+        "UPDATE event SET job = 'x' WHERE job = 1",
+        "UPDATE event SET at = 'x'",
+        "UPDATE event SET body = '[]'",
+        "DELETE FROM event",
+    ],
+)
+def test_what_hpt_would_not_write_is_damage(handed_over: JobDir, statement: str) -> None:
+    change(handed_over.journal, statement)
+    with pytest.raises(HptError, match="damaged"):
+        read_all(handed_over.journal)
+
+
+def test_a_bomb_in_the_evidence_is_damage(handed_over: JobDir) -> None:
+    change(
+        handed_over.journal,
+        f"INSERT INTO judgement VALUES (1, 1, 1, 0, 'why', '{BOMB}', 99, 1)",
+    )
+    with open_journal(handed_over.journal) as journal, pytest.raises(HptError, match="damaged"):
+        journal.read_judgements(1)
+
+
+def test_what_is_salvaged_goes_around_bombs(handed_over: JobDir) -> None:
+    before = len(list(salvage(handed_over.journal)))
+    change(handed_over.journal, f"UPDATE event SET body = '{BOMB}' WHERE seq = 3")
+    assert len(list(salvage(handed_over.journal))) == before - 1
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        (
+            "ALTER TABLE event RENAME TO real",
+            "CREATE VIEW event AS SELECT * FROM real, (WITH RECURSIVE n(i) AS"
+            " (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n WHERE i < 0)",
+        ),
+        ("CREATE TRIGGER t AFTER INSERT ON event BEGIN DELETE FROM observation; END",),
+        ("DROP TABLE judgement",),
+    ],
+)
+@pytest.mark.parametrize("write", [False, True])
+def test_a_schema_that_computes_is_no_journal(
+    handed_over: JobDir, statements: tuple[str, ...], write: bool
+) -> None:
+    change(handed_over.journal, *statements)
+    with pytest.raises(HptError, match="damaged"):
+        open_journal(handed_over.journal, write=write)
+
+
+def leave_half_written(journal: Path, names: Path) -> None:
+    """As a tuner that died while it wrote would leave it; the rollback journal names a file."""
+    with closing(sqlite3.connect(journal, isolation_level=None)) as connection:
+        connection.execute("PRAGMA cache_size = 1")
+        connection.execute("BEGIN IMMEDIATE")
+        rows = [(number, "y" * 500) for number in range(90, 900)]
+        connection.executemany("INSERT INTO event VALUES (?, 1, 'x', NULL, ?)", rows)
+        kept = Path(f"{journal}.kept")
+        kept.write_bytes(journal.read_bytes())
+        hot = Path(f"{journal}-journal").read_bytes()
+    name = os.fsencode(names)
+    hot += struct.pack(">I", 0x40000000 // 4096 + 1) + name
+    hot += struct.pack(">II", len(name), sum(name)) + SUPER_JOURNAL
+    kept.rename(journal)
+    Path(f"{journal}-journal").write_bytes(hot)
+
+
+@pytest.mark.parametrize("write", [False, True])
+def test_rolling_back_removes_no_other_file(
+    handed_over: JobDir, tmp_path: Path, write: bool
+) -> None:
+    precious = tmp_path / "precious.txt"
+    precious.write_text("precious")
+    leave_half_written(handed_over.journal, precious)
+    with pytest.raises(HptError, match="names another file"):
+        open_journal(handed_over.journal, write=write)
+    with pytest.raises(HptError, match="names another file"):
+        list(salvage(handed_over.journal))
+    assert precious.exists()
+
+
+# -- links, pipes and devices ---------------------------------------------------------------------
+
+
+def make_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def link_to_zero(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def link_to_itself(path: Path) -> None:
+    path.symlink_to(path)
+
+
+@pytest.mark.parametrize("make", [make_pipe, link_to_zero, link_to_itself, Path.mkdir])
+def test_what_is_no_file_is_not_read(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    log = tmp_path / "output.log"
+    for path in (log, log.with_suffix(".gap"), tmp_path / "exit", tmp_path / "launcher"):
+        make(path)
+    tail = FileTail(log, FINDERS, may_have_gap=True)
+    assert tail.read() + tail.read(final=True) == []
+    assert read_tail(log) == ()
+    assert read_lines(log) == []
+    assert find_gap(log) is None
+    with pytest.raises(FileNotFoundError):
+        list(read_kept(log))
+    assert read_claim(tmp_path) is None
+    assert read_exit(tmp_path, this_boot=True) is None
+
+
+def test_no_hole_is_made_behind_a_link(tmp_path: Path) -> None:
+    log, other = tmp_path / "output.log", tmp_path / "other"
+    other.write_bytes(b"x" * 100_000)
+    log.symlink_to(other)
+    with pytest.raises(OSError, match="symbolic links"):
+        make_gap(log, Gap(4096, 8192, 90_000, "", Bookmark(90_000, False, (), (), (), ())))
+    assert other.read_bytes() == b"x" * 100_000
+    assert find_gap(log) is None
+
+
+@pytest.mark.parametrize("text", [BOMB, '{"begin": "x"}', '{"begin": 1e999}', "[]", "{}"])
+def test_a_gap_that_hpt_did_not_write_is_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "output.gap").write_text(text)
+    assert gaps.find_gap(tmp_path / "output.log") is None
+
+
+def test_the_lock_is_not_written_through_a_link(handed_over: JobDir, tmp_path: Path) -> None:
+    precious = tmp_path / "precious.txt"
+    precious.write_text("precious")
+    (handed_over.path / "lock").symlink_to(precious)
+    with pytest.raises(OSError, match="symbolic links"), handed_over.hold_lock():
+        pass
+    assert precious.read_text() == "precious"
+
+
+@pytest.mark.parametrize("make", [make_pipe, link_to_zero, link_to_itself, Path.mkdir])
+def test_a_lock_that_is_no_file_is_not_waited_for(
+    handed_over: JobDir, make: Callable[[Path], None]
+) -> None:
+    make(handed_over.path / "lock")
+    assert handed_over.find_holder() in (None, {})
+
+
+def test_requests_are_not_taken_from_behind_a_link(handed_over: JobDir, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "package.json").write_text("{}")
+    (handed_over.path / "requests").rmdir()
+    (handed_over.path / "requests").symlink_to(project)
+    with pytest.raises(HptError, match="symbolic link"):
+        handed_over.take_requests()
+    with pytest.raises(HptError, match="symbolic link"):
+        handed_over.send_request({"stop_jobs": None})
+    assert [each.name for each in project.iterdir()] == ["package.json"]
+
+
+def test_what_is_no_request_is_passed_over(handed_over: JobDir) -> None:
+    requests = handed_over.path / "requests"
+    make_pipe(requests / "1.json")
+    link_to_zero(requests / "2.json")
+    (requests / "3.json").mkdir()
+    (requests / "4.json").write_text(BOMB)
+    (requests / "5.json").write_bytes(b"\xff")
+    (requests / "6.json").write_text("[1]")
+    handed_over.send_request({"stop_jobs": [1]})
+    assert handed_over.take_requests() == [{"stop_jobs": [1]}]
+    assert handed_over.take_requests() == []
+
+
+@pytest.mark.parametrize("part", [".", "requests", "jobs"])
+def test_a_new_tuning_job_is_not_made_behind_links(tmp_path: Path, part: str) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    home = tmp_path / "home"
+    path = home / "t" / part
+    path.parent.mkdir(parents=True)
+    path.symlink_to(elsewhere)
+    with pytest.raises(HptError, match="symbolic link"):
+        make_job_dir(home, "t")
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_a_directory_that_was_open_to_others_is_closed(tmp_path: Path) -> None:
+    open_to_all = tmp_path / "t"
+    (open_to_all / "requests").mkdir(parents=True)
+    for path in (open_to_all, open_to_all / "requests"):
+        path.chmod(0o777)
+    made = make_job_dir(tmp_path, "t")
+    for path in (made.path, made.path / "requests", made.path / "jobs"):
+        assert path.stat().st_mode & 0o777 == 0o700
+
+
+def test_another_user_cannot_say_what_is_run(
+    handed_over: JobDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = handed_over.path.stat().st_uid
+    monkeypatch.setattr(jobdir.os, "geteuid", lambda: owner + 1)
+    monkeypatch.setattr(jobdir, "_find_own_id", lambda _: owner + 1)
+    with pytest.raises(HptError, match="belongs to another user"), handed_over.hold_lock():
+        pass
+    with pytest.raises(HptError, match="belongs to another user"):
+        make_job_dir(handed_over.path.parent, "t")
+    # A file system that gives all that this user makes to somebody else.
+    monkeypatch.setattr(jobdir, "_find_own_id", lambda _: owner)
+    with handed_over.hold_lock():
+        assert json.loads((handed_over.path / "lock").read_text())["pid"] == os.getpid()
