@@ -135,7 +135,7 @@ def _check_leftovers(home: Path) -> Finding:
     processes = [
         (process, Path(directory))
         for process, directory in _list_job_processes()
-        if Path(directory).is_relative_to(home.resolve())
+        if home.resolve() in Path(directory).parents
     ]
     lonely = [
         f"{process.pid} ({'-'.join(path.relative_to(home.resolve()).parts[:1])})"

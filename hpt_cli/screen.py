@@ -190,7 +190,8 @@ def _draw_running(rows: Sequence[Row], summary: Summary, width: int) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0), expand=True)
     table.add_column("job", justify="right", width=4, no_wrap=True)
     table.add_column("epoch", justify="right", width=7, no_wrap=True)
-    table.add_column(heading, justify="right", width=min(20, max(9, len(heading))), no_wrap=True)
+    width_of_value = min(20, max(9, len(heading)))
+    table.add_column(Text(heading), justify="right", width=width_of_value, no_wrap=True)
     table.add_column("vs best", justify="right", width=8, no_wrap=True)
     table.add_column("curve", width=curve_width, no_wrap=True)
     table.add_column("time", justify="right", width=11 if is_wide else 6, no_wrap=True)
@@ -211,7 +212,7 @@ def _draw_running(rows: Sequence[Row], summary: Summary, width: int) -> Table:
             if row.queue_reason is None
             else _line(row.queue_reason, "dim"),
             _describe_time(row, is_wide=is_wide),
-            *([gpu] if any(gpus) else []),
+            *([Text(gpu)] if any(gpus) else []),
             # The line of the best job, above, names them in the same order.
             _line(
                 format_hyperparameters(settings)

@@ -14,15 +14,28 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Protocol
 
-from hpt_cli.core.metrics import MetricReader, SearchTooLongError
+from hpt_cli.core.metrics import SearchTooLongError
 
 SEARCH_SECONDS = 0.25
 """Of processor time, for one definition in one line; usual is a millionth of it."""
 
 
+class Searcher(Protocol):
+    """What searches: the number of the search under way, 0 between searches."""
+
+    searching: int
+
+
+class OneSearch:
+    """All that the block does, as one search."""
+
+    searching = 1
+
+
 @contextmanager
-def limit_searches(reader: MetricReader, seconds: float = SEARCH_SECONDS) -> Iterator[None]:
+def limit_searches(reader: Searcher, seconds: float = SEARCH_SECONDS) -> Iterator[None]:
     """Interrupt the reader's searches that take longer than this, while the block runs.
 
     Signals reach the main thread only; in another there is no bound.

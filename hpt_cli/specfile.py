@@ -424,6 +424,8 @@ def _find_problems(values: dict[str, Any], document: _Document) -> Iterator[Prob
             is_echo = each["type"] == "too_short" and each["input"]  # its items have mistakes
             if not is_echo:
                 yield _explain(dict(each), values, document)
+    except UnicodeEncodeError:  # of text that is none, which is a conflict
+        pass
     for conflict in conflicts.values():
         place = document.find(conflict.location, key=False)
         yield Problem(conflict.slug, conflict.message, conflict.hint, place)

@@ -31,13 +31,18 @@ def write_spec(
         comments: lines to stand above a field; those for "" stand at the top.
     """
     comments = comments or {}
-    lines = [f"# {line}".rstrip() for line in comments.get("", ())]
+    lines = [_write_comment(line) for line in comments.get("", ())]
     for name, value in fields.items():
         if value is None:
             continue
-        lines += [f"# {line}" for line in comments.get(name, ())]
+        lines += [_write_comment(line) for line in comments.get(name, ())]
         lines += _write_field(name, value)
     return "\n".join(lines) + "\n"
+
+
+def _write_comment(line: str) -> str:
+    """One line, whatever is in it: what YAML takes for the end of a line would end the comment."""
+    return f"# {''.join(each if each.isprintable() else '�' for each in line)}".rstrip()
 
 
 def _write_field(name: str, value: Any) -> Iterator[str]:

@@ -128,7 +128,7 @@ class Journal:
             )
             return
         number = event.number if isinstance(event, JobEvent) else None
-        body = json.dumps(to_fields(event), ensure_ascii=False, separators=(",", ":"))
+        body = json.dumps(to_fields(event), separators=(",", ":"))
         self._connection.execute(
             "INSERT INTO event VALUES (?, ?, ?, ?, ?)",
             (seq, event.at, type(event).__name__, number, body),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,6 +34,11 @@ from hpt_cli.core.tuner import ask
 from hpt_cli.errors import UsageError
 from hpt_cli.replay import Chooser, Figures, RecordedJob, choose_in_order, measure, replay
 
+UNFIT = (
+    *(ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError),
+    ValidationError,
+)
+"""What reading rows raises that are none."""
 _RANGES: TypeAdapter[dict[str, ParameterRange]] = TypeAdapter(dict[str, ParameterRange])
 
 
@@ -85,7 +91,9 @@ def read_table(path: Path) -> Table:
         )
     except OSError as error:
         raise UsageError.of("table-unreadable", f"{path}: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
+    except (EOFError, zlib.error) as error:
+        raise UsageError.of("table-unreadable", f"{path}: {error}") from error
+    except UNFIT as error:
         raise UsageError.of(
             "table-invalid",
             f"{path} is no curve table: {type(error).__name__}: {error}",

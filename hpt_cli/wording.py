@@ -20,8 +20,10 @@ MAX_DIGITS = 7
 SPREAD = 1000
 """A column that spans more than this is written with significant digits, not with decimals."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-"""What drives a terminal, or turns the direction in which it writes."""
+_CONTROL = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""What drives a terminal, turns the direction in which it writes, or is no character at all."""
 
 
 def format_number(value: float | None, digits: int = DIGITS) -> str:
@@ -160,6 +162,11 @@ def draw_sparkline(
 def plain(text: str) -> str:
     """Text that cannot drive a terminal: without control characters."""
     return _CONTROL.sub("�", text)
+
+
+def plain_lines(text: str) -> str:
+    """Text of several lines that cannot drive a terminal."""
+    return "\n".join(map(plain, text.split("\n")))
 
 
 def describe_warning(warning: Warned) -> Iterator[str]:

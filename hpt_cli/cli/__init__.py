@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
+import shlex
 import sys
 import tempfile
 import traceback
@@ -21,7 +23,7 @@ from typer.core import TyperGroup
 
 from hpt_cli import __version__
 from hpt_cli.errors import ExitCode, HptError
-from hpt_cli.wording import plain
+from hpt_cli.wording import plain_lines
 
 COMMANDS = {
     "init": "init:init",
@@ -59,6 +61,8 @@ They are imported on use, so that none waits for the others.
 MAX_PROBLEMS = 100
 """How many are shown; a log that was taken for a spec has one in every line."""
 
+_PASSWORD = re.compile(r"//[^/@\s]+@")
+"""What may stand before the host in the address of a server."""
 TAKE_A_COMMAND = ("init",)
 """What follows the first argument of these is another program's, options included."""
 
@@ -150,18 +154,19 @@ def print_problems(error: HptError) -> None:
         place = f"{problem.place}: " if problem.place else ""
         hint = f"\n    {problem.hint}" if problem.hint else ""
         text = f"{place}error[{problem.slug}]: {problem.message}{hint}"
-        print("\n".join(map(plain, text.split("\n"))), file=sys.stderr)
+        print(plain_lines(text), file=sys.stderr)
     if (more := len(error.problems) - MAX_PROBLEMS) > 0:
         print(f"and {more} more", file=sys.stderr)
 
 
 def _print_crash(error: Exception) -> None:
     text = "".join(traceback.format_exception(error))
-    report = f"hpt {__version__}, Python {sys.version}\n{' '.join(sys.argv)}\n\n{text}"
-    print(f"hpt has a bug: {type(error).__name__}: {error}", file=sys.stderr)
+    words = _PASSWORD.sub("//...@", shlex.join(sys.argv))
+    report = f"hpt {__version__}, Python {sys.version}\n{words}\n\n{text}"
+    print(plain_lines(f"hpt has a bug: {type(error).__name__}: {error}"), file=sys.stderr)
     with (
         contextlib.suppress(OSError),
-        tempfile.NamedTemporaryFile("w", prefix="hpt-crash-", suffix=".txt", delete=False) as file,
+        tempfile.NamedTemporaryFile(prefix="hpt-crash-", suffix=".txt", delete=False) as file,
     ):
-        file.write(report)
+        file.write(report.encode(errors="backslashreplace"))
         print(f"please report it with {file.name}; nothing recorded is lost", file=sys.stderr)

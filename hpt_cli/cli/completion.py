@@ -5,6 +5,7 @@ Answers come from file names where they can, and never fail: a broken tuning job
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,6 +14,8 @@ import typer
 from hpt_cli.core.names import parse_job
 from hpt_cli.errors import HptError
 from hpt_cli.jobdir import LAST, JobDir, find_home, find_job_dir, list_job_dirs
+
+_WORD = re.compile(r"[\w@%+=:,./-]+")
 
 
 def complete_name(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -52,7 +55,8 @@ def complete_column(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def _begin(names: Iterable[str], incomplete: str) -> list[str]:
-    return [name for name in names if name.startswith(incomplete)]
+    """Those that begin so, and are plain words in any shell: zsh evaluates what it is offered."""
+    return [name for name in names if name.startswith(incomplete) and _WORD.fullmatch(name)]
 
 
 def _find(ctx: typer.Context) -> JobDir | None:
@@ -60,7 +64,7 @@ def _find(ctx: typer.Context) -> JobDir | None:
     name = ctx.params.get("name") or next(iter(ctx.args), "")
     try:
         return find_job_dir(find_home(ctx.params.get("home")), name)
-    except HptError:
+    except (HptError, OSError):
         return None
 
 
@@ -73,7 +77,7 @@ def _read_spec(ctx: typer.Context) -> dict[str, Any]:
     try:
         with open_journal(jobdir.journal) as journal:
             return journal.creation().spec
-    except HptError:
+    except (HptError, OSError):
         return {}
 
 

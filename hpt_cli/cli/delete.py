@@ -10,6 +10,7 @@ import typer
 
 from hpt_cli.cli.options import Home, Names
 from hpt_cli.cli.resting import check_at_rest
+from hpt_cli.cli.saying import confirm, say
 from hpt_cli.errors import HptError, UsageError
 from hpt_cli.jobdir import JobDir, find_home, find_job_dir
 from hpt_cli.wording import format_bytes
@@ -35,7 +36,7 @@ def delete(
     for jobdir in jobdirs.values():
         if yes or _ask(jobdir):
             _delete(jobdir)
-            print(f"{jobdir.name}: deleted", file=sys.stderr)
+            say(f"{jobdir.name}: deleted")
 
 
 def _ask(jobdir: JobDir) -> bool:
@@ -44,7 +45,7 @@ def _ask(jobdir: JobDir) -> bool:
             "not-asked", f"{jobdir.name} is not deleted without being asked for", "--yes"
         )
     size = format_bytes(jobdir.measure_size())
-    return typer.confirm(f"delete {jobdir.path} ({size}) with its logs and checkpoints?", err=True)
+    return confirm(f"delete {jobdir.path} ({size}) with its logs and checkpoints?")
 
 
 def _delete(jobdir: JobDir) -> None:

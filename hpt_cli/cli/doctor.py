@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hpt_cli.cli.options import Home, Json
 from hpt_cli.cli.reading import print_json, summarize_state
+from hpt_cli.cli.saying import say
 from hpt_cli.errors import ExitCode, HptError, UsageError
 from hpt_cli.jobdir import JobDir, find_home, find_job_dir
-from hpt_cli.wording import count
+from hpt_cli.wording import count, plain
 
 if TYPE_CHECKING:
     from hpt_cli import answers
@@ -48,12 +48,12 @@ def doctor(
     else:
         width = max(len(each.what) for each in findings)
         for each in findings:
-            print(f"{each.what:<{width}}  {each.found}")
+            print(plain(f"{each.what:<{width}}  {each.found}"))
             if each.problem:
-                print(f"{'':<{width}}  ✗ {each.problem}")
+                print(plain(f"{'':<{width}}  ✗ {each.problem}"))
     problems = sum(bool(each.problem) for each in findings)
     if problems:
-        print(f"\n{problems} of {len(findings)} need attention", file=sys.stderr)
+        say(f"\n{problems} of {len(findings)} need attention")
         raise typer.Exit(ExitCode.FAILED)
 
 
@@ -95,7 +95,7 @@ def look_at_journal(jobdir: JobDir, *, mend: bool) -> None:
     print(f"{count(done.observations, 'observation')} read again from logs")
     if done.lost:
         print(f"{count(done.lost, 'observation')} lost, from the middle of logs (max_log_bytes)")
-    print(f"the damaged journal is kept: {done.damaged}")
+    print(plain(f"the damaged journal is kept: {done.damaged}"))
     for path in done.set_aside:
-        print(f"nothing is known of it any more: {path}")
-    print(f"to go on: hpt resume {jobdir.name}", file=sys.stderr)
+        print(plain(f"nothing is known of it any more: {path}"))
+    say(f"to go on: hpt resume {jobdir.name}")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import typer
 
+from hpt_cli.cli.saying import say
 from hpt_cli.errors import ExitCode, HptError
 from hpt_cli.jobdir import JobDir
 
@@ -29,6 +29,6 @@ def tell_end(jobdir: JobDir, state: TuningState) -> None:
         raise HptError.of(
             "no-tuner", f"no tuner is at work on {jobdir.name}", f"hpt resume {jobdir.name}"
         )
-    print(f"{jobdir.name} is {state.status}: {state.reason}", file=sys.stderr)
+    say(f"{jobdir.name} is {state.status}: {state.reason}")
     if state.status != "Completed":
         raise typer.Exit(ExitCode.FAILED)

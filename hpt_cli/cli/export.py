@@ -11,10 +11,11 @@ import typer
 
 from hpt_cli.cli.options import Force, Home, Name
 from hpt_cli.cli.reading import read_state, summarize_state
+from hpt_cli.cli.saying import say
 from hpt_cli.cli.writing import is_standard_output, refuse_existing, write_output
 from hpt_cli.errors import UsageError
 from hpt_cli.jobdir import find_home, find_job_dir
-from hpt_cli.wording import count, plain, to_json_value
+from hpt_cli.wording import count, plain_lines, to_json_value
 
 if TYPE_CHECKING:
     from hpt_cli.exports import Results
@@ -139,16 +140,18 @@ def _render(form: Format, results: Results, *, observations: bool) -> bytes:
         exported = export_request(spec)
         document = exported.request
         for note in exported.notes:
-            print(f"note: {note}", file=sys.stderr)
-    return (json.dumps(to_json_value(document), indent=2, ensure_ascii=False) + "\n").encode()
+            say(f"note: {note}")
+    return (json.dumps(to_json_value(document), indent=2, ensure_ascii=False) + "\n").encode(
+        errors="replace"
+    )
 
 
 def _make_harmless(content: bytes, form: Format) -> bytes:
     """Text that does not drive a terminal; into a pipe goes exactly what there is."""
     if form == "parquet":
         raise UsageError.of("output-binary", "Parquet is not for a terminal", "-o FILE.parquet")
-    return "\n".join(map(plain, content.decode().split("\n"))).encode()
+    return plain_lines(content.decode()).encode()
 
 
 def _tell(runs: int, where: object) -> None:
-    print(f"{count(runs, 'run')} written to {where}", file=sys.stderr)
+    say(f"{count(runs, 'run')} written to {where}")

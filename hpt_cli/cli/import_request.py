@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from hpt_cli.cli.options import Force
+from hpt_cli.cli.saying import say
 from hpt_cli.errors import Problem, UsageError
 
 EXAMPLES = ("hpt import request.json -o spec.yaml",)
@@ -44,7 +45,7 @@ def import_request(
     text = write_spec(imported.fields)
     write_output(text, output, force=force)
     for line in imported.left_out:
-        print(f"left out: {line}", file=sys.stderr)
+        say(f"left out: {line}")
     try:
         parse_spec(text, str(output or "spec.yaml"))
     except UsageError as error:
@@ -61,5 +62,8 @@ def _read_json(path: Path) -> Any:
     except json.JSONDecodeError as error:
         message = f"{path}:{error.lineno}:{error.colno}: this is not JSON: {error.msg}"
         raise UsageError.of("request-unreadable", message) from None
+    except RecursionError as error:
+        message = f"{path} is nested too deeply"
+        raise UsageError.of("request-unreadable", message) from error
     except UnicodeDecodeError as error:
         raise UsageError.of("request-unreadable", f"{path} is not UTF-8 text") from error

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hpt_cli.cli.options import Force
+from hpt_cli.cli.saying import confirm, prompt, say
 from hpt_cli.errors import HptError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def init(
     asks = not yes and sys.stdin.isatty() and sys.stderr.isatty()
     target = None if is_standard_output(output) else output
     if asks and not force and target is not None and target.exists():
-        force = _confirm(f"{target} is there already. Overwrite it?", default=False)
+        force = confirm(f"{target} is there already. Overwrite it?", default=False)
     refuse_existing(target, force=force)
     words = split_line(command or _ask_for_command(asks=asks))
     _check_program(words)
@@ -97,16 +98,16 @@ def init(
         sys.stdout.write(text)
     else:
         write_file(text, target, force=force)
-        _say(f"\n{target} is written. Look at it, then:")
-        _say(f"  hpt check {target} --try\n  hpt run {target}")
+        say(f"\n{target} is written. Look at it, then:")
+        say(f"  hpt check {target} --try\n  hpt run {target}")
     if draft.metric is None:
-        _say("the metric in it is a guess: hpt init --try runs the command once and finds it")
+        say("the metric in it is a guess: hpt init --try runs the command once and finds it")
 
 
 def _ask_for_command(*, asks: bool) -> list[str]:
     if not asks:
         raise UsageError.of("command-missing", "which command trains?", "hpt init python train.py")
-    return [typer.prompt("Command that trains", err=True)]
+    return [prompt("Command that trains")]
 
 
 def _check_program(words: Sequence[str]) -> None:
@@ -114,14 +115,6 @@ def _check_program(words: Sequence[str]) -> None:
 
     if not is_shell_line(words) and shutil.which(words[0]) is None:
         raise UsageError.of("program-missing", f"there is no program '{words[0]}' on the PATH")
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)
-
-
-def _confirm(question: str, *, default: bool) -> bool:
-    return typer.confirm(question, default=default, err=True)
 
 
 # Options
@@ -151,12 +144,12 @@ def _choose_options(
     chosen = choose_tuned(proposals, given)
     if asked:
         chosen = [_find_option(text, proposals) for text in asked]
-    _say(f"options of {shlex.join(words)} (* is tuned):")
+    say(f"options of {shlex.join(words)} (* is tuned):")
     for place, each in enumerate(proposals):
-        _say(f"  {'*' if place in chosen else ' '} {_describe(each)}")
+        say(f"  {'*' if place in chosen else ' '} {_describe(each)}")
     if asks and not asked:
         usual = ",".join(proposals[place].option.name for place in chosen)
-        answer = typer.prompt("Tune which", default=usual, err=True)
+        answer = prompt("Tune which", usual)
         wanted = [each for each in re.split(r"[,\s]+", answer) if each]
         chosen = [_find_option(text, proposals) for text in wanted] or chosen
     tuned = [proposals[place] for place in chosen]
@@ -198,7 +191,7 @@ def _read_output(
         return tuple(read_lines(log))
     if wanted is None:
         question = f"Run it once as it stands, for up to {seconds:.0f} s, to see what it prints?"
-        wanted = asks and _confirm(question, default=True)
+        wanted = asks and confirm(question, default=True)
     return _run_once(words, seconds) if wanted else ()
 
 
@@ -220,10 +213,10 @@ def _run_once(words: Sequence[str], seconds: float) -> tuple[str, ...]:
         with show_progress(seconds) as show:
             tryout = try_job(load_executor("local"), order, (), seconds, show)
     end = ", and was stopped" if tryout.was_cut_off else ""
-    _say(f"it ran for {tryout.seconds:.1f} s and printed {len(tryout.lines)} lines{end}")
+    say(f"it ran for {tryout.seconds:.1f} s and printed {len(tryout.lines)} lines{end}")
     if tryout.exit_code:
         for line in tryout.lines[-MAX_SHOWN:]:
-            _say(f"  │ {line}")
+            say(f"  │ {line}")
         raise HptError.of("command-failed", f"the command failed with exit code {tryout.exit_code}")
     return tryout.lines
 
@@ -238,15 +231,15 @@ def _choose_metric(
         return replace(draft, objective_type=direction)
     proposals = list(propose_definitions(lines))
     if not proposals:
-        _say("nothing in what it printed looks like a metric")
+        say("nothing in what it printed looks like a metric")
         return replace(draft, objective_type=direction)
     shown = proposals[: MAX_SHOWN if wanted is None else None]
     place = _find_metric(wanted, proposals) if wanted else 0
-    _say("metrics that it prints:")
+    say("metrics that it prints:")
     for number, each in enumerate(shown, 1):
-        _say(f"  {number} {_describe_metric(each)}")
+        say(f"  {number} {_describe_metric(each)}")
     if asks and not wanted:
-        answer = typer.prompt("Tune which metric", default="1", err=True)
+        answer = prompt("Tune which metric", "1")
         number = int(answer) - 1 if answer.isdecimal() and len(answer) < 9 else -1
         place = number if 0 <= number < len(shown) else _find_metric(answer, proposals)
     metric = proposals[place]
@@ -277,5 +270,5 @@ def _describe_metric(proposal: Proposal) -> str:
 
 def _ask_direction(metric: Proposal) -> str:
     usual = metric.objective_type
-    answer = typer.prompt(f"Maximize or Minimize {metric.name}", default=usual, err=True)
+    answer = prompt(f"Maximize or Minimize {metric.name}", usual)
     return "Maximize" if answer.lower().startswith("ma") else "Minimize"

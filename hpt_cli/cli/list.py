@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +10,7 @@ import typer
 
 from hpt_cli.cli.options import Home, Json, Wide
 from hpt_cli.cli.reading import print_json, read_state, summarize_state
+from hpt_cli.cli.saying import say
 from hpt_cli.errors import HptError
 from hpt_cli.homes import list_homes
 from hpt_cli.jobdir import find_home, list_job_dirs
@@ -59,7 +59,7 @@ def _read_entries(home: Path) -> list[Entry]:
         try:
             summary = summarize_state(jobdir, read_state(jobdir, only_latest=True))
         except HptError as error:
-            print(f"{jobdir.name}: {error}", file=sys.stderr)
+            say(f"{jobdir.name}: {error}")
             continue
         at_work = jobdir.find_holder() is not None
         entries.append(Entry(summary, at_work, jobdir.measure_size(), str(home)))

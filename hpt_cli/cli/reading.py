@@ -106,5 +106,5 @@ def print_json(document: Any) -> None:
     from hpt_cli.wording import write_json
 
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8")
+        sys.stdout.reconfigure(encoding="utf-8", errors="replace")
     print(write_json(document))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import Annotated
 
 import typer
 
 from hpt_cli.cli.options import Home, Name
 from hpt_cli.cli.resting import check_at_rest
+from hpt_cli.cli.saying import say
 from hpt_cli.cli.update import change_at_rest
 from hpt_cli.core.names import find_name_fault
 from hpt_cli.errors import HptError, UsageError
@@ -40,4 +40,4 @@ def rename(
         jobdir.path.rename(target.path)
     except OSError as error:
         raise HptError.of("home-write", f"{jobdir.path}: {error.strerror}") from error
-    print(f"{jobdir.name} is now {new}", file=sys.stderr)
+    say(f"{jobdir.name} is now {new}")

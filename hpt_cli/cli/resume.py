@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ import typer
 
 from hpt_cli.cli.options import Home, Name, Plain, Quiet
 from hpt_cli.cli.reading import read_state
+from hpt_cli.cli.saying import say
 from hpt_cli.errors import UsageError
 from hpt_cli.jobdir import JobDir, find_home, find_job_dir
 
@@ -38,7 +38,7 @@ def resume(name: Name, home: Home = None, plain: Plain = False, quiet: Quiet = F
         state = read_state(jobdir)
         spec = load_spec(state.spec)
         if state.status == "Completed" and not may_go_on(spec, state, time.time()):
-            print(f"{jobdir.name} is Completed: {state.reason}", file=sys.stderr)
+            say(f"{jobdir.name} is Completed: {state.reason}")
             return
         check_working_directory(spec, Path(state.directory))
         check_variables(spec)
@@ -52,7 +52,6 @@ def tell_differences(jobdir: JobDir, spec: TuningSpec) -> None:
     from hpt_cli.core.differences import find_differences, flatten
     from hpt_cli.core.spec import CHANGEABLE
     from hpt_cli.specfile import read_spec
-    from hpt_cli.wording import plain
 
     source = jobdir.source
     if source is None:
@@ -64,7 +63,7 @@ def tell_differences(jobdir: JobDir, spec: TuningSpec) -> None:
     except OSError:
         return
     except UsageError as error:
-        print(f"{source} has changed since, and has mistakes: {error}", file=sys.stderr)
+        say(f"{source} has changed since, and has mistakes: {error}")
         return
     known = dict(flatten(spec.model_dump(mode="json")))
     changed = [
@@ -73,13 +72,13 @@ def tell_differences(jobdir: JobDir, spec: TuningSpec) -> None:
         if known.get(each.path) != each.after
     ]
     if changed:
-        print(f"{source} has changed since; {jobdir.name} goes on as it was:", file=sys.stderr)
+        say(f"{source} has changed since; {jobdir.name} goes on as it was:")
     wanted = after.model_dump(mode="json", exclude_defaults=True)
     for each in changed:
         can_change = each.field in CHANGEABLE and each.after is not None
         value = each.after if each.path == each.field else json.dumps(wanted[each.field])
         setting = shlex.quote(f"{each.field}={value}") if can_change else ""
         hint = f"hpt update {jobdir.name} --set {setting}" if can_change else "cannot change"
-        print(plain(f"  {each.path}: {each.before} → {each.after}  ({hint})"), file=sys.stderr)
+        say(f"  {each.path}: {each.before} → {each.after}  ({hint})")
     if any(each.field not in CHANGEABLE for each in changed):
-        print(f"  for those: hpt run {source} --name NEW", file=sys.stderr)
+        say(f"  for those: hpt run {source} --name NEW")

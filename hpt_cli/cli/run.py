@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 
 from hpt_cli.cli.options import Home, Plain, Quiet
 from hpt_cli.cli.reading import read_state
+from hpt_cli.cli.saying import say
 from hpt_cli.errors import UsageError
 from hpt_cli.homes import remember_home
 from hpt_cli.jobdir import JobDir, find_home, find_job_dir, make_job_dir
@@ -73,7 +73,7 @@ def inherit_parents(spec: TuningSpec, home: Path) -> list[WarmStarted]:
     for each in brought:
         line = f"warm start: {len(each.jobs)} training jobs of {each.parent}"
         outside = f"; {each.left_out} outside the ranges left out" if each.left_out else ""
-        print(line + outside, file=sys.stderr)
+        say(line + outside)
     return brought
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
@@ -10,6 +9,7 @@ import typer
 from hpt_cli.cli.completion import complete_job
 from hpt_cli.cli.options import Home, Name
 from hpt_cli.cli.reading import parse_jobs, read_state, wait_for_answer
+from hpt_cli.cli.saying import say
 from hpt_cli.errors import HptError
 from hpt_cli.jobdir import JobDir, find_home, find_job_dir
 
@@ -46,7 +46,7 @@ def stop(
     wait_for_answer(
         jobdir, lambda: all(read_state(jobdir).jobs[number].has_ended for number in numbers)
     )
-    print(f"{jobdir.name}: stopped", file=sys.stderr)
+    say(f"{jobdir.name}: stopped")
 
 
 def _stop_tuning_job(jobdir: JobDir) -> None:
@@ -54,12 +54,12 @@ def _stop_tuning_job(jobdir: JobDir) -> None:
     if jobdir.find_holder() is not None:
         jobdir.send_request({"stop_jobs": None})
         wait_for_answer(jobdir, lambda: jobdir.find_holder() is None)
-        print(f"{jobdir.name}: stopped", file=sys.stderr)
+        say(f"{jobdir.name}: stopped")
         return
     if state.status in ("Completed", "Failed") or (
         state.status == "Stopped" and state.stop_reason == "StoppedByUser"
     ):
-        print(f"{jobdir.name} is {state.status} already", file=sys.stderr)
+        say(f"{jobdir.name} is {state.status} already")
         return
     # Nobody tunes it, but its jobs may be alive: be its tuner for as long as stopping takes.
     from hpt_cli.cli.tuning import tune

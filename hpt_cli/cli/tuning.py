@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpt_cli.cli.reading import print_report, read_summary
+from hpt_cli.cli.saying import say
 from hpt_cli.errors import ExitCode, HptError, UsageError
 from hpt_cli.jobdir import JobDir
 from hpt_cli.store import open_journal
@@ -57,10 +58,10 @@ def tune(jobdir: JobDir, spec: TuningSpec, state: TuningState, *, plain: bool, q
         except (HptError, OSError):
             if runner.alive:
                 words = f"{count(runner.alive, 'training job')} may go on without a tuner"
-                print(f"{words}: hpt resume {jobdir.name}", file=sys.stderr)
+                say(f"{words}: hpt resume {jobdir.name}")
             raise
     for failure in notifier.failures:
-        print(f"notify: {failure}", file=sys.stderr)
+        say(f"notify: {failure}")
     _report(jobdir, state, quiet=quiet)
     return _exit_code(state, runner.interrupted_by)
 
@@ -139,10 +140,10 @@ def _report(jobdir: JobDir, state: TuningState, *, quiet: bool) -> None:
         sys.stdout.flush()
     home = "" if jobdir.path.parent == Path(".hpt") else f" --home {jobdir.path.parent}"
     if state.status == "Stopped":
-        print(f"\nto go on: hpt resume {jobdir.name}{home}", file=sys.stderr)
+        say(f"\nto go on: hpt resume {jobdir.name}{home}")
     elif state.status == "Completed" and not quiet:
         lines = [f"  hpt {word} {jobdir.name}{home}" for word in ("curves", "importance", "report")]
-        print("\n".join(["\nto look closer:", *lines]), file=sys.stderr)
+        say("\n".join(["\nto look closer:", *lines]))
 
 
 def _exit_code(state: TuningState, interrupted_by: int | None) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import Annotated, Any
 
@@ -10,6 +9,7 @@ import typer
 
 from hpt_cli.cli.options import Home, Name
 from hpt_cli.cli.reading import read_state, wait_for_answer
+from hpt_cli.cli.saying import say
 from hpt_cli.errors import UsageError
 from hpt_cli.jobdir import JobDir, find_home, find_job_dir
 
@@ -63,7 +63,7 @@ def _change(jobdir: JobDir, changes: dict[str, Any]) -> None:
     checked = change_spec(before, changes).model_dump(mode="json")
     changed = {field: checked[field] for field in changes if checked[field] != before.get(field)}
     if not changed:
-        print(f"{jobdir.name}: these are its values already", file=sys.stderr)
+        say(f"{jobdir.name}: these are its values already")
         return
     if jobdir.find_holder() is not None:
         jobdir.send_request({"changes": changed})
@@ -71,9 +71,9 @@ def _change(jobdir: JobDir, changes: dict[str, Any]) -> None:
     if not _has(jobdir, changed):
         change_at_rest(jobdir, changed)
     for field, value in changed.items():
-        print(f"{jobdir.name}: {field} {before.get(field)} → {value}", file=sys.stderr)
+        say(f"{jobdir.name}: {field} {before.get(field)} → {value}")
     if jobdir.find_holder() is None:
-        print(f"to go on: hpt resume {jobdir.name}", file=sys.stderr)
+        say(f"to go on: hpt resume {jobdir.name}")
 
 
 def _has(jobdir: JobDir, changed: dict[str, Any]) -> bool:

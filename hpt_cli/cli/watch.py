@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import TYPE_CHECKING
 
 from hpt_cli.cli.ending import is_at_work, tell_end
 from hpt_cli.cli.options import Home, Name, Plain
+from hpt_cli.cli.saying import say
 from hpt_cli.jobdir import JobDir, find_home, find_job_dir
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def _follow(jobdir: JobDir, journal: Journal, *, plain: bool) -> TuningState:
     if not is_at_work(jobdir):
         return state
     summary = summarize(state, time.time(), at_work=True)
-    print(f"watching {jobdir.name}: {describe_jobs(summary)}", file=sys.stderr)
+    say(f"watching {jobdir.name}: {describe_jobs(summary)}")
     with choose_view(Console(stderr=True), plain=plain, quiet=False) as view:
         view.show(state, [], time.time())
         while is_at_work(jobdir):

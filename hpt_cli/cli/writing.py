@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hpt_cli.cli.saying import say
 from hpt_cli.errors import HptError, UsageError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def write_output(content: str | bytes, path: Path | None, *, force: bool) -> Non
     """
     if path is not None and not is_standard_output(path):
         write_file(content, path, force=force)
-        print(f"written to {path}", file=sys.stderr)
+        say(f"written to {path}")
     elif isinstance(content, str):
         sys.stdout.write(content)
     else:
@@ -48,9 +49,11 @@ def write_output(content: str | bytes, path: Path | None, *, force: bool) -> Non
 def write_file(content: str | bytes, path: Path, *, force: bool) -> None:
     """Write a file. Raises as `write_output` does."""
     refuse_existing(path, force=force)
-    data = content.encode() if isinstance(content, str) else content
+    data = content.encode(errors="replace") if isinstance(content, str) else content
     try:
-        path.write_bytes(data)
+        # A link that leads nowhere is not followed: nobody asked for a file where it points to.
+        with open(path, "wb" if force or path.exists() else "xb") as file:
+            file.write(data)
     except OSError as error:
         raise HptError.of("file-write", f"{path} cannot be written: {error.strerror}") from error
 

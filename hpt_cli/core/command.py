@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from hpt_cli.core.hyperparameters import Value, format_value
 
@@ -14,6 +14,15 @@ ALL = "args"
 _NAME = r"[A-Za-z_][A-Za-z0-9_.:-]*"
 _PLACEHOLDER = re.compile(rf"(?<!\{{)\{{({_NAME})\}}(?!\}})|\{{(\{{{_NAME}\}})\}}")
 """`{name}`, or `{{name}}` for those who want the braces themselves."""
+
+_SHELL_PART = re.compile(r"\\[^{]|\$\$|\$\(\(|\(\(|\$\(|\$\{|\$'|<<|.", re.DOTALL)
+"""A part of a shell script: an escaped character, what begins something, any other character."""
+_NO_QUOTES = ("`", "<<", "$((", "((", "${", "$'")
+"""What begins something in which quotes are other ones, or none; nobody tells where it ends."""
+_BETWEEN_WORDS = (" ", "\t", "\n", ";", "&", "|", "(", ")", "<", ">", "$(")
+"""After what a # begins a comment. A line that goes on is one with the next."""
+_ENDS = {"'": "'", "#": "\n"}
+"""Where nothing else counts but its end."""
 
 
 def split_command(command: str | Sequence[str]) -> list[str]:
@@ -42,13 +51,14 @@ def render_argv(
     values = {name: format_value(value) for name, value in hyperparameters.items()}
     options = [word for name, value in values.items() for word in (f"--{name}", value)]
     names = find_placeholders(command)
-    if shell:
-        script = command if isinstance(command, str) else shlex.join(command)
-        return ["/bin/sh", "-c", _render_script(script, values, options, bare=not names)]
+    if shell and isinstance(command, str):
+        return ["/bin/sh", "-c", _render_script(command, values, options, bare=not names)]
     words = split_command(command)
     if not names:
-        return [_fill(word, {}) for word in words] + options
-    return [part for word in words for part in _render_word(word, values, options)]
+        argv = [_fill(word, {}) for word in words] + options
+    else:
+        argv = [part for word in words for part in _render_word(word, values, options)]
+    return ["/bin/sh", "-c", shlex.join(argv)] if shell else argv
 
 
 def render_line(
@@ -57,6 +67,54 @@ def render_line(
     """One training job's command as a line that can be pasted into a shell."""
     argv = render_argv(command, hyperparameters, shell=shell)
     return argv[-1] if shell else shlex.join(argv)
+
+
+def needs_quotes(value: Value) -> bool:
+    """Whether a shell would read something else than the value, were it not quoted."""
+    text = format_value(value)
+    return shlex.quote(text) != text
+
+
+def find_embedded(script: str) -> list[str]:
+    """The placeholders of a shell script that stand where a quoted value would not hold.
+
+    Within quotes, the quotes around the value would end them. Within backticks, arithmetic and
+    documents that stand in the script, they are no quotes.
+    """
+    return list(dict.fromkeys(_find_embedded(script)))
+
+
+def _find_embedded(script: str) -> Iterator[str]:
+    quote, around, before = "", list[str](), " "
+    is_lost, at = False, 0
+    while at < len(script):
+        placeholder = _PLACEHOLDER.match(script, at)
+        if placeholder:
+            if placeholder[1] and (quote or is_lost or script[:at].endswith(("$", "\\"))):
+                yield placeholder[1]
+            at, before = placeholder.end(), ""
+            continue
+        if script[at] == "$" and _PLACEHOLDER.match(script, at + 1):
+            at += 1
+            continue
+        part = _SHELL_PART.match(script, at)
+        assert part is not None
+        text, at = part.group(), part.end()
+        if quote in _ENDS:
+            quote = "" if text[-1] == _ENDS[quote] else quote
+        elif text in _NO_QUOTES:
+            is_lost = True
+        elif text == '"':
+            quote = "" if quote else '"'
+        elif text == "$(" or (text == "(" and not quote):
+            around.append(quote)
+            quote = ""
+        elif text == ")" and not quote:
+            is_lost = is_lost or not around
+            quote = around.pop() if around else ""
+        elif not quote and (text == "'" or (text == "#" and before in _BETWEEN_WORDS)):
+            quote = text
+        before = before if text == "\\\n" else text
 
 
 def _render_word(word: str, values: Mapping[str, str], options: list[str]) -> list[str]:

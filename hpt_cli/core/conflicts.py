@@ -37,6 +37,9 @@ SLURM_OWN = (
 )
 """Options of sbatch without which an attempt could not be followed."""
 
+_NO_TEXT = re.compile(r"[\0\ud800-\udfff]")
+"""NUL ends a text for the system; half a character (a surrogate) stands for bytes that are none."""
+
 Location: TypeAlias = tuple[str | int, ...]
 
 
@@ -70,10 +73,12 @@ def find_conflicts(raw: Mapping[str, Any]) -> list[Conflict]:
     `raw` holds the fields of a TuningSpec as plain values, not necessarily valid.
     """
     return [
+        *_find_text_conflicts(raw, ()),
         *_find_range_conflicts(raw),
         *_find_metric_conflicts(raw),
         *_find_form_conflicts(raw),
         *_find_command_conflicts(raw),
+        *_find_quoting_conflicts(raw),
         *_find_stop_rule_conflicts(raw),
         *_find_condition_conflicts(raw),
         *_find_strategy_conflicts(raw),
@@ -83,6 +88,22 @@ def find_conflicts(raw: Mapping[str, Any]) -> list[Conflict]:
         *_find_slurm_conflicts(raw),
         *_find_resource_conflicts(raw),
     ]
+
+
+def _find_text_conflicts(value: Any, where: Location) -> Iterator[Conflict]:
+    """Text that no argument, variable, file name or journal can hold."""
+    if isinstance(value, str) and _NO_TEXT.search(value):
+        message = f"{'.'.join(map(str, where))}: there is a character that is none in {value!r}"
+        yield Conflict(
+            where, "text", message, "NUL, and bytes that are not UTF-8, cannot be passed on"
+        )
+    elif isinstance(value, Mapping):
+        for name, each in value.items():
+            yield from _find_text_conflicts(str(name), (*where, name))
+            yield from _find_text_conflicts(each, (*where, name))
+    elif isinstance(value, (list, tuple)):
+        for index, each in enumerate(value):
+            yield from _find_text_conflicts(each, (*where, index))
 
 
 def _mapping(raw: Mapping[str, Any], field: str) -> Mapping[str, Any]:
@@ -212,6 +233,41 @@ def _find_command_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
                 f"no hyperparameter fills {{{name}}} in the command",
                 did_you_mean(name, known) or f"write {{{{{name}}}}} for the braces themselves",
             )
+
+
+def _find_quoting_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
+    """Values that need quotes where quotes around them would be none."""
+    script = raw.get("command")
+    if not isinstance(script, str) or str(raw.get("shell")).lower() not in TRUE:
+        return
+    if not commands.find_placeholders(script):
+        script = f"{script} {{{commands.ALL}}}"
+    for name in commands.find_embedded(script):
+        asked = None if name == commands.ALL else name
+        value = next(
+            (each for each in _list_texts(raw, asked) if commands.needs_quotes(each)), None
+        )
+        if value is not None:
+            yield Conflict(
+                ("command",),
+                "placeholder-quoted",
+                f"{{{name}}} stands within quotes or the like, and {value!r} needs its own",
+                f"write {{{name}}} without quotes around it: hpt quotes values for the shell",
+            )
+
+
+def _list_texts(raw: Mapping[str, Any], name: str | None) -> Iterator[str]:
+    """The texts that a hyperparameter can be; without a name, those of all, and all names."""
+    for key, each in _mapping(raw, "hyperparameter_ranges").items():
+        values = each.get("values") if isinstance(each, Mapping) else None
+        if name in (None, key) and isinstance(values, (list, tuple)):
+            yield from map(str, values)
+    for key, value in _mapping(raw, "static_hyperparameters").items():
+        if name in (None, key):
+            yield str(value)
+    if name is None:
+        yield from map(str, _mapping(raw, "hyperparameter_ranges"))
+        yield from map(str, _mapping(raw, "static_hyperparameters"))
 
 
 def _find_stop_rule_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
@@ -390,8 +446,8 @@ def _find_log_rule_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
 
 def _find_environment_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
     for name, value in _mapping(raw, "environment").items():
-        if not name or "=" in name or "\0" in name or "\0" in str(value):
-            message = f"{name!r} cannot be the name or the value of a variable"
+        if not name or "=" in name:
+            message = f"{name!r} cannot be the name of a variable"
             yield Conflict(("environment", name), "environment-name", message)
         for reference in find_references(str(value)):
             if not is_variable_name(reference):

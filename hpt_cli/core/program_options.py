@@ -75,7 +75,7 @@ def _split_entries(lines: Iterable[str]) -> Iterator[str]:
 
 
 _FLAG = re.compile(r"(?<![\w-])(--[A-Za-z][\w.-]*)")
-_CHOICES = re.compile(r"[{\[<]([^\s{}\[\]<>=]+(?:[,|][^\s{}\[\]<>=]+)+)[}\]>]")
+_CHOICES = re.compile(r"[{\[<]([^\s{}\[\]<>=,|]+(?:[,|][^\s{}\[\]<>=,|]+)+)[}\]>]")
 _TYPE = re.compile(
     r"(?<!\w)(?:<(float|int|bool|str|path)\b|(FLOAT|INTEGER|INT|BOOL(?:EAN)?|STR|TEXT|PATH)\b"
     r"|\(?type: (float|int|str)\b)"
@@ -195,7 +195,7 @@ def parse_source(text: str) -> tuple[ProgramOption, ...]:
     """
     try:
         tree = ast.parse(text)
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
         return ()
     calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
     found = (_parse_call(call) for call in calls if _name_of(call) in ("add_argument", "option"))
@@ -231,7 +231,7 @@ def _parse_call(call: ast.Call) -> ProgramOption | None:
 def _read_literal(node: ast.expr | None) -> Any:
     try:
         return None if node is None else ast.literal_eval(node)
-    except ValueError:
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return None
 
 

@@ -10,6 +10,7 @@ import re
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, Literal
 
 from hpt_cli.core.finders import (
@@ -24,7 +25,8 @@ from hpt_cli.core.presets import PRESETS, Preset
 
 MAX_NAME_LENGTH = 60
 MAX_LINES = 5000
-MAX_LINE_LENGTH = 2000
+MAX_LINE_LENGTH = 1000
+MAX_CHARACTERS = 1 << 18
 """What is looked at of a log; the first lines of a training run are like the rest."""
 
 Fields = Mapping[str, str]
@@ -57,7 +59,7 @@ def propose_definitions(lines: Sequence[str]) -> tuple[Proposal, ...]:
     Args:
         lines: as a person would see them; the first MAX_LINES count.
     """
-    shown = [line[:MAX_LINE_LENGTH] for line in lines[:MAX_LINES]]
+    shown = _cut(lines)
     proposals: dict[str, Proposal] = {}
     left = list(shown)
     for find in (_find_presets, _find_json, _find_tables, _find_pairs):
@@ -195,7 +197,13 @@ def _find_presets(lines: list[str]) -> Iterator[tuple[Fields, str]]:
 
 def list_metrics(preset: str, lines: Sequence[str]) -> list[str]:
     """The metrics of a program that these lines have."""
-    return list(_claim(PRESETS[preset], [line[:MAX_LINE_LENGTH] for line in lines[:MAX_LINES]]))
+    return list(_claim(PRESETS[preset], _cut(lines)))
+
+
+def _cut(lines: Sequence[str]) -> list[str]:
+    shown = [line[:MAX_LINE_LENGTH] for line in lines[:MAX_LINES]]
+    sizes = accumulate(map(len, shown))
+    return [line for line, size in zip(shown, sizes, strict=True) if size <= MAX_CHARACTERS]
 
 
 def _claim(preset: Preset, lines: list[str]) -> dict[str, set[int]]:

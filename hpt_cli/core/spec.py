@@ -431,6 +431,6 @@ def load_spec(fields: Mapping[str, Any]) -> TuningSpec:
     """
     try:
         return TuningSpec.model_validate(fields)
-    except ValidationError as error:
-        why = f"{error.error_count()} mistakes in the spec that it holds"
-        raise damaged_journal(why) from error
+    except ValueError as error:
+        count = error.error_count() if isinstance(error, ValidationError) else 1
+        raise damaged_journal(f"{count} mistakes in the spec that it holds") from error

@@ -123,7 +123,7 @@ def start(output: int, working_directory: str, argv: list[str]) -> int:
             os.execvp(argv[0], argv)
         except OSError as error:
             what = f"{argv[0]!r} in {working_directory}"
-            os.write(2, f"hpt: cannot run {what}: {error.strerror}\n".encode())
+            os.write(2, os.fsencode(f"hpt: cannot run {what}: {error.strerror}\n"))
         finally:
             os._exit(CANNOT_RUN)
     return pid

@@ -20,13 +20,15 @@ def write_csv(table: Table) -> bytes:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(table.columns)
     writer.writerows(map(_write_moment, row) for row in table.rows)
-    return file.getvalue().encode()
+    return file.getvalue().encode(errors="replace")
 
 
 def write_json(table: Table) -> bytes:
     """A list of objects, one for each row; pandas reads it with `orient="records"`."""
     rows = [dict(zip(table.columns, map(_write_moment, row), strict=True)) for row in table.rows]
-    return (json.dumps(to_json_value(rows), indent=2, ensure_ascii=False) + "\n").encode()
+    return (json.dumps(to_json_value(rows), indent=2, ensure_ascii=False) + "\n").encode(
+        errors="replace"
+    )
 
 
 def write_parquet(table: Table) -> bytes:

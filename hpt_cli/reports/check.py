@@ -143,7 +143,7 @@ def _describe_bounds(each: ParameterRange) -> str:
 
 def _describe_when(each: ParameterRange) -> str:
     conditions = [
-        f"{name} is {' or '.join(map(format_setting, values))}"
+        f"{plain(name)} is {' or '.join(map(format_setting, values))}"
         for name, values in each.when.items()
     ]
     return f"  only when {' and '.join(conditions)}" if conditions else ""

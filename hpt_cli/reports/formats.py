@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,6 +14,9 @@ from hpt_cli.reports.columns import ResultColumn, list_values
 from hpt_cli.reports.jobs import make_column
 
 Columns = Sequence[ResultColumn]
+
+_MARKS = re.compile(r"[\\`\[<|]")
+"""What would begin a link, a picture, a tag or code, or end a cell."""
 
 
 def write_csv(summary: Summary, columns: Columns) -> str:
@@ -56,7 +60,7 @@ def write_markdown(summary: Summary, columns: Columns) -> str:
 
 
 def _join(cells: Any) -> str:
-    return "| " + " | ".join(cell.strip().replace("|", "\\|") for cell in cells) + " |"
+    return "| " + " | ".join(_MARKS.sub(r"\\\g<0>", cell.strip()) for cell in cells) + " |"
 
 
 FORMATS: dict[str, Callable[[Summary, Columns], str]] = {

@@ -20,8 +20,10 @@ from tests.acceptance.conftest import HPT, Terminal
 ROOT = Path(__file__).parents[2]
 HOSTILE = ["; touch pwned", "$(touch pwned)", "`touch pwned`", "' \"; touch pwned #", "a\nb", "*"]
 ECHO = "import sys, json; print('argv', json.dumps(sys.argv[1:])); print('loss=1.0')"
-DRIVES = "\x1b]0;owned\x07\x1b[2J\x9b31m\x1b[999;999H"
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]")
+DRIVES = "\x1b]0;owned\x07\x1b[2J\x9b31m\x1b[999;999H\u202e\u2066\u200f\u2028[/b][red]"
+CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 def make_ranges(values: list[str]) -> dict[str, Any]:
@@ -142,15 +144,22 @@ def test_a_log_or_a_name_cannot_drive_the_terminal(terminal: Terminal) -> None:
     code = f"""
 import sys
 print({words}, '\\nloss=1.0\\n', {words}, 'oom', flush=True)
+print({{'a' + {words}: 0.5, 'loss' + {words}: 1}})
+print('{{"loss\\\\u001b[2J\\\\u202e": 1, "acc\\\\u009b31m": 2}}')
 sys.exit(3 if 'a' in sys.argv[-1] else 0)
 """
     (terminal.directory / "bad.py").write_text(code)
+    (terminal.directory / "opts.py").write_text(
+        "import argparse\np = argparse.ArgumentParser()\np.add_argument('--lr', default=0.1)\n"
+        f"p.add_argument('--opt', choices=['a' + {words}, 'b'])\np.parse_args()\n"
+    )
     terminal.write_spec(
         command=f"{Terminal.python()} bad.py",
         description=DRIVES,
         max_jobs=2,
         hyperparameter_ranges={
-            f"x{DRIVES}": {"type": "Categorical", "values": [f"a{DRIVES}", "b"]}
+            f"x{DRIVES}": {"type": "Categorical", "values": [f"a{DRIVES}", "b"]},
+            "y": {"type": "Integer", "min_value": 1, "max_value": 9, "when": {f"x{DRIVES}": "b"}},
         },
         metric_definitions=[{"name": f"loss{DRIVES}", "regex": "loss=({num})"}],
         objective_metric_name=f"loss{DRIVES}",
@@ -160,12 +169,30 @@ sys.exit(3 if 'a' in sys.argv[-1] else 0)
     reading = [
         *(["show", "t"], ["jobs", "t"], ["jobs", "t", "--wide"], ["best", "t"], ["list"]),
         *(["explain", "t", "1"], ["compare", "t", "t"], ["check", "t.yaml"], ["logs", "t", "1"]),
+        *(["curves", "t"], ["curves", "t", "2"], ["replay", "t"], ["export", "t"], ["wait", "t"]),
         *(["jobs", "t", "--format", form] for form in ("csv", "tsv", "json", "md")),
-        *([each, "t", "--json"] for each in ("show", "jobs")),
+        *([each, "t", "--json"] for each in ("show", "jobs", "best", "curves", "replay")),
+        *(["explain", "t", "1", "--json"], ["check", "t.yaml", "--json"]),
         *(["run", "t.yaml", "--set", f"strategy={DRIVES}"], ["resume", "t"], ["watch", "t"]),
+        *(["update", "t", "--set", f"description={DRIVES}"], ["check", "t.yaml", "--try"]),
+        *(["metrics", str(terminal.log("t", 1))], ["metrics", str(terminal.log("t", 1)), "--json"]),
+        *(
+            ["metrics", str(terminal.log("t", 1)), "--spec", "t.yaml"],
+            ["export", "t", "--sagemaker"],
+        ),
+        *(["init", "--log", str(terminal.log("t", 1)), "--yes", "-o", "-", "python3", "opts.py"],),
+        *(
+            ["show", DRIVES],
+            ["jobs", "t", "--where", f"x{DRIVES}==1"],
+            ["curves", "t", "-m", DRIVES],
+        ),
     ]
     for arguments in reading:
-        outputs[" ".join(arguments)] = read_terminal(terminal, *arguments)
+        differs = {*arguments} & {"best", "logs", "export", "init", "watch", "resume"}
+        answer = None if differs else terminal.try_hpt(*arguments)
+        text = read_terminal(terminal, *arguments) if answer is None else answer.out + answer.err
+        assert "has a bug" not in text, text
+        outputs[" ".join(arguments)] = text
     found = {each: CONTROL.findall(text) for each, text in outputs.items() if CONTROL.search(text)}
     assert found == {}
     assert all(text.strip() for text in outputs.values())

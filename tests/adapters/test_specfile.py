@@ -42,6 +42,39 @@ def only_problem(old: str, new: str) -> Problem:
     return problem
 
 
+@pytest.mark.parametrize("bad", ['"a\\0b"'])
+@pytest.mark.parametrize(
+    ("old", "new", "column"),
+    [
+        ("Minimize", "Minimize\ndescription: BAD", 14),
+        ("{epochs: 10}", "{epochs: BAD}", 34),
+        ("[yes, no, on, 3, 0.5]", "[yes, BAD]", 42),
+        ("max_jobs: 10", "environment: {A: BAD}", 18),
+        ("max_jobs: 10", "working_directory: BAD", 20),
+        ("'loss=({num})'", "'loss=({num})', file: BAD", 47),
+        ("train --lr {lr} --opt {opt}", "[train, BAD]", 18),
+    ],
+)
+def test_what_cannot_be_passed_on_has_its_place(old: str, new: str, column: int, bad: str) -> None:
+    found = problems(GOOD.replace(old, new.replace("BAD", bad)))
+    assert [each.place.column for each in found if each.slug == "text" and each.place] == [column]
+
+
+@pytest.mark.parametrize("bad", ['"a\\0b"', '"a\\uD800b"'])
+def test_nor_can_such_a_name(bad: str) -> None:
+    assert only_problem("{epochs: 10}", f"{{{bad}: 1}}").slug in ("text", "yaml")
+
+
+@pytest.mark.parametrize("command", ["train '{opt}'", 'sh -c "train {opt}"', "train # this"])
+def test_a_value_that_needs_quotes_stands_in_no_others(command: str) -> None:
+    text = GOOD.replace("train --lr {lr} --opt {opt}", f"{command!r}\nshell: yes")
+    assert parse_spec(text, "spec.yaml").shell
+    for value in ("a b", "$(touch pwned)"):
+        (problem,) = problems(text.replace("[yes, no", f"[{value}, no"))
+        assert problem.slug == "placeholder-quoted"
+        assert "without quotes" in problem.hint
+
+
 def test_what_yaml_1_1_would_twist_means_what_it_says() -> None:
     spec = parse_spec(GOOD, "spec.yaml")
     ranges = spec.hyperparameter_ranges

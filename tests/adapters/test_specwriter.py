@@ -62,6 +62,13 @@ def test_what_is_written_is_read_back(text: str, values: list[object], key: str)
     assert read == fields
 
 
+@pytest.mark.parametrize("ending", ["\n", "\r", "\x85", "\u2028", "\u2029", "\0", "\x1b"])
+def test_a_comment_is_a_comment_to_its_end(ending: str) -> None:
+    comment = f"a{ending}notify: {{command: touch pwned}}{ending}#"
+    text = write_spec({"name": "x"}, {"": [comment], "name": [comment]})
+    assert yaml.safe_load(text) == {"name": "x"}
+
+
 @pytest.mark.parametrize("words", [3, 60])
 def test_a_long_command_is_folded(words: int) -> None:
     command = " ".join(f"--option-{number} {{x{number}}}" for number in range(words))

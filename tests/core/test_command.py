@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hpt_cli.core.command import find_placeholders, render_argv
+from hpt_cli.core.command import find_embedded, find_placeholders, needs_quotes, render_argv
 
 
 def test_a_placeholder_is_one_argument_whatever_it_holds() -> None:
@@ -48,6 +49,95 @@ def test_values_pass_through_a_shell_unharmed(value: str) -> None:
         check=True,
     )
     assert words.stdout.decode() == value
+
+
+def test_a_list_of_words_is_the_same_words_with_a_shell() -> None:
+    values = {"x": "$(touch pwned) ' \"", "y": 1}
+    argv = render_argv(["printf", "%s\\n", "a b", "{x}", "{args}"], values, shell=True)
+    printed = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+    assert printed.splitlines() == ["a b", values["x"], "--x", values["x"], "--y", "1"]
+
+
+EMBEDDED = [
+    *("train '{x}'", 'train "{x}"', "sh -c 'train {x}'", '"$(train "{x}")"', "`train {x}`"),
+    *("train # it is {x}", "# it's\ntrain '{x}'", "cat <<E\n{x}\nE", "cat <<< {x}", "$((1 + {x}))"),
+    *("${x}", "\\{x}", "$'it\\'s' {x}", '"$$({x})"', "case a in a) train {x};; esac"),
+]
+QUOTABLE = [
+    *("train {x}", 'cd "$(pwd)"; train {x}', '"$(train {x})"', "# it's\ntrain {x}", "a#b {x}"),
+    *(
+        "'a'{x}'b'",
+        "(train {x})",
+        "f() { train {x}; }",
+        "it\\'s {x}",
+        '"a\\"" {x}',
+        "a 'b\\' {x} '",
+    ),
+    *('"${{HOME}}" --x={x} && echo "done" | tee {x}', "echo '{{x}}'"),
+]
+
+
+@pytest.mark.parametrize("script", EMBEDDED)
+def test_where_quotes_would_not_hold(script: str) -> None:
+    assert find_embedded(script) == ["x"]
+
+
+@pytest.mark.parametrize("script", QUOTABLE)
+def test_where_quotes_hold(script: str) -> None:
+    assert find_embedded(script) == []
+
+
+PIECES = [
+    *("{x}", "{x}", "{x}", "'", '"', "`", "$(", "$((", "))", ")", "(", "${", "}", "$", "$$", "$'"),
+    *(
+        "#",
+        " #",
+        " ",
+        "\n",
+        "\\",
+        "\\'",
+        '\\"',
+        "<<E\n",
+        "E\n",
+        ";",
+        "|",
+        "&",
+        "echo ",
+        "a",
+        "=",
+        "-",
+    ),
+    *("{{x}}", "${{HOME}}", "case a in a)", " esac", "if true; then ", " fi"),
+]
+ATTACKS = [
+    *("$(touch pwned)", "`touch pwned`", "'; touch pwned; '", '"; touch pwned; "', "; touch pwned"),
+    *("\ntouch pwned\n", "a\n'\ntouch pwned\n'", ") ; touch pwned", "E\ntouch pwned\n"),
+    *("'\"; touch pwned; \"'", "\\'; touch pwned; \\'"),
+]
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=12), st.sampled_from(ATTACKS))
+def test_a_shell_runs_nothing_that_a_value_says(
+    tmp_path: Path, pieces: list[str], attack: str
+) -> None:
+    script = "".join(pieces)
+    if not find_placeholders(script) or find_embedded(script):
+        return
+    argv = render_argv(script, {"x": attack}, shell=True)
+    silent = {"stdin": subprocess.DEVNULL, "capture_output": True, "timeout": 20}
+    subprocess.run(argv, cwd=tmp_path, check=False, **silent)
+    assert not (tmp_path / "pwned").exists(), argv
+
+
+@pytest.mark.parametrize("value", [1, -0.5, 1e-05, "adam", "a/b.c", "-rf"])
+def test_plain_values_need_no_quotes(value: float | str) -> None:
+    assert not needs_quotes(value)
+
+
+@pytest.mark.parametrize("value", ["", "a b", "$HOME", "é", "a\nb", "~", "*"])
+def test_others_do(value: str) -> None:
+    assert needs_quotes(value)
 
 
 @pytest.mark.parametrize("shell", [False, True])

@@ -217,11 +217,9 @@ def run(
     try:
         done = subprocess.run(
             argv,
-            input=text,
+            input=os.fsencode(text),
             env=clean_environment(base),
             capture_output=True,
-            text=True,
-            errors="replace",
             timeout=COMMAND_SECONDS,
             start_new_session=True,
             check=False,
@@ -234,11 +232,12 @@ def run(
         ) from None
     except subprocess.TimeoutExpired:
         raise NotNowError(f"{argv[0]} took more than {COMMAND_SECONDS} s") from None
-    complaint = tidy_complaint(done.stderr)
+    complaint = tidy_complaint(done.stderr.decode(errors="replace"))
+    answer = done.stdout.decode(errors="replace")
     if done.returncode == 0:
-        return done.stdout
+        return answer
     if is_temporary(complaint):
         raise NotNowError(complaint)
     if missing_is_fine:
-        return done.stdout
+        return answer
     raise HptError.of("slurm-refused", f"{argv[0]}: {complaint or f'exit {done.returncode}'}")

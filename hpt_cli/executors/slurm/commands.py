@@ -58,7 +58,7 @@ class QueuedJob:
 
 def name_job(directory: Path) -> str:
     """The name of the Slurm job for an attempt's directory: readable, and no other's."""
-    digest = hashlib.sha256(str(directory).encode()).hexdigest()[:8]
+    digest = hashlib.sha256(str(directory).encode(errors="surrogateescape")).hexdigest()[:8]
     words = [*directory.parts[-4:-3], directory.parent.name, directory.name, digest]
     return "-".join(re.sub(r"[^\w.-]", "_", word) for word in words if word)[-MAX_NAME:]
 

@@ -26,7 +26,8 @@ from hpt_cli.reports.page.record import Record, shorten, to_data
 from hpt_cli.wording import count, format_number, format_seconds, format_setting
 
 HIDDEN = "(not shown)"
-"""Stands for the values of environment variables: they may be secrets, and a page is passed on.
+"""Stands for the values of environment variables, and for commands beside the one that trains: they
+may hold secrets, and a page is passed on.
 References to the variables of a shell are shown, as they hold none."""
 _REFERENCE = re.compile(r"\$\{\w+\}")
 STATUSES = ("Completed", "Stopped", "Failed", "InProgress")
@@ -413,7 +414,7 @@ def _render_origin(record: Record) -> Markup:
 
 
 def write_spec(spec: Mapping[str, Any]) -> str:
-    """The spec as YAML, without defaults and without environment values."""
+    """The spec as YAML, without defaults and without what may hold secrets."""
     import yaml
 
     shown = TuningSpec.model_validate(spec).model_dump(mode="json", exclude_defaults=True)
@@ -422,6 +423,10 @@ def write_spec(spec: Mapping[str, Any]) -> str:
             name: value if _REFERENCE.fullmatch(value) else HIDDEN
             for name, value in shown["environment"].items()
         }
+    if "notify" in shown:
+        shown["notify"]["command"] = HIDDEN
+    if "setup" in shown.get("slurm", {}):
+        shown["slurm"]["setup"] = [HIDDEN]
     return str(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True, width=100))
 
 

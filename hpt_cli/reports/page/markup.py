@@ -8,11 +8,12 @@ import re
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
-from hpt_cli.wording import plain, to_json_value
+from hpt_cli.wording import plain_lines, to_json_value
 
 VOID = ("meta", "link", "input", "wbr")
 """Elements that hold nothing and have no end tag."""
 
+_DANGEROUS = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
 _JOINT = re.compile(r"(?<=[._:/-])(?=.)")
 
 
@@ -34,12 +35,8 @@ def _render(content: Content) -> str:
     if isinstance(content, Markup):
         return content
     if isinstance(content, str):
-        return html.escape(_clean(content))
+        return html.escape(plain_lines(content))
     return join(*content)
-
-
-def _clean(text: str) -> str:
-    return "\n".join(map(plain, text.split("\n")))
 
 
 def tag(name: str, /, *content: Content, **attributes: Any) -> Markup:
@@ -63,6 +60,5 @@ def break_name(name: str) -> Markup:
 def embed_json(document: Any, element_id: str) -> Markup:
     """Data for a script: no `</script>` or `<!--` in it can end the element."""
     text = json.dumps(to_json_value(document), ensure_ascii=False, separators=(",", ":"))
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
+    text = _DANGEROUS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
     return Markup(f'<script type="application/json" id="{element_id}">{text}</script>')
