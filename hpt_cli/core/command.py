@@ -15,9 +15,9 @@ _NAME = r"[A-Za-z_][A-Za-z0-9_.:-]*"
 _PLACEHOLDER = re.compile(rf"(?<!\{{)\{{({_NAME})\}}(?!\}})|\{{(\{{{_NAME}\}})\}}")
 """`{name}`, or `{{name}}` for those who want the braces themselves."""
 
-_SHELL_PART = re.compile(r"\\[^{]|\$\$|\$\(\(|\(\(|\$\(|\$\{|\$'|<<|.", re.DOTALL)
+_SHELL_PART = re.compile(r"\\[^{]|\$\$|\$\(\(|\(\(|\$\(|\$\{|\$'|<<|[<>]&(?![0-9-])|.", re.DOTALL)
 """A part of a shell script: an escaped character, what begins something, any other character."""
-_NO_QUOTES = ("`", "<<", "$((", "((", "${", "$'")
+_NO_QUOTES = ("`", "<<", ">&", "<&", "$((", "((", "${", "$'")
 """What begins something in which quotes are other ones, or none; nobody tells where it ends."""
 _BETWEEN_WORDS = (" ", "\t", "\n", ";", "&", "|", "(", ")", "<", ">", "$(")
 """After what a # begins a comment. A line that goes on is one with the next."""
@@ -101,8 +101,10 @@ def _find_embedded(script: str) -> Iterator[str]:
         assert part is not None
         text, at = part.group(), part.end()
         if quote in _ENDS:
-            quote = "" if text[-1] == _ENDS[quote] else quote
-        elif text in _NO_QUOTES:
+            before = text[-1]
+            quote = "" if before == _ENDS[quote] else quote
+            continue
+        if text in _NO_QUOTES:
             is_lost = True
         elif text == '"':
             quote = "" if quote else '"'

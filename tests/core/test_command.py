@@ -60,8 +60,16 @@ def test_a_list_of_words_is_the_same_words_with_a_shell() -> None:
 
 EMBEDDED = [
     *("train '{x}'", 'train "{x}"', "sh -c 'train {x}'", '"$(train "{x}")"', "`train {x}`"),
-    *("train # it is {x}", "# it's\ntrain '{x}'", "cat <<E\n{x}\nE", "cat <<< {x}", "$((1 + {x}))"),
+    *(
+        "# a\\\n# {x}",
+        "train # it is {x}",
+        "# it's\ntrain '{x}'",
+        "cat <<E\n{x}\nE",
+        "cat <<< {x}",
+        "$((1 + {x}))",
+    ),
     *("${x}", "\\{x}", "$'it\\'s' {x}", '"$$({x})"', "case a in a) train {x};; esac"),
+    *("train >&{x}", "train 0<& {x}"),
 ]
 QUOTABLE = [
     *("train {x}", 'cd "$(pwd)"; train {x}', '"$(train {x})"', "# it's\ntrain {x}", "a#b {x}"),
@@ -73,7 +81,7 @@ QUOTABLE = [
         '"a\\"" {x}',
         "a 'b\\' {x} '",
     ),
-    *('"${{HOME}}" --x={x} && echo "done" | tee {x}', "echo '{{x}}'"),
+    *('"${{HOME}}" --x={x} && echo "done" | tee {x}', "echo '{{x}}'", "train 2>&1 | tee {x}"),
 ]
 
 
