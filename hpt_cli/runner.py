@@ -25,6 +25,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Thread
 from typing import Protocol
 
 from hpt_cli import __version__, clock
@@ -66,6 +67,7 @@ from hpt_cli.core.state import (
     forget_curves,
 )
 from hpt_cli.core.stop_rules import Verdict
+from hpt_cli.core.strategies import prepare_strategy
 from hpt_cli.core.tuner import Command, End, Keep, Kill, Launch, Plan, Stop, choose, decide
 from hpt_cli.core.watchdog import warn_of_busy_gpus, warn_of_long_logs
 from hpt_cli.environment import make_order
@@ -189,6 +191,7 @@ class Runner:
         self._stop_soon: set[int] = set()
         self._slow_lines = Counter[str]()
         self._suggestion: asyncio.Task[AnyEvent] | None = None
+        self._preparation: Thread | None = None
         self._loop: asyncio.AbstractEventLoop
         self._wake = asyncio.Event()
         self._observed: set[int] = set()
@@ -632,6 +635,14 @@ class Runner:
         )
         self._record([event])
         self._submit(self._state.jobs[job.number], look=False)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Import what later suggestions need, while the first job runs."""
+        if self._preparation is None:
+            name = self._spec.strategy
+            self._preparation = Thread(target=prepare_strategy, args=(name,), daemon=True)
+            self._preparation.start()
 
     def _submit(self, job: TrainingJob, *, look: bool) -> None:
         """Launch the attempt that was announced; `look` whether the last tuner has done so."""

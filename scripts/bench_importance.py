@@ -23,9 +23,9 @@ from sklearn.ensemble import RandomForestRegressor
 from hpt_cli.core.importance import measure_importance
 from hpt_cli.core.ranges import CategoricalRange, ContinuousRange, ParameterRange
 from hpt_cli.core.strategies import Trial
-from hpt_cli.core.strategies.bayesian import widen
 from hpt_cli.core.strategies.outcomes import score_losses
 from hpt_cli.core.strategies.space import Space
+from hpt_cli.core.strategies.surrogate import widen
 
 Floats: TypeAlias = NDArray[np.float64]
 COUNTS = (20, 50, 150)

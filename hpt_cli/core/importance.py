@@ -28,9 +28,9 @@ from threadpoolctl import threadpool_limits
 from hpt_cli.core.hyperparameters import Value
 from hpt_cli.core.ranges import CategoricalRange, ParameterRange
 from hpt_cli.core.strategies import Trial
-from hpt_cli.core.strategies.bayesian import Evidence, Posterior, gather, widen
 from hpt_cli.core.strategies.outcomes import estimate_losses
 from hpt_cli.core.strategies.space import Floats, Space
+from hpt_cli.core.strategies.surrogate import Evidence, Posterior, gather, widen
 
 MIN_RESULTS = 6
 """With fewer results than this there is nothing to fit."""

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, NoReturn
 
-HEAVY = ("hpt_cli.core.strategies.bayesian", "hpt_cli.exports")
+HEAVY = ("hpt_cli.core.strategies.surrogate", "hpt_cli.exports")
 PATIENCE_SECONDS = 60
 
 

@@ -174,7 +174,7 @@ def test_only_the_bayesian_strategy_imports_scikit_optimize() -> None:
         for module, imports in IMPORTS.items()
         if any(each.partition(".")[0] in ("skopt", "sklearn") for each in imports)
     ]
-    assert users == ["hpt_cli.core.strategies.bayesian"]
+    assert users == ["hpt_cli.core.strategies.surrogate"]
 
 
 def test_there_is_no_cycle() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,23 +13,23 @@ from scipy.stats import norm
 from hpt_cli.core.hyperparameters import Hyperparameters
 from hpt_cli.core.ranges import CategoricalRange, ContinuousRange, IntegerRange, ParameterRange
 from hpt_cli.core.strategies import Question, Trial
-from hpt_cli.core.strategies.bayesian import (
+from hpt_cli.core.strategies.bayesian import count_opening, doubt_model, suggest
+from hpt_cli.core.strategies.outcomes import estimate_losses, score_losses
+from hpt_cli.core.strategies.space import Space
+from hpt_cli.core.strategies.surrogate import (
+    CROWD,
     MAX_MODEL,
     Evidence,
     Posterior,
-    count_opening,
-    doubt_model,
     fit,
     gather,
+    is_crowded,
     is_flat,
     log_improvement,
     perturb,
     pick,
-    suggest,
     widen,
 )
-from hpt_cli.core.strategies.outcomes import estimate_losses, score_losses
-from hpt_cli.core.strategies.space import Space
 
 RANGES: dict[str, ParameterRange] = {
     "rate": ContinuousRange(type="Continuous", min_value=1e-4, max_value=1.0),
@@ -252,6 +253,25 @@ def test_no_job_looks_into_a_flat_spot(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert not is_flat(look(), evidence, theta).any()
     with monkeypatch.context() as patch:
-        patch.setattr("hpt_cli.core.strategies.bayesian.FLAT", 0.0)
+        patch.setattr("hpt_cli.core.strategies.surrogate.FLAT", 0.0)
         bound = look()
     assert is_flat(bound, evidence, theta).any()
+
+
+def test_no_job_is_tried_right_beside_one_in_flight() -> None:
+    ranges: dict[str, ParameterRange] = {
+        "x": ContinuousRange(type="Continuous", min_value=0.0, max_value=1.0)
+    }
+    known = [Trial(n, {"x": n / 8}, "Completed", (n / 8 - 0.3) ** 2) for n in range(9)]
+    question = Question(ranges, 0, 10, 18, 2, tuple(known))
+    best = suggest(question)
+    assert best is not None
+    waiting = Trial(10, best, "Running", None)
+    beside = suggest(replace(question, number=11, trials=(*known, waiting)))
+    assert beside is not None
+    assert abs(float(beside["x"]) - float(best["x"])) >= CROWD
+    evidence = gather(Space(ranges), known, np.array([each.loss for each in known]), [waiting])
+    place = Space(ranges).encode([best])
+    near = np.vstack([place, place + CROWD / 2, place + 2 * CROWD])
+    assert is_crowded(near, evidence).tolist() == [True, True, False]
+    assert not is_crowded(near, gather(Space(ranges), known, evidence.scores, [])).any()

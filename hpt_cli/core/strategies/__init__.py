@@ -72,3 +72,12 @@ def load_strategy(name: str) -> Strategy:
         KeyError: there is none.
     """
     return cast(Strategy, import_module(f"{__name__}.{STRATEGIES[name]}"))
+
+
+def prepare_strategy(name: str) -> None:
+    """Have a strategy import what its first suggestions do without, if its module can `prepare`.
+
+    Raises:
+        KeyError: there is none of this name.
+    """
+    getattr(load_strategy(name), "prepare", lambda: None)()
