@@ -29,6 +29,7 @@ from hpt_cli.core.events import (
     JobJudged,
     JobLaunched,
     JobLost,
+    JobNoted,
     JobPlanned,
     JobSubmitting,
     JobSuggested,
@@ -235,8 +236,8 @@ class _Rebuilder:
             if not isinstance(event, JobSubmitting):
                 yield JobSubmitting(at=at, number=number, attempt=attempt)
         is_launched = job.phase != "Submitting" and attempt == before
-        is_launch = isinstance(event, (JobSubmitting, JobLaunched))
-        if not is_launched and not is_launch and (number, attempt) in ends:
+        needs_launch = not isinstance(event, (JobSubmitting, JobLaunched, JobNoted))
+        if needs_launch and not is_launched and (number, attempt) in ends:
             yield JobLaunched(at=at, number=number, attempt=attempt, handle={})
 
     def _add(self, event: AnyEvent) -> None:

@@ -338,7 +338,9 @@ class _Waiting:
             _, _, latest, attempt, metric, offset, step, value = rows.popleft()
             # The pluses raise TypeError where text stands for a number.
             value = math.nan if value is None else +value
-            taken.append(Observation(metric, +offset, +step, value))
+            if not math.isfinite(step):
+                raise ValueError(f"{step} is no step")
+            taken.append(Observation(metric, +offset, step, value))
             moments.append(latest)
         if taken:
             check_moment(latest)

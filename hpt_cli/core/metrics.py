@@ -8,6 +8,7 @@ count that starts at 1.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -232,7 +233,9 @@ class MetricReader:
                 if segment.is_cut and finding.span[1] == len(text):
                     continue  # the cut may have gone through it
                 watch.count += 1
-                step = float(watch.count) if finding.step is None else finding.step
+                step = finding.step
+                if step is None or not math.isfinite(step):
+                    step = float(watch.count)
                 where = offset + finding.span[0]
                 yield Observation(watch.names[0], where, step, finding.value), text, finding
 

@@ -123,6 +123,11 @@ def test_what_is_not_a_number_is_no_observation() -> None:
     assert values(b"loss=dog;\n", r"loss=(.*?);") == []
 
 
+def test_a_step_without_end_is_none() -> None:
+    log = b'{"l": 1, "s": 1e999}\n{"l": 2, "s": NaN}\n{"l": 3, "s": 7}\n'
+    assert [each.step for each in read(log, {"json": "l", "step": "s"})] == [1, 2, 7]
+
+
 def test_offsets_tell_observations_apart() -> None:
     assert [each.offset for each in read(b"loss=1 loss=2\nloss=3\n")] == [0, 7, 14]
 

@@ -42,7 +42,12 @@ def best_until(curve: LossCurve, step: float) -> float:
 def running_averages(curves: Sequence[LossCurve], step: float) -> list[float]:
     """The mean loss up to a step, of every job that reached it."""
     seen = [losses_until(each, step) for each in curves if has_reached(each, step)]
-    return [statistics.fmean(losses) for losses in seen if losses]
+    return [_find_mean(losses) for losses in seen if losses]
+
+
+def _find_mean(losses: Sequence[float]) -> float:
+    """The mean; inf where one is, even beside -inf."""
+    return math.inf if math.inf in losses else statistics.fmean(losses)
 
 
 def measure_margin(loss: float, held_against: float) -> float:
