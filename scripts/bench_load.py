@@ -1,13 +1,14 @@
 """What a large tuning job costs its tuner: time for each event, and memory, as jobs add up.
 
     python scripts/bench_load.py [--jobs 5000] [--parallel 64] [--epochs 200] [--metrics 10]
-                                 [--rules Off auto:20] [--readings load.json]
+                                 [--rule auto:20] [--readings load.json]
                                  [--plot docs/pictures/load.png]
 
 The tuner's own code with training jobs that are only told of: `fold`, `decide` and the journal; 64
 in parallel tell an epoch of ten metrics in turn. One line for each tenth of the jobs: the mean time
-for one event, and the memory of the process. A rule may have epochs of its own: `auto:20`.
-With --readings, they are kept in a file beside those of other runs, and the plot shows them all.
+for one event, and the memory of the process, which is why there is one rule to a run. A rule may
+have epochs of its own: `auto:20`. With --readings, they are kept in a file beside those of other
+runs, and the plot shows them all.
 """
 
 from __future__ import annotations
@@ -144,28 +145,25 @@ def main() -> int:
     parser.add_argument("--parallel", type=int, default=64)
     parser.add_argument("--epochs", type=int, default=200)
     parser.add_argument("--metrics", type=int, default=10)
-    parser.add_argument("--rules", nargs="*", default=["Off"], help="Off, auto, median:20 ...")
+    parser.add_argument("--rule", default="Off", help="Off, auto, median:20 ...")
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--readings", type=Path)
     options = parser.parse_args()
-    found: dict[str, list[Reading]] = {}
-    for text in options.rules:
-        rule, _, given = text.partition(":")
-        epochs = int(given or options.epochs)
-        spec = make_spec(options.jobs, options.parallel, options.metrics, rule)
-        print(f"early stopping {rule}: {options.parallel} in parallel, {epochs} epochs")
-        print(f"{'jobs':>6} {'µs an event':>12} {'µs to write':>12} {'MB':>7}")
-        readings = []
-        for each in measure(spec, epochs):
-            readings.append(each)
-            print(
-                f"{each.jobs:>6} {each.microseconds:>12.0f} {each.write_microseconds:>12.0f}"
-                f" {each.megabytes:>7.0f}",
-                flush=True,
-            )
-        found[f"{rule}, {epochs} epochs"] = readings
-        first, last = readings[0], readings[-1]
-        print(f"last tenth / first: {last.microseconds / first.microseconds:.2f} in time")
+    rule, _, given = options.rule.partition(":")
+    epochs = int(given or options.epochs)
+    spec = make_spec(options.jobs, options.parallel, options.metrics, rule)
+    print(f"early stopping {rule}: {options.parallel} in parallel, {epochs} epochs")
+    print(f"{'jobs':>6} {'µs an event':>12} {'µs to write':>12} {'MB':>7}")
+    readings = []
+    for each in measure(spec, epochs):
+        readings.append(each)
+        print(
+            f"{each.jobs:>6} {each.microseconds:>12.0f} {each.write_microseconds:>12.0f}"
+            f" {each.megabytes:>7.0f}",
+            flush=True,
+        )
+    print(f"last tenth / first: {readings[-1].microseconds / readings[0].microseconds:.2f} in time")
+    found = {f"{rule}, {epochs} epochs": readings}
     if options.readings:
         found = keep(found, options.readings)
     if options.plot:
