@@ -444,6 +444,8 @@ class Proposals(TypedDict):
 
     log: str
     proposals: list[Proposal]
+    warnings: list[Doubt]
+    """what they read wrong"""
 
 
 class Finding(TypedDict):

@@ -14,13 +14,18 @@ from hpt_cli.core.watchdog import (
     PATIENCE_SECONDS,
     find_file,
     warn_of_held_back_output,
+    warn_of_misreadings,
     warn_of_no_objective,
     warn_of_same_curves,
 )
+from hpt_cli.gaps import read_part
 from hpt_cli.jobdir import JobDir
+from hpt_cli.search_limit import limit_searches
 from hpt_cli.tail import read_lines
 
 LOOK_SECONDS = 1.0
+LOOK_BYTES = 1 << 20
+"""So much of the beginning of a log is read again, to see whether it was read rightly."""
 
 
 @dataclass
@@ -40,6 +45,7 @@ class Watchdog:
         self._arrivals: dict[tuple[int, int], _Arrivals] = {}
         self._waiting: list[Warned] = []
         self._has_objective = False
+        self._has_read_first = self._has_read_whole = False
         self._looked_at = 0.0
         self._began = 0.0
 
@@ -63,6 +69,9 @@ class Watchdog:
         return list(first.values())
 
     def _note(self, event: ObservationsRead) -> None:
+        if not self._has_read_first:
+            self._has_read_first = True
+            self._waiting += self._read_again(event.number, event.attempt, event.at)
         metric = self._spec.objective_metric_name
         count = sum(each.metric == metric for each in event.observations)
         if count:
@@ -79,6 +88,9 @@ class Watchdog:
             if not job.curve(self._spec.objective_metric_name):
                 yield warn_of_no_objective(self._spec, job.number, self._read(job), None, event.at)
             return
+        if not self._has_read_whole:
+            self._has_read_whole = True
+            yield from self._read_again(event.number, event.attempt, event.at)
         same = warn_of_same_curves(self._spec, state, event.at)
         begun = job.attempt.started_at
         held_back = None
@@ -107,6 +119,14 @@ class Watchdog:
         lines = self._read(job) if find_file(self._spec) is None else []
         if len(lines) >= PATIENCE_LINES or seconds >= PATIENCE_SECONDS:
             yield warn_of_no_objective(self._spec, job.number, lines, seconds, now)
+
+    def _read_again(self, number: int, attempt: int, at: float) -> list[Warned]:
+        """What is read wrong in a log, with its first values and when one has ended."""
+        try:
+            log = read_part(self._jobdir.attempt(number, attempt).log, 0, LOOK_BYTES)
+        except OSError:
+            return []  # what is wrong with it is said where it is followed
+        return warn_of_misreadings(self._spec, number, log, at, limit_searches)
 
     def _read(self, job: TrainingJob) -> list[str]:
         return read_lines(self._jobdir.attempt(job.number, len(job.attempts)).log)

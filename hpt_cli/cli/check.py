@@ -6,9 +6,8 @@ import os
 import shlex
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -169,6 +168,7 @@ def try_first_job(
     """Run one training job for a look, in a directory that is thrown away."""
     from hpt_cli.core.metrics import nearest_lines
     from hpt_cli.core.preview import estimate_time
+    from hpt_cli.core.readings import find_misreadings
     from hpt_cli.core.watchdog import find_file, propose_for
     from hpt_cli.executors import load_executor
     from hpt_cli.reports.check import TriedJob
@@ -201,20 +201,8 @@ def try_first_job(
             ended=not tryout.was_cut_off,
             slots=spec.count_slots(pool),
         ),
-        doubts=tuple(_find_misreadings(spec, lines)),
+        doubts=tuple(find_misreadings(spec.list_definitions(), "\n".join(lines).encode())),
     )
-
-
-def _find_misreadings(spec: TuningSpec, lines: Sequence[str]) -> Iterator[Problem]:
-    """What the definitions that read the output probably read wrong."""
-    from hpt_cli.core.readings import read_log
-
-    definitions = [each.model_dump(exclude_none=True) for each in spec.metric_definitions]
-    definitions = [each for each in definitions if "file" not in each]
-    log = "".join(f"{line}\n" for line in lines).encode()
-    for reading in read_log([log], definitions, lines):
-        for doubt in reading.doubts if reading.count else ():
-            yield replace(doubt, message=f"{reading.name}: {doubt.message}")
 
 
 @contextmanager

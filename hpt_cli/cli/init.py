@@ -224,6 +224,7 @@ def _run_once(words: Sequence[str], seconds: float) -> tuple[str, ...]:
 def _choose_metric(
     draft: Draft, lines: tuple[str, ...], wanted: str | None, maximize: bool | None, *, asks: bool
 ) -> Draft:
+    from hpt_cli.cli.metrics import list_misreadings
     from hpt_cli.core.proposals import propose_definitions
 
     direction = "" if maximize is None else "Maximize" if maximize else "Minimize"
@@ -246,6 +247,8 @@ def _choose_metric(
     if asks and not direction:
         direction = _ask_direction(metric)
     rest = [each for each in shown if each is not metric]
+    for doubt in list_misreadings([metric.definition], "\n".join(lines).encode()):
+        say(f"warning[{doubt.slug}]: {doubt.message}\n    {doubt.hint}")
     return replace(draft, metric=metric, other_metrics=rest, objective_type=direction)
 
 

@@ -12,7 +12,7 @@ import typer
 
 from hpt_cli.cli.options import Json
 from hpt_cli.cli.reading import print_json
-from hpt_cli.errors import ExitCode, HptError, UsageError, did_you_mean
+from hpt_cli.errors import ExitCode, HptError, Problem, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from hpt_cli.answers import Proposals, Readings
@@ -66,6 +66,7 @@ def metrics(
     from hpt_cli.core.proposals import propose_definitions
     from hpt_cli.core.readings import KEPT, read_log
     from hpt_cli.reports.metrics import (
+        list_doubts,
         proposals_to_json,
         readings_to_json,
         render_proposals,
@@ -80,11 +81,17 @@ def metrics(
     definitions = _list_definitions(log, spec, preset, metric or [], regex or [], step, lines)
     if definitions is None:
         proposals = propose_definitions(lines)
+        shown = proposals[: None if all_ else MAX_PROPOSALS]
+        doubts = list_misreadings([each.definition for each in shown], blocks.beginning)
         if json:
-            proposed: Proposals = {"log": log, "proposals": proposals_to_json(proposals)}
+            proposed: Proposals = {
+                "log": log,
+                "proposals": proposals_to_json(proposals),
+                "warnings": list_doubts(doubts),
+            }
             print_json(proposed)
         elif proposals:
-            sys.stdout.write(render_proposals(proposals, None if all_ else MAX_PROPOSALS))
+            sys.stdout.write(render_proposals(shown, len(proposals) - len(shown), doubts))
         if not proposals:
             raise HptError.of(
                 "metric-none",
@@ -105,6 +112,15 @@ def metrics(
         console.print(render_readings(readings, lines, proposals, console.width, everything=all_))
     if not all(reading.count for reading in readings):
         raise typer.Exit(ExitCode.FAILED)
+
+
+def list_misreadings(definitions: Sequence[Mapping[str, Any]], log: bytes) -> list[Problem]:
+    """What definitions read wrong in a log, and nothing else would show."""
+    from hpt_cli.core.readings import SILENT, find_misreadings
+    from hpt_cli.search_limit import limit_searches
+
+    found = find_misreadings(definitions, log, limit_searches)
+    return [doubt for doubt in found if doubt.slug in SILENT]
 
 
 class _Blocks:
@@ -155,10 +171,7 @@ def _read_definitions(spec: Path, log: str) -> Sequence[Mapping[str, Any]]:
     """Those of a spec that read the file of this name, or else those that read the output."""
     from hpt_cli.specfile import read_spec
 
-    definitions = [
-        each.model_dump(exclude_none=True)
-        for each in read_spec(spec, (), os.environ).metric_definitions
-    ]
+    definitions = read_spec(spec, (), os.environ).list_definitions()
     own = [each for each in definitions if Path(each.get("file", "")).name == Path(log).name]
     return own or [each for each in definitions if "file" not in each] or definitions
 

@@ -57,9 +57,9 @@ class RegexForm:
         group, has_step = pattern.value, pattern.has_step
         found = []
         for match in pattern.regex.finditer(text):
-            value = parse_number(match[group] or "")
+            value = pattern.parse(match[group])
             if value is not None:
-                step = parse_number(match[STEP_GROUP] or "") if has_step else None
+                step = pattern.parse(match[STEP_GROUP]) if has_step else None
                 step = memory.told_step if step is None else step
                 found.append(Finding(value, step, match.span(), match.span(group)))
         return found
@@ -302,5 +302,5 @@ def iterate_findings(finder: Finder, lines: list[str]) -> Iterator[tuple[int, Fi
 def tell_step(pattern: Pattern, text: str, before: float | None) -> float | None:
     """The step that a line tells, or else the one that was known before it."""
     match = pattern.regex.search(text)
-    step = parse_number(match.group(STEP_GROUP) or "") if match else None
+    step = pattern.parse(match[STEP_GROUP]) if match else None
     return before if step is None else step

@@ -1,5 +1,8 @@
 """Regexes as people write them for metrics: `{num}`, `{ratio}` and `{step}`, and what they capture.
 
+A comma in a number is a guess (`1,234` is a thousand, or one and a bit, or two numbers), so only
+`{num,}` and `{step,}` take it, between thousands.
+
 Python's `re` is the engine: it knows what people paste (lookarounds, backreferences), and whoever
 searches bounds its time. `literal` is what makes it fast: text that every match holds, and that is
 looked for first, in whole blocks.
@@ -18,6 +21,9 @@ from typing import Any
 NUMBER = r"[-+]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?|(?i:nan|inf(?:inity)?))"
 """What `{num}` in a regex stands for: a sign, digits, an exponent; NaN and infinity too."""
 
+GROUPED = r"[-+]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?(?![\d,])"
+"""A number with commas between thousands, as Python's `{:,}` prints it."""
+
 RATIO = rf"{NUMBER}\s*/\s*{NUMBER}"
 """What `{ratio}` stands for: `9902/10000`, read as their quotient."""
 
@@ -26,6 +32,17 @@ VALUE_GROUP = "value"
 
 STEP = rf"(?P<{STEP_GROUP}>\d+(?:\.\d+)?)"
 """What `{step}` stands for: a number without a sign, captured as the step."""
+
+_GROUPED_STEP = rf"(?P<{STEP_GROUP}>[1-9]\d{{0,2}}(?:,\d{{3}})+(?![\d,])|\d+(?:\.\d+)?)"
+_PLACEHOLDERS = {
+    "{step}": STEP,
+    "{step,}": _GROUPED_STEP,
+    "{num}": NUMBER,
+    "{num,}": f"(?:{GROUPED}|{NUMBER})",
+    "{ratio}": RATIO,
+}
+_VALUE = re.compile(r"\{(?:num,?|ratio)\}")
+_WHOLE_GROUPED = re.compile(GROUPED)
 
 CLOUDWATCH_TAB = "#011"
 """How CloudWatch writes a tab, and so SageMaker's own regexes; in a log it is one or the other."""
@@ -47,11 +64,19 @@ class Pattern:
     """What every match holds; empty if there is no such text."""
     folds: bool = False
     """Whether the literal, in lower case, stands for itself in any case."""
+    groups_thousands: bool = False
+    """Whether commas may stand between thousands: `{num,}`, `{step,}`."""
 
     @property
     def has_step(self) -> bool:
         """Whether a match tells its step."""
         return STEP_GROUP in self.regex.groupindex
+
+    def parse(self, text: str | None) -> float | None:
+        """The number that a group captured; None if it is none."""
+        if self.groups_thousands and text and _WHOLE_GROUPED.fullmatch(text):
+            text = text.replace(",", "")
+        return parse_number(text or "")
 
 
 def expand(regex: str) -> str:
@@ -59,10 +84,12 @@ def expand(regex: str) -> str:
 
     Without a group, a single `{num}` or `{ratio}` is what is captured.
     """
-    regex = regex.replace(CLOUDWATCH_TAB, _TAB).replace("{step}", STEP)
-    if regex.count("{num}") + regex.count("{ratio}") == 1 and not _has_value_group(regex):
-        regex = re.sub(r"\{(?:num|ratio)\}", r"(\g<0>)", regex)
-    return regex.replace("{num}", NUMBER).replace("{ratio}", RATIO)
+    regex = regex.replace(CLOUDWATCH_TAB, _TAB)
+    for step in ("{step}", "{step,}"):
+        regex = regex.replace(step, _PLACEHOLDERS[step])
+    if len(_VALUE.findall(regex)) == 1 and not _has_value_group(regex):
+        regex = _VALUE.sub(r"(\g<0>)", regex)
+    return _VALUE.sub(lambda match: _PLACEHOLDERS[match.group()], regex)
 
 
 def _has_value_group(regex: str) -> bool:
@@ -104,7 +131,7 @@ def compile_regex(regex: str) -> Pattern:
         )
     if compiled.match("") is not None:
         raise ValueError("the regex can match nothing at all, so it would match everywhere")
-    return make_pattern(compiled, groups[0])
+    return make_pattern(compiled, groups[0], groups_thousands=_groups_thousands(regex))
 
 
 @lru_cache(maxsize=512)
@@ -117,16 +144,22 @@ def compile_step_regex(regex: str) -> Pattern:
     compiled = compile_alone(expand(regex))
     if STEP_GROUP not in compiled.groupindex:
         raise ValueError("the regex for the step has no {step}, nor a group (?P<step>...)")
-    return make_pattern(compiled)
+    return make_pattern(compiled, groups_thousands=_groups_thousands(regex))
 
 
-def make_pattern(compiled: re.Pattern[str], value: int = 0) -> Pattern:
+def _groups_thousands(regex: str) -> bool:
+    return "{num,}" in regex or "{step,}" in regex
+
+
+def make_pattern(
+    compiled: re.Pattern[str], value: int = 0, *, groups_thousands: bool = False
+) -> Pattern:
     """A compiled regex with what is needed to look for it fast."""
     literal = find_literal(compiled)
     folds = bool(compiled.flags & re.IGNORECASE) and literal.isascii()
     if compiled.flags & re.IGNORECASE:
         literal = literal.lower() if folds else ""
-    return Pattern(compiled, value, literal, folds)
+    return Pattern(compiled, value, literal, folds, groups_thousands)
 
 
 def _list_value_groups(pattern: re.Pattern[str]) -> list[int]:

@@ -20,7 +20,7 @@ from hpt_cli.core.finders import (
     parse_json_line,
     split_cells,
 )
-from hpt_cli.core.patterns import NUMBER, parse_number
+from hpt_cli.core.patterns import GROUPED, NUMBER, expand, parse_number
 from hpt_cli.core.presets import PRESETS, Preset
 
 MAX_NAME_LENGTH = 60
@@ -46,6 +46,8 @@ class Proposal:
     """The latest line with a value."""
     program: str = ""
     """Which program's preset it is."""
+    is_cut: bool = False
+    """Whether its numbers go on behind a comma: they are not what is read."""
 
     @property
     def name(self) -> str:
@@ -90,7 +92,11 @@ def _try(fields: Fields, lines: list[str], program: str) -> Proposal | None:
     )
     values = [value for _, value in curve]
     direction = guess_direction(fields["name"], values)
-    return Proposal(fields, direction, curve, lines[found[-1][0]], program)
+    is_cut = "regex" in fields and any(
+        re.match(r",\d", lines[number][finding.value_span[1] :]) and values[place].is_integer()
+        for place, (number, finding) in enumerate(found)
+    )
+    return Proposal(fields, direction, curve, lines[found[-1][0]], program, is_cut)
 
 
 def _take(fields: Fields, left: list[str]) -> None:
@@ -170,11 +176,12 @@ def _rank(proposal: Proposal) -> tuple[float, ...]:
     words = _split_words(proposal.name)
     values = {value for _, value in proposal.curve}
     return (
+        proposal.is_cut,
         bool(words & _BESIDE),
+        len(proposal.curve) > 1 and len(values) < 2,
         not _is_quality(proposal.name),
         not words & _HELD_OUT,
         len(proposal.curve) < 2,
-        len(values) < 2,
         not words & _HIGHER,
         -len(proposal.curve),
     )
@@ -276,27 +283,59 @@ def _is_numeric(row: Sequence[tuple[str, Any]]) -> bool:
 _WORD = r"[A-Za-z_][\w@./'-]*"
 _PAIR = re.compile(
     rf"(?<![\w.@/-])(?P<name>(?:{_WORD} ){{0,2}}?{_WORD})(?P<sign> ?[=:] ?|: +| +)"
-    rf"(?P<value>{NUMBER}(?P<ratio> ?/ ?\d+\b)?)(?![\w:]|\.\d)"
+    rf"(?P<value>(?P<grouped>{GROUPED})|{NUMBER}(?P<ratio> ?/ ?\d+\b)?)(?![\w:]|\.\d)"
 )
 """A name before a number, with `=`, `:` or blanks between; a clock and a version are none."""
 
-_STEP = re.compile(rf"(?P<word>\b(?i:{'|'.join(_STEPS)}))(?P<sign>[\s:=\[(#]{{1,3}})\d+(?![\w.])")
+_STEP = re.compile(
+    rf"(?P<word>\b(?i:{'|'.join(_STEPS)}))(?P<sign>[\s:=\[(#]{{1,3}})"
+    rf"(?:(?P<grouped>{GROUPED})|\d+)(?![\w.])"
+)
+_SPLIT = re.compile(
+    r"\b(?i:train|training|valid|validation|val|dev|test|testing|eval|evaluation)"
+    r"(?:(?P<mark> ?[:|>\]]| -) |(?= (?i:epoch|iter|step)))"
+)
+"""What says, before several metrics of a line, of which part of the data they are."""
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """A way that a log writes a number with a name."""
+
+    split: str
+    """What stands before it and says of which part of the data it is: `valid:`; or nothing."""
+    name: str
+    sign: str
+    is_ratio: bool
 
 
 def _find_pairs(lines: list[str]) -> Iterator[tuple[Fields, str]]:
     """Names before numbers, each with the way to tell its step that most of its lines have."""
-    found: dict[tuple[str, str, bool], list[str]] = {}
+    found: dict[_Pair, list[str]] = {}
+    grouped: set[_Pair] = set()
     for text in lines:
         for match in _PAIR.finditer(text):
             name = _find_pair_name(match)
             sign = match["sign"].strip() or " "
-            if name.lower() not in _STEPS and not _STEP.match(f"{name}{match['sign']}1"):
-                found.setdefault((name, sign, bool(match["ratio"])), []).append(text)
-    names = {name for name, _, _ in found}
+            if name.lower() in _STEPS or _STEP.match(f"{name}{match['sign']}1"):
+                continue
+            pair = _Pair(_find_split(match), name, sign, bool(match["ratio"]))
+            found.setdefault(pair, []).append(text)
+            if match["grouped"]:
+                grouped.add(pair)
+    names = {pair.name for pair in found}
     told = [match for match in map(_STEP.search, lines) if match]
-    for (name, sign, is_ratio), texts in found.items():
-        regex = _build_regex(name, sign, names, is_ratio=is_ratio)
-        yield {"name": _to_name(name), **_add_step(regex, texts, told)}, ""
+    for pair, texts in found.items():
+        regex = _build_regex(pair, names, groups_thousands=pair in grouped)
+        word = pair.split.rstrip(" :|>]-")
+        name = f"{word} {pair.name}" if word else pair.name
+        yield {"name": _to_name(name), **_add_step(regex, pair.split, texts, told)}, ""
+
+
+def _find_split(pair: re.Match[str]) -> str:
+    """What stands nearest before a pair and says of which part of the data it is."""
+    before = list(_SPLIT.finditer(pair.string, 0, pair.start()))
+    return before[-1].group().strip() if before else ""
 
 
 def _find_pair_name(match: re.Match[str]) -> str:
@@ -316,33 +355,41 @@ def _find_pair_name(match: re.Match[str]) -> str:
 _PHRASE = re.compile(r"[^:=|,;]{1,80}$")
 
 
-def _build_regex(name: str, sign: str, names: set[str], *, is_ratio: bool) -> str:
+def _build_regex(pair: _Pair, names: set[str], *, groups_thousands: bool) -> str:
     """The regex of a name before a number, not found inside longer names."""
-    inside = any(other != name and other.endswith(name) for other in names)
+    inside = any(other != pair.name and other.endswith(pair.name) for other in names)
     guard = r"(?<![\w./-])" if inside else r"\b"
-    between = {"=": r" ?= ?", ":": r": *", " ": r" +"}[sign]
-    return f"{guard}{re.escape(name)}{between}({{{'ratio' if is_ratio else 'num'}}})".replace(
-        r"\ ", " "
-    ).replace(r"\-", "-")
+    between = {"=": r" ?= ?", ":": r": *", " ": r" +"}[pair.sign]
+    number = "ratio" if pair.is_ratio else "num," if groups_thousands else "num"
+    return f"{guard}{_escape(pair.name)}{between}({{{number}}})"
 
 
-def _add_step(regex: str, texts: list[str], told: list[re.Match[str]]) -> dict[str, str]:
-    """The fields of a definition that tells its step, if its lines or others do."""
-    compiled = re.compile(regex.replace("{num}", NUMBER).replace("{ratio}", NUMBER))
+def _escape(text: str) -> str:
+    return re.escape(text).replace(r"\ ", " ").replace(r"\-", "-")
+
+
+def _add_step(
+    regex: str, split: str, texts: list[str], told: list[re.Match[str]]
+) -> dict[str, str]:
+    """The fields of a definition behind a split that tells its step, if its lines or others do."""
     text = texts[-1]
-    value, step = compiled.search(text), _STEP.search(text)
+    value, step = re.search(expand(regex), text), _STEP.search(text)
+    parts = [(text.find(split), rf"\b{_escape(split)}")] if split else []
     if value and step:
-        way = _describe_step(step)
-        first = step.start() < value.start()
-        return {"regex": f"{way}.*?{regex}" if first else f"{regex}.*?{way}"}
-    if len({match.group() for match in told}) > 1:
-        return {"regex": regex, "step": _describe_step(told[-1])}
+        parts.append((step.start(), _describe_step(step, told)))
+    if value:
+        parts.append((value.start(), regex))
+        regex = ".*?".join(part for _, part in sorted(parts))
+    if not (value and step) and len({match.group() for match in told}) > 1:
+        return {"regex": regex, "step": _describe_step(told[-1], told)}
     return {"regex": regex}
 
 
-def _describe_step(match: re.Match[str]) -> str:
+def _describe_step(match: re.Match[str], told: list[re.Match[str]]) -> str:
+    """The way that a line tells its step, with commas if any line has some."""
     sign = re.escape(match["sign"]).replace(r"\ ", " ")
-    return rf"\b{match['word']}{re.sub(' +', ' *', sign) if len(sign) > 1 else sign}{{step}}"
+    step = "{step,}" if any(each["grouped"] for each in told) else "{step}"
+    return rf"\b{match['word']}{re.sub(' +', ' *', sign) if len(sign) > 1 else sign}{step}"
 
 
 def _to_name(text: str) -> str:

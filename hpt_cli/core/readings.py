@@ -13,15 +13,19 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 from hpt_cli.core.finders import Finder, Finding, JsonForm, RegexForm, compile_definition
+from hpt_cli.core.lines import split_lines
 from hpt_cli.core.metrics import MetricReader
 from hpt_cli.core.patterns import (
     CLOUDWATCH_TAB,
+    GROUPED,
     NUMBER,
+    STEP_GROUP,
+    Pattern,
     can_capture_nothing,
     can_explode,
     parse_number,
@@ -34,11 +38,16 @@ KEPT = 500
 LOOKED_AT = 1000
 """So much of a line is searched again for what is doubtful."""
 
+SILENT = ("number-cut", "step-twice")
+"""What makes a curve wrong, and shows nowhere else."""
+
 COARSE_DIGITS = 3
 PROBES = ("-9.1e-04", "1.5e+10")
 """Numbers that a regex which takes only digits and dots misreads."""
 
 _NUMBER = re.compile(NUMBER)
+_WHOLE = re.compile(r"[-+]?\d+")
+_COMMAS = re.compile(r"(?:,\d+)+(?:\.\d+)?")
 _NAME_TAIL = re.compile(r"[\w.@/-]*$")
 
 
@@ -103,6 +112,18 @@ def read_log(
     )
 
 
+def find_misreadings(
+    definitions: Sequence[Mapping[str, Any]],
+    log: bytes,
+    limit: Callable[[MetricReader], AbstractContextManager[Any]] = nullcontext,
+) -> Iterator[Problem]:
+    """What is doubtful about the values that definitions of the output find in it, each named."""
+    definitions = [each for each in definitions if not each.get("file")]
+    for reading in read_log([log], definitions, split_lines(log), KEPT, limit):
+        for doubt in reading.doubts if reading.count else ():
+            yield replace(doubt, message=f"{reading.name}: {doubt.message}")
+
+
 class _LineNumbers:
     """Where the lines of a log begin."""
 
@@ -141,8 +162,10 @@ class _Collected:
         doubts = [*_doubt_definition(fields, self.finder), *_doubt_reader(self.finder, reader)]
         if _is_quick(self.finder):
             doubts += _doubt_matches(self.finder, hits, lines)
+            doubts += _doubt_commas(fields, self.finder, hits, lines)
         doubts += _doubt_numbers(self.finder, hits)
-        doubts += _doubt_curve(self._steps, hits, tells_step=self._tells_step)
+        doubts += _doubt_steps(self._steps if self._tells_step else (), fields)
+        doubts += _doubt_curve(self._steps, hits)
         curve = tuple(sorted(dict(self._steps).items()))
         return Reading(fields, hits, len(self._steps), curve, tuple(doubts))
 
@@ -244,6 +267,66 @@ def _doubt_numbers(finder: Finder, hits: Sequence[Hit]) -> Iterator[Problem]:
         yield Problem("number-coarse", message, "print more digits, or log to a file: see 'file'")
 
 
+def _doubt_commas(
+    fields: Mapping[str, Any], finder: Finder, hits: Sequence[Hit], lines: Sequence[str]
+) -> Iterator[Problem]:
+    """Values and steps that go on behind a comma."""
+    cuts: list[tuple[int, str, str]] = []
+    if isinstance(finder.form, RegexForm):
+        for hit in hits:
+            spans = _list_spans(finder.form.pattern, hit)
+            cuts += _find_cuts(finder.form.pattern, hit.number, hit.text, hit.span[0], spans)
+    if finder.step is not None:
+        for number, line in enumerate(lines, 1):
+            text = line[:LOOKED_AT]
+            match = finder.step.regex.search(text) if finder.step.literal in text else None
+            if match and match[STEP_GROUP]:
+                spans = [match.span(STEP_GROUP)]
+                cuts += _find_cuts(finder.step, number, text, match.start(), spans)
+    if not cuts:
+        return
+    first, hint = cuts[0][0], "a comma is never a decimal point to hpt: print 0.91, not 0,91"
+    told = " and ".join(f"{read} of {whole}" for number, read, whole in cuts if number == first)
+    if all(re.fullmatch(GROUPED, whole) for _, _, whole in cuts):
+        hint = _write_grouped(fields)
+    yield Problem("number-cut", f"line {first}: it reads {told}", hint)
+
+
+def _list_spans(pattern: Pattern, hit: Hit) -> list[tuple[int, int]]:
+    """Where the step stands in a match, if it tells one, and where the value."""
+    match = pattern.regex.match(hit.text, hit.span[0]) if pattern.has_step else None
+    return [*([match.span(STEP_GROUP)] if match else []), hit.value_span]
+
+
+def _find_cuts(
+    pattern: Pattern, number: int, text: str, start: int, spans: Iterable[tuple[int, int]]
+) -> Iterator[tuple[int, str, str]]:
+    """Numbers that were read up to a comma: (line, what was read, the whole).
+
+    A comma that the regex asks for ends a number, and so do those of a list.
+    """
+    for begin, end in spans:
+        rest = _COMMAS.match(text, end)
+        if rest is None or not _WHOLE.fullmatch(text, begin, end) or len(text) > LOOKED_AT:
+            continue
+        groups = rest.group()[1:].partition(".")[0].split(",")
+        is_list = len(groups) > 1 and any(len(group) != 3 for group in groups)
+        other = f"{text[:end]};{text[end + 1 :]}"
+        if not is_list and pattern.regex.match(other, start):
+            yield number, text[begin:end], text[begin : rest.end()]
+
+
+def _write_grouped(fields: Mapping[str, Any]) -> str:
+    """How to write a definition that takes commas between thousands."""
+    written = [
+        f"{key}: '{new}'"
+        for key in ("regex", "step")
+        if (old := str(fields.get(key) or ""))
+        and (new := old.replace("{num}", "{num,}").replace("{step}", "{step,}")) != old
+    ]
+    return f"write {', '.join(written) or '{num,}'}, which takes commas between thousands"
+
+
 def _read(hit: Hit) -> str:
     return hit.text[slice(*hit.value_span)]
 
@@ -273,15 +356,31 @@ def _probe(form: RegexForm, hit: Hit) -> Iterator[Problem]:
             return
 
 
-def _doubt_curve(
-    points: Sequence[tuple[float, float]], hits: Sequence[Hit], *, tells_step: bool
+def _doubt_steps(
+    points: Sequence[tuple[float, float]], fields: Mapping[str, Any]
 ) -> Iterator[Problem]:
-    """What the values make odd."""
+    """Steps that make no curve. What a preset reads is known to be right."""
     steps = pairwise(step for step, _ in points)
     back = next(((before, after) for before, after in steps if after < before), None)
-    if tells_step and back is not None:
+    if back is not None:
         message = f"the step goes back from {back[0]:g} to {back[1]:g}"
         yield Problem("step-back", message, "a step that comes again replaces its value")
+        return
+    values: dict[float, list[float]] = {}
+    for step, value in points:
+        values.setdefault(step, []).append(value)
+    step, same = next(
+        ((step, each) for step, each in values.items() if len(set(each)) > 1), (0.0, [])
+    )
+    if same and not fields.get("preset"):
+        shown = " and ".join(f"{value:g}" for value in dict.fromkeys(same[:1] + same[-1:]))
+        message = f"{len(same)} values for one step: the last counts (step {step:g}: {shown})"
+        hint = "say in the regex which lines are meant, as in 'valid: .*?acc ({num})'"
+        yield Problem("step-twice", message, hint)
+
+
+def _doubt_curve(points: Sequence[tuple[float, float]], hits: Sequence[Hit]) -> Iterator[Problem]:
+    """What the values make odd."""
     values = [value for _, value in points]
     odd = sum(not math.isfinite(value) for value in values)
     if odd:

@@ -148,7 +148,8 @@ class MetricDefinition(BaseModel):
     """The metric's name."""
     regex: Regex | None = None
     """What surrounds the value in a line: one group (...) captures it; `{num}` is a number,
-    `{ratio}` is a/b, and `{step}`, or a group `(?P<step>...)`, the epoch."""
+    `{num,}` one with commas between thousands, `{ratio}` is a/b, and `{step}`, or a group
+    `(?P<step>...)`, the epoch."""
     json_path: FieldName | None = Field(None, alias="json")
     """A key of JSON lines; dots go down."""
     column: FieldName | None = None
@@ -416,6 +417,10 @@ class TuningSpec(BaseModel):
         if self.early_stopping_type == "Off":
             return None
         return self.early_stopping or EarlyStopping(rule=stop_rules.AUTO)
+
+    def list_definitions(self) -> list[dict[str, Any]]:
+        """The metric definitions, with the fields that were given."""
+        return [each.model_dump(exclude_none=True) for each in self.metric_definitions]
 
     @cached_property
     def finders(self) -> tuple[Finder, ...]:

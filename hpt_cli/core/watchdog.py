@@ -5,13 +5,16 @@ No value of the objective, output that is held back until the end, jobs that are
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 from hpt_cli.core.events import Warned
-from hpt_cli.core.metrics import nearest_lines
+from hpt_cli.core.metrics import MetricReader, nearest_lines
 from hpt_cli.core.names import job_name
 from hpt_cli.core.preview import list_unnamed
 from hpt_cli.core.proposals import propose_definitions, write_definition
+from hpt_cli.core.readings import SILENT, find_misreadings
 from hpt_cli.core.spec import TuningSpec
 from hpt_cli.core.state import TuningState
 
@@ -88,6 +91,27 @@ def propose_for(spec: TuningSpec, lines: Sequence[str]) -> tuple[str, ...]:
         metric = {"metric": each.name} if "preset" in each.definition else {}
         named.append({**metric, **each.definition, "name": spec.objective_metric_name})
     return tuple(map(write_definition, named))
+
+
+def warn_of_misreadings(
+    spec: TuningSpec,
+    number: int,
+    log: bytes,
+    now: float,
+    limit: Callable[[MetricReader], AbstractContextManager[Any]] = nullcontext,
+) -> list[Warned]:
+    """The warnings that values are read wrong, and nothing else will show it.
+
+    Args:
+        log: the beginning of what a training job has printed.
+        limit: what bounds the time of a search.
+    """
+    name = job_name(spec.name, number)
+    return [
+        Warned(at=now, slug=doubt.slug, message=f"{name}: {doubt.message}", hint=doubt.hint)
+        for doubt in find_misreadings(spec.list_definitions(), log, limit)
+        if doubt.slug in SILENT
+    ]
 
 
 def warn_of_long_logs(why: str, now: float) -> Warned:

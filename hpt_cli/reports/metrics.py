@@ -12,6 +12,7 @@ from rich.text import Text
 from hpt_cli.core.metrics import nearest_lines
 from hpt_cli.core.proposals import Proposal, write_definition
 from hpt_cli.core.readings import Hit, Reading
+from hpt_cli.errors import Problem
 from hpt_cli.wording import count, draw_sparkline, format_number, plain
 
 if TYPE_CHECKING:
@@ -126,16 +127,23 @@ def _render_curve(reading: Reading) -> Text:
     return line
 
 
-def render_proposals(proposals: Sequence[Proposal], limit: int | None) -> str:
-    """Metric definitions as YAML to paste, the likeliest objective first."""
-    shown = proposals[:limit]
+def render_proposals(shown: Sequence[Proposal], left: int, doubts: Sequence[Problem]) -> str:
+    """Metric definitions as YAML to paste, the likeliest objective first.
+
+    Args:
+        left: how many others there are.
+        doubts: what they read wrong.
+    """
     definitions = [f"  - {write_definition(each.definition)}" for each in shown]
     width = min(72, max(map(len, definitions)))
     lines = ["metric_definitions:"]
     for definition, proposal in zip(definitions, shown, strict=True):
         lines.append(f"{plain(definition):<{width}}  # {_describe_proposal(proposal)}")
-    if len(proposals) > len(shown):
-        lines.append(f"# and {len(proposals) - len(shown)} more, with --all")
+    if left:
+        lines.append(f"# and {left} more, with --all")
+    for doubt in doubts:
+        lines.append(f"# warning[{doubt.slug}]: {plain(doubt.message)}")
+        lines.append(f"#   {plain(doubt.hint)}")
     best = shown[0]
     name = best.name.replace("'", "''")
     lines += [f"objective_metric_name: '{plain(name)}'", f"objective_type: {best.objective_type}"]
@@ -158,14 +166,16 @@ def readings_to_json(readings: Sequence[Reading]) -> list[answers.Reading]:
             "definition": dict(reading.definition),
             "count": reading.count,
             "curve": [list(point) for point in reading.curve],
-            "warnings": [
-                {"slug": doubt.slug, "message": doubt.message, "hint": doubt.hint}
-                for doubt in reading.doubts
-            ],
+            "warnings": list_doubts(reading.doubts),
             "matches": [_hit_to_json(hit) for hit in reading.hits],
         }
         for reading in readings
     ]
+
+
+def list_doubts(doubts: Sequence[Problem]) -> list[answers.Doubt]:
+    """What is doubtful, as JSON-able values."""
+    return [{"slug": doubt.slug, "message": doubt.message, "hint": doubt.hint} for doubt in doubts]
 
 
 def _hit_to_json(hit: Hit) -> answers.Match:

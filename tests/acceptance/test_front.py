@@ -172,6 +172,17 @@ def test_jobs_that_are_all_the_same_are_told_of(terminal: Terminal) -> None:
     assert "the command does not name {x}" in list_warnings(terminal)["same-curves"]["hint"]
 
 
+def test_numbers_that_are_cut_at_a_comma_are_told_of(terminal: Terminal) -> None:
+    spec = terminal.write_spec(
+        command=["sh", "-c", "echo {x} loss 1,234.5"],
+        max_jobs=1,
+        metric_definitions=[{"name": "loss", "regex": "loss ({num})"}],
+    )
+    assert "it reads 1 of 1,234.5" in " ".join(terminal.hpt("check", spec, "--try").split())
+    terminal.hpt("run", spec)
+    assert "it reads 1 of 1,234.5" in list_warnings(terminal)["number-cut"]["message"]
+
+
 SCRIPT = """
 import argparse
 p = argparse.ArgumentParser()

@@ -45,6 +45,24 @@ def test_the_objective_comes_first_and_what_is_beside_it_last() -> None:
             ((1, 1),),
         ),
         (
+            "epoch 1\n train: acc 50%\n valid: acc 48%\nepoch 2\n train: acc 60%\n valid: acc 49%",
+            "valid_acc",
+            {"regex": r"\bvalid:.*?\bacc +({num})", "step": r"\bepoch {step}"},
+            ((1, 48), (2, 49)),
+        ),
+        (
+            "Train Epoch: 1 Loss: 0.5\nTest Epoch: 1 Loss: 0.4",
+            "Test_Loss",
+            {"regex": r"\bTest.*?\bEpoch: *{step}.*?\bLoss: *({num})"},
+            ((1, 0.4),),
+        ),
+        (
+            "Step 1,000 | loss 1,234.5\nStep 2,000 | loss 934.5",
+            "loss",
+            {"regex": r"\bStep {step,}.*?\bloss +({num,})"},
+            ((1000, 1234.5), (2000, 934.5)),
+        ),
+        (
             "Accuracy: 9902/10000",
             "Accuracy",
             {"regex": r"\bAccuracy: *({ratio})"},
@@ -82,6 +100,19 @@ def test_a_way_to_print_a_metric_becomes_a_definition(
     proposal = next(each for each in propose_definitions(log.split("\n")) if each.name == name)
     assert dict(proposal.definition) == {"name": name} | fields
     assert proposal.curve == curve
+
+
+@pytest.mark.parametrize(
+    ("log", "names"),
+    [
+        ("train: loss 1\nvalid: loss 2\ntrain: loss 3\nvalid: loss 4", "valid_loss train_loss"),
+        ("loss=1 size=3\nloss=1 size=4", "loss size"),
+        ("val_acc=0.5 loss=2\nval_acc=0.5 loss=1", "loss val_acc"),
+        ("val_acc=0,91 loss=2\nval_acc=1,01 loss=1", "loss val_acc"),
+    ],
+)
+def test_what_is_held_out_and_changes_is_likelier_the_objective(log: str, names: str) -> None:
+    assert " ".join(propose(log)) == names
 
 
 def test_a_preset_keeps_others_from_its_lines() -> None:

@@ -27,6 +27,15 @@ MANY = "".join(f"epoch {step} loss 0.{step % 3 + 1}5\n" for step in range(1, 10)
     [
         ("loss: 9.1e-04\n", r"loss: ([0-9\.]+)", "number-cut", "reads 9.1 of 9.1e-04"),
         ("reward=-0.5\n", r"reward=-?([0-9\.]+)", "number-cut", "reads 0.5 of -0.5"),
+        ("loss 1,234.5\n", "loss ({num})", "number-cut", "line 1: it reads 1 of 1,234.5"),
+        ("s 1,000 x 0.5\n", r"s {step}.*x ({num})", "number-cut", "it reads 1 of 1,000"),
+        ("acc=0,91\n", "acc={num}", "number-cut", "it reads 0 of 0,91"),
+        (
+            "epoch 1\ntrain acc 0.5\nvalid acc 0.4\n",
+            r"acc ({num})",
+            "step-twice",
+            "2 values for one step: the last counts (step 1: 0.5 and 0.4)",
+        ),
         ("reward=0.5\n", r"reward=([0-9\.]+)", "number-form", "would not be found"),
         ("a=1.5 b\n", r"a=([0-9.]*)", "regex-empty", "capture nothing"),
         ("F1=0.91\n", "F1=(.*?)", "value-none", "line 1 matches, but '' is no number"),
@@ -44,7 +53,37 @@ MANY = "".join(f"epoch {step} loss 0.{step % 3 + 1}5\n" for step in range(1, 10)
     ],
 )
 def test_what_goes_wrong_silently_is_said(log: str, regex: str, slug: str, words: str) -> None:
-    assert words in doubts(log, regex=regex)[slug]
+    step = {"step": "epoch {step}"} if slug == "step-twice" else {}
+    assert words in doubts(log, regex=regex, **step)[slug]
+
+
+def test_a_number_with_commas_is_read_as_one_where_the_regex_says_so() -> None:
+    log = "s 1,000 x 1,234.5\ns 12,000 x -2,000,000\ns 12,001 x 934.5\n"
+    doubt = next(
+        each for each in read(log, regex="s {step}.* x ({num})").doubts if each.slug == "number-cut"
+    )
+    assert "regex: 's {step,}.* x ({num,})'" in doubt.hint
+    reading = read(log, regex="s {step,} x ({num,})")
+    assert reading.curve == ((1000, 1234.5), (12000, -2e6), (12001, 934.5))
+    assert not reading.doubts
+    reading = read(log, regex="x {num,}", step="s {step,}")
+    assert reading.curve[-1] == (12001, 934.5)
+    assert (
+        "1 of 1,000" in doubts("s 1,000\nx 5.5\n", regex="x {num}", step="s {step}")["number-cut"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("log", "regex"),
+    [
+        ("1,5,0.25\n2,6,0.5\n", "^{step},.*,({num})$"),  # the regex asks for the commas
+        ("x=[3,1,2]\nx=[4,1,2]\n", r"x=\[({num})"),  # a list
+        ("x=0.5,1\nx=0.25,1\n", "x=({num})"),  # has its point already
+        ("x=5, y=1\nx=6, y=1\n", "x=({num})"),
+    ],
+)
+def test_a_comma_that_separates_cuts_no_number(log: str, regex: str) -> None:
+    assert "number-cut" not in doubts(log, regex=regex)
 
 
 @pytest.mark.parametrize(

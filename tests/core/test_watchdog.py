@@ -7,6 +7,7 @@ import pytest
 from hpt_cli.core.events import Warned
 from hpt_cli.core.watchdog import (
     warn_of_held_back_output,
+    warn_of_misreadings,
     warn_of_no_objective,
     warn_of_same_curves,
 )
@@ -52,6 +53,18 @@ def test_an_objective_that_is_read_from_a_file_is_missed_there() -> None:
     warning = warn_of_no_objective(spec, 1, [], 60.0, 0.0)
     assert warning.message == "there is no value of loss in the metrics.csv of story-0001"
     assert "HPT_JOB_DIR" in warning.hint
+
+
+def test_values_that_are_read_wrong_are_told() -> None:
+    spec = make_spec(
+        metric_definitions=[{"name": "loss", "regex": "s {step} loss ({num})"}],
+    )
+    (cut,) = warn_of_misreadings(spec, 1, b"s 1 loss 1,234.5\n", 0.0)
+    assert cut.message == "story-0001: loss: line 1: it reads 1 of 1,234.5"
+    assert "{num,}" in cut.hint
+    (twice,) = warn_of_misreadings(spec, 1, b"s 1 loss 2\ns 1 loss 3\n", 0.0)
+    assert twice.slug == "step-twice"
+    assert warn_of_misreadings(spec, 1, b"s 1 loss 2\n", 0.0) == []
 
 
 def warn(*jobs: list[float]) -> Warned | None:
