@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Event
 
 from hpt_cli.executors import Executor, Handle, NotNowError, Order
@@ -48,8 +49,16 @@ class Launches:
 
     def begin(self, number: int, order: Order, *, look: bool) -> None:
         """Launch an attempt of a training job; `look` whether that has been done before."""
-        self._futures[number] = self._pool.submit(self._place, number, order, look)
-        self._futures[number].add_done_callback(lambda _: self._wake())
+        self._begin(number, order.directory, order, look)
+
+    def seek(self, number: int, directory: Path) -> None:
+        """Look for an attempt that may have been launched before; launch none."""
+        self._begin(number, directory, None, True)
+
+    def _begin(self, number: int, directory: Path, order: Order | None, look: bool) -> None:
+        future = self._pool.submit(self._place, number, directory, order, look)
+        self._futures[number] = future
+        future.add_done_callback(lambda _: self._wake())
 
     def take_done(self) -> list[tuple[int, Future[Launched]]]:
         """The launches that have been made, or have failed, since the last time; by job."""
@@ -78,11 +87,11 @@ class Launches:
         self._closed.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _place(self, number: int, order: Order, look: bool) -> Launched:
+    def _place(self, number: int, directory: Path, order: Order | None, look: bool) -> Launched:
         pause = FIRST_PAUSE_SECONDS
         while True:
             try:
-                return self._find_or_launch(number, order, look)
+                return self._find_or_launch(number, directory, order, look)
             except NotNowError as error:
                 if self._closed.is_set():
                     raise
@@ -91,11 +100,13 @@ class Launches:
             self._wait(pause)
             pause = min(2 * pause, MAX_PAUSE_SECONDS)
 
-    def _find_or_launch(self, number: int, order: Order, look: bool) -> Launched:
-        handle = self._executor.find(order.directory) if look else None
+    def _find_or_launch(
+        self, number: int, directory: Path, order: Order | None, look: bool
+    ) -> Launched:
+        handle = self._executor.find(directory) if look else None
         if handle is not None:
             return Launched(handle, was_found=True)
-        if not self._may_launch:
+        if order is None or not self._may_launch:
             return Launched(None)
         self._jobdir.make_training_job(number)
         return Launched(self._executor.launch(order))

@@ -26,7 +26,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
-from typing import Protocol
+from typing import Literal, Protocol
 
 from hpt_cli import __version__, clock
 from hpt_cli.core.events import (
@@ -54,7 +54,7 @@ from hpt_cli.core.events import (
 from hpt_cli.core.failures import is_worth_retrying, judge_match
 from hpt_cli.core.hyperparameters import Hyperparameters
 from hpt_cli.core.log_rules import LogMatch
-from hpt_cli.core.metrics import nearest_lines
+from hpt_cli.core.metrics import SearchTooLongError, nearest_lines
 from hpt_cli.core.resources import Share
 from hpt_cli.core.spec import TuningSpec
 from hpt_cli.core.state import (
@@ -84,6 +84,7 @@ from hpt_cli.gpu_watch import GpuWatch
 from hpt_cli.jobdir import JobDir
 from hpt_cli.launches import Launched, Launches
 from hpt_cli.machine import Survey
+from hpt_cli.search_limit import OneSearch, limit_searches
 from hpt_cli.specfile import change_spec
 from hpt_cli.store import Journal
 from hpt_cli.tail import AttemptTail, read_lines, read_tail
@@ -208,6 +209,7 @@ class Runner:
         self._listen()
         self._record([self._start()])
         self._write()
+        self._answer_requests()
         self._take_over()
         try:
             await self._tune()
@@ -466,8 +468,7 @@ class Runner:
                 ended_at=outcome.ended_at,
                 tail=tail,
                 why=why,
-                retry=bool(code or why)
-                and is_worth_retrying(self._spec, self._state.jobs[attempt.job], words),
+                retry=bool(code or why) and self._is_worth_retrying(attempt.job, words),
             )
         assert isinstance(outcome, Lost)
         return JobLost(
@@ -479,6 +480,16 @@ class Runner:
             tail=read_tail(log),
         )
 
+    def _is_worth_retrying(self, number: int, words: Iterable[str]) -> bool:
+        """What `retry` says of the last words of a job; nothing, if its regexes take too long."""
+        try:
+            with limit_searches(OneSearch()):
+                return is_worth_retrying(self._spec, self._state.jobs[number], words)
+        except SearchTooLongError:
+            text = "a regex of 'retry' takes too long on its last lines: it is not tried again"
+            self._record([JobNoted(at=self._clock(), number=number, text=text)])
+            return False
+
     def _find_nearest(self, attempt: _Attempt, log: Path) -> tuple[str, ...]:
         """For a job that printed no objective value: the lines that come nearest to one."""
         objective = self._spec.objective_metric_name
@@ -488,18 +499,21 @@ class Runner:
 
     def _answer_requests(self) -> None:
         """Signals, and what other terminals ask for."""
-        now = self._clock()
         if len(self._signals) > self._handled_signals:
             self._handled_signals = len(self._signals)
-            self._record([TuningJobStopRequested(at=now, reason="Interrupted")])
+            self._wind_up("Interrupted")
         for request in self._jobdir.take_requests():
             match request:
                 case {"changes": dict(changes)}:
                     self._change_spec(changes)
                 case {"stop_jobs": None}:
-                    self._record([TuningJobStopRequested(at=now, reason="StoppedByUser")])
+                    self._wind_up("StoppedByUser")
                 case {"stop_jobs": [*numbers]}:
                     self._stop_jobs(numbers)
+
+    def _wind_up(self, reason: Literal["StoppedByUser", "Interrupted"]) -> None:
+        self._record([TuningJobStopRequested(at=self._clock(), reason=reason)])
+        self._launches.give_up()
 
     def _stop_jobs(self, numbers: Iterable[object]) -> None:
         for number in numbers:
@@ -634,7 +648,7 @@ class Runner:
             share=None if share is None else share.to_fields(),
         )
         self._record([event])
-        self._submit(self._state.jobs[job.number], look=False)
+        self._submit(self._state.jobs[job.number])
         self._prepare()
 
     def _prepare(self) -> None:
@@ -644,7 +658,7 @@ class Runner:
             self._preparation = Thread(target=prepare_strategy, args=(name,), daemon=True)
             self._preparation.start()
 
-    def _submit(self, job: TrainingJob, *, look: bool) -> None:
+    def _submit(self, job: TrainingJob, *, look: bool = False) -> None:
         """Launch the attempt that was announced; `look` whether the last tuner has done so."""
         assert job.attempt is not None
         assert job.hyperparameters is not None
@@ -664,8 +678,6 @@ class Runner:
 
     def _collect_launches(self) -> None:
         """Record the launches that have been carried out, or were not possible."""
-        if self._state.status == "Stopping":
-            self._launches.give_up()
         for number, launch in self._launches.take_done():
             self._record([self._launched(number, launch)])
             if number in self._state.jobs and self._state.jobs[number].phase == "Starting":
@@ -718,7 +730,11 @@ class Runner:
     def _take_over(self) -> None:
         """Go on where the last tuner left off; what it recorded says what it may have done."""
         for job in list(self._state.jobs.values()):
-            if job.phase == "Submitting":
+            if job.phase == "Submitting" and self._state.status == "Stopping":
+                assert job.attempt is not None
+                directory = self._jobdir.attempt(job.number, job.attempt.number).path
+                self._launches.seek(job.number, directory)
+            elif job.phase == "Submitting":
                 self._submit(job, look=True)
             elif job.is_running:
                 self._follow(job)
