@@ -168,7 +168,7 @@ class JobDir:
         return HptError.of(
             "locked",
             f"{self.name} is being tuned by {who}",
-            f"watch it with 'hpt show {self.name}', or end it with 'hpt stop {self.name}'",
+            f"watch it with 'hpt watch {self.name}', or end it with 'hpt stop {self.name}'",
         )
 
     def find_holder(self) -> dict[str, Any] | None:

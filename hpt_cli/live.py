@@ -226,7 +226,8 @@ def _describe_end(state: TuningState, number: int, now: float) -> str:
             why = f"was lost ({latest.lost})"
         return plain(f"{row.name} {why}; it will run again")
     if row.failure_reason:
-        last = f" | {row.tail[-1]}" if row.tail else ""
+        # That there is no objective is warned of, once, with the lines that come nearest.
+        last = f" | {row.tail[-1]}" if row.tail and row.status == "Failed" else ""
         return plain(f"{row.name} {row.status}: {row.failure_reason}{last}")
     objective = Objective.of(state.spec)
     best = " ★ best so far" if _is_best(state, number, objective) else ""

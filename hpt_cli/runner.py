@@ -527,7 +527,7 @@ class Runner:
     def _change_spec(self, changes: Mapping[str, object]) -> None:
         """Go on with other limits. Whoever asks has checked them; who has not is not heard."""
         try:
-            self._spec = change_spec(self._state.spec, changes)
+            self._spec = change_spec(self._state.spec, changes, len(self._state.jobs))
         except UsageError:
             return
         fields = self._spec.model_dump(mode="json")

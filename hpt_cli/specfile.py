@@ -235,8 +235,13 @@ def _read_value(text: str) -> Any:
         return text
 
 
-def change_spec(fields: Mapping[str, Any], changes: Mapping[str, Any]) -> TuningSpec:
+def change_spec(fields: Mapping[str, Any], changes: Mapping[str, Any], jobs: int) -> TuningSpec:
     """The spec of a tuning job that has begun, with other values in some fields.
+
+    Args:
+        fields: of the spec as it is.
+        changes: of these fields.
+        jobs: how many training jobs there are; max_jobs cannot be less.
 
     Raises:
         UsageError: these fields cannot change, or the values are wrong: all of them.
@@ -255,7 +260,15 @@ def change_spec(fields: Mapping[str, Any], changes: Mapping[str, Any]) -> Tuning
     problems += [replace(each, place=None) for each in _find_problems(values, empty)]
     if problems:
         raise UsageError(*problems)
-    return TuningSpec.model_validate(values)
+    spec = TuningSpec.model_validate(values)
+    if "max_jobs" in changes and spec.job_limit < jobs:
+        there = f"there is {jobs} training job" if jobs == 1 else f"there are {jobs} training jobs"
+        raise UsageError.of(
+            "max-jobs-passed",
+            f"max_jobs cannot be {spec.job_limit}: {there} already",
+            f"max_jobs={jobs} starts no more",
+        )
+    return spec
 
 
 def _by_place(problem: Problem) -> tuple[int, int]:

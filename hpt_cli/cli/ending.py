@@ -27,7 +27,9 @@ def tell_end(jobdir: JobDir, state: TuningState) -> None:
     """
     if state.status in ("InProgress", "Stopping"):
         raise HptError.of(
-            "no-tuner", f"no tuner is at work on {jobdir.name}", f"hpt resume {jobdir.name}"
+            "no-tuner",
+            f"no tuner is at work on {jobdir.name}",
+            f"go on with 'hpt resume {jobdir.name}'",
         )
     say(f"{jobdir.name} is {state.status}: {state.reason}")
     if state.status != "Completed":

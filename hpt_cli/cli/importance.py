@@ -16,8 +16,9 @@ def importance(name: Name, json: Json = False, home: Home = None) -> None:
     A model of the results says how much of the objective's variance each
     hyperparameter accounts for, how sure that is, and where good values lie.
     """
-    from hpt_cli.core.importance import MIN_RESULTS, measure_importance
+    from hpt_cli.core.importance import measure_importance
     from hpt_cli.core.spec import load_spec
+    from hpt_cli.core.summary import MIN_RESULTS
     from hpt_cli.core.tuner import ask
     from hpt_cli.reports.importance import render, to_json
 

@@ -9,7 +9,7 @@ from hpt_cli.jobdir import JobDir
 
 def check_at_rest(jobdir: JobDir) -> None:
     """Raise HptError if a tuner is at work on a tuning job, or training jobs of it live on."""
-    hint = f"hpt stop {jobdir.name}"
+    hint = f"end it first: hpt stop {jobdir.name}"
     if jobdir.find_holder() is not None:
         raise HptError.of("running", f"{jobdir.name} is being tuned", hint)
     alive = find_live_jobs(jobdir)

@@ -18,6 +18,7 @@ from hpt_cli.jobdir import JobDir, find_home, find_job_dir
 
 if TYPE_CHECKING:
     from hpt_cli.core.spec import TuningSpec
+    from hpt_cli.core.state import TuningState
 
 EXAMPLES = ("hpt resume digits",)
 
@@ -39,12 +40,23 @@ def resume(name: Name, home: Home = None, plain: Plain = False, quiet: Quiet = F
         spec = load_spec(state.spec)
         if state.status == "Completed" and not may_go_on(spec, state, time.time()):
             say(f"{jobdir.name} is Completed: {state.reason}")
+            if not state.exhausted:
+                say(f"to go on, change what it has reached: {_suggest_change(jobdir, state)}")
             return
         check_working_directory(spec, Path(state.directory))
         check_variables(spec)
         tell_differences(jobdir, spec)
         code = tune(jobdir, spec, state, plain=plain, quiet=quiet)
     raise typer.Exit(code)
+
+
+def _suggest_change(jobdir: JobDir, state: TuningState) -> str:
+    """How to change the limit that a tuning job has reached, as far as its reason names one."""
+    from hpt_cli.core.spec import CHANGEABLE
+
+    first = state.reason.split(" ")[0]
+    field = first if first in CHANGEABLE else "FIELD"
+    return f"hpt update {jobdir.name} --set {field}=..."
 
 
 def tell_differences(jobdir: JobDir, spec: TuningSpec) -> None:

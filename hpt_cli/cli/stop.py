@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ from hpt_cli.cli.completion import complete_job
 from hpt_cli.cli.options import Home, Name
 from hpt_cli.cli.reading import parse_jobs, read_state, wait_for_answer
 from hpt_cli.cli.saying import say
+from hpt_cli.core.names import job_name
 from hpt_cli.errors import HptError
 from hpt_cli.jobdir import JobDir, find_home, find_job_dir
 
@@ -37,16 +39,31 @@ def stop(
     if not jobs:
         _stop_tuning_job(jobdir)
         return
-    numbers = parse_jobs(jobs, jobdir.name, read_state(jobdir).jobs)
+    _stop_training_jobs(jobdir, parse_jobs(jobs, jobdir.name, read_state(jobdir).jobs))
+
+
+def _stop_training_jobs(jobdir: JobDir, numbers: Sequence[int]) -> None:
+    before = read_state(jobdir).jobs
+    going = [number for number in numbers if not before[number].has_ended]
+    for number in numbers:
+        if number not in going:
+            say(f"{job_name(jobdir.name, number)} is {before[number].status} already")
+    if not going:
+        return
     if jobdir.find_holder() is None:
         raise HptError.of(
-            "no-tuner", f"no tuner is at work on {jobdir.name}", f"hpt stop {jobdir.name}"
+            "no-tuner",
+            f"no tuner is at work on {jobdir.name}",
+            f"go on with 'hpt resume {jobdir.name}' to stop a part of it,"
+            f" or end all of it with 'hpt stop {jobdir.name}'",
         )
-    jobdir.send_request({"stop_jobs": numbers})
+    jobdir.send_request({"stop_jobs": going})
     wait_for_answer(
-        jobdir, lambda: all(read_state(jobdir).jobs[number].has_ended for number in numbers)
+        jobdir, lambda: all(read_state(jobdir).jobs[number].has_ended for number in going)
     )
-    say(f"{jobdir.name}: stopped")
+    after = read_state(jobdir).jobs
+    for number in going:
+        say(f"{job_name(jobdir.name, number)} is {after[number].status}")
 
 
 def _stop_tuning_job(jobdir: JobDir) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hpt_cli.core.resources import Misfit, Request
     from hpt_cli.core.spec import TuningSpec
     from hpt_cli.core.state import TuningState
+    from hpt_cli.core.summary import Summary
     from hpt_cli.live import QuietView
     from hpt_cli.machine import Survey
 
@@ -132,8 +133,8 @@ def check_variables(spec: TuningSpec) -> None:
 
 
 def _report(jobdir: JobDir, state: TuningState, *, quiet: bool) -> None:
+    summary = read_summary(jobdir)
     if not quiet:
-        summary = read_summary(jobdir)
         print_report("jobs", [summary], as_json=False)
         print()
         print_report("show", [summary], as_json=False)
@@ -142,8 +143,20 @@ def _report(jobdir: JobDir, state: TuningState, *, quiet: bool) -> None:
     if state.status == "Stopped":
         say(f"\nto go on: hpt resume {jobdir.name}{home}")
     elif state.status == "Completed" and not quiet:
-        lines = [f"  hpt {word} {jobdir.name}{home}" for word in ("curves", "importance", "report")]
+        lines = [f"  hpt {word} {jobdir.name}{home}" for word in _list_closer_looks(summary)]
         say("\n".join(["\nto look closer:", *lines]))
+
+
+def _list_closer_looks(summary: Summary) -> list[str]:
+    """The commands that have something to show of a tuning job."""
+    from hpt_cli.core.summary import has_enough_results
+
+    words = {
+        "curves": any(row.curve for row in summary.rows),
+        "importance": has_enough_results(summary.rows),
+        "report": True,
+    }
+    return [word for word, has_some in words.items() if has_some]
 
 
 def _exit_code(state: TuningState, interrupted_by: int | None) -> int:

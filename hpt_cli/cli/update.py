@@ -57,10 +57,8 @@ def update(
 
 
 def _change(jobdir: JobDir, changes: dict[str, Any]) -> None:
-    from hpt_cli.specfile import change_spec
-
     before = read_state(jobdir).spec
-    checked = change_spec(before, changes).model_dump(mode="json")
+    checked = _check(jobdir, changes)
     changed = {field: checked[field] for field in changes if checked[field] != before.get(field)}
     if not changed:
         say(f"{jobdir.name}: these are its values already")
@@ -76,7 +74,21 @@ def _change(jobdir: JobDir, changes: dict[str, Any]) -> None:
         say(f"to go on: hpt resume {jobdir.name}")
 
 
+def _check(jobdir: JobDir, changes: dict[str, Any]) -> dict[str, Any]:
+    """The fields of its spec with the changes made.
+
+    Raises:
+        UsageError: they cannot be, as there are more training jobs by now, for example.
+    """
+    from hpt_cli.specfile import change_spec
+
+    state = read_state(jobdir)
+    return change_spec(state.spec, changes, len(state.jobs)).model_dump(mode="json")
+
+
 def _has(jobdir: JobDir, changed: dict[str, Any]) -> bool:
+    """Whether they are made; a tuner does not make those that cannot be."""
+    _check(jobdir, changed)
     spec = read_state(jobdir).spec
     return all(spec.get(field) == value for field, value in changed.items())
 

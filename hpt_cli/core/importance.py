@@ -31,9 +31,8 @@ from hpt_cli.core.strategies import Trial
 from hpt_cli.core.strategies.outcomes import estimate_losses
 from hpt_cli.core.strategies.space import Floats, Space
 from hpt_cli.core.strategies.surrogate import Evidence, Posterior, gather, widen
+from hpt_cli.core.summary import MIN_RESULTS
 
-MIN_RESULTS = 6
-"""With fewer results than this there is nothing to fit."""
 KERNELS, DRAWS = 6, 10
 """How many kernels are drawn from their posterior, and how many landscapes with each."""
 FEATURES = 256

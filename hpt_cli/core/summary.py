@@ -18,6 +18,9 @@ from hpt_cli.core.state import Parent, TrainingJob, TuningState
 
 ObjectiveStatus = Literal["Pending", "Succeeded", "Failed"]
 
+MIN_RESULTS = 6
+"""With fewer results than this there is nothing to learn of what mattered."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -223,6 +226,12 @@ def find_best(rows: Iterable[Row], objective: Objective) -> Row | None:
 
     able = [row for row in rows if row.final is not None and math.isfinite(row.final)]
     return min(able, key=order, default=None)
+
+
+def has_enough_results(rows: Iterable[Row]) -> bool:
+    """Whether there is something to learn of what mattered: results that are not all alike."""
+    finals = [row.final for row in rows if row.final is not None and math.isfinite(row.final)]
+    return len(finals) >= MIN_RESULTS and len(set(finals)) > 1
 
 
 def list_improvements(rows: Iterable[Row], objective: Objective) -> list[Row]:

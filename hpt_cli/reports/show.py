@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from hpt_cli.answers import InheritedBest, ObjectiveCounters, TuningJob
 
 MAX_TROUBLES = 3
+_NUMBER = re.compile(r"\d[\d.]*(e[-+]?\d+)?", re.IGNORECASE)
 
 
 def render(summaries: Sequence[Summary]) -> RenderableType:
@@ -89,7 +91,8 @@ def describe_jobs(summary: Summary) -> str:
         "failed": "Failed",
     }
     parts = [f"{counts[key]} {word}" for key, word in words.items() if counts[key]]
-    of = f"{total} of {summary.max_jobs}" if summary.max_jobs else str(total)
+    limit = summary.max_jobs or 0
+    of = f"{total} of {limit}" if limit >= total else str(total)
     return f"{of}: {', '.join(parts)}" if parts else of
 
 
@@ -103,20 +106,30 @@ def _render_warnings(summary: Summary) -> list[RenderableType]:
 
 def _render_troubles(summary: Summary) -> list[RenderableType]:
     troubled = [row for row in summary.rows if row.failure_reason]
+    shown = {_blank_numbers(warning.lines) for warning in summary.warnings}
     blocks: list[RenderableType] = []
     for row in troubled[:MAX_TROUBLES]:
-        blocks += [Text(), *_render_trouble(row)]
+        blocks += [Text(), *_render_trouble(row, is_shown=_blank_numbers(row.tail) in shown)]
+        shown.add(_blank_numbers(row.tail))
     if len(troubled) > MAX_TROUBLES:
         more = count(len(troubled) - MAX_TROUBLES, "more job")
         blocks.append(Text(f"\n… and {more} in trouble: hpt jobs {summary.name} --status Failed"))
     return blocks
 
 
-def _render_trouble(row: Row) -> list[Text]:
+def _blank_numbers(lines: Iterable[str]) -> tuple[str, ...]:
+    """What lines of training jobs in the same trouble have in common."""
+    return tuple(_NUMBER.sub("0", line) for line in lines)
+
+
+def _render_trouble(row: Row, *, is_shown: bool) -> list[Text]:
+    """What is wrong with a job, and its lines, unless the same ones are shown already."""
     what = "Failed" if row.status == "Failed" else "no objective"
     heading = Text(plain(f"{row.name} {what}: {row.failure_reason}"), style="red")
     if not row.tail:
         return [heading, Text("  it printed nothing", style="dim")]
+    if is_shown:
+        return [heading, Text("  its lines are like those above", style="dim")]
     intro = "its last lines:" if row.status == "Failed" else "the lines that come nearest:"
     return [
         heading,

@@ -78,3 +78,16 @@ def test_mistakes_have_their_places(terminal: Terminal) -> None:
     assert f"t.yaml:{first + 3}:24: error[value-unknown]" in text
     assert "did you mean 'retry'?" in text
     assert f"t.yaml:{first + 4}:22: error[greater-than]" in text
+
+
+def test_without_any_value_only_what_works_is_offered(terminal: Terminal) -> None:
+    text = terminal.hpt("run", terminal.write_spec(options="--mode silent", max_jobs=6))
+    assert terminal.hpt("show", "t").count("in the form that was promised") == 1
+    assert text.count("in the form that was promised") == 2, "once as it runs, once at the end"
+    offered = text[text.index("to look closer:") :]
+    assert "hpt report t" in offered
+    assert "curves" not in offered
+    assert "importance" not in offered
+    assert terminal.hpt("run", terminal.write_spec("good", max_jobs=6)).endswith(
+        "  hpt curves good\n  hpt importance good\n  hpt report good\n"
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from hpt_cli.jobdir import JobDir
 from tests.acceptance.conftest import Terminal, wait_until
 
 
@@ -26,6 +27,50 @@ def test_a_finished_tuning_job_goes_on_for_more_jobs(terminal: Terminal) -> None
     terminal.hpt("resume", "t")
     assert len(terminal.json("jobs", "t")) == 3
     assert "these are its values already" in terminal.hpt("update", "t", "--max-jobs", "3")
+
+
+def test_there_cannot_be_fewer_training_jobs_than_there_are(terminal: Terminal) -> None:
+    terminal.hpt("run", terminal.write_spec(max_jobs=2))
+    text = terminal.hpt("update", "t", "--max-jobs", "1", code=2)
+    assert "max_jobs cannot be 1: there are 2 training jobs already" in text
+    assert "2 of 2" in terminal.hpt("show", "t")
+    run = terminal.start("run", terminal.write_spec("busy", options="--epochs 1000"))
+    terminal.wait_for_log("busy", 2, "epoch=1 ")
+    assert "there are 2" in terminal.hpt("update", "busy", "--max-jobs", "1", code=2)
+    # What a tuner is asked is checked again when it hears of it: there may be more jobs by then.
+    JobDir(terminal.directory / ".hpt" / "busy").send_request({"changes": {"max_jobs": 1}})
+    terminal.hpt("update", "busy", "--set", "description=after")
+    assert terminal.json("show", "busy")["max_jobs"] == 4
+    run.kill()
+
+
+def test_a_training_job_is_said_to_be_stopped_only_if_it_was(terminal: Terminal) -> None:
+    run = terminal.start("run", terminal.write_spec(options="--epochs 1000", max_jobs=2))
+    terminal.wait_for_log("t", 2, "epoch=1 ")
+    assert "t-0001 is Stopped\n" in terminal.hpt("stop", "t", "1")
+    text = terminal.hpt("stop", "t", "1", "2")
+    assert "t-0001 is Stopped already" in text
+    assert "t-0002 is Stopped\n" in text
+    assert run.wait(60) == 0
+    assert "t-0002 is Stopped already" in terminal.hpt("stop", "t", "2")
+
+
+def test_without_a_tuner_the_ways_on_are_named(terminal: Terminal) -> None:
+    run = terminal.start("run", terminal.write_spec(options="--epochs 1000"))
+    terminal.wait_for_log("t", 1, "epoch=1 ")
+    assert "end it first: hpt stop t" in terminal.hpt("delete", "t", "--yes", code=1)
+    run.kill()
+    run.wait(60)
+    text = terminal.hpt("stop", "t", "1", code=1)
+    assert "'hpt resume t'" in text
+    assert "all of it with 'hpt stop t'" in text
+    terminal.hpt("stop", "t")
+    assert "t-0001 is Stopped already" in terminal.hpt("stop", "t", "1")
+
+
+def test_what_ended_it_is_what_to_change(terminal: Terminal) -> None:
+    terminal.hpt("run", terminal.write_spec(max_jobs=1))
+    assert "hpt update t --set max_jobs=..." in terminal.hpt("resume", "t")
 
 
 def test_what_cannot_change_is_said_all_at_once(terminal: Terminal) -> None:
