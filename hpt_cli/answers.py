@@ -293,6 +293,9 @@ class ReplayedStop(TypedDict):
 class _ReplayedAlone(TypedDict, total=False):
     tuning_job_name: str
     """this and what follows are not there with `--table`"""
+    best_objective_value: float | None
+    """the best final value with the rule"""
+    best_objective_value_with_off: float | None
     training_jobs: int
     training_jobs_left_out: int
     """they had been stopped already"""

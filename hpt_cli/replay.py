@@ -345,6 +345,13 @@ def find_final_losses(state: TuningState, objective: Objective) -> dict[int, flo
     return {number: objective.loss(value) for number, value in finals.items() if value is not None}
 
 
+def find_best_value(run: Replay, objective: Objective) -> float | None:
+    """The best final value of a replayed tuning job; None where no job has a finite one."""
+    losses = filter(math.isfinite, find_final_losses(run.state, objective).values())
+    best = min(losses, default=None)
+    return -best if best is not None and objective.maximize else best
+
+
 def measure(off: Replay, run: Replay, objective: Objective, reference: Iterable[float]) -> Figures:
     """What a rule did to a tuning job.
 

@@ -192,7 +192,8 @@ def _draw_running(rows: Sequence[Row], summary: Summary, width: int) -> Table:
     table.add_column("epoch", justify="right", width=7, no_wrap=True)
     width_of_value = min(20, max(9, len(heading)))
     table.add_column(Text(heading), justify="right", width=width_of_value, no_wrap=True)
-    table.add_column("vs best", justify="right", width=8, no_wrap=True)
+    against = "vs best at epoch" if is_wide else "vs best"
+    table.add_column(against, justify="right", width=max(8, len(against)), no_wrap=True)
     table.add_column("curve", width=curve_width, no_wrap=True)
     table.add_column("time", justify="right", width=11 if is_wide else 6, no_wrap=True)
     gpus = [plain(row.share.gpu_names) if row.share else "" for row in rows]
@@ -205,7 +206,7 @@ def _draw_running(rows: Sequence[Row], summary: Summary, width: int) -> Table:
         settings = row.hyperparameters
         table.add_row(
             Text(str(row.number), style="yellow" if row.phase == "Stopping" else "cyan"),
-            f"{row.epochs}/{usual}" if usual >= row.epochs else str(row.epochs),
+            f"{row.epochs}/{usual}" if usual and usual >= row.epochs else str(row.epochs),
             format_number(row.curve[-1][1] if row.curve else None),
             _compare_to_best(row.curve, best, objective),
             draw_curve(row.curve, best, objective, curve_width)

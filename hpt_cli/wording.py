@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 BARS = "▁▂▃▄▅▆▇█"
 NOTHING = "–"
 DIGITS = 4
+LEAST_DIGITS = 3
+"""A number is written with so many significant digits at least, so that it can be recognised."""
 MAX_DIGITS = 7
 SPREAD = 1000
 """A column that spans more than this is written with significant digits, not with decimals."""
@@ -59,15 +61,16 @@ def _find_decimals(sizes: Sequence[float], telling: Sequence[float]) -> int | No
     """The same decimals for all; None where some are so small that they would say nothing."""
     if not sizes or max(sizes) >= SPREAD * min(sizes):
         return None
-    size = math.floor(math.log10(max(sizes)))
-    if not -DIGITS < size < MAX_DIGITS:
+    size, least_size = (math.floor(math.log10(each)) for each in (max(sizes), min(sizes)))
+    if size >= MAX_DIGITS or least_size < -DIGITS:
         return None
-    most = max(0, DIGITS - 1 - size)
+    most = max(0, DIGITS - 1 - size, LEAST_DIGITS - 1 - least_size)
     needed = (n for n in range(most) if all(round(x, n) == round(x, most) for x in sizes))
     decimals = next(needed, most)
-    if decimals == most:
-        least = min((abs(x) for x in telling if x and math.isfinite(x)), default=1.0)
-        decimals = min(MAX_DIGITS, max(decimals, 2 - math.floor(math.log10(least))))
+    told = [abs(x) for x in telling if x and math.isfinite(x)]
+    if decimals == most and told:
+        least = math.floor(math.log10(min(told)))
+        decimals = min(MAX_DIGITS, max(decimals, LEAST_DIGITS - 1 - least))
     return _find_telling("f", decimals, telling)
 
 

@@ -189,7 +189,13 @@ def _track(items: Sequence[T]) -> Iterable[T]:
 
 def _replay_tuning_job(jobdir: JobDir, rules: dict[str, StopRule]) -> ReplayReport:
     from hpt_cli.core.summary import tuning_seconds
-    from hpt_cli.replay import count_epochs, find_final_losses, record, sum_training_seconds
+    from hpt_cli.replay import (
+        count_epochs,
+        find_best_value,
+        find_final_losses,
+        record,
+        sum_training_seconds,
+    )
     from hpt_cli.reports.replay import ReplayReport, describe_off
 
     recording = record(read_state(jobdir))
@@ -201,6 +207,7 @@ def _replay_tuning_job(jobdir: JobDir, rules: dict[str, StopRule]) -> ReplayRepo
             f"no training job of {jobdir.name} ran to its end with a value of {objective.metric}",
             "run it with early_stopping_type: Off first",
         )
+    best = find_best_value(off, objective)
     jobs, parallel = len(recording.jobs), recording.max_parallel_jobs
     return ReplayReport(
         heading=f"{jobdir.name}: {jobs} training jobs, {parallel} in parallel",
@@ -209,14 +216,18 @@ def _replay_tuning_job(jobdir: JobDir, rules: dict[str, StopRule]) -> ReplayRepo
         name=jobdir.name,
         left_out=recording.left_out,
         off=describe_off(
-            count_epochs(off, objective), sum_training_seconds(off), tuning_seconds(off.state, None)
+            count_epochs(off, objective),
+            sum_training_seconds(off),
+            tuning_seconds(off.state, None),
+            best,
         ),
+        best=best,
     )
 
 
 def _measure(name: str, recording: Recording, off: Replay, text: str, rule: StopRule) -> RuleRow:
     from hpt_cli.core.names import job_name
-    from hpt_cli.replay import find_final_losses, list_stopped, measure
+    from hpt_cli.replay import find_best_value, find_final_losses, list_stopped, measure
     from hpt_cli.reports.replay import RuleRow, StoppedJob
 
     objective, numbers = recording.objective, list(recording.jobs)
@@ -230,7 +241,12 @@ def _measure(name: str, recording: Recording, off: Replay, text: str, rule: Stop
         )
         for job in list_stopped(run)
     )
-    return RuleRow(text, measure(off, run, objective, finals.values()), tuple(stopped))
+    return RuleRow(
+        rule=text,
+        figures=measure(off, run, objective, finals.values()),
+        stopped=tuple(stopped),
+        best=find_best_value(run, objective),
+    )
 
 
 def _print(reports: Sequence[ReplayReport], *, as_json: bool) -> None:

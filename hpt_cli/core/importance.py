@@ -25,7 +25,7 @@ from scipy.spatial.distance import cdist
 from scipy.stats import qmc
 from threadpoolctl import threadpool_limits
 
-from hpt_cli.core.hyperparameters import Value
+from hpt_cli.core.hyperparameters import Hyperparameters, Value
 from hpt_cli.core.ranges import CategoricalRange, ParameterRange
 from hpt_cli.core.strategies import Trial
 from hpt_cli.core.strategies.outcomes import estimate_losses
@@ -135,7 +135,8 @@ def _measure(
     expected, drawn = zip(*(model.draw(design.points, dice) for model in models), strict=True)
     totals, alones = design.split_variance(np.column_stack(expected))
     total_draws, alone_draws = design.split_variance(np.hstack(drawn))
-    regions = _find_regions(space, design.places, np.mean(expected, axis=0)[: 2 * PLACES])
+    best = min(used, key=_by_loss).hyperparameters
+    regions = _find_regions(space, design.places, np.mean(expected, axis=0)[: 2 * PLACES], best)
     influences = [
         Influence(
             name=name,
@@ -158,12 +159,24 @@ def _has_result(trial: Trial) -> bool:
     return trial.status in ("Completed", "Stopped") and trial.loss is not None
 
 
+def _by_loss(trial: Trial) -> float:
+    """What is not finite is the worst, whatever it is."""
+    loss = math.inf if trial.loss is None else trial.loss
+    return math.inf if math.isnan(loss) else loss
+
+
 def _sample_thetas(evidence: Evidence, dice: np.random.Generator) -> list[Floats]:
     posterior = Posterior(evidence)
     return list(posterior.sample(dice, posterior.find_mode(), KERNELS))
 
 
 def _share(values: Floats, draws: Floats) -> Share:
+    """The index of the expected landscape, and where those of the drawn ones lie.
+
+    What is drawn is rougher than what is expected, in all hyperparameters: with few results even
+    the lowest of the draws may lie above, or the highest below. The interval then ends at the
+    value: what speaks for more says nothing of less.
+    """
     value = float(values.mean())
     low, high = np.quantile(draws, [LOW, HIGH])
     return Share(value, min(value, float(low)), max(value, float(high)))
@@ -244,8 +257,13 @@ class _Design:
         return np.clip(total, 0, 1), np.clip(1 - np.array(rest), 0, 1)
 
 
-def _find_regions(space: Space, places: Floats, scores: Floats) -> list[Region | None]:
-    """Where the good values of each range lie, from the best tenth of the places, (m, d)."""
+def _find_regions(
+    space: Space, places: Floats, scores: Floats, of_best: Hyperparameters
+) -> list[Region | None]:
+    """Where the good values of each range lie, from the best tenth of the places, (m, d).
+
+    An interval holds the value of the best job too: that one was seen to be good.
+    """
     best = places[np.argsort(scores, kind="stable")[: round(BEST_SHARE * len(places))]]
     points = [space.decode(place) for place in best]
     regions: list[Region | None] = []
@@ -256,8 +274,19 @@ def _find_regions(space: Space, places: Floats, scores: Floats) -> list[Region |
         elif isinstance(each, CategoricalRange):
             regions.append(_rank_choices(each, [point[name] for point in points if name in point]))
         else:
-            regions.append(_find_interval(each, best[counts, column]))
+            interval = _find_interval(each, best[counts, column])
+            regions.append(_widen_to(interval, each, of_best.get(name)))
     return regions
+
+
+def _widen_to(interval: Interval, each: ParameterRange, value: Value | None) -> Interval:
+    """The interval, as wide as it must be to hold a value; None is none."""
+    if not isinstance(value, (int, float)):
+        return interval
+    low, high = min(interval.low, value), max(interval.high, value)
+    if (low, high) == (interval.low, interval.high):
+        return interval
+    return Interval(low, high, each.to_unit(high) - each.to_unit(low))
 
 
 def _rank_choices(each: CategoricalRange, values: Sequence[Value]) -> tuple[Choice, ...]:

@@ -147,9 +147,12 @@ def _list_notes(explanation: Explanation, shown: int) -> list[str]:
         notes.append(f"margin: how much worse {of} is than what it was held against")
     bars = [each.evidence["stop_below"] for each in judgements if "stop_below" in each.evidence]
     if bars:
-        notes.append(
-            f"chance: to beat the best; at the last epoch a job was stopped below {bars[-1]:.1%}"
-        )
+        notes += [
+            f"chance: to beat the best; at the last epoch a job was stopped below {bars[-1]:.1%},"
+            " if it was below at the epoch before too",
+            "whatever its chance, a job goes on that would beat the best if its curve went on"
+            " bending as it does, or that is as good as the best job was at the same epoch",
+        ]
     return notes
 
 

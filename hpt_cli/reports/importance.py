@@ -21,7 +21,11 @@ FORMS = ((30, True, True), (16, True, True), (12, False, True), (8, False, False
 UNBOUNDED = 10_000
 ANYWHERE = 0.7
 """Good values that lie over this much of a range's scale lie anywhere."""
-POOR_FIT = 0.1
+POOR_FIT, WEAK_FIT = 0.1, 0.3
+HARDLY = "The model has hardly learned anything from these results: do not rely on it."
+LITTLE = "The model explains little of these results: take importance and good values as a hint."
+ONE_SIDED = "An interval that begins at the importance itself: it may be more, hardly less."
+BARS = "▒ and ░: where it may lie (90 %). The importance beyond 'alone' is interplay."
 
 
 def render(name: str, metric: str, importance: Importance) -> RenderableType:
@@ -42,9 +46,19 @@ def describe_basis(importance: Importance) -> str:
 
 def list_notes(importance: Importance) -> list[str]:
     """What a reader should know, so as not to read too much into it."""
+    doubted = [each for each in [doubt(importance)] if each]
     if importance.fit < POOR_FIT:
-        return ["The model has hardly learned anything from these results: do not rely on it."]
-    return ["▒ and ░: where it may lie (90 %). The importance beyond 'alone' is interplay."]
+        return doubted
+    totals = [each.total for each in importance.influences]
+    is_one_sided = any(each.low == each.value < each.high for each in totals)
+    return [BARS, *([ONE_SIDED] if is_one_sided else []), *doubted]
+
+
+def doubt(importance: Importance) -> str:
+    """How far the model can be relied on, where that is not far."""
+    if importance.fit < POOR_FIT:
+        return HARDLY
+    return LITTLE if importance.fit < WEAK_FIT else ""
 
 
 @dataclass(frozen=True)
@@ -102,7 +116,7 @@ def describe_region(region: Region | None) -> str:
     if isinstance(region, Interval):
         if region.covers >= ANYWHERE:
             return "anywhere"
-        low, high = format_number(region.low, 2), format_number(region.high, 2)
+        low, high = format_number(region.low, 3), format_number(region.high, 3)
         return low if low == high else f"{low} to {high}"
     if region[0].share < 1.5 / len(region):
         return "any"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
@@ -11,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hpt_cli.replay import Figures
-from hpt_cli.wording import count, format_number, format_seconds, plain
+from hpt_cli.wording import count, format_column, format_number, format_seconds, plain
 
 if TYPE_CHECKING:
     from hpt_cli.answers import ReplayedRule
@@ -36,6 +37,8 @@ class RuleRow:
     rule: str
     figures: Figures
     stopped: tuple[StoppedJob, ...] = ()
+    best: float | None = None
+    """The best final value with the rule, of a tuning job."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +53,25 @@ class ReplayReport:
     """What the training jobs took with Off, in words."""
     name: str | None = None
     """The tuning job's; a table has none."""
+    best: float | None = None
+    """The best final value with Off, of a tuning job."""
     left_out: int = 0
     """Training jobs that could not be replayed, as their curves are not whole."""
 
 
-def describe_off(epochs: int, training_seconds: float, tuning_seconds: float) -> str:
-    """What a tuning job took without a rule."""
+LOSS = (
+    "best job kept: the job that is best with Off was not stopped. loss: by how much the best value"
+    " is worse than with Off, as a share of the way from the median job to the best."
+)
+
+
+def describe_off(
+    epochs: int, training_seconds: float, tuning_seconds: float, best: float | None
+) -> str:
+    """What a tuning job took without a rule, and what it found."""
     return (
         f"with Off: {count(epochs, 'epoch')}, training time {format_seconds(training_seconds)},"
-        f" tuning time {format_seconds(tuning_seconds)}"
+        f" tuning time {format_seconds(tuning_seconds)}, best {format_number(best)}"
     )
 
 
@@ -74,6 +87,7 @@ def render(reports: Sequence[ReplayReport]) -> RenderableType:
             _render_table(report),
             Text(),
             Text(interpret(report)),
+            Text(LOSS, style="dim"),
         ]
     return Group(*blocks)
 
@@ -88,9 +102,13 @@ def _render_table(report: ReplayReport) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("rule", overflow="fold")
     saved = ("epochs\nsaved", "training\ntime saved", "tuning\ntime saved")
-    for heading in ("jobs\nstopped", *saved, "best job\nkept", "loss"):
+    found = ("best\nvalue",) if report.name else ()
+    for heading in ("jobs\nstopped", *saved, "best job\nkept", *found, "loss"):
         table.add_column(heading, justify="right", no_wrap=True, vertical="bottom")
-    for row in report.rows:
+    of_rules = [row.best for row in report.rows]
+    known = [each for each in (report.best, *of_rules) if each is not None]
+    _, *bests = format_column([report.best, *of_rules], _find_nearest(known))
+    for row, best in zip(report.rows, bests, strict=True):
         each = row.figures
         cells = [
             row.rule,
@@ -99,10 +117,17 @@ def _render_table(report: ReplayReport) -> Table:
             _percent(each.training_time_saved),
             _percent(each.tuning_time_saved),
             _describe_kept(each.kept_best, report.replays),
+            *([best] if found else []),
             f"{each.loss:.2%}".replace("%", " %"),
         ]
         table.add_row(*map(Text, cells), style="" if each.kept_best >= ENOUGH else "dim")
     return table
+
+
+def _find_nearest(values: Sequence[float]) -> Sequence[float]:
+    """The two values that are hardest to tell apart."""
+    ordered = sorted(set(values))
+    return min(pairwise(ordered), key=lambda pair: pair[1] - pair[0], default=())
 
 
 def _percent(fraction: float) -> str:
@@ -152,6 +177,8 @@ def _row_to_json(report: ReplayReport, row: RuleRow) -> ReplayedRule:
     return {
         **answer,
         "tuning_job_name": report.name,
+        "best_objective_value": row.best,
+        "best_objective_value_with_off": report.best,
         "training_jobs": report.jobs,
         "training_jobs_left_out": report.left_out,
         "stopped_training_jobs": [

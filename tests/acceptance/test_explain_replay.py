@@ -60,6 +60,9 @@ def test_a_replay_agrees_with_an_actual_run(terminal: Terminal) -> None:
     }
     assert len(set(expected.values())) >= 2, "the jobs should lag at different epochs"
     assert replayed["jobs_stopped"] == len(expected)
+    of_off = terminal.json("show", "off")["best_training_job"]["final_objective_value"]
+    assert replayed["best_objective_value_with_off"] == of_off
+    assert (replayed["best_objective_value"] == of_off) == (replayed["loss"] == 0)
     saved = sum(EPOCHS - epochs for epochs in expected.values())
     assert replayed["epochs_saved"] == pytest.approx(saved / (EPOCHS * JOBS), abs=1e-6)
 
@@ -72,8 +75,9 @@ def test_a_replay_agrees_with_an_actual_run(terminal: Terminal) -> None:
     _check_explanations(terminal, *next(iter(explained.items())))
     text = terminal.hpt("replay", "off", "med")
     assert f"{len(expected)} jobs left out" in text
-    for words in (f"with Off: {EPOCHS * JOBS} epochs", "best job", "vizier_median", "patience"):
-        assert words in text
+    told = ("as a share of the way from the median", f"with Off: {EPOCHS * JOBS} epochs", ", best ")
+    for words in (*told, "best job", "vizier_median", "patience"):
+        assert words in " ".join(text.split())
 
 
 def _check_explanations(terminal: Terminal, number: int, told: dict[str, Any]) -> None:

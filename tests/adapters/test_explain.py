@@ -111,6 +111,15 @@ def test_long_jobs_and_unknown_evidence_fit_the_terminal() -> None:
     assert len(to_json(explain(*events, judgements=many))["judgements"]) == 300
 
 
+def test_what_lets_a_job_go_on_whatever_its_chance_is_said() -> None:
+    bent = judged(2, "at its pace it would beat job 1", probability=0.248, stop_below=0.03)
+    console = Console(width=100, file=io.StringIO())
+    console.print(render(explain(*STARTED, judgements=(bent,))))
+    text = " ".join(console.file.getvalue().split())  # type: ignore[attr-defined]
+    assert "stopped below 3.0%, if it was below at the epoch before too" in text
+    assert "whatever its chance, a job goes on" in text
+
+
 def test_the_plot_marks_what_is_no_number_and_cuts_off_what_is_far_away() -> None:
     console = Console(width=60, height=24, file=io.StringIO())
     wild = [*launched(2), observed(2, 0.9, math.nan, 0.8, 1e17)]

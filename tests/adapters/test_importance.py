@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from hpt_cli.core.importance import Choice, Importance, Influence, Interval, Share
-from hpt_cli.reports.importance import describe_region, draw_bar, render, to_json
+from hpt_cli.reports.importance import describe_region, draw_bar, list_notes, render, to_json
 from hpt_cli.wording import to_json_value
 
 SHARE = Share(0.5, 0.25, 0.75)
@@ -37,12 +38,21 @@ def test_it_fits_any_terminal(width: int) -> None:
     assert "50 %" in text
 
 
+def test_a_weak_model_is_said_to_be_one() -> None:
+    notes = {fit: list_notes(replace(IMPORTANCE, fit=fit)) for fit in (0.05, 0.13, 0.5)}
+    assert "do not rely on it" in notes[0.05][-1]
+    assert "as a hint" in notes[0.13][-1]
+    assert len(notes[0.5]) == 1
+    unsure = replace(IMPORTANCE.influences[0], total=Share(0.04, 0.04, 0.52))
+    assert "may be more" in list_notes(replace(IMPORTANCE, influences=(unsure,)))[-1]
+
+
 def test_a_bar_is_lighter_where_it_is_not_sure() -> None:
     assert draw_bar(SHARE, 8) == "██▒▒░░"
 
 
 def test_regions_in_words() -> None:
-    assert describe_region(Interval(1e-5, 0.0213, 0.4)) == "1e-05 to 0.021"
+    assert describe_region(Interval(1e-5, 0.0213, 0.4)) == "1e-05 to 0.0213"
     assert describe_region(Interval(0, 0.9, 0.9)) == "anywhere"
     assert describe_region((Choice("a", 0.9), Choice("b", 0.1), Choice("c", 0))) == "a"
     assert describe_region((Choice("a", 0.4), Choice("b", 0.3), Choice("c", 0.3))) == "any"

@@ -54,6 +54,17 @@ def test_before_the_first_result_the_leader_is_named() -> None:
         view.show(fold_all(*running), [], 20.0)
     (frame,) = read_frames(file.getvalue())
     assert "no result yet; job 1 leads with loss = 2" in frame
+    assert any(line.split()[:3] == ["2", "2", "3"] for line in frame), "of how many is not known"
+
+
+def test_before_the_first_value_it_is_not_known_of_how_many() -> None:
+    file = io.StringIO()
+    running = [*created(make_spec()), *suggested(1), *launched(1)]
+    with LiveView(Console(file=file, force_terminal=True, width=140, height=30)) as view:
+        view.show(fold_all(*running), [], 20.0)
+    (frame,) = read_frames(file.getvalue())
+    assert "0/0" not in "".join(frame)
+    assert "vs best at epoch" in "".join(frame)
 
 
 def test_plain_lines_are_a_line_for_each_thing_that_happens() -> None:

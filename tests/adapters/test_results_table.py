@@ -50,6 +50,12 @@ def test_numbers_of_one_size_line_up() -> None:
     assert format_column([0.1, 0.2]) == ["0.1", "0.2"]
     assert format_column([1e-4, 0.5]) == ["0.0001", "0.5"]
     assert format_column([16, 128]) == ["16", "128"]
+    assert format_column([100, 2000]) == ["100", "2000"]
+    assert format_column([92.4, 82, 90]) == ["92.4", "82.0", "90.0"]
+    # Small ones keep the digits by which they are known.
+    assert format_column([0.0108, 1.891e-5]) == ["0.0108", "1.891e-05"]
+    assert format_column([5.3, 0.01234]) == ["5.3000", "0.0123"]
+    assert format_column([0.82, 0.000827]) == ["0.820000", "0.000827"]
     assert format_column([float("nan"), 12.5, "x"]) == ["nan", "12.5", "x"]
     assert format_column([0.98761, 0.98764], telling=[0.98764, 0.98761]) == ["0.98761", "0.98764"]
     assert format_column([1.234, 0.025, 0.0274], telling=[0.025, 0.0274])[0] == "1.2340"

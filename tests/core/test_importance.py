@@ -85,6 +85,19 @@ def test_good_values_are_where_the_loss_is_low_on_the_scale_of_the_range() -> No
     assert choices[-1].value == "sgd"
 
 
+def test_good_values_hold_that_of_the_best_job() -> None:
+    parsed = parse({"rate": RATE})
+    trials = try_points(parsed, lambda rate: abs(np.log10(rate) + 2), 32)
+    lucky = Trial(33, {"rate": 0.9}, "Completed", -1.0, ((1.0, -1.0),))
+    importance = measure_importance(parsed, [*trials, lucky])
+    assert importance is not None
+    region = importance.influences[0].region
+    assert isinstance(region, Interval)
+    assert region.low < 1e-2
+    assert region.high == 0.9
+    assert 0.25 < region.covers <= 1
+
+
 def test_what_counts_only_sometimes_matters_only_there() -> None:
     ranges = {"optimizer": OPTIMIZERS, "momentum": UNIT | {"when": {"optimizer": "nag"}}}
 

@@ -10,20 +10,21 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import resources
 from typing import Any
 
 from hpt_cli import __version__
+from hpt_cli.core.hyperparameters import Value
 from hpt_cli.core.importance import Influence
 from hpt_cli.core.spec import TuningSpec
 from hpt_cli.core.summary import Row, Summary, estimate_saved_seconds
 from hpt_cli.reports.columns import describe_reason
-from hpt_cli.reports.importance import describe_basis, describe_region
+from hpt_cli.reports.importance import describe_basis, describe_region, doubt
 from hpt_cli.reports.page.markup import Content, Markup, break_name, embed_json, join, tag
 from hpt_cli.reports.page.record import Record, shorten, to_data
-from hpt_cli.wording import count, format_number, format_seconds, format_setting
+from hpt_cli.wording import count, format_column, format_number, format_seconds, format_setting
 
 HIDDEN = "(not shown)"
 """Stands for the values of environment variables, and for commands beside the one that trains: they
@@ -275,7 +276,8 @@ def _render_importance(record: Record) -> Markup:
         tag("h3", "What mattered"),
         tag(
             "p",
-            f"Share of the objective's variance; {describe_basis(record.importance)}.",
+            f"Share of the objective's variance; {describe_basis(record.importance)}."
+            f" {doubt(record.importance)}".rstrip(),
             class_="muted",
         ),
         tag(
@@ -320,9 +322,13 @@ def _render_jobs(record: Record, place: int) -> Markup:
         for name in headings
     ]
     best = summary.best.number if summary.best else None
+    settings = [
+        _render_numbers([row.hyperparameters.get(name) for row in summary.rows]) for name in names
+    ]
+    finals = _render_numbers([row.final for row in summary.rows], _list_two_best(summary))
     rows = [
-        _render_row(row, names, at, is_best=row.number == best)
-        for at, row in enumerate(summary.rows)
+        _render_row(row, [*cells], at, is_best=row.number == best)
+        for at, (row, *cells) in enumerate(zip(summary.rows, *settings, finals, strict=True))
     ]
     checks = [
         tag("label", tag("input", type="checkbox", value=status, checked="checked"), f" {status}")
@@ -368,12 +374,16 @@ def _render_jobs(record: Record, place: int) -> Markup:
     )
 
 
-def _render_row(row: Row, names: Sequence[str], at: int, *, is_best: bool) -> Markup:
-    settings = [_render_setting(row.hyperparameters.get(name)) for name in names]
+def _list_two_best(summary: Summary) -> list[float]:
+    finals = [row.final for row in summary.rows if row.final is not None]
+    return sorted(finals, key=summary.objective.loss)[:2]
+
+
+def _render_row(row: Row, values: Sequence[Markup], at: int, *, is_best: bool) -> Markup:
+    """A row with the cells of hyperparameters and objective, which are written by column."""
     cells = [
         tag("td", f"{row.number}{' ★' if is_best else ''}", data_v=row.number),
-        *settings,
-        _number(row.final, format_number(row.final, 5)),
+        *values,
         _number(row.epochs, str(row.epochs)),
         _number(round(row.elapsed, 3), format_seconds(row.elapsed)),
         tag("td", tag("span", row.status, class_=f"badge {row.status}")),
@@ -382,12 +392,12 @@ def _render_row(row: Row, names: Sequence[str], at: int, *, is_best: bool) -> Ma
     return tag("tr", cells, data_at=at, class_="best" if is_best else None)
 
 
-def _render_setting(value: Any) -> Markup:
-    if value is None:
-        return tag("td", "–", data_v="")
-    if isinstance(value, str):
-        return tag("td", value)
-    return _number(value, format_setting(value))
+def _render_numbers(
+    values: Sequence[Value | None], telling: Sequence[float] = ()
+) -> Iterator[Markup]:
+    """The cells of a column; where its values are text, as they are."""
+    for value, text in zip(values, format_column(values, telling), strict=True):
+        yield tag("td", value) if isinstance(value, str) else _number(value, text)
 
 
 def _number(value: float | None, text: str) -> Markup:
@@ -439,7 +449,7 @@ def _render_comparison(records: Sequence[Record]) -> Markup:
     rows = [
         ("status", [each.status for each in summaries]),
         ("objective", [each.objective.metric for each in summaries]),
-        ("best", [format_number(each.best.final if each.best else None, 5) for each in summaries]),
+        ("best", format_column([each.best.final if each.best else None for each in summaries])),
         ("best training job", [each.best.name if each.best else "–" for each in summaries]),
         *[
             (f"  {name}", [_describe_best_setting(each, name) for each in summaries])
