@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import math
 import os
-import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 from hpt_cli.core.command import render_argv
-from hpt_cli.core.hyperparameters import Hyperparameters, Value, format_value
+from hpt_cli.core.hyperparameters import Hyperparameters, Value, format_value, name_variable
 from hpt_cli.core.names import job_name
 from hpt_cli.core.references import resolve
 from hpt_cli.core.resources import Request, Share
@@ -126,10 +125,7 @@ def _sagemaker_variables(
 
     Source: ENVIRONMENT_VARIABLES.md of sagemaker-training-toolkit.
     """
-    named = {
-        f"SM_HP_{re.sub(r'[^A-Z0-9_]', '_', name.upper())}": format_value(value)
-        for name, value in hyperparameters.items()
-    }
+    named = {name_variable(name): format_value(value) for name, value in hyperparameters.items()}
     channels = sorted(
         name.removeprefix(CHANNEL).lower() for name in environment if name.startswith(CHANNEL)
     )

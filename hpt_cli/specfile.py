@@ -17,9 +17,11 @@ from pydantic import BaseModel, ValidationError
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from yaml.reader import ReaderError
 
+from hpt_cli.core.command import find_placeholders
 from hpt_cli.core.conflicts import Location, find_conflicts
+from hpt_cli.core.hyperparameters import name_variable
 from hpt_cli.core.ranges import CategoricalRange, ContinuousRange, IntegerRange
-from hpt_cli.core.references import find_references, is_variable_name
+from hpt_cli.core.references import find_references, is_variable_name, remove_references
 from hpt_cli.core.resources import Misfit, Request
 from hpt_cli.core.spec import (
     CHANGEABLE,
@@ -153,6 +155,7 @@ def parse_spec(
     values = raw.to_values()
     values |= read_overrides(overrides)
     problems = [*raw.duplicates(), *_find_problems(values, raw)]
+    problems += _find_placeholders(values, raw)
     if variables is not None:
         problems += _find_unset(values, raw, variables)
     if survey is not None:
@@ -160,6 +163,26 @@ def parse_spec(
     if problems:
         raise UsageError(*sorted(problems, key=_by_place))
     return TuningSpec.model_validate(values)
+
+
+def _find_placeholders(values: dict[str, Any], document: _Document) -> Iterator[Problem]:
+    """Hyperparameters in `environment`, where nothing fills them in."""
+    environment = values.get("environment")
+    known = [
+        name
+        for field in ("hyperparameter_ranges", "static_hyperparameters")
+        if isinstance(values.get(field), dict)
+        for name in values[field]
+    ]
+    for name, value in environment.items() if isinstance(environment, dict) else ():
+        for placeholder in find_placeholders(remove_references(str(value))):
+            if placeholder in known:
+                message = f"environment.{name}: {{{placeholder}}} is filled in the command only"
+                hint = f"a training job finds it in {name_variable(placeholder)}, and all of them"
+                hint += f" in HPT_HYPERPARAMETERS; or write {name}={{{placeholder}}} before the"
+                hint += " command, with shell: true"
+                place = document.find(("environment", name), key=False)
+                yield Problem("placeholder-environment", message, hint, place)
 
 
 def _find_unset(

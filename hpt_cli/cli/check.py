@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,7 +30,6 @@ EXAMPLES = (
     "hpt check spec.yaml --try",
 )
 SAMPLES = 3
-SCRIPTS = (".py", ".sh", ".R", ".jl", ".lua", ".pl")
 
 
 def check(
@@ -73,7 +71,7 @@ def check(
 
 def examine(spec: TuningSpec, home: Path, seconds: float | None) -> Checkup:
     """Look at a spec from all sides; with `seconds`, also at one training job that runs so long."""
-    from hpt_cli.cli.tuning import survey_machine
+    from hpt_cli.cli.tuning import find_missing_files, survey_machine
     from hpt_cli.core.preview import find_doubts, list_first_points
     from hpt_cli.core.state import TuningState, fold
     from hpt_cli.reports.check import Checkup
@@ -103,7 +101,7 @@ def examine(spec: TuningSpec, home: Path, seconds: float | None) -> Checkup:
         output=f"{jobdir.attempt(1, 1).log}: what the first one prints",
         doubts=(
             *find_doubts(spec, pool),
-            *_find_missing_files(orders[0]),
+            *find_missing_files(spec, orders[0]),
             *_find_namesake(jobdir),
             *_find_refusal(spec, orders[0]),
         ),
@@ -130,20 +128,6 @@ def _make_order(
 
 def _write_command(spec: TuningSpec, order: Order) -> str:
     return order.argv[-1] if spec.shell else shlex.join(order.argv)
-
-
-def _find_missing_files(order: Order) -> Iterator[Problem]:
-    """A program that is not found, and scripts that are not there."""
-    program = order.argv[0]
-    path = order.environment.get("PATH")
-    local = order.working_directory / program
-    if shutil.which(program, path=path) is None and not (
-        os.sep in program and os.access(local, os.X_OK)
-    ):
-        yield Problem("doubt-program", f"there is no program '{program}' on the PATH")
-    for word in order.argv[1:]:
-        if word.endswith(SCRIPTS) and not (order.working_directory / word).exists():
-            yield Problem("doubt-file", f"there is no file {word} in {order.working_directory}")
 
 
 def _find_namesake(jobdir: JobDir) -> Iterator[Problem]:

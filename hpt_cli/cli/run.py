@@ -18,7 +18,7 @@ from hpt_cli.homes import remember_home
 from hpt_cli.jobdir import JobDir, find_home, find_job_dir, make_job_dir
 
 if TYPE_CHECKING:
-    from hpt_cli.core.events import WarmStarted
+    from hpt_cli.core.events import WarmStarted, Warned
     from hpt_cli.core.spec import TuningSpec
 
 EXAMPLES = (
@@ -47,17 +47,35 @@ def run(
     """
     from hpt_cli.cli.tuning import check_working_directory, list_misfits, tune
     from hpt_cli.specfile import read_spec
+    from hpt_cli.wording import describe_warning
 
     overrides = [*(set_ or []), *([f"name={name}"] if name else [])]
     asked = read_spec(spec, overrides, os.environ, list_misfits)
     check_working_directory(asked, Path.cwd())
     inherited = inherit_parents(asked, find_home(home))
     jobdir = make_job_dir(find_home(home), asked.name)
+    warnings = _warn_of_missing_files(asked, jobdir)
     remember_home(jobdir.path.parent)
     with jobdir.hold_lock():
-        _create(jobdir, asked, spec, inherited)
+        _create(jobdir, asked, spec, [*inherited, *warnings])
+        for each in () if quiet else warnings:
+            say("\n".join(describe_warning(each)))
         code = tune(jobdir, asked, read_state(jobdir), plain=plain, quiet=quiet)
     raise typer.Exit(code)
+
+
+def _warn_of_missing_files(spec: TuningSpec, jobdir: JobDir) -> list[Warned]:
+    """The warnings that every training job will fail, as far as that is seen at once."""
+    from hpt_cli.cli.tuning import find_missing_files
+    from hpt_cli.core.events import Warned
+    from hpt_cli.environment import make_order
+
+    middle = {name: each.from_unit(0.5) for name, each in spec.hyperparameter_ranges.items()}
+    order = make_order(spec, jobdir, os.environ, str(Path.cwd()), 1, 1, middle)
+    return [
+        Warned(at=time.time(), slug=each.slug, message=each.message, hint=each.hint)
+        for each in find_missing_files(spec, order)
+    ]
 
 
 def inherit_parents(spec: TuningSpec, home: Path) -> list[WarmStarted]:
@@ -84,7 +102,7 @@ def find_parent(home: Path, name: str) -> JobDir:
 
 
 def _create(
-    jobdir: JobDir, spec: TuningSpec, source: Path, inherited: Sequence[WarmStarted]
+    jobdir: JobDir, spec: TuningSpec, source: Path, first: Sequence[WarmStarted | Warned]
 ) -> None:
     """Make the journal of a new tuning job; the caller holds the lock."""
     from hpt_cli.runner import describe_creation
@@ -97,4 +115,4 @@ def _create(
             f"go on with it: hpt resume {spec.name}; or start another: hpt run {source} --name NEW",
         )
     jobdir.keep_spec(source)
-    create_journal(jobdir.journal, describe_creation(spec, Path.cwd()), *inherited)
+    create_journal(jobdir.journal, describe_creation(spec, Path.cwd()), *first)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpt_cli.cli.reading import print_report, read_summary
 from hpt_cli.cli.saying import say
-from hpt_cli.errors import ExitCode, HptError, UsageError
+from hpt_cli.errors import ExitCode, HptError, Problem, UsageError
 from hpt_cli.jobdir import JobDir
 from hpt_cli.store import open_journal
 from hpt_cli.wording import count
 
 LEAST_DESCRIPTORS = 8
+SCRIPTS = (".py", ".sh", ".R", ".jl", ".lua", ".pl")
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from hpt_cli.core.spec import TuningSpec
     from hpt_cli.core.state import TuningState
     from hpt_cli.core.summary import Summary
+    from hpt_cli.executors import Order
     from hpt_cli.live import QuietView
     from hpt_cli.machine import Survey
 
@@ -90,6 +93,25 @@ def check_working_directory(spec: TuningSpec, directory: Path) -> None:
     path = Path(directory, spec.working_directory)
     if not path.is_dir():
         raise UsageError.of("working-directory", f"working_directory {path} is not a directory")
+
+
+def find_missing_files(spec: TuningSpec, order: Order) -> Iterator[Problem]:
+    """A program that is not found, and scripts that are not there; a shell finds its own."""
+    if spec.shell:
+        return
+    program = order.argv[0]
+    path = order.environment.get("PATH")
+    local = order.working_directory / program
+    if shutil.which(program, path=path) is None and not (
+        os.sep in program and os.access(local, os.X_OK)
+    ):
+        message = f"there is no program '{program}' on the PATH"
+        yield Problem("doubt-program", message, "write its whole path, or mend the PATH")
+    for word in order.argv[1:]:
+        if word.endswith(SCRIPTS) and not (order.working_directory / word).exists():
+            message = f"there is no file {word} in {order.working_directory}"
+            hint = "working_directory in the spec says where the command runs"
+            yield Problem("doubt-file", message, hint)
 
 
 def list_misfits(request: Request, gpus: Sequence[str] | None) -> Sequence[Misfit]:

@@ -69,6 +69,19 @@ def render_line(
     return argv[-1] if shell else shlex.join(argv)
 
 
+_NO_PIPE = re.compile(r"\\.|'[^']*'|\"(?:\\.|[^\"\\])*\"|(?:^|(?<=\s))#[^\n]*|\|\||>\|", re.DOTALL)
+_SHELLS = ("sh", "bash", "dash", "zsh", "ksh")
+
+
+def hides_failure(command: str | Sequence[str], *, shell: bool = False) -> bool:
+    """Whether a shell would take the exit code of what stands last in a pipe for the command's."""
+    words = split_command(command)
+    script = command if shell and isinstance(command, str) else ""
+    if words[0].rpartition("/")[2] in _SHELLS and "-c" in words[:-1]:
+        script = words[words.index("-c") + 1]
+    return "|" in _NO_PIPE.sub(" ", script) and "pipefail" not in script
+
+
 def needs_quotes(value: Value) -> bool:
     """Whether a shell would read something else than the value, were it not quoted."""
     text = format_value(value)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import TypeAlias
 
 Value: TypeAlias = float | int | str
 Hyperparameters: TypeAlias = dict[str, Value]
+
+
+def name_variable(name: str) -> str:
+    """The variable in which a training job finds a hyperparameter, as at SageMaker: `SM_HP_LR`."""
+    return f"SM_HP_{re.sub(r'[^A-Z0-9_]', '_', name.upper())}"
 
 
 def format_value(value: Value) -> str:

@@ -98,6 +98,10 @@ def _find_doubts(spec: TuningSpec, pool: Pool | None) -> Iterator[Problem]:
         message = f"the command does not name {', '.join(f'{{{name}}}' for name in unnamed)}"
         hint = "the program finds them only in HPT_HYPERPARAMETERS and SM_HPS"
         yield Problem("doubt-placeholder", message, hint)
+    if commands.hides_failure(spec.command, shell=spec.shell):
+        message = "in a pipe (a | b) the exit code is that of b: if a fails, nobody is told"
+        hint = "command: bash -c 'set -o pipefail; a | b'; /bin/sh may not know pipefail"
+        yield Problem("doubt-pipe", message, hint)
     parallel, slots = spec.max_parallel_jobs or 1, spec.count_slots(pool)
     if parallel > spec.job_limit:
         message = f"max_parallel_jobs {parallel} is more than there are jobs"

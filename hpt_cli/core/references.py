@@ -18,6 +18,11 @@ def find_references(text: str) -> list[str]:
     return [match[1] for match in _REFERENCE.finditer(text) if match[1] is not None]
 
 
+def remove_references(text: str) -> str:
+    """What a text says beside the variables that it refers to."""
+    return _REFERENCE.sub("", text)
+
+
 def is_variable_name(name: str) -> bool:
     """Whether an environment variable can be named so."""
     return _NAME.fullmatch(name) is not None

@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
+import yaml
 
 from hpt_cli.specfile import parse_spec, read_spec
 from tests.acceptance.conftest import Terminal, wait_until
+from tests.guides import ROOT, read_blocks
 
 REQUEST = Path(__file__).parents[1] / "data" / "request.json"
 
@@ -69,6 +72,30 @@ def test_check_warns_of_what_is_probably_not_meant(terminal: Terminal) -> None:
     assert slugs == [
         *("doubt-jobs", "doubt-placeholder", "doubt-parallel", "doubt-program", "doubt-file"),
     ]
+
+
+def test_run_warns_of_what_is_not_there_before_anything_fails(terminal: Terminal) -> None:
+    spec = terminal.write_spec(command="pyhton nowhere.py {x}", max_jobs=1)
+    tuner = terminal.start("run", spec)
+    _, err = tuner.communicate(timeout=60)
+    assert err.index("warning[doubt-program]") < err.index("t-0001")
+    assert err.count("there is no file nowhere.py") == 1
+    assert list_warnings(terminal).keys() == {"doubt-program", "doubt-file"}
+
+
+def test_a_guide_gives_scripts_without_options_their_hyperparameters(terminal: Terminal) -> None:
+    page = ROOT / "docs" / "howto" / "config-files.md"
+    for script in read_blocks(page, "python"):
+        (terminal.directory / script.splitlines()[0].removeprefix("# ")).write_text(script)
+    (terminal.directory / "config.json").write_text(*read_blocks(page, "json"))
+    terminal.environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    for text in read_blocks(page, "yaml"):
+        (terminal.directory / "spec.yaml").write_text(text)
+        terminal.hpt("run", "spec.yaml")
+        for job in terminal.json("jobs", yaml.safe_load(text)["name"]):
+            lr, layers = job["hyperparameters"]["lr"], job["hyperparameters"]["layers"]
+            last = (lr - 0.1) ** 2 + layers / 5
+            assert job["final_objective_value"] == pytest.approx(last, abs=1e-6)
 
 
 def test_check_tries_a_job_and_estimates_the_time(terminal: Terminal) -> None:

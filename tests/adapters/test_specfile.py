@@ -262,3 +262,14 @@ def test_a_spec_with_a_damaged_line_is_an_error_or_a_spec(data: st.DataObject) -
     lines[index] = lines[index][:cut] + data.draw(junk) + lines[index][cut + 1 :]
     with contextlib.suppress(UsageError):  # anything else is a bug
         parse_spec("\n".join(lines), "spec.yaml")
+
+
+def test_a_hyperparameter_in_the_environment_is_filled_by_nothing() -> None:
+    environment = 'environment: {LR: "{lr}", E: "${HOME}{epochs}", F: "{other} ${lr} {{lr}}"}'
+    text = GOOD.replace("max_jobs: 10", environment)
+    with pytest.raises(UsageError) as caught:
+        parse_spec(text, "spec.yaml")
+    first, second = caught.value.problems
+    assert (first.slug, first.place and first.place.column) == ("placeholder-environment", 19)
+    assert "SM_HP_LR" in first.hint
+    assert "environment.E: {epochs}" in second.message

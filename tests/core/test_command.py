@@ -10,7 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hpt_cli.core.command import find_embedded, find_placeholders, needs_quotes, render_argv
+from hpt_cli.core.command import (
+    find_embedded,
+    find_placeholders,
+    hides_failure,
+    needs_quotes,
+    render_argv,
+)
 
 
 def test_a_placeholder_is_one_argument_whatever_it_holds() -> None:
@@ -152,3 +158,24 @@ def test_others_do(value: str) -> None:
 def test_the_plain_case_reads_as_written(shell: bool) -> None:
     argv = render_argv("train --lr {lr}", {"lr": 0.1}, shell=shell)
     assert (argv[-1] if shell else " ".join(argv)) == "train --lr 0.1"
+
+
+@pytest.mark.parametrize(
+    ("command", "shell", "hides"),
+    [
+        ("./t.sh {lr} | cat", True, True),
+        ("(./t.sh {lr}) |& tee log", True, True),
+        ("bash -c './t.sh {lr} | cat'", False, True),
+        (["/bin/sh", "-c", "a|b"], False, True),
+        ("set -o pipefail; ./t.sh {lr} | cat", True, False),
+        ("bash -c 'set -o pipefail; ./t.sh {lr} | cat'", False, False),
+        ("./t.sh {lr} || echo no >| log # a | b", True, False),
+        ("./t.sh --re='a|b' \"c|d\" e\\|f", True, False),
+        ("./t.sh {lr} | cat", False, False),
+        ("./t.sh {lr}", True, False),
+    ],
+)
+def test_a_pipe_hides_a_failure_before_it(
+    command: str | list[str], shell: bool, hides: bool
+) -> None:
+    assert hides_failure(command, shell=shell) == hides
