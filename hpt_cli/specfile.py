@@ -320,7 +320,9 @@ def _compose(text: str, file: str) -> MappingNode:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(file, mark.line + 1, mark.column + 1) if mark else None
-        message = f"this is not YAML: {error.problem or error.context}"
+        why = str(error.problem or error.context)
+        why = "indent with blanks, not with tabs" if "'\\t'" in why else why
+        message = f"this is not YAML: {why}"
         raise UsageError(Problem("yaml", message, place=place)) from None
     except ReaderError as error:
         place = _find_end(text[: error.position], file)
@@ -449,6 +451,7 @@ class _Converter:
 
 def _find_problems(values: dict[str, Any], document: _Document) -> Iterator[Problem]:
     conflicts = {(each.location, each.slug): each for each in find_conflicts(values)}
+    told = {each.location for each in conflicts.values() if each.slug.startswith("stop-rule")}
     try:
         TuningSpec.model_validate(values)
     except ValidationError as error:
@@ -458,6 +461,8 @@ def _find_problems(values: dict[str, Any], document: _Document) -> Iterator[Prob
                 conflicts = {(each.location, each.slug): each for each in found} | conflicts
                 continue
             is_echo = each["type"] == "too_short" and each["input"]  # its items have mistakes
+            is_echo = is_echo or each["loc"] in told
+            is_echo = is_echo or (bool(told) and each["loc"] == ("early_stopping", "rule"))
             if not is_echo:
                 yield _explain(dict(each), values, document)
     except UnicodeEncodeError:  # of text that is none, which is a conflict
@@ -496,7 +501,12 @@ def _explain(error: Mapping[str, Any], values: dict[str, Any], document: _Docume
     slug = str(context.get("slug", kind.replace("_", "-")))
     template = _MESSAGES.get(kind)
     message = template.format(input=given, **context) if template else error["msg"]
-    return Problem(slug, f"{label}: {message}", "", place)
+    hint = "in seconds: 5 minutes are 300" if _is_no_number(kind) and "_seconds" in name else ""
+    return Problem(slug, f"{label}: {message}", hint, place)
+
+
+def _is_no_number(kind: str) -> bool:
+    return kind in ("number", "float_parsing", "float_type")
 
 
 def _shorten(value: Any) -> str:

@@ -111,10 +111,14 @@ def _ask_for_command(*, asks: bool) -> list[str]:
 
 
 def _check_program(words: Sequence[str]) -> None:
+    from hpt_cli.cli.tuning import SCRIPTS
     from hpt_cli.core.first_spec import is_shell_line
 
     if not is_shell_line(words) and shutil.which(words[0]) is None:
         raise UsageError.of("program-missing", f"there is no program '{words[0]}' on the PATH")
+    script = next((word for word in words[1:] if not word.startswith("-")), "")
+    if not is_shell_line(words) and script.endswith(SCRIPTS) and not Path(script).exists():
+        raise UsageError.of("script-missing", f"there is no file {script} in {Path.cwd()}")
 
 
 # Options

@@ -23,6 +23,7 @@ from hpt_cli.core.references import find_references, is_variable_name
 from hpt_cli.errors import did_you_mean
 
 MAX_RANGES = 30
+RULE = "early_stopping: {rule: median}, and beside it the rule's parameters"
 EPOCH_NAMES = ("epochs", "numepochs", "n-epochs", "n_epochs", "num_epochs")
 """Static hyperparameters that tell Hyperband's max_resource, as at SageMaker."""
 TRUE = ("true", "yes", "on")
@@ -282,7 +283,12 @@ def _find_stop_rule_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
             "write early_stopping_type: Auto",
         )
     rule = asked.get("rule")
+    if "rule" not in asked:
+        yield from _find_no_rule(asked)
+        return
     if not isinstance(rule, str):
+        where = ("early_stopping", "rule")
+        yield Conflict(where, "stop-rule-unknown", "one stop rule is needed, by its name", RULE)
         return
     if rule not in stop_rules.STOP_RULES:
         yield Conflict(
@@ -293,6 +299,16 @@ def _find_stop_rule_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
         )
         return
     yield from _find_parameter_conflicts(rule, {k: v for k, v in asked.items() if k != "rule"})
+
+
+def _find_no_rule(asked: Mapping[str, Any]) -> Iterator[Conflict]:
+    """Parameters without a rule; `rules` is none."""
+    names = [name for rule in stop_rules.STOP_RULES for name in stop_rules.list_parameters(rule)]
+    for name in asked:
+        if name in names:
+            continue  # that the rule is missing is told
+        message = f"there is no parameter '{name}': early_stopping names one rule, not a list"
+        yield Conflict(("early_stopping", name), "stop-rule-parameter", message, RULE)
 
 
 def _find_parameter_conflicts(rule: str, given: Mapping[str, Any]) -> Iterator[Conflict]:

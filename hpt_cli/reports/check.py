@@ -13,7 +13,7 @@ from rich.text import Text
 
 from hpt_cli.core.hyperparameters import Hyperparameters, Value
 from hpt_cli.core.preview import Estimate, explain_scaling, list_criteria, list_values
-from hpt_cli.core.ranges import CategoricalRange, ParameterRange, count_points
+from hpt_cli.core.ranges import CategoricalRange, ParameterRange, count_grid, count_points
 from hpt_cli.core.resources import Pool
 from hpt_cli.core.spec import TuningSpec
 from hpt_cli.core.state import describe_exit
@@ -127,10 +127,16 @@ def _render_ranges(spec: TuningSpec) -> RenderableType:
             table.add_row("", "", Text(values, style="dim"))
     for name, value in spec.static_hyperparameters.items():
         table.add_row(Text(plain(name)), Text("static"), Text(format_setting(value)))
+    return Group(table, Text(_describe_size(spec), style="dim"))
+
+
+def _describe_size(spec: TuningSpec) -> str:
+    """How many points there are to try, and by what they are chosen."""
+    if spec.strategy == "Grid":
+        return f"a grid of {count(count_grid(spec.hyperparameter_ranges), 'point')}"
     points = count_points(spec.hyperparameter_ranges)
-    size = count(points, "point") if points is not None else "a continuum"
-    table.add_row("", "", Text(f"{size} to search, by {spec.strategy}", style="dim"))
-    return table
+    size = "more points than can be tried" if points is None else count(points, "point")
+    return f"{size}, searched by {spec.strategy}"
 
 
 def _describe_bounds(each: ParameterRange) -> str:

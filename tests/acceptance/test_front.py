@@ -56,6 +56,7 @@ def test_check_explains_a_spec(terminal: Terminal) -> None:
     assert not (terminal.directory / ".hpt").exists()
     text = terminal.hpt("check", spec)
     assert "Logarithmic (Auto: bounds 100 times apart)" in text
+    assert "\n  more points than can be tried, searched by" in text
     # The first commands are those that will run.
     terminal.hpt("run", spec, "--set", "max_jobs=3", "--set", "max_parallel_jobs=1")
     jobs = terminal.json("jobs", "t")

@@ -273,3 +273,22 @@ def test_a_hyperparameter_in_the_environment_is_filled_by_nothing() -> None:
     assert (first.slug, first.place and first.place.column) == ("placeholder-environment", 19)
     assert "SM_HP_LR" in first.hint
     assert "environment.E: {epochs}" in second.message
+
+
+@pytest.mark.parametrize(
+    ("line", "messages"),
+    [
+        ("early_stopping: {rules: [{rule: median}]}", ["there is no parameter 'rules'"]),
+        ("early_stopping: {rule: [median]}", ["one stop rule is needed"]),
+        ("early_stopping: {percentile: 3}", ["early_stopping.rule: the field is missing"]),
+        ("max_runtime_seconds: 5m", ["max_runtime_seconds: a number is needed, not '5m'"]),
+        ("environment:\n\tA: 1", ["this is not YAML: indent with blanks, not with tabs"]),
+    ],
+)
+def test_a_mistake_that_many_make_is_explained_once(line: str, messages: list[str]) -> None:
+    found = problems(GOOD.replace("early_stopping_type: Off", f"early_stopping_type: Auto\n{line}"))
+    assert len(found) == len(messages)
+    for problem, message in zip(found, messages, strict=True):
+        assert message in problem.message
+    if "5m" in line:
+        assert "in seconds" in found[0].hint
