@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hpt_cli.cli.reading import read_state
-from hpt_cli.errors import HptError
+from hpt_cli.errors import HptError, damaged_journal
 from hpt_cli.jobdir import JobDir
 
 
@@ -19,13 +19,20 @@ def check_at_rest(jobdir: JobDir) -> None:
 
 
 def find_live_jobs(jobdir: JobDir) -> list[int]:
-    """The numbers of the training jobs that run, or wait for their turn."""
+    """The numbers of the training jobs that run, or wait for their turn.
+
+    Raises:
+        HptError: the journal is damaged, or cannot be read now.
+    """
     from hpt_cli.executors import Pending, Running, load_executor
 
     state = read_state(jobdir)
     running = [job for job in state.running if job.attempt and job.attempt.handle]
     handles = [dict(job.attempt.handle or {}) for job in running if job.attempt]
-    outcomes = load_executor(state.spec.get("executor", "local")).poll(handles)
+    try:
+        outcomes = load_executor(state.spec.get("executor", "local")).poll(handles)
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
+        raise damaged_journal(f"it does not say what runs: {error}") from error
     return [
         job.number
         for job, outcome in zip(running, outcomes, strict=True)

@@ -49,8 +49,8 @@ from hpt_cli.core.events import (
 )
 from hpt_cli.core.hyperparameters import Hyperparameters
 from hpt_cli.core.jobs import Jobs
-from hpt_cli.core.names import find_name_fault
 from hpt_cli.core.observation import Observation
+from hpt_cli.core.recorded import check_best, check_spec
 from hpt_cli.core.resources import Pool, Share
 
 Phase = Literal[
@@ -311,7 +311,7 @@ def fold_all(state: TuningState, events: Iterable[AnyEvent]) -> TuningState:
 def _created(state: TuningState, event: TuningJobCreated) -> _Changes:
     if state.spec:
         raise ImpossibleEventError("a tuning job is created once")
-    _check_name(event.spec)
+    check_spec(event.spec)
     return {
         "spec": event.spec,
         "directory": event.directory,
@@ -334,6 +334,7 @@ def _warm_started(state: TuningState, event: WarmStarted) -> _Changes:
             hyperparameters=job["hyperparameters"],
             attempts=(attempt,),
         )
+    check_best(event.best)
     parent = Parent(event.parent, len(event.jobs), event.left_out, event.best)
     return {"inherited": inherited, "parents": (*state.parents, parent)}
 
@@ -341,15 +342,8 @@ def _warm_started(state: TuningState, event: WarmStarted) -> _Changes:
 def _spec_changed(state: TuningState, event: SpecChanged) -> _Changes:
     """No sign of a tuner at work: a tuning job that rests can be changed too."""
     spec = {**state.spec, **event.changes}
-    _check_name(spec)
+    check_spec(spec)
     return {"spec": spec, "heard_at": state.heard_at}
-
-
-def _check_name(spec: Mapping[str, Any]) -> None:
-    """Names are shown, and made into paths, wherever a tuning job is read."""
-    fault = find_name_fault(spec["name"])
-    if fault:
-        raise ImpossibleEventError(fault)
 
 
 def _tuner_started(state: TuningState, event: TunerStarted) -> _Changes:

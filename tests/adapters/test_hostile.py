@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from hpt_cli import gaps, jobdir
+from hpt_cli.cli.resting import find_live_jobs
+from hpt_cli.core import events as ev
 from hpt_cli.core.finders import compile_definition
 from hpt_cli.core.metrics import Bookmark
 from hpt_cli.errors import HptError
@@ -24,6 +26,7 @@ from hpt_cli.repair import salvage
 from hpt_cli.store import SUPER_JOURNAL, create_journal, open_journal
 from hpt_cli.tail import FileTail, read_lines, read_tail
 from tests.adapters.test_store import FIRST, STORY
+from tests.core.stories import launched, suggested
 
 BOMB = "[" * 200_000
 FINDERS = [compile_definition({"name": "loss", "regex": "loss=({num})"})]
@@ -74,6 +77,18 @@ def change(journal: Path, *statements: str) -> None:
         "UPDATE event SET body = json_set(body, '$.spec.name', '../x') WHERE seq = 1",
         "UPDATE event SET body = json_set(body, '$.spec.name', char(27) || '[2J') WHERE seq = 1",
         "UPDATE event SET body = json_set(body, '$.spec.name', 7) WHERE seq = 1",
+        *(
+            f"UPDATE event SET body = json_set(body, '$.spec.{field}', json('{value}'))"
+            " WHERE seq = 1"
+            for field, value in [
+                *(("command", "[7]"), ("command", "{}"), ("shell", "null"), ("description", "7")),
+                *(("metric_definitions", "7"), ("metric_definitions", '[[""]]')),
+                *(("metric_definitions[0].name", "null"), ("hyperparameter_ranges", "[]")),
+                *(("static_hyperparameters", '{"x": []}'), ("objective_metric_name", "1.5")),
+                *(("warm_start", "[1]"), ("warm_start", "{}"), ("early_stopping", "7")),
+                *(("executor", "[]"), ("max_jobs", '"x"'), ("early_stopping_type", "1")),
+            ]
+        ),
         "UPDATE event SET body = json_set(body, '$.status', char(27)) WHERE body LIKE '%done%'",
         "UPDATE event SET body = json_set(body, '$.attempt', '1/../..') WHERE type = 'JobLaunched'",
         "UPDATE event SET job = 'x' WHERE job = 1",
@@ -86,6 +101,28 @@ def test_what_hpt_would_not_write_is_damage(handed_over: JobDir, statement: str)
     change(handed_over.journal, statement)
     with pytest.raises(HptError, match="damaged"):
         read_all(handed_over.journal)
+
+
+@pytest.mark.parametrize("best", [{}, {"training_job_name": "x", "hyperparameters": {}}])
+def test_a_best_job_of_a_parent_that_is_none_is_damage(
+    handed_over: JobDir, best: dict[str, object]
+) -> None:
+    warm = ev.WarmStarted(at=1, parent="p", jobs=(), left_out=0, best=best)
+    with open_journal(handed_over.journal, write=True) as journal:
+        journal.append([warm])
+    with pytest.raises(HptError, match="damaged"):
+        read_all(handed_over.journal)
+
+
+@pytest.mark.parametrize(
+    "handle", [{"pid": 1}, {"pid": "x", "identity": 1, "directory": 7}, {"pid": 1e999}]
+)
+def test_a_handle_that_is_none_is_damage(tmp_path: Path, handle: dict[str, object]) -> None:
+    made = make_job_dir(tmp_path, "t")
+    launch = ev.JobLaunched(at=1, number=1, attempt=1, handle=handle)
+    create_journal(made.journal, FIRST, *suggested(1), launched(1)[0], launch)
+    with pytest.raises(HptError, match="damaged"):
+        find_live_jobs(made)
 
 
 def test_a_bomb_in_the_evidence_is_damage(handed_over: JobDir) -> None:

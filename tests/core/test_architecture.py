@@ -24,7 +24,12 @@ LAYERS = [
         "hpt_cli.core.references",
         "hpt_cli.core.resources",
     ],
-    ["hpt_cli.core.lines", "hpt_cli.core.patterns", "hpt_cli.core.presets"],
+    [
+        "hpt_cli.core.lines",
+        "hpt_cli.core.patterns",
+        "hpt_cli.core.presets",
+        "hpt_cli.core.recorded",
+    ],
     ["hpt_cli.core.finders", "hpt_cli.core.log_rules"],
     ["hpt_cli.core.command", "hpt_cli.core.metrics", "hpt_cli.core.ranges", "hpt_cli.core.where"],
     ["hpt_cli.core.program_options", "hpt_cli.core.proposals", "hpt_cli.core.readings"],
