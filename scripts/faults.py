@@ -738,6 +738,8 @@ def expect(name: str) -> list[Any]:
 
 def main() -> int:
     """Try every fault and print the table; the exit code says whether anything was lost."""
+    # A shell that starts this in the background has it ignored, and so would the tuners.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--short", action="store_true", help="one or two trials of each")
     parser.add_argument("--only", nargs="+", default=[], help="faults whose names contain this")

@@ -141,6 +141,8 @@ def verify(ground: Ground) -> tuple[int, int]:
 
 def main() -> int:
     """Soak, print, check; the exit code says whether all was well."""
+    # A shell that starts this in the background has it ignored, and so would the tuners.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--seed", type=int, default=1)

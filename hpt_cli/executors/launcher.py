@@ -39,6 +39,7 @@ ROWS, COLUMNS = 50, 200
 """Wide enough that a progress bar cuts no metric off."""
 CHUNK_BYTES = 1 << 16
 FULL = (errno.ENOSPC, errno.EDQUOT)
+NO_ROOM = b"\nhpt: No space left on device when the command ended\n"
 ROOM_SECONDS = 600
 """How long to wait for room on a full disk to write down how the command ended."""
 
@@ -214,7 +215,7 @@ def main(directory: str, working_directory: str, argv: list[str], *, pty: bool, 
         return GAVE_WAY
     log = os.open(f"{directory}/{LOG}", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     if not pty:
-        code = finish(directory, os.waitpid(start(log, working_directory, argv), 0)[1])
+        code = finish(directory, log, os.waitpid(start(log, working_directory, argv), 0)[1])
         if alone and (code or _signals):
             kill_marked(directory)
         return code
@@ -225,7 +226,7 @@ def main(directory: str, working_directory: str, argv: list[str], *, pty: bool, 
     terminal, theirs = open_terminal()
     pid = start(theirs, working_directory, argv)
     os.close(theirs)
-    code = finish(directory, relay(pid, terminal, log, alarm))
+    code = finish(directory, log, relay(pid, terminal, log, alarm))
     if alone and (code or _signals):
         kill_marked(directory)
     while copy(terminal, log):  # what the command left behind may go on printing
@@ -233,21 +234,28 @@ def main(directory: str, working_directory: str, argv: list[str], *, pty: bool, 
     return code
 
 
-def finish(directory: str, status: int) -> int:
+def finish(directory: str, log: int, status: int) -> int:
     """Write down how the command ended: its exit code, negative for a signal, and when.
+
+    Where the disk is full that waits; a command that failed could hardly have said why, so the log
+    does.
 
     Returns:
         The exit code as a shell would have it.
     """
     code = os.waitstatus_to_exitcode(status)
     text = f"{code} {time.time()!r} {read_ticks()!r}" + (f" {SIGNALLED}" if _signals else "")
+    unsaid, is_full = NO_ROOM if code else b"", False
     for _ in range(ROOM_SECONDS):
         try:
+            if is_full:
+                unsaid = unsaid[os.write(log, unsaid) :]
             write_whole(f"{directory}/{EXIT}", text)
             break
         except OSError as error:
             if error.errno not in FULL:
                 raise
+            is_full = True
             time.sleep(1)
     return code if code >= 0 else 128 - code
 

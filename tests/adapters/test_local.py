@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from hpt_cli.executors import Exited, Order, Running
+from hpt_cli.executors import Exited, Order, Running, launcher
 from hpt_cli.executors.local import LocalExecutor
 
 SPARE = 40
@@ -71,3 +72,23 @@ def test_a_launch_that_cannot_be_seen_is_not_made_twice(order: Order) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.02)
     assert outcome.exit_code == 0
+
+
+@pytest.mark.parametrize(("status", "said"), [(256, launcher.NO_ROOM), (0, b"")])
+def test_a_command_that_failed_on_a_full_disk_is_said_to_have_had_no_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, said: bytes
+) -> None:
+    refusals = [OSError(errno.ENOSPC, "no room"), OSError(errno.EDQUOT, "no room"), None]
+
+    def write_whole(path: str, text: str) -> None:
+        if refusal := refusals.pop(0):
+            raise refusal
+        Path(path).write_text(text)
+
+    monkeypatch.setattr(launcher, "write_whole", write_whole)
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    log = os.open(tmp_path / "output.log", os.O_WRONLY | os.O_CREAT)
+    launcher.finish(str(tmp_path), log, status)
+    os.close(log)
+    assert (tmp_path / "output.log").read_bytes() == said
+    assert (tmp_path / "exit").read_text().split()[0] == str(status >> 8)
