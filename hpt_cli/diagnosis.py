@@ -17,9 +17,10 @@ from pathlib import Path
 import psutil
 
 from hpt_cli import __version__
+from hpt_cli.core.plural import count
 from hpt_cli.gpus import describe_use, read_gpus
 from hpt_cli.jobdir import JobDir, list_job_dirs
-from hpt_cli.wording import count, format_bytes
+from hpt_cli.wording import format_bytes
 
 REQUIRED = ("typer", "pydantic", "rich", "numpy", "scipy", "scikit-optimize", "psutil", "PyYAML")
 OPTIONAL = ("matplotlib",)

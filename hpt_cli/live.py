@@ -32,8 +32,9 @@ from hpt_cli.core.events import (
     Warned,
 )
 from hpt_cli.core.objective import Objective
+from hpt_cli.core.plural import count
 from hpt_cli.core.state import TuningState
-from hpt_cli.core.summary import Row, final_objective, make_row, summarize
+from hpt_cli.core.summary import Row, final_objective, find_overall_best, make_row, summarize
 from hpt_cli.wording import (
     describe_warning,
     format_hyperparameters,
@@ -205,7 +206,7 @@ def describe_event(state: TuningState, event: AnyEvent) -> str:
         case JobStopRequested(number=number, reason=reason, explanation=explanation):
             row = _row(state, number, event.at)
             words = f": {explanation}" if explanation else ""
-            return f"{row.name} stopping after {row.epochs} epochs, {reason}{words}"
+            return f"{row.name} stopping after {count(row.epochs, 'epoch')}, {reason}{words}"
         case JobExited(number=number) | JobLost(number=number):
             return _describe_end(state, number, event.at)
         case JobNoted(number=number, text=text):
@@ -230,11 +231,20 @@ def _describe_end(state: TuningState, number: int, now: float) -> str:
         last = f" | {row.tail[-1]}" if row.tail and row.status == "Failed" else ""
         return plain(f"{row.name} {row.status}: {row.failure_reason}{last}")
     objective = Objective.of(state.spec)
-    best = " ★ best so far" if _is_best(state, number, objective) else ""
+    is_best = _is_best(state, number, objective)
+    best = f" ★ {_name_best(state, row, objective)}" if is_best else ""
     return (
-        f"{row.name} {row.status} after {row.epochs} epochs, {format_seconds(row.elapsed)}:"
+        f"{row.name} {row.status} after {count(row.epochs, 'epoch')},"
+        f" {format_seconds(row.elapsed)}:"
         f" {plain(objective.metric)} = {format_number(row.final)}{best}"
     )
+
+
+def _name_best(state: TuningState, row: Row, objective: Objective) -> str:
+    """What the best job is the best of: parents with the same data may have had better ones."""
+    overall = find_overall_best(state, row, objective)
+    is_own = overall is None or overall["training_job_name"] == row.name
+    return "best so far" if is_own else "best of this tuning job"
 
 
 def _is_best(state: TuningState, number: int, objective: Objective) -> bool:

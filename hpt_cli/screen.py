@@ -13,6 +13,7 @@ from rich.text import Text
 
 from hpt_cli.core.curve import Curve
 from hpt_cli.core.objective import Objective
+from hpt_cli.core.plural import count
 from hpt_cli.core.state import RUNNING
 from hpt_cli.core.summary import Row, Summary, estimate_saved_seconds, list_improvements
 from hpt_cli.wording import (
@@ -296,7 +297,7 @@ def _draw_top(summary: Summary) -> list[RenderableType]:
         )
         for row, value in zip(rows, values, strict=True)
     ]
-    return [Text(), _line(f"best {len(rows)} jobs", "bold"), *lines]
+    return [Text(), _line(f"best {count(len(rows), 'job')}", "bold"), *lines]
 
 
 def _draw_last_stop(summary: Summary, now: float) -> list[RenderableType]:

@@ -20,6 +20,7 @@ from yaml.reader import ReaderError
 from hpt_cli.core.command import find_placeholders
 from hpt_cli.core.conflicts import Location, find_conflicts
 from hpt_cli.core.hyperparameters import name_variable
+from hpt_cli.core.plural import count
 from hpt_cli.core.ranges import CategoricalRange, ContinuousRange, IntegerRange
 from hpt_cli.core.references import find_references, is_variable_name, remove_references
 from hpt_cli.core.resources import Misfit, Request
@@ -285,10 +286,9 @@ def change_spec(fields: Mapping[str, Any], changes: Mapping[str, Any], jobs: int
         raise UsageError(*problems)
     spec = TuningSpec.model_validate(values)
     if "max_jobs" in changes and spec.job_limit < jobs:
-        there = f"there is {jobs} training job" if jobs == 1 else f"there are {jobs} training jobs"
         raise UsageError.of(
             "max-jobs-passed",
-            f"max_jobs cannot be {spec.job_limit}: {there} already",
+            f"max_jobs cannot be {spec.job_limit}: it has {count(jobs, 'training job')} already",
             f"max_jobs={jobs} starts no more",
         )
     return spec

@@ -84,7 +84,7 @@ def format_seconds(seconds: float | None) -> str:
     """A duration: `0.4 s`, `12 s`, `3 min 05 s`, `2 h 48 min`, `3 d 4 h`."""
     if seconds is None:
         return NOTHING
-    if seconds < 10:
+    if round(seconds, 1) < 10:
         return f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < 60:
@@ -178,11 +178,6 @@ def describe_warning(warning: Warned) -> Iterator[str]:
     yield from (plain(f"  │ {line}") for line in warning.lines)
     yield plain(f"  {warning.hint}")
     yield from (plain(f"    - {definition}") for definition in warning.definitions)
-
-
-def count(number: int, thing: str) -> str:
-    """`1 job`, `2 jobs`."""
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def write_json(document: Any) -> str:

@@ -15,6 +15,7 @@ import typer
 from hpt_cli.cli.options import Home, Json
 from hpt_cli.cli.reading import print_json
 from hpt_cli.cli.run import inherit_parents
+from hpt_cli.core.plural import count
 from hpt_cli.errors import ExitCode, Problem
 from hpt_cli.jobdir import JobDir, find_home
 
@@ -199,7 +200,7 @@ def show_progress(limit: float) -> Iterator[Callable[[float, int], None]]:
 
         def show(seconds: float, values: int) -> None:
             status.update(
-                f"trying one training job: {seconds:.0f} of {limit:.0f} s, {values} values"
+                f"trying one training job: {seconds:.0f} of {limit:.0f} s, {count(values, 'value')}"
             )
 
         yield show

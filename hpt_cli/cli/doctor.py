@@ -9,9 +9,10 @@ import typer
 from hpt_cli.cli.options import Home, Json
 from hpt_cli.cli.reading import print_json, summarize_state
 from hpt_cli.cli.saying import say
+from hpt_cli.core.plural import count
 from hpt_cli.errors import ExitCode, HptError, UsageError
 from hpt_cli.jobdir import JobDir, find_home, find_job_dir
-from hpt_cli.wording import count, plain
+from hpt_cli.wording import plain
 
 if TYPE_CHECKING:
     from hpt_cli import answers

@@ -13,9 +13,10 @@ from hpt_cli.cli.options import Force, Home, Name
 from hpt_cli.cli.reading import read_state, summarize_state
 from hpt_cli.cli.saying import say
 from hpt_cli.cli.writing import is_standard_output, refuse_existing, write_output
+from hpt_cli.core.plural import count
 from hpt_cli.errors import UsageError
 from hpt_cli.jobdir import find_home, find_job_dir
-from hpt_cli.wording import count, plain_lines, to_json_value
+from hpt_cli.wording import plain_lines, to_json_value
 
 if TYPE_CHECKING:
     from hpt_cli.exports import Results

@@ -17,6 +17,7 @@ import typer
 
 from hpt_cli.cli.options import Force
 from hpt_cli.cli.saying import confirm, prompt, say
+from hpt_cli.core.plural import count
 from hpt_cli.errors import HptError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -217,7 +218,7 @@ def _run_once(words: Sequence[str], seconds: float) -> tuple[str, ...]:
         with show_progress(seconds) as show:
             tryout = try_job(load_executor("local"), order, (), seconds, show)
     end = ", and was stopped" if tryout.was_cut_off else ""
-    say(f"it ran for {tryout.seconds:.1f} s and printed {len(tryout.lines)} lines{end}")
+    say(f"it ran for {tryout.seconds:.1f} s and printed {count(len(tryout.lines), 'line')}{end}")
     if tryout.exit_code:
         for line in tryout.lines[-MAX_SHOWN:]:
             say(f"  │ {line}")

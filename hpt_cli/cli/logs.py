@@ -12,6 +12,7 @@ import typer
 from hpt_cli.cli.options import Home, Job, Name
 from hpt_cli.cli.reading import parse_jobs, read_state
 from hpt_cli.core.lines import clean
+from hpt_cli.core.plural import count
 from hpt_cli.errors import HptError, UsageError
 from hpt_cli.gaps import read_kept
 from hpt_cli.jobdir import find_home, find_job_dir
@@ -45,7 +46,7 @@ def logs(
     wanted = attempt or attempts[-1].number
     if wanted > len(attempts):
         raise UsageError.of(
-            "attempt-unknown", f"training job {number} has {len(attempts)} attempts"
+            "attempt-unknown", f"training job {number} has {count(len(attempts), 'attempt')}"
         )
     offset = _print_from(jobdir.attempt(number, wanted).log, 0)
     while follow:

@@ -12,6 +12,7 @@ import typer
 
 from hpt_cli.cli.options import Json
 from hpt_cli.cli.reading import print_json
+from hpt_cli.core.plural import count
 from hpt_cli.errors import ExitCode, HptError, Problem, UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def metrics(
         if not proposals:
             raise HptError.of(
                 "metric-none",
-                f"no number with a name in {len(lines)} lines of {log}",
+                f"no number with a name in {count(len(lines), 'line')} of {log}",
                 "print the metric as name=value, or find it with --regex",
             )
         return
@@ -199,7 +200,7 @@ def _fill_preset(preset: str, metrics: list[str], lines: list[str]) -> Sequence[
     if not names:
         raise HptError.of(
             "metric-none",
-            f"nothing in {len(lines)} lines looks like {PRESETS[preset].program}",
+            f"nothing in {count(len(lines), 'line')} looks like {PRESETS[preset].program}",
             "without --preset, hpt metrics says what it finds",
         )
     return [{"name": name, "preset": preset} for name in names]

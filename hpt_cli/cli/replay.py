@@ -10,6 +10,7 @@ import typer
 
 from hpt_cli.cli.options import Home, Json
 from hpt_cli.cli.reading import print_json, read_state
+from hpt_cli.core.plural import count
 from hpt_cli.core.stop_rules import STOP_RULES, StopRule, load_stop_rule
 from hpt_cli.errors import HptError, Problem, UsageError
 from hpt_cli.jobdir import JobDir, find_home, find_job_dir
@@ -163,8 +164,8 @@ def _replay_table(
     ]
     by_rule = map(average, zip(*by_seed, strict=True))
     report = ReplayReport(
-        heading=f"{table.name}: {jobs} jobs, {parallel} in parallel, {strategy},"
-        f" means of {seeds} replays",
+        heading=f"{table.name}: {count(jobs, 'job')}, {parallel} in parallel, {strategy},"
+        f" means of {count(seeds, 'replay')}",
         jobs=jobs,
         rows=tuple(map(RuleRow, rules, by_rule)),
         replays=seeds,
@@ -210,7 +211,7 @@ def _replay_tuning_job(jobdir: JobDir, rules: dict[str, StopRule]) -> ReplayRepo
     best = find_best_value(off, objective)
     jobs, parallel = len(recording.jobs), recording.max_parallel_jobs
     return ReplayReport(
-        heading=f"{jobdir.name}: {jobs} training jobs, {parallel} in parallel",
+        heading=f"{jobdir.name}: {count(jobs, 'training job')}, {parallel} in parallel",
         jobs=jobs,
         rows=tuple(_measure(jobdir.name, recording, off, *each) for each in rules.items()),
         name=jobdir.name,

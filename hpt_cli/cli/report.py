@@ -14,6 +14,7 @@ from hpt_cli.cli.reading import read_state, summarize_state
 from hpt_cli.cli.writing import refuse_existing, write_output
 from hpt_cli.core.command import render_line
 from hpt_cli.core.events import TunerStarted, TuningJobCreated
+from hpt_cli.core.plural import count
 from hpt_cli.core.state import TuningState
 from hpt_cli.core.summary import Row
 from hpt_cli.jobdir import JobDir, find_home, find_job_dir
@@ -95,4 +96,4 @@ def _list_origin(jobdir: JobDir, state: TuningState) -> Iterator[tuple[str, str]
     yield "early stopping", spec["early_stopping_type"] + (f" ({rule})" if rule else "")
     yield "parallel jobs", str(load_spec(spec).count_slots(state.pool))
     for parent in state.parents:
-        yield "warm start", f"{parent.name}: {parent.used} jobs used"
+        yield "warm start", f"{parent.name}: {count(parent.used, 'job')} used"

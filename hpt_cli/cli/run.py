@@ -13,6 +13,7 @@ import typer
 from hpt_cli.cli.options import Home, Plain, Quiet
 from hpt_cli.cli.reading import read_state
 from hpt_cli.cli.saying import say
+from hpt_cli.core.plural import count
 from hpt_cli.errors import UsageError
 from hpt_cli.homes import remember_home
 from hpt_cli.jobdir import JobDir, find_home, find_job_dir, make_job_dir
@@ -89,7 +90,7 @@ def inherit_parents(spec: TuningSpec, home: Path) -> list[WarmStarted]:
         raise UsageError(*problems)
     brought = [inherit(spec, parent, time.time()) for parent in parents]
     for each in brought:
-        line = f"warm start: {len(each.jobs)} training jobs of {each.parent}"
+        line = f"warm start: {count(len(each.jobs), 'training job')} of {each.parent}"
         outside = f"; {each.left_out} outside the ranges left out" if each.left_out else ""
         say(line + outside)
     return brought

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from hpt_cli.cli.reading import print_report, read_summary
 from hpt_cli.cli.saying import say
+from hpt_cli.core.plural import count
 from hpt_cli.errors import ExitCode, HptError, Problem, UsageError
 from hpt_cli.jobdir import JobDir
 from hpt_cli.store import open_journal
-from hpt_cli.wording import count
 
 LEAST_DESCRIPTORS = 8
 SCRIPTS = (".py", ".sh", ".R", ".jl", ".lua", ".pl")

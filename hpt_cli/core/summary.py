@@ -97,6 +97,7 @@ def summarize(
         if job.hyperparameters is not None and (job.attempts or state.status == "InProgress")
     )
     best = find_best(rows, objective)
+    goes_on = state.status in ("InProgress", "Stopping")
     return Summary(
         name=state.spec["name"],
         status=state.status,
@@ -106,20 +107,21 @@ def summarize(
         objective_counts=_count_objectives(rows),
         best=best,
         total_training_time=sum(row.elapsed for row in rows),
-        tuning_time=tuning_seconds(state, now if at_work else None),
+        tuning_time=tuning_seconds(state, now if at_work and goes_on else None),
         created_at=state.created_at,
         reason=state.reason,
         rows=rows,
         parents=state.parents,
         warnings=state.warnings,
-        overall_best=_find_overall_best(state, best, objective),
+        overall_best=find_overall_best(state, best, objective),
         sessions=state.sessions,
     )
 
 
-def _find_overall_best(
+def find_overall_best(
     state: TuningState, best: Row | None, objective: Objective
 ) -> Mapping[str, Any] | None:
+    """The best training job of a tuning job and its parents; None unless those had its data."""
     warm_start = state.spec.get("warm_start")
     if not warm_start or warm_start["type"] != "IdenticalDataAndAlgorithm":
         return None

@@ -12,6 +12,7 @@ from typing import Any
 from hpt_cli.core.events import Warned
 from hpt_cli.core.metrics import MetricReader, nearest_lines
 from hpt_cli.core.names import job_name
+from hpt_cli.core.plural import count
 from hpt_cli.core.preview import list_unnamed
 from hpt_cli.core.proposals import propose_definitions, write_definition
 from hpt_cli.core.readings import SILENT, find_misreadings
@@ -57,7 +58,7 @@ def warn_of_no_objective(
             hint=f"does the program write {file} into the directory that HPT_JOB_DIR names?",
         )
     after = "it has ended" if seconds is None else f"it has run for {seconds:.0f} s"
-    printed = f"printed {len(lines)} lines" if lines else "printed nothing"
+    printed = f"printed {count(len(lines), 'line')}" if lines else "printed nothing"
     definitions = propose_for(spec, lines)
     hint = "if its first value takes longer than that, all is well"
     if seconds is None:

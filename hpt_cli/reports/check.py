@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hpt_cli.core.hyperparameters import Hyperparameters, Value
+from hpt_cli.core.plural import count
 from hpt_cli.core.preview import Estimate, explain_scaling, list_criteria, list_values
 from hpt_cli.core.ranges import CategoricalRange, ParameterRange, count_grid, count_points
 from hpt_cli.core.resources import Pool
@@ -19,7 +20,6 @@ from hpt_cli.core.spec import TuningSpec
 from hpt_cli.core.state import describe_exit
 from hpt_cli.errors import Problem
 from hpt_cli.wording import (
-    count,
     draw_sparkline,
     format_number,
     format_seconds,

@@ -15,6 +15,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from hpt_cli.core.hyperparameters import Value
+from hpt_cli.core.plural import count
 from hpt_cli.core.summary import Row, Summary, estimate_saved_seconds, trace_best
 from hpt_cli.reports.columns import default_columns
 from hpt_cli.reports.grid import KEPT, Column, FirstThatFits, Grid
@@ -229,7 +230,7 @@ def _list_stopped(summary: Summary) -> list[Row]:
 def _render_stopped(summary: Summary) -> list[RenderableType]:
     """The stopped jobs: why, before anything else."""
     stopped = _list_stopped(summary)
-    heading = f"{len(stopped)} stopped training jobs of {summary.name}"
+    heading = f"{count(len(stopped), 'stopped training job')} of {summary.name}"
     parts = _render_rows(heading, summary, stopped[:MAX_STOPPED], reasons=True)
     if len(stopped) > MAX_STOPPED:
         words = f"… and {len(stopped) - MAX_STOPPED} more: hpt jobs {summary.name} --status Stopped"

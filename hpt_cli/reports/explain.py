@@ -19,11 +19,12 @@ from rich.text import Text
 
 from hpt_cli.core.events import JobJudged
 from hpt_cli.core.objective import Objective
+from hpt_cli.core.plural import count
 from hpt_cli.core.spec import EarlyStopping
 from hpt_cli.core.summary import Row, Summary
 from hpt_cli.reports.columns import describe_reason
 from hpt_cli.reports.plot import Axis, Line, Plot, find_axis
-from hpt_cli.wording import NOTHING, count, format_number, plain
+from hpt_cli.wording import NOTHING, format_number, plain
 
 if TYPE_CHECKING:
     from hpt_cli import answers

@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from hpt_cli.core.importance import Importance, Influence, Interval, Region, Share
-from hpt_cli.wording import count, format_number, format_setting, plain
+from hpt_cli.core.plural import count
+from hpt_cli.wording import format_number, format_setting, plain
 
 if TYPE_CHECKING:
     from hpt_cli import answers

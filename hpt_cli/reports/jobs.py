@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from hpt_cli.core.plural import count
 from hpt_cli.core.summary import Row, Summary
 from hpt_cli.reports.columns import ResultColumn, default_columns
 from hpt_cli.reports.grid import Column, Grid
@@ -39,7 +40,7 @@ def render_table(
     )
     if len(summary.rows) == total:
         return table
-    return Group(table, Text(f"{len(summary.rows)} of {total} training jobs", style="dim"))
+    return Group(table, Text(f"{len(summary.rows)} of {count(total, 'training job')}", style="dim"))
 
 
 def make_column(column: ResultColumn, rows: Sequence[Row]) -> Column:

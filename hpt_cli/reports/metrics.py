@@ -10,10 +10,11 @@ from rich.padding import Padding
 from rich.text import Text
 
 from hpt_cli.core.metrics import nearest_lines
+from hpt_cli.core.plural import count
 from hpt_cli.core.proposals import Proposal, write_definition
 from hpt_cli.core.readings import Hit, Reading
 from hpt_cli.errors import Problem
-from hpt_cli.wording import count, draw_sparkline, format_number, plain
+from hpt_cli.wording import draw_sparkline, format_number, plain
 
 if TYPE_CHECKING:
     from hpt_cli import answers

@@ -11,8 +11,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from hpt_cli.core.plural import count
 from hpt_cli.replay import Figures
-from hpt_cli.wording import count, format_column, format_number, format_seconds, plain
+from hpt_cli.wording import format_column, format_number, format_seconds, plain
 
 if TYPE_CHECKING:
     from hpt_cli.answers import ReplayedRule

@@ -10,11 +10,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from hpt_cli.core.plural import count
 from hpt_cli.core.state import RUNNING
 from hpt_cli.core.summary import Row, Summary, estimate_saved_seconds
 from hpt_cli.reports.jobs import counters_to_json, row_to_json
 from hpt_cli.wording import (
-    count,
     describe_warning,
     format_hyperparameters,
     format_number,
@@ -67,7 +67,9 @@ def _lines(summary: Summary) -> list[tuple[str, str]]:
         lines.append(("overall best", plain(f"{value} by {overall['training_job_name']}")))
     for parent in summary.parents:
         outside = f", {parent.left_out} outside the ranges" if parent.left_out else ""
-        lines.append(("warm start", plain(f"{parent.name}: {parent.used} jobs used{outside}")))
+        lines.append(
+            ("warm start", plain(f"{parent.name}: {count(parent.used, 'job')} used{outside}"))
+        )
     lines += [
         ("training time", format_seconds(summary.total_training_time) + _describe_saved(summary)),
         ("tuning time", format_seconds(summary.tuning_time)),

@@ -32,11 +32,11 @@ def test_a_finished_tuning_job_goes_on_for_more_jobs(terminal: Terminal) -> None
 def test_there_cannot_be_fewer_training_jobs_than_there_are(terminal: Terminal) -> None:
     terminal.hpt("run", terminal.write_spec(max_jobs=2))
     text = terminal.hpt("update", "t", "--max-jobs", "1", code=2)
-    assert "max_jobs cannot be 1: there are 2 training jobs already" in text
+    assert "max_jobs cannot be 1: it has 2 training jobs already" in text
     assert "2 of 2" in terminal.hpt("show", "t")
     run = terminal.start("run", terminal.write_spec("busy", options="--epochs 1000"))
     terminal.wait_for_log("busy", 2, "epoch=1 ")
-    assert "there are 2" in terminal.hpt("update", "busy", "--max-jobs", "1", code=2)
+    assert "it has 2 training jobs" in terminal.hpt("update", "busy", "--max-jobs", "1", code=2)
     # What a tuner is asked is checked again when it hears of it: there may be more jobs by then.
     JobDir(terminal.directory / ".hpt" / "busy").send_request({"changes": {"max_jobs": 1}})
     terminal.hpt("update", "busy", "--set", "description=after")

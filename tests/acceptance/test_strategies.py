@@ -65,6 +65,10 @@ def test_warm_start_from_a_parent(terminal: Terminal) -> None:
     warm = {"type": "IdenticalDataAndAlgorithm", "parents": ["parent"]}
     text = terminal.hpt("run", terminal.write_spec("child", warm_start=warm, strategy="Bayesian"))
     assert "warm start: 4 training jobs of parent" in text
+    best = terminal.json("best", "parent")["final_objective_value"]
+    for line in (line for line in text.splitlines() if "★ best" in line):
+        is_overall = float(line.split("loss = ")[1].split()[0]) < best
+        assert line.endswith("★ best so far" if is_overall else "★ best of this tuning job")
     shown = terminal.json("show", "child")
     assert shown["warm_start_parents"] == [{"name": "parent", "jobs_used": 4, "jobs_left_out": 0}]
     values = [

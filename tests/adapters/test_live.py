@@ -8,8 +8,17 @@ import re
 from rich.console import Console
 
 from hpt_cli.core import events as ev
-from hpt_cli.live import BEGIN_UPDATE, ENTER, LEAVE, LiveView, PlainView
-from tests.core.stories import created, fold_all, launched, make_spec, observed, run, suggested
+from hpt_cli.live import BEGIN_UPDATE, ENTER, LEAVE, LiveView, PlainView, describe_event
+from tests.core.stories import (
+    created,
+    exited,
+    fold_all,
+    launched,
+    make_spec,
+    observed,
+    run,
+    suggested,
+)
 
 EVENTS: list[ev.AnyEvent] = [
     *created(make_spec(max_jobs=9)),
@@ -65,6 +74,20 @@ def test_before_the_first_value_it_is_not_known_of_how_many() -> None:
     (frame,) = read_frames(file.getvalue())
     assert "0/0" not in "".join(frame)
     assert "vs best at epoch" in "".join(frame)
+
+
+def test_the_star_does_not_forget_better_jobs_of_parents() -> None:
+    warm = {"type": "IdenticalDataAndAlgorithm", "parents": ["parent"]}
+    spec = make_spec(warm_start=warm)
+
+    def end(value: float) -> str:
+        best = {"training_job_name": "p-0001", "final_objective_value": value}
+        inherited = ev.WarmStarted(at=0, parent="p", jobs=(), left_out=0, best=best)
+        state = fold_all(*created(spec), inherited, *run(1, 0.5))
+        return describe_event(state, exited(1, at=1))
+
+    assert end(0.25).endswith("after 1 epoch, 1.0 s: loss = 0.5 ★ best of this tuning job")
+    assert end(0.75).endswith("★ best so far")
 
 
 def test_plain_lines_are_a_line_for_each_thing_that_happens() -> None:

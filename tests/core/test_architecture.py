@@ -21,6 +21,7 @@ LAYERS = [
         "hpt_cli.core.names",
         "hpt_cli.core.objective",
         "hpt_cli.core.observation",
+        "hpt_cli.core.plural",
         "hpt_cli.core.references",
         "hpt_cli.core.resources",
     ],

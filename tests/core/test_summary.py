@@ -91,6 +91,9 @@ def test_times_add_up_over_attempts_and_sessions() -> None:
     )
     assert result.total_training_time == (3 - 1) + (105 - 101)
     assert result.tuning_time == 3 + 5
+    # The tuner shows how it ended before it leaves: that takes no tuning time.
+    over = ev.TuningJobEnded(at=9, status="Completed", reason="max_jobs (1) reached")
+    assert summary(*run(1, 0.5), over, now=12).tuning_time == 9
 
 
 def test_a_job_without_hyperparameters_is_not_shown() -> None:

@@ -18,6 +18,7 @@ from itertools import accumulate
 from typing import Any, Literal, Protocol, cast
 
 from hpt_cli.core.hyperparameters import Hyperparameters
+from hpt_cli.core.plural import count
 
 GRACE = 3
 """So many losses in a row that are no finite number, and a job has diverged."""
@@ -88,7 +89,7 @@ class _Guarded:
         recent = live.losses[-GRACE:]
         if len(recent) == GRACE and not any(map(math.isfinite, recent)):
             evidence = {"step": live.steps[-1], "diverged_epochs": GRACE}
-            return Verdict(True, f"diverged: no finite value in {GRACE} epochs", evidence)
+            return Verdict(True, f"diverged: no finite value in {count(GRACE, 'epoch')}", evidence)
         return self.rule.judge(live, others)
 
 

@@ -12,6 +12,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from hpt_cli.core.plural import count
 from hpt_cli.core.stop_rules import LossCurve, Verdict
 from hpt_cli.core.stop_rules.curves import check_bounds, has_reached, measure_margin
 from hpt_cli.core.stop_rules.percentile import find_quantile
@@ -39,7 +40,7 @@ class Rule:
         ]
         evidence["jobs"] = len(there) + 1
         if len(there) + 1 < self.reduction_factor:
-            return Verdict(False, f"{len(there) + 1} jobs have reached this rung", evidence)
+            return Verdict(False, f"{count(len(there) + 1, 'job')} at this rung so far", evidence)
         bar = find_quantile([*there, loss], 1 / self.reduction_factor)
         evidence |= {"held_against": bar, "margin": measure_margin(loss, bar)}
         place = "not among" if loss > bar else "among"

@@ -12,6 +12,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hpt_cli.core.plural import count
 from hpt_cli.core.stop_rules import LossCurve, Verdict
 from hpt_cli.core.stop_rules.curves import (
     check_bounds,
@@ -54,9 +55,13 @@ def judge_by_median(
     if len(live.losses) < min_epochs:
         return Verdict(False, f"not judged before epoch {min_epochs}", evidence)
     if len(completed) < min_completed_jobs or not averages:
-        return Verdict(False, f"{len(completed)} of {min_completed_jobs} jobs completed", evidence)
+        return Verdict(
+            False, f"{len(completed)} of {count(min_completed_jobs, 'job')} completed", evidence
+        )
     median = statistics.median(averages)
     evidence |= {"held_against": median, "margin": measure_margin(loss, median)}
     worse = loss > median
     word = "worse than" if worse else "not worse than"
-    return Verdict(worse, f"{word} the median of {len(averages)} jobs at this epoch", evidence)
+    return Verdict(
+        worse, f"{word} the median of {count(len(averages), 'job')} at this epoch", evidence
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hpt_cli.core.plural import count
 from hpt_cli.core.stop_rules import LossCurve, Verdict
 from hpt_cli.core.stop_rules.curves import check_bounds
 
@@ -39,4 +40,4 @@ class Rule:
             "epochs_without_improvement": waited,
         }
         stop = waited >= self.patience and len(live.losses) >= self.min_epochs
-        return Verdict(stop, f"{waited} epochs without improvement", evidence)
+        return Verdict(stop, f"{count(waited, 'epoch')} without improvement", evidence)

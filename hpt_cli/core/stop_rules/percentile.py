@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hpt_cli.core.plural import count
 from hpt_cli.core.stop_rules import LossCurve, Verdict
 from hpt_cli.core.stop_rules.curves import (
     best_until,
@@ -46,11 +47,13 @@ class Rule:
             return Verdict(False, f"not judged before epoch {self.min_epochs}", evidence)
         if len(completed) < self.min_completed_jobs or not losses:
             enough = self.min_completed_jobs
-            return Verdict(False, f"{len(completed)} of {enough} jobs completed", evidence)
+            return Verdict(False, f"{len(completed)} of {count(enough, 'job')} completed", evidence)
         bar = find_quantile(losses, self.percentile / 100)
         evidence |= {"held_against": bar, "margin": measure_margin(best, bar)}
         place = "outside" if best > bar else "within"
-        reason = f"{place} the best {self.percentile:g}% of {len(losses)} jobs at this epoch"
+        reason = (
+            f"{place} the best {self.percentile:g}% of {count(len(losses), 'job')} at this epoch"
+        )
         return Verdict(best > bar, reason, evidence)
 
 

@@ -18,13 +18,14 @@ from typing import Any
 from hpt_cli import __version__
 from hpt_cli.core.hyperparameters import Value
 from hpt_cli.core.importance import Influence
+from hpt_cli.core.plural import count
 from hpt_cli.core.spec import TuningSpec
 from hpt_cli.core.summary import Row, Summary, estimate_saved_seconds
 from hpt_cli.reports.columns import describe_reason
 from hpt_cli.reports.importance import describe_basis, describe_region, doubt
 from hpt_cli.reports.page.markup import Content, Markup, break_name, embed_json, join, tag
 from hpt_cli.reports.page.record import Record, shorten, to_data
-from hpt_cli.wording import count, format_column, format_number, format_seconds, format_setting
+from hpt_cli.wording import format_column, format_number, format_seconds, format_setting
 
 HIDDEN = "(not shown)"
 """Stands for the values of environment variables, and for commands beside the one that trains: they

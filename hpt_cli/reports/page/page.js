@@ -399,7 +399,7 @@
 
     note(beyond) {
       const note = this.box.closest("figure").querySelector(".beyond");
-      note.textContent = beyond ? ` (${beyond} jobs are worse than the axes show, and lie at their edge)` : "";
+      note.textContent = beyond ? ` (worse than the axes show, and at their edge: ${beyond})` : "";
     }
 
     draw() {
