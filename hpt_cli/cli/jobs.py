@@ -37,9 +37,9 @@ def jobs(
         str | None,
         typer.Option(
             "--sort",
-            metavar="COLUMN",
+            metavar="A,B,...",
             autocompletion=complete_column,
-            help="By a column: number, objective (the best first), epochs, time, start, a"
+            help="By these columns: number, objective (the best first), epochs, time, start, a"
             " hyperparameter, ...",
         ),
     ] = None,
@@ -149,11 +149,30 @@ def _filter(rows: list[Row], where: str, summary: Summary) -> list[Row]:
     return [row for row in rows if meets(list_values(row, columns))]
 
 
-def _sort(rows: list[Row], column: str, summary: Summary, *, desc: bool) -> list[Row]:
-    """Sorted by a column; rows without a value in it come last either way."""
+def _sort(rows: list[Row], names: str, summary: Summary, *, desc: bool) -> list[Row]:
+    """Sorted by columns, the first of them above all."""
     from hpt_cli.reports.columns import find_columns
 
-    (found,) = find_columns([column], summary, "--sort")
+    wanted = _split(names, "--sort")
+    for column in reversed(find_columns(wanted, summary, "--sort")):
+        rows = _sort_by(rows, column, summary, desc=desc)
+    return rows
+
+
+def _split(names: str, option: str) -> list[str]:
+    """The names of columns, with commas between them.
+
+    Raises:
+        UsageError: there is none.
+    """
+    wanted = [each.strip() for each in names.split(",") if each.strip()]
+    if not wanted:
+        raise UsageError.of("column-none", f"{option} names no column", "as in: number,objective")
+    return wanted
+
+
+def _sort_by(rows: list[Row], found: ResultColumn, summary: Summary, *, desc: bool) -> list[Row]:
+    """Sorted by a column; rows without a value in it come last either way."""
 
     def key(row: Row) -> tuple[float, str]:
         if found.name == "objective":
@@ -184,9 +203,7 @@ def _choose_columns(
     usual = default_columns(summary) if for_people else every
     if names is None:
         return usual
-    wanted = [each.strip() for each in names.split(",") if each.strip()]
-    if not wanted:
-        raise UsageError.of("column-none", "--columns names no column", "as in: number,objective")
+    wanted = _split(names, "--columns")
     added = all(each.startswith("+") for each in wanted)
     found = find_columns([each.removeprefix("+") for each in wanted], summary, "--columns")
     return [*usual, *(each for each in found if each not in usual)] if added else found

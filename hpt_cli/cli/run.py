@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hpt_cli.cli.options import Home, Plain, Quiet
-from hpt_cli.cli.reading import read_state
+from hpt_cli.cli.reading import find_anywhere, read_state
 from hpt_cli.cli.saying import say
 from hpt_cli.core.plural import count
 from hpt_cli.errors import UsageError
 from hpt_cli.homes import remember_home
-from hpt_cli.jobdir import JobDir, find_home, find_job_dir, make_job_dir
+from hpt_cli.jobdir import JobDir, find_home, make_job_dir
 
 if TYPE_CHECKING:
     from hpt_cli.core.events import WarmStarted, Warned
@@ -84,7 +84,7 @@ def inherit_parents(spec: TuningSpec, home: Path) -> list[WarmStarted]:
     from hpt_cli.core.warm_start import Candidate, find_misfits, inherit
 
     names = spec.warm_start.parents if spec.warm_start else ()
-    parents = [Candidate(name, read_state(find_parent(home, name))) for name in names]
+    parents = [Candidate(name, read_state(find_anywhere(home, name))) for name in names]
     problems = [problem for parent in parents for problem in find_misfits(spec, parent)]
     if problems:
         raise UsageError(*problems)
@@ -94,12 +94,6 @@ def inherit_parents(spec: TuningSpec, home: Path) -> list[WarmStarted]:
         outside = f"; {each.left_out} outside the ranges left out" if each.left_out else ""
         say(line + outside)
     return brought
-
-
-def find_parent(home: Path, name: str) -> JobDir:
-    """A parent: the directory of a tuning job, or the name of one in the same home."""
-    directory = JobDir(Path(name))
-    return directory if directory.journal.is_file() else find_job_dir(home, name)
 
 
 def _create(

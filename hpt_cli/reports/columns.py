@@ -98,11 +98,12 @@ def name_columns(summary: Summary) -> dict[str, ResultColumn]:
     """The same by every name that they answer to."""
     columns = list_columns(summary)
     by_field = {column.field: column for column in columns.values()}
-    return by_field | {summary.objective.metric: columns["objective"]} | columns
+    by_heading = {column.heading: column for column in columns.values() if column.heading}
+    return by_field | by_heading | {summary.objective.metric: columns["objective"]} | columns
 
 
 def find_columns(names: Iterable[str], summary: Summary, option: str) -> list[ResultColumn]:
-    """The columns of these names.
+    """The columns of these names, each once: some answer to more than one.
 
     Raises:
         UsageError: there are none of some of the names.
@@ -110,7 +111,7 @@ def find_columns(names: Iterable[str], summary: Summary, option: str) -> list[Re
     known = name_columns(summary)
     unknown = [name for name in names if name not in known]
     if unknown:
-        listed = f"one of {', '.join(list_columns(summary))}"
+        listed = f"one of {', '.join([*list_columns(summary), plain(summary.objective.metric)])}"
         raise UsageError(
             *(
                 Problem(
@@ -121,7 +122,7 @@ def find_columns(names: Iterable[str], summary: Summary, option: str) -> list[Re
                 for name in unknown
             )
         )
-    return [known[name] for name in names]
+    return list({known[name].name: known[name] for name in names}.values())
 
 
 def list_values(row: Row, columns: Mapping[str, ResultColumn]) -> dict[str, Any]:

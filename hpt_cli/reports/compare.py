@@ -101,6 +101,8 @@ def _list_figures(summaries: Sequence[Summary]) -> list[_Figure]:
         _Figure(f"best {metric}", format_column(best, telling)),
     ]
     metrics = [plain(each.objective.metric) for each in summaries]
+    if len(summaries) == 1:
+        figures = [each for each in figures if each.heading != less]
     return figures if is_same else [*figures, _Figure("objective", metrics, 1)]
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from hpt_cli.core.plural import count
 from hpt_cli.errors import HptError
 from hpt_cli.reports.plot import Axis, Line, Plot
 from hpt_cli.wording import plain
@@ -53,13 +54,25 @@ def _draw_plot(axes: Any, plot: Plot) -> None:
     for _, lines in groupby(plot.lines, lambda line: line.label):
         _draw_lines(axes, list(lines))
     axes.set_title(plain(plot.title), loc="left")
+    if beyond := count_beyond(plot):
+        words = f"{count(beyond, 'value')} beyond the axis"
+        axes.set_title(words, loc="right", fontsize="small", color="gray")
     axes.set_xlabel(plain(plot.x.label))
     axes.set_ylabel(plain(plot.y.label))
     axes.set_xscale("log" if plot.x.log else "linear")
     axes.set_yscale("log" if plot.y.log else "linear")
-    _limit(axes, plot.y)
+    low, high = find_limits(plot.y)
+    if low > -math.inf:
+        axes.set_ylim(low, high)
     axes.grid(alpha=0.25)
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, reverse=True)
+
+
+def count_beyond(plot: Plot) -> int:
+    """How many values lie beyond what the picture shows, so that they do not hide the others."""
+    low, high = find_limits(plot.y)
+    values = (value for line in plot.lines for _, value in line.points)
+    return sum(math.isfinite(value) and not low <= value <= high for value in values)
 
 
 def _draw_lines(axes: Any, lines: Sequence[Line]) -> None:
@@ -83,12 +96,12 @@ def _draw_lines(axes: Any, lines: Sequence[Line]) -> None:
     )
 
 
-def _limit(axes: Any, axis: Axis) -> None:
+def find_limits(axis: Axis) -> tuple[float, float]:
+    """What an axis shows, from low to high: a little more than it spans; all where that is none."""
     if axis.low >= axis.high:
-        return
+        return -math.inf, math.inf
     if axis.log:
         ratio = (axis.high / axis.low) ** MARGIN
-        axes.set_ylim(axis.low / ratio, axis.high * ratio)
-    else:
-        margin = MARGIN * (axis.high - axis.low)
-        axes.set_ylim(axis.low - margin, axis.high + margin)
+        return axis.low / ratio, axis.high * ratio
+    margin = MARGIN * (axis.high - axis.low)
+    return axis.low - margin, axis.high + margin

@@ -49,6 +49,24 @@ def test_what_cannot_be_is_said(terminal: Terminal) -> None:
     assert "error[option-conflict]" in terminal.hpt(*wrong, code=2)
 
 
+def test_tuning_jobs_of_two_homes_are_told_apart(terminal: Terminal) -> None:
+    spec = terminal.write_spec(max_jobs=2)
+    terminal.hpt("run", spec, "--quiet")
+    terminal.hpt("run", spec, "--quiet", "--home", "other")
+    assert "less than t" not in terminal.hpt("compare", "t")
+    text = terminal.hpt("compare", "t", "other/t")
+    assert "less than t" in text
+    assert text.split()[:2] == ["t", "other/t"]
+
+
+def test_jobs_are_sorted_by_one_column_within_another(terminal: Terminal) -> None:
+    terminal.hpt("run", terminal.write_spec(max_jobs=4), "--quiet")
+    rows = terminal.json("jobs", "t", "--sort", "epochs,x")
+    values = [row["hyperparameters"]["x"] for row in rows]
+    assert values == sorted(values), "all have as many epochs"
+    assert "--sort names no column" in terminal.hpt("jobs", "t", "--sort", ",", code=2)
+
+
 def test_a_file_that_is_there_is_overwritten_only_by_force(terminal: Terminal) -> None:
     terminal.hpt("run", terminal.write_spec(max_jobs=2), "--quiet")
     compared = ("compare", "t", "t", "--png")

@@ -101,6 +101,15 @@ def test_pictures(form: str, begins: bytes) -> None:
         assert picture.count(b"<!-- best: job 1, 1 -->") == 1
 
 
+def test_a_picture_says_how_many_values_it_does_not_show() -> None:
+    from hpt_cli.reports.picture import count_beyond
+
+    line = Line([(1, 50.0), (2, math.nan), (3, 1.0)])
+    assert count_beyond(Plot([line], Axis("", 1, 3), Axis("", 0, 2))) == 1
+    assert count_beyond(Plot([line], Axis("", 1, 3), Axis("", 1, 50, log=True))) == 0
+    assert count_beyond(Plot([line], Axis("", 1, 3), Axis("", 1, 1))) == 0
+
+
 def test_without_matplotlib_the_command_that_installs_it_is_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -86,6 +86,12 @@ def test_markdown_is_for_people() -> None:
     assert text.splitlines() == ["| job | x |", "| ---: | --- |", "| 1 ★ | 1 |", "| 2 | a\\|b |"]
 
 
+def test_columns_answer_to_their_headings_and_stand_once() -> None:
+    summary = make_summary(x=1)
+    columns = find_columns(["job", "loss", "objective", "x"], summary, "--columns")
+    assert [each.name for each in columns] == ["number", "objective", "x"]
+
+
 def test_every_unknown_column_is_named() -> None:
     with pytest.raises(UsageError) as caught:
         find_columns(["epoch", "x", "zzz"], make_summary(x=1), "--columns")
@@ -93,3 +99,4 @@ def test_every_unknown_column_is_named() -> None:
     assert first.hint == "did you mean 'epochs'?"
     assert "zzz" in second.message
     assert second.hint.startswith("one of number")
+    assert second.hint.endswith(", loss")
