@@ -81,7 +81,11 @@ def test_the_star_does_not_forget_better_jobs_of_parents() -> None:
     spec = make_spec(warm_start=warm)
 
     def end(value: float) -> str:
-        best = {"training_job_name": "p-0001", "final_objective_value": value}
+        best = {
+            "training_job_name": "p-0001",
+            "final_objective_value": value,
+            "hyperparameters": {"x": 1},
+        }
         inherited = ev.WarmStarted(at=0, parent="p", jobs=(), left_out=0, best=best)
         state = fold_all(*created(spec), inherited, *run(1, 0.5))
         return describe_event(state, exited(1, at=1))
