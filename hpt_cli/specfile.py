@@ -493,16 +493,21 @@ def _explain(error: Mapping[str, Any], values: dict[str, Any], document: _Docume
         hint = did_you_mean(str(wrong), _RANGES) if wrong else ""
         place = document.find((*location, "type"), key=False)
         return Problem("range-type", f"{label}: {said} {', '.join(_RANGES)}", hint, place)
-    given = _shorten(error["input"])
     if kind == "literal_error":
         allowed = re.findall(r"'([^']*)'", str(context["expected"]))
-        message = f"{label}: {given} is none of {', '.join(allowed)}"
+        message = f"{label}: {_shorten(error['input'])} is none of {', '.join(allowed)}"
         return Problem("value-unknown", message, did_you_mean(str(error["input"]), allowed), place)
     slug = str(context.get("slug", kind.replace("_", "-")))
-    template = _MESSAGES.get(kind)
-    message = template.format(input=given, **context) if template else error["msg"]
     hint = "in seconds: 5 minutes are 300" if _is_no_number(kind) and "_seconds" in name else ""
-    return Problem(slug, f"{label}: {message}", hint, place)
+    return Problem(slug, f"{label}: {describe_mistake(error)}", hint, place)
+
+
+def describe_mistake(error: Mapping[str, Any]) -> str:
+    """What is wrong with a value, of one of pydantic's errors."""
+    template = _MESSAGES.get(error["type"])
+    if template is None:
+        return str(error["msg"]).removeprefix("Value error, ")
+    return template.format(input=_shorten(error["input"]), **error.get("ctx", {}))
 
 
 def _is_no_number(kind: str) -> bool:

@@ -74,6 +74,19 @@ class _Commands(TyperGroup):
         super().__init__(**fields)
         self.commands: Any = dict.fromkeys(COMMANDS)
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; a value that it does not take is explained as one in a spec is."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            from pydantic import ValidationError
+
+            from hpt_cli.specfile import describe_mistake
+
+            if isinstance(error.__cause__, ValidationError):
+                error.message = describe_mistake(dict(error.__cause__.errors()[0]))
+            raise
+
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None

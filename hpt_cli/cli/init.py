@@ -22,6 +22,7 @@ from hpt_cli.errors import HptError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from hpt_cli.core.first_spec import Draft
+    from hpt_cli.core.program_options import ProgramOption
     from hpt_cli.core.proposals import Proposal
     from hpt_cli.core.range_proposals import RangeProposal
 
@@ -89,8 +90,8 @@ def init(
     refuse_existing(target, force=force)
     words = split_line(command or _ask_for_command(asks=asks))
     _check_program(words)
-    tuned, others = _choose_options(words, tune or [], asks=asks)
-    draft = Draft(words=words, tuned=tuned, others=others, max_jobs=max_jobs, name=name or "")
+    tuned, others, switches = _choose_options(words, tune or [], asks=asks)
+    draft = Draft(words, tuned, others, switches, max_jobs=max_jobs, name=name or "")
     lines = _read_output(fill_command(words, tuned), log, try_, seconds, asks=asks)
     draft = _choose_metric(draft, lines, metric, maximize, asks=asks)
     text = write_spec(make_fields(draft), make_comments(draft))
@@ -127,11 +128,11 @@ def _check_program(words: Sequence[str]) -> None:
 
 def _choose_options(
     words: Sequence[str], asked: Sequence[str], *, asks: bool
-) -> tuple[list[RangeProposal], list[RangeProposal]]:
-    """The options to tune, and those that could be."""
-    from hpt_cli.core.first_spec import choose_tuned, is_shell_line
+) -> tuple[list[RangeProposal], list[RangeProposal], list[ProgramOption]]:
+    """The options to tune, those that could be, and those that are on or off."""
+    from hpt_cli.core.first_spec import choose_tuned, describe_switch, is_shell_line
     from hpt_cli.core.program_options import find_given, name_placeholders, update_defaults
-    from hpt_cli.core.range_proposals import propose_range
+    from hpt_cli.core.range_proposals import list_switches, propose_range
     from hpt_cli.program import list_options
 
     parts = shlex.split(words[0]) if is_shell_line(words) else list(words)
@@ -152,13 +153,16 @@ def _choose_options(
     say(f"options of {shlex.join(words)} (* is tuned):")
     for place, each in enumerate(proposals):
         say(f"  {'*' if place in chosen else ' '} {_describe(each)}")
+    switches = list_switches(options)
+    for option in switches:
+        say(f"    {describe_switch(option):<24} on or off: the spec says how it is tuned")
     if asks and not asked:
         usual = ",".join(proposals[place].option.name for place in chosen)
         answer = prompt("Tune which", usual)
         wanted = [each for each in re.split(r"[,\s]+", answer) if each]
         chosen = [_find_option(text, proposals) for text in wanted] or chosen
     tuned = [proposals[place] for place in chosen]
-    return tuned, [each for each in proposals if each not in tuned]
+    return tuned, [each for each in proposals if each not in tuned], switches
 
 
 def _find_option(text: str, proposals: Sequence[RangeProposal]) -> int:

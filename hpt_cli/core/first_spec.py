@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +38,8 @@ class Draft:
     tuned: Sequence[RangeProposal]
     others: Sequence[RangeProposal] = ()
     """What could be tuned too."""
+    switches: Sequence[ProgramOption] = ()
+    """Options that are on or off: they can be tuned by hand."""
     metric: Proposal | None = None
     other_metrics: Sequence[Proposal] = ()
     objective_type: str = ""
@@ -102,6 +104,8 @@ def make_comments(draft: Draft) -> dict[str, list[str]]:
     if draft.others:
         names = ", ".join(each.option.name for each in draft.others)
         comments["hyperparameter_ranges"] = [f"Could be tuned too: {names}"]
+    if draft.switches:
+        comments.setdefault("hyperparameter_ranges", []).extend(_explain_switches(draft.switches))
     if draft.metric is None:
         comments["metric_definitions"] = [
             "A guess: 'hpt check --try' shows what the program prints, and what would read it."
@@ -111,6 +115,30 @@ def make_comments(draft: Draft) -> dict[str, list[str]]:
             f"  - {write_definition(each.definition)}" for each in draft.other_metrics
         ]
     return comments
+
+
+def describe_switch(option: ProgramOption) -> str:
+    """How a switch is written: on, and off if there is a way."""
+    return "/".join([option.flag, *(each for each in option.aliases if each.startswith("--no-"))])
+
+
+def _explain_switches(switches: Sequence[ProgramOption]) -> Iterator[str]:
+    """Which switches there are, and how one of each kind is tuned."""
+    yield f"On or off: {', '.join(map(describe_switch, switches))}. To tune one:"
+    kinds: dict[str, str] = {}
+    for each in switches:
+        placeholder = f"{{{each.name}}}"
+        on_off = f"{each.name}: {{type: Categorical, values: [%s]}}, and in the command"
+        negative = describe_switch(each).partition("/")[2]
+        if each.flag.endswith("="):
+            kinds.setdefault("value", f"{on_off % 'true, false'} {each.flag}{placeholder}")
+        elif negative:
+            words = f"{each.flag}, {negative}"
+            kinds.setdefault("words", f"{on_off % words} {placeholder}")
+        else:
+            word = f"$(test {placeholder} = on && echo {each.flag})"
+            kinds.setdefault("shell", f"{on_off % 'on, off'} {word}, with shell: true")
+    yield from (f"  {line}" for line in kinds.values())
 
 
 def name_tuning_job(words: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from hpt_cli.core.command import ALL, find_placeholders
@@ -30,6 +30,8 @@ class ProgramOption:
     low: float | None = None
     high: float | None = None
     aliases: tuple[str, ...] = ()
+    about: str = field(default="", compare=False)
+    """What the program says of it."""
 
     @property
     def name(self) -> str:
@@ -108,6 +110,7 @@ def _parse_entry(entry: str) -> ProgramOption | None:
         low=float(bounds["low"]) if bounds else None,
         high=float(bounds["high"]) if bounds and bounds["high"] else None,
         aliases=tuple(flags[1:]),
+        about=rest.strip(),
     )
     if choices:
         return replace(option, kind="choice", choices=tuple(re.split(r"[,|]", choices[1])))
@@ -220,6 +223,7 @@ def _parse_call(call: ast.Call) -> ProgramOption | None:
         kind=_find_kind(kind, default if isinstance(default, (int, float, str)) else None),
         default=default if isinstance(default, (int, float, str)) else None,
         aliases=tuple(flags[1:]),
+        about=str(_read_literal(words.get("help")) or ""),
     )
     if isinstance(default, bool) or "action" in words or "is_flag" in words:
         return replace(option, kind="switch", default=None)
@@ -259,7 +263,7 @@ def _complete(told: ProgramOption, declared: ProgramOption | None) -> ProgramOpt
     default = declared.default if told.default is None else told.default
     if told.kind in ("text", "int") and declared.kind != "text":
         told = replace(told, kind=declared.kind, choices=told.choices or declared.choices)
-    return replace(told, default=default)
+    return replace(told, default=default, about=told.about or declared.about)
 
 
 # The command

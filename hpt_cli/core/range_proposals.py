@@ -7,7 +7,7 @@ meant to be changed by whoever knows the program.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeAlias
@@ -17,6 +17,8 @@ from hpt_cli.core.ranges import AUTO_RATIO, MAX_CATEGORIES
 
 Fields: TypeAlias = dict[str, Any]
 """A range as it stands in a spec."""
+Rule: TypeAlias = Callable[[ProgramOption, float], Fields | None]
+"""From an option and its default to a range."""
 
 DECAY = 1e-4
 """Around what a weight decay is searched that is 0 by default."""
@@ -46,17 +48,30 @@ def propose_range(option: ProgramOption) -> RangeProposal | None:
     is_untold = option.kind == "text" and option.default is None
     if (option.kind not in ("float", "int") and not is_untold) or isinstance(option.default, str):
         return None
-    for known, rule in _RULES:
-        if words & known:
-            return _propose(option, rule, is_likely=True)
+    rule = _find_rule(words) or _find_rule(_split_about(option))
+    if rule is not None:
+        return _propose(option, rule, is_likely=True)
     if is_untold:
         return None
     return _propose(option, _by_factors if option.kind == "float" else _whole, is_likely=False)
 
 
-def _propose(
-    option: ProgramOption, rule: Callable[[ProgramOption, float], Fields | None], *, is_likely: bool
-) -> RangeProposal | None:
+def _find_rule(words: set[str]) -> Rule | None:
+    return next((rule for known, rule in _RULES if words & known), None)
+
+
+def _split_about(option: ProgramOption) -> set[str]:
+    """The name of a hyperparameter that an option's help begins with, as one word."""
+    told = _ABOUT.search(option.about)
+    return {told[1].lower().replace(" ", "")} if told else set()
+
+
+def list_switches(options: Iterable[ProgramOption]) -> list[ProgramOption]:
+    """The options that are on or off, and may matter."""
+    return [each for each in options if each.kind == "switch" and not _split_words(each) & _NEVER]
+
+
+def _propose(option: ProgramOption, rule: Rule, *, is_likely: bool) -> RangeProposal | None:
     assert not isinstance(option.default, str)
     fields = rule(option, float(option.default or 0.0))
     if fields is None:
@@ -88,6 +103,13 @@ _NEVER = _words(
     " limit cache task mode split format level trials"
 )
 """What is set, counted or timed, and not searched; how long to train is Hyperband's to say."""
+_ABOUT = re.compile(
+    r"(?:^|  )(?:(?:the|initial|base|peak|maximum|starting) )*"
+    r"(learning rate|step size|weight decay|momentum|dropout|batch size)\b"
+    r"(?! (?:decay|schedule|scheduler|step|warmup|policy|factor|multiplier))",
+    re.IGNORECASE,
+)
+"""What an option is, where its name says it less well than its help: `--eta0` of scikit-learn."""
 _CHOSEN = _words(
     "optimizer opt optim scheduler schedule activation act kernel solver penalty norm init"
     " initializer booster boosting augmentation"
@@ -175,7 +197,7 @@ def _integer(low: float, high: float, scaling: str) -> Fields:
     }
 
 
-_RULES: tuple[tuple[frozenset[str], Callable[[ProgramOption, float], Fields | None]], ...] = (
+_RULES: tuple[tuple[frozenset[str], Rule], ...] = (
     (_words("lr lr0 learningrate eta stepsize"), _learning_rate),
     (_words("decay wd weightdecay l1 l2 reg regularization alpha lambda lambd c"), _decay),
     (_words("warmup warmupratio warmupproportion"), _warmup),

@@ -75,6 +75,16 @@ def test_check_warns_of_what_is_probably_not_meant(terminal: Terminal) -> None:
     ]
 
 
+def test_a_value_that_an_option_does_not_take_is_explained(terminal: Terminal) -> None:
+    for words, why in [
+        (("jobs", "t", "--top", "0"), "must be at least 1, and is '0'"),
+        (("jobs", "t", "--top", "x"), "a whole number is needed, not 'x'"),
+        (("jobs", "t", "--format", "xx"), "'--format': 'xx' is not one of"),
+        (("init", "python", "nowhere.py"), "there is no file nowhere.py"),
+    ]:
+        assert why in " ".join(terminal.hpt(*words, code=2).split())
+
+
 def test_run_warns_of_what_is_not_there_before_anything_fails(terminal: Terminal) -> None:
     spec = terminal.write_spec(command="pyhton nowhere.py {x}", max_jobs=1)
     tuner = terminal.start("run", spec)

@@ -179,3 +179,11 @@ def test_a_pipe_hides_a_failure_before_it(
     command: str | list[str], shell: bool, hides: bool
 ) -> None:
     assert hides_failure(command, shell=shell) == hides
+
+
+@pytest.mark.parametrize(("value", "words"), [("on", "x --amsgrad"), ("off", "x")])
+def test_a_shell_writes_a_switch_or_leaves_it_out(value: str, words: str) -> None:
+    script = "echo x $(test {amsgrad} = on && echo --amsgrad)"
+    argv = render_argv(script, {"amsgrad": value}, shell=True)
+    assert not find_embedded(script)
+    assert subprocess.run(argv, capture_output=True, text=True, check=True).stdout == f"{words}\n"

@@ -14,6 +14,7 @@ from hpt_cli.core.first_spec import (
     choose_tuned,
     fill_command,
     make_command,
+    make_comments,
     make_fields,
     name_tuning_job,
 )
@@ -26,7 +27,7 @@ from hpt_cli.core.program_options import (
     parse_source,
     update_defaults,
 )
-from hpt_cli.core.range_proposals import propose_range
+from hpt_cli.core.range_proposals import list_switches, propose_range
 from hpt_cli.core.spec import TuningSpec
 
 HELP = Path(__file__).parents[1] / "data" / "help"
@@ -158,8 +159,8 @@ def test_placeholders_name_the_options_that_they_stand_for() -> None:
     ]
 
 
-def describe_range(flag: str, kind: Any, default: Any, **bounds: float) -> str:
-    proposal = propose_range(ProgramOption(flag, kind, default, **bounds))
+def describe_range(flag: str, kind: Any, default: Any, **rest: Any) -> str:
+    proposal = propose_range(ProgramOption(flag, kind, default, **rest))
     if proposal is None:
         return ""
     fields = proposal.fields
@@ -197,6 +198,36 @@ def test_ranges_are_proposed_around_defaults(
     flag: str, kind: str, default: Any, expected: str
 ) -> None:
     assert describe_range(flag, kind, default) == expected
+
+
+@pytest.mark.parametrize(
+    ("about", "expected"),
+    [
+        ("The initial learning rate for SGD", "0.0001 to 1 Logarithmic"),
+        ("FLOAT  Learning rate [default: 0.01]", "0.0001 to 1 Logarithmic"),
+        ("exponent of the learning rate", "0.001 to 0.1 Logarithmic perhaps"),
+        ("learning rate decay", "0.001 to 0.1 Logarithmic perhaps"),
+    ],
+)
+def test_help_says_what_a_name_does_not(about: str, expected: str) -> None:
+    assert describe_range("--eta0", "float", 0.01, about=about) == expected
+    source = f'p.add_argument("--eta0", type=float, default=0.01, help={about!r})'
+    assert parse_source(source)[0].about == about
+
+
+def test_switches_are_named_with_the_way_to_tune_them() -> None:
+    options = parse_help(
+        "options:\n  --use-bn, --no-use-bn  normalize\n  --amsgrad  other\n  --verbose  talk\n"
+    )
+    switches = list_switches(options)
+    comments = make_comments(Draft(["python", "t.py"], [], switches=switches))
+    assert comments["hyperparameter_ranges"] == [
+        "On or off: --use-bn/--no-use-bn, --amsgrad. To tune one:",
+        "  use_bn: {type: Categorical, values: [--use-bn, --no-use-bn]}, and in the command"
+        " {use_bn}",
+        "  amsgrad: {type: Categorical, values: [on, off]}, and in the command"
+        " $(test {amsgrad} = on && echo --amsgrad), with shell: true",
+    ]
 
 
 def test_ranges_stay_within_what_the_program_takes() -> None:
