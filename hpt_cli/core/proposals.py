@@ -373,8 +373,10 @@ def _add_step(
 ) -> dict[str, str]:
     """The fields of a definition behind a split that tells its step, if its lines or others do."""
     text = texts[-1]
-    value, step = re.search(expand(regex), text), _STEP.search(text)
-    parts = [(text.find(split), rf"\b{_escape(split)}")] if split else []
+    begin = max(0, text.find(split))
+    value = re.compile(expand(regex)).search(text, begin + len(split))
+    step = _STEP.search(text)
+    parts = [(begin, rf"\b{_escape(split)}")] if split else []
     if value and step:
         parts.append((step.start(), _describe_step(step, told)))
     if value:

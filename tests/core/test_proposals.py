@@ -51,6 +51,12 @@ def test_the_objective_comes_first_and_what_is_beside_it_last() -> None:
             ((1, 48), (2, 49)),
         ),
         (
+            "epoch 1 train: loss 0.5 valid: loss 0.4\nepoch 2 train: loss 0.3 valid: loss 0.2",
+            "valid_loss",
+            {"regex": r"\bepoch {step}.*?\bvalid:.*?\bloss +({num})"},
+            ((1, 0.4), (2, 0.2)),
+        ),
+        (
             "Train Epoch: 1 Loss: 0.5\nTest Epoch: 1 Loss: 0.4",
             "Test_Loss",
             {"regex": r"\bTest.*?\bEpoch: *{step}.*?\bLoss: *({num})"},
