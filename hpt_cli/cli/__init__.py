@@ -174,9 +174,10 @@ def print_problems(error: HptError) -> None:
 
 def _print_crash(error: Exception) -> None:
     text = "".join(traceback.format_exception(error))
-    words = _PASSWORD.sub("//...@", shlex.join(sys.argv))
-    report = f"hpt {__version__}, Python {sys.version}\n{words}\n\n{text}"
-    print(plain_lines(f"hpt has a bug: {type(error).__name__}: {error}"), file=sys.stderr)
+    report = f"hpt {__version__}, Python {sys.version}\n{shlex.join(sys.argv)}\n\n{text}"
+    report = _PASSWORD.sub("//...@", report)
+    message = _PASSWORD.sub("//...@", f"hpt has a bug: {type(error).__name__}: {error}")
+    print(plain_lines(message), file=sys.stderr)
     with (
         contextlib.suppress(OSError),
         tempfile.NamedTemporaryFile(prefix="hpt-crash-", suffix=".txt", delete=False) as file,

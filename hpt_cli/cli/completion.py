@@ -20,7 +20,10 @@ _WORD = re.compile(r"[\w@%+=:,./-]+")
 
 def complete_name(ctx: typer.Context, incomplete: str) -> list[str]:
     """The tuning jobs of the home, the newest first; those named already are left out."""
-    found = sorted(list_job_dirs(find_home(ctx.params.get("home"))), key=_age)
+    try:
+        found = sorted(list_job_dirs(find_home(ctx.params.get("home"))), key=_age)
+    except OSError:
+        return []
     given = ctx.params.get("names") or ()
     names = [each.name for each in found if each.name not in given]
     return _begin([*names, *([LAST] if names else [])], incomplete)
@@ -36,7 +39,8 @@ def complete_job(ctx: typer.Context, incomplete: str) -> list[str]:
     if jobdir is None:
         return []
     names = sorted(path.name for path in (jobdir.path / "jobs").glob("[0-9]*"))
-    return _begin([str(parse_job(name)) for name in names], incomplete)
+    numbers = [number for number in map(parse_job, names) if number is not None]
+    return _begin(map(str, numbers), incomplete)
 
 
 def complete_metric(ctx: typer.Context, incomplete: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -10,18 +11,30 @@ import struct
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from hpt_cli import gaps, jobdir
+from hpt_cli import cli, gaps, jobdir
+from hpt_cli.cli.completion import (
+    complete_column,
+    complete_job,
+    complete_metric,
+    complete_name,
+)
 from hpt_cli.cli.resting import find_live_jobs
+from hpt_cli.cli.writing import write_file
 from hpt_cli.core import events as ev
 from hpt_cli.core.finders import compile_definition
 from hpt_cli.core.metrics import Bookmark
+from hpt_cli.core.spec import Notify
 from hpt_cli.errors import HptError
 from hpt_cli.executors.records import read_claim, read_exit
+from hpt_cli.executors.slurm.clerk import run
 from hpt_cli.gaps import Gap, find_gap, make_gap, read_kept
+from hpt_cli.homes import find_record, remember_home
 from hpt_cli.jobdir import JobDir, make_job_dir
+from hpt_cli.notify import Notifier
 from hpt_cli.repair import salvage
 from hpt_cli.store import SUPER_JOURNAL, create_journal, open_journal
 from hpt_cli.tail import FileTail, read_lines, read_tail
@@ -319,3 +332,101 @@ def test_another_user_cannot_say_what_is_run(
     monkeypatch.setattr(jobdir, "_find_own_id", lambda _: owner)
     with handed_over.hold_lock():
         assert json.loads((handed_over.path / "lock").read_text())["pid"] == os.getpid()
+
+
+# -- what hpt writes ------------------------------------------------------------------------------
+
+
+def test_a_working_directory_that_is_no_text_is_recorded(tmp_path: Path) -> None:
+    directory = os.fsdecode(b"/tmp/\xff")
+    made = make_job_dir(tmp_path, "t")
+    create_journal(made.journal, dataclasses.replace(FIRST, directory=directory))  # type: ignore[type-var]
+    with open_journal(made.journal) as journal:
+        assert journal.state().directory == directory
+
+
+def test_what_is_written_beside_is_private(
+    handed_over: JobDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    before = os.umask(0)
+    try:
+        remember_home(tmp_path / "home")
+        notify = Notify(command="echo said")
+        with (
+            Notifier(notify, handed_over) as notifier,
+            open_journal(handed_over.journal) as journal,
+        ):
+            state = dataclasses.replace(journal.state(), directory=str(tmp_path))
+            notifier.show(state, STORY, 9.0)
+    finally:
+        os.umask(before)
+    assert (handed_over.path / "notify.log").read_text() == "said\n"
+    for path in (handed_over.path / "notify.log", find_record()):
+        assert path.stat().st_mode & 0o777 == 0o600, path
+
+
+def test_an_answer_is_not_written_through_a_link_to_nothing(tmp_path: Path) -> None:
+    (tmp_path / "page.html").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(HptError, match="cannot be written"):
+        write_file("page", tmp_path / "page.html", force=False)
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_what_a_crash_leaves_can_be_passed_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    url = "http://me:hunter2@host/x"
+    monkeypatch.setattr("sys.argv", ["hpt", "export", "--mlflow", url, "\udcff"])
+
+    def crash() -> None:
+        raise RuntimeError(f"no such server: {url}\x1b[2J\udcff")
+
+    monkeypatch.setattr(cli, "app", crash)
+    with pytest.raises(SystemExit) as ending:
+        cli.main()
+    assert ending.value.code == 3
+    (report,) = tmp_path.glob("hpt-crash-*.txt")
+    said = capsys.readouterr().err
+    assert "host/x" in said
+    assert "\x1b" not in said
+    assert "host/x" in report.read_text()
+    assert "hunter2" not in said + report.read_text()
+    assert report.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_script_for_a_cluster_has_the_bytes_of_its_paths(tmp_path: Path) -> None:
+    path = os.fsdecode(b"cd /tmp/\xff\n")
+    assert run(["od", "-An", "-tx1"], path).split() == [f"{each:02x}" for each in os.fsencode(path)]
+
+
+def test_what_is_offered_on_tab_is_a_plain_word(
+    handed_over: JobDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(complete: Callable[..., list[str]], **given: object) -> list[str]:
+        params = {"home": handed_over.path.parent, "name": "t", **given}
+        return complete(SimpleNamespace(params=params, args=[]), "")
+
+    metrics = '[{"name": "$(touch pwned)"}, {"name": "a b"}, {"name": "loss"}]'
+    ranges = '{"`x`": {}, "y": {}}'
+    change(
+        handed_over.journal,
+        "UPDATE event SET body = json_set(body, '$.spec.metric_definitions', "
+        f"json('{metrics}'), '$.spec.hyperparameter_ranges', json('{ranges}')) WHERE seq = 1",
+    )
+    for name in ("0001", "2;x", "3$(x)"):
+        (handed_over.path / "jobs" / name).mkdir()
+    assert ask(complete_metric) == ["loss"]
+    assert {"y", "loss"} <= {*ask(complete_column)}
+    assert all(each.isidentifier() for each in ask(complete_column))
+    assert ask(complete_job) == ["1"]
+    assert ask(complete_name) == ["t", "@last"]
+    handed_over.journal.write_text("no journal")
+    assert ask(complete_metric) == []
+
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr("hpt_cli.cli.completion.list_job_dirs", refuse)
+    assert ask(complete_name) == []

@@ -8,6 +8,7 @@ import re
 from rich.console import Console
 
 from hpt_cli.core import events as ev
+from hpt_cli.core.observation import Observation
 from hpt_cli.live import BEGIN_UPDATE, ENTER, LEAVE, LiveView, PlainView, describe_event
 from tests.core.stories import (
     created,
@@ -101,3 +102,20 @@ def test_plain_lines_are_a_line_for_each_thing_that_happens() -> None:
     assert lines[0] == "[  20 s] tuning story"
     assert lines[2].endswith("story-0001 Completed after 3 epochs, 1.0 s: loss = 1 ★ best so far")
     assert "\x1b" not in file.getvalue()
+
+
+def test_names_are_no_markup_on_the_screen() -> None:
+    file, name = io.StringIO(), "[/b]l"
+    spec = make_spec(
+        metric_definitions=[{"name": name, "regex": "loss=({num})"}], objective_metric_name=name
+    )
+    seen = Observation(name, 9, 1.0, 0.5)
+    events = [
+        *(*created(spec), *suggested(1, x="[/i]"), *launched(1)),
+        ev.ObservationsRead(at=1, number=1, attempt=1, observations=(seen,)),
+    ]
+    with LiveView(Console(file=file, force_terminal=True, width=200, height=30)) as view:
+        view.show(fold_all(*events), [], 20.0)
+    (frame,) = read_frames(file.getvalue())
+    assert any(name in line for line in frame)
+    assert any(line.rstrip().endswith("x=[/i]") for line in frame)

@@ -62,6 +62,15 @@ def test_environment_values_are_not_in_the_page() -> None:
     assert SECRET not in page
 
 
+def test_commands_that_may_hold_secrets_are_not_in_the_page() -> None:
+    notify = {"command": f"curl -d hello https://hooks/{SECRET}", "on": ["end"]}
+    slurm = {"setup": [f"export TOKEN={SECRET}"]}
+    page = render_page([make_record(notify=notify, executor="slurm", slurm=slurm)], 0.0)
+    assert "notify:" in page
+    assert "setup:" in page
+    assert SECRET not in page
+
+
 def test_the_policy_allows_the_script_and_the_style_and_nothing_else() -> None:
     page = make_page()
     (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', page)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 
 import pytest
 from rich.console import Console
@@ -90,6 +91,24 @@ def test_columns_answer_to_their_headings_and_stand_once() -> None:
     summary = make_summary(x=1)
     columns = find_columns(["job", "loss", "objective", "x"], summary, "--columns")
     assert [each.name for each in columns] == ["number", "objective", "x"]
+
+
+def test_markdown_shows_no_link_picture_or_tag_of_a_value() -> None:
+    summary = make_summary(x="![i](http://x) [l](y) <img src=z> `c` a|b \\[")
+    text = FORMATS["md"](summary, find_columns(["x"], summary, "--columns"))
+    (row,) = (line for line in text.splitlines() if "img" in line)
+    assert re.search(r"(?<!\\)(\\\\)*[\[<`]", row) is None
+    assert re.findall(r"(?<!\\)\|", row) == ["|", "|"]
+
+
+@pytest.mark.parametrize("form", ["csv", "tsv"])
+def test_a_value_stays_one_cell_of_a_table_for_programs(form: str) -> None:
+    values = ['a,b"c\td', "=1+1", "x\x1b[2J"]
+    for value in values:
+        summary = make_summary(x=value)
+        text = FORMATS[form](summary, find_columns(["x"], summary, "--columns"))
+        rows = list(csv.reader(io.StringIO(text), delimiter=",\t"[form == "tsv"]))
+        assert rows[-1] == [value.replace("\x1b", "�").replace("\t", "�")]
 
 
 def test_every_unknown_column_is_named() -> None:

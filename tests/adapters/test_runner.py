@@ -101,3 +101,23 @@ def test_a_slow_regex_of_retry_holds_nobody_up(tmp_path: Path) -> None:
     state = run(tmp_path, place, retry={"max_attempts": 3, "when": ["(a+)+$"]})
     assert len(place.launched) == 1
     assert "takes too long" in state.jobs[1].notes[0]
+
+
+def test_only_what_hpt_itself_may_ask_for_is_done(tmp_path: Path) -> None:
+    for number, each in enumerate(
+        [
+            {"changes": {"command": "touch pwned"}},
+            {"changes": {"max_jobs": "many"}},
+            {"changes": {"nothing": 1}},
+            {"changes": []},
+            {"stop_jobs": 7},
+            {"stop_jobs": [None, [], "x", 99]},
+            {"run": "touch pwned"},
+        ]
+    ):
+        place = Place()
+        state = run(tmp_path / str(number), place, ask=each)
+        assert len(place.launched) == 1
+        assert place.launched[0].argv[0] == "train"
+        assert state.reason != "StoppedByUser"
+    assert state.spec["max_jobs"] == 1
