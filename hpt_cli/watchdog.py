@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from hpt_cli.core.events import AnyEvent, JobExited, ObservationsRead, TunerStarted, Warned
+from hpt_cli.core.readings import BEGINNING_BYTES
 from hpt_cli.core.spec import TuningSpec
 from hpt_cli.core.state import TrainingJob, TuningState
 from hpt_cli.core.watchdog import (
@@ -24,8 +25,6 @@ from hpt_cli.search_limit import limit_searches
 from hpt_cli.tail import read_lines
 
 LOOK_SECONDS = 1.0
-LOOK_BYTES = 1 << 20
-"""So much of the beginning of a log is read again, to see whether it was read rightly."""
 
 
 @dataclass
@@ -123,7 +122,7 @@ class Watchdog:
     def _read_again(self, number: int, attempt: int, at: float) -> list[Warned]:
         """What is read wrong in a log, with its first values and when one has ended."""
         try:
-            log = read_part(self._jobdir.attempt(number, attempt).log, 0, LOOK_BYTES)
+            log = read_part(self._jobdir.attempt(number, attempt).log, 0, BEGINNING_BYTES)
         except OSError:
             return []  # what is wrong with it is said where it is followed
         return warn_of_misreadings(self._spec, number, log, at, limit_searches)

@@ -41,6 +41,9 @@ LOOKED_AT = 1000
 SILENT = ("number-cut", "step-twice")
 """What makes a curve wrong, and shows nowhere else."""
 
+BEGINNING_BYTES = 1 << 18
+"""So much of a log shows what is read wrong in it."""
+
 COARSE_DIGITS = 3
 PROBES = ("-9.1e-04", "1.5e+10")
 """Numbers that a regex which takes only digits and dots misreads."""
@@ -117,7 +120,14 @@ def find_misreadings(
     log: bytes,
     limit: Callable[[MetricReader], AbstractContextManager[Any]] = nullcontext,
 ) -> Iterator[Problem]:
-    """What is doubtful about the values that definitions of the output find in it, each named."""
+    """What is doubtful about the values that definitions of the output find, each named.
+
+    Args:
+        log: the output, of which the first BEGINNING_BYTES are looked at.
+        limit: what bounds the time of a search.
+    """
+    if len(log) > BEGINNING_BYTES:
+        log = log[: log.rfind(b"\n", 0, BEGINNING_BYTES) + 1]
     definitions = [each for each in definitions if not each.get("file")]
     for reading in read_log([log], definitions, split_lines(log), KEPT, limit):
         for doubt in reading.doubts if reading.count else ():
