@@ -44,6 +44,8 @@ SILENT = ("number-cut", "step-twice")
 BEGINNING_BYTES = 1 << 18
 """So much of a log shows what is read wrong in it."""
 
+MOST_MIXED = 4
+"""With more values for one step, it is progress within an epoch, of which the last is meant."""
 COARSE_DIGITS = 3
 PROBES = ("-9.1e-04", "1.5e+10")
 """Numbers that a regex which takes only digits and dots misreads."""
@@ -382,6 +384,8 @@ def _doubt_steps(
     step, same = next(
         ((step, each) for step, each in values.items() if len(set(each)) > 1), (0.0, [])
     )
+    if max(map(len, values.values()), default=0) > MOST_MIXED:
+        return
     if same and not fields.get("preset"):
         shown = " and ".join(f"{value:g}" for value in dict.fromkeys(same[:1] + same[-1:]))
         message = f"{len(same)} values for one step: the last counts (step {step:g}: {shown})"
