@@ -94,17 +94,24 @@ def find_embedded(script: str) -> list[str]:
     Within quotes, the quotes around the value would end them. Within backticks, arithmetic and
     documents that stand in the script, they are no quotes.
     """
-    return list(dict.fromkeys(_find_embedded(script)))
+    return list(
+        dict.fromkeys(name for name, is_comment in _find_embedded(script) if not is_comment)
+    )
 
 
-def _find_embedded(script: str) -> Iterator[str]:
+def find_commented(script: str) -> list[str]:
+    """The placeholders that stand in comments, where only the end of a line ends anything."""
+    return list(dict.fromkeys(name for name, is_comment in _find_embedded(script) if is_comment))
+
+
+def _find_embedded(script: str) -> Iterator[tuple[str, bool]]:
     quote, around, before = "", list[str](), " "
     is_lost, at = False, 0
     while at < len(script):
         placeholder = _PLACEHOLDER.match(script, at)
         if placeholder:
             if placeholder[1] and (quote or is_lost or script[:at].endswith(("$", "\\"))):
-                yield placeholder[1]
+                yield placeholder[1], quote == "#" and not is_lost
             at, before = placeholder.end(), ""
             continue
         if script[at] == "$" and _PLACEHOLDER.match(script, at + 1):

@@ -243,18 +243,25 @@ def _find_quoting_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
         return
     if not commands.find_placeholders(script):
         script = f"{script} {{{commands.ALL}}}"
-    for name in commands.find_embedded(script):
+    places = [
+        *((name, commands.needs_quotes) for name in commands.find_embedded(script)),
+        *((name, _has_lines) for name in commands.find_commented(script)),
+    ]
+    for name, breaks in places:
         asked = None if name == commands.ALL else name
-        value = next(
-            (each for each in _list_texts(raw, asked) if commands.needs_quotes(each)), None
-        )
+        value = next(filter(breaks, _list_texts(raw, asked)), None)
         if value is not None:
             yield Conflict(
                 ("command",),
                 "placeholder-quoted",
                 f"{{{name}}} stands within quotes or the like, and {value!r} needs its own",
-                f"write {{{name}}} without quotes around it: hpt quotes values for the shell",
+                f"hpt quotes values for the shell: write {{{name}}} without quotes around it;"
+                f" for a document (<<), value={{{name}}} on a line before, and $value in it",
             )
+
+
+def _has_lines(text: str) -> bool:
+    return "\n" in text
 
 
 def _list_texts(raw: Mapping[str, Any], name: str | None) -> Iterator[str]:

@@ -65,14 +65,23 @@ def test_nor_can_such_a_name(bad: str) -> None:
     assert only_problem("{epochs: 10}", f"{{{bad}: 1}}").slug in ("text", "yaml")
 
 
-@pytest.mark.parametrize("command", ["train '{opt}'", 'sh -c "train {opt}"', "train # this"])
+@pytest.mark.parametrize("command", ["train '{opt}'", 'sh -c "train {opt}"'])
 def test_a_value_that_needs_quotes_stands_in_no_others(command: str) -> None:
     text = GOOD.replace("train --lr {lr} --opt {opt}", f"{command!r}\nshell: yes")
     assert parse_spec(text, "spec.yaml").shell
     for value in ("a b", "$(touch pwned)"):
         (problem,) = problems(text.replace("[yes, no", f"[{value}, no"))
         assert problem.slug == "placeholder-quoted"
-        assert "without quotes" in problem.hint
+        assert "write {opt} without quotes" in problem.hint
+        assert "value={opt} on a line before" in problem.hint
+
+
+def test_only_a_value_of_several_lines_ends_a_comment() -> None:
+    command = "'# tries {opt}\n\n  train {opt}'\nshell: yes"
+    text = GOOD.replace("train --lr {lr} --opt {opt}", command)
+    assert parse_spec(text.replace("[yes, no", "[a b, no"), "spec.yaml").shell
+    (problem,) = problems(text.replace("[yes, no", '["a\\nb", no'))
+    assert problem.slug == "placeholder-quoted"
 
 
 def test_what_yaml_1_1_would_twist_means_what_it_says() -> None:

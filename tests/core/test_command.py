@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hpt_cli.core.command import (
+    find_commented,
     find_embedded,
     find_placeholders,
     hides_failure,
@@ -67,8 +68,6 @@ def test_a_list_of_words_is_the_same_words_with_a_shell() -> None:
 EMBEDDED = [
     *("train '{x}'", 'train "{x}"', "sh -c 'train {x}'", '"$(train "{x}")"', "`train {x}`"),
     *(
-        "# a\\\n# {x}",
-        "train # it is {x}",
         "# it's\ntrain '{x}'",
         "cat <<E\n{x}\nE",
         "cat <<< {x}",
@@ -94,6 +93,11 @@ QUOTABLE = [
 @pytest.mark.parametrize("script", EMBEDDED)
 def test_where_quotes_would_not_hold(script: str) -> None:
     assert find_embedded(script) == ["x"]
+
+
+@pytest.mark.parametrize("script", ["# a\\\n# {x}", "train # it is {x}", "# it's {x}\ntrain"])
+def test_where_there_is_a_comment(script: str) -> None:
+    assert (find_embedded(script), find_commented(script)) == ([], ["x"])
 
 
 @pytest.mark.parametrize("script", QUOTABLE)
@@ -137,6 +141,8 @@ def test_a_shell_runs_nothing_that_a_value_says(
 ) -> None:
     script = "".join(pieces)
     if not find_placeholders(script) or find_embedded(script):
+        return
+    if "\n" in attack and find_commented(script):
         return
     argv = render_argv(script, {"x": attack}, shell=True)
     silent = {"stdin": subprocess.DEVNULL, "capture_output": True, "timeout": 20}
