@@ -33,6 +33,7 @@ from hpt_cli.core.events import (
     to_fields,
 )
 from hpt_cli.core.observation import Observation
+from hpt_cli.core.recorded import check_spec
 from hpt_cli.core.state import ImpossibleEventError, TuningState, fold_all
 from hpt_cli.errors import HptError, damaged_journal
 from hpt_cli.files import open_regular
@@ -200,6 +201,8 @@ class Journal:
         first = next(self.read(until=1), None)
         if not isinstance(first, TuningJobCreated):
             raise damaged_journal(NO_BEGINNING)
+        with _folding():
+            check_spec(first.spec)
         return first
 
     def read_moments(self) -> dict[tuple[int, str, float], float]:

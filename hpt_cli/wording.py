@@ -27,6 +27,9 @@ _CONTROL = re.compile(
 )
 """What drives a terminal, turns the direction in which it writes, or is no character at all."""
 
+_LOGIN = re.compile(r"//[^/@\s]+@")
+"""What may stand before the host in the address of a server."""
+
 
 def format_number(value: float | None, digits: int = DIGITS) -> str:
     """A number with sensible digits."""
@@ -165,6 +168,11 @@ def draw_sparkline(
 def plain(text: str) -> str:
     """Text that cannot drive a terminal: without control characters."""
     return _CONTROL.sub("�", text)
+
+
+def hide_passwords(text: str) -> str:
+    """Text in which the addresses of servers do not say who is let in, and how."""
+    return _LOGIN.sub("//...@", text)
 
 
 def plain_lines(text: str) -> str:

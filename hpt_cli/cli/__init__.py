@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import re
 import shlex
 import sys
 import tempfile
@@ -23,7 +22,7 @@ from typer.core import TyperGroup
 
 from hpt_cli import __version__
 from hpt_cli.errors import ExitCode, HptError
-from hpt_cli.wording import plain_lines
+from hpt_cli.wording import hide_passwords, plain_lines
 
 COMMANDS = {
     "init": "init:init",
@@ -61,8 +60,6 @@ They are imported on use, so that none waits for the others.
 MAX_PROBLEMS = 100
 """How many are shown; a log that was taken for a spec has one in every line."""
 
-_PASSWORD = re.compile(r"//[^/@\s]+@")
-"""What may stand before the host in the address of a server."""
 TAKE_A_COMMAND = ("init",)
 """What follows the first argument of these is another program's, options included."""
 
@@ -175,8 +172,8 @@ def print_problems(error: HptError) -> None:
 def _print_crash(error: Exception) -> None:
     text = "".join(traceback.format_exception(error))
     report = f"hpt {__version__}, Python {sys.version}\n{shlex.join(sys.argv)}\n\n{text}"
-    report = _PASSWORD.sub("//...@", report)
-    message = _PASSWORD.sub("//...@", f"hpt has a bug: {type(error).__name__}: {error}")
+    report = hide_passwords(report)
+    message = hide_passwords(f"hpt has a bug: {type(error).__name__}: {error}")
     print(plain_lines(message), file=sys.stderr)
     with (
         contextlib.suppress(OSError),

@@ -16,7 +16,7 @@ from hpt_cli.cli.writing import is_standard_output, refuse_existing, write_outpu
 from hpt_cli.core.plural import count
 from hpt_cli.errors import UsageError
 from hpt_cli.jobdir import find_home, find_job_dir
-from hpt_cli.wording import plain_lines, to_json_value
+from hpt_cli.wording import hide_passwords, plain_lines, to_json_value
 
 if TYPE_CHECKING:
     from hpt_cli.exports import Results
@@ -155,4 +155,4 @@ def _make_harmless(content: bytes, form: Format) -> bytes:
 
 
 def _tell(runs: int, where: object) -> None:
-    say(f"{count(runs, 'run')} written to {where}")
+    say(f"{count(runs, 'run')} written to {hide_passwords(str(where))}")

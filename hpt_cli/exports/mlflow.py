@@ -17,6 +17,7 @@ from hpt_cli.core.hyperparameters import format_value
 from hpt_cli.core.summary import Row
 from hpt_cli.errors import HptError
 from hpt_cli.exports import Results, import_extra
+from hpt_cli.wording import hide_passwords
 
 JOB_TAG = "hpt.training_job"
 ENDED = {"Completed": "FINISHED", "Stopped": "KILLED", "Failed": "FAILED"}
@@ -47,9 +48,10 @@ def export_runs(results: Results, uri: str) -> int:
     try:
         return _export(mlflow, results, uri)
     except (mlflow.exceptions.MlflowException, OSError, ImportError) as error:
+        why = next(iter(str(error).splitlines()), type(error).__name__)[:300]
         raise HptError.of(
             "mlflow-write",
-            f"MLflow cannot write to {uri}: {str(error).splitlines()[0][:300]}",
+            f"MLflow cannot write to {hide_passwords(uri)}: {hide_passwords(why)}",
             "a server: http://host:5000; a file: sqlite:///mlflow.db (needs the whole mlflow"
             " package)",
         ) from error

@@ -6,11 +6,12 @@ import csv
 import io
 import json
 import math
+from types import SimpleNamespace
 
 import pytest
 
 from hpt_cli.errors import HptError
-from hpt_cli.exports import Results, import_extra
+from hpt_cli.exports import Results, import_extra, mlflow
 from hpt_cli.exports.files import FORMATS
 from hpt_cli.exports.tables import Table, tabulate_jobs, tabulate_observations
 from tests.pages import make_results
@@ -86,3 +87,20 @@ def test_what_is_not_installed_says_how_to_install_it() -> None:
     (problem,) = caught.value.problems
     assert problem.slug == "extra-missing"
     assert "hpt-cli[parquet]" in problem.hint
+
+
+@pytest.mark.parametrize("complaint", ["", "no such server: http://me:hunter2@host"])
+def test_a_server_that_fails_is_named_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, complaint: str
+) -> None:
+    def refuse(**_: object) -> None:
+        raise OSError(complaint)
+
+    fake = SimpleNamespace(
+        MlflowClient=refuse, exceptions=SimpleNamespace(MlflowException=RuntimeError)
+    )
+    monkeypatch.setattr(mlflow, "DEFAULTS", {})
+    monkeypatch.setattr(mlflow, "import_extra", lambda *_: fake)
+    with pytest.raises(HptError, match=r"//\.\.\.@host") as failure:
+        mlflow.export_runs(make_results(), "http://me:hunter2@host")
+    assert "hunter2" not in str(failure.value)

@@ -422,6 +422,11 @@ def test_what_is_offered_on_tab_is_a_plain_word(
     assert all(each.isidentifier() for each in ask(complete_column))
     assert ask(complete_job) == ["1"]
     assert ask(complete_name) == ["t", "@last"]
+    change(
+        handed_over.journal,
+        "UPDATE event SET body = json_set(body, '$.spec.metric_definitions', 7)",
+    )
+    assert ask(complete_metric) == []
     handed_over.journal.write_text("no journal")
     assert ask(complete_metric) == []
 
