@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from hpt_cli import replay as replays
+from hpt_cli.core.events import MAX_SECONDS
 from hpt_cli.core.hyperparameters import Hyperparameters
 from hpt_cli.core.objective import Objective
 from hpt_cli.core.ranges import CategoricalRange, ParameterRange
@@ -112,10 +113,13 @@ def _read_job(row: Mapping[str, Any]) -> RecordedJob:
     values = [math.nan if value is None else float(value) for value in row["curve"]]
     if not values:
         raise ValueError("a curve is empty")
+    seconds = float(row.get("seconds") or len(values))
+    if not 0 <= seconds <= MAX_SECONDS:
+        raise ValueError(f"seconds is {seconds!r}")
     return RecordedJob(
         hyperparameters=row["hyperparameters"],
         curve=tuple((float(epoch), value) for epoch, value in enumerate(values, 1)),
-        seconds=float(row.get("seconds") or len(values)),
+        seconds=seconds,
     )
 
 

@@ -41,7 +41,12 @@ def import_request(
     from hpt_cli.specfile import parse_spec
     from hpt_cli.specwriter import write_spec
 
-    imported = convert(_read_json(request), definition)
+    document = _read_json(request)
+    try:
+        imported = convert(document, definition)
+    except (AttributeError, TypeError, ValueError) as error:
+        message = f"{request} is no request of the shape that SageMaker documents: {error}"
+        raise UsageError.of("request-unreadable", message) from None
     text = write_spec(imported.fields)
     write_output(text, output, force=force)
     for line in imported.left_out:
@@ -67,3 +72,5 @@ def _read_json(path: Path) -> Any:
         raise UsageError.of("request-unreadable", message) from error
     except UnicodeDecodeError as error:
         raise UsageError.of("request-unreadable", f"{path} is not UTF-8 text") from error
+    except ValueError as error:  # a number of thousands of digits
+        raise UsageError.of("request-unreadable", f"{path}: {error}") from None

@@ -28,9 +28,12 @@ from hpt_cli.core.finders import (
 )
 from hpt_cli.core.lines import LineCutter, Segment, clean_lines, decode
 from hpt_cli.core.log_rules import LogMatch, Rule
+from hpt_cli.core.objective import LARGEST
 from hpt_cli.core.observation import Observation
 from hpt_cli.core.patterns import Pattern
 
+MAX_STEP = 1e15
+"""Beyond this, steps that differ by one are no longer different numbers: they are counted."""
 MAX_SLOW_LINES = 3
 """After so many lines that took too long to search, a definition is given up."""
 
@@ -234,10 +237,11 @@ class MetricReader:
                     continue  # the cut may have gone through it
                 watch.count += 1
                 step = finding.step
-                if step is None or not math.isfinite(step):
+                if step is None or not _is_step(step):
                     step = float(watch.count)
                 where = offset + finding.span[0]
-                yield Observation(watch.names[0], where, step, finding.value), text, finding
+                value = _bound(finding.value)
+                yield Observation(watch.names[0], where, step, value), text, finding
 
     def _look(self, watch: _Watch, text: str) -> Sequence[Finding]:
         """Do what a watch is for in a line, unless that takes too long."""
@@ -348,3 +352,13 @@ def nearest_lines(lines: list[str], metric: str, limit: int = 5) -> list[str]:
     ranked = sorted(enumerate(lines), key=lambda item: (-likeness(item[1]), -item[0]))
     best = [item for item in ranked if likeness(item[1]) >= 2][:limit]
     return [text for _, text in sorted(best)]
+
+
+def _is_step(number: float) -> bool:
+    return number == 0 or 1 / MAX_STEP <= abs(number) <= MAX_STEP
+
+
+def _bound(value: float) -> float:
+    if abs(value) > LARGEST:
+        return math.copysign(math.inf, value)
+    return 0.0 if abs(value) < 1 / LARGEST else value

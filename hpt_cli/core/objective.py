@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+LARGEST = 1e150
+"""Values beyond this are infinite, and as close to 0 they are 0: so their squares are numbers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Objective:
@@ -21,7 +24,8 @@ class Objective:
         return cls(spec["objective_metric_name"], spec["objective_type"] == "Maximize")
 
     def loss(self, value: float) -> float:
-        """A value as a loss: lower is better; NaN is the worst there is, and so is infinity."""
-        if not math.isfinite(value):
+        """A value as a loss: lower is better; NaN is the worst there is, and so is infinity, or
+        what is so large that sums of its squares are no numbers."""
+        if not abs(value) < LARGEST:
             return math.inf
         return -value if self.maximize else value

@@ -93,7 +93,7 @@ def render(checkup: Checkup) -> RenderableType:
     if checkup.tried is not None:
         blocks += [Text(), *_render_tried(checkup, checkup.tried)]
     for doubt in list_doubts(checkup):
-        hint = f"\n    {doubt.hint}" if doubt.hint else ""
+        hint = f"\n    {plain(doubt.hint)}" if doubt.hint else ""
         words = f"\nwarning[{doubt.slug}]: {plain(doubt.message)}{hint}"
         blocks.append(Text(words, style="yellow"))
     return Group(*blocks)

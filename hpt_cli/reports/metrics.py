@@ -65,7 +65,7 @@ def _render_reading(
         yield _render_curve(reading)
     for doubt in reading.doubts:
         hint = f"; {doubt.hint}" if doubt.hint else ""
-        warning = Text(f"warning[{doubt.slug}]: {plain(doubt.message)}{hint}", style="yellow")
+        warning = Text(f"warning[{doubt.slug}]: {plain(doubt.message + hint)}", style="yellow")
         yield Padding(warning, (0, 0, 0, 2), expand=False)
 
 

@@ -37,6 +37,11 @@ def draw_picture(plots: Sequence[Plot], form: str) -> bytes:
     return file.getvalue()
 
 
+def _plain(text: str) -> str:
+    """Text as it is: between dollars, matplotlib would set a formula."""
+    return plain(text).replace("$", r"\$")
+
+
 def _make_figure(rows: int) -> Figure:
     """A figure that belongs to no window: nothing asks for a display."""
     try:
@@ -53,12 +58,12 @@ def _make_figure(rows: int) -> Figure:
 def _draw_plot(axes: Any, plot: Plot) -> None:
     for _, lines in groupby(plot.lines, lambda line: line.label):
         _draw_lines(axes, list(lines))
-    axes.set_title(plain(plot.title), loc="left")
+    axes.set_title(_plain(plot.title), loc="left")
     if beyond := count_beyond(plot):
         words = f"{count(beyond, 'value')} beyond the axis"
         axes.set_title(words, loc="right", fontsize="small", color="gray")
-    axes.set_xlabel(plain(plot.x.label))
-    axes.set_ylabel(plain(plot.y.label))
+    axes.set_xlabel(_plain(plot.x.label))
+    axes.set_ylabel(_plain(plot.y.label))
     axes.set_xscale("log" if plot.x.log else "linear")
     axes.set_yscale("log" if plot.y.log else "linear")
     low, high = find_limits(plot.y)
@@ -85,7 +90,7 @@ def _draw_lines(axes: Any, lines: Sequence[Line]) -> None:
         linewidth=2.4 if first.is_bold else min(1.2, 0.3 + 60 / len(lines)),
         alpha=1.0 if len(lines) == 1 else 0.6,
         linestyle="--" if first.is_dashed else "-",
-        label=plain(first.label),
+        label=_plain(first.label),
     )
     axes.plot(
         *zip(*(line.points[-1] for line in lines), strict=True),

@@ -26,6 +26,9 @@ def test_a_sagemaker_request_becomes_a_spec(terminal: Terminal) -> None:
     assert "left out: RoleArn" in out
     assert read_spec(terminal.directory / "mnist.yaml").name == "pytorch-mnist-241124"
     assert "is there already" in terminal.hpt("import", str(REQUEST), "-o", "mnist.yaml", code=2)
+    for text in ('{"HyperParameterTuningJobConfig": {"ResourceLimits": [1]}}', "9" * 5000):
+        Path(terminal.directory, "odd.json").write_text(text)
+        assert "error[request-" in terminal.hpt("import", "odd.json", code=2)
     (terminal.directory / "bad.json").write_text('{"a": 1,}')
     assert "bad.json:1:9" in terminal.hpt("import", "bad.json", code=2)
 

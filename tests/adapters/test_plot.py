@@ -101,6 +101,15 @@ def test_pictures(form: str, begins: bytes) -> None:
         assert picture.count(b"<!-- best: job 1, 1 -->") == 1
 
 
+def test_a_name_is_no_formula_in_a_picture() -> None:
+    pytest.importorskip("matplotlib")
+    from hpt_cli.reports.picture import draw_picture
+
+    axis = Axis(r"loss $\\frac{$", 0, 2)
+    plot = Plot([Line([(1, 1.0), (2, 2.0)], label="$x^$")], axis, axis, title="$")
+    assert draw_picture([plot], "svg").startswith(b"<?xml")
+
+
 def test_a_picture_says_how_many_values_it_does_not_show() -> None:
     from hpt_cli.reports.picture import count_beyond
 

@@ -105,6 +105,8 @@ def test_files_that_are_no_tables(tmp_path: Path) -> None:
         '{"objective_type": "Minimize", "objective_metric_name": "a"}\n{"curve": [1]}',
         '{"objective_type": "Minimize", "objective_metric_name": "a"}\n{"hyperparameters": {},'
         ' "curve": []}',
+        '{"objective_type": "Minimize", "objective_metric_name": "a"}\n{"hyperparameters": {},'
+        ' "curve": [1], "seconds": NaN}',
     ):
         bad.write_text(text)
         with pytest.raises(UsageError, match="is no curve table"):

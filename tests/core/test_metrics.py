@@ -123,6 +123,18 @@ def test_what_is_not_a_number_is_no_observation() -> None:
     assert values(b"loss=dog;\n", r"loss=(.*?);") == []
 
 
+def test_numbers_beyond_all_bounds_are_infinite_and_too_small_ones_0() -> None:
+    assert values(b"loss=1e308 loss=-1e200 loss=5e-324 loss=1e100\n") == [
+        *(math.inf, -math.inf, 0.0, 1e100)
+    ]
+
+
+@pytest.mark.parametrize("step", [b"1e17", b"5e-324", b"-1.7e308"])
+def test_a_step_beyond_all_bounds_is_counted(step: bytes) -> None:
+    regex = r"epoch (?P<step>\S+) loss=({num})"
+    assert curve(b"epoch " + step + b" loss=5\n", regex=regex) == [(1, 5)]
+
+
 def test_a_step_without_end_is_none() -> None:
     log = b'{"l": 1, "s": 1e999}\n{"l": 2, "s": NaN}\n{"l": 3, "s": 7}\n'
     assert [each.step for each in read(log, {"json": "l", "step": "s"})] == [1, 2, 7]

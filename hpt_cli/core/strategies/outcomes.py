@@ -11,13 +11,12 @@ import numpy as np
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
+from hpt_cli.core.objective import LARGEST
 from hpt_cli.core.strategies import Trial
 from hpt_cli.core.strategies.space import Floats
 
 MAX_REFERENCES = 64
 """How many completed curves a stopped one is held against."""
-LARGEST = 1e150
-"""Losses beyond this count as infinite, so that sums of squares stay finite."""
 
 
 def estimate_losses(trials: Sequence[Trial]) -> Floats:

@@ -180,7 +180,7 @@ def _render_figures(summary: Summary) -> Markup:
     if overall is not None and (best is None or overall["training_job_name"] != best.name):
         value = format_number(overall["final_objective_value"], 5)
         cards.append(("Best with parents", value, overall["training_job_name"]))
-    if saved is not None:
+    if saved:
         share = saved / (saved + summary.total_training_time)
         words = f"about {share:.0%} of the training time, by early stopping"
         cards.append(("Saved", format_seconds(saved), words))

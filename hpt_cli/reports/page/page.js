@@ -103,8 +103,9 @@
     const rough = (top - bottom) / Math.max(1, count);
     const power = 10 ** Math.floor(Math.log10(rough));
     const step = [1, 2, 5, 10].map((factor) => factor * power).find((each) => each >= rough);
-    const ticks = [];
-    for (let n = Math.ceil(bottom / step - 1e-9); n * step <= top + step * 1e-9; n += 1) ticks.push(n * step);
+    const ticks = [], first = Math.ceil(bottom / step - 1e-9);
+    // Counted: among the largest numbers, one more is the same number.
+    for (let k = 0; k <= 2 * count + 2 && (first + k) * step <= top + step * 1e-9; k += 1) ticks.push((first + k) * step);
     return ticks;
   }
 
@@ -566,7 +567,7 @@
     addSliders(figure) {
       const box = html("details", "sliders", null, figure);
       html("summary", "", "Keep a part of an axis with sliders", box);
-      this.sliders = {};
+      this.sliders = Object.create(null);
       for (const { name } of this.columns || []) {
         const group = html("fieldset", "", null, box);
         html("legend", "", name, group);
@@ -594,7 +595,7 @@
     // What the sliders of an axis keep, in its values.
     tell(column) {
       if (!this.sliders) return;
-      const [low, high] = (this.kept || {})[column.name] || [0, 1];
+      const [low, high] = this.kept?.[column.name] || [0, 1];
       const [from, to, words] = this.sliders[column.name];
       const texts = [low, high].map((unit) => column.scale.read(unit));
       [from, to].forEach((slider, n) => {
@@ -611,7 +612,7 @@
 
     // What is kept is in units of the axis, so that it survives a resize; null is all.
     keep(column, units) {
-      this.kept ||= {};
+      this.kept ||= Object.create(null);
       if (units === null) delete this.kept[column.name];
       else this.kept[column.name] = units;
       this.paint(column);
@@ -627,7 +628,7 @@
     }
 
     paint(column) {
-      const kept = (this.kept || {})[column.name];
+      const kept = this.kept?.[column.name];
       column.brush.setAttribute("y", kept ? this.y(kept[1]) : 0);
       column.brush.setAttribute("height", kept ? Math.max(1, this.y(kept[0]) - this.y(kept[1])) : 0);
     }
