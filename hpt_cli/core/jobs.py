@@ -110,9 +110,10 @@ class Jobs(Mapping[int, J], Generic[J]):
         """What `add` makes of what it began with and of the jobs that have ended, one after another
         in the order in which they did; of each job once."""
         ended = list(self._ended.values())
-        added, total = self._sums.get(key, ([], None))
-        if not added or len(added) > len(ended) or not all(map(is_, added, ended)):
-            added, total = [], begin()
+        known = self._sums.get(key)
+        if known is None or len(known[0]) > len(ended) or not all(map(is_, known[0], ended)):
+            known = ([], begin())
+        added, total = known
         for job in ended[len(added) :]:
             total = add(cast(T, total), job)
         self._sums[key] = (ended, total)

@@ -73,8 +73,14 @@ def test_what_accumulates_counts_each_job_once_in_the_order_in_which_they_ended(
         added.append(job.number)
         return (*numbers, job.number)
 
+    begun = []
+
+    def begin() -> tuple[int, ...]:
+        begun.append(1)
+        return ()
+
     def accumulate(jobs: Jobs[Job]) -> tuple[int, ...]:
-        return jobs.accumulate("numbers", tuple, add)
+        return jobs.accumulate("numbers", begin, add)
 
     before = Jobs([Job(number, "Training") for number in (1, 2, 3)])
     assert accumulate(before) == ()
@@ -84,6 +90,7 @@ def test_what_accumulates_counts_each_job_once_in_the_order_in_which_they_ended(
     later = jobs.put(Job(3, "Failed"))
     assert accumulate(later) == (2, 1, 3)
     assert added == [2, 1, 3]
+    assert begun == [1]
     assert accumulate(jobs) == (2, 1)
     assert accumulate(before) == ()
     assert accumulate(before.put(Job(3, "Failed"))) == (3,)
