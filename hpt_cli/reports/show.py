@@ -129,7 +129,10 @@ def _render_trouble(row: Row, *, is_shown: bool) -> list[Text]:
     what = "Failed" if row.status == "Failed" else "no objective"
     heading = Text(plain(f"{row.name} {what}: {row.failure_reason}"), style="red")
     if not row.tail:
-        return [heading, Text("  it printed nothing", style="dim")]
+        nothing = (
+            "it printed nothing" if row.status == "Failed" else "none of its lines comes near one"
+        )
+        return [heading, Text(f"  {nothing}", style="dim")]
     if is_shown:
         return [heading, Text("  its lines are like those above", style="dim")]
     intro = "its last lines:" if row.status == "Failed" else "the lines that come nearest:"

@@ -91,3 +91,12 @@ def test_without_any_value_only_what_works_is_offered(terminal: Terminal) -> Non
     assert terminal.hpt("run", terminal.write_spec("good", max_jobs=6)).endswith(
         "  hpt curves good\n  hpt importance good\n  hpt report good\n"
     )
+
+
+def test_a_job_that_printed_something_is_not_said_to_have_printed_nothing(
+    terminal: Terminal,
+) -> None:
+    command = [Terminal.python(), "-c", "print(1)", "{x}"]
+    text = terminal.hpt("run", terminal.write_spec(command=command, max_jobs=1))
+    assert "none of its lines comes near one" in text
+    assert "it printed nothing" not in text
