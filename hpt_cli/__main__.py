@@ -16,7 +16,7 @@ def main() -> None:
     if interrupts:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
-        from hpt_cli import cli
+        from hpt_cli.cli import app as cli
     except OSError as error:
         print(f"error[system]: hpt cannot be loaded: {error}", file=sys.stderr)
         sys.exit(1)

@@ -31,11 +31,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from hpt_cli.cli.replay import read_rules
-from hpt_cli.core.objective import Objective
-from hpt_cli.core.state import TuningState
-from hpt_cli.core.stop_rules import STOP_RULES, LossCurve, StopRule, Verdict
-from hpt_cli.replay import (
+from hpt_cli.analysis.curve_tables import Table, make_chooser, make_spec, read_table
+from hpt_cli.analysis.replay import (
     Chooser,
     RecordedJob,
     Replay,
@@ -44,7 +41,10 @@ from hpt_cli.replay import (
     measure,
     replay,
 )
-from hpt_cli.tables import Table, make_chooser, make_spec, read_table
+from hpt_cli.cli.commands.replay import read_rules
+from hpt_cli.spec.objective import Objective
+from hpt_cli.stop_rules import STOP_RULES, LossCurve, StopRule, Verdict
+from hpt_cli.tuning.state import TuningState
 
 TABLES = Path(__file__).resolve().parents[2] / "shared" / "curves"
 Row: TypeAlias = dict[str, Any]

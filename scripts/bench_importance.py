@@ -20,12 +20,12 @@ from rich.table import Table
 from scipy.stats import qmc
 from sklearn.ensemble import RandomForestRegressor
 
-from hpt_cli.core.importance import measure_importance
-from hpt_cli.core.ranges import CategoricalRange, ContinuousRange, ParameterRange
-from hpt_cli.core.strategies import Trial
-from hpt_cli.core.strategies.outcomes import score_losses
-from hpt_cli.core.strategies.space import Space
-from hpt_cli.core.strategies.surrogate import widen
+from hpt_cli.analysis.importance import measure_importance
+from hpt_cli.spec.ranges import CategoricalRange, ContinuousRange, ParameterRange
+from hpt_cli.strategies import Trial
+from hpt_cli.strategies.gaussian_process import widen
+from hpt_cli.strategies.space import Space
+from hpt_cli.strategies.targets import score_losses
 
 Floats: TypeAlias = NDArray[np.float64]
 COUNTS = (20, 50, 150)

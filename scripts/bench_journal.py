@@ -19,11 +19,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from hpt_cli.core import events as ev
-from hpt_cli.core.observation import Observation
-from hpt_cli.core.spec import TuningSpec
-from hpt_cli.jobdir import make_job_dir
-from hpt_cli.store import create_journal, open_journal
+from hpt_cli.metrics.observation import Observation
+from hpt_cli.spec.model import TuningSpec
+from hpt_cli.storage.job_directory import make_job_dir
+from hpt_cli.storage.journal import create_journal, open_journal
+from hpt_cli.tuning import events as ev
 
 HPT = str(Path(sys.executable).parent / "hpt")
 

@@ -24,13 +24,12 @@ from pathlib import Path
 
 import psutil
 
-from hpt_cli.core import events as ev
-from hpt_cli.core.observation import Observation
-from hpt_cli.core.spec import TuningSpec
-from hpt_cli.core.state import TuningState, fold, forget_curve
-from hpt_cli.core.tuner import decide
-from hpt_cli.runner import describe_creation
-from hpt_cli.store import create_journal, open_journal
+from hpt_cli.metrics.observation import Observation
+from hpt_cli.spec.model import TuningSpec
+from hpt_cli.storage.journal import create_journal, describe_creation, open_journal
+from hpt_cli.tuning import events as ev
+from hpt_cli.tuning.decide import decide
+from hpt_cli.tuning.state import TuningState, fold, forget_curve
 
 TENTHS = 10
 

@@ -32,10 +32,10 @@ from pydantic import TypeAdapter
 from rich.console import Console
 from rich.table import Table
 
-from hpt_cli.core.hyperparameters import Hyperparameters
-from hpt_cli.core.ranges import CategoricalRange, IntegerRange, ParameterRange
-from hpt_cli.core.strategies import Question, Trial, load_strategy
-from hpt_cli.core.strategies.space import Space
+from hpt_cli.spec.hyperparameters import Hyperparameters
+from hpt_cli.spec.ranges import CategoricalRange, IntegerRange, ParameterRange
+from hpt_cli.strategies import Question, Trial, load_strategy
+from hpt_cli.strategies.space import Space
 
 MARKS = (10, 20, 40)
 """After how many jobs regret is told."""

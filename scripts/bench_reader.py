@@ -29,9 +29,9 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from hpt_cli.core.finders import Finder, compile_definition
-from hpt_cli.runner import POLL_SECONDS
-from hpt_cli.tail import AttemptTail, FileTail
+from hpt_cli.logs.tail import AttemptTail, FileTail
+from hpt_cli.metrics.extractors import Finder, compile_definition
+from hpt_cli.runtime.runner import POLL_SECONDS
 
 HPT = Path(sys.executable).parent / "hpt"
 EVERY = 100

@@ -19,17 +19,17 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from hpt_cli.core import events as ev
-from hpt_cli.core.observation import Observation
-from hpt_cli.core.spec import Slurm, TuningSpec
-from hpt_cli.core.state import TuningState, fold, forget_curve
-from hpt_cli.core.tuner import Launch, Plan, Stop, decide
 from hpt_cli.executors import launcher
 from hpt_cli.executors.slurm import SlurmExecutor
-from hpt_cli.executors.slurm.clerk import Answer
+from hpt_cli.executors.slurm.client import Answer
 from hpt_cli.executors.slurm.commands import QueuedJob, name_job
-from hpt_cli.runner import describe_creation
-from hpt_cli.tail import AttemptTail
+from hpt_cli.logs.tail import AttemptTail
+from hpt_cli.metrics.observation import Observation
+from hpt_cli.spec.model import Slurm, TuningSpec
+from hpt_cli.storage.journal import describe_creation
+from hpt_cli.tuning import events as ev
+from hpt_cli.tuning.decide import Launch, Plan, Stop, decide
+from hpt_cli.tuning.state import TuningState, fold, forget_curve
 
 METRIC = "loss"
 

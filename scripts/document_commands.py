@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from hpt_cli import cli
+from hpt_cli.cli import app as cli
 
 INTRODUCTION = """\
 # The commands
@@ -90,7 +90,7 @@ def _write_command(name: str, command: Any) -> str:
     usage = _describe_usage(name, command)
     rows = "".join(_list_rows(command.params))
     table = f"\n| option | what it does |\n|---|---|\n{rows}" if rows else ""
-    module = import_module(f"{cli.__name__}.{cli.COMMANDS[name].partition(':')[0]}")
+    module = import_module(f"hpt_cli.cli.commands.{cli.COMMANDS[name].partition(':')[0]}")
     examples = "".join(f"{line}\n" for line in getattr(module, "EXAMPLES", ()))
     example = f"\n```\n{examples}```\n" if examples else ""
     return f"## `{usage}`\n\n{inspect.cleandoc(command.help or '')}\n{table}{example}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpt_cli import answers
+from hpt_cli.reports import json_types as answers
 
 INTRODUCTION = """\
 # What `--json` answers

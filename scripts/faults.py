@@ -35,7 +35,7 @@ from typing import Any
 import psutil
 import yaml
 
-from hpt_cli.store import open_journal
+from hpt_cli.storage.journal import open_journal
 
 HERE = Path(__file__).parent
 HPT = str(Path(sys.executable).parent / "hpt")

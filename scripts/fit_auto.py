@@ -32,12 +32,12 @@ from sklearn import datasets
 from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
 from sklearn.model_selection import train_test_split
 
-from hpt_cli.core.objective import Objective
-from hpt_cli.core.ranges import ContinuousRange
-from hpt_cli.core.spec import StrategyName
-from hpt_cli.core.stop_rules import LossCurve, Verdict, auto, load_stop_rule
-from hpt_cli.replay import Figures, RecordedJob, average, replay
-from hpt_cli.tables import Table, make_chooser, make_spec, read_table, replay_table
+from hpt_cli.analysis.curve_tables import Table, make_chooser, make_spec, read_table, replay_table
+from hpt_cli.analysis.replay import Figures, RecordedJob, average, replay
+from hpt_cli.spec.model import StrategyName
+from hpt_cli.spec.objective import Objective
+from hpt_cli.spec.ranges import ContinuousRange
+from hpt_cli.stop_rules import LossCurve, Verdict, auto, load_stop_rule
 
 TABLES = Path(__file__).resolve().parents[2] / "shared" / "curves"
 RISKS = (0.03, 0.2)

@@ -21,12 +21,12 @@ from itertools import pairwise
 import atheris
 
 with atheris.instrument_imports(include=["hpt_cli.core"]):
-    from hpt_cli.core import lines
-    from hpt_cli.core.finders import compile_definition, iterate_findings
-    from hpt_cli.core.log_rules import compile_rule
-    from hpt_cli.core.metrics import MetricReader
-    from hpt_cli.core.observation import Observation
-    from hpt_cli.core.proposals import propose_definitions
+    from hpt_cli.metrics import lines
+    from hpt_cli.metrics.detection import propose_definitions
+    from hpt_cli.metrics.extractors import compile_definition, iterate_findings
+    from hpt_cli.metrics.log_rules import compile_rule
+    from hpt_cli.metrics.observation import Observation
+    from hpt_cli.metrics.reader import MetricReader
 
 lines.MAX_LINE_BYTES = 300
 

@@ -22,11 +22,11 @@ from pathlib import Path
 from PIL import Image
 from rich.console import Console
 
-from hpt_cli.core.summary import summarize
-from hpt_cli.jobdir import find_job_dir
-from hpt_cli.live import describe_event
-from hpt_cli.screen import Size, draw_screen
-from hpt_cli.store import Journal, open_journal
+from hpt_cli.live.screen import Size, draw_screen
+from hpt_cli.live.views import describe_event
+from hpt_cli.storage.job_directory import find_job_dir
+from hpt_cli.storage.journal import Journal, open_journal
+from hpt_cli.tuning.summary import summarize
 
 ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "docs" / "pictures"

@@ -25,7 +25,7 @@ from pathlib import Path
 import psutil
 from faults import EPOCHS, PATIENCE, Ground, check
 
-from hpt_cli.store import open_journal
+from hpt_cli.storage.journal import open_journal
 
 SAMPLE_SECONDS = 1.0
 SETTLE_SECONDS = 5.0

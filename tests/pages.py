@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from hpt_cli.core import events as ev
-from hpt_cli.core.importance import measure_importance
-from hpt_cli.core.spec import TuningSpec
-from hpt_cli.core.state import TuningState
-from hpt_cli.core.summary import summarize
-from hpt_cli.core.tuner import ask
+from hpt_cli.analysis.importance import measure_importance
 from hpt_cli.exports import Results
-from hpt_cli.reports.page import render_page
-from hpt_cli.reports.page.record import Record
+from hpt_cli.reports.page.data import Record
+from hpt_cli.reports.page.sections import render_page
+from hpt_cli.spec.model import TuningSpec
+from hpt_cli.tuning import events as ev
+from hpt_cli.tuning.decide import ask
+from hpt_cli.tuning.state import TuningState
+from hpt_cli.tuning.summary import summarize
 from tests.core.stories import (
     created,
     exited,

@@ -11,9 +11,9 @@ from typing import Any
 
 import typer
 
-from hpt_cli.core.names import parse_job
 from hpt_cli.errors import HptError
-from hpt_cli.jobdir import LAST, JobDir, find_home, find_job_dir, list_job_dirs
+from hpt_cli.spec.names import parse_job
+from hpt_cli.storage.job_directory import LAST, JobDir, find_home, find_job_dir, list_job_dirs
 
 _WORD = re.compile(r"[\w@%+=:,./-]+")
 
@@ -50,7 +50,7 @@ def complete_metric(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def complete_column(ctx: typer.Context, incomplete: str) -> list[str]:
     """The columns of the results table; after a comma, one more of them."""
-    from hpt_cli.reports.columns import USUAL
+    from hpt_cli.reports.render.columns import USUAL
 
     before, comma, last = incomplete.rpartition(",")
     spec = _read_spec(ctx)
@@ -73,7 +73,7 @@ def _find(ctx: typer.Context) -> JobDir | None:
 
 
 def _read_spec(ctx: typer.Context) -> dict[str, Any]:
-    from hpt_cli.store import open_journal
+    from hpt_cli.storage.journal import open_journal
 
     jobdir = _find(ctx)
     if jobdir is None:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from hpt_cli.cli.saying import say
+from hpt_cli.cli.console import say
 from hpt_cli.errors import ExitCode, HptError
-from hpt_cli.jobdir import JobDir
+from hpt_cli.storage.job_directory import JobDir
 
 if TYPE_CHECKING:
-    from hpt_cli.core.state import TuningState
+    from hpt_cli.tuning.state import TuningState
 
 
 def is_at_work(jobdir: JobDir) -> bool:

@@ -20,7 +20,7 @@ import psutil
 
 from hpt_cli.errors import NO_DESCRIPTORS
 from hpt_cli.executors import Exited, Handle, Lost, Order, Outcome, Running, launcher
-from hpt_cli.executors.records import Claim, read_claim, read_exit
+from hpt_cli.executors.attempt_files import Claim, read_claim, read_exit
 
 FIND_PATIENCE_SECONDS = 0.5
 """How long a launcher that the last tuner started may take to put its name down."""

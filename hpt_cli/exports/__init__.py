@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, TypeAlias
 
-from hpt_cli.core.hyperparameters import Hyperparameters
-from hpt_cli.core.state import TuningState
-from hpt_cli.core.summary import Row, Summary
 from hpt_cli.errors import HptError
+from hpt_cli.spec.hyperparameters import Hyperparameters
+from hpt_cli.tuning.state import TuningState
+from hpt_cli.tuning.summary import Row, Summary
 
 Moments: TypeAlias = Mapping[tuple[int, str, float], float]
 """When a training job's metric was seen at a step: by (job, metric, step), in seconds since the

@@ -11,7 +11,7 @@ from typing import Any
 
 from hpt_cli.exports import import_extra
 from hpt_cli.exports.tables import Table
-from hpt_cli.wording import to_json_value
+from hpt_cli.formatting import to_json_value
 
 
 def write_csv(table: Table) -> bytes:

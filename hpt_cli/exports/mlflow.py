@@ -13,11 +13,11 @@ from itertools import islice
 from typing import Any
 
 from hpt_cli import __version__
-from hpt_cli.core.hyperparameters import format_value
-from hpt_cli.core.summary import Row
 from hpt_cli.errors import HptError
 from hpt_cli.exports import Results, import_extra
-from hpt_cli.wording import hide_passwords
+from hpt_cli.formatting import hide_passwords
+from hpt_cli.spec.hyperparameters import format_value
+from hpt_cli.tuning.summary import Row
 
 JOB_TAG = "hpt.training_job"
 ENDED = {"Completed": "FINISHED", "Stopped": "KILLED", "Failed": "FAILED"}

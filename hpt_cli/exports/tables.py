@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from hpt_cli.core.summary import Row
 from hpt_cli.exports import Results
+from hpt_cli.tuning.summary import Row
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ import math
 from pathlib import Path
 from typing import Any
 
-from hpt_cli.core.summary import Row
 from hpt_cli.errors import HptError
 from hpt_cli.exports import Results, import_extra
+from hpt_cli.tuning.summary import Row
 
 SUFFIX = ".hpt"
 """Ends the names of the files that are written here, so that they can be written anew."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from hpt_cli.core.summary import Summary
+from hpt_cli.tuning.summary import Summary
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from hpt_cli.core.summary import Summary
+from hpt_cli.formatting import format_number, format_setting, plain
 from hpt_cli.reports.jobs import row_to_json
-from hpt_cli.wording import format_number, format_setting, plain
+from hpt_cli.tuning.summary import Summary
 
 if TYPE_CHECKING:
-    from hpt_cli.answers import TrainingJob
+    from hpt_cli.reports.json_types import TrainingJob
 
 
 def render(summaries: Sequence[Summary]) -> RenderableType:

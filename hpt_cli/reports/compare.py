@@ -14,23 +14,17 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from hpt_cli.core.hyperparameters import Value
-from hpt_cli.core.plural import count
-from hpt_cli.core.summary import Row, Summary, estimate_saved_seconds, trace_best
-from hpt_cli.reports.columns import default_columns
-from hpt_cli.reports.grid import KEPT, Column, FirstThatFits, Grid
+from hpt_cli.formatting import NOTHING, format_column, format_seconds, format_setting, plain
+from hpt_cli.plural import count
 from hpt_cli.reports.jobs import counters_to_json, find_style, make_column
-from hpt_cli.reports.plot import COLOURS, Axis, Line, Plot, find_axis
-from hpt_cli.wording import (
-    NOTHING,
-    format_column,
-    format_seconds,
-    format_setting,
-    plain,
-)
+from hpt_cli.reports.render.columns import default_columns
+from hpt_cli.reports.render.plot import COLOURS, Axis, Line, Plot, find_axis
+from hpt_cli.reports.render.table import KEPT, Column, FirstThatFits, Grid
+from hpt_cli.spec.hyperparameters import Value
+from hpt_cli.tuning.summary import Row, Summary, estimate_saved_seconds, trace_best
 
 if TYPE_CHECKING:
-    from hpt_cli.answers import ComparedTuningJob
+    from hpt_cli.reports.json_types import ComparedTuningJob
 
 COUNTS = (
     ("completed", "Completed"),

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from hpt_cli.core.curve import Curve
-from hpt_cli.core.summary import Row, Summary
+from hpt_cli.formatting import format_number, format_setting, plain
+from hpt_cli.metrics.curve import Curve
 from hpt_cli.reports.jobs import row_to_json
-from hpt_cli.reports.plot import COLOURS, Axis, Line, Plot, find_axis
-from hpt_cli.wording import format_number, format_setting, plain
+from hpt_cli.reports.render.plot import COLOURS, Axis, Line, Plot, find_axis
+from hpt_cli.tuning.summary import Row, Summary
 
 if TYPE_CHECKING:
-    from hpt_cli.answers import TrainingJobCurve
+    from hpt_cli.reports.json_types import TrainingJobCurve
 
 CLIPPED = 0.02
 """The share of values at either end that may lie beyond the plot: a diverged job hides all else."""

@@ -17,17 +17,17 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from hpt_cli.core.events import JobJudged
-from hpt_cli.core.objective import Objective
-from hpt_cli.core.plural import count
-from hpt_cli.core.spec import EarlyStopping
-from hpt_cli.core.summary import Row, Summary
-from hpt_cli.reports.columns import describe_reason
-from hpt_cli.reports.plot import Axis, Line, Plot, find_axis
-from hpt_cli.wording import NOTHING, format_number, plain
+from hpt_cli.formatting import NOTHING, format_number, plain
+from hpt_cli.plural import count
+from hpt_cli.reports.render.columns import describe_reason
+from hpt_cli.reports.render.plot import Axis, Line, Plot, find_axis
+from hpt_cli.spec.model import EarlyStopping
+from hpt_cli.spec.objective import Objective
+from hpt_cli.tuning.events import JobJudged
+from hpt_cli.tuning.summary import Row, Summary
 
 if TYPE_CHECKING:
-    from hpt_cli import answers
+    from hpt_cli.reports import json_types as answers
 
 MAX_ROWS = 20
 CLIPPED = 0.05

@@ -10,12 +10,12 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from hpt_cli.core.importance import Importance, Influence, Interval, Region, Share
-from hpt_cli.core.plural import count
-from hpt_cli.wording import format_number, format_setting, plain
+from hpt_cli.analysis.importance import Importance, Influence, Interval, Region, Share
+from hpt_cli.formatting import format_number, format_setting, plain
+from hpt_cli.plural import count
 
 if TYPE_CHECKING:
-    from hpt_cli import answers
+    from hpt_cli.reports import json_types as answers
 
 FORMS = ((30, True, True), (16, True, True), (12, False, True), (8, False, False))
 """How wide bars are; whether `alone` and the interval are there. The first that fits."""

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from hpt_cli.core.plural import count
-from hpt_cli.core.summary import Row, Summary
-from hpt_cli.reports.columns import ResultColumn, default_columns
-from hpt_cli.reports.grid import Column, Grid
-from hpt_cli.wording import format_time
+from hpt_cli.formatting import format_time
+from hpt_cli.plural import count
+from hpt_cli.reports.render.columns import ResultColumn, default_columns
+from hpt_cli.reports.render.table import Column, Grid
+from hpt_cli.tuning.summary import Row, Summary
 
 if TYPE_CHECKING:
-    from hpt_cli.answers import Counters, TrainingJob
+    from hpt_cli.reports.json_types import Counters, TrainingJob
 
 STYLES = {"Completed": "", "Stopped": "dim", "Failed": "red", "Stopping": "yellow"}
 BEST = "bold green"

@@ -9,15 +9,15 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from hpt_cli.core.metrics import nearest_lines
-from hpt_cli.core.plural import count
-from hpt_cli.core.proposals import Proposal, write_definition
-from hpt_cli.core.readings import Hit, Reading
 from hpt_cli.errors import Problem
-from hpt_cli.wording import draw_sparkline, format_number, plain
+from hpt_cli.formatting import draw_sparkline, format_number, plain
+from hpt_cli.metrics.detection import Proposal, write_definition
+from hpt_cli.metrics.lint import Hit, Reading
+from hpt_cli.metrics.reader import nearest_lines
+from hpt_cli.plural import count
 
 if TYPE_CHECKING:
-    from hpt_cli import answers
+    from hpt_cli.reports import json_types as answers
 
 SPARKLINE_WIDTH = 24
 TAB = "⇥"

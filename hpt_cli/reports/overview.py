@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from rich.console import RenderableType
 from rich.text import Text
 
-from hpt_cli.core.summary import Summary
-from hpt_cli.reports.grid import Column, Grid
+from hpt_cli.formatting import format_age, format_bytes, format_number, format_time, plain
 from hpt_cli.reports.jobs import counters_to_json
-from hpt_cli.wording import format_age, format_bytes, format_number, format_time, plain
+from hpt_cli.reports.render.table import Column, Grid
+from hpt_cli.tuning.summary import Summary
 
 if TYPE_CHECKING:
-    from hpt_cli.answers import ListedTuningJob
+    from hpt_cli.reports.json_types import ListedTuningJob
 
 STYLES = {"InProgress": "cyan", "Stopping": "yellow", "Failed": "red", "Stopped": "dim"}
 

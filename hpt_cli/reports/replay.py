@@ -11,12 +11,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from hpt_cli.core.plural import count
-from hpt_cli.replay import Figures
-from hpt_cli.wording import format_column, format_number, format_seconds, plain
+from hpt_cli.analysis.replay import Figures
+from hpt_cli.formatting import format_column, format_number, format_seconds, plain
+from hpt_cli.plural import count
 
 if TYPE_CHECKING:
-    from hpt_cli.answers import ReplayedRule
+    from hpt_cli.reports.json_types import ReplayedRule
 
 ENOUGH = 0.95
 """A rule that keeps the best job less often than this is not worth its savings."""

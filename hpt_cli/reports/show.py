@@ -10,20 +10,20 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from hpt_cli.core.plural import count
-from hpt_cli.core.state import RUNNING
-from hpt_cli.core.summary import Row, Summary, estimate_saved_seconds
-from hpt_cli.reports.jobs import counters_to_json, row_to_json
-from hpt_cli.wording import (
+from hpt_cli.formatting import (
     describe_warning,
     format_hyperparameters,
     format_number,
     format_seconds,
     plain,
 )
+from hpt_cli.plural import count
+from hpt_cli.reports.jobs import counters_to_json, row_to_json
+from hpt_cli.tuning.state import RUNNING
+from hpt_cli.tuning.summary import Row, Summary, estimate_saved_seconds
 
 if TYPE_CHECKING:
-    from hpt_cli.answers import InheritedBest, ObjectiveCounters, TuningJob
+    from hpt_cli.reports.json_types import InheritedBest, ObjectiveCounters, TuningJob
 
 MAX_TROUBLES = 3
 _NUMBER = re.compile(r"\d[\d.]*(e[-+]?\d+)?", re.IGNORECASE)

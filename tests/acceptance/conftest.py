@@ -20,7 +20,7 @@ import yaml
 from pydantic import ConfigDict, TypeAdapter
 from typing_extensions import is_typeddict
 
-from hpt_cli import answers
+from hpt_cli.reports import json_types as answers
 from tests.acceptance.warm import Answer, WarmHpt
 
 READING = {

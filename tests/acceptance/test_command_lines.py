@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import typer
 
-from hpt_cli.cli import COMMANDS, app
+from hpt_cli.cli.app import COMMANDS, app
 from hpt_cli.errors import ExitCode
 from tests.acceptance.conftest import Terminal
 from tests.acceptance.damage import do_harm

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from hpt_cli.jobdir import JobDir
+from hpt_cli.storage.job_directory import JobDir
 from tests.acceptance.conftest import Terminal, wait_until
 
 

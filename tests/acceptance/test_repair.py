@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from hpt_cli.core.summary import summarize
 from hpt_cli.errors import HptError
-from hpt_cli.store import open_journal
+from hpt_cli.storage.journal import open_journal
+from hpt_cli.tuning.summary import summarize
 from tests.acceptance.conftest import Terminal
 
 FROZEN = Path(__file__).parents[1] / "journals" / "schema-3.sqlite"

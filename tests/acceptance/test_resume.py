@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from hpt_cli.core.spec import CHANGEABLE
+from hpt_cli.spec.model import CHANGEABLE
 from tests.acceptance.conftest import Terminal, wait_until
 from tests.guides import write_guide
 

@@ -269,7 +269,7 @@ def test_the_views_never_import_scikit_optimize(terminal: Terminal) -> None:
     python = str(Path(HPT).parent / "python")
     code = (
         "import sys; sys.argv = ['hpt', *sys.argv[1:]]\n"
-        "from hpt_cli.cli import main\n"
+        "from hpt_cli.cli.app import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
         "heavy = {'skopt', 'sklearn', 'scipy', 'numpy'} & set(sys.modules)\n"

@@ -18,7 +18,7 @@ from collections.abc import Callable
 
 import pytest
 
-from hpt_cli.live import BEGIN_UPDATE, ENTER, LEAVE
+from hpt_cli.live.views import BEGIN_UPDATE, ENTER, LEAVE
 from tests.acceptance.conftest import HPT, PATIENCE, Terminal
 
 ESCAPE = re.compile(r"\x1b\[[?\d;]*[A-Za-z]")

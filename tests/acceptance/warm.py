@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, NoReturn
 
-HEAVY = ("hpt_cli.core.strategies.surrogate", "hpt_cli.exports")
+HEAVY = ("hpt_cli.strategies.gaussian_process", "hpt_cli.exports")
 PATIENCE_SECONDS = 60
 
 
@@ -117,7 +117,7 @@ def run_here(request: dict[str, Any], out: int, err: int) -> NoReturn:
 
 def call_main() -> int:
     """Call the command line as its script does; the exit code."""
-    from hpt_cli.cli import main
+    from hpt_cli.cli.app import main
 
     try:
         main()

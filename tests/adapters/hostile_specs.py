@@ -12,10 +12,10 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from hpt_cli.core.conflicts import SLURM_FIELDS, SLURM_OWN
-from hpt_cli.core.presets import PRESETS
-from hpt_cli.core.spec import TuningSpec
-from hpt_cli.core.stop_rules import STOP_RULES, list_parameters
+from hpt_cli.metrics.presets import PRESETS
+from hpt_cli.spec.checks import SLURM_FIELDS, SLURM_OWN
+from hpt_cli.spec.model import TuningSpec
+from hpt_cli.stop_rules import STOP_RULES, list_parameters
 
 BASE: dict[str, Any] = {
     "name": "good",

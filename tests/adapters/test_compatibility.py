@@ -13,12 +13,12 @@ from typing import get_args
 
 import pytest
 
-from hpt_cli.core.events import AnyEvent, JobJudged, ObservationsRead
-from hpt_cli.core.resources import Pool, Share
-from hpt_cli.core.spec import TuningSpec
-from hpt_cli.core.summary import summarize
 from hpt_cli.errors import HptError
-from hpt_cli.store import SCHEMA_VERSION, open_journal
+from hpt_cli.spec.model import TuningSpec
+from hpt_cli.spec.resources import Pool, Share
+from hpt_cli.storage.journal import SCHEMA_VERSION, open_journal
+from hpt_cli.tuning.events import AnyEvent, JobJudged, ObservationsRead
+from hpt_cli.tuning.summary import summarize
 
 JOURNALS = Path(__file__).parents[1] / "journals"
 ENDS = {

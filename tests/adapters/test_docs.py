@@ -17,12 +17,12 @@ import pytest
 import typer
 import yaml
 
-from hpt_cli import cli
-from hpt_cli.core.finders import compile_definition
-from hpt_cli.core.metrics import MetricReader
-from hpt_cli.core.spec import TuningSpec
-from hpt_cli.core.stop_rules import STOP_RULES, list_parameters
-from hpt_cli.specfile import parse_spec
+from hpt_cli.cli import app as cli
+from hpt_cli.metrics.extractors import compile_definition
+from hpt_cli.metrics.reader import MetricReader
+from hpt_cli.spec.model import TuningSpec
+from hpt_cli.spec.yaml_reader import parse_spec
+from hpt_cli.stop_rules import STOP_RULES, list_parameters
 from tests.guides import BLOCK, ROOT, read_blocks
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -147,7 +147,9 @@ def test_a_command_in_the_docs_can_be_typed(line: str) -> None:
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
 def test_every_command_has_examples_that_can_be_typed(name: str) -> None:
-    examples = import_module(f"hpt_cli.cli.{cli.COMMANDS[name].partition(':')[0]}").EXAMPLES
+    examples = import_module(
+        f"hpt_cli.cli.commands.{cli.COMMANDS[name].partition(':')[0]}"
+    ).EXAMPLES
     assert examples
     for line in examples:
         assert parse_command(line.strip("$()").removeprefix("nohup ")) == name

@@ -9,16 +9,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from hpt_cli.core import events as ev
-from hpt_cli.core.spec import EarlyStopping
-from hpt_cli.core.summary import summarize
-from hpt_cli.reports.explain import (
-    Explanation,
-    conclude,
-    name_rule,
-    render,
-    to_json,
-)
+from hpt_cli.reports.explain import Explanation, conclude, name_rule, render, to_json
+from hpt_cli.spec.model import EarlyStopping
+from hpt_cli.tuning import events as ev
+from hpt_cli.tuning.summary import summarize
 from tests.core.stories import (
     created,
     exited,

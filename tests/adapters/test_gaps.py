@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from hpt_cli import gaps
-from hpt_cli.core.finders import compile_definition
-from hpt_cli.core.log_rules import compile_rule
-from hpt_cli.core.observation import Observation
-from hpt_cli.gaps import find_gap, read_kept
-from hpt_cli.tail import FileTail, read_lines, read_tail
+from hpt_cli.logs import trimming as gaps
+from hpt_cli.logs.tail import FileTail, read_lines, read_tail
+from hpt_cli.logs.trimming import find_gap, read_kept
+from hpt_cli.metrics.extractors import compile_definition
+from hpt_cli.metrics.log_rules import compile_rule
+from hpt_cli.metrics.observation import Observation
 
 LIMIT = 1 << 18
 COUNTED = compile_definition({"name": "loss", "regex": "loss=({num})"})

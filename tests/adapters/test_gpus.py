@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hpt_cli.gpus import Gpu, parse_nvidia, parse_rocm
+from hpt_cli.machine.gpus import Gpu, parse_nvidia, parse_rocm
 
 NVIDIA = """\
 0, GPU-1f3a, 10240, 81920

@@ -15,29 +15,26 @@ from types import SimpleNamespace
 
 import pytest
 
-from hpt_cli import cli, gaps, jobdir
-from hpt_cli.cli.completion import (
-    complete_column,
-    complete_job,
-    complete_metric,
-    complete_name,
-)
-from hpt_cli.cli.resting import find_live_jobs
-from hpt_cli.cli.writing import write_file
-from hpt_cli.core import events as ev
-from hpt_cli.core.finders import compile_definition
-from hpt_cli.core.metrics import Bookmark
-from hpt_cli.core.spec import Notify
+from hpt_cli.cli import app as cli
+from hpt_cli.cli.completion import complete_column, complete_job, complete_metric, complete_name
+from hpt_cli.cli.liveness import find_live_jobs
+from hpt_cli.cli.output import write_file
 from hpt_cli.errors import HptError
-from hpt_cli.executors.records import read_claim, read_exit
-from hpt_cli.executors.slurm.clerk import run
-from hpt_cli.gaps import Gap, find_gap, make_gap, read_kept
-from hpt_cli.homes import find_record, remember_home
-from hpt_cli.jobdir import JobDir, make_job_dir
-from hpt_cli.notify import Notifier
-from hpt_cli.repair import salvage
-from hpt_cli.store import SUPER_JOURNAL, create_journal, open_journal
-from hpt_cli.tail import FileTail, read_lines, read_tail
+from hpt_cli.executors.attempt_files import read_claim, read_exit
+from hpt_cli.executors.slurm.client import run
+from hpt_cli.logs import trimming as gaps
+from hpt_cli.logs.tail import FileTail, read_lines, read_tail
+from hpt_cli.logs.trimming import Gap, find_gap, make_gap, read_kept
+from hpt_cli.metrics.extractors import compile_definition
+from hpt_cli.metrics.reader import Bookmark
+from hpt_cli.runtime.notify import Notifier
+from hpt_cli.spec.model import Notify
+from hpt_cli.storage import job_directory as jobdir
+from hpt_cli.storage.job_directory import JobDir, make_job_dir
+from hpt_cli.storage.journal import SUPER_JOURNAL, create_journal, open_journal
+from hpt_cli.storage.known_homes import find_record, remember_home
+from hpt_cli.storage.repair import salvage
+from hpt_cli.tuning import events as ev
 from tests.adapters.test_store import FIRST, STORY
 from tests.core.stories import launched, suggested
 

@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from hpt_cli.core.importance import Choice, Importance, Influence, Interval, Share
+from hpt_cli.analysis.importance import Choice, Importance, Influence, Interval, Share
+from hpt_cli.formatting import to_json_value
 from hpt_cli.reports.importance import describe_region, draw_bar, list_notes, render, to_json
-from hpt_cli.wording import to_json_value
 
 SHARE = Share(0.5, 0.25, 0.75)
 IMPORTANCE = Importance(

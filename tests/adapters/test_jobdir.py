@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 from hpt_cli.errors import HptError, UsageError
-from hpt_cli.jobdir import JobDir, find_home, find_job_dir, list_job_dirs, make_job_dir
+from hpt_cli.storage.job_directory import (
+    JobDir,
+    find_home,
+    find_job_dir,
+    list_job_dirs,
+    make_job_dir,
+)
 
 
 def make(home: Path, name: str) -> JobDir:

@@ -7,9 +7,9 @@ import re
 
 from rich.console import Console
 
-from hpt_cli.core import events as ev
-from hpt_cli.core.observation import Observation
-from hpt_cli.live import BEGIN_UPDATE, ENTER, LEAVE, LiveView, PlainView, describe_event
+from hpt_cli.live.views import BEGIN_UPDATE, ENTER, LEAVE, LiveView, PlainView, describe_event
+from hpt_cli.metrics.observation import Observation
+from hpt_cli.tuning import events as ev
 from tests.core.stories import (
     created,
     exited,

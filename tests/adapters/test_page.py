@@ -8,11 +8,11 @@ import json
 import re
 from html.parser import HTMLParser
 
-from hpt_cli.core.events import TunerStarted, Warned
-from hpt_cli.core.summary import summarize
-from hpt_cli.reports.page import render_page
-from hpt_cli.reports.page.markup import VOID, Markup, break_name, embed_json, join, tag
-from hpt_cli.reports.page.record import Record, lay_out, thin, to_data
+from hpt_cli.reports.page.data import Record, lay_out, thin, to_data
+from hpt_cli.reports.page.html import VOID, Markup, break_name, embed_json, join, tag
+from hpt_cli.reports.page.sections import render_page
+from hpt_cli.tuning.events import TunerStarted, Warned
+from hpt_cli.tuning.summary import summarize
 from tests.core.stories import created, exited, fold_all, launched, make_spec, stop, suggested
 from tests.pages import COUNT, HOSTILE, SECRET, make_page, make_record
 

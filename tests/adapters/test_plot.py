@@ -8,10 +8,10 @@ import math
 import pytest
 from rich.console import Console
 
-from hpt_cli.core.summary import summarize
 from hpt_cli.errors import HptError
 from hpt_cli.reports.curves import Chart, list_legend, make_chart, make_plot
-from hpt_cli.reports.plot import Axis, Line, Plot, find_axis
+from hpt_cli.reports.render.plot import Axis, Line, Plot, find_axis
+from hpt_cli.tuning.summary import summarize
 from tests.core.stories import created, fold_all, make_spec, observed, run, stop, suggested
 from tests.core.stories import launched as launch
 
@@ -91,7 +91,7 @@ def test_kinds_of_jobs_are_told_apart_and_the_best_is_in_front() -> None:
 @pytest.mark.parametrize(("form", "begins"), [("png", b"\x89PNG"), ("svg", b"<?xml")])
 def test_pictures(form: str, begins: bytes) -> None:
     pytest.importorskip("matplotlib")
-    from hpt_cli.reports.picture import draw_picture
+    from hpt_cli.reports.render.picture import draw_picture
 
     picture = draw_picture(
         [make_plot(make(log_x=True, log_y=True)), make_plot(make(asked=True))], form
@@ -103,7 +103,7 @@ def test_pictures(form: str, begins: bytes) -> None:
 
 def test_a_name_is_no_formula_in_a_picture() -> None:
     pytest.importorskip("matplotlib")
-    from hpt_cli.reports.picture import draw_picture
+    from hpt_cli.reports.render.picture import draw_picture
 
     axis = Axis(r"loss $\\frac{$", 0, 2)
     plot = Plot([Line([(1, 1.0), (2, 2.0)], label="$x^$")], axis, axis, title="$")
@@ -111,7 +111,7 @@ def test_a_name_is_no_formula_in_a_picture() -> None:
 
 
 def test_a_picture_says_how_many_values_it_does_not_show() -> None:
-    from hpt_cli.reports.picture import count_beyond
+    from hpt_cli.reports.render.picture import count_beyond
 
     line = Line([(1, 50.0), (2, math.nan), (3, 1.0)])
     assert count_beyond(Plot([line], Axis("", 1, 3), Axis("", 0, 2))) == 1
@@ -122,7 +122,7 @@ def test_a_picture_says_how_many_values_it_does_not_show() -> None:
 def test_without_matplotlib_the_command_that_installs_it_is_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from hpt_cli.reports.picture import draw_picture
+    from hpt_cli.reports.render.picture import draw_picture
 
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
     with pytest.raises(HptError) as caught:

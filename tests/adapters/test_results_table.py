@@ -10,12 +10,12 @@ import re
 import pytest
 from rich.console import Console
 
-from hpt_cli.core.summary import Summary, summarize
 from hpt_cli.errors import UsageError
-from hpt_cli.reports.columns import default_columns, find_columns
-from hpt_cli.reports.formats import FORMATS
+from hpt_cli.formatting import format_column
 from hpt_cli.reports.jobs import render_table
-from hpt_cli.wording import format_column
+from hpt_cli.reports.render.columns import default_columns, find_columns
+from hpt_cli.reports.render.formats import FORMATS
+from hpt_cli.tuning.summary import Summary, summarize
 from tests.core.stories import created, fold_all, launched, make_spec, observed, run, suggested
 
 

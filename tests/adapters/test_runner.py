@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from hpt_cli.core import events as ev
-from hpt_cli.core.state import TuningState
 from hpt_cli.executors import Exited, Handle, Order, Outcome
-from hpt_cli.jobdir import JobDir, make_job_dir
-from hpt_cli.runner import Runner
-from hpt_cli.store import create_journal, open_journal
+from hpt_cli.runtime.runner import Runner
+from hpt_cli.storage.job_directory import JobDir, make_job_dir
+from hpt_cli.storage.journal import create_journal, open_journal
+from hpt_cli.tuning import events as ev
+from hpt_cli.tuning.state import TuningState
 from tests.core.stories import created, make_spec, suggested
 
 

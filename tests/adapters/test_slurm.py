@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hpt_cli.core.spec import Slurm
 from hpt_cli.executors import Exited, Lost, Order, Outcome, Pending, Running, launcher
-from hpt_cli.executors.records import Claim, Exit, read_claim, read_exit
+from hpt_cli.executors.attempt_files import Claim, Exit, read_claim, read_exit
 from hpt_cli.executors.slurm.commands import (
     WIDTHS,
     QueuedJob,
@@ -21,7 +20,8 @@ from hpt_cli.executors.slurm.commands import (
     write_sbatch,
     write_script,
 )
-from hpt_cli.executors.slurm.judgement import Evidence, judge
+from hpt_cli.executors.slurm.outcome import Evidence, judge
+from hpt_cli.spec.model import Slurm
 
 CLAIM = Claim(pid=1, identity="boot:1", at=50.0, slurm_job=7)
 NOW = 100.0

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from hpt_cli.cli import print_problems
-from hpt_cli.core.ranges import CategoricalRange
-from hpt_cli.core.spec import TuningSpec
+from hpt_cli.cli.app import print_problems
 from hpt_cli.errors import UsageError
-from hpt_cli.specfile import MAX_BYTES, read_spec
+from hpt_cli.spec.model import TuningSpec
+from hpt_cli.spec.ranges import CategoricalRange
+from hpt_cli.storage.spec_file import MAX_BYTES, read_spec
 from tests.adapters.hostile_specs import draw_spec
 from tests.adapters.test_specfile import GOOD
 

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpt_cli.core.metrics import MetricReader
-from hpt_cli.core.spec import TuningSpec
 from hpt_cli.errors import Problem, UsageError
-from hpt_cli.specfile import parse_spec, read_spec
+from hpt_cli.metrics.reader import MetricReader
+from hpt_cli.spec.model import TuningSpec
+from hpt_cli.spec.yaml_reader import parse_spec
+from hpt_cli.storage.spec_file import read_spec
 
 GOOD = """\
 name: good

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from hpt_cli.specfile import parse_spec
-from hpt_cli.specschema import MODELS, make_schema, read_docstrings
+from hpt_cli.spec.json_schema import MODELS, make_schema, read_docstrings
+from hpt_cli.spec.yaml_reader import parse_spec
 from tests.adapters.test_specfile import GOOD
 
 jsonschema = pytest.importorskip("jsonschema")

@@ -7,8 +7,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpt_cli.specfile import _compose, _Document
-from hpt_cli.specwriter import format_float, write_spec
+from hpt_cli.spec.yaml_reader import _compose, _Document
+from hpt_cli.spec.yaml_writer import format_float, write_spec
 
 FIELDS = {
     "name": "good",

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpt_cli.core import events as ev
-from hpt_cli.core.state import TuningState
-from hpt_cli.core.summary import summarize
 from hpt_cli.errors import HptError
-from hpt_cli.store import SCHEMA_VERSION, create_journal, open_journal
+from hpt_cli.storage.journal import SCHEMA_VERSION, create_journal, open_journal
+from hpt_cli.tuning import events as ev
+from hpt_cli.tuning.state import TuningState
+from hpt_cli.tuning.summary import summarize
 from tests.core.stories import (
     created,
     exited,

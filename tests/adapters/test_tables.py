@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from hpt_cli.cli.replay import read_rules
-from hpt_cli.core.stop_rules import STOP_RULES, load_stop_rule
+from hpt_cli.analysis.curve_tables import make_chooser, make_spec, read_table, replay_table
+from hpt_cli.analysis.replay import Replay, average, replay
+from hpt_cli.cli.commands.replay import read_rules
 from hpt_cli.errors import UsageError
-from hpt_cli.replay import Replay, average, replay
-from hpt_cli.tables import make_chooser, make_spec, read_table, replay_table
+from hpt_cli.stop_rules import STOP_RULES, load_stop_rule
 
 
 def write_table(path: Path, **header: Any) -> str:

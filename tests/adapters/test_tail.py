@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from hpt_cli.core.finders import compile_definition
-from hpt_cli.core.metrics import MAX_SLOW_LINES
-from hpt_cli.core.observation import Observation
-from hpt_cli.tail import CHUNK_BYTES, AttemptTail, FileTail, read_lines, read_tail
+from hpt_cli.logs.tail import CHUNK_BYTES, AttemptTail, FileTail, read_lines, read_tail
+from hpt_cli.metrics.extractors import compile_definition
+from hpt_cli.metrics.observation import Observation
+from hpt_cli.metrics.reader import MAX_SLOW_LINES
 
 LOSS = compile_definition({"name": "loss", "regex": "loss=({num})"})
 STEPPED = compile_definition({"name": "loss", "json": "loss", "step": "epoch"})

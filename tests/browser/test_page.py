@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from hpt_cli.core import events as ev
-from hpt_cli.core.summary import summarize
-from hpt_cli.reports.page import render_page
-from hpt_cli.reports.page.record import Record
+from hpt_cli.reports.page.data import Record
+from hpt_cli.reports.page.sections import render_page
+from hpt_cli.tuning import events as ev
+from hpt_cli.tuning.summary import summarize
 from tests.browser.conftest import Page
 from tests.core.stories import created, exited, fold_all, launched, make_spec, run, suggested
 from tests.pages import COUNT, make_page

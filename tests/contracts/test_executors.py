@@ -14,17 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hpt_cli.executors import (
-    Executor,
-    Exited,
-    Handle,
-    Lost,
-    Order,
-    Outcome,
-    Running,
-    load_executor,
-)
-from hpt_cli.executors.records import read_claim
+from hpt_cli.executors import Executor, Exited, Handle, Lost, Order, Outcome, Running, load_executor
+from hpt_cli.executors.attempt_files import read_claim
 
 PATIENCE = 20.0
 

@@ -9,12 +9,12 @@ import math
 import pytest
 from rich.console import Console
 
-from hpt_cli.core import events as ev
-from hpt_cli.core.summary import Summary, summarize
-from hpt_cli.live import describe_event
+from hpt_cli.formatting import to_json_value
+from hpt_cli.live.screen import Size, draw_screen
+from hpt_cli.live.views import describe_event
 from hpt_cli.reports import REPORTS, load_report
-from hpt_cli.screen import Size, draw_screen
-from hpt_cli.wording import to_json_value
+from hpt_cli.tuning import events as ev
+from hpt_cli.tuning.summary import Summary, summarize
 from tests.core.stories import (
     created,
     exited,

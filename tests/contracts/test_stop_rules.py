@@ -11,14 +11,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from hpt_cli.core.stop_rules import (
-    AUTO,
-    GRACE,
-    STOP_RULES,
-    LossCurve,
-    list_parameters,
-    load_stop_rule,
-)
+from hpt_cli.stop_rules import AUTO, GRACE, STOP_RULES, LossCurve, list_parameters, load_stop_rule
 
 ALONE = {"patience", "threshold"}
 """The rules that look at the live job only."""
@@ -28,7 +21,7 @@ every_rule = pytest.mark.parametrize("name", sorted(STOP_RULES))
 
 def make_curve(number: int, losses: Sequence[float], status: str = "Completed") -> LossCurve:
     steps = tuple(float(step) for step in range(1, len(losses) + 1))
-    return LossCurve(number, status, {"x": number / 10}, steps, tuple(losses))  # type: ignore[arg-type]
+    return LossCurve(number, status, steps, tuple(losses))  # type: ignore[arg-type]
 
 
 def draw_curves(seed: int, jobs: int = 12, epochs: int = 10) -> list[LossCurve]:

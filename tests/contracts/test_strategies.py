@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hpt_cli.core.hyperparameters import Hyperparameters
-from hpt_cli.core.ranges import CategoricalRange, ContinuousRange, IntegerRange, ParameterRange
-from hpt_cli.core.strategies import STRATEGIES, Question, Strategy, Trial, load_strategy
+from hpt_cli.spec.hyperparameters import Hyperparameters
+from hpt_cli.spec.ranges import CategoricalRange, ContinuousRange, IntegerRange, ParameterRange
+from hpt_cli.strategies import STRATEGIES, Question, Strategy, Trial, load_strategy
 
 MIXED: dict[str, ParameterRange] = {
     "rate": ContinuousRange(type="Continuous", min_value=1e-5, max_value=1.0, grid_points=4),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from hpt_cli.core import events as ev
-from hpt_cli.core.observation import Observation
-from hpt_cli.core.spec import TuningSpec
-from hpt_cli.core.state import TuningState, fold
+from hpt_cli.metrics.observation import Observation
+from hpt_cli.spec.model import TuningSpec
+from hpt_cli.tuning import events as ev
+from hpt_cli.tuning.state import TuningState, fold
 
 
 def make_spec(**changes: Any) -> TuningSpec:

@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 
-from hpt_cli.core.objective import Objective
-from hpt_cli.core.stop_rules import LossCurve, Verdict, load_stop_rule
-from hpt_cli.core.stop_rules.auto import (
+from hpt_cli.analysis.replay import RecordedJob, choose_in_order, make_spec, replay
+from hpt_cli.spec.objective import Objective
+from hpt_cli.stop_rules import LossCurve, Verdict, load_stop_rule
+from hpt_cli.stop_rules.auto import (
     MOST_COMPLETED,
     MOST_CUT_SHORT,
     correlate_ranks,
     measure_pace,
     select_ended,
 )
-from hpt_cli.replay import RecordedJob, choose_in_order, make_spec, replay
 
 EPOCHS = 30
 
@@ -27,7 +27,7 @@ def make_curve(
 ) -> LossCurve:
     steps = tuple(float(step) for step in range(1, epochs + 1))
     losses = tuple(loss(epoch) for epoch in range(1, epochs + 1))
-    return LossCurve(number, status, {}, steps, losses)  # type: ignore[arg-type]
+    return LossCurve(number, status, steps, losses)  # type: ignore[arg-type]
 
 
 def settle(end: float, pace: float = 3.0) -> Callable[[int], float]:
@@ -124,9 +124,9 @@ def test_stopped_and_running_jobs_count_as_peers() -> None:
 
 
 def test_pace_is_the_fall_per_step_of_the_last_part_of_the_curve() -> None:
-    curve = LossCurve(1, "Running", {}, (10.0, 20.0, 30.0, 40.0), (9.0, 8.0, 5.0, 6.0))
+    curve = LossCurve(1, "Running", (10.0, 20.0, 30.0, 40.0), (9.0, 8.0, 5.0, 6.0))
     assert measure_pace(curve) == pytest.approx(3 / 20)
-    late = LossCurve(1, "Running", {}, (10.0, 20.0, 30.0), (9.0, 5.0, 6.0))
+    late = LossCurve(1, "Running", (10.0, 20.0, 30.0), (9.0, 5.0, 6.0))
     assert measure_pace(late) == 0.0
 
 

@@ -10,13 +10,11 @@ import pytest
 from scipy.optimize import check_grad
 from scipy.stats import norm
 
-from hpt_cli.core.hyperparameters import Hyperparameters
-from hpt_cli.core.ranges import CategoricalRange, ContinuousRange, IntegerRange, ParameterRange
-from hpt_cli.core.strategies import Question, Trial
-from hpt_cli.core.strategies.bayesian import count_opening, doubt_model, suggest
-from hpt_cli.core.strategies.outcomes import estimate_losses, score_losses
-from hpt_cli.core.strategies.space import Space
-from hpt_cli.core.strategies.surrogate import (
+from hpt_cli.spec.hyperparameters import Hyperparameters
+from hpt_cli.spec.ranges import CategoricalRange, ContinuousRange, IntegerRange, ParameterRange
+from hpt_cli.strategies import Question, Trial
+from hpt_cli.strategies.bayesian import count_opening, doubt_model, suggest
+from hpt_cli.strategies.gaussian_process import (
     CROWD,
     MAX_MODEL,
     Evidence,
@@ -30,6 +28,8 @@ from hpt_cli.core.strategies.surrogate import (
     pick,
     widen,
 )
+from hpt_cli.strategies.space import Space
+from hpt_cli.strategies.targets import estimate_losses, score_losses
 
 RANGES: dict[str, ParameterRange] = {
     "rate": ContinuousRange(type="Continuous", min_value=1e-4, max_value=1.0),
@@ -253,7 +253,7 @@ def test_no_job_looks_into_a_flat_spot(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert not is_flat(look(), evidence, theta).any()
     with monkeypatch.context() as patch:
-        patch.setattr("hpt_cli.core.strategies.surrogate.FLAT", 0.0)
+        patch.setattr("hpt_cli.strategies.gaussian_process.FLAT", 0.0)
         bound = look()
     assert is_flat(bound, evidence, theta).any()
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hpt_cli.core.command import (
+from hpt_cli.spec.command_template import (
     find_commented,
     find_embedded,
     find_placeholders,

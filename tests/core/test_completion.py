@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from hpt_cli.core import events as ev
-from hpt_cli.core.completion import (
+from hpt_cli.tuning import events as ev
+from hpt_cli.tuning.completion import (
     Completion,
     count_not_improving,
     find_completion,

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from hpt_cli.core import events as ev
-from hpt_cli.core.failures import is_worth_retrying, judge_match
-from hpt_cli.core.log_rules import compile_pattern, compile_rule
-from hpt_cli.core.metrics import MetricReader
-from hpt_cli.core.state import TrainingJob
-from hpt_cli.core.tuner import Command, End, Launch, Stop, decide
+from hpt_cli.metrics.log_rules import compile_pattern, compile_rule
+from hpt_cli.metrics.reader import MetricReader
+from hpt_cli.tuning import events as ev
+from hpt_cli.tuning.decide import Command, End, Launch, Stop, decide
+from hpt_cli.tuning.retry import is_worth_retrying, judge_match
+from hpt_cli.tuning.state import TrainingJob
 from tests.core.stories import (
     created,
     exited,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpt_cli.core.first_spec import (
+from hpt_cli.scaffold.draft import (
     Draft,
     choose_tuned,
     fill_command,
@@ -18,7 +18,7 @@ from hpt_cli.core.first_spec import (
     make_fields,
     name_tuning_job,
 )
-from hpt_cli.core.program_options import (
+from hpt_cli.scaffold.options import (
     ProgramOption,
     find_given,
     merge_options,
@@ -27,8 +27,8 @@ from hpt_cli.core.program_options import (
     parse_source,
     update_defaults,
 )
-from hpt_cli.core.range_proposals import list_switches, propose_range
-from hpt_cli.core.spec import TuningSpec
+from hpt_cli.scaffold.ranges import list_switches, propose_range
+from hpt_cli.spec.model import TuningSpec
 
 HELP = Path(__file__).parents[1] / "data" / "help"
 """Printed by real programs; that of huggingface by a part of its Trainer's options."""

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
-from hpt_cli.core.importance import Importance, Influence, Interval, measure_importance
-from hpt_cli.core.ranges import ParameterRange
-from hpt_cli.core.strategies import Trial
-from hpt_cli.core.strategies.space import Space
+from hpt_cli.analysis.importance import Importance, Influence, Interval, measure_importance
+from hpt_cli.spec.ranges import ParameterRange
+from hpt_cli.strategies import Trial
+from hpt_cli.strategies.space import Space
 
 UNIT = {"type": "Continuous", "min_value": 0, "max_value": 1}
 RATE = UNIT | {"min_value": 1e-4, "max_value": 1, "scaling_type": "Logarithmic"}

@@ -9,16 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpt_cli.core.finders import compile_definition, iterate_findings
-from hpt_cli.core.lines import MAX_LINE_BYTES, clean, split_lines
-from hpt_cli.core.metrics import (
-    MAX_SLOW_LINES,
-    MetricReader,
-    SearchTooLongError,
-    nearest_lines,
-)
-from hpt_cli.core.observation import Observation
-from hpt_cli.core.patterns import compile_regex
+from hpt_cli.metrics.extractors import compile_definition, iterate_findings
+from hpt_cli.metrics.lines import MAX_LINE_BYTES, clean, split_lines
+from hpt_cli.metrics.observation import Observation
+from hpt_cli.metrics.patterns import compile_regex
+from hpt_cli.metrics.reader import MAX_SLOW_LINES, MetricReader, SearchTooLongError, nearest_lines
 
 LOSS = {"regex": r"loss=({num})"}
 

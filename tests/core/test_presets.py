@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from hpt_cli.core.finders import compile_definition, to_regex
-from hpt_cli.core.lines import split_lines
-from hpt_cli.core.metrics import MetricReader
-from hpt_cli.core.presets import PRESETS
-from hpt_cli.core.proposals import propose_definitions
+from hpt_cli.metrics.detection import propose_definitions
+from hpt_cli.metrics.extractors import compile_definition, to_regex
+from hpt_cli.metrics.lines import split_lines
+from hpt_cli.metrics.presets import PRESETS
+from hpt_cli.metrics.reader import MetricReader
 
 SAMPLES = Path(__file__).parent / "samples"
 """What scripts/refresh_samples.py kept."""

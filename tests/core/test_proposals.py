@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hpt_cli.core.proposals import MAX_LINES, propose_definitions
+from hpt_cli.metrics.detection import MAX_LINES, propose_definitions
 
 
 def propose(log: str) -> dict[str, dict[str, str]]:

@@ -7,12 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from hpt_cli.core.ranges import (
-    CategoricalRange,
-    ContinuousRange,
-    IntegerRange,
-    count_points,
-)
+from hpt_cli.spec.ranges import CategoricalRange, ContinuousRange, IntegerRange, count_points
 
 
 def continuous(low: object, high: object, scaling: str = "Auto") -> ContinuousRange:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hpt_cli.core.lines import split_lines
-from hpt_cli.core.readings import Reading, read_log
+from hpt_cli.metrics.lines import split_lines
+from hpt_cli.metrics.lint import Reading, read_log
 
 
 def read(log: str, kept: int = 0, **fields: str) -> Reading:

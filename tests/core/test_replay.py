@@ -10,15 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hpt_cli.core import events as ev
-from hpt_cli.core.objective import Objective
-from hpt_cli.core.observation import Observation
-from hpt_cli.core.spec import TuningSpec
-from hpt_cli.core.state import TuningState, fold
-from hpt_cli.core.stop_rules import STOP_RULES, LossCurve, load_stop_rule
-from hpt_cli.core.summary import tuning_seconds
-from hpt_cli.core.tuner import Launch, Plan, Stop, decide
-from hpt_cli.replay import (
+from hpt_cli.analysis.replay import (
     RecordedJob,
     Replay,
     choose_in_order,
@@ -28,6 +20,14 @@ from hpt_cli.replay import (
     record,
     replay,
 )
+from hpt_cli.metrics.observation import Observation
+from hpt_cli.spec.model import TuningSpec
+from hpt_cli.spec.objective import Objective
+from hpt_cli.stop_rules import STOP_RULES, LossCurve, load_stop_rule
+from hpt_cli.tuning import events as ev
+from hpt_cli.tuning.decide import Launch, Plan, Stop, decide
+from hpt_cli.tuning.state import TuningState, fold
+from hpt_cli.tuning.summary import tuning_seconds
 from tests.core import stories
 from tests.core.stories import created, exited, fold_all, launched, observed, run, stop, suggested
 
@@ -225,7 +225,7 @@ def test_equal_bests_are_kept_while_one_is() -> None:
 
 def test_a_rule_knows_the_curves_of_parents() -> None:
     parents = [
-        LossCurve(-number, "Completed", {}, (1.0, 2.0, 3.0), (1.0, 1.0, 1.0)) for number in range(3)
+        LossCurve(-number, "Completed", (1.0, 2.0, 3.0), (1.0, 1.0, 1.0)) for number in range(3)
     ]
     rule = load_stop_rule("median", min_completed_jobs=3)
     spec, choose = make_spec(LOSS, 1, 1), choose_in_order([make_job(5, 5, 5)])

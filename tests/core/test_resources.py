@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpt_cli.core.resources import Pool, Request, Share, allocate, count_fitting, find_misfits
+from hpt_cli.spec.resources import Pool, Request, Share, allocate, count_fitting, find_misfits
 
 POOL = Pool(cores=(0, 2, 1, 3), gpus=("0", "1"), memory_gb=16)
 REQUESTS = st.builds(

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from hpt_cli.core.patterns import compile_regex
-from hpt_cli.core.sagemaker import describe_tuning_job, export_request, import_request
-from hpt_cli.core.sagemaker.importing import decode_value, guess_regex, translate_regex
-from hpt_cli.core.spec import TuningSpec
-from hpt_cli.core.summary import summarize
 from hpt_cli.errors import UsageError
+from hpt_cli.metrics.patterns import compile_regex
+from hpt_cli.sagemaker import describe_tuning_job, export_request, import_request
+from hpt_cli.sagemaker.import_request import decode_value, guess_regex, translate_regex
+from hpt_cli.spec.model import TuningSpec
+from hpt_cli.tuning.summary import summarize
 from tests.core.stories import created, fold_all, make_spec, run
 
 REQUEST = json.loads((Path(__file__).parents[1] / "data" / "request.json").read_text())

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpt_cli.core import events as ev
-from hpt_cli.core import state as state_module
-from hpt_cli.core.state import TRANSITIONS, ImpossibleEventError, TuningState, fold
+from hpt_cli.tuning import events as ev
+from hpt_cli.tuning import state as state_module
+from hpt_cli.tuning.state import TRANSITIONS, ImpossibleEventError, TuningState, fold
 from tests.core.stories import (
     created,
     exited,

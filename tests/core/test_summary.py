@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from hpt_cli.core import events as ev
-from hpt_cli.core.summary import (
+from hpt_cli.tuning import events as ev
+from hpt_cli.tuning.summary import (
     Summary,
     estimate_saved_seconds,
     list_improvements,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from hpt_cli.core import events as ev
-from hpt_cli.core.tuner import Command, End, Kill, Launch, Plan, Stop, ask, decide
+from hpt_cli.tuning import events as ev
+from hpt_cli.tuning.decide import Command, End, Kill, Launch, Plan, Stop, ask, decide
 from tests.core.stories import (
     created,
     exited,

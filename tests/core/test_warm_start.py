@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from hpt_cli.core import events as ev
-from hpt_cli.core.spec import TuningSpec
-from hpt_cli.core.state import TuningState
-from hpt_cli.core.summary import summarize
-from hpt_cli.core.tuner import ask, give_point
-from hpt_cli.core.warm_start import Candidate, find_misfits, inherit
+from hpt_cli.spec.model import TuningSpec
+from hpt_cli.tuning import events as ev
+from hpt_cli.tuning.decide import ask, give_point
+from hpt_cli.tuning.state import TuningState
+from hpt_cli.tuning.summary import summarize
+from hpt_cli.tuning.warm_start import Candidate, find_misfits, inherit
 from tests.core.stories import created, fold_all, make_spec, run, suggested
 
 ENDED = ev.TuningJobEnded(at=9, status="Completed", reason="done")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hpt_cli.core.events import Warned
-from hpt_cli.core.watchdog import (
+from hpt_cli.tuning.events import Warned
+from hpt_cli.tuning.warnings import (
     warn_of_held_back_output,
     warn_of_misreadings,
     warn_of_no_objective,

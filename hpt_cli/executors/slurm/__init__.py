@@ -18,11 +18,10 @@ from functools import cached_property
 from pathlib import Path
 
 from hpt_cli import clock
-from hpt_cli.core.spec import Slurm
 from hpt_cli.errors import HptError
 from hpt_cli.executors import Exited, Handle, Lost, NotNowError, Order, Outcome, launcher
-from hpt_cli.executors.records import Claim, Exit, read_claim, read_exit
-from hpt_cli.executors.slurm.clerk import Answer, Clerk, Signal, run
+from hpt_cli.executors.attempt_files import Claim, Exit, read_claim, read_exit
+from hpt_cli.executors.slurm.client import Answer, Clerk, Signal, run
 from hpt_cli.executors.slurm.commands import (
     JOB_FILE,
     OUTPUT,
@@ -33,8 +32,9 @@ from hpt_cli.executors.slurm.commands import (
     write_script,
     write_squeue,
 )
-from hpt_cli.executors.slurm.judgement import ALIVE, Evidence, is_beyond_doubt, judge
+from hpt_cli.executors.slurm.outcome import ALIVE, Evidence, is_beyond_doubt, judge
 from hpt_cli.files import open_regular, read_regular
+from hpt_cli.spec.model import Slurm
 
 OUTPUT_BYTES = 1 << 14
 POLL_SECONDS = 0.25

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpt_cli.core.spec import Slurm
 from hpt_cli.executors import Order
+from hpt_cli.spec.model import Slurm
 
 OUTPUT = "slurm.out"
 """What Slurm itself, and `setup`, have to say of an attempt; beside its log."""

@@ -1,0 +1,304 @@
+"""Which hyperparameters mattered, how sure that is, and where the good values lie.
+
+A Gaussian process is fitted to the results as the Bayesian strategy does it. The variance of what
+it predicts over the whole search space is split among the hyperparameters (Sobol' indices); then
+functions are drawn from its posterior, each a landscape that the results allow, and how much they
+differ in that is how unsure the answer is (Le Gratiet et al. 2014, "A Bayesian approach for global
+sensitivity analysis of computer codes"). On functions with known indices and 20 to 150 results the
+error is a third of that of fANOVA on a random forest (`scripts/bench_importance.py`).
+
+* Losses become robust scores, so that a few diverged jobs do not decide everything.
+* A stopped job counts with what it would have come to, and that as a guess.
+* A hyperparameter that counts only `when` another has a value can matter only there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+from scipy.spatial.distance import cdist
+from scipy.stats import qmc
+from threadpoolctl import threadpool_limits
+
+from hpt_cli.spec.hyperparameters import Hyperparameters, Value
+from hpt_cli.spec.ranges import CategoricalRange, ParameterRange
+from hpt_cli.strategies import Trial
+from hpt_cli.strategies.gaussian_process import Evidence, Posterior, gather, widen
+from hpt_cli.strategies.space import Floats, Space
+from hpt_cli.strategies.targets import estimate_losses
+from hpt_cli.tuning.summary import MIN_RESULTS
+
+KERNELS, DRAWS = 6, 10
+"""How many kernels are drawn from their posterior, and how many landscapes with each."""
+FEATURES = 256
+"""How many random features make up a function of the prior."""
+PLACES = 512
+"""How many places of the search space an index is estimated from; a power of 2."""
+BEST_SHARE = 0.1
+"""The good values are those in the best tenth of the search space,"""
+REGION_SHARE = 0.8
+"""or rather in the narrowest interval with this share of it."""
+LOW, HIGH = 0.05, 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A share of the variance, 0 to 1, and the 90 % interval around it."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Where the good values of a numeric range lie; `covers` is its share of the range's scale."""
+
+    low: float
+    high: float
+    covers: float
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A category, and the share of the best tenth of the space that has it."""
+
+    value: Value
+    share: float
+
+
+Region: TypeAlias = Interval | tuple[Choice, ...]
+"""Of a categorical range: its categories, the best first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Influence:
+    """What one hyperparameter does to the objective.
+
+    `total` counts all that it takes part in, `alone` only what it does whatever the others are: the
+    difference is interplay. `region` is None where it counts nowhere in the best tenth.
+    """
+
+    name: str
+    total: Share
+    alone: Share
+    region: Region | None
+
+
+@dataclass(frozen=True, slots=True)
+class Importance:
+    """The influences, the strongest first, and what they were learned from.
+
+    `fit` is how much of the results' variance the model predicts when each result is left out in
+    turn, at most 1. Near 0 it has learned nothing, and the influences mean little.
+    """
+
+    influences: tuple[Influence, ...]
+    results: int
+    stopped: int
+    left_out: int
+    fit: float
+
+
+def measure_importance(
+    ranges: Mapping[str, ParameterRange], trials: Sequence[Trial], seed: int = 0
+) -> Importance | None:
+    """The importance of each range; None with fewer than MIN_RESULTS results, or all alike.
+
+    Args:
+        ranges: the search space.
+        trials: training jobs; what runs, what failed and what lies outside the ranges is left out.
+        seed: of what is drawn.
+    """
+    space = Space(ranges)
+    used = [each for each in trials if _has_result(each) and space.contains(each.hyperparameters)]
+    losses = estimate_losses(used)
+    if len(used) < MIN_RESULTS or len(np.unique(losses)) < 2:
+        return None
+    with threadpool_limits(1):  # the matrices are small: threads would wait for each other
+        return _measure(space, used, losses, len(trials) - len(used), seed)
+
+
+def _measure(
+    space: Space, used: Sequence[Trial], losses: Floats, left_out: int, seed: int
+) -> Importance:
+    dice = np.random.default_rng(seed)
+    evidence = gather(space, used, losses, [])
+    thetas = _sample_thetas(evidence, dice)
+    models = [_Model(evidence, theta) for theta in thetas]
+    design = _Design(space, seed)
+    expected, drawn = zip(*(model.draw(design.points, dice) for model in models), strict=True)
+    totals, alones = design.split_variance(np.column_stack(expected))
+    total_draws, alone_draws = design.split_variance(np.hstack(drawn))
+    best = min(used, key=_by_loss).hyperparameters
+    regions = _find_regions(space, design.places, np.mean(expected, axis=0)[: 2 * PLACES], best)
+    influences = [
+        Influence(
+            name=name,
+            total=_share(totals[column], total_draws[column]),
+            alone=_share(alones[column], alone_draws[column]),
+            region=region,
+        )
+        for column, (name, region) in enumerate(zip(space.ranges, regions, strict=True))
+    ]
+    return Importance(
+        influences=tuple(sorted(influences, key=lambda each: -each.total.value)),
+        results=len(used),
+        stopped=sum(each.status == "Stopped" for each in used),
+        left_out=left_out,
+        fit=float(np.mean([model.fit for model in models])),
+    )
+
+
+def _has_result(trial: Trial) -> bool:
+    return trial.status in ("Completed", "Stopped") and trial.loss is not None
+
+
+def _by_loss(trial: Trial) -> float:
+    """What is not finite is the worst, whatever it is."""
+    loss = math.inf if trial.loss is None else trial.loss
+    return math.inf if math.isnan(loss) else loss
+
+
+def _sample_thetas(evidence: Evidence, dice: np.random.Generator) -> list[Floats]:
+    posterior = Posterior(evidence)
+    return list(posterior.sample(dice, posterior.find_mode(), KERNELS))
+
+
+def _share(values: Floats, draws: Floats) -> Share:
+    """The index of the expected landscape, and where those of the drawn ones lie.
+
+    What is drawn is rougher than what is expected, in all hyperparameters: with few results even
+    the lowest of the draws may lie above, or the highest below. The interval then ends at the
+    value: what speaks for more says nothing of less.
+    """
+    value = float(values.mean())
+    low, high = np.quantile(draws, [LOW, HIGH])
+    return Share(value, min(value, float(low)), max(value, float(high)))
+
+
+class _Model:
+    """A Gaussian process with one kernel, fitted to the evidence."""
+
+    def __init__(self, evidence: Evidence, theta: Floats) -> None:
+        self.amplitude = math.exp(theta[0])
+        self.lengths = np.exp(theta[1:-1])[evidence.groups]
+        self.points, self.scores = evidence.points, evidence.scores
+        self.noise = evidence.noise + math.exp(theta[-1])
+        self.factor = cho_factor(self._cover(self.points) + np.diag(self.noise))
+
+    def _cover(self, points: Floats) -> Floats:
+        """Covariances with the evidence, (m, n): Matérn 5/2."""
+        r = math.sqrt(5) * cdist(points / self.lengths, self.points / self.lengths)
+        return np.asarray(self.amplitude * (1 + r + r * r / 3) * np.exp(-r))
+
+    def draw(self, points: Floats, dice: np.random.Generator) -> tuple[Floats, Floats]:
+        """Expected scores at these points, (m,), and functions of the posterior, (m, DRAWS).
+
+        Functions of the prior, made of random features (Rahimi and Recht 2007), are bent to fit
+        the evidence (Wilson et al. 2020, "Efficiently Sampling Functions from Gaussian Process
+        Posteriors"). A Matérn 5/2 kernel has the spectrum of a t distribution with 5 degrees of
+        freedom.
+        """
+        columns = self.points.shape[1]
+        spread = np.sqrt(dice.chisquare(5, size=FEATURES) / 5)
+        waves = dice.normal(size=(columns, FEATURES)) / spread / self.lengths[:, None]
+        phases = dice.uniform(0, 2 * np.pi, size=FEATURES)
+        weights = dice.normal(size=(FEATURES, DRAWS)) * math.sqrt(2 * self.amplitude / FEATURES)
+        errors = dice.normal(size=(len(self.points), DRAWS)) * np.sqrt(self.noise)[:, None]
+
+        def prior(places: Floats) -> Floats:
+            return np.asarray(np.cos(places @ waves + phases) @ weights)
+
+        missing = self.scores[:, None] - prior(self.points) - errors
+        targets = np.column_stack([self.scores, missing])
+        reached = self._cover(points) @ cho_solve(self.factor, targets)
+        return reached[:, 0], prior(points) + reached[:, 1:]
+
+    @property
+    def fit(self) -> float:
+        """The share of the scores' variance that is predicted with each left out in turn.
+
+        In closed form (Rasmussen and Williams 2006, equation 5.12).
+        """
+        inverse = cho_solve(self.factor, np.eye(len(self.scores)))
+        missed = inverse @ self.scores / np.diag(inverse)
+        return float(1 - np.mean(missed**2) / np.var(self.scores))
+
+
+class _Design:
+    """Places to estimate indices from: two samples, and for each range the first sample with that
+    one column of the second."""
+
+    def __init__(self, space: Space, seed: int) -> None:
+        self.count = len(space.ranges)
+        sequence = qmc.Sobol(2 * self.count, scramble=True, seed=np.random.default_rng(seed))
+        first, second = np.hsplit(sequence.random(PLACES), 2)
+        mixed = []
+        for column in range(self.count):
+            mixed.append(first.copy())
+            mixed[-1][:, column] = second[:, column]
+        places = space.snap(np.vstack([first, second, *mixed]))
+        self.points = widen(space, places)
+        self.places = places[: 2 * PLACES]
+
+    def split_variance(self, values: Floats) -> tuple[Floats, Floats]:
+        """Total and first-order indices, both (ranges, functions), of functions' values at the
+        points (Jansen 1999, "Analysis of variance designs for model output")."""
+        first, second, *mixed = values.reshape(self.count + 2, PLACES, -1)
+        variance = np.maximum(np.vstack([first, second]).var(axis=0), 1e-12)
+        total = [((each - first) ** 2).mean(axis=0) / 2 / variance for each in mixed]
+        rest = [((each - second) ** 2).mean(axis=0) / 2 / variance for each in mixed]
+        return np.clip(total, 0, 1), np.clip(1 - np.array(rest), 0, 1)
+
+
+def _find_regions(
+    space: Space, places: Floats, scores: Floats, of_best: Hyperparameters
+) -> list[Region | None]:
+    """Where the good values of each range lie, from the best tenth of the places, (m, d).
+
+    An interval holds the value of the best job too: that one was seen to be good.
+    """
+    best = places[np.argsort(scores, kind="stable")[: round(BEST_SHARE * len(places))]]
+    points = [space.decode(place) for place in best]
+    regions: list[Region | None] = []
+    for column, (name, each) in enumerate(space.ranges.items()):
+        counts = np.array([name in point for point in points])
+        if not counts.any():
+            regions.append(None)
+        elif isinstance(each, CategoricalRange):
+            regions.append(_rank_choices(each, [point[name] for point in points if name in point]))
+        else:
+            interval = _find_interval(each, best[counts, column])
+            regions.append(_widen_to(interval, each, of_best.get(name)))
+    return regions
+
+
+def _widen_to(interval: Interval, each: ParameterRange, value: Value | None) -> Interval:
+    """The interval, as wide as it must be to hold a value; None is none."""
+    if not isinstance(value, (int, float)):
+        return interval
+    low, high = min(interval.low, value), max(interval.high, value)
+    if (low, high) == (interval.low, interval.high):
+        return interval
+    return Interval(low, high, each.to_unit(high) - each.to_unit(low))
+
+
+def _rank_choices(each: CategoricalRange, values: Sequence[Value]) -> tuple[Choice, ...]:
+    shares = [Choice(value, values.count(value) / len(values)) for value in each.values]
+    return tuple(sorted(shares, key=lambda choice: -choice.share))
+
+
+def _find_interval(each: ParameterRange, units: Floats) -> Interval:
+    """The narrowest interval of a numeric range with REGION_SHARE of these places, (m,)."""
+    ordered = np.sort(units)
+    held = max(1, math.ceil(REGION_SHARE * len(ordered)))
+    widths = ordered[held - 1 :] - ordered[: len(ordered) - held + 1]
+    start = int(np.argmin(widths))
+    low, high = (each.from_unit(float(ordered[place])) for place in (start, start + held - 1))
+    return Interval(float(low), float(high), float(widths[start]))

@@ -1,0 +1,399 @@
+"""A tuning job again, under a virtual clock: what would a stop rule have done?
+
+The same tuner as in earnest: `fold` keeps the state and `decide` fills the slots; only the training
+jobs are recorded ones. An epoch's value is known at the end of the epoch, a job's epochs are evenly
+spaced over its recorded seconds, choosing hyperparameters takes no time, and a stopped job ends at
+the epoch at which it was judged. What falls on the same moment is seen together, as the runner sees
+what happened between two looks.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import statistics
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from hpt_cli.metrics.curve import Curve
+from hpt_cli.metrics.observation import Observation
+from hpt_cli.spec.hyperparameters import Hyperparameters
+from hpt_cli.spec.model import TuningSpec, load_spec
+from hpt_cli.spec.objective import Objective
+from hpt_cli.stop_rules import LossCurve, StopRule, Verdict
+from hpt_cli.tuning.decide import Command, Launch, Plan, Stop, decide, known_jobs, loss_curve
+from hpt_cli.tuning.events import (
+    AnyEvent,
+    JobExited,
+    JobLaunched,
+    JobPlanned,
+    JobStopRequested,
+    JobSubmitting,
+    JobSuggested,
+    ObservationsRead,
+    SpaceExhausted,
+    StopReason,
+    TunerStarted,
+)
+from hpt_cli.tuning.state import TrainingJob, TuningState, fold
+from hpt_cli.tuning.summary import final_objective, measure_pace, training_seconds, tuning_seconds
+
+STOPPED_EXIT_CODE = -15
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedJob:
+    """A training job that ran to its end: its whole curve, and how many seconds it took.
+
+    `pace` is the seconds from one epoch to the next; without it, they filled the whole time.
+    """
+
+    hyperparameters: Hyperparameters
+    curve: Curve
+    seconds: float
+    exit_code: int = 0
+    pace: float | None = None
+
+    def find_moment(self, epoch: int) -> float:
+        """When an epoch ended, counted from 1, in seconds since the start."""
+        last = max(1, len(self.curve))
+        if self.pace is None:
+            return self.seconds * epoch / last
+        return max(0.0, self.seconds - self.pace * (last - epoch))
+
+
+Chooser: TypeAlias = Callable[[TuningState, int], RecordedJob | None]
+"""The recorded job that answers for the training job of this number; None when none is left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What came of a replay: the recorded jobs by number from 1, and the state at the end."""
+
+    jobs: tuple[RecordedJob, ...]
+    state: TuningState
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What a rule does to tuning jobs; fractions of the same training jobs with Off, or means."""
+
+    epochs_saved: float
+    training_time_saved: float
+    tuning_time_saved: float
+    jobs_stopped: float
+    kept_best: float
+    """1 where the job with the best final value was not stopped, else 0."""
+    loss: float
+    """|best with Off - best with the rule| / |best - median of the reference|."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What a tuning job left to replay: by number, the training jobs that ended by themselves.
+
+    The curves of the others are not whole: they were stopped, or still run.
+    """
+
+    objective: Objective
+    max_parallel_jobs: int
+    jobs: Mapping[int, RecordedJob]
+    left_out: int
+    inherited: tuple[LossCurve, ...] = ()
+    """The curves of the parents from which a stop rule learns too."""
+
+    def replay(self, rule: StopRule | None) -> Replay:
+        """The training jobs in their order; the first is number 1, whatever it was."""
+        spec = make_spec(self.objective, len(self.jobs), self.max_parallel_jobs)
+        return replay(spec, choose_in_order(list(self.jobs.values())), rule, self.inherited)
+
+
+def record(state: TuningState) -> Recording:
+    """The recording of a tuning job."""
+    objective = Objective.of(state.spec)
+    jobs = {
+        job.number: RecordedJob(
+            hyperparameters=job.hyperparameters,
+            curve=job.curve(objective.metric),
+            seconds=training_seconds(job, 0.0),
+            exit_code=0 if job.phase == "Completed" else 1,
+            pace=measure_pace(job, objective.metric),
+        )
+        for job in state.jobs.values()
+        if job.phase in ("Completed", "Failed") and job.hyperparameters is not None
+    }
+    spec = load_spec(state.spec)
+    parents = (job for job in known_jobs(spec, state) if job.number not in state.jobs)
+    return Recording(
+        objective=objective,
+        max_parallel_jobs=spec.count_slots(state.pool),
+        jobs=jobs,
+        left_out=len(state.jobs) - len(jobs),
+        inherited=tuple(loss_curve(job, objective) for job in parents),
+    )
+
+
+def choose_in_order(jobs: Sequence[RecordedJob]) -> Chooser:
+    """Training job 1 is the first of these, and so on."""
+    return lambda _, number: jobs[number - 1] if number <= len(jobs) else None
+
+
+def make_spec(objective: Objective, jobs: int, parallel: int, **changes: Any) -> TuningSpec:
+    """A tuning job to replay: Off, without limits of time, and with no command to be checked."""
+    return TuningSpec.model_construct(
+        name="replay",
+        command="",
+        metric_definitions=(),
+        objective_metric_name=objective.metric,
+        objective_type="Maximize" if objective.maximize else "Minimize",
+        max_jobs=jobs,
+        max_parallel_jobs=parallel,
+        **{"hyperparameter_ranges": {}, "strategy": "Random", **changes},
+    )
+
+
+def replay(
+    spec: TuningSpec,
+    choose: Chooser,
+    rule: StopRule | None,
+    inherited: Sequence[LossCurve] = (),
+) -> Replay:
+    """Run a tuning job on recorded curves.
+
+    Args:
+        spec: what to run, of `make_spec`.
+        choose: where training jobs come from.
+        rule: what stops them; None for Off.
+        inherited: the curves of other tuning jobs that the rule knows from the start.
+    """
+    return _Replayer(spec, choose, rule, inherited).run()
+
+
+class _Replayer:
+    """One replay. Times are virtual seconds since its start."""
+
+    def __init__(
+        self,
+        spec: TuningSpec,
+        choose: Chooser,
+        rule: StopRule | None,
+        inherited: Sequence[LossCurve],
+    ) -> None:
+        self._spec = spec
+        self._objective = spec.objective
+        self._choose = choose
+        self._rule = rule
+        self._inherited = inherited
+        self._state = fold(TuningState(), TunerStarted(at=0.0, pid=0, host=""))
+        self._jobs: dict[int, RecordedJob] = {}
+        self._curves: dict[int, LossCurve] = {}
+        self._due: list[tuple[float, int]] = []
+
+    def run(self) -> Replay:
+        self._decide(0.0)
+        while self._due:
+            now = self._due[0][0]
+            due = list(self._take_due(now))
+            ended = [number for number in due if not self._observe(number)]
+            self._end_all(ended, now)
+            verdicts = {number: self._judge(number) for number in due if number not in ended}
+            stopped = [number for number, verdict in verdicts.items() if verdict.stop]
+            self._stop_all(stopped, "EarlyStopped", now)
+            for number in verdicts.keys() - stopped:
+                self._await_epoch(number)
+            if ended or stopped:
+                self._decide(now)
+        return Replay(tuple(self._jobs.values()), self._state)
+
+    def _take_due(self, now: float) -> Iterator[int]:
+        """The running jobs for which it is time, in order of number."""
+        while self._due and self._due[0][0] == now:
+            number = heapq.heappop(self._due)[1]
+            if self._state.jobs[number].is_running:
+                yield number
+
+    def _observe(self, number: int) -> bool:
+        """See the next value of a job; whether it goes on after that."""
+        curve, seen = self._jobs[number].curve, self._curves[number]
+        epoch = len(seen.steps)
+        if epoch < len(curve):
+            step, value = curve[epoch]
+            self._curves[number] = LossCurve(
+                number=number,
+                status="Running",
+                steps=(*seen.steps, step),
+                losses=(*seen.losses, self._objective.loss(value)),
+            )
+        return epoch + 1 < len(curve)
+
+    def _judge(self, number: int) -> Verdict:
+        """What `decide` would say, without making every curve anew at every epoch."""
+        if self._rule is None:
+            return Verdict(False)
+        others = [curve for other, curve in self._curves.items() if other != number]
+        return self._rule.judge(self._curves[number], [*self._inherited, *others])
+
+    def _await_epoch(self, number: int) -> None:
+        """The next epoch of a job is due; a job without a curve only ends."""
+        recorded, attempt = self._jobs[number], self._state.jobs[number].attempt
+        assert attempt is not None
+        epoch = len(self._curves[number].steps) + 1
+        heapq.heappush(self._due, (attempt.started_at + recorded.find_moment(epoch), number))
+
+    def _fold(self, *events: AnyEvent) -> None:
+        for event in events:
+            self._state = fold(self._state, event)
+
+    def _fold_observations(self, now: float) -> None:
+        """Fold what was seen since the last time: seldom, as the grouping changes nothing."""
+        metric = self._objective.metric
+        for job in self._state.running:
+            first, last = len(job.curve(metric)), len(self._curves[job.number].steps)
+            fresh = tuple(
+                Observation(metric, offset, step, value)
+                for offset, (step, value) in enumerate(self._jobs[job.number].curve[:last])
+                if offset >= first
+            )
+            if fresh:
+                self._fold(
+                    ObservationsRead(at=now, number=job.number, attempt=1, observations=fresh)
+                )
+
+    def _end_all(self, numbers: Sequence[int], now: float) -> None:
+        """Jobs come to their recorded ends."""
+        if numbers:
+            self._fold_observations(now)
+        for number in numbers:
+            self._end(number, self._jobs[number].exit_code, now)
+
+    def _stop_all(self, numbers: Sequence[int], reason: StopReason, now: float) -> None:
+        if numbers:
+            self._fold_observations(now)
+        for number in numbers:
+            self._fold(JobStopRequested(at=now, number=number, reason=reason))
+            if self._state.jobs[number].is_running:
+                self._end(number, STOPPED_EXIT_CODE, now)
+
+    def _end(self, number: int, exit_code: int, now: float) -> None:
+        self._fold(
+            JobExited(at=now, number=number, attempt=1, exit_code=exit_code, ended_at=now),
+        )
+        self._curves[number] = loss_curve(self._state.jobs[number], self._objective)
+
+    def _decide(self, now: float) -> None:
+        """Do what is to be done, until nothing is left but to wait, or to end."""
+        while commands := [each for each in decide(self._spec, self._state, now) if _is_act(each)]:
+            for command in commands:
+                self._act(command, now)
+
+    def _act(self, command: Command, now: float) -> None:
+        match command:
+            case Plan(number):
+                self._plan(number, now)
+            case Launch(number):
+                self._fold(
+                    JobSubmitting(at=now, number=number, attempt=1),
+                    JobLaunched(at=now, number=number, attempt=1, handle={}),
+                )
+                self._await_epoch(number)
+            case Stop(number, reason):
+                self._stop_all([number], reason, now)
+
+    def _plan(self, number: int, now: float) -> None:
+        self._fold(JobPlanned(at=now, number=number))
+        recorded = self._choose(self._state, number)
+        if recorded is None:
+            self._fold(SpaceExhausted(at=now, number=number))
+            return
+        hyperparameters = recorded.hyperparameters
+        self._fold(
+            JobSuggested(at=now, number=number, hyperparameters=hyperparameters, seconds=0.0)
+        )
+        self._jobs[number] = recorded
+        self._curves[number] = loss_curve(self._state.jobs[number], self._objective)
+
+
+def _is_act(command: Command) -> bool:
+    return isinstance(command, (Plan, Launch, Stop))
+
+
+def list_stopped(run: Replay) -> list[TrainingJob]:
+    """The training jobs that the rule stopped."""
+    return [job for job in run.state.jobs.values() if job.stop_reason == "EarlyStopped"]
+
+
+def count_epochs(run: Replay, objective: Objective) -> int:
+    """The epochs of all training jobs."""
+    return sum(len(job.curve(objective.metric)) for job in run.state.jobs.values())
+
+
+def sum_training_seconds(run: Replay) -> float:
+    """The training time of all training jobs."""
+    return sum(training_seconds(job, 0.0) for job in run.state.jobs.values())
+
+
+def find_final_losses(state: TuningState, objective: Objective) -> dict[int, float]:
+    """The final loss of every training job that has one, by number."""
+    finals = {job.number: final_objective(job, objective) for job in state.jobs.values()}
+    return {number: objective.loss(value) for number, value in finals.items() if value is not None}
+
+
+def find_best_value(run: Replay, objective: Objective) -> float | None:
+    """The best final value of a replayed tuning job; None where no job has a finite one."""
+    losses = filter(math.isfinite, find_final_losses(run.state, objective).values())
+    best = min(losses, default=None)
+    return -best if best is not None and objective.maximize else best
+
+
+def measure(off: Replay, run: Replay, objective: Objective, reference: Iterable[float]) -> Figures:
+    """What a rule did to a tuning job.
+
+    Args:
+        off: the same training jobs in the same order without the rule.
+        run: the tuning job with the rule.
+        objective: what is tuned.
+        reference: the final losses that say what a difference is worth.
+    """
+    stopped = {job.number for job in list_stopped(run)}
+    with_off = find_final_losses(off.state, objective)
+    with_rule = find_final_losses(run.state, objective)
+    return Figures(
+        epochs_saved=_find_saving(count_epochs(off, objective), count_epochs(run, objective)),
+        training_time_saved=_find_saving(sum_training_seconds(off), sum_training_seconds(run)),
+        tuning_time_saved=_find_saving(
+            tuning_seconds(off.state, None), tuning_seconds(run.state, None)
+        ),
+        jobs_stopped=len(stopped),
+        kept_best=float(_keeps_best(with_off, stopped)),
+        loss=_find_loss(with_off.values(), with_rule.values(), list(reference)),
+    )
+
+
+def _find_saving(off: float, spent: float) -> float:
+    return 1 - spent / off if off > 0 else 0.0
+
+
+def _keeps_best(finals: Mapping[int, float], stopped: set[int]) -> bool:
+    """Whether one of the best jobs was not stopped; if none has a value, none was lost."""
+    best = min(finals.values(), default=math.inf)
+    tied = {number for number, loss in finals.items() if loss == best}
+    return not tied or not tied <= stopped
+
+
+def _find_loss(
+    with_off: Iterable[float], with_rule: Iterable[float], reference: Sequence[float]
+) -> float:
+    worst = max(filter(math.isfinite, reference), default=0.0)
+    known = [min(loss, worst) for loss in reference] or [worst]
+    gap = abs(min([*with_off, worst]) - min([*with_rule, worst]))
+    scale = statistics.median(known) - min(known)
+    return gap / scale if scale > 0 else float(gap > 0)
+
+
+def average(figures: Sequence[Figures]) -> Figures:
+    """The mean of each figure."""
+    names = Figures.__slots__
+    return Figures(
+        **{name: statistics.fmean(getattr(each, name) for each in figures) for name in names}
+    )

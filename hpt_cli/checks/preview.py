@@ -1,0 +1,146 @@
+"""What a spec would do: its first points, what ends it, how long it takes, and what looks odd."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from hpt_cli.errors import Problem
+from hpt_cli.spec import command_template as commands
+from hpt_cli.spec.checks import find_epochs
+from hpt_cli.spec.hyperparameters import Hyperparameters
+from hpt_cli.spec.model import TuningSpec
+from hpt_cli.spec.ranges import AUTO_RATIO, CategoricalRange, ParameterRange, count_points
+from hpt_cli.spec.resources import Pool
+from hpt_cli.tuning.decide import choose
+from hpt_cli.tuning.state import TrainingJob, TuningState
+
+UNITS = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""Where a range is looked at, to show how its scaling spreads values."""
+
+
+def list_first_points(spec: TuningSpec, state: TuningState, count: int) -> list[Hyperparameters]:
+    """The hyperparameters of the first training jobs, as long as none of them has a result."""
+    points: list[Hyperparameters] = []
+    for number in range(1, min(count, spec.job_limit) + 1):
+        point = choose(spec, state, number)
+        if point is None:
+            break
+        points.append(point)
+        job = TrainingJob(number, "Training", 0.0, hyperparameters=point)
+        state = replace(state, jobs=state.jobs.put(job))
+    return points
+
+
+def explain_scaling(each: ParameterRange) -> str:
+    """The scaling in force, and for Auto why."""
+    if isinstance(each, CategoricalRange):
+        return ""
+    if each.scaling_type != "Auto":
+        return each.scaling
+    why = f"bounds less than {AUTO_RATIO:g} times apart"
+    if each.min_value <= 0:
+        why = "not all above 0"
+    if each.scaling == "Logarithmic":
+        why = f"bounds {AUTO_RATIO:g} times apart"
+    if each.scaling == "ReverseLogarithmic":
+        why = "close to 1"
+    return f"{each.scaling} (Auto: {why})"
+
+
+def list_values(each: ParameterRange) -> list[float | int | str]:
+    """The values at the quarters of a range, or all of a short one."""
+    if each.size is not None and each.size <= len(UNITS):
+        return [each.nth_value(place) for place in range(each.size)]
+    if isinstance(each, CategoricalRange):
+        return list(each.values)
+    return list(dict.fromkeys(each.from_unit(unit) for unit in UNITS))
+
+
+def list_criteria(spec: TuningSpec) -> list[str]:
+    """What ends the tuning job; the first of these does."""
+    return list(_list_criteria(spec))
+
+
+def _list_criteria(spec: TuningSpec) -> Iterator[str]:
+    grid = spec.strategy == "Grid" and spec.max_jobs is None
+    yield (
+        f"all {spec.job_limit} points of the grid tried" if grid else f"max_jobs: {spec.job_limit}"
+    )
+    points = count_points(spec.hyperparameter_ranges)
+    if points is not None and points < spec.job_limit:
+        yield f"all {points} points of the search space tried, before max_jobs"
+    if spec.max_runtime_seconds is not None:
+        yield f"max_runtime_seconds: {spec.max_runtime_seconds:g}"
+    if spec.target_objective_metric_value is not None:
+        sign = "≥" if spec.objective.maximize else "≤"
+        target = spec.target_objective_metric_value
+        yield f"a final {spec.objective_metric_name} {sign} {target:g}"
+    if spec.max_jobs_not_improving is not None:
+        yield f"{spec.max_jobs_not_improving} results in a row without an improvement of 1 %"
+    if spec.complete_on_convergence:
+        yield "convergence: more training jobs are unlikely to improve the best"
+    yield "the first 5 training jobs all failing"
+
+
+def find_doubts(spec: TuningSpec, pool: Pool | None = None) -> list[Problem]:
+    """What is allowed, and probably not meant; `pool` is what the machine has."""
+    return list(_find_doubts(spec, pool))
+
+
+def _find_doubts(spec: TuningSpec, pool: Pool | None) -> Iterator[Problem]:
+    if spec.job_limit == 1:
+        message = "one training job is no search"
+        yield Problem("doubt-jobs", message, "say how many: max_jobs: 20")
+    unnamed = spec.list_unnamed()
+    if unnamed:
+        message = f"the command does not name {', '.join(f'{{{name}}}' for name in unnamed)}"
+        hint = "the program finds them only in HPT_HYPERPARAMETERS and SM_HPS"
+        yield Problem("doubt-placeholder", message, hint)
+    if commands.hides_failure(spec.command, shell=spec.shell):
+        message = "in a pipe (a | b) the exit code is that of b: if a fails, nobody is told"
+        hint = "command: bash -c 'set -o pipefail; a | b'; /bin/sh may not know pipefail"
+        yield Problem("doubt-pipe", message, hint)
+    parallel, slots = spec.max_parallel_jobs or 1, spec.count_slots(pool)
+    if parallel > spec.job_limit:
+        message = f"max_parallel_jobs {parallel} is more than there are jobs"
+        yield Problem("doubt-parallel", message)
+    if parallel > slots:
+        message = f"max_parallel_jobs is {parallel}, and of these resources {slots} fit at once"
+        yield Problem("doubt-fit", message)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """How long the tuning job may take, from one training job. Seconds."""
+
+    job_seconds: float
+    tuning_seconds: float
+    is_at_least: bool
+    """Whether the training job was cut off, and nothing says how much of it was left."""
+
+
+def estimate_time(
+    spec: TuningSpec, seconds: float, epoch_times: list[float], *, ended: bool, slots: int
+) -> Estimate:
+    """The estimate from one training job that ran for `seconds`.
+
+    Args:
+        epoch_times: when each value of the objective was seen, in seconds from the start.
+        ended: whether it ended by itself, or was cut off.
+        slots: how many run at once.
+    """
+    job_seconds, is_at_least = seconds, not ended
+    epochs = find_epochs(spec.static_hyperparameters) or spec.max_resource
+    if not ended and epochs and len(epoch_times) >= 2:
+        each = (epoch_times[-1] - epoch_times[0]) / (len(epoch_times) - 1)
+        job_seconds = max(seconds, epoch_times[0] + each * (epochs - 1))
+        is_at_least = False
+    if spec.max_job_runtime_seconds is not None:
+        job_seconds = min(job_seconds, spec.max_job_runtime_seconds)
+    rounds = math.ceil(spec.job_limit / slots)
+    total = rounds * job_seconds
+    if spec.max_runtime_seconds is not None:
+        total = min(total, spec.max_runtime_seconds)
+    return Estimate(job_seconds, total, is_at_least)

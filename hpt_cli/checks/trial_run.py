@@ -1,0 +1,116 @@
+"""One training job run for a look: what it prints, how long it takes, what is found in it.
+
+Nothing of it is kept but what is returned; no journal knows of it.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from hpt_cli.errors import HptError
+from hpt_cli.executors import (
+    Executor,
+    Exited,
+    Handle,
+    Lost,
+    NotNowError,
+    Order,
+    Outcome,
+    Pending,
+    Running,
+)
+from hpt_cli.logs.tail import AttemptTail, read_lines
+from hpt_cli.metrics.extractors import Finder
+from hpt_cli.metrics.observation import Observation
+from hpt_cli.storage.job_directory import AttemptDir
+
+GRACE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Tryout:
+    """How one training job went. Times are in seconds from its start."""
+
+    exit_code: int | None
+    """None if it was cut off."""
+    seconds: float
+    lines: tuple[str, ...]
+    observations: tuple[tuple[float, Observation], ...]
+    """When each value was seen, and what it is."""
+
+    @property
+    def was_cut_off(self) -> bool:
+        """Whether it was still running when its time was over."""
+        return self.exit_code is None
+
+    def list_times(self, metric: str) -> list[float]:
+        """When the values of a metric were seen."""
+        return [at for at, each in self.observations if each.metric == metric]
+
+    def list_values(self, metric: str) -> list[float]:
+        """The values of a metric."""
+        return [each.value for _, each in self.observations if each.metric == metric]
+
+
+def try_job(
+    executor: Executor,
+    order: Order,
+    finders: Sequence[Finder],
+    limit: float,
+    show: Callable[[float, int], None],
+) -> Tryout:
+    """Run one training job to its end, or for `limit` seconds.
+
+    Args:
+        show: told several times a second how long it has run and how many values were found.
+
+    Raises:
+        OSError: it could not be launched.
+    """
+    log = AttemptDir(order.directory).log
+    tail = AttemptTail(finders, log, order.directory.parent, started_at=0.0, last_offsets={})
+    try:
+        handle = executor.launch(order)
+    except NotNowError as error:
+        raise HptError.of("launch", f"it cannot be launched at the moment: {error}") from error
+    begun = time.monotonic()
+    found: list[tuple[float, Observation]] = []
+    outcome: Outcome = Running()
+    is_over = False
+    try:
+        while not is_over:
+            time.sleep(executor.poll_seconds)
+            (outcome,) = executor.poll([handle])
+            if isinstance(outcome, Pending):
+                begun = time.monotonic()
+            seconds = time.monotonic() - begun
+            is_over = isinstance(outcome, (Exited, Lost)) or seconds >= limit
+            found += [(seconds, each) for each in tail.read(final=is_over)]
+            show(seconds, len(found))
+    finally:
+        if isinstance(outcome, (Pending, Running)):
+            executor.stop(handle, force=False)
+            _wait(executor, handle)
+        executor.sweep(handle, 0.0)
+    return Tryout(_read_code(outcome), seconds, tuple(read_lines(log)), tuple(found))
+
+
+def _wait(executor: Executor, handle: Handle) -> None:
+    """Wait for a job that was asked to end, and end it if it does not."""
+    deadline = time.monotonic() + GRACE_SECONDS
+    while isinstance(executor.poll([handle])[0], (Pending, Running)):
+        if time.monotonic() > deadline:
+            executor.stop(handle, force=True)
+        time.sleep(executor.poll_seconds)
+
+
+def _read_code(outcome: Outcome) -> int | None:
+    match outcome:
+        case Exited(exit_code=code):
+            return code
+        case Lost():
+            return -signal.SIGKILL
+    return None

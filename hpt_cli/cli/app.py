@@ -1,0 +1,183 @@
+"""The command line. Each command is one file: options, open, call, render, exit code.
+
+`main` is the one error boundary: an expected failure is shown as its problems, an interruption ends
+quietly, and anything else is a bug, written to a crash file that can be pasted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import shlex
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from hpt_cli import __version__
+from hpt_cli.errors import ExitCode, HptError
+from hpt_cli.formatting import hide_passwords, plain_lines
+
+COMMANDS = {
+    "init": "init:init",
+    "check": "check:check",
+    "run": "run:run",
+    "resume": "resume:resume",
+    "stop": "stop:stop",
+    "update": "update:update",
+    "rename": "rename:rename",
+    "delete": "delete:delete",
+    "list": "list:list_tuning_jobs",
+    "watch": "watch:watch",
+    "wait": "wait:wait",
+    "show": "show:show",
+    "jobs": "jobs:jobs",
+    "best": "best:best",
+    "logs": "logs:logs",
+    "curves": "curves:curves",
+    "compare": "compare:compare",
+    "explain": "explain:explain",
+    "importance": "importance:importance",
+    "replay": "replay:replay",
+    "report": "report:report",
+    "export": "export:export",
+    "metrics": "metrics:metrics",
+    "schema": "schema:schema",
+    "doctor": "doctor:doctor",
+    "import": "import_request:import_request",
+}
+"""Each command's module, which has EXAMPLES for its help, and its function there.
+
+They are imported on use, so that none waits for the others.
+"""
+
+MAX_PROBLEMS = 100
+"""How many are shown; a log that was taken for a spec has one in every line."""
+
+TAKE_A_COMMAND = ("init",)
+"""What follows the first argument of these is another program's, options included."""
+
+
+class _Commands(TyperGroup):
+    """The commands of the table, made when they are asked for."""
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(**fields)
+        self.commands: Any = dict.fromkeys(COMMANDS)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; a value that it does not take is explained as one in a spec is."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            from pydantic import ValidationError
+
+            from hpt_cli.spec.yaml_reader import describe_mistake
+
+            if isinstance(error.__cause__, ValidationError):
+                error.message = describe_mistake(dict(error.__cause__.errors()[0]))
+            raise
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        name, _, function = COMMANDS[cmd_name].partition(":")
+        module = import_module(f"hpt_cli.cli.commands.{name}")
+        alone = typer.Typer(add_completion=False)
+        examples = _show_examples(getattr(module, "EXAMPLES", ()))
+        alone.command(cmd_name, epilog=examples)(getattr(module, function))
+        command = typer.main.get_command(alone)
+        command.allow_interspersed_args = cmd_name not in TAKE_A_COMMAND
+        return command
+
+
+def _show_examples(examples: Sequence[str]) -> str:
+    """What stands at the end of a command's help, where a blank line begins a new one."""
+    return "\n\n".join(["For example:", *(f"  {each}" for each in examples)])
+
+
+app = typer.Typer(
+    name="hpt",
+    cls=_Commands,
+    help="Automatic model tuning with early stopping, for any training command.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"hpt {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(
+        False, "--version", callback=_show_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # A question mark is better than no table.
+            stream.reconfigure(errors="replace")
+    try:
+        app()
+    except HptError as error:
+        print_problems(error)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # The reader of a pipe left; Python must not complain about it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ExitCode.FAILED)
+    except OSError as error:
+        print_problems(_explain(error))
+        sys.exit(ExitCode.FAILED)
+    except KeyboardInterrupt:
+        sys.exit(ExitCode.INTERRUPTED)
+    except Exception as error:
+        _print_crash(error)
+        sys.exit(ExitCode.BUG)
+
+
+def _explain(error: OSError) -> HptError:
+    """What the system refused, as an expected failure."""
+    where = f"{error.filename}: " if error.filename else ""
+    return HptError.of("system", f"{where}{error.strerror or error}")
+
+
+def print_problems(error: HptError) -> None:
+    """Show an expected failure: each problem with its place and what to do."""
+    for problem in error.problems[:MAX_PROBLEMS]:
+        place = f"{problem.place}: " if problem.place else ""
+        hint = f"\n    {problem.hint}" if problem.hint else ""
+        text = f"{place}error[{problem.slug}]: {problem.message}{hint}"
+        print(plain_lines(text), file=sys.stderr)
+    if (more := len(error.problems) - MAX_PROBLEMS) > 0:
+        print(f"and {more} more", file=sys.stderr)
+
+
+def _print_crash(error: Exception) -> None:
+    text = "".join(traceback.format_exception(error))
+    report = f"hpt {__version__}, Python {sys.version}\n{shlex.join(sys.argv)}\n\n{text}"
+    report = hide_passwords(report)
+    message = hide_passwords(f"hpt has a bug: {type(error).__name__}: {error}")
+    print(plain_lines(message), file=sys.stderr)
+    with (
+        contextlib.suppress(OSError),
+        tempfile.NamedTemporaryFile(prefix="hpt-crash-", suffix=".txt", delete=False) as file,
+    ):
+        file.write(report.encode(errors="backslashreplace"))
+        print(f"please report it with {file.name}; nothing recorded is lost", file=sys.stderr)

@@ -1,0 +1,102 @@
+"""hpt doctor: what there is to know of this machine when something does not work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hpt_cli.cli.console import say
+from hpt_cli.cli.load import print_json, summarize_state
+from hpt_cli.cli.options import Home, Json
+from hpt_cli.errors import ExitCode, HptError, UsageError
+from hpt_cli.formatting import plain
+from hpt_cli.plural import count
+from hpt_cli.storage.job_directory import JobDir, find_home, find_job_dir
+
+if TYPE_CHECKING:
+    from hpt_cli.checks.doctor import Finding
+    from hpt_cli.reports import json_types as answers
+    from hpt_cli.tuning.summary import Summary
+
+EXAMPLES = ("hpt doctor", "hpt doctor digits --repair")
+
+
+def doctor(
+    name: Annotated[
+        str | None, typer.Argument(help="Look at this tuning job's journal instead.")
+    ] = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Make a damaged journal anew from what is left of it.")
+    ] = False,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Check versions, home, disk, Slurm, GPUs and leftover processes; paste it into a bug report.
+
+    Exits with 1 if something is wrong.
+    """
+    from hpt_cli.checks.doctor import diagnose
+
+    if name is not None:
+        look_at_journal(find_job_dir(find_home(home), name), mend=repair)
+        return
+    if repair:
+        raise UsageError.of("name-missing", "which tuning job?", "as in: hpt doctor NAME --repair")
+    findings = diagnose(find_home(home))
+    if json:
+        print_json([_finding_to_json(each) for each in findings])
+    else:
+        width = max(len(each.what) for each in findings)
+        for each in findings:
+            print(plain(f"{each.what:<{width}}  {each.found}"))
+            if each.problem:
+                print(plain(f"{'':<{width}}  ✗ {each.problem}"))
+    problems = sum(bool(each.problem) for each in findings)
+    if problems:
+        say(f"\n{problems} of {len(findings)} need attention")
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _finding_to_json(finding: Finding) -> answers.Finding:
+    return {"what": finding.what, "found": finding.found, "problem": finding.problem}
+
+
+def check_journal(jobdir: JobDir) -> Summary:
+    """The summary of a tuning job, after a look at all that its journal holds.
+
+    Raises:
+        HptError: it is damaged, or cannot be read.
+    """
+    from hpt_cli.spec.model import load_spec
+    from hpt_cli.storage.journal import open_journal
+
+    with open_journal(jobdir.journal) as journal:
+        journal.check()
+        state = journal.state()
+    load_spec(state.spec)
+    return summarize_state(jobdir, state)
+
+
+def look_at_journal(jobdir: JobDir, *, mend: bool) -> None:
+    """Say whether a journal can be read; with `mend`, make one that cannot anew."""
+    try:
+        summary = check_journal(jobdir)
+    except HptError as error:
+        if not mend or error.problems[0].slug != "journal-damaged":
+            raise
+    else:
+        print(f"{jobdir.name}: the journal is whole, {count(len(summary.rows), 'training job')}")
+        return
+    from hpt_cli.storage.repair import repair
+
+    with jobdir.hold_lock():
+        done = repair(jobdir)
+    print(f"{jobdir.name}: repaired; {count(done.kept, 'event')} kept, {done.left_out} left out")
+    print(f"{count(done.observations, 'observation')} read again from logs")
+    if done.lost:
+        print(f"{count(done.lost, 'observation')} lost, from the middle of logs (max_log_bytes)")
+    print(plain(f"the damaged journal is kept: {done.damaged}"))
+    for path in done.set_aside:
+        print(plain(f"nothing is known of it any more: {path}"))
+    say(f"to go on: hpt resume {jobdir.name}")

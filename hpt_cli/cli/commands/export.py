@@ -1,0 +1,158 @@
+"""hpt export NAME: the results for other programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from hpt_cli.cli.console import say
+from hpt_cli.cli.load import read_state, summarize_state
+from hpt_cli.cli.options import Force, Home, Name
+from hpt_cli.cli.output import is_standard_output, refuse_existing, write_output
+from hpt_cli.errors import UsageError
+from hpt_cli.formatting import hide_passwords, plain_lines, to_json_value
+from hpt_cli.plural import count
+from hpt_cli.storage.job_directory import find_home, find_job_dir
+
+if TYPE_CHECKING:
+    from hpt_cli.exports import Results
+
+Format = Literal["csv", "json", "parquet", "sagemaker", "sagemaker-request"]
+SUFFIXES: dict[str, Format] = {".csv": "csv", ".json": "json", ".parquet": "parquet"}
+OF_TABLES = ("csv", "json", "parquet")
+EXAMPLES = (
+    "hpt export digits -o jobs.csv",
+    "hpt export digits --observations -o curves.parquet",
+    "hpt export digits --mlflow http://localhost:5000",
+)
+
+
+def export(
+    name: Name,
+    format: Annotated[
+        Format | None,
+        typer.Option(
+            "--format",
+            help="csv (unless the file's suffix says otherwise), json, parquet; sagemaker is what"
+            " DescribeHyperParameterTuningJob answers, sagemaker-request what creates the tuning"
+            " job there.",
+            show_default=False,
+        ),
+    ] = None,
+    sagemaker: Annotated[
+        bool, typer.Option("--sagemaker", help="The same as --format sagemaker-request.")
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Write to a file instead of standard output."),
+    ] = None,
+    force: Force = False,
+    observations: Annotated[
+        bool, typer.Option("--observations", help="A row for each epoch and metric.")
+    ] = False,
+    mlflow: Annotated[
+        str | None,
+        typer.Option(
+            "--mlflow",
+            metavar="URI",
+            help="Write a run for each training job to an MLflow server or store.",
+        ),
+    ] = None,
+    tensorboard: Annotated[
+        Path | None,
+        typer.Option(
+            "--tensorboard",
+            metavar="DIR",
+            help="Write a run for each training job that TensorBoard shows.",
+        ),
+    ] = None,
+    home: Home = None,
+) -> None:
+    """Export the results, with the columns of SageMaker's tuning job analytics.
+
+    To pandas: hpt export NAME -o jobs.csv, and pandas.read_csv("jobs.csv").
+    """
+    form = "sagemaker-request" if sagemaker else _choose_format(format, output)
+    if observations and form not in OF_TABLES:
+        raise UsageError.of(
+            "option-conflict",
+            f"--observations does not go with --format {form}",
+            f"one of {', '.join(OF_TABLES)}",
+        )
+    refuse_existing(output, force=force)
+    results = _read_results(home, name)
+    if mlflow is not None:
+        from hpt_cli.exports.mlflow import export_runs as export_to_mlflow
+
+        _tell(export_to_mlflow(results, mlflow), mlflow)
+    if tensorboard is not None:
+        from hpt_cli.exports.tensorboard import export_runs as export_to_tensorboard
+
+        _tell(export_to_tensorboard(results, tensorboard), tensorboard)
+    if (mlflow is None and tensorboard is None) or format or sagemaker or output:
+        content = _render(form, results, observations=observations)
+        if is_standard_output(output) and sys.stdout.isatty():
+            content = _make_harmless(content, form)
+        write_output(content, output, force=force)
+
+
+def _choose_format(form: Format | None, output: Path | None) -> Format:
+    if form is not None:
+        return form
+    if output is None or not output.suffix:
+        return "csv"
+    if output.suffix.lower() not in SUFFIXES:
+        raise UsageError.of(
+            "format-unknown",
+            f"-o {output}: '{output.suffix}' is not the suffix of a format",
+            f"one of {', '.join(SUFFIXES)}; or say --format",
+        )
+    return SUFFIXES[output.suffix.lower()]
+
+
+def _read_results(home: Path | None, name: str) -> Results:
+    from hpt_cli.exports import Results
+    from hpt_cli.storage.journal import open_journal
+
+    jobdir = find_job_dir(find_home(home), name)
+    state = read_state(jobdir)
+    with open_journal(jobdir.journal) as journal:
+        moments = journal.read_moments()
+    return Results(summarize_state(jobdir, state), state, moments)
+
+
+def _render(form: Format, results: Results, *, observations: bool) -> bytes:
+    if form in OF_TABLES:
+        from hpt_cli.exports.files import FORMATS
+        from hpt_cli.exports.tables import tabulate_jobs, tabulate_observations
+
+        return FORMATS[form]((tabulate_observations if observations else tabulate_jobs)(results))
+    from hpt_cli.sagemaker import describe_tuning_job, export_request
+    from hpt_cli.spec.model import load_spec
+
+    spec = load_spec(results.state.spec)
+    if form == "sagemaker":
+        document = describe_tuning_job(spec, results.summary)
+    else:
+        exported = export_request(spec)
+        document = exported.request
+        for note in exported.notes:
+            say(f"note: {note}")
+    return (json.dumps(to_json_value(document), indent=2, ensure_ascii=False) + "\n").encode(
+        errors="replace"
+    )
+
+
+def _make_harmless(content: bytes, form: Format) -> bytes:
+    """Text that does not drive a terminal; into a pipe goes exactly what there is."""
+    if form == "parquet":
+        raise UsageError.of("output-binary", "Parquet is not for a terminal", "-o FILE.parquet")
+    return plain_lines(content.decode()).encode()
+
+
+def _tell(runs: int, where: object) -> None:
+    say(f"{count(runs, 'run')} written to {hide_passwords(str(where))}")

@@ -1,0 +1,76 @@
+"""hpt import REQUEST.json: a SageMaker tuning job as a spec."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hpt_cli.cli.console import say
+from hpt_cli.cli.options import Force
+from hpt_cli.errors import Problem, UsageError
+
+EXAMPLES = ("hpt import request.json -o spec.yaml",)
+
+
+def import_request(
+    request: Annotated[
+        Path, typer.Argument(help="A CreateHyperParameterTuningJob request, or Describe's answer.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Write the spec here; else on standard output."),
+    ] = None,
+    definition: Annotated[
+        str | None,
+        typer.Option(
+            "--definition", metavar="NAME", help="Which training job definition, if several."
+        ),
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Turn a SageMaker tuning job into a spec.
+
+    What has no meaning here is listed on standard error.
+    """
+    from hpt_cli.cli.output import write_output
+    from hpt_cli.sagemaker import import_request as convert
+    from hpt_cli.spec.yaml_reader import parse_spec
+    from hpt_cli.spec.yaml_writer import write_spec
+
+    document = _read_json(request)
+    try:
+        imported = convert(document, definition)
+    except (AttributeError, TypeError, ValueError) as error:
+        message = f"{request} is no request of the shape that SageMaker documents: {error}"
+        raise UsageError.of("request-unreadable", message) from None
+    text = write_spec(imported.fields)
+    write_output(text, output, force=force)
+    for line in imported.left_out:
+        say(f"left out: {line}")
+    try:
+        parse_spec(text, str(output or "spec.yaml"))
+    except UsageError as error:
+        intro = Problem("imported", "the spec needs a hand before it runs:")
+        raise UsageError(intro, *error.problems) from None
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
+        return json.loads(text)
+    except OSError as error:
+        raise UsageError.of("request-unreadable", f"{path}: {error.strerror}") from error
+    except json.JSONDecodeError as error:
+        message = f"{path}:{error.lineno}:{error.colno}: this is not JSON: {error.msg}"
+        raise UsageError.of("request-unreadable", message) from None
+    except RecursionError as error:
+        message = f"{path} is nested too deeply"
+        raise UsageError.of("request-unreadable", message) from error
+    except UnicodeDecodeError as error:
+        raise UsageError.of("request-unreadable", f"{path} is not UTF-8 text") from error
+    except ValueError as error:  # a number of thousands of digits
+        raise UsageError.of("request-unreadable", f"{path}: {error}") from None

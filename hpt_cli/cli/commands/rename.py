@@ -1,0 +1,43 @@
+"""hpt rename NAME NEW: give a tuning job another name."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from hpt_cli.cli.commands.update import change_at_rest
+from hpt_cli.cli.console import say
+from hpt_cli.cli.liveness import check_at_rest
+from hpt_cli.cli.options import Home, Name
+from hpt_cli.errors import HptError, UsageError
+from hpt_cli.spec.names import find_name_fault
+from hpt_cli.storage.job_directory import JobDir, find_home, find_job_dir
+
+EXAMPLES = ("hpt rename digits first-try",)
+
+
+def rename(
+    name: Name,
+    new: Annotated[str, typer.Argument(help="The new name.", show_default=False)],
+    home: Home = None,
+) -> None:
+    """Give a tuning job another name; its training jobs are called after it.
+
+    One that runs has to be stopped before.
+    """
+    jobdir = find_job_dir(find_home(home), name)
+    fault = find_name_fault(new)
+    if fault:
+        raise UsageError.of("name", f"'{new}': {fault}")
+    target = JobDir(jobdir.path.parent / new)
+    if os.path.lexists(target.path):
+        raise UsageError.of("name-exists", f"{target.path} is there already")
+    check_at_rest(jobdir)
+    change_at_rest(jobdir, {"name": new})
+    try:
+        jobdir.path.rename(target.path)
+    except OSError as error:
+        raise HptError.of("home-write", f"{jobdir.path}: {error.strerror}") from error
+    say(f"{jobdir.name} is now {new}")

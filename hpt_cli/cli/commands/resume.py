@@ -1,0 +1,96 @@
+"""hpt resume NAME: go on with a tuning job."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from hpt_cli.cli.console import say
+from hpt_cli.cli.load import read_state
+from hpt_cli.cli.options import Home, Name, Plain, Quiet
+from hpt_cli.errors import UsageError
+from hpt_cli.storage.job_directory import JobDir, find_home, find_job_dir
+
+if TYPE_CHECKING:
+    from hpt_cli.spec.model import TuningSpec
+    from hpt_cli.tuning.state import TuningState
+
+EXAMPLES = ("hpt resume digits",)
+
+
+def resume(name: Name, home: Home = None, plain: Plain = False, quiet: Quiet = False) -> None:
+    """Go on with a tuning job that was interrupted, stopped or killed.
+
+    Jobs that still run are taken over, interrupted ones run again with the same hyperparameters,
+    and max_jobs is still the total. A Completed one goes on after 'hpt update' has
+    raised what it had reached.
+    """
+    from hpt_cli.cli.session import check_variables, check_working_directory, tune
+    from hpt_cli.spec.model import load_spec
+    from hpt_cli.tuning.completion import may_go_on
+
+    jobdir = find_job_dir(find_home(home), name)
+    with jobdir.hold_lock():
+        state = read_state(jobdir)
+        spec = load_spec(state.spec)
+        if state.status == "Completed" and not may_go_on(spec, state, time.time()):
+            say(f"{jobdir.name} is Completed: {state.reason}")
+            if not state.exhausted:
+                say(f"to go on, change what it has reached: {_suggest_change(jobdir, state)}")
+            return
+        check_working_directory(spec, Path(state.directory))
+        check_variables(spec)
+        tell_differences(jobdir, spec)
+        code = tune(jobdir, spec, state, plain=plain, quiet=quiet)
+    raise typer.Exit(code)
+
+
+def _suggest_change(jobdir: JobDir, state: TuningState) -> str:
+    """How to change the limit that a tuning job has reached, as far as its reason names one."""
+    from hpt_cli.spec.model import CHANGEABLE
+
+    first = state.reason.split(" ")[0]
+    field = first if first in CHANGEABLE else "FIELD"
+    return f"hpt update {jobdir.name} --set {field}=..."
+
+
+def tell_differences(jobdir: JobDir, spec: TuningSpec) -> None:
+    """Say how the file that a tuning job began with has changed since; it does not matter to it."""
+    from hpt_cli.spec.diff import find_differences, flatten
+    from hpt_cli.spec.model import CHANGEABLE
+    from hpt_cli.storage.spec_file import read_spec
+
+    source = jobdir.source
+    if source is None:
+        return
+    try:
+        if source.read_bytes() == jobdir.spec.read_bytes():
+            return
+        before, after = read_spec(jobdir.spec), read_spec(source)
+    except OSError:
+        return
+    except UsageError as error:
+        say(f"{source} has changed since, and has mistakes: {error}")
+        return
+    known = dict(flatten(spec.model_dump(mode="json")))
+    changed = [
+        each
+        for each in find_differences(before.model_dump(mode="json"), after.model_dump(mode="json"))
+        if known.get(each.path) != each.after
+    ]
+    if changed:
+        say(f"{source} has changed since; {jobdir.name} goes on as it was:")
+    wanted = after.model_dump(mode="json", exclude_defaults=True)
+    for each in changed:
+        can_change = each.field in CHANGEABLE and each.after is not None
+        value = each.after if each.path == each.field else json.dumps(wanted[each.field])
+        setting = shlex.quote(f"{each.field}={value}") if can_change else ""
+        hint = f"hpt update {jobdir.name} --set {setting}" if can_change else "cannot change"
+        say(f"  {each.path}: {each.before} → {each.after}  ({hint})")
+    if any(each.field not in CHANGEABLE for each in changed):
+        say(f"  for those: hpt run {source} --name NEW")

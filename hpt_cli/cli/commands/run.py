@@ -1,0 +1,112 @@
+"""hpt run SPEC: start a tuning job."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hpt_cli.cli.console import say
+from hpt_cli.cli.load import find_anywhere, read_state
+from hpt_cli.cli.options import Home, Plain, Quiet
+from hpt_cli.errors import UsageError
+from hpt_cli.plural import count
+from hpt_cli.storage.job_directory import JobDir, find_home, make_job_dir
+from hpt_cli.storage.known_homes import remember_home
+
+if TYPE_CHECKING:
+    from hpt_cli.spec.model import TuningSpec
+    from hpt_cli.tuning.events import WarmStarted, Warned
+
+EXAMPLES = (
+    "hpt run spec.yaml",
+    "hpt run spec.yaml --name second --set max_jobs=50 --set random_seed=1",
+    "nohup hpt run spec.yaml --plain > tuning.log 2>&1 &",
+)
+
+
+def run(
+    spec: Annotated[Path, typer.Argument(help="The YAML file that says what to tune.")],
+    name: Annotated[
+        str | None, typer.Option("--name", help="Another name than the spec's.", metavar="NAME")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change a field of the spec (repeatable).", metavar="F=VALUE"),
+    ] = None,
+    home: Home = None,
+    plain: Plain = False,
+    quiet: Quiet = False,
+) -> None:
+    """Start a tuning job and follow it to its end.
+
+    Ctrl-C stops it so that 'hpt resume NAME' goes on.
+    """
+    from hpt_cli.cli.session import check_working_directory, list_misfits, tune
+    from hpt_cli.formatting import describe_warning
+    from hpt_cli.storage.spec_file import read_spec
+
+    overrides = [*(set_ or []), *([f"name={name}"] if name else [])]
+    asked = read_spec(spec, overrides, os.environ, list_misfits)
+    check_working_directory(asked, Path.cwd())
+    inherited = inherit_parents(asked, find_home(home))
+    jobdir = make_job_dir(find_home(home), asked.name)
+    warnings = _warn_of_missing_files(asked, jobdir)
+    remember_home(jobdir.path.parent)
+    with jobdir.hold_lock():
+        _create(jobdir, asked, spec, [*inherited, *warnings])
+        for each in () if quiet else warnings:
+            say("\n".join(describe_warning(each)))
+        code = tune(jobdir, asked, read_state(jobdir), plain=plain, quiet=quiet)
+    raise typer.Exit(code)
+
+
+def _warn_of_missing_files(spec: TuningSpec, jobdir: JobDir) -> list[Warned]:
+    """The warnings that every training job will fail, as far as that is seen at once."""
+    from hpt_cli.cli.session import find_missing_files
+    from hpt_cli.runtime.environment import make_order
+    from hpt_cli.tuning.events import Warned
+
+    middle = {name: each.from_unit(0.5) for name, each in spec.hyperparameter_ranges.items()}
+    order = make_order(spec, jobdir, os.environ, str(Path.cwd()), 1, 1, middle)
+    return [
+        Warned(at=time.time(), slug=each.slug, message=each.message, hint=each.hint)
+        for each in find_missing_files(spec, order)
+    ]
+
+
+def inherit_parents(spec: TuningSpec, home: Path) -> list[WarmStarted]:
+    """What the parents of a warm start bring; every misfit is reported."""
+    from hpt_cli.tuning.warm_start import Candidate, find_misfits, inherit
+
+    names = spec.warm_start.parents if spec.warm_start else ()
+    parents = [Candidate(name, read_state(find_anywhere(home, name))) for name in names]
+    problems = [problem for parent in parents for problem in find_misfits(spec, parent)]
+    if problems:
+        raise UsageError(*problems)
+    brought = [inherit(spec, parent, time.time()) for parent in parents]
+    for each in brought:
+        line = f"warm start: {count(len(each.jobs), 'training job')} of {each.parent}"
+        outside = f"; {each.left_out} outside the ranges left out" if each.left_out else ""
+        say(line + outside)
+    return brought
+
+
+def _create(
+    jobdir: JobDir, spec: TuningSpec, source: Path, first: Sequence[WarmStarted | Warned]
+) -> None:
+    """Make the journal of a new tuning job; the caller holds the lock."""
+    from hpt_cli.storage.journal import create_journal, describe_creation
+
+    if jobdir.journal.exists():
+        raise UsageError.of(
+            "name-exists",
+            f"a tuning job named '{spec.name}' exists already in {jobdir.path.parent}",
+            f"go on with it: hpt resume {spec.name}; or start another: hpt run {source} --name NEW",
+        )
+    jobdir.keep_spec(source)
+    create_journal(jobdir.journal, describe_creation(spec, Path.cwd()), *first)

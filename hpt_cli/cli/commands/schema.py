@@ -1,0 +1,18 @@
+"""hpt schema: the JSON Schema of a spec, for editors."""
+
+from __future__ import annotations
+
+from hpt_cli.cli.load import print_json
+
+EXAMPLES = ("hpt schema > hpt.schema.json",)
+
+
+def schema() -> None:
+    """Print the JSON Schema of a spec, with which an editor completes and checks it.
+
+    hpt schema > hpt.schema.json, and in the spec's first line:
+    # yaml-language-server: $schema=hpt.schema.json
+    """
+    from hpt_cli.spec.json_schema import make_schema
+
+    print_json(make_schema())

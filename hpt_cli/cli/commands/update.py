@@ -1,0 +1,107 @@
+"""hpt update NAME: change the limits of a tuning job that has begun."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+import typer
+
+from hpt_cli.cli.console import say
+from hpt_cli.cli.load import read_state, wait_for_answer
+from hpt_cli.cli.options import Home, Name
+from hpt_cli.errors import UsageError
+from hpt_cli.storage.job_directory import JobDir, find_home, find_job_dir
+
+EXAMPLES = (
+    "hpt update digits --max-jobs 50 --max-parallel-jobs 4",
+    "hpt update @last --set target_objective_metric_value=0.95",
+)
+
+
+def update(
+    name: Name,
+    max_jobs: Annotated[
+        int | None, typer.Option("--max-jobs", help="How many training jobs in total.")
+    ] = None,
+    max_parallel_jobs: Annotated[
+        int | None, typer.Option("--max-parallel-jobs", help="How many training jobs at once.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="F=VALUE",
+            help="Another field: max_runtime_seconds, target_objective_metric_value,"
+            " early_stopping_type, ... (repeatable).",
+        ),
+    ] = None,
+    home: Home = None,
+) -> None:
+    """Change the limits of a tuning job, running or not.
+
+    A running one goes on with them at once; one that has ended does with 'hpt resume'. Jobs that
+    run when max_parallel_jobs is lowered run to their end.
+    """
+    from hpt_cli.spec.yaml_reader import read_overrides
+
+    jobdir = find_job_dir(find_home(home), name)
+    limits = {"max_jobs": max_jobs, "max_parallel_jobs": max_parallel_jobs}
+    changes = read_overrides(set_ or [])
+    changes |= {field: value for field, value in limits.items() if value is not None}
+    if not changes:
+        raise UsageError.of(
+            "no-change", "nothing to change", f"as in: hpt update {jobdir.name} --max-jobs 50"
+        )
+    _change(jobdir, changes)
+
+
+def _change(jobdir: JobDir, changes: dict[str, Any]) -> None:
+    before = read_state(jobdir).spec
+    checked = _check(jobdir, changes)
+    changed = {field: checked[field] for field in changes if checked[field] != before.get(field)}
+    if not changed:
+        say(f"{jobdir.name}: these are its values already")
+        return
+    if jobdir.find_holder() is not None:
+        jobdir.send_request({"changes": changed})
+        wait_for_answer(jobdir, lambda: _has(jobdir, changed) or jobdir.find_holder() is None)
+    if not _has(jobdir, changed):
+        change_at_rest(jobdir, changed)
+    for field, value in changed.items():
+        say(f"{jobdir.name}: {field} {before.get(field)} → {value}")
+    if jobdir.find_holder() is None:
+        say(f"to go on: hpt resume {jobdir.name}")
+
+
+def _check(jobdir: JobDir, changes: dict[str, Any]) -> dict[str, Any]:
+    """The fields of its spec with the changes made.
+
+    Raises:
+        UsageError: they cannot be, as there are more training jobs by now, for example.
+    """
+    from hpt_cli.spec.yaml_reader import change_spec
+
+    state = read_state(jobdir)
+    return change_spec(state.spec, changes, len(state.jobs)).model_dump(mode="json")
+
+
+def _has(jobdir: JobDir, changed: dict[str, Any]) -> bool:
+    """Whether they are made; a tuner does not make those that cannot be."""
+    _check(jobdir, changed)
+    spec = read_state(jobdir).spec
+    return all(spec.get(field) == value for field, value in changed.items())
+
+
+def change_at_rest(jobdir: JobDir, changes: dict[str, Any]) -> None:
+    """Change the spec of a tuning job that nobody tunes.
+
+    Raises:
+        HptError: somebody does.
+    """
+    from hpt_cli.storage.journal import open_journal
+    from hpt_cli.tuning.events import SpecChanged
+
+    with jobdir.hold_lock(), open_journal(jobdir.journal, write=True) as journal:
+        jobdir.take_requests()
+        journal.append([SpecChanged(at=time.time(), changes=changes)])

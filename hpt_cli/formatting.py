@@ -1,0 +1,209 @@
+"""How numbers, times and hyperparameters are put into words, everywhere the same."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hpt_cli.spec.hyperparameters import Value
+    from hpt_cli.tuning.events import Warned
+
+BARS = "▁▂▃▄▅▆▇█"
+NOTHING = "–"
+DIGITS = 4
+LEAST_DIGITS = 3
+"""A number is written with so many significant digits at least, so that it can be recognised."""
+MAX_DIGITS = 7
+SPREAD = 1000
+"""A column that spans more than this is written with significant digits, not with decimals."""
+
+_CONTROL = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""What drives a terminal, turns the direction in which it writes, or is no character at all."""
+
+_LOGIN = re.compile(r"//[^/@\s]+@")
+"""What may stand before the host in the address of a server."""
+
+
+def format_number(value: float | None, digits: int = DIGITS) -> str:
+    """A number with sensible digits."""
+    if value is None:
+        return NOTHING
+    if math.isfinite(value) and value == int(value) and abs(value) < 1e6:
+        return str(int(value))
+    return f"{value:.{digits}g}"
+
+
+def format_column(values: Sequence[Value | None], telling: Sequence[float] = ()) -> list[str]:
+    """The cells of a column: numbers of one size with the same decimals, so that they line up.
+
+    `telling`: two values that have three digits, and do not look the same unless they are.
+    """
+    numbers = [abs(each) for each in values if isinstance(each, (int, float)) and each]
+    sizes = [each for each in numbers if math.isfinite(each)]
+    decimals = _find_decimals(sizes, telling)
+    digits = _find_telling("g", DIGITS, telling)
+
+    def write(value: Value | None) -> str:
+        if isinstance(value, str):
+            return plain(value)
+        if decimals is None or value is None or not math.isfinite(value):
+            return format_number(value, digits)
+        return f"{value:.{decimals}f}"
+
+    return [write(value) for value in values]
+
+
+def _find_decimals(sizes: Sequence[float], telling: Sequence[float]) -> int | None:
+    """The same decimals for all; None where some are so small that they would say nothing."""
+    if not sizes or max(sizes) >= SPREAD * min(sizes):
+        return None
+    size, least_size = (math.floor(math.log10(each)) for each in (max(sizes), min(sizes)))
+    if size >= MAX_DIGITS or least_size < -DIGITS:
+        return None
+    most = max(0, DIGITS - 1 - size, LEAST_DIGITS - 1 - least_size)
+    needed = (n for n in range(most) if all(round(x, n) == round(x, most) for x in sizes))
+    decimals = next(needed, most)
+    told = [abs(x) for x in telling if x and math.isfinite(x)]
+    if decimals == most and told:
+        least = math.floor(math.log10(min(told)))
+        decimals = min(MAX_DIGITS, max(decimals, LEAST_DIGITS - 1 - least))
+    return _find_telling("f", decimals, telling)
+
+
+def _find_telling(form: str, digits: int, telling: Sequence[float]) -> int:
+    """That many digits, or as many more as tell some values apart."""
+    more = range(digits, max(digits, MAX_DIGITS))
+    return next((n for n in more if len({f"{x:.{n}{form}}" for x in telling}) > 1), digits)
+
+
+def format_seconds(seconds: float | None) -> str:
+    """A duration: `0.4 s`, `12 s`, `3 min 05 s`, `2 h 48 min`, `3 d 4 h`."""
+    if seconds is None:
+        return NOTHING
+    if round(seconds, 1) < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def format_clock(seconds: float) -> str:
+    """A duration in five characters or so: `4.2 s`, `12 s`, `3:05`, `2h48`, `3d04`."""
+    if seconds < 60:
+        return format_seconds(seconds)
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02d}"
+    if whole < 86400:
+        return f"{whole // 3600}h{whole % 3600 // 60:02d}"
+    return f"{whole // 86400}d{whole % 86400 // 3600:02d}"
+
+
+def format_age(seconds: float) -> str:
+    """How long ago something was, roughly: `just now`, `5 min`, `3 h`, `12 d`."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit}"
+    return "just now"
+
+
+def format_bytes(size: float) -> str:
+    """A size on disk: `512 B`, `3.4 MB`, `1.2 GB`."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if size >= 10 or unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+def format_time(seconds: float | None) -> str | None:
+    """A moment in ISO 8601, UTC."""
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+
+
+def format_hyperparameters(hyperparameters: Mapping[str, Value]) -> str:
+    """`name=value` for each, with values cut to four digits."""
+    settings = ((plain(name), format_setting(value)) for name, value in hyperparameters.items())
+    return " ".join(f"{name}={value}" for name, value in settings)
+
+
+def format_setting(value: Value) -> str:
+    """One hyperparameter's value, short."""
+    return format_number(value) if isinstance(value, (int, float)) else plain(value)
+
+
+def draw_sparkline(
+    values: Sequence[float], width: int, scale: tuple[float, float] | None = None
+) -> str:
+    """A curve as a line of bars, from `scale`'s low to its high; what is not finite is a cross."""
+    if len(values) > width:
+        values = [values[round(i * (len(values) - 1) / (width - 1))] for i in range(width)]
+    finite = [value for value in values if math.isfinite(value)]
+    low, high = scale or (min(finite, default=0.0), max(finite, default=0.0))
+    top = len(BARS) - 1
+
+    def draw(value: float) -> str:
+        if not math.isfinite(value):
+            return "×"
+        share = (value - low) / (high - low) if high > low else 0.0
+        return BARS[round(top * min(1.0, max(0.0, share)))]
+
+    return "".join(map(draw, values))
+
+
+def plain(text: str) -> str:
+    """Text that cannot drive a terminal: without control characters."""
+    return _CONTROL.sub("�", text)
+
+
+def hide_passwords(text: str) -> str:
+    """Text in which the addresses of servers do not say who is let in, and how."""
+    return _LOGIN.sub("//...@", text)
+
+
+def plain_lines(text: str) -> str:
+    """Text of several lines that cannot drive a terminal."""
+    return "\n".join(map(plain, text.split("\n")))
+
+
+def describe_warning(warning: Warned) -> Iterator[str]:
+    """A warning in lines: what looks wrong, the output it is about, and what to do."""
+    yield plain(f"warning[{warning.slug}]: {warning.message}")
+    yield from (plain(f"  │ {line}") for line in warning.lines)
+    yield plain(f"  {warning.hint}")
+    yield from (plain(f"    - {definition}") for definition in warning.definitions)
+
+
+def write_json(document: Any) -> str:
+    """A JSON document, with what could drive a terminal escaped."""
+    text = json.dumps(to_json_value(document), indent=2, ensure_ascii=False)
+    return _CONTROL.sub(lambda found: _escape(found[0]), text)
+
+
+def _escape(character: str) -> str:
+    return character if character == "\n" else f"\\u{ord(character):04x}"
+
+
+def to_json_value(value: Any) -> Any:
+    """The same value in JSON's terms: what is not finite becomes null."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {key: to_json_value(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_json_value(each) for each in value]
+    return value

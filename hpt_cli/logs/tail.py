@@ -1,0 +1,295 @@
+"""Follows what one attempt writes, as it grows: its log, and files that metrics are read from."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from hpt_cli.errors import NO_DESCRIPTORS
+from hpt_cli.logs.regex_timeout import SEARCH_SECONDS, limit_searches
+from hpt_cli.logs.trimming import BLOCK_BYTES, Gap, find_gap, forget_gap, make_gap, read_part
+from hpt_cli.metrics.extractors import Finder
+from hpt_cli.metrics.lines import MAX_LINE_BYTES, split_lines
+from hpt_cli.metrics.log_rules import Action, LogMatch, Rule, compile_rule
+from hpt_cli.metrics.observation import Observation
+from hpt_cli.metrics.reader import MAX_SLOW_LINES, MetricReader
+
+CHUNK_BYTES = 1 << 20
+ANCHOR_BYTES = 64
+"""So much of what was read last is read again, to see whether it still stands there."""
+
+TAIL_BYTES = 1 << 16
+TAIL_LINES = 20
+
+
+class FileTail:
+    """The unread part of a file that is written while it is read.
+
+    It begins at the beginning, also when a resumed tuner takes an attempt over: that counts the
+    steps right, and observations that are known already are told by their offsets. A file that was
+    truncated, replaced or rewritten is read anew, with offsets that go on.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        finders: Sequence[Finder],
+        *,
+        rules: Sequence[Rule] = (),
+        is_whole: bool = False,
+        written_since: float = 0.0,
+        known_to: int = -1,
+        slow_lines: Counter[str] | None = None,
+        may_have_gap: bool = False,
+    ) -> None:
+        """How to follow a file.
+
+        Args:
+            rules: what else to look for.
+            is_whole: a new version of the file tells all again, so steps are counted anew; else it
+                goes on from where the old one ended, like a log.
+            written_since: seconds since the epoch; a file last written before is not looked at yet.
+            known_to: the offset of the last known observation.
+            slow_lines: shared by all readers with these finders.
+            may_have_gap: its middle may be given up (see `gaps`); it is read on behind that.
+        """
+        self._path = path
+        self._finders = tuple(finders)
+        self._rules = tuple(rules)
+        self._is_whole = is_whole
+        self._written_since = written_since
+        self._known_to = known_to
+        self._slow_lines = slow_lines
+        self._may_have_gap = may_have_gap
+        self._gap: Gap | None = None
+        self._reader: MetricReader | None = None
+        self._identity: tuple[int, int] = (0, 0)
+        self._seen: tuple[int, ...] = ()
+        self._position = 0
+        self._anchor = b""
+        self.size = 0
+        """How many bytes have been read."""
+
+    @property
+    def cut_lines(self) -> int:
+        """How many lines were too long to be searched to their end."""
+        return self._reader.cut_lines if self._reader else 0
+
+    def take_matches(self) -> list[LogMatch]:
+        """What the rules found since the last time."""
+        return self._reader.take_matches() if self._reader else []
+
+    def read(self, *, final: bool = False) -> list[Observation]:
+        """The observations that are new in the file.
+
+        With `final` nothing more is written, and a last line without an ending counts too.
+        """
+        found: list[Observation] = []
+        try:
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK)
+            try:
+                found += self._read_from(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:  # not there; a directory; a file system gone, perhaps to come back
+            if final and error.errno in NO_DESCRIPTORS:
+                raise  # what is there would never be read
+        if final and self._reader is not None:
+            with limit_searches(self._reader):
+                found += self._reader.finish()
+        return found
+
+    def _read_from(self, descriptor: int) -> list[Observation]:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):  # a pipe, a device: it may have no end
+            return []
+        seen = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        if seen == self._seen or (not self._seen and status.st_mtime < self._written_since):
+            return []
+        if self._reader is None:
+            was_truncated = status.st_size <= self._known_to
+            begin = self._known_to + 1 if was_truncated else 0
+            reader = MetricReader(self._finders, self._rules, begin, self._slow_lines)
+            if self._may_have_gap:
+                self._go_behind_gap(descriptor, reader)
+            self._reader = reader
+        found: list[Observation] = []
+        if self._seen and not self._goes_on(descriptor, seen):
+            found += self._begin_anew(self._reader)
+        self._seen = seen
+        with limit_searches(self._reader):
+            while block := os.pread(descriptor, CHUNK_BYTES, self._position):
+                self._position += len(block)
+                self.size += len(block)
+                self._anchor = (self._anchor + block[-ANCHOR_BYTES:])[-ANCHOR_BYTES:]
+                found += self._reader.feed(block)
+        return found
+
+    def _goes_on(self, descriptor: int, seen: tuple[int, ...]) -> bool:
+        """Whether the file is what it was, with more at its end."""
+        if seen[:2] != self._seen[:2] or seen[2] < self._position:
+            return False
+        return self._is_anchored(descriptor)
+
+    def _is_anchored(self, descriptor: int) -> bool:
+        start = self._position - len(self._anchor)
+        return os.pread(descriptor, len(self._anchor), start) == self._anchor
+
+    def _go_behind_gap(self, descriptor: int, reader: MetricReader) -> None:
+        """Go on where the reader was that gave up what comes before."""
+        gap = find_gap(self._path)
+        if gap is None:
+            return
+        self._position, self._anchor = gap.position, bytes.fromhex(gap.anchor)
+        if self._is_anchored(descriptor):
+            self._gap = gap
+            reader.go_to(gap.bookmark)
+        else:  # the log was begun anew since
+            self._position, self._anchor = 0, b""
+
+    @property
+    def kept_bytes(self) -> int:
+        """How much room what has been read takes on the disk."""
+        return self._position - (self._gap.end - self._gap.begin if self._gap else 0)
+
+    def trim(self, limit: int) -> None:
+        """Give up the middle of what was read if the file takes more room than this, in bytes.
+
+        What the middle told must be in the journal: no reader will find it any more.
+
+        Raises:
+            OSError: it cannot be (see `gaps.make_gap`).
+        """
+        if self._reader is None or self.kept_bytes <= limit:
+            return
+        bookmark = self._reader.mark()
+        position = self._position - (self._reader.offset - bookmark.offset)
+        begin = self._gap.begin if self._gap else _round_down(limit // 4)
+        end = _round_down(min(position - ANCHOR_BYTES, self._position - limit // 2))
+        anchor = read_part(self._path, position - ANCHOR_BYTES, ANCHOR_BYTES)
+        gap = Gap(begin, end, position, anchor.hex(), bookmark)
+        make_gap(self._path, gap)
+        self._gap = gap
+
+    def _begin_anew(self, reader: MetricReader) -> list[Observation]:
+        with limit_searches(reader):
+            found = reader.finish()
+        self._position, self._anchor = 0, b""
+        if self._gap is not None:
+            self._gap = None
+            forget_gap(self._path)
+        if self._is_whole:
+            reader.restart()
+        return found
+
+
+def _round_down(size: int) -> int:
+    return size - size % BLOCK_BYTES
+
+
+class AttemptTail:
+    """Everything that an attempt's metrics are read from."""
+
+    def __init__(
+        self,
+        finders: Sequence[Finder],
+        log: Path,
+        directory: Path,
+        started_at: float,
+        last_offsets: Mapping[str, int],
+        rules: Sequence[tuple[str, Action]] = (),
+        slow_lines: Counter[str] | None = None,
+    ) -> None:
+        """What to follow.
+
+        Args:
+            log: where what the command prints goes.
+            directory: where the files are that definitions name.
+            started_at: seconds since the epoch; what an earlier attempt wrote is not this one's.
+            last_offsets: where each metric was observed last.
+            rules: patterns to look for in the log, and what they ask for.
+            slow_lines: shared by all attempts of a tuning job.
+        """
+        self._slow_lines = Counter[str]() if slow_lines is None else slow_lines
+        self._noted: set[str] = set()
+        self._tails: dict[str, FileTail] = {}
+        for file in dict.fromkeys(["", *(finder.file for finder in finders)]):
+            own = [finder for finder in finders if finder.file == file]
+            self._tails[file] = FileTail(
+                directory / file if file else log,
+                own,
+                rules=() if file else [compile_rule(*rule) for rule in rules],
+                is_whole=bool(file),
+                written_since=started_at if file else 0.0,
+                known_to=max((last_offsets.get(each.metric, -1) for each in own), default=-1),
+                slow_lines=self._slow_lines,
+                may_have_gap=not file,
+            )
+
+    @property
+    def log_bytes(self) -> int:
+        """How much room the log takes on the disk, as far as it has been read."""
+        return self._tails[""].kept_bytes
+
+    def trim(self, limit: int) -> None:
+        """Give up the middle of the log if it takes more room than this, in bytes.
+
+        Raises:
+            OSError: it cannot be (see `gaps.make_gap`).
+        """
+        self._tails[""].trim(limit)
+
+    @property
+    def size(self) -> int:
+        """How many bytes have been read."""
+        return sum(tail.size for tail in self._tails.values())
+
+    def take_matches(self) -> list[LogMatch]:
+        """What the log rules found since the last time."""
+        return self._tails[""].take_matches()
+
+    def read(self, *, final: bool = False) -> list[Observation]:
+        """The new observations; `final` when the attempt is over."""
+        return [found for tail in self._tails.values() for found in tail.read(final=final)]
+
+    def take_notes(self) -> list[str]:
+        """What a person should know about how it was read; each note once."""
+        notes = [
+            f"{file or 'the output'} has lines of more than {MAX_LINE_BYTES // 1024} KiB;"
+            " they are searched up to there"
+            for file, tail in self._tails.items()
+            if tail.cut_lines
+        ]
+        for metric, lines in self._slow_lines.items():
+            note = f"searching a line for '{metric}' took more than {SEARCH_SECONDS} s, so it was"
+            note += " skipped: its regex backtracks"
+            notes.append(note)
+            if lines >= MAX_SLOW_LINES:
+                notes.append(f"'{metric}' is looked for no longer, after {lines} such lines")
+        fresh = [note for note in notes if note not in self._noted]
+        self._noted.update(fresh)
+        return fresh
+
+
+def read_tail(path: Path, limit: int = TAIL_LINES) -> tuple[str, ...]:
+    """The last lines of a log, as a person would see them."""
+    return tuple(split_lines(_read_end(path, TAIL_BYTES))[-limit:])
+
+
+def read_lines(path: Path, limit: int = 2000) -> list[str]:
+    """The last `limit` lines of a log."""
+    return split_lines(_read_end(path, 64 * TAIL_BYTES))[-limit:]
+
+
+def _read_end(path: Path, size: int) -> bytes:
+    gap = find_gap(path)
+    try:
+        end = path.stat().st_size
+        return read_part(path, max(end - size, gap.end if gap else 0), size)
+    except OSError as error:
+        if error.errno in NO_DESCRIPTORS:
+            raise
+        return b""

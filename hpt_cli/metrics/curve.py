@@ -1,0 +1,67 @@
+"""A metric's observations in order of step: pairs of a step and a value."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeAlias, overload
+
+Curve: TypeAlias = Sequence[tuple[float, float]]
+
+LARGEST = 1e150
+"""Values beyond this are infinite, and as close to 0 they are 0: so their squares are numbers."""
+
+
+class PackedCurve(Curve):
+    """A curve that grows no more, in a sixth of the room that a tuple takes."""
+
+    __slots__ = ("_steps", "_values")
+
+    def __init__(self, curve: Iterable[tuple[float, float]]) -> None:
+        pairs = tuple(curve)
+        self._steps = array("d", (step for step, _ in pairs))
+        self._values = array("d", (value for _, value in pairs))
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    def __iter__(self) -> Iterator[tuple[float, float]]:
+        return zip(self._steps, self._values, strict=True)
+
+    @overload
+    def __getitem__(self, place: int) -> tuple[float, float]: ...
+    @overload
+    def __getitem__(self, place: slice) -> Curve: ...
+    def __getitem__(self, place: int | slice) -> tuple[float, float] | Curve:
+        if isinstance(place, slice):
+            return tuple(zip(self._steps[place], self._values[place], strict=True))
+        return self._steps[place], self._values[place]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+
+class MappedCurve(Curve):
+    """A curve with a function of each value in its place, computed when it is looked at."""
+
+    __slots__ = ("_curve", "_function")
+
+    def __init__(self, curve: Curve, function: Callable[[float], float]) -> None:
+        self._curve = curve
+        self._function = function
+
+    def __len__(self) -> int:
+        return len(self._curve)
+
+    @overload
+    def __getitem__(self, place: int) -> tuple[float, float]: ...
+    @overload
+    def __getitem__(self, place: slice) -> Curve: ...
+    def __getitem__(self, place: int | slice) -> tuple[float, float] | Curve:
+        if isinstance(place, slice):
+            return MappedCurve(self._curve[place], self._function)
+        step, value = self._curve[place]
+        return step, self._function(value)

@@ -1,0 +1,173 @@
+"""What the page knows of one tuning job, and the same as data for its charts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from hpt_cli.analysis.importance import Importance
+from hpt_cli.metrics.curve import Curve
+from hpt_cli.spec.ranges import CategoricalRange, ParameterRange
+from hpt_cli.tuning.state import TuningState
+from hpt_cli.tuning.summary import Row, Summary, find_usual, saved_seconds
+
+MAX_POINTS = 150_000
+"""How many observations a page holds; curves are thinned evenly to keep to it."""
+MIN_CURVE_POINTS = 8
+DIGITS = 6
+
+JOB_FIELDS = ("number", "status", "why", "final", "epochs", "elapsed", "ended", "settings")
+
+_RANGES: TypeAdapter[dict[str, ParameterRange]] = TypeAdapter(dict[str, ParameterRange])
+
+
+@dataclass(frozen=True)
+class Record:
+    """One tuning job with all that a page shows.
+
+    `command` runs the best training job again; `origin` says where and with what it was made.
+    """
+
+    summary: Summary
+    state: TuningState
+    importance: Importance | None
+    command: str | None
+    origin: Sequence[tuple[str, str]]
+
+    @property
+    def ranges(self) -> dict[str, ParameterRange]:
+        """The search space."""
+        return _RANGES.validate_python(self.state.spec["hyperparameter_ranges"])
+
+    @property
+    def metrics(self) -> list[str]:
+        """The metrics that were observed, the objective first."""
+        found = [name for job in self.state.jobs.values() for name in job.metrics]
+        return list(dict.fromkeys([self.summary.objective.metric, *found]))
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One attempt on the timeline, in seconds of tuning time; `until` is when a job that was
+    stopped early would have ended."""
+
+    job: int
+    slot: int
+    start: float
+    end: float
+    until: float | None
+
+
+def to_tuning_time(state: TuningState, at: float) -> float:
+    """A moment as seconds that tuners have worked until then: pauses do not count."""
+    return sum(min(max(0.0, at - start), last - start) for start, last in state.sessions)
+
+
+def lay_out(record: Record) -> list[Bar]:
+    """The timeline: every attempt in the first slot that was free when it began."""
+    rows = {row.number: row for row in record.summary.rows}
+    usual = find_usual(rows.values())
+    attempts = sorted(
+        (attempt.started_at, number, attempt)
+        for number in rows
+        for attempt in record.state.jobs[number].attempts
+    )
+    free_at: list[float] = []
+    bars = []
+    for start, number, attempt in attempts:
+        end = attempt.ended_at if attempt.ended_at is not None else record.state.heard_at
+        slot = next((place for place, at in enumerate(free_at) if at <= start), len(free_at))
+        free_at[slot : slot + 1] = [end]
+        first, last = to_tuning_time(record.state, start), to_tuning_time(record.state, end)
+        is_last = attempt is record.state.jobs[number].attempts[-1]
+        saved = saved_seconds(rows[number], usual) if is_last else None
+        until = None if saved is None else last + saved
+        bars.append(Bar(number, slot, first, last, until))
+    return bars
+
+
+def to_data(record: Record) -> dict[str, Any]:
+    """A tuning job as its charts read it. Jobs are known by their place in `jobs`."""
+    summary = record.summary
+    places = {row.number: place for place, row in enumerate(summary.rows)}
+    return {
+        "name": summary.name,
+        "metric": summary.objective.metric,
+        "maximize": summary.objective.maximize,
+        "best": places[summary.best.number] if summary.best else None,
+        "ranges": [_describe_range(name, each) for name, each in record.ranges.items()],
+        "fields": JOB_FIELDS,
+        "jobs": [_describe_job(record, row) for row in summary.rows],
+        "metrics": record.metrics,
+        "curves": _list_curves(record),
+        "bars": [
+            [places[bar.job], bar.slot, *map(shorten, (bar.start, bar.end, bar.until))]
+            for bar in lay_out(record)
+        ],
+        "seconds": shorten(summary.tuning_time),
+    }
+
+
+def _describe_range(name: str, each: ParameterRange) -> dict[str, Any]:
+    if isinstance(each, CategoricalRange):
+        return {"name": name, "values": [str(value) for value in each.values]}
+    return {
+        "name": name,
+        "scaling": each.scaling,
+        "low": each.min_value,
+        "high": each.max_value,
+        "whole": each.type == "Integer",
+    }
+
+
+def _describe_job(record: Record, row: Row) -> list[Any]:
+    """A training job's values in the order of JOB_FIELDS."""
+    ended = None if row.ended_at is None else to_tuning_time(record.state, row.ended_at)
+    settings = [row.hyperparameters.get(name) for name in record.ranges]
+    return [
+        row.number,
+        row.status,
+        row.stop_reason or row.failure_reason,
+        shorten(row.final),
+        row.epochs,
+        shorten(row.elapsed),
+        shorten(ended),
+        settings,
+    ]
+
+
+def _list_curves(record: Record) -> list[list[list[Any]]]:
+    """For each metric and job [steps, values]; steps are left out where they are 1, 2, 3 ..."""
+    count = max(1, len(record.metrics) * len(record.summary.rows))
+    most = max(MIN_CURVE_POINTS, MAX_POINTS // count)
+    return [
+        [
+            _describe_curve(thin(record.state.jobs[row.number].curve(metric), most))
+            for row in record.summary.rows
+        ]
+        for metric in record.metrics
+    ]
+
+
+def thin(curve: Curve, most: int) -> Curve:
+    """At most so many points of a curve, evenly, with the first and the last."""
+    if len(curve) <= most:
+        return curve
+    return tuple(curve[round(place * (len(curve) - 1) / (most - 1))] for place in range(most))
+
+
+def _describe_curve(curve: Curve) -> list[Any]:
+    steps = [step for step, _ in curve]
+    plain = steps == list(range(1, len(steps) + 1))
+    return [None if plain else steps, [shorten(value) for _, value in curve]]
+
+
+def shorten(value: float | None) -> float | None:
+    """A number with the digits that a page needs; None where it is not finite."""
+    if value is None or not math.isfinite(value):
+        return None
+    return float(f"{value:.{DIGITS}g}")

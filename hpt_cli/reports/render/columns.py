@@ -1,0 +1,252 @@
+"""The columns of results tables: what each is called, what it holds, how it is written.
+
+People and programs name them the same: by a short name, or by the contract's (`epochs`,
+`training_elapsed_time_seconds`); a hyperparameter and a metric by its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hpt_cli.errors import Problem, UsageError, did_you_mean
+from hpt_cli.formatting import draw_sparkline, format_column, format_seconds, format_time, plain
+from hpt_cli.spec.resources import Share
+from hpt_cli.tuning.summary import Row, Summary
+
+CURVE_WIDTH = 20
+USUAL = ("number", "objective", "epochs", "time", "status", "reason")
+"""The columns of every tuning job's table, around its hyperparameters."""
+HOLDINGS = ("gpus", "cores")
+"""The columns that a table has besides, where training jobs hold such."""
+
+
+@dataclass(frozen=True)
+class ResultColumn:
+    """One column of a results table.
+
+    `field` is its name for programs, `value` what programs read, `texts` what people read of all
+    rows at once. `rank` tells which columns a narrow terminal goes without first.
+    """
+
+    name: str
+    field: str
+    value: Callable[[Row], Any]
+    texts: Callable[[Sequence[Row]], list[str]]
+    heading: str = ""
+    right: bool = False
+    rank: int = 0
+    shrinks_to: int | None = None
+
+    def key(self, row: Row) -> tuple[float, str]:
+        """What rows that have a value are sorted by."""
+        value = self.value(row)
+        number = value if isinstance(value, (int, float)) else 0.0
+        return number, value if isinstance(value, str) else ""
+
+
+def list_columns(summary: Summary) -> dict[str, ResultColumn]:
+    """Every column that a tuning job's table can have, by its short name, in order."""
+    names = dict.fromkeys(name for row in summary.rows for name in row.hyperparameters)
+    metrics = dict.fromkeys(name for row in summary.rows for name in row.latest)
+    columns = [
+        _make_number(summary),
+        _each("name", "training_job_name", lambda row: row.name, rank=35),
+        *(_make_hyperparameter(name, rank, summary) for rank, name in enumerate(names, 1)),
+        _make_objective(summary),
+        *(_make_metric(name) for name in metrics if name != summary.objective.metric),
+        _numbers("best", "best_objective_value", lambda row: row.best, rank=36),
+        _numbers("epochs", "epochs", lambda row: row.epochs, rank=40),
+        _make_time(),
+        _each("status", "training_job_status", lambda row: row.status, describe_status),
+        _each("objective_status", "objective_status", lambda row: row.objective_status, rank=61),
+        _each(
+            "reason",
+            "stop_reason",
+            lambda row: row.stop_reason,
+            describe_reason,
+            rank=60,
+            shrinks_to=12,
+        ),
+        _each("failure", "failure_reason", lambda row: row.failure_reason, rank=62, shrinks_to=12),
+        _each("start", "training_start_time", lambda row: format_time(row.started_at), rank=63),
+        _each("end", "training_end_time", lambda row: format_time(row.ended_at), rank=64),
+        _make_curve(),
+        _numbers("attempts", "attempts", lambda row: row.attempts, rank=65),
+        _make_holding("cores", lambda share: share.cores, rank=67),
+        _make_holding("gpus", lambda share: share.gpus, rank=66),
+    ]
+    found: dict[str, ResultColumn] = {}
+    for column in columns:
+        found.setdefault(column.name, column)
+    return found
+
+
+def default_columns(summary: Summary) -> list[ResultColumn]:
+    """The columns that a table has when none are asked for."""
+    columns = list_columns(summary)
+    names = dict.fromkeys(name for row in summary.rows for name in row.hyperparameters)
+    first, *others = USUAL
+    if not any(row.stop_reason or row.failure_reason for row in summary.rows):
+        others.remove("reason")
+    others += [name for name in HOLDINGS if any(columns[name].value(row) for row in summary.rows)]
+    return [columns[name] for name in dict.fromkeys([first, *names, *others])]
+
+
+def name_columns(summary: Summary) -> dict[str, ResultColumn]:
+    """The same by every name that they answer to."""
+    columns = list_columns(summary)
+    by_field = {column.field: column for column in columns.values()}
+    by_heading = {column.heading: column for column in columns.values() if column.heading}
+    return by_field | by_heading | {summary.objective.metric: columns["objective"]} | columns
+
+
+def find_columns(names: Iterable[str], summary: Summary, option: str) -> list[ResultColumn]:
+    """The columns of these names, each once: some answer to more than one.
+
+    Raises:
+        UsageError: there are none of some of the names.
+    """
+    known = name_columns(summary)
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        listed = f"one of {', '.join([*list_columns(summary), plain(summary.objective.metric)])}"
+        raise UsageError(
+            *(
+                Problem(
+                    "column-unknown",
+                    f"{option} {name}: there is no such column",
+                    did_you_mean(name, known) or listed,
+                )
+                for name in unknown
+            )
+        )
+    return list({known[name].name: known[name] for name in names}.values())
+
+
+def list_values(row: Row, columns: Mapping[str, ResultColumn]) -> dict[str, Any]:
+    """A row's values by the names of columns."""
+    return {name: column.value(row) for name, column in columns.items()}
+
+
+def _make_number(summary: Summary) -> ResultColumn:
+    best = summary.best.number if summary.best else None
+
+    def texts(rows: Sequence[Row]) -> list[str]:
+        return [f"{row.number}{' ★' if row.number == best else '  '}" for row in rows]
+
+    return ResultColumn(
+        "number", "training_job_number", lambda row: row.number, texts, "job", right=True
+    )
+
+
+def _make_hyperparameter(name: str, rank: int, summary: Summary) -> ResultColumn:
+    def value(row: Row) -> Any:
+        return row.hyperparameters.get(name)
+
+    column = _numbers(name, name, value, rank=min(rank, 30))
+    is_text = any(isinstance(value(row), str) for row in summary.rows)
+    return replace(column, heading=plain(name), right=not is_text)
+
+
+def _make_objective(summary: Summary) -> ResultColumn:
+    """The final value; for people, that of a running job is its latest."""
+    best = [row.final for row in summary.rows if row.final is not None]
+    best.sort(key=summary.objective.loss)
+
+    def texts(rows: Sequence[Row]) -> list[str]:
+        values = [_latest(row) if row.final is None else row.final for row in rows]
+        return format_column(values, best[:2])
+
+    return ResultColumn(
+        "objective",
+        "final_objective_value",
+        lambda row: row.final,
+        texts,
+        plain(summary.objective.metric),
+        right=True,
+    )
+
+
+def _latest(row: Row) -> float | None:
+    return row.curve[-1][1] if row.curve and row.status in ("InProgress", "Stopping") else None
+
+
+def _make_metric(name: str) -> ResultColumn:
+    return replace(
+        _numbers(name, name, lambda row: row.latest.get(name), rank=37), heading=plain(name)
+    )
+
+
+def _make_curve() -> ResultColumn:
+    return _each(
+        "curve",
+        "curve",
+        lambda row: [list(point) for point in row.curve],
+        lambda row: draw_sparkline([value for _, value in row.curve], CURVE_WIDTH),
+        rank=35,
+    )
+
+
+def _make_time() -> ResultColumn:
+    return ResultColumn(
+        "time",
+        "training_elapsed_time_seconds",
+        lambda row: round(row.elapsed, 3),
+        lambda rows: [format_seconds(row.elapsed) for row in rows],
+        right=True,
+        rank=50,
+    )
+
+
+def _make_holding(
+    name: str, find: Callable[[Share], Sequence[int | str] | None], rank: int
+) -> ResultColumn:
+    """Which cores or GPUs a job has, or had."""
+
+    def value(row: Row) -> list[int | str] | None:
+        found = find(row.share) if row.share else None
+        return None if found is None else list(found)
+
+    return _each(name, name, value, lambda row: plain(" ".join(map(str, value(row) or ()))), rank)
+
+
+def _numbers(name: str, field: str, value: Callable[[Row], Any], rank: int = 0) -> ResultColumn:
+    def texts(rows: Sequence[Row]) -> list[str]:
+        return format_column([value(row) for row in rows])
+
+    return ResultColumn(name, field, value, texts, right=True, rank=rank)
+
+
+def _each(
+    name: str,
+    field: str,
+    value: Callable[[Row], Any],
+    text: Callable[[Row], str] | None = None,
+    rank: int = 0,
+    shrinks_to: int | None = None,
+) -> ResultColumn:
+    describe = text or (lambda row: plain(str(value(row) or "")))
+    return ResultColumn(
+        name,
+        field,
+        value,
+        lambda rows: [describe(row) for row in rows],
+        rank=rank,
+        shrinks_to=shrinks_to,
+    )
+
+
+def describe_status(row: Row) -> str:
+    """The status, and for a job in progress how far it is, or what it waits for."""
+    if row.queue_reason is not None:
+        reason = f": {row.queue_reason}" if row.queue_reason else ""
+        return plain(f"{row.status} (Pending{reason})")
+    return f"InProgress ({row.phase})" if row.status == "InProgress" else row.status
+
+
+def describe_reason(row: Row) -> str:
+    """Why a job is Stopped or Failed, in a few words."""
+    reason = row.stop_reason or row.failure_reason or ""
+    return plain(f"{reason}: {row.explanation}" if row.stop_reason and row.explanation else reason)

@@ -1,0 +1,71 @@
+"""A results table in other forms: CSV, TSV and JSON for programs, Markdown for messages."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from hpt_cli import formatting as wording
+from hpt_cli.reports.jobs import make_column
+from hpt_cli.reports.render.columns import ResultColumn, list_values
+from hpt_cli.tuning.summary import Summary
+
+Columns = Sequence[ResultColumn]
+
+_MARKS = re.compile(r"[\\`\[<|]")
+"""What would begin a link, a picture, a tag or code, or end a cell."""
+
+
+def write_csv(summary: Summary, columns: Columns) -> str:
+    """Comma-separated, with the contract's names on top."""
+    return _separate(summary, columns, ",")
+
+
+def write_tsv(summary: Summary, columns: Columns) -> str:
+    """The same with tabs, for `cut` and `awk`."""
+    return _separate(summary, columns, "\t")
+
+
+def _separate(summary: Summary, columns: Columns, delimiter: str) -> str:
+    file = io.StringIO()
+    writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
+    writer.writerow(wording.plain(column.field) for column in columns)
+    for row in summary.rows:
+        writer.writerow(_write_cell(column.value(row)) for column in columns)
+    return file.getvalue()
+
+
+def _write_cell(value: Any) -> Any:
+    return wording.plain(value) if isinstance(value, str) else value
+
+
+def write_json(summary: Summary, columns: Columns) -> str:
+    """A list of objects with the contract's names."""
+    by_field = {column.field: column for column in columns}
+    return wording.write_json([list_values(row, by_field) for row in summary.rows]) + "\n"
+
+
+def write_markdown(summary: Summary, columns: Columns) -> str:
+    """A table to paste into an issue or a chat."""
+    shown = [make_column(column, summary.rows) for column in columns]
+    lines = [
+        _join(column.heading for column in shown),
+        _join("---:" if column.right else "---" for column in shown),
+        *map(_join, zip(*(column.cells for column in shown), strict=True)),
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _join(cells: Any) -> str:
+    return "| " + " | ".join(_MARKS.sub(r"\\\g<0>", cell.strip()) for cell in cells) + " |"
+
+
+FORMATS: dict[str, Callable[[Summary, Columns], str]] = {
+    "csv": write_csv,
+    "tsv": write_tsv,
+    "json": write_json,
+    "md": write_markdown,
+}

@@ -1,0 +1,112 @@
+"""Plots as pictures, with matplotlib: the one module that knows it."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from hpt_cli.errors import HptError
+from hpt_cli.formatting import plain
+from hpt_cli.plural import count
+from hpt_cli.reports.render.plot import Axis, Line, Plot
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FORMATS = ("png", "svg", "pdf")
+DOTS_PER_INCH = 150
+MARGIN = 0.04
+GAP = (math.nan, math.nan)
+MARKS = {"★": "*", "×": "x", "✗": "x", "▶": ">"}
+
+
+def draw_picture(plots: Sequence[Plot], form: str) -> bytes:
+    """A picture of plots, one below the other, as the bytes of a file of this format.
+
+    Raises:
+        HptError: matplotlib is not installed.
+    """
+    figure = _make_figure(len(plots))
+    for axes, plot in zip(figure.subplots(len(plots), squeeze=False)[:, 0], plots, strict=True):
+        _draw_plot(axes, plot)
+    file = io.BytesIO()
+    figure.savefig(file, format=form, dpi=DOTS_PER_INCH)
+    return file.getvalue()
+
+
+def _plain(text: str) -> str:
+    """Text as it is: between dollars, matplotlib would set a formula."""
+    return plain(text).replace("$", r"\$")
+
+
+def _make_figure(rows: int) -> Figure:
+    """A figure that belongs to no window: nothing asks for a display."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise HptError.of(
+            "matplotlib-missing",
+            "pictures need matplotlib, which is not installed",
+            "python -m pip install 'hpt-cli[plot]'",
+        ) from None
+    return Figure(figsize=(9, 5 * rows), layout="constrained")
+
+
+def _draw_plot(axes: Any, plot: Plot) -> None:
+    for _, lines in groupby(plot.lines, lambda line: line.label):
+        _draw_lines(axes, list(lines))
+    axes.set_title(_plain(plot.title), loc="left")
+    if beyond := count_beyond(plot):
+        words = f"{count(beyond, 'value')} beyond the axis"
+        axes.set_title(words, loc="right", fontsize="small", color="gray")
+    axes.set_xlabel(_plain(plot.x.label))
+    axes.set_ylabel(_plain(plot.y.label))
+    axes.set_xscale("log" if plot.x.log else "linear")
+    axes.set_yscale("log" if plot.y.log else "linear")
+    low, high = find_limits(plot.y)
+    if low > -math.inf:
+        axes.set_ylim(low, high)
+    axes.grid(alpha=0.25)
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, reverse=True)
+
+
+def count_beyond(plot: Plot) -> int:
+    """How many values lie beyond what the picture shows, so that they do not hide the others."""
+    low, high = find_limits(plot.y)
+    values = (value for line in plot.lines for _, value in line.points)
+    return sum(math.isfinite(value) and not low <= value <= high for value in values)
+
+
+def _draw_lines(axes: Any, lines: Sequence[Line]) -> None:
+    """Lines that look the same, as one with gaps: a thousand would take half a minute."""
+    first = lines[0]
+    points = [point for line in lines for point in (*line.points, GAP)]
+    axes.plot(
+        *zip(*points, strict=True),
+        color=first.colour,
+        linewidth=2.4 if first.is_bold else min(1.2, 0.3 + 60 / len(lines)),
+        alpha=1.0 if len(lines) == 1 else 0.6,
+        linestyle="--" if first.is_dashed else "-",
+        label=_plain(first.label),
+    )
+    axes.plot(
+        *zip(*(line.points[-1] for line in lines), strict=True),
+        linestyle="none",
+        marker=MARKS.get(first.mark, "o"),
+        markersize=9 if first.is_bold else 4,
+        color=first.colour,
+    )
+
+
+def find_limits(axis: Axis) -> tuple[float, float]:
+    """What an axis shows, from low to high: a little more than it spans; all where that is none."""
+    if axis.low >= axis.high:
+        return -math.inf, math.inf
+    if axis.log:
+        ratio = (axis.high / axis.low) ** MARGIN
+        return axis.low / ratio, axis.high * ratio
+    margin = MARGIN * (axis.high - axis.low)
+    return axis.low - margin, axis.high + margin

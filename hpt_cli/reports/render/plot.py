@@ -1,0 +1,274 @@
+"""Lines on a terminal: a canvas of braille dots, two by four to a character, within axes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.text import Text
+
+from hpt_cli.formatting import format_number, plain
+
+COLOURS = (
+    ("cyan", "#1f9bcf"),
+    ("magenta", "#b04fbf"),
+    ("yellow", "#d18f00"),
+    ("blue", "#3b6fb6"),
+    ("red", "#c0392b"),
+    ("white", "#555555"),
+    ("bright_magenta", "#e377c2"),
+    ("bright_blue", "#17becf"),
+)
+"""Told apart on a terminal, and in a picture."""
+
+DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
+"""Unicode's braille: the bit of each dot, by column and by row from the top."""
+BLANK = 0x2800
+SHADE = "░"
+MIN_HEIGHT, MAX_HEIGHT = 8, 30
+MIN_WIDTH = 16
+AROUND = 8
+"""Lines of a terminal that a plot leaves for what stands around it."""
+ROWS_PER_TICK = 3
+COLUMNS_PER_TICK = 14
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Line:
+    """Points joined by lines, and a mark at the last of them; later ones cover earlier ones.
+
+    On a terminal it has `style` and `mark`; in a picture the colour, and what looks like the mark.
+    Lines of one label, one after the other, are one entry of its legend. `gap` marks points that
+    have no place, as NaN, at the bottom.
+    """
+
+    points: Sequence[Point]
+    style: str = ""
+    mark: str = ""
+    gap: str = ""
+    colour: str = "black"
+    label: str = ""
+    is_bold: bool = False
+    is_dashed: bool = False
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What an axis shows, and from where to where; `log`: in equal ratios, not differences."""
+
+    label: str
+    low: float
+    high: float
+    log: bool = False
+
+    def place(self, value: float) -> float:
+        """Where a value lies between low and high, as 0 to 1; NaN where it has no place."""
+        low, high, at = (self._scale(each) for each in (self.low, self.high, value))
+        return (at - low) / (high - low) if high > low else 0.5 + 0 * at
+
+    def _scale(self, value: float) -> float:
+        if not math.isfinite(value):
+            return math.nan
+        if not self.log:
+            return value
+        return math.log10(value) if value > 0 else math.nan
+
+    def list_ticks(self, most: int) -> list[float]:
+        """Round numbers along the axis, at most about so many."""
+        if self.low >= self.high:
+            return [self.low]
+        ticks = self._list_log_ticks(most) if self.log else []
+        return ticks if len(ticks) > 1 else _list_round_numbers(self.low, self.high, most)
+
+    def _list_log_ticks(self, most: int) -> list[float]:
+        first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
+        for factors in ((1, 2, 5), (1,)):
+            ticks = [factor * 10.0**power for power in range(first, last + 1) for factor in factors]
+            inside = [tick for tick in ticks if self.low <= tick <= self.high]
+            if len(inside) <= most:
+                return inside
+        return inside[:: math.ceil(len(inside) / most)]
+
+
+def _list_round_numbers(low: float, high: float, most: int) -> list[float]:
+    """Multiples of the smallest 1, 2 or 5 times a power of ten of which there are so few."""
+    power = math.floor(math.log10((high - low) / max(2, most))) - 1
+    for step in (factor * 10.0 ** (power + more) for more in range(4) for factor in (1, 2, 5)):
+        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+        if last - first < max(2, most):
+            break
+    # Rounded, so that 3 * 0.1 is 0.3.
+    return [float(f"{step * number:.12g}") for number in range(first, last + 1)]
+
+
+@dataclass
+class _Canvas:
+    """Characters of dots, each in the style of what was drawn on it last."""
+
+    width: int
+    height: int
+    dots: dict[tuple[int, int], int] = field(default_factory=dict)
+    styles: dict[tuple[int, int], str] = field(default_factory=dict)
+    marks: dict[tuple[int, int], str] = field(default_factory=dict)
+    shades: set[tuple[int, int]] = field(default_factory=set)
+
+    def draw(self, line: Line, x: Axis, y: Axis) -> None:
+        places = [(x.place(step), y.place(value)) for step, value in line.points]
+        pixels = [
+            (across * (2 * self.width - 1), (1 - up) * (4 * self.height - 1))
+            for across, up in places
+        ]
+        for start, end in zip(pixels, pixels[1:] or pixels, strict=False):
+            for pixel in _join(start, end, longest=4 * (2 * self.width + 4 * self.height)):
+                self._dot(*pixel, line.style)
+        if line.gap:
+            self._mark_gaps(pixels, line)
+        last = next((pixel for pixel in reversed(pixels) if _is_finite(pixel)), None)
+        if last and line.mark:
+            cell = self._find_cell(*map(round, last))
+            self.marks[cell], self.styles[cell] = line.mark, line.style
+
+    def _mark_gaps(self, pixels: Sequence[Point], line: Line) -> None:
+        for across, down in pixels:
+            if math.isfinite(across) and not math.isfinite(down):
+                cell = self._find_cell(round(across), 4 * self.height - 1)
+                self.marks[cell], self.styles[cell] = line.gap, line.style
+
+    def fill(self, band: Sequence[tuple[float, float, float]], x: Axis, y: Axis) -> None:
+        """Shade what lies between the two values of each step, up to the next step."""
+        for (step, low, high), (after, *_) in zip(band, [*band[1:], band[-1]], strict=True):
+            left, right = (self._find_column(x.place(each)) for each in (step, after))
+            top, bottom = (self.find_row(y.place(each)) for each in (high, low))
+            self.shades |= {
+                (column, row)
+                for column in range(left, max(right, left + 1))
+                for row in range(top, bottom + 1)
+            }
+
+    def _find_column(self, place: float) -> int:
+        return self._find_cell(round(place * (2 * self.width - 1)), 0)[0]
+
+    def find_row(self, place: float) -> int:
+        """The row of a place between the bottom, 0, and the top, 1."""
+        return self._find_cell(0, round((1 - place) * (4 * self.height - 1)))[1]
+
+    def _find_cell(self, across: int, down: int) -> tuple[int, int]:
+        column, row = across // 2, down // 4
+        return min(max(column, 0), self.width - 1), min(max(row, 0), self.height - 1)
+
+    def _dot(self, across: int, down: int, style: str) -> None:
+        if not (0 <= across < 2 * self.width and 0 <= down < 4 * self.height):
+            return
+        cell = across // 2, down // 4
+        covers = self.styles.get(cell, style) == style
+        self.dots[cell] = (self.dots.get(cell, 0) if covers else 0) | DOTS[across % 2][down % 4]
+        self.styles[cell] = style
+        self.marks.pop(cell, None)
+
+    def rows(self) -> Iterator[Text]:
+        for row in range(self.height):
+            text = Text(no_wrap=True)
+            for column in range(self.width):
+                cell = column, row
+                blank = SHADE if cell in self.shades else " "
+                dots = chr(BLANK + self.dots[cell]) if cell in self.dots else blank
+                style = self.styles.get(cell, "dim" if cell in self.shades else "")
+                text.append(self.marks.get(cell, dots), style)
+            text.rstrip()
+            yield text
+
+
+def _is_finite(pixel: Point) -> bool:
+    return math.isfinite(pixel[0]) and math.isfinite(pixel[1])
+
+
+def _join(start: Point, end: Point, longest: int) -> Iterator[tuple[int, int]]:
+    """The dots from one point to another; none if one of them has no place."""
+    if not (_is_finite(start) and _is_finite(end)):
+        return
+    length = max(abs(end[0] - start[0]), abs(end[1] - start[1]))
+    steps = max(1, min(longest, math.ceil(length)))
+    for index in range(steps + 1):
+        share = index / steps
+        yield (
+            round(start[0] + share * (end[0] - start[0])),
+            round(start[1] + share * (end[1] - start[1])),
+        )
+
+
+@dataclass(frozen=True)
+class Plot:
+    """Lines within two axes, as large as the terminal lets it be."""
+
+    lines: Sequence[Line]
+    x: Axis
+    y: Axis
+    title: str = ""
+    band: Sequence[tuple[float, float, float]] = ()
+    """(step, low, high) of what is shaded behind the lines."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        height = min(MAX_HEIGHT, max(MIN_HEIGHT, console.size.height - AROUND))
+        ticks = self.y.list_ticks(height // ROWS_PER_TICK)
+        canvas = _Canvas(options.max_width, height)
+        labels = {canvas.find_row(self.y.place(tick)): format_number(tick, 6) for tick in ticks}
+        margin = max(map(len, labels.values()), default=0)
+        canvas.width = width = max(MIN_WIDTH, options.max_width - margin - 3)
+        if self.band:
+            canvas.fill(self.band, self.x, self.y)
+        for line in self.lines:
+            canvas.draw(line, self.x, self.y)
+        yield Text(plain(self.y.label), style="bold", no_wrap=True, overflow="ellipsis")
+        for row, cells in enumerate(canvas.rows()):
+            label = labels.get(row, "")
+            edge = Text(f"{label:>{margin}} {'┤' if label else '│'}", style="dim", no_wrap=True)
+            yield edge.append_text(cells)
+        yield from self._draw_x_axis(margin, width)
+
+    def _draw_x_axis(self, margin: int, width: int) -> Iterator[Text]:
+        edge, words = ["─"] * width, [" "] * (width + margin + 2)
+        name = f"  {plain(self.x.label)}"
+        free = 0
+        for tick in self.x.list_ticks(max(2, width // COLUMNS_PER_TICK)):
+            column = round(self.x.place(tick) * (width - 1))
+            label = format_number(tick, 6)
+            start = min(margin + 2 + column - len(label) // 2, len(words) - len(label))
+            if start < free:
+                continue
+            edge[column] = "┬"
+            words[start : start + len(label)] = label
+            free = start + len(label) + 2
+        text = "".join(words).rstrip()
+        if cell_len(text + name) <= len(words):
+            text += name
+        yield Text(f"{' ' * margin} └{''.join(edge)}", style="dim", no_wrap=True)
+        yield Text(text, style="dim", no_wrap=True)
+
+
+def find_axis(
+    label: str,
+    values: Iterable[float],
+    *,
+    log: bool = False,
+    whole: Iterable[float] = (),
+    clip: float = 0.0,
+) -> Axis:
+    """An axis on which the values fit, but for a share of them at either end; `whole` always fit.
+
+    One that shows nothing, as no value has a place on it, goes from 0 to 1.
+    """
+    usable = sorted(each for each in values if math.isfinite(each) and (each > 0 or not log))
+    kept = [each for each in whole if math.isfinite(each) and (each > 0 or not log)]
+    if usable:
+        kept += [
+            usable[math.ceil(clip * (len(usable) - 1))],
+            usable[math.floor((1 - clip) * (len(usable) - 1))],
+        ]
+    if not kept:
+        return Axis(label, 0.0, 1.0)
+    return Axis(label, min(kept), max(kept), log)

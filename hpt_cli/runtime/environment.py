@@ -1,0 +1,166 @@
+"""What a training job finds in its environment."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from hpt_cli.errors import HptError
+from hpt_cli.executors import Order
+from hpt_cli.machine.gpus import NO_GPU, VISIBLE, split_visible
+from hpt_cli.sagemaker.names import CHANNEL
+from hpt_cli.spec.command_template import render_argv
+from hpt_cli.spec.env_references import resolve
+from hpt_cli.spec.hyperparameters import Hyperparameters, Value, format_value, name_variable
+from hpt_cli.spec.model import TuningSpec
+from hpt_cli.spec.names import job_name
+from hpt_cli.spec.resources import Request, Share
+from hpt_cli.storage.job_directory import JobDir
+
+TERMINAL = "xterm-256color"
+THREADS = ("OMP", "MKL", "OPENBLAS", "NUMEXPR")
+"""Whose number of threads is in a variable of the name ..._NUM_THREADS."""
+HOST = "algo-1"
+"""What SageMaker calls the first of the hosts, which here is the only one."""
+
+
+def make_order(
+    spec: TuningSpec,
+    jobdir: JobDir,
+    base: Mapping[str, str],
+    directory: str,
+    number: int,
+    attempt: int,
+    tuned: Hyperparameters,
+    share: Share | None = None,
+) -> Order:
+    """What to launch for one attempt of a training job.
+
+    Args:
+        base: the tuner's own environment, which the job inherits.
+        directory: where the tuning job was started; relative paths in the spec begin there.
+        share: what it may use of this machine, where the spec says what it needs.
+
+    Raises:
+        HptError: `environment` refers to a variable that is not set.
+    """
+    hyperparameters = {**tuned, **spec.static_hyperparameters}
+    own = resolve_variables(spec, base)
+    there = JobDir(jobdir.path.resolve())
+    attempt_dir = there.attempt(number, attempt).path
+    asked = spec.request or Request()
+    usage = _resource_variables(asked, share)
+    environment = {
+        **base,
+        "PYTHONUNBUFFERED": "1",
+        **(_terminal_variables(base) if spec.pty else {}),
+        **usage,
+        **_sagemaker_variables(hyperparameters, {**base, **usage, **own}, asked),
+        "SM_MODEL_DIR": str(there.model(number)),
+        "SM_OUTPUT_DIR": str(there.output(number)),
+        "SM_OUTPUT_DATA_DIR": str(there.output_data(number)),
+        **own,
+        "HPT_TUNING_JOB": spec.name,
+        "HPT_TRAINING_JOB": job_name(spec.name, number),
+        "HPT_JOB_DIR": str(there.training_job(number)),
+        "HPT_ATTEMPT_DIR": str(attempt_dir),
+        "HPT_CHECKPOINT_DIR": str(there.checkpoints(number)),
+        "HPT_ATTEMPT": str(attempt),
+        "HPT_HYPERPARAMETERS": json.dumps(hyperparameters),
+    }
+    return Order(
+        argv=render_argv(spec.command, hyperparameters, shell=spec.shell),
+        environment=environment,
+        working_directory=Path(directory, spec.working_directory),
+        directory=attempt_dir,
+        pty=spec.pty,
+        cpus=asked.cpus,
+        gpus=asked.gpus,
+        memory_gb=asked.memory_gb,
+        cores=share.cores if share else (),
+    )
+
+
+def _terminal_variables(base: Mapping[str, str]) -> dict[str, str]:
+    """What a pseudo-terminal can do, where the tuner's own terminal says nothing better."""
+    known = base.get("TERM", "dumb")
+    return {"TERM": TERMINAL if known == "dumb" else known}
+
+
+def _resource_variables(asked: Request, share: Share | None) -> dict[str, str]:
+    """What keeps a job to its cores and GPUs.
+
+    GPUs are numbered as nvidia-smi does it: CUDA's own order is by speed.
+    """
+    variables: dict[str, str] = {}
+    if asked.cpus:
+        variables |= {f"{name}_NUM_THREADS": str(asked.cpus) for name in THREADS}
+    if share and share.gpus is not None:
+        names = ",".join(share.gpus) or NO_GPU
+        variables |= dict.fromkeys(VISIBLE, names) | {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    return variables
+
+
+def resolve_variables(spec: TuningSpec, base: Mapping[str, str]) -> dict[str, str]:
+    """The spec's own variables, with the values of those that they refer to."""
+    try:
+        return {name: resolve(value, base) for name, value in spec.environment.items()}
+    except KeyError as error:
+        name = error.args[0]
+        raise HptError.of(
+            "variable-unset",
+            f"environment: the variable {name} is not set",
+            f"export {name}=... and go on with 'hpt resume {spec.name}'",
+        ) from None
+
+
+def _sagemaker_variables(
+    hyperparameters: Hyperparameters, environment: Mapping[str, str], asked: Request
+) -> dict[str, str]:
+    """What scripts written for SageMaker read, but for directories: one host, this machine.
+
+    Source: ENVIRONMENT_VARIABLES.md of sagemaker-training-toolkit.
+    """
+    named = {name_variable(name): format_value(value) for name, value in hyperparameters.items()}
+    channels = sorted(
+        name.removeprefix(CHANNEL).lower() for name in environment if name.startswith(CHANNEL)
+    )
+    options = [word for each in hyperparameters.items() for word in _write_option(*each)]
+    return {
+        "SM_HPS": json.dumps(hyperparameters),
+        **named,
+        "SM_USER_ARGS": json.dumps(options),
+        "SM_CHANNELS": json.dumps(channels),
+        "SM_CURRENT_HOST": HOST,
+        "SM_HOSTS": json.dumps([HOST]),
+        "SM_NUM_CPUS": str(asked.cpus or _count_cpus()),
+        "SM_NUM_GPUS": str(_count_gpus(environment.get("CUDA_VISIBLE_DEVICES"), asked.gpus)),
+        "SM_LOG_LEVEL": "20",
+    }
+
+
+def _write_option(name: str, value: Value) -> tuple[str, str]:
+    return f"--{name}", format_value(value)
+
+
+@cache
+def _count_cpus() -> int:
+    """How many CPUs this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@cache
+def _count_gpus(visible: str | None, asked: float | None) -> int:
+    """How many NVIDIA devices a job may see: those that CUDA_VISIBLE_DEVICES lists, else what it
+    asks a cluster for, else all of this machine."""
+    if visible is not None:
+        return len(split_visible(visible))
+    if asked is not None:
+        return math.ceil(asked)
+    return len(list(Path("/dev").glob("nvidia[0-9]*")))

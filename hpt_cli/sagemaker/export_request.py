@@ -1,0 +1,204 @@
+"""A spec as a CreateHyperParameterTuningJob request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hpt_cli.metrics.extractors import to_regex
+from hpt_cli.metrics.patterns import STEP_GROUP, expand
+from hpt_cli.sagemaker.names import CHANNEL, CONFIG, NAME, PROGRAM
+from hpt_cli.spec.command_template import find_placeholders, split_command
+from hpt_cli.spec.hyperparameters import Value, format_value
+from hpt_cli.spec.model import MAX_REGEX_LENGTH, TuningSpec
+from hpt_cli.spec.ranges import CategoricalRange, ContinuousRange, IntegerRange, ParameterRange
+
+FILL_IN = "FILL-IN"
+MAX_VALUES = 30
+MIN_RUNTIME = 120
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A request made from a spec, and what is to fill in or could not be said, in words."""
+
+    request: dict[str, Any]
+    notes: tuple[str, ...]
+
+
+def export_request(spec: TuningSpec) -> Exported:
+    """The CreateHyperParameterTuningJob request for a spec.
+
+    What only the cloud needs (role, image, instances, output) stands there as FILL-IN. Notes list
+    those, and what of the spec SageMaker cannot do.
+    """
+    static, command_notes = _make_static(spec)
+    request: dict[str, Any] = {
+        NAME: spec.name,
+        CONFIG: _make_config(spec),
+        "TrainingJobDefinition": {
+            "StaticHyperParameters": static,
+            "AlgorithmSpecification": {
+                "TrainingImage": FILL_IN,
+                "TrainingInputMode": "File",
+                "MetricDefinitions": [
+                    {"Name": each.name, "Regex": write_regex(regex)}
+                    for each in spec.metric_definitions
+                    if (regex := to_regex(each.model_dump())) is not None
+                ],
+            },
+            "RoleArn": FILL_IN,
+            "OutputDataConfig": {"S3OutputPath": FILL_IN},
+            "ResourceConfig": {"InstanceType": FILL_IN, "InstanceCount": 1, "VolumeSizeInGB": 30},
+            "StoppingCondition": {
+                "MaxRuntimeInSeconds": _whole(spec.max_job_runtime_seconds or 86400)
+            },
+        },
+    }
+    channels = {key for key in spec.environment if key.startswith(CHANNEL)}
+    if channels:
+        request["TrainingJobDefinition"]["InputDataConfig"] = [
+            _make_channel(key.removeprefix(CHANNEL).lower()) for key in sorted(channels)
+        ]
+    environment = {k: v for k, v in spec.environment.items() if k not in channels}
+    if environment:
+        request["TrainingJobDefinition"]["Environment"] = environment
+    if spec.warm_start:
+        request["WarmStartConfig"] = {
+            "ParentHyperParameterTuningJobs": [{NAME: each} for each in spec.warm_start.parents],
+            "WarmStartType": spec.warm_start.type,
+        }
+    return Exported(request, (*_list_blanks(request), *command_notes, *_list_unsaid(spec)))
+
+
+def write_regex(regex: str) -> str:
+    """A regex as SageMaker takes it: the value is its first group, and steps it counts itself."""
+    return expand(regex).replace(f"(?P<{STEP_GROUP}>", "(?:")
+
+
+def _make_config(spec: TuningSpec) -> dict[str, Any]:
+    limits: dict[str, Any] = {"MaxParallelTrainingJobs": spec.count_slots(None)}
+    if spec.strategy != "Grid" or spec.max_jobs is not None:
+        limits["MaxNumberOfTrainingJobs"] = spec.job_limit
+    if spec.max_runtime_seconds is not None:
+        limits["MaxRuntimeInSeconds"] = max(MIN_RUNTIME, _whole(spec.max_runtime_seconds))
+    criteria: dict[str, Any] = {}
+    if spec.target_objective_metric_value is not None:
+        criteria["TargetObjectiveMetricValue"] = spec.target_objective_metric_value
+    if spec.max_jobs_not_improving is not None:
+        criteria["BestObjectiveNotImproving"] = {
+            "MaxNumberOfTrainingJobsNotImproving": spec.max_jobs_not_improving
+        }
+    if spec.complete_on_convergence:
+        criteria["ConvergenceDetected"] = {"CompleteOnConvergence": "Enabled"}
+    config: dict[str, Any] = {
+        "Strategy": spec.strategy,
+        "HyperParameterTuningJobObjective": {
+            "Type": spec.objective_type,
+            "MetricName": spec.objective_metric_name,
+        },
+        "ResourceLimits": limits,
+        "ParameterRanges": _make_ranges(spec.hyperparameter_ranges),
+        "TrainingJobEarlyStoppingType": spec.early_stopping_type,
+        "RandomSeed": spec.random_seed,
+    }
+    if spec.strategy == "Hyperband" and spec.max_resource is not None:
+        resources = {"MinResource": spec.min_resource, "MaxResource": spec.max_resource}
+        config["StrategyConfig"] = {"HyperbandStrategyConfig": resources}
+    if criteria:
+        config["TuningJobCompletionCriteria"] = criteria
+    return config
+
+
+def _make_ranges(ranges: Mapping[str, ParameterRange]) -> dict[str, Any]:
+    made: dict[str, list[dict[str, Any]]] = {
+        "ContinuousParameterRanges": [],
+        "IntegerParameterRanges": [],
+        "CategoricalParameterRanges": [],
+    }
+    for name, each in ranges.items():
+        values = _list_values(each)
+        if values is not None:
+            made["CategoricalParameterRanges"].append({"Name": name, "Values": values})
+            continue
+        assert isinstance(each, (ContinuousRange, IntegerRange))
+        kind = "Continuous" if isinstance(each, ContinuousRange) else "Integer"
+        made[f"{kind}ParameterRanges"].append(
+            {
+                "Name": name,
+                "MinValue": format_value(each.min_value),
+                "MaxValue": format_value(each.max_value),
+                "ScalingType": each.scaling_type,
+            }
+        )
+    return {kind: found for kind, found in made.items() if found}
+
+
+def _list_values(each: ParameterRange) -> list[str] | None:
+    """The values of a range that SageMaker can only take as a list; None for one with bounds."""
+    stepped = not isinstance(each, CategoricalRange) and each.step not in (None, 1)
+    gridded = not isinstance(each, CategoricalRange) and each.grid_points is not None
+    values: Sequence[Value] | None = None
+    if isinstance(each, CategoricalRange):
+        values = each.values
+    elif gridded:
+        values = each.grid
+    elif stepped and each.size is not None and each.size <= MAX_VALUES:
+        values = [each.nth_value(place) for place in range(each.size)]
+    return None if values is None else [format_value(value) for value in values]
+
+
+def _make_static(spec: TuningSpec) -> tuple[dict[str, str], list[str]]:
+    """Static hyperparameters with the script's name, and what of the command is lost."""
+    static = {name: format_value(value) for name, value in spec.static_hyperparameters.items()}
+    words = [word for word in split_command(spec.command) if not find_placeholders(word)]
+    scripts = [word for word in words if word.endswith((".py", ".sh"))]
+    if not scripts:
+        return static, ["the command is not in the request: the image must run it"]
+    static[PROGRAM] = scripts[0]
+    note = f"{PROGRAM} is {scripts[0]}; sagemaker_submit_directory must say where in S3 it is"
+    return static, [note, "SageMaker passes hyperparameters as --name value, under their names"]
+
+
+def _make_channel(name: str) -> dict[str, Any]:
+    source = {"S3DataType": "S3Prefix", "S3Uri": FILL_IN}
+    return {"ChannelName": name, "DataSource": {"S3DataSource": source}}
+
+
+def _list_blanks(request: Any, path: str = "") -> Iterator[str]:
+    if request == FILL_IN:
+        yield f"fill in {path}"
+    pairs: Iterable[tuple[Any, Any]] = request.items() if isinstance(request, Mapping) else ()
+    if isinstance(request, list):
+        pairs = enumerate(request)
+    for key, each in pairs:
+        yield from _list_blanks(each, f"{path}.{key}" if path else str(key))
+
+
+def _list_unsaid(spec: TuningSpec) -> Iterator[str]:
+    """What of a spec SageMaker cannot do."""
+    for name, each in spec.hyperparameter_ranges.items():
+        if each.when:
+            yield f"{name}: SageMaker has no conditions (when); it is always tuned"
+        if not isinstance(each, CategoricalRange) and each.step not in (None, 1):
+            values = _list_values(each)
+            yield f"{name}: " + (
+                "a step became a list of values" if values else "SageMaker has no step"
+            )
+    if spec.early_stopping is not None:
+        yield f"early_stopping: SageMaker has one rule, and not '{spec.early_stopping.rule}'"
+    if spec.initial_hyperparameters:
+        yield "initial_hyperparameters: SageMaker takes no points to try first"
+    if spec.on_completion is not None:
+        yield "on_completion: SageMaker decides that itself"
+    for metric in spec.metric_definitions:
+        regex = to_regex(metric.model_dump())
+        if regex is None:
+            yield f"{metric.name}: SageMaker finds metrics by regexes in the output only"
+        elif len(write_regex(regex)) > MAX_REGEX_LENGTH:
+            yield f"{metric.name}: the regex is longer than {MAX_REGEX_LENGTH} without {{num}}"
+
+
+def _whole(seconds: float) -> int:
+    return max(1, round(seconds))

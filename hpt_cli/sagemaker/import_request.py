@@ -1,0 +1,312 @@
+"""A CreateHyperParameterTuningJob request, or Describe's answer, as the fields of a spec.
+
+A request's numbers are text, and script mode writes hyperparameters as JSON, so that "adam" has
+quotes of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hpt_cli.errors import Problem, UsageError, did_you_mean
+from hpt_cli.metrics.patterns import VALUE_GROUP
+from hpt_cli.sagemaker.names import CHANNEL, CONFIG, NAME, PROGRAM
+from hpt_cli.spec.hyperparameters import Value
+
+INTERNAL = ("sagemaker_", "_tuning_objective_metric")
+"""Static hyperparameters that SageMaker adds for itself begin so."""
+RESULTS = {
+    *("HyperParameterTuningJobArn", "HyperParameterTuningJobStatus", "CreationTime"),
+    *("HyperParameterTuningEndTime", "LastModifiedTime", "TrainingJobStatusCounters"),
+    *("ObjectiveStatusCounters", "BestTrainingJob", "OverallBestTrainingJob", "FailureReason"),
+    *("TuningJobCompletionDetails", "ConsumedResources", "ResponseMetadata"),
+    "TrainingJobSummaries",
+}
+"""What Describe answers beside the request; a spec asks, and holds no results."""
+WHY = {
+    "Tags": "hpt has no tags",
+    "Autotune": "hpt chooses nothing but values: write the fields",
+    "RoleArn": "no role is needed here",
+    "ResourceConfig": "training jobs run on this machine",
+    "HyperParameterTuningResourceConfig": "training jobs run on this machine",
+    "OutputDataConfig": "output stays in the job's directory: SM_MODEL_DIR, SM_OUTPUT_DATA_DIR",
+    "CheckpointConfig": "checkpoints belong in HPT_CHECKPOINT_DIR, which lives on between attempts",
+    "RetryStrategy": "jobs that are lost run again by themselves, up to three attempts",
+    "TrainingImage": "no container is used; the command runs as it stands",
+    "AlgorithmName": "no container is used; the command runs as it stands",
+    "TrainingInputMode": "data are files",
+    "EnableManagedSpotTraining": "there are no spot instances here",
+    "MaxWaitTimeInSeconds": "there are no spot instances here",
+    "AutoParameters": "a range is needed: add it to hyperparameter_ranges",
+}
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A spec's fields made from a request, and what of the request they do not hold, in words."""
+
+    fields: dict[str, Any]
+    left_out: tuple[str, ...]
+
+
+def import_request(document: Any, definition: str | None = None) -> Imported:
+    """The spec of a CreateHyperParameterTuningJob request, or of Describe's answer.
+
+    Args:
+        document: the JSON document.
+        definition: which training job definition to take, by name, where there are several.
+
+    Raises:
+        UsageError: it is no such document, or lacks what a tuning job needs: all of it.
+    """
+    if not isinstance(document, Mapping) or not isinstance(document.get(CONFIG), Mapping):
+        raise UsageError.of(
+            "request",
+            f"this is no CreateHyperParameterTuningJob request: it has no {CONFIG}",
+            "aws sagemaker describe-hyper-parameter-tuning-job ... prints one that has",
+        )
+    return _Importer(document, _choose_definition(document, definition)).convert()
+
+
+def _choose_definition(document: Mapping[str, Any], name: str | None) -> Mapping[str, Any]:
+    several = [each for each in document.get("TrainingJobDefinitions") or [] if each]
+    found = several or [document.get("TrainingJobDefinition") or {}]
+    names = [str(each.get("DefinitionName", number)) for number, each in enumerate(found, 1)]
+    if name is None and len(found) == 1:
+        return dict(found[0])
+    if name in names:
+        return dict(found[names.index(name)])
+    raise UsageError.of(
+        "request-definition",
+        f"the request has the training job definitions {', '.join(names)}, and a spec has one",
+        did_you_mean(name, names) if name else f"choose one: --definition {names[0]}",
+    )
+
+
+class _Importer:
+    """Converts one request, and remembers what it could not take over."""
+
+    def __init__(self, document: Mapping[str, Any], definition: Mapping[str, Any]) -> None:
+        self._document = document
+        self._definition = definition
+        self._config: Mapping[str, Any] = document[CONFIG]
+        self._left_out: list[str] = []
+        self._problems: list[Problem] = []
+
+    def convert(self) -> Imported:
+        limits = self._config.get("ResourceLimits") or {}
+        criteria = self._config.get("TuningJobCompletionCriteria") or {}
+        hyperband = (self._config.get("StrategyConfig") or {}).get("HyperbandStrategyConfig") or {}
+        objective = self._definition.get("TuningObjective") or self._config.get(
+            "HyperParameterTuningJobObjective"
+        )
+        if not objective or not objective.get("MetricName"):
+            self._complain("the request names no objective: HyperParameterTuningJobObjective")
+            objective = {}
+        static = self._read_static()
+        fields = {
+            "name": self._document.get(NAME, "imported"),
+            "command": self._make_command(),
+            "environment": self._read_environment(),
+            "hyperparameter_ranges": self._read_ranges(),
+            "static_hyperparameters": static,
+            "metric_definitions": self._read_metrics(objective),
+            "objective_metric_name": objective.get("MetricName"),
+            "objective_type": objective.get("Type"),
+            "strategy": self._config.get("Strategy"),
+            "random_seed": self._config.get("RandomSeed"),
+            "min_resource": hyperband.get("MinResource"),
+            "max_resource": hyperband.get("MaxResource"),
+            "warm_start": self._read_warm_start(),
+            "max_jobs": limits.get("MaxNumberOfTrainingJobs"),
+            "max_parallel_jobs": limits.get("MaxParallelTrainingJobs"),
+            "max_runtime_seconds": limits.get("MaxRuntimeInSeconds"),
+            "target_objective_metric_value": criteria.get("TargetObjectiveMetricValue"),
+            "max_jobs_not_improving": (criteria.get("BestObjectiveNotImproving") or {}).get(
+                "MaxNumberOfTrainingJobsNotImproving"
+            ),
+            "complete_on_convergence": (criteria.get("ConvergenceDetected") or {}).get(
+                "CompleteOnConvergence"
+            )
+            == "Enabled"
+            or None,
+            "max_job_runtime_seconds": (self._definition.get("StoppingCondition") or {}).get(
+                "MaxRuntimeInSeconds"
+            ),
+            "early_stopping_type": self._config.get("TrainingJobEarlyStoppingType"),
+        }
+        self._list_the_rest()
+        if self._problems:
+            raise UsageError(*self._problems)
+        given = {name: value for name, value in fields.items() if value not in (None, {}, ())}
+        return Imported(given, tuple(self._left_out))
+
+    def _complain(self, message: str) -> None:
+        self._problems.append(Problem("request", message))
+
+    def _read_ranges(self) -> dict[str, Any]:
+        ranges = (
+            self._definition.get("HyperParameterRanges")
+            or self._config.get("ParameterRanges")
+            or {}
+        )
+        converters: tuple[tuple[str, Callable[[Mapping[str, Any]], dict[str, Any]]], ...] = (
+            (
+                "ContinuousParameterRanges",
+                lambda each: self._read_bounds(each, "Continuous", float),
+            ),
+            ("IntegerParameterRanges", lambda each: self._read_bounds(each, "Integer", int)),
+            ("CategoricalParameterRanges", _read_categories),
+        )
+        found = {
+            str(each.get("Name")): convert(each)
+            for kind, convert in converters
+            for each in ranges.get(kind) or []
+        }
+        for each in ranges.get("AutoParameters") or []:
+            self._left_out.append(f"{each.get('Name')}: {WHY['AutoParameters']}")
+        if not found:
+            self._complain("the request has no ParameterRanges with bounds or values")
+        return found
+
+    def _read_bounds(
+        self, each: Mapping[str, Any], kind: str, parse: Callable[[str], float]
+    ) -> dict[str, Any]:
+        made: dict[str, Any] = {"type": kind}
+        for field, ours in (("MinValue", "min_value"), ("MaxValue", "max_value")):
+            try:
+                made[ours] = parse(str(each.get(field)))
+            except ValueError:
+                self._complain(f"{each.get('Name')}: {field} {each.get(field)!r} is no number")
+        scaling = each.get("ScalingType", "Auto")
+        if kind == "Integer" and scaling == "ReverseLogarithmic":
+            self._left_out.append(
+                f"{each.get('Name')}: ReverseLogarithmic is for Continuous ranges"
+            )
+        elif scaling != "Auto":
+            made["scaling_type"] = scaling
+        return made
+
+    def _read_static(self) -> dict[str, Value]:
+        found = {}
+        for name, text in (self._definition.get("StaticHyperParameters") or {}).items():
+            if name.startswith(INTERNAL):
+                if name != PROGRAM and not name.startswith("_"):
+                    self._left_out.append(
+                        f"StaticHyperParameters.{name}: for SageMaker's container"
+                    )
+            else:
+                found[name] = decode_value(str(text))
+        return found
+
+    def _make_command(self) -> str | list[str]:
+        """Script mode appends all hyperparameters as `--name value`, and so does hpt."""
+        algorithm = self._definition.get("AlgorithmSpecification") or {}
+        entry = [*(algorithm.get("ContainerEntrypoint") or [])]
+        if entry:
+            return [*entry, *(algorithm.get("ContainerArguments") or [])]
+        program = (self._definition.get("StaticHyperParameters") or {}).get(PROGRAM)
+        if program:
+            script = str(decode_value(str(program)))
+            return f"{'sh' if script.endswith('.sh') else 'python'} {script}"
+        image = algorithm.get("TrainingImage") or algorithm.get("AlgorithmName") or "its image"
+        self._left_out.append(f"the program is inside {image}: write the command that trains here")
+        return "python train.py"
+
+    def _read_environment(self) -> dict[str, str]:
+        channels = {}
+        for each in self._definition.get("InputDataConfig") or []:
+            name = str(each.get("ChannelName"))
+            source = next(iter((each.get("DataSource") or {}).values()), None) or {}
+            uri = str(source.get("S3Uri") or source.get("DirectoryPath") or "its data")
+            path = uri.removeprefix("file://") if uri.startswith("file://") else f"data/{name}"
+            channels[f"{CHANNEL}{name.upper()}"] = path
+            if path.startswith("data/"):
+                self._left_out.append(f"InputDataConfig.{name}: put {uri} into {path}")
+        return channels | dict(self._definition.get("Environment") or {})
+
+    def _read_metrics(self, objective: Mapping[str, Any]) -> list[dict[str, str]]:
+        algorithm = self._definition.get("AlgorithmSpecification") or {}
+        definitions = [
+            {"name": str(each.get("Name")), "regex": translate_regex(str(each.get("Regex")))}
+            for each in algorithm.get("MetricDefinitions") or []
+        ]
+        name = str(objective.get("MetricName"))
+        if name not in [each["name"] for each in definitions]:
+            definitions.append({"name": name, "regex": guess_regex(name)})
+            self._left_out.append(
+                f"the request has no regex for {name}, as its algorithm is built in: check the one "
+                "that was guessed"
+            )
+        return definitions
+
+    def _read_warm_start(self) -> dict[str, Any] | None:
+        asked = self._document.get("WarmStartConfig") or {}
+        parents = [each.get(NAME) for each in asked.get("ParentHyperParameterTuningJobs") or []]
+        if not parents:
+            return None
+        self._left_out.append(
+            f"WarmStartConfig: {', '.join(map(str, parents))} must be tuning jobs here too"
+        )
+        return {"type": asked.get("WarmStartType"), "parents": parents}
+
+    def _list_the_rest(self) -> None:
+        """What has no local meaning, each with the reason."""
+        known = {NAME, CONFIG, "WarmStartConfig", "TrainingJobDefinition", *RESULTS}
+        taken = {
+            *("DefinitionName", "TuningObjective", "HyperParameterRanges", "InputDataConfig"),
+            *("StaticHyperParameters", "AlgorithmSpecification", "StoppingCondition"),
+            "Environment",
+        }
+        algorithm = self._definition.get("AlgorithmSpecification") or {}
+        told = {"MetricDefinitions", "ContainerEntrypoint", "ContainerArguments"}
+        waiting = (self._definition.get("StoppingCondition") or {}).items()
+        rest = [
+            *((key, value) for key, value in self._document.items() if key not in known),
+            *((key, value) for key, value in self._definition.items() if key not in taken),
+            *((key, value) for key, value in algorithm.items() if key not in told),
+            *((key, value) for key, value in waiting if key != "MaxRuntimeInSeconds"),
+        ]
+        for key, value in rest:
+            if value not in (None, False, [], {}) and key != "TrainingJobDefinitions":
+                self._left_out.append(f"{key}: {WHY.get(key, 'it has no local meaning')}")
+
+
+def _read_categories(each: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "Categorical", "values": [decode_value(str(v)) for v in each.get("Values", [])]}
+
+
+def decode_value(text: str) -> Value:
+    """A hyperparameter's value from a request's text: a number, JSON's text, or as it stands."""
+    if re.fullmatch(r"[-+]?\d+", text):
+        return int(text)
+    if re.fullmatch(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", text):
+        return float(text)
+    if text.startswith('"'):
+        try:
+            return str(json.loads(text))
+        except ValueError:
+            return text
+    return text
+
+
+_TOKENS = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\((?!\?)", re.DOTALL)
+"""What may hold a parenthesis that is none, and a group that captures."""
+
+
+def translate_regex(regex: str) -> str:
+    """A request's regex as hpt reads it: of several groups, the first is the value."""
+    groups = [match.start() for match in _TOKENS.finditer(regex) if match.group() == "("]
+    if len(groups) < 2:
+        return regex
+    return f"{regex[: groups[0]]}(?P<{VALUE_GROUP}>{regex[groups[0] + 1 :]}"
+
+
+def guess_regex(metric: str) -> str:
+    """A regex for a metric by its name alone: its words, then a number."""
+    words = [re.escape(word) for word in re.split(r"[\W_]+", metric) if word]
+    return r"\b" + r"[\W_]?".join(words) + r"[\s:=]+({num})"

@@ -1,0 +1,228 @@
+"""A first spec for a training program: its command, its options as ranges, a metric it prints."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from hpt_cli.metrics.detection import Proposal, write_definition
+from hpt_cli.scaffold.options import ProgramOption
+from hpt_cli.scaffold.ranges import RangeProposal
+from hpt_cli.spec.command_template import find_placeholders, render_argv
+from hpt_cli.spec.hyperparameters import Value
+from hpt_cli.spec.names import MAX_NAME_LENGTH
+from hpt_cli.spec.ranges import ParameterRange
+
+MAX_TUNED = 8
+"""How many options are tuned unless the user says which."""
+JOBS = 20
+CURVE = 3
+"""A metric with so many values is printed every epoch, and jobs can be stopped early."""
+GUESS = r"\bloss[\s:=]+({num})"
+
+_SHELL = re.compile(r"[|&;<>$`\n]|\*")
+_SAFE = re.compile(r"[\w@%+=:,./{}-]+")
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a first spec is made of."""
+
+    words: Sequence[str]
+    """The command, as words; one word with blanks is a line of shell."""
+    tuned: Sequence[RangeProposal]
+    others: Sequence[RangeProposal] = ()
+    """What could be tuned too."""
+    switches: Sequence[ProgramOption] = ()
+    """Options that are on or off: they can be tuned by hand."""
+    metric: Proposal | None = None
+    other_metrics: Sequence[Proposal] = ()
+    objective_type: str = ""
+    name: str = ""
+    max_jobs: int = JOBS
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_shell(self) -> bool:
+        """Whether the command needs a shell."""
+        return is_shell_line(self.words)
+
+
+def is_shell_line(words: Sequence[str]) -> bool:
+    """Whether a command is one line for a shell, with pipes, variables or several commands."""
+    return len(words) == 1 and " " in words[0] and bool(_SHELL.search(words[0]))
+
+
+def split_line(words: Sequence[str]) -> list[str]:
+    """The words of a command that was given as one line."""
+    if len(words) == 1 and " " in words[0] and not is_shell_line(words):
+        return shlex.split(words[0])
+    return list(words)
+
+
+def choose_tuned(proposals: Sequence[RangeProposal], given: Mapping[str, str]) -> list[int]:
+    """Which options to tune, by their places: those a rule knows, and else those the user gave."""
+    likely = [place for place, each in enumerate(proposals) if each.is_likely]
+    named = [place for place, each in enumerate(proposals) if each.option.flag in given]
+    return (likely or named or list(range(len(proposals))))[:MAX_TUNED]
+
+
+def make_fields(draft: Draft) -> dict[str, Any]:
+    """The fields of the spec."""
+    metric = draft.metric
+    definition = metric.definition if metric else {"name": "loss", "regex": GUESS}
+    direction = draft.objective_type or (metric.objective_type if metric else "Minimize")
+    every_epoch = metric is not None and len(metric.curve) >= CURVE
+    return {
+        "name": draft.name or name_tuning_job(draft.words),
+        "command": make_command(draft.words, [each.option for each in draft.tuned]),
+        **({"shell": True} if draft.is_shell else {}),
+        "hyperparameter_ranges": {each.option.name: dict(each.fields) for each in draft.tuned},
+        "initial_hyperparameters": _list_defaults(draft.tuned),
+        "metric_definitions": [dict(definition)],
+        "objective_metric_name": definition["name"],
+        "objective_type": direction,
+        "strategy": "Bayesian",
+        "max_jobs": draft.max_jobs,
+        "max_parallel_jobs": 1,
+        "early_stopping_type": "Auto" if every_epoch else "Off",
+        **draft.extra,
+    }
+
+
+def make_comments(draft: Draft) -> dict[str, list[str]]:
+    """What a reader of the spec should know: other options, other metrics, what was guessed."""
+    comments: dict[str, list[str]] = {
+        "": ["Check it with 'hpt check', run it with 'hpt run'; all fields: hpt schema"],
+        "initial_hyperparameters": [_describe_defaults(draft.tuned)],
+    }
+    if draft.others:
+        names = ", ".join(each.option.name for each in draft.others)
+        comments["hyperparameter_ranges"] = [f"Could be tuned too: {names}"]
+    if draft.switches:
+        comments.setdefault("hyperparameter_ranges", []).extend(_explain_switches(draft.switches))
+    if draft.metric is None:
+        comments["metric_definitions"] = [
+            "A guess: 'hpt check --try' shows what the program prints, and what would read it."
+        ]
+    elif draft.other_metrics:
+        comments["metric_definitions"] = ["It prints these too:"] + [
+            f"  - {write_definition(each.definition)}" for each in draft.other_metrics
+        ]
+    return comments
+
+
+def describe_switch(option: ProgramOption) -> str:
+    """How a switch is written: on, and off if there is a way."""
+    return "/".join([option.flag, *(each for each in option.aliases if each.startswith("--no-"))])
+
+
+def _explain_switches(switches: Sequence[ProgramOption]) -> Iterator[str]:
+    """Which switches there are, and how one of each kind is tuned."""
+    yield f"On or off: {', '.join(map(describe_switch, switches))}. To tune one:"
+    kinds: dict[str, str] = {}
+    for each in switches:
+        placeholder = f"{{{each.name}}}"
+        on_off = f"{each.name}: {{type: Categorical, values: [%s]}}, and in the command"
+        negative = describe_switch(each).partition("/")[2]
+        if each.flag.endswith("="):
+            kinds.setdefault("value", f"{on_off % 'true, false'} {each.flag}{placeholder}")
+        elif negative:
+            words = f"{each.flag}, {negative}"
+            kinds.setdefault("words", f"{on_off % words} {placeholder}")
+        else:
+            word = f"$(test {placeholder} = on && echo {each.flag})"
+            kinds.setdefault("shell", f"{on_off % 'on, off'} {word}, with shell: true")
+    yield from (f"  {line}" for line in kinds.values())
+
+
+def name_tuning_job(words: Sequence[str]) -> str:
+    """A tuning job's name from the command: its script's, its module's or its program's."""
+    parts = split_line(words) if not is_shell_line(words) else words[0].split()
+    scripts = [word for word in parts if re.search(r"\.(py|sh|R|jl)$", word)]
+    module = parts[parts.index("-m") + 1 : parts.index("-m") + 2] if "-m" in parts else []
+    word = (scripts or module or parts[:1] or ["tuning"])[0]
+    stem = re.sub(r"\.(py|sh|R|jl)$", "", word.rpartition("/")[2]).rpartition(".")[2]
+    name = re.sub(r"[^a-zA-Z0-9]+", "-", stem).strip("-")[:MAX_NAME_LENGTH].strip("-")
+    return name or "tuning"
+
+
+def make_command(words: Sequence[str], options: Sequence[ProgramOption]) -> str:
+    """The command with a placeholder for each option, in place of a value or at its end."""
+    named = find_placeholders(list(words))
+    options = [each for each in options if each.name not in named]
+    if is_shell_line(words):
+        line = words[0]
+        for each in options:
+            line = _fill_line(line, each)
+        return line
+    made = split_line(words)
+    for each in options:
+        made = _fill_words(made, each)
+    return " ".join(word if _SAFE.fullmatch(word) else shlex.quote(word) for word in made)
+
+
+def fill_command(words: Sequence[str], tuned: Sequence[RangeProposal]) -> list[str]:
+    """The command as it can be run: defaults, or the middle of ranges, for its placeholders."""
+    values = {each.option.name: _choose_value(each) for each in tuned}
+    named = {name: values[name] for name in find_placeholders(list(words)) if name in values}
+    if not named:
+        return list(words)
+    return render_argv(words, named)
+
+
+def _choose_value(proposal: RangeProposal) -> Value:
+    adapter: TypeAdapter[ParameterRange] = TypeAdapter(ParameterRange)
+    middle = adapter.validate_python(dict(proposal.fields)).from_unit(0.5)
+    return middle if proposal.option.default is None else proposal.option.default
+
+
+def _fill_words(words: list[str], option: ProgramOption) -> list[str]:
+    """The words with the option's value replaced, or the option appended."""
+    placeholder = f"{{{option.name}}}"
+    for place, word in enumerate(words):
+        if word == option.flag and place + 1 < len(words):
+            return [*words[: place + 1], placeholder, *words[place + 2 :]]
+        flag = option.flag.rstrip("=") + "="
+        if word.startswith(flag):
+            return [*words[:place], flag + placeholder, *words[place + 1 :]]
+    return [*words, *option.write(placeholder)]
+
+
+def _fill_line(line: str, option: ProgramOption) -> str:
+    placeholder = f"{{{option.name}}}"
+    flag = re.escape(option.flag.rstrip("="))
+    filled, count = re.subn(rf"(?<!\S)({flag}[ =])\S+", rf"\g<1>{placeholder}", line, count=1)
+    return filled if count else f"{line} {' '.join(option.write(placeholder))}"
+
+
+def _describe_defaults(tuned: Sequence[RangeProposal]) -> str:
+    given = (_list_defaults(tuned) or [{}])[0]
+    left = [each.option.name for each in tuned if each.option.name not in given]
+    if not left:
+        return "The program's own defaults are tried first."
+    return f"Its own defaults are tried first, with {', '.join(left)} in the middle of the range."
+
+
+def _list_defaults(tuned: Sequence[RangeProposal]) -> list[dict[str, Any]] | None:
+    """The defaults that lie in their ranges, as one point; None without any."""
+    point: dict[str, Any] = {}
+    for each in tuned:
+        default = each.option.default
+        if default is None:
+            continue
+        if each.fields["type"] == "Categorical":
+            if str(default) in each.fields["values"]:
+                point[each.option.name] = str(default)
+        elif (
+            not isinstance(default, str)
+            and each.fields["min_value"] <= default <= each.fields["max_value"]
+        ):
+            whole = each.fields["type"] == "Integer"
+            point[each.option.name] = int(default) if whole else default
+    return [point] if point else None

@@ -1,0 +1,56 @@
+"""A training program that nobody has described yet: asking it for its help, reading its source."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from hpt_cli.scaffold.options import ProgramOption, merge_options, parse_help, parse_source
+
+HELP_SECONDS = 30.0
+MAX_SOURCE = 1 << 20
+
+
+def list_options(words: Sequence[str]) -> tuple[ProgramOption, ...]:
+    """The options of the program that a command runs; empty where nothing tells of them."""
+    return merge_options(parse_help(_ask_for_help(words)), parse_source(_read_source(words)))
+
+
+def _ask_for_help(words: Sequence[str]) -> str:
+    """What `COMMAND --help` prints; a program that does not know it is ended after a while."""
+    plain = {"COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"}
+    try:
+        process = subprocess.Popen(
+            [*words, "--help"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **plain},
+            start_new_session=True,
+        )
+    except OSError:
+        return ""
+    try:
+        return process.communicate(timeout=HELP_SECONDS)[0].decode("utf-8", errors="replace")
+    except subprocess.TimeoutExpired:
+        return ""
+    finally:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def _read_source(words: Sequence[str]) -> str:
+    """The Python script or module that a command runs; empty if there is none to be found."""
+    names = [word for word in words if word.endswith(".py")]
+    if "-m" in words[:-1]:
+        module = words[words.index("-m") + 1].replace(".", "/")
+        names += [f"{module}.py", f"{module}/__main__.py"]
+    for name in names:
+        if Path(name).is_file():
+            return Path(name).read_text(encoding="utf-8", errors="replace")[:MAX_SOURCE]
+    return ""

@@ -1,0 +1,237 @@
+"""From an option of a program to a range worth searching, by its name and around its default.
+
+Rules of thumb, in a table: the first rule with a word of the name says which. They are a start, and
+meant to be changed by whoever knows the program.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, TypeAlias
+
+from hpt_cli.scaffold.options import ProgramOption
+from hpt_cli.spec.ranges import AUTO_RATIO, MAX_CATEGORIES
+
+Fields: TypeAlias = dict[str, Any]
+"""A range as it stands in a spec."""
+Rule: TypeAlias = Callable[[ProgramOption, float], Fields | None]
+"""From an option and its default to a range."""
+
+DECAY = 1e-4
+"""Around what a weight decay is searched that is 0 by default."""
+USUAL_AWAY = 0.1
+"""How far from 1 a momentum is by default, where it has none."""
+LARGE = 32
+"""Whole numbers from here on are searched by factors."""
+
+
+@dataclass(frozen=True)
+class RangeProposal:
+    """An option and a range for it; `is_likely` where a rule knows it as a hyperparameter."""
+
+    option: ProgramOption
+    fields: Mapping[str, Any]
+    is_likely: bool
+
+
+def propose_range(option: ProgramOption) -> RangeProposal | None:
+    """The range to search for an option; None for what nobody tunes, or where nothing says how."""
+    words = _split_words(option)
+    if words & _NEVER:
+        return None
+    if option.kind == "choice":
+        fields = _list_choices(option)
+        return RangeProposal(option, fields, bool(words & _CHOSEN)) if fields else None
+    is_untold = option.kind == "text" and option.default is None
+    if (option.kind not in ("float", "int") and not is_untold) or isinstance(option.default, str):
+        return None
+    rule = _find_rule(words) or _find_rule(_split_about(option))
+    if rule is not None:
+        return _propose(option, rule, is_likely=True)
+    if is_untold:
+        return None
+    return _propose(option, _by_factors if option.kind == "float" else _whole, is_likely=False)
+
+
+def _find_rule(words: set[str]) -> Rule | None:
+    return next((rule for known, rule in _RULES if words & known), None)
+
+
+def _split_about(option: ProgramOption) -> set[str]:
+    """The name of a hyperparameter that an option's help begins with, as one word."""
+    told = _ABOUT.search(option.about)
+    return {told[1].lower().replace(" ", "")} if told else set()
+
+
+def list_switches(options: Iterable[ProgramOption]) -> list[ProgramOption]:
+    """The options that are on or off, and may matter."""
+    return [each for each in options if each.kind == "switch" and not _split_words(each) & _NEVER]
+
+
+def _propose(option: ProgramOption, rule: Rule, *, is_likely: bool) -> RangeProposal | None:
+    assert not isinstance(option.default, str)
+    fields = rule(option, float(option.default or 0.0))
+    if fields is None:
+        return None
+    fields = _keep_within(fields, option)
+    if fields["min_value"] >= fields["max_value"]:
+        return None
+    return RangeProposal(option, fields, is_likely)
+
+
+def _split_words(option: ProgramOption) -> set[str]:
+    """The words of an option's last part and of its aliases: of `model.hidden-size` two."""
+    texts = (flag.strip("-=").rpartition(".")[2] for flag in (option.flag, *option.aliases))
+    parts = [part for text in texts for part in re.split(r"[-_]", text.lower())]
+    pairs = {f"{first}{second}" for first, second in pairwise(parts)}
+    return {*parts, *pairs}
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_NEVER = _words(
+    "seed epoch epochs step steps iters iterations numiterations rounds workers worker device"
+    " devices gpu gpus cpu cpus rank world port host node nodes log logging interval freq"
+    " frequency every save checkpoint resume data dataset path dir file output input project run"
+    " verbose verbosity print eval test val valid timeout threads jobs patience folds cv classes"
+    " img image crop resolution version precision amp fp16 bf16 backend id tags entity download"
+    " limit cache task mode split format level trials"
+)
+"""What is set, counted or timed, and not searched; how long to train is Hyperband's to say."""
+_ABOUT = re.compile(
+    r"(?:^|  )(?:(?:the|initial|base|peak|maximum|starting) )*"
+    r"(learning rate|step size|weight decay|momentum|dropout|batch size)\b"
+    r"(?! (?:decay|schedule|scheduler|step|warmup|policy|factor|multiplier))",
+    re.IGNORECASE,
+)
+"""What an option is, where its name says it less well than its help: `--eta0` of scikit-learn."""
+_CHOSEN = _words(
+    "optimizer opt optim scheduler schedule activation act kernel solver penalty norm init"
+    " initializer booster boosting augmentation"
+)
+
+
+def _nice(value: float) -> float:
+    return float(f"{value:.3g}")
+
+
+def _continuous(low: float, high: float, scaling: str) -> Fields:
+    return {
+        "type": "Continuous",
+        "min_value": _nice(low),
+        "max_value": _nice(high) if scaling != "ReverseLogarithmic" else high,
+        "scaling_type": scaling,
+    }
+
+
+def _learning_rate(option: ProgramOption, default: float) -> Fields:  # noqa: ARG001
+    """A hundredth to a hundredfold, and no more than 1."""
+    middle = default or 1e-3
+    return _continuous(middle / 100, max(middle, min(1.0, middle * 100)), "Logarithmic")
+
+
+def _decay(option: ProgramOption, default: float) -> Fields:  # noqa: ARG001
+    middle = default or DECAY
+    return _continuous(middle / 100, max(middle, min(1.0, middle * 100)), "Logarithmic")
+
+
+def _close_to_one(option: ProgramOption, default: float) -> Fields:  # noqa: ARG001
+    """From ten times as far from 1 as the default to a tenth of that."""
+    away = _nice(1 - default) if 0.5 <= default < 1 else USUAL_AWAY
+    return _continuous(
+        max(0.0, round(1 - 10 * away, 9)), round(1 - away / 10, 9), "ReverseLogarithmic"
+    )
+
+
+def _dropout(option: ProgramOption, default: float) -> Fields:  # noqa: ARG001
+    return _continuous(0.0, min(0.9, max(0.5, 2 * default)), "Linear")
+
+
+def _warmup(option: ProgramOption, default: float) -> Fields | None:
+    """A share of the training, or so many steps."""
+    if default >= 1:
+        return _whole(option, default)
+    return _continuous(0.0, min(0.9, max(0.3, 2 * default)), "Linear")
+
+
+def _share(option: ProgramOption, default: float) -> Fields:  # noqa: ARG001
+    """A share of a whole: from a little, or the half of much, to all of it."""
+    return _continuous(0.5 if default >= 0.8 else 0.0, 1.0, "Linear")
+
+
+def _by_factors(option: ProgramOption, default: float) -> Fields | None:  # noqa: ARG001
+    """A tenth to tenfold; nothing where there is no default above 0."""
+    if default <= 0:
+        return None
+    high = min(1.0, default * 10) if default < 1 else default * 10
+    return _continuous(default / 10, high, "Logarithmic")
+
+
+def _whole(option: ProgramOption, default: float) -> Fields | None:
+    """A quarter to fourfold, by factors if large; half to double if small."""
+    if option.kind == "float" and default != int(default):
+        return _by_factors(option, default)
+    if default < 2:
+        return None if default < 1 else _integer(1, 4, "Linear")
+    if default < LARGE:
+        return _integer(default // 2, default * 2, "Linear")
+    return _integer(default // 4, default * 4, "Logarithmic")
+
+
+def _batch_size(option: ProgramOption, default: float) -> Fields:
+    middle = default if default >= 1 else 64
+    return _whole(option, middle) or _integer(1, 64, "Logarithmic")
+
+
+def _integer(low: float, high: float, scaling: str) -> Fields:
+    return {
+        "type": "Integer",
+        "min_value": max(1, int(low)),
+        "max_value": int(high),
+        "scaling_type": scaling,
+    }
+
+
+_RULES: tuple[tuple[frozenset[str], Rule], ...] = (
+    (_words("lr lr0 learningrate eta stepsize"), _learning_rate),
+    (_words("decay wd weightdecay l1 l2 reg regularization alpha lambda lambd c"), _decay),
+    (_words("warmup warmupratio warmupproportion"), _warmup),
+    (_words("momentum beta1 beta2 ema"), _close_to_one),
+    (_words("dropout drop droppath"), _dropout),
+    (_words("subsample colsample ratio prob probability smoothing mixup cutmix fraction"), _share),
+    (_words("batch batchsize bs"), _batch_size),
+    (_words("hidden units width dim channels filters embed embedding leaves numleaves"), _whole),
+    (
+        _words(
+            "layers depth heads blocks maxdepth neighbors minchildweight bins trees nestimators"
+        ),
+        _whole,
+    ),
+    (_words("gamma tau temperature clip epsilon eps sigma noise margin"), _by_factors),
+)
+
+
+def _keep_within(fields: Fields, option: ProgramOption) -> Fields:
+    """The range within the bounds that the program itself tells."""
+    low, high = option.low, option.high
+    kind = int if fields["type"] == "Integer" else float
+    if low is not None and fields["min_value"] < low:
+        fields["min_value"] = kind(low)
+    if high is not None and fields["max_value"] > high:
+        fields["max_value"] = kind(high)
+    if fields["scaling_type"] == "Logarithmic" and fields["min_value"] <= 0:
+        fields["scaling_type"] = "Linear"
+    if fields["type"] == "Integer" and fields["max_value"] / fields["min_value"] >= AUTO_RATIO:
+        fields["scaling_type"] = "Logarithmic"
+    return fields
+
+
+def _list_choices(option: ProgramOption) -> Fields | None:
+    if not 2 <= len(option.choices) <= MAX_CATEGORIES:
+        return None
+    return {"type": "Categorical", "values": list(option.choices)}

@@ -1,0 +1,430 @@
+"""The three parameter ranges, and the map between a value and the unit interval.
+
+Strategies see only unit coordinates; training jobs see only values. A scaling type bends the map
+between the two (SageMaker Developer Guide, "Hyperparameter scaling").
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
+
+from hpt_cli.spec.hyperparameters import Hyperparameters, Value
+
+ScalingType = Literal["Auto", "Linear", "Logarithmic", "ReverseLogarithmic"]
+
+MAX_CATEGORIES = 30
+AUTO_RATIO = 100.0
+"""`Auto` picks a logarithmic scale once the bounds are this many times apart."""
+MAX_GRID_POINTS = 1000
+MAX_NUMBER = math.nextafter(math.inf, 0)
+MAX_STEPS = 2**53
+"""Finer than this, the values of a range with a step are no longer different numbers."""
+MAX_GRID = 100_000
+"""A grid search of more points has no end in practice."""
+MAX_CHOICES = 100_000
+"""More combinations than this of hyperparameters that decide on others are not counted."""
+SIGNIFICANT_DIGITS = 6
+"""Continuous values are rounded to this, so that they can be read, pasted and typed again."""
+
+
+def _refuse_bool(raw: Any) -> Any:
+    if isinstance(raw, bool):
+        raise PydanticCustomError("number", "a number is needed here")
+    return raw
+
+
+Number = Annotated[float, BeforeValidator(_refuse_bool), Field(allow_inf_nan=False)]
+Whole = Annotated[int, BeforeValidator(_refuse_bool)]
+GridPoints = Annotated[Whole, Field(ge=1, le=MAX_GRID_POINTS)]
+
+
+def _plain(raw: Any) -> Any:
+    if isinstance(raw, (bool, dict, list)) or raw is None:
+        raise PydanticCustomError(
+            "category", "a category is text or a number; put quotes around it to make it text"
+        )
+    return raw
+
+
+Category = Annotated[
+    Annotated[int, Field(strict=True)]
+    | Annotated[float, Field(strict=True, allow_inf_nan=False)]
+    | Annotated[str, Field(strict=True)],
+    BeforeValidator(_plain),
+    WithJsonSchema({"type": ["string", "number", "boolean"]}),
+]
+
+
+def _listify(raw: Any) -> Any:
+    """`when: {optimizer: adam}` means the same as `when: {optimizer: [adam]}`."""
+    if not isinstance(raw, dict):
+        return raw
+    return {name: each if isinstance(each, list | tuple) else [each] for name, each in raw.items()}
+
+
+class _Range(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    when: Annotated[dict[str, tuple[Category, ...]], BeforeValidator(_listify)] = {}
+    """Only where each of these other hyperparameters has one of these values."""
+
+
+def _wrong(field: str, slug: str, message: str) -> PydanticCustomError:
+    """A mistake in one field that only shows beside another."""
+    return PydanticCustomError("cross_field", "{message}", _ctx(field, slug, message))
+
+
+def _ctx(field: str, slug: str, message: str) -> dict[str, Any]:
+    return {"field": field, "slug": slug, "message": message}
+
+
+def _check_bounds(low: float, high: float, scaling: ScalingType) -> None:
+    if low > high:
+        raise _wrong(
+            "min_value", "range-order", f"min_value {low:g} is larger than max_value {high:g}"
+        )
+    if max(high, -low, high - low) > MAX_NUMBER:
+        raise _wrong("max_value", "range-width", "the range is wider than any number")
+    if scaling == "Logarithmic" and low <= 0:
+        raise _wrong(
+            "min_value",
+            "range-scaling",
+            f"a Logarithmic range must lie above 0, and min_value is {low:g}",
+        )
+    if scaling == "ReverseLogarithmic" and not (low >= 0 and high < 1):
+        raise _wrong(
+            "min_value" if low < 0 else "max_value",
+            "range-scaling",
+            "a ReverseLogarithmic range must lie in 0 ≤ x < 1",
+        )
+
+
+def _resolve(scaling: ScalingType, low: float, high: float) -> ScalingType:
+    """What `Auto` means for these bounds: logarithmic where they span two orders of magnitude."""
+    if scaling != "Auto":
+        return scaling
+    if low > 0 and high / low >= AUTO_RATIO:
+        return "Logarithmic"
+    if low >= 0 and high < 1 and (1 - low) / (1 - high) >= AUTO_RATIO:
+        return "ReverseLogarithmic"
+    return "Linear"
+
+
+def _check_step(low: float, high: float, step: float | None) -> None:
+    if step is not None and high > low and step > high - low:
+        raise _wrong("step", "range-step", f"step {step:g} is wider than the range")
+    if step is not None and high > low and high - low > MAX_STEPS * step:
+        message = f"step {step:g} is too small for the range: more than {MAX_STEPS:.1g} values"
+        raise _wrong("step", "range-step", message)
+
+
+def _bend(x: float, scaling: ScalingType) -> float:
+    if scaling == "Logarithmic":
+        return math.log(x)
+    if scaling == "ReverseLogarithmic":
+        return -math.log1p(-x)
+    return x
+
+
+def _unbend(y: float, scaling: ScalingType) -> float:
+    if scaling == "Logarithmic":
+        return math.exp(y)
+    if scaling == "ReverseLogarithmic":
+        return -math.expm1(-y)
+    return y
+
+
+def _to_unit(value: float, low: float, high: float, scaling: ScalingType) -> float:
+    bottom, top = _bend(low, scaling), _bend(high, scaling)
+    if top == bottom:
+        return 0.5
+    return min(1.0, max(0.0, (_bend(value, scaling) - bottom) / (top - bottom)))
+
+
+def _from_unit(unit: float, low: float, high: float, scaling: ScalingType) -> float:
+    bottom, top = _bend(low, scaling), _bend(high, scaling)
+    return min(high, max(low, _unbend(bottom + unit * (top - bottom), scaling)))
+
+
+def _round(value: float, scaling: ScalingType) -> float:
+    """Keep six significant digits, counted from 1 downwards on a reverse logarithmic scale."""
+    if scaling == "ReverseLogarithmic" and value > 0.5:
+        return round(1 - float(f"{1 - value:.{SIGNIFICANT_DIGITS}g}"), 15)
+    return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
+
+
+class ContinuousRange(_Range):
+    """Real numbers from min_value to max_value, both included."""
+
+    type: Literal["Continuous"]
+    """Real numbers between two bounds."""
+    min_value: Number
+    """The smallest value; included."""
+    max_value: Number
+    """The largest value; included."""
+    scaling_type: ScalingType = "Auto"
+    """How the range is searched: Auto is Logarithmic where the bounds are 100 times apart."""
+    step: Annotated[Number, Field(gt=0)] | None = None
+    """Only min_value, min_value + step, ..."""
+    grid_points: GridPoints | None = None
+    """How many values a Grid tries."""
+
+    @model_validator(mode="after")
+    def _check(self) -> ContinuousRange:
+        _check_bounds(self.min_value, self.max_value, self.scaling_type)
+        _check_step(self.min_value, self.max_value, self.step)
+        return self
+
+    @property
+    def scaling(self) -> ScalingType:
+        """The scaling in force, with `Auto` decided."""
+        return _resolve(self.scaling_type, self.min_value, self.max_value)
+
+    @property
+    def size(self) -> int | None:
+        """How many values there are; None for a continuum."""
+        if self.min_value == self.max_value:
+            return 1
+        if self.step is None:
+            return None
+        return 1 + math.floor((self.max_value - self.min_value) / self.step * (1 + 1e-12))
+
+    def nth_value(self, place: int) -> float:
+        """The value at a place, counted from 0, of a range with a step or a single value."""
+        value = self.min_value + place * (self.step or 0.0)
+        return min(self.max_value, float(f"{value:.12g}"))
+
+    @property
+    def grid(self) -> tuple[float, ...] | None:
+        """The values that a grid search tries; None where nothing says which."""
+        if self.grid_points is not None and self.grid_points > 1:
+            units = (place / (self.grid_points - 1) for place in range(self.grid_points))
+            return tuple(dict.fromkeys(map(self.from_unit, units)))
+        if self.grid_points == 1:
+            return (self.from_unit(0.5),)
+        return None if self.size is None else tuple(map(self.nth_value, range(self.size)))
+
+    def to_unit(self, value: Value) -> float:
+        """The place of a value in [0, 1]."""
+        return _to_unit(float(value), self.min_value, self.max_value, self.scaling)
+
+    def from_unit(self, unit: float) -> float:
+        """The value at a place in [0, 1]: on the step, or of six significant digits."""
+        exact = _from_unit(unit, self.min_value, self.max_value, self.scaling)
+        if self.step is not None and self.size is not None:
+            place = round((exact - self.min_value) / self.step)
+            return self.nth_value(min(self.size - 1, place))
+        return min(self.max_value, max(self.min_value, _round(exact, self.scaling)))
+
+    def contains(self, value: Value) -> bool:
+        """Whether the value lies in the range."""
+        return not isinstance(value, str) and self.min_value <= value <= self.max_value
+
+
+class IntegerRange(_Range):
+    """Whole numbers from min_value to max_value, both included."""
+
+    type: Literal["Integer"]
+    """Whole numbers between two bounds."""
+    min_value: Whole
+    """The smallest value; included."""
+    max_value: Whole
+    """The largest value; included."""
+    scaling_type: Literal["Auto", "Linear", "Logarithmic"] = "Auto"
+    """How the range is searched: Auto is Logarithmic where the bounds are 100 times apart."""
+    step: Annotated[Whole, Field(ge=1)] = 1
+    """Only min_value, min_value + step, ..."""
+    grid_points: GridPoints | None = None
+    """How many values a Grid tries."""
+
+    @model_validator(mode="after")
+    def _check(self) -> IntegerRange:
+        _check_bounds(self.min_value, self.max_value, self.scaling_type)
+        _check_step(self.min_value, self.max_value, self.step)
+        return self
+
+    @property
+    def scaling(self) -> ScalingType:
+        """The scaling in force, with `Auto` decided."""
+        scaling = _resolve(self.scaling_type, self.min_value, self.max_value)
+        return "Linear" if scaling == "ReverseLogarithmic" else scaling
+
+    @property
+    def size(self) -> int:
+        """How many values there are."""
+        return (self.max_value - self.min_value) // self.step + 1
+
+    def nth_value(self, place: int) -> int:
+        """The value at a place, counted from 0."""
+        return self.min_value + place * self.step
+
+    @property
+    def grid(self) -> tuple[int, ...] | None:
+        """The values that a grid search tries: all, or `grid_points` of them."""
+        count = self.grid_points
+        if count is None or count >= self.size:
+            return tuple(map(self.nth_value, range(self.size)))
+        units = [0.5] if count == 1 else [place / (count - 1) for place in range(count)]
+        return tuple(dict.fromkeys(map(self.from_unit, units)))
+
+    @property
+    def _edges(self) -> tuple[float, float]:
+        """Half a cell beyond the outer values, so that every value owns a cell of the interval."""
+        half = 0.5 if self.scaling == "Logarithmic" else self.step / 2
+        return self.min_value - half, self.nth_value(self.size - 1) + half
+
+    def to_unit(self, value: Value) -> float:
+        """The centre of the value's cell in [0, 1]."""
+        return _to_unit(float(value), *self._edges, self.scaling)
+
+    def from_unit(self, unit: float) -> int:
+        """The integer whose cell holds a place in [0, 1]."""
+        exact = _from_unit(unit, *self._edges, self.scaling)
+        place = math.floor((exact - self.min_value) / self.step + 0.5)
+        return self.nth_value(min(self.size - 1, max(0, place)))
+
+    def contains(self, value: Value) -> bool:
+        """Whether the value lies in the range."""
+        return (
+            not isinstance(value, str)
+            and value == int(value)
+            and self.min_value <= value <= self.max_value
+            and (value - self.min_value) % self.step == 0
+        )
+
+
+class CategoricalRange(_Range):
+    """One of a list of values, in no order."""
+
+    type: Literal["Categorical"]
+    """One of a list of values."""
+    values: Annotated[tuple[Category, ...], Field(min_length=1, max_length=MAX_CATEGORIES)]
+    """1 to 30 values, text or numbers."""
+
+    @model_validator(mode="after")
+    def _check(self) -> CategoricalRange:
+        texts = [str(value) for value in self.values]
+        twice = sorted({text for text in texts if texts.count(text) > 1})
+        if twice:
+            raise _wrong("values", "range-duplicate", f"listed twice: {', '.join(twice)}")
+        return self
+
+    @property
+    def size(self) -> int:
+        """How many values there are."""
+        return len(self.values)
+
+    def nth_value(self, place: int) -> Value:
+        """The value at a place, counted from 0."""
+        return self.values[place]
+
+    @property
+    def grid(self) -> tuple[Value, ...] | None:
+        """The values that a grid search tries: all."""
+        return self.values
+
+    def to_unit(self, value: Value) -> float:
+        """The centre of the category's cell in [0, 1]."""
+        return (self.values.index(value) + 0.5) / len(self.values)
+
+    def from_unit(self, unit: float) -> Value:
+        """The category whose cell holds a place in [0, 1]."""
+        return self.values[min(len(self.values) - 1, int(unit * len(self.values)))]
+
+    def contains(self, value: Value) -> bool:
+        """Whether the value is one of the categories."""
+        return value in self.values
+
+
+ParameterRange: TypeAlias = Annotated[
+    ContinuousRange | IntegerRange | CategoricalRange, Field(discriminator="type")
+]
+
+
+def select_active(
+    ranges: Mapping[str, ParameterRange], hyperparameters: Mapping[str, Value]
+) -> Hyperparameters:
+    """The hyperparameters that count: without those whose `when` does not hold.
+
+    One that depends on a hyperparameter which does not count itself does not count either.
+    """
+    active = dict(hyperparameters)
+    inactive = [name for name in active if not _holds(ranges[name], active)]
+    while inactive:
+        for name in inactive:
+            del active[name]
+        inactive = [name for name in active if not _holds(ranges[name], active)]
+    return active
+
+
+def _holds(each: ParameterRange, hyperparameters: Mapping[str, Value]) -> bool:
+    return all(hyperparameters.get(name) in values for name, values in each.when.items())
+
+
+def count_points(ranges: Mapping[str, ParameterRange]) -> int | None:
+    """How many different configurations the ranges allow; None when there is no end to them, or
+    they are too many to count."""
+    deciding = {name for each in ranges.values() for name in each.when}
+    deciders = {name: ranges[name] for name in deciding}
+    choices = [
+        [(name, each.nth_value(place)) for place in range(each.size or 0)]
+        for name, each in deciders.items()
+    ]
+    if math.prod(map(len, choices)) > MAX_CHOICES:
+        return None
+    total = 0
+    seen = set()
+    for choice in itertools.product(*choices):
+        decided = select_active(deciders, dict(choice))
+        if (key := tuple(sorted(decided.items()))) in seen:
+            continue
+        seen.add(key)
+        sizes = [
+            each.size
+            for name, each in ranges.items()
+            if name not in deciding and _holds(each, decided)
+        ]
+        if None in sizes:
+            return None
+        total += math.prod(size or 0 for size in sizes)
+    return total
+
+
+def list_grid(ranges: Mapping[str, ParameterRange]) -> Iterator[Hyperparameters]:
+    """The points of a grid search, the last range moving fastest, each once.
+
+    Every range needs a grid: a step, `grid_points`, or a finite number of values.
+    """
+    seen = set()
+    for values in itertools.product(*(each.grid or () for each in ranges.values())):
+        point = select_active(ranges, dict(zip(ranges, values, strict=True)))
+        if (key := tuple(point.items())) not in seen:
+            seen.add(key)
+            yield point
+
+
+def bound_grid(ranges: Mapping[str, ParameterRange]) -> int | None:
+    """No fewer points than a grid search has, without a look at them; None where nothing says which
+    values to try."""
+    sizes = [_bound_grid(each) for each in ranges.values()]
+    return None if None in sizes else math.prod(size or 0 for size in sizes)
+
+
+def _bound_grid(each: ParameterRange) -> int | None:
+    points = None if isinstance(each, CategoricalRange) else each.grid_points
+    if isinstance(each, ContinuousRange) and points is not None:
+        return points
+    return each.size if points is None or each.size is None else min(points, each.size)
+
+
+def count_grid(ranges: Mapping[str, ParameterRange]) -> int:
+    """How many points a grid search has."""
+    if not any(each.when for each in ranges.values()):
+        return math.prod(len(each.grid or ()) for each in ranges.values())
+    return sum(1 for _ in list_grid(ranges))

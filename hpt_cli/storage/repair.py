@@ -1,0 +1,311 @@
+"""A damaged journal made whole again, from what can still be read of it and from the logs.
+
+What cannot be read, or cannot follow on the rest, is left out; events that say no more than that
+another one could happen are put back. The observations of every attempt that is known to have ended
+are read from its log again; those that are not there, but in the journal, are taken from there. A
+training job that is lost is planned anew, under its number. The damaged journal is kept beside the
+new one, and so are the directories of training jobs that nothing is known of any more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import math
+import operator
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from hpt_cli.logs.tail import FileTail
+from hpt_cli.logs.trimming import find_gap, read_part
+from hpt_cli.metrics.observation import Observation
+from hpt_cli.metrics.reader import MetricReader
+from hpt_cli.spec.model import TuningSpec, load_spec
+from hpt_cli.storage.job_directory import JobDir
+from hpt_cli.storage.journal import (
+    UNFIT,
+    create_journal,
+    describe_creation,
+    open_damaged,
+    to_judgement,
+)
+from hpt_cli.storage.spec_file import read_spec
+from hpt_cli.tuning.events import (
+    AnyEvent,
+    JobEvent,
+    JobExited,
+    JobJudged,
+    JobLaunched,
+    JobLost,
+    JobNoted,
+    JobPlanned,
+    JobSubmitting,
+    JobSuggested,
+    ObservationsRead,
+    TuningJobCreated,
+    TuningJobEnded,
+    from_fields,
+)
+from hpt_cli.tuning.state import TuningState, fold
+
+BESIDE = ("-journal", "-wal", "-shm")
+"""How the names go on of what sqlite keeps beside a journal."""
+MAX_GAP = 1000
+"""How many training jobs in a row may be lost; a number beyond is none."""
+ENDS = (JobExited, JobLost)
+
+
+@dataclass(frozen=True)
+class Repair:
+    """What became of a journal."""
+
+    kept: int
+    left_out: int
+    observations: int
+    lost: int
+    """Observations from logs' middles, which are neither in the journal nor in the logs."""
+    damaged: Path
+    set_aside: tuple[Path, ...]
+
+
+def repair(jobdir: JobDir) -> Repair:
+    """Make a journal anew; the caller holds the lock.
+
+    Raises:
+        UsageError: neither the journal nor the spec can be read.
+        OSError: there is no room, or no right to write.
+    """
+    damaged = _keep(jobdir)
+    found = list(salvage(damaged))
+    judgements = list(salvage_judgements(damaged))
+    created = next((each for each in found if isinstance(each, TuningJobCreated)), None)
+    if created is None or not _is_spec(created.spec):
+        home = jobdir.path.resolve().parent
+        created = describe_creation(read_spec(jobdir.spec), home.parent)
+    rest = [each for each in found if not isinstance(each, TuningJobCreated)]
+    rebuilder = _Rebuilder(jobdir, created, salvage_observations(damaged))
+    rebuilder.rebuild(rest)
+    events, state = rebuilder.events, rebuilder.state
+    temporary = jobdir.path / "journal.repaired"
+    judged = [each for each in judgements if each.number in state.jobs]
+    create_journal(temporary, created, *events, *judged)
+    for beside in BESIDE:
+        Path(f"{jobdir.journal}{beside}").unlink(missing_ok=True)
+    os.replace(temporary, jobdir.journal)
+    observed = [each for each in events if isinstance(each, ObservationsRead)]
+    kept = len({*map(id, events)} & {*map(id, rest)})
+    return Repair(
+        kept=kept,
+        left_out=len(rest) - kept,
+        observations=sum(len(each.observations) for each in observed),
+        lost=rebuilder.lost,
+        damaged=damaged,
+        set_aside=tuple(_set_aside_unknown(jobdir, state)),
+    )
+
+
+def _keep(jobdir: JobDir) -> Path:
+    """A copy of the damaged journal, with what sqlite needs to roll it back."""
+    for count in itertools.count(1):
+        copy = jobdir.path / f"journal.damaged-{count}"
+        if not os.path.lexists(copy):
+            break
+    shutil.copy2(jobdir.journal, copy)
+    for beside in BESIDE:
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copy2(f"{jobdir.journal}{beside}", f"{copy}{beside}")
+    return copy
+
+
+def salvage(path: Path) -> Iterator[AnyEvent]:
+    """The events that can be read, in order; observations are in the logs."""
+    rows = _read_rows(path, "event", "seq", lambda row: row[0])
+    for row in (rows[seq] for seq in sorted(seq for seq in rows if isinstance(seq, int))):
+        with contextlib.suppress(*UNFIT):
+            _, at, kind, number, body = row
+            yield from_fields(kind, float(at), number, json.loads(body))
+
+
+def salvage_judgements(path: Path) -> Iterator[JobJudged]:
+    """What can be read of what the stop rule said."""
+    for row in _read_rows(path, "judgement", "job, attempt, step", lambda row: row[:3]).values():
+        with contextlib.suppress(*UNFIT):
+            yield to_judgement(row)
+
+
+Attempts: TypeAlias = dict[tuple[int, int], list[Observation]]
+"""Observations by job and attempt."""
+
+
+def salvage_observations(path: Path) -> Attempts:
+    """The observations that can be read."""
+    rows = _read_rows(path, "observation", "job, attempt, metric, offset", lambda row: row[:4])
+    found: Attempts = {}
+    for row in rows.values():
+        with contextlib.suppress(*UNFIT):
+            job, attempt, metric, offset, step, value, *_ = row
+            value = math.nan if value is None else float(value)
+            each = Observation(metric, operator.index(offset), float(step), value)
+            if isinstance(metric, str):
+                found.setdefault((job, attempt), []).append(each)
+    return found
+
+
+def _read_rows(
+    path: Path, table: str, order: str, key: Callable[[tuple[Any, ...]], Any]
+) -> dict[Any, tuple[Any, ...]]:
+    """The rows of a table by their key: up to the damage, and from the other end."""
+    rows: dict[Any, tuple[Any, ...]] = {}
+    backwards = ", ".join(f"{column} DESC" for column in order.split(", "))
+    for each in (order, backwards):
+        with (
+            contextlib.suppress(sqlite3.DatabaseError, UnicodeDecodeError),
+            contextlib.closing(open_damaged(path)) as connection,
+        ):
+            connection.text_factory = _decode
+            for row in connection.execute(f"SELECT * FROM {table} ORDER BY {each}"):
+                if key(row) in rows:
+                    break
+                rows[key(row)] = row
+    return rows
+
+
+def _decode(data: bytes) -> str | None:
+    """Text; nothing where there is none, which spoils no more than its own row."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def _is_spec(fields: Any) -> bool:
+    try:
+        TuningSpec.model_validate(fields)
+    except ValueError:
+        return False
+    return True
+
+
+class _Rebuilder:
+    """Events that follow on each other, and their fold."""
+
+    def __init__(self, jobdir: JobDir, created: TuningJobCreated, kept: Attempts) -> None:
+        self._jobdir = jobdir
+        self._kept = kept
+        self._last = 0
+        self.state = fold(TuningState(), created)
+        self.events: list[AnyEvent] = []
+        self.lost = 0
+
+    def rebuild(self, found: Sequence[AnyEvent]) -> None:
+        """Take what was found, in order."""
+        ends = {(each.number, each.attempt) for each in found if isinstance(each, ENDS)}
+        for event in found:
+            if isinstance(event, TuningJobEnded) and self._is_open(event):
+                continue  # what is lost is done again
+            for missing in self._bridge(event, ends) if isinstance(event, JobEvent) else ():
+                self._add(missing)
+            self._add(event)
+        for number in self._list_missing():
+            self._add(JobPlanned(at=self.state.heard_at, number=number))
+
+    def _is_open(self, event: TuningJobEnded) -> bool:
+        if self.state.running or self._list_missing():
+            return True
+        return event.status == "Completed" and bool(self.state.jobs.open)
+
+    def _list_missing(self) -> list[int]:
+        """The numbers of training jobs of which nothing is left, not even that they were."""
+        jobs = self.state.jobs
+        return [number for number in range(1, self._last) if number not in jobs]
+
+    def _bridge(self, event: JobEvent, ends: Collection[tuple[int, int]]) -> Iterator[AnyEvent]:
+        """What must have happened before an event, where that is lost and says nothing else."""
+        at, number = event.at, event.number
+        job = self.state.jobs.get(number)
+        if job is None:
+            if isinstance(event, JobSuggested):
+                yield JobPlanned(at=at, number=number)
+            return
+        before, attempt = len(job.attempts), getattr(event, "attempt", len(job.attempts))
+        if attempt == before + 1:
+            if job.is_running:
+                why = "how it ended was lost with a part of the journal"
+                yield JobLost(at=at, number=number, attempt=before, why=why, evicted=True)
+            if not isinstance(event, JobSubmitting):
+                yield JobSubmitting(at=at, number=number, attempt=attempt)
+        is_launched = job.phase != "Submitting" and attempt == before
+        needs_launch = not isinstance(event, (JobSubmitting, JobLaunched, JobNoted))
+        if needs_launch and not is_launched and (number, attempt) in ends:
+            yield JobLaunched(at=at, number=number, attempt=attempt, handle={})
+
+    def _add(self, event: AnyEvent) -> None:
+        """Fold an event that follows; before the end of an attempt, with what it had printed."""
+        if isinstance(event, JobPlanned):
+            if not 1 <= event.number <= self._last + MAX_GAP:
+                return
+            self._last = max(self._last, event.number)
+        if isinstance(event, ENDS):
+            job = self.state.jobs.get(event.number)
+            if job is None or not job.is_running or len(job.attempts) != event.attempt:
+                return
+            known = self._kept.get((event.number, event.attempt), [])
+            observations, missing = _read_log(self._jobdir, self.state, event, known)
+            self.lost += missing
+            if observations:
+                observed = ObservationsRead(
+                    at=event.at,
+                    number=event.number,
+                    attempt=event.attempt,
+                    observations=observations,
+                )
+                self._fold(observed)
+        self._fold(event)
+
+    def _fold(self, event: AnyEvent) -> None:
+        with contextlib.suppress(*UNFIT):
+            self.state = fold(self.state, event)
+            self.events.append(event)
+
+
+def _read_log(
+    jobdir: JobDir, state: TuningState, event: JobExited | JobLost, known: list[Observation]
+) -> tuple[tuple[Observation, ...], int]:
+    """The observations of an attempt, by its log and as they are known; and how many are lost."""
+    spec = load_spec(state.spec)
+    log = jobdir.attempt(event.number, event.attempt).log
+    finders = [each for each in spec.finders if not each.file]
+    metrics = {each.metric for each in finders}
+    found = {(each.metric, each.offset): each for each in known}
+    missing = 0
+    with contextlib.suppress(OSError):
+        rest = FileTail(log, finders, may_have_gap=True).read(final=True)
+        gap = find_gap(log)
+        if gap is not None:
+            head = MetricReader(finders).feed(read_part(log, 0, gap.begin))
+            rest = [*head, *rest]
+            known_now = {key for key in found if key[0] in metrics} | {
+                (each.metric, each.offset) for each in head
+            }
+            before = [key for key in known_now if key[1] < gap.bookmark.offset]
+            missing = sum(gap.bookmark.counts) - len(before)
+        found |= {(each.metric, each.offset): each for each in rest}
+    return tuple(sorted(found.values(), key=lambda each: each.offset)), missing
+
+
+def _set_aside_unknown(jobdir: JobDir, state: TuningState) -> Iterator[Path]:
+    """Rename the directories of jobs that are not known: new ones will need their names."""
+    for path in sorted((jobdir.path / "jobs").glob("[0-9]*")):
+        if path.name.isdigit() and int(path.name) not in state.jobs:
+            target = path.with_name(f"{path.name}-lost")
+            for count in itertools.count(2):
+                if not target.exists():
+                    break
+                target = path.with_name(f"{path.name}-lost-{count}")
+            yield path.rename(target)

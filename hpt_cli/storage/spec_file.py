@@ -1,0 +1,44 @@
+"""A spec's file on disk: read whole, within bounds, as UTF-8."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from hpt_cli.errors import Problem, UsageError
+from hpt_cli.spec.model import TuningSpec
+from hpt_cli.spec.yaml_reader import Survey, find_end, parse_spec
+
+MAX_BYTES = 1_000_000
+"""More than this is a log or a model, not a spec."""
+
+
+def read_spec(
+    path: Path,
+    overrides: Iterable[str] = (),
+    variables: Mapping[str, str] | None = None,
+    survey: Survey | None = None,
+) -> TuningSpec:
+    """The spec in a YAML file, with `field=value` overrides from the command line.
+
+    With `variables`, those that `environment` refers to must be among them; with `survey`, there
+    must be enough of what training jobs need.
+
+    Raises:
+        UsageError: the file cannot be read, or holds mistakes: all of them.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise UsageError.of("spec-unreadable", f"{path}: {error.strerror}") from error
+    if len(data) > MAX_BYTES:
+        message = f"{path} is too large for a spec: more than {MAX_BYTES} bytes"
+        raise UsageError.of("spec-unreadable", message)
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        place = find_end(data[: error.start].decode("utf-8"), str(path))
+        message = f"this is not UTF-8 text: {error.reason}"
+        raise UsageError(Problem("spec-unreadable", message, place=place)) from error
+    return parse_spec(text, str(path), overrides, variables, survey)

@@ -1,0 +1,83 @@
+"""Strategies: what to try next.
+
+A strategy is a module with one pure function, `suggest`. The same question always gets the same
+answer: randomness comes from the seed and the job's number, and no optimizer outlives a call, so
+that an interrupted search and an undisturbed one are the same (as in OSS Vizier).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Literal, Protocol, cast
+
+from hpt_cli.metrics.curve import Curve
+from hpt_cli.spec.hyperparameters import Hyperparameters
+from hpt_cli.spec.ranges import ParameterRange
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A training job as a strategy sees it.
+
+    `loss` is the final objective with lower being better (a maximized one is negated); NaN and
+    infinite objectives are inf; None where there is none: running, failed or without a metric.
+    `curve` is the loss after each step so far.
+    """
+
+    number: int
+    hyperparameters: Hyperparameters
+    status: Literal["Running", "Completed", "Stopped", "Failed"]
+    loss: float | None
+    curve: Curve = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Everything a suggestion may depend on.
+
+    `number` is the job that needs hyperparameters, `trials` the jobs before it in order of number.
+    """
+
+    ranges: Mapping[str, ParameterRange]
+    seed: int
+    number: int
+    max_jobs: int
+    max_parallel_jobs: int
+    trials: tuple[Trial, ...]
+
+
+class Strategy(Protocol):
+    """One way to choose hyperparameters."""
+
+    def suggest(self, question: Question) -> Hyperparameters | None:
+        """The next hyperparameters to try; None when no point is left that was not tried."""
+        ...
+
+
+STRATEGIES: dict[str, str] = {
+    "Random": "random",
+    "Grid": "grid",
+    "Bayesian": "bayesian",
+    "Hyperband": "hyperband",
+}
+"""Each strategy's module; modules are imported on use, as one of them needs scikit-optimize."""
+
+
+def load_strategy(name: str) -> Strategy:
+    """The strategy of this name.
+
+    Raises:
+        KeyError: there is none.
+    """
+    return cast(Strategy, import_module(f"{__name__}.{STRATEGIES[name]}"))
+
+
+def prepare_strategy(name: str) -> None:
+    """Have a strategy import what its first suggestions do without, if its module can `prepare`.
+
+    Raises:
+        KeyError: there is none of this name.
+    """
+    getattr(load_strategy(name), "prepare", lambda: None)()

@@ -1,0 +1,39 @@
+"""Random: points of a shifted additive recurrence, which fills the space more evenly than dice.
+
+The n-th point is the fractional part of shift + n * alpha, with the shift drawn from the seed and
+alpha from the generalized golden ratio (Roberts 2018, "The Unreasonable Effectiveness of
+Quasirandom Sequences"; the shift is Cranley and Patterson's, 1976). Job n gets the n-th point,
+whatever became of the jobs before it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hpt_cli.spec.hyperparameters import Hyperparameters
+from hpt_cli.strategies import Question
+from hpt_cli.strategies.space import Floats, Space
+
+SPARE = 63
+"""How many further points of the sequence may stand in for one that was tried."""
+ROOT_STEPS = 60
+"""So many fixed-point steps give the golden ratio to the last digit, in any dimension."""
+
+
+def suggest(question: Question) -> Hyperparameters | None:
+    """The job's point of the sequence, or the first after it that was not tried."""
+    space = Space(question.ranges, (trial.hyperparameters for trial in question.trials))
+    if space.exhausted:
+        return None
+    return space.first_new(draw(question.seed, question.number, 1 + SPARE, len(question.ranges)))
+
+
+def draw(seed: int, start: int, count: int, dimensions: int) -> Floats:
+    """Points `start` to `start + count` of a seed's sequence, (count, dimensions)."""
+    root = 2.0
+    for _ in range(ROOT_STEPS):
+        root = (1.0 + root) ** (1.0 / (dimensions + 1))
+    alpha = (1.0 / root) ** np.arange(1, dimensions + 1)
+    shift = np.random.default_rng(seed).random(dimensions)
+    places = np.arange(start, start + count)[:, None]
+    return np.asarray((shift + places * alpha) % 1.0)

@@ -1,0 +1,171 @@
+"""The search space as strategies move in it: points of the unit cube, one column per range.
+
+A discrete range owns cells of its column; a snapped point lies in the centre of its cells, so that
+points which mean the same hyperparameters are the same point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise, product
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpt_cli.spec.hyperparameters import Hyperparameters
+from hpt_cli.spec.ranges import CategoricalRange, ParameterRange, count_points, select_active
+
+Floats: TypeAlias = NDArray[np.float64]
+
+MAX_CELLS = 4096
+"""An integer range with more values than this is as good as continuous."""
+MIDDLE = 0.5
+"""Where a point is in the columns of hyperparameters that do not count."""
+NO_VALUE = "no value"
+MAX_DRAWS = 256
+"""How many points are drawn in search of a new one before a continuum counts as used up."""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The cells of one discrete column: `edges` between them, (k - 1,), and `centres`, (k,)."""
+
+    edges: Floats
+    centres: Floats
+
+
+def _cut(each: ParameterRange) -> Cells | None:
+    """The cells of a range; None for a continuum."""
+    if each.size is None or each.size > MAX_CELLS:
+        return None
+    if isinstance(each, CategoricalRange):
+        count = len(each.values)
+        return Cells(np.arange(1, count) / count, (np.arange(count) + 0.5) / count)
+    values = [float(each.nth_value(place)) for place in range(each.size)]
+    edges = [each.to_unit((low + high) / 2) for low, high in pairwise(values)]
+    return Cells(np.array(edges), np.array([each.to_unit(value) for value in values]))
+
+
+class Space:
+    """The ranges of one tuning job, and which of their points were tried."""
+
+    def __init__(
+        self, ranges: Mapping[str, ParameterRange], tried: Iterable[Hyperparameters] = ()
+    ) -> None:
+        self.ranges = ranges
+        self.conditional = any(each.when for each in ranges.values())
+        self.cells = [_cut(each) for each in ranges.values()]
+        self.size = count_points(ranges)
+        self._given = list(tried)
+
+    @cached_property
+    def tried(self) -> set[tuple[object, ...]]:
+        """Different points that were tried."""
+        return {self._key(each) for each in self._given if self.contains(each)}
+
+    def _key(self, hyperparameters: Hyperparameters) -> tuple[object, ...]:
+        return tuple(hyperparameters.get(name) for name in self.ranges)
+
+    def contains(self, hyperparameters: Hyperparameters) -> bool:
+        """Whether hyperparameters lie in the ranges, all that count and no other."""
+        if not hyperparameters.keys() <= self.ranges.keys():
+            return False
+        inside = all(self.ranges[name].contains(value) for name, value in hyperparameters.items())
+        return inside and hyperparameters.keys() == self._list_active(hyperparameters)
+
+    def _list_active(self, hyperparameters: Hyperparameters) -> set[str]:
+        """The ranges that count beside these values of the ranges that decide."""
+        if not self.conditional:
+            return set(self.ranges)
+        missing = self.ranges.keys() - hyperparameters.keys()
+        return set(select_active(self.ranges, hyperparameters | dict.fromkeys(missing, NO_VALUE)))
+
+    def encode(self, hyperparameters: Iterable[Hyperparameters]) -> Floats:
+        """The points, (n, d), of n hyperparameters; what does not count is in the middle."""
+        rows = [
+            [
+                each.to_unit(one[name]) if name in one else MIDDLE
+                for name, each in self.ranges.items()
+            ]
+            for one in hyperparameters
+        ]
+        return np.array(rows, dtype=float).reshape(len(rows), len(self.ranges))
+
+    def decode(self, point: Floats) -> Hyperparameters:
+        """The hyperparameters of one point, (d,)."""
+        values = {
+            name: each.from_unit(float(unit))
+            for unit, (name, each) in zip(point, self.ranges.items(), strict=True)
+        }
+        return select_active(self.ranges, values) if self.conditional else values
+
+    def snap(self, points: Floats) -> Floats:
+        """Points, (n, d), moved to the centres of their cells."""
+        snapped = points.clip(0.0, 1.0)
+        for column, cells in enumerate(self.cells):
+            if cells is not None:
+                places = np.searchsorted(cells.edges, snapped[:, column], side="right")
+                snapped[:, column] = cells.centres[places]
+        return self._center_inactive(snapped)
+
+    def _center_inactive(self, points: Floats) -> Floats:
+        """Points, (n, d), in the middle of the columns that do not count for them."""
+        names = list(self.ranges)
+        active = np.ones(points.shape, dtype=bool)
+        # A chain of conditions is as long as there are columns, at the most.
+        for _ in range(sum(bool(each.when) for each in self.ranges.values())):
+            for column, each in enumerate(self.ranges.values()):
+                for name, values in each.when.items():
+                    decider, other = self.ranges[name], names.index(name)
+                    units = [decider.to_unit(value) for value in values]
+                    holds = np.isclose(points[:, other, None], units).any(axis=1)
+                    active[:, column] &= holds & active[:, other]
+        points[~active] = MIDDLE
+        return points
+
+    def is_new(self, hyperparameters: Hyperparameters) -> bool:
+        """Whether no earlier trial had these hyperparameters."""
+        if self.size is None:  # few points of a continuum are asked for
+            return hyperparameters not in self._given
+        return self._key(hyperparameters) not in self.tried
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether every point was tried."""
+        return self.size is not None and len(self.tried) >= self.size
+
+    def draw(self, seed: int, start: int, count: int = 1) -> Floats:
+        """Points `start` to `start + count` of the scrambled Sobol sequence of a seed, (count, d).
+
+        From the start on, `count` must be a power of 2. Scrambling: Owen 1998, as scipy does it.
+        """
+        from scipy.stats import qmc  # half a second to import, which Random does without
+
+        sequence = qmc.Sobol(len(self.ranges), scramble=True, seed=np.random.default_rng(seed))
+        if start:
+            sequence.fast_forward(start)
+        return np.asarray(sequence.random(count))
+
+    def first_new(self, points: Iterable[Floats]) -> Hyperparameters | None:
+        """The first of these points that was not tried, or else any other such point."""
+        candidates = (self.decode(point) for point in points)
+        found = next((each for each in candidates if self.is_new(each)), None)
+        if found is not None or self.exhausted:
+            return found
+        return next((each for each in self._others() if self.is_new(each)), None)
+
+    def _others(self) -> Iterator[Hyperparameters]:
+        """Different points in a fixed order: enough of them to hold a new one, if there is one."""
+        if self.size is None:
+            yield from (self.decode(point) for point in self.draw(0, 0, MAX_DRAWS))
+            return
+        sizes = [each.size or 1 for each in self.ranges.values()]
+        for places in product(*map(range, sizes)):
+            point = {
+                name: each.nth_value(place)
+                for place, (name, each) in zip(places, self.ranges.items(), strict=True)
+            }
+            yield select_active(self.ranges, point)

@@ -1,0 +1,158 @@
+"""When a tuning job is over, and why."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from hpt_cli.spec.model import TuningSpec
+from hpt_cli.tuning.state import TrainingJob, TuningState
+from hpt_cli.tuning.summary import final_objective, tuning_seconds
+
+FIRST_FAILURES = 5
+"""A tuning job whose first jobs all fail is Failed, as SageMaker's are ("No training job succeeded
+after 5 attempts")."""
+
+
+IMPROVEMENT = 0.01
+"""An improvement counts from 1 % of the best value on, as at SageMaker."""
+CONVERGENCE_JOBS = 10
+"""Convergence is judged over the latest third of the jobs, and over no fewer than this."""
+CONVERGENCE_SHARE = 0.01
+"""The share of the way from the median to the best below which an improvement is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """How a tuning job ends. With `stop_running` it does not wait for the jobs in flight."""
+
+    status: Literal["Completed", "Failed", "Stopped"]
+    reason: str
+    stop_running: bool = False
+
+
+def find_completion(spec: TuningSpec, state: TuningState, now: float) -> Completion | None:
+    """The reason to start no more jobs, if there is one.
+
+    Jobs in flight are waited for when there is nothing left to try, and stopped when there is no
+    time or no need left; `on_completion` says otherwise.
+    """
+    if state.status == "Stopping":
+        reason = "interrupted" if state.stop_reason == "Interrupted" else "stopped by the user"
+        return Completion("Stopped", reason, stop_running=True)
+    failed = state.jobs.count("Failed")
+    if spec.fail_fast and failed:
+        why = f"fail_fast: training job {state.jobs.derive('failure', _find_failure)} failed"
+        return Completion("Failed", why, stop_running=True)
+    if failed >= FIRST_FAILURES and failed == state.jobs.derive("spoken", _count_spoken):
+        return Completion("Failed", f"all of the first {failed} training jobs failed", True)
+    for reason, stops in _find_reasons(spec, state, now):
+        if failed and failed == len(state.jobs):
+            return Completion("Failed", "all training jobs failed")
+        stop_running = stops if spec.on_completion is None else spec.on_completion == "stop"
+        return Completion("Completed", reason, stop_running)
+    return None
+
+
+def _find_failure(ended: Mapping[int, TrainingJob]) -> int:
+    return min(job.number for job in ended.values() if job.phase == "Failed")
+
+
+def _count_spoken(ended: Mapping[int, TrainingJob]) -> int:
+    """Jobs that were stopped because all others failed do not speak against it."""
+    return sum(job.stop_reason != "TuningJobFinished" for job in ended.values())
+
+
+def may_go_on(spec: TuningSpec, state: TuningState, now: float) -> bool:
+    """Whether a tuning job that has ended could start more jobs, were it resumed."""
+    return find_completion(spec, replace(state, status="InProgress"), now) is None
+
+
+def _find_reasons(spec: TuningSpec, state: TuningState, now: float) -> Iterator[tuple[str, bool]]:
+    """Each criterion that is met, and whether it stops the jobs in flight."""
+    limit = spec.max_runtime_seconds
+    if limit is not None and tuning_seconds(state, now) >= limit:
+        yield f"max_runtime_seconds ({limit:g}) reached", True
+    yield from _find_result_reasons(spec, state)
+    count = len(state.jobs)
+    if all(job.hyperparameters is not None for job in state.jobs.open):
+        if count >= spec.job_limit:
+            yield _describe_limit(spec), False
+        if state.exhausted:
+            yield f"all {count} points of the search space have been tried", False
+
+
+def _find_result_reasons(spec: TuningSpec, state: TuningState) -> Iterator[tuple[str, bool]]:
+    """The criteria that look at results."""
+    target, patience = spec.target_objective_metric_value, spec.max_jobs_not_improving
+    if target is None and patience is None and not spec.complete_on_convergence:
+        return
+    losses = state.jobs.derive("losses", lambda ended: list_losses(spec, ended))
+    if target is not None and losses and min(losses) <= spec.objective.loss(target):
+        yield f"target_objective_metric_value ({target:g}) reached", True
+    if patience is not None and count_not_improving(losses) >= patience:
+        yield f"{patience} training jobs in a row did not improve the best by 1 %", False
+    if spec.complete_on_convergence and has_converged(
+        losses, state.jobs.derive("noise", lambda ended: measure_noise(spec, ended))
+    ):
+        yield "converged: more training jobs are unlikely to improve the best", False
+
+
+def _describe_limit(spec: TuningSpec) -> str:
+    if spec.max_jobs is None and spec.strategy == "Grid":
+        return f"all {spec.job_limit} points of the grid have been tried"
+    return f"max_jobs ({spec.job_limit}) reached"
+
+
+def list_losses(spec: TuningSpec, ended: Mapping[int, TrainingJob]) -> list[float]:
+    """The final losses of the jobs that ended with a result, in the order in which they ended."""
+    able = [job for job in ended.values() if job.phase in ("Completed", "Stopped")]
+    able.sort(key=lambda job: (_find_end(job), job.number))
+    finals = (final_objective(job, spec.objective) for job in able)
+    return [spec.objective.loss(final) for final in finals if final is not None]
+
+
+def _find_end(job: TrainingJob) -> float:
+    return job.attempts[-1].ended_at or 0.0 if job.attempts else 0.0
+
+
+def count_not_improving(losses: Sequence[float]) -> int:
+    """How many results in a row, up to the latest, did not beat the best before by 1 %."""
+    best = math.inf
+    count = 0
+    for loss in losses:
+        if loss < best - (IMPROVEMENT * abs(best) if math.isfinite(best) else 0.0):
+            best, count = loss, 0
+        else:
+            count += 1
+    return count
+
+
+def has_converged(losses: Sequence[float], noise: float) -> bool:
+    """Whether the latest third of the results, at least ten, found no more than noise.
+
+    What they improved the best by is the estimate of what as many more would. It is nothing when
+    it is below the noise of the metric, or 1 % of the way from the median result to the best.
+    """
+    window = max(CONVERGENCE_JOBS, len(losses) // 3)
+    if len(losses) < 2 * window:
+        return False
+    before, best = min(losses[:-window]), min(losses)
+    if not math.isfinite(before):
+        return False
+    spread = statistics.median(losses) - best
+    bar = max(noise, CONVERGENCE_SHARE * spread if math.isfinite(spread) else 0.0)
+    return before - best <= bar
+
+
+def measure_noise(spec: TuningSpec, ended: Mapping[int, TrainingJob]) -> float:
+    """How much the objective moves from one epoch to the next at the end of completed jobs."""
+    steps = []
+    for job in ended.values():
+        curve = job.curve(spec.objective.metric) if job.phase == "Completed" else ()
+        if len(curve) >= 2 and math.isfinite(curve[-1][1] - curve[-2][1]):
+            steps.append(abs(curve[-1][1] - curve[-2][1]))
+    return statistics.median(steps) if steps else 0.0

@@ -1,0 +1,362 @@
+"""decide(spec, state, now) -> commands: what a tuning job should do next.
+
+Pure: the runner and the replay ask it after every change, and carry out what it says. Nothing is
+remembered here, so a resumed tuning job decides as an undisturbed one would.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from operator import attrgetter
+from statistics import fmean
+from typing import Literal, TypeAlias
+
+from hpt_cli.metrics.curve import MappedCurve
+from hpt_cli.spec.hyperparameters import Hyperparameters
+from hpt_cli.spec.model import EarlyStopping, TuningSpec
+from hpt_cli.spec.objective import Objective
+from hpt_cli.spec.ranges import select_active
+from hpt_cli.spec.resources import Share, allocate
+from hpt_cli.stop_rules import LossCurve, Verdict, load_stop_rule, select_ended
+from hpt_cli.strategies import Question, Trial, load_strategy
+from hpt_cli.tuning.completion import Completion, find_completion
+from hpt_cli.tuning.events import StopReason
+from hpt_cli.tuning.retry import judge_hung
+from hpt_cli.tuning.state import TrainingJob, TuningState
+from hpt_cli.tuning.summary import final_objective, training_seconds
+
+IDLE_SHARE = 0.01
+"""Thinking that takes more than this share of a training job is done ahead."""
+RECENT_JOBS = 50
+"""How many of the latest jobs tell how long one takes."""
+TRANSFER_SHARE = 5
+"""One in so many jobs may try what was best for parents that had other data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Choose hyperparameters for a job of this number."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Launch a job that has hyperparameters, with a share of the machine where it asks for one."""
+
+    number: int
+    share: Share | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """The judge lets a job go on; its verdict is worth keeping."""
+
+    number: int
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Ask a job to end; a judge's verdict says why, or an explanation."""
+
+    number: int
+    reason: StopReason
+    verdict: Verdict | None = None
+    explanation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """End a job that was asked to and did not within its grace."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The tuning job is over."""
+
+    completion: Completion
+
+
+Command: TypeAlias = Plan | Launch | Keep | Stop | Kill | End
+
+
+def decide(
+    spec: TuningSpec,
+    state: TuningState,
+    now: float,
+    observed: Iterable[int] = (),
+    silent: Iterable[int] = (),
+    avoided: Collection[str] = (),
+) -> list[Command]:
+    """What to do next.
+
+    Args:
+        spec: what was asked for.
+        state: what is known.
+        now: seconds since the epoch.
+        observed: the jobs whose objective has new observations, which the judge has not seen.
+        silent: the jobs that have printed nothing for longer than they may.
+        avoided: the GPUs that others use, where those are to be left alone.
+    """
+    completion = find_completion(spec, state, now)
+    commands: list[Command] = [
+        Kill(job.number)
+        for job in state.running
+        if job.stop_request and now >= job.stop_request.at + spec.stop_grace_seconds
+    ]
+    if completion is not None and completion.stop_running:
+        commands += _stop_all(state)
+    else:
+        commands += _stop_some(spec, state, now, observed, silent)
+    if completion is None:
+        return commands + _fill_slots(spec, state, avoided)
+    if not completion.stop_running and any(map(_will_run, state.jobs.open)):
+        return commands + _launch(spec, state, avoided)
+    if not state.running:
+        commands.append(End(completion))
+    return commands
+
+
+def _will_run(job: TrainingJob) -> bool:
+    return job.phase in ("Suggested", "Interrupted")
+
+
+def _stop_all(state: TuningState) -> list[Command]:
+    reason: StopReason = "TuningJobFinished"
+    if state.status == "Stopping":
+        reason = "Interrupted" if state.stop_reason == "Interrupted" else "StoppedByUser"
+    phases = {"Starting", "Training"} | ({"Interrupted"} if reason != "Interrupted" else set())
+    return [Stop(job.number, reason) for job in state.jobs.open if job.phase in phases]
+
+
+def _stop_some(
+    spec: TuningSpec,
+    state: TuningState,
+    now: float,
+    observed: Iterable[int],
+    silent: Iterable[int],
+) -> list[Command]:
+    """The jobs that run too long or hang, and those that the judge gives up."""
+    commands: list[Command] = []
+    limit = spec.max_job_runtime_seconds
+    for job in state.running:
+        if job.phase not in ("Starting", "Training") or job.attempt is None:
+            continue
+        if job.attempt.is_queued:
+            continue
+        if limit is not None and now - job.attempt.started_at >= limit:
+            commands.append(Stop(job.number, "MaxRuntimeExceeded"))
+        elif job.number in silent:
+            why = f"it printed nothing for {spec.max_silence_seconds:g} s"
+            commands.append(Stop(job.number, judge_hung(spec, job), explanation=why))
+        elif job.number in observed and spec.stop_rule is not None and not _is_done(state, job):
+            verdict = judge_job(spec, state, job, spec.stop_rule)
+            if spec.resource_limit and len(job.curve(spec.objective.metric)) >= spec.resource_limit:
+                verdict = replace(verdict, stop=True, reason="max_resource reached")
+            commands.append(
+                Stop(job.number, "EarlyStopped", verdict)
+                if verdict.stop
+                else Keep(job.number, verdict)
+            )
+    return commands
+
+
+def _is_done(state: TuningState, job: TrainingJob) -> bool:
+    """Whether a job is at the last step that a completed one has reached: it is about to end."""
+    metric = state.spec["objective_metric_name"]
+    last = state.jobs.derive(("last step", metric), lambda ended: _find_last_step(ended, metric))
+    return job.curve(metric)[-1][0] >= last
+
+
+def _find_last_step(ended: Mapping[int, TrainingJob], metric: str) -> float:
+    completed = (other for other in ended.values() if other.phase == "Completed")
+    curves = (curve for other in completed if (curve := other.curve(metric)))
+    return max((curve[-1][0] for curve in curves), default=math.inf)
+
+
+def _fill_slots(spec: TuningSpec, state: TuningState, avoided: Collection[str]) -> list[Command]:
+    """Launch what is ready, and plan jobs for the slots that are still free."""
+    launches = _launch(spec, state, avoided)
+    open_jobs = state.jobs.open
+    wanted = spec.count_slots(state.pool) + should_think_ahead(spec, state)
+    free = min(wanted - len(open_jobs), spec.job_limit - len(state.jobs))
+    if state.exhausted or free <= 0 or any(job.phase == "Planned" for job in open_jobs):
+        return launches
+    # One at a time: each suggestion should know of the one before.
+    return [*launches, Plan(len(state.jobs) + 1)]
+
+
+def should_think_ahead(spec: TuningSpec, state: TuningState) -> bool:
+    """Whether the next hyperparameters are chosen before a slot is free for them.
+
+    They are then chosen without the result that frees the slot. That is worth it only where slots
+    would stand idle for a noticeable time, and never where jobs run one after the other.
+    """
+    if spec.count_slots(state.pool) == 1:
+        return False
+    spent, thought = state.jobs.derive("times", _list_recent_times)
+    if not spent:
+        return False
+    # On average: a job that is placed blindly takes no thinking, and the next one may take much.
+    thought = [*thought, *(job.thinking_seconds for job in state.jobs.open)]
+    return fmean(thought) > IDLE_SHARE * fmean(spent)
+
+
+def _list_recent_times(ended: Mapping[int, TrainingJob]) -> tuple[list[float], list[float]]:
+    """How long the latest jobs took, and how long it took to choose their hyperparameters."""
+    recent = list(ended.values())[-RECENT_JOBS:]
+    spent = [training_seconds(job, now=0.0) for job in recent if job.attempts]
+    return spent, [job.thinking_seconds for job in recent]
+
+
+def _launch(spec: TuningSpec, state: TuningState, avoided: Collection[str]) -> list[Command]:
+    free = spec.count_slots(state.pool) - len(state.running)
+    ready = [job.number for job in state.jobs.open if _will_run(job)][: max(0, free)]
+    request = spec.request
+    if request is None or state.pool is None:
+        return [Launch(number) for number in ready]
+    held = state.list_held()
+    launches: list[Command] = []
+    for number in ready:
+        share = allocate(request, state.pool, held, avoided)
+        if share is not None:
+            held.append(share)
+            launches.append(Launch(number, share))
+    return launches
+
+
+def judge_job(
+    spec: TuningSpec, state: TuningState, job: TrainingJob, rule: EarlyStopping
+) -> Verdict:
+    """What a stop rule says of a running job, which has observations of the objective."""
+    objective = spec.objective
+
+    def begin() -> list[LossCurve]:
+        inherited = [loss_curve(each, objective) for each in _list_inherited(spec, state)]
+        return select_ended(rule.rule, inherited)
+
+    def add(known: list[LossCurve], ended: TrainingJob) -> list[LossCurve]:
+        if ended.hyperparameters is None:
+            return known
+        return select_ended(rule.rule, [*known, loss_curve(ended, objective)])
+
+    def recall(each: TrainingJob) -> LossCurve:
+        return state.jobs.recall(objective, each, lambda job: loss_curve(job, objective))
+
+    ended = state.jobs.accumulate(("loss curves", objective, rule.rule), begin, add)
+    going = [
+        recall(other)
+        for other in state.jobs.open
+        if other.number != job.number and other.hyperparameters is not None
+    ]
+    return load_stop_rule(rule.rule, **rule.parameters).judge(recall(job), [*ended, *going])
+
+
+def loss_curve(job: TrainingJob, objective: Objective) -> LossCurve:
+    """A job's objective as a stop rule sees it."""
+    curve = job.curve(objective.metric)
+    return LossCurve(
+        number=job.number,
+        status=_status(job),
+        steps=tuple(step for step, _ in curve),
+        losses=tuple(objective.loss(value) for _, value in curve),
+    )
+
+
+def known_jobs(spec: TuningSpec, state: TuningState) -> list[TrainingJob]:
+    """The jobs with hyperparameters that may be learned from, in order of number.
+
+    Those of the parents come first, with numbers below 1, where data and algorithm are the same.
+    """
+    own = (job for job in state.jobs.values() if job.hyperparameters is not None)
+    return [*_list_inherited(spec, state), *own]
+
+
+def _list_inherited(spec: TuningSpec, state: TuningState) -> list[TrainingJob]:
+    return list(state.inherited.values()) if inherits_results(spec) else []
+
+
+def inherits_results(spec: TuningSpec) -> bool:
+    """Whether the results of parents count as results of this tuning job."""
+    return spec.warm_start is not None and spec.warm_start.type == "IdenticalDataAndAlgorithm"
+
+
+def choose(spec: TuningSpec, state: TuningState, number: int) -> Hyperparameters | None:
+    """The hyperparameters of job `number`; None when there is no untried point left."""
+    given = give_point(spec, state, number)
+    if given is not None:
+        return given
+    return load_strategy(spec.strategy).suggest(ask(spec, state, number))
+
+
+def give_point(spec: TuningSpec, state: TuningState, number: int) -> Hyperparameters | None:
+    """The hyperparameters of the first jobs, where they are given rather than chosen.
+
+    First what the user gave, completed by the middle of the ranges that were left out. Then, where
+    parents had other data, their best points: results do not carry over, but good regions often
+    do (Feurer et al. 2015, "Initializing Bayesian Hyperparameter Optimization via Meta-Learning").
+    """
+    points = [_complete(spec, point) for point in spec.initial_hyperparameters]
+    if spec.warm_start is not None and not inherits_results(spec):
+        count = max(1, spec.job_limit // TRANSFER_SHARE)
+        points += _list_best(spec, list(state.inherited.values()))[:count]
+    unique = list({tuple(point.items()): point for point in points}.values())
+    return unique[number - 1] if number <= len(unique) else None
+
+
+def _complete(spec: TuningSpec, point: Hyperparameters) -> Hyperparameters:
+    middle = {name: each.from_unit(0.5) for name, each in spec.hyperparameter_ranges.items()}
+    return select_active(spec.hyperparameter_ranges, middle | point)
+
+
+def _list_best(spec: TuningSpec, jobs: list[TrainingJob]) -> list[Hyperparameters]:
+    trials = [_trial(job, spec.objective) for job in jobs]
+    ranked = sorted(
+        (trial.loss, index) for index, trial in enumerate(trials) if trial.loss is not None
+    )
+    return [trials[index].hyperparameters for _, index in ranked]
+
+
+def ask(spec: TuningSpec, state: TuningState, number: int) -> Question:
+    """The question a strategy is asked for job `number`: all it may know is in the state."""
+    objective = spec.objective
+
+    def begin() -> tuple[Trial, ...]:
+        return tuple(_trial(job, objective) for job in _list_inherited(spec, state))
+
+    def add(known: tuple[Trial, ...], job: TrainingJob) -> tuple[Trial, ...]:
+        return known if job.hyperparameters is None else (*known, _trial(job, objective))
+
+    ended = state.jobs.accumulate(("trials", objective), begin, add)
+    going = (job for job in state.jobs.open if job.hyperparameters is not None)
+    trials = (*ended, *(_trial(job, objective) for job in going))
+    return Question(
+        ranges=spec.hyperparameter_ranges,
+        seed=spec.random_seed,
+        number=number,
+        max_jobs=spec.job_limit,
+        max_parallel_jobs=spec.count_slots(state.pool),
+        trials=tuple(
+            sorted((each for each in trials if each.number != number), key=attrgetter("number"))
+        ),
+    )
+
+
+def _trial(job: TrainingJob, objective: Objective) -> Trial:
+    final = final_objective(job, objective)
+    return Trial(
+        number=job.number,
+        hyperparameters=job.hyperparameters or {},
+        status=_status(job),
+        loss=None if final is None else objective.loss(final),
+        curve=MappedCurve(job.curve(objective.metric), objective.loss),
+    )
+
+
+def _status(job: TrainingJob) -> Literal["Running", "Completed", "Stopped", "Failed"]:
+    return job.phase if job.phase in ("Completed", "Stopped", "Failed") else "Running"

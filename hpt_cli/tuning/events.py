@@ -1,0 +1,399 @@
+"""What can happen in a tuning job, as frozen values.
+
+The journal stores these and nothing else; folding them gives the whole state. A change to a field
+is a change of the journal's schema version. Times are seconds since the epoch, UTC.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from functools import cache
+from types import NoneType
+from typing import Any, Literal, NamedTuple, TypeAlias, cast, get_args, get_type_hints
+
+from hpt_cli.metrics.observation import Observation
+from hpt_cli.spec.hyperparameters import Hyperparameters
+
+StopReason = Literal[
+    "EarlyStopped",
+    "MaxRuntimeExceeded",
+    "Hung",
+    "LogRule",
+    "StoppedByUser",
+    "TuningJobFinished",
+    "Interrupted",
+    "Retry",
+    "Failed",
+]
+"""Why a training job is asked to stop. After Interrupted and Retry it runs again, and what is asked
+to stop as Failed is Failed; the others are Stopped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened, and when."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuningJobCreated(Event):
+    """The journal begins: what was asked for, by which version of hpt, in which directory."""
+
+    spec: dict[str, Any]
+    hpt_version: str
+    directory: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarmStarted(Event):
+    """What one parent tuning job brings: its training jobs within the ranges, and how many not.
+
+    Each of `jobs` has `hyperparameters`, `status` and `curve` ([[step, value], ...]) of the
+    objective.
+    """
+
+    parent: str
+    jobs: tuple[dict[str, Any], ...]
+    left_out: int
+    best: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpecChanged(Event):
+    """Some fields of the spec have other values from now on."""
+
+    changes: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TunerStarted(Event):
+    """A tuner took the lock: by `run`, or by `resume`.
+
+    `pool`: the cores, GPUs and memory that it may hand out (resources.Pool), where that matters.
+    """
+
+    pid: int
+    host: str
+    pool: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuningJobStopRequested(Event):
+    """The user wants the tuning job to stop: for good, or (Interrupted) to be resumed."""
+
+    reason: Literal["StoppedByUser", "Interrupted"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuningJobEnded(Event):
+    """Nothing runs any more and nothing will be started."""
+
+    status: Literal["Completed", "Failed", "Stopped"]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warned(Event):
+    """Something looks wrong that the user can mend; each `slug` once in a tuning job.
+
+    `lines` are from a log, and `definitions` what could stand in `metric_definitions`.
+    """
+
+    slug: str
+    message: str
+    hint: str
+    lines: tuple[str, ...] = ()
+    definitions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutorNoted(Event):
+    """There is something to say of the place where training jobs run. Changes nothing."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobEvent(Event):
+    """Something that happened to one training job."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobPlanned(JobEvent):
+    """Hyperparameters are being chosen from what is known at this point."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpaceExhausted(JobEvent):
+    """The strategy has no point left: this job is dropped, and none is planned after it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSuggested(JobEvent):
+    """Hyperparameters were chosen; it took this many seconds of thinking."""
+
+    hyperparameters: Hyperparameters
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSubmitting(JobEvent):
+    """An attempt is about to be launched.
+
+    `share`: which cores, GPUs and memory it holds until it has ended (resources.Share), if any.
+    """
+
+    attempt: int
+    share: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobLaunched(JobEvent):
+    """An attempt runs; the handle finds it again after a restart of the tuner.
+
+    `since` is when it began, where that was before: the last tuner launched it, and was killed.
+    """
+
+    attempt: int
+    handle: dict[str, Any]
+    since: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobQueued(JobEvent):
+    """An attempt that was launched waits for its turn; why, in the words of a scheduler."""
+
+    attempt: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobStarted(JobEvent):
+    """An attempt that waited runs, since then."""
+
+    attempt: int
+    since: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservationsRead(JobEvent):
+    """New observations stood in the attempt's log. Repeats of known ones change nothing."""
+
+    attempt: int
+    observations: tuple[Observation, ...]
+    moments: tuple[float, ...] = ()
+    """When each of them was seen, where that was not at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobJudged(JobEvent):
+    """The stop rule looked at the job: what it saw, and what it said. Changes nothing by itself."""
+
+    attempt: int
+    step: float
+    stop: bool
+    reason: str
+    evidence: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobStopRequested(JobEvent):
+    """The job is to stop. For an early stop, `evidence` is what the judge saw."""
+
+    reason: StopReason
+    explanation: str = ""
+    evidence: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobExited(JobEvent):
+    """An attempt ended: with an exit code (negative: a signal), and its last lines of output.
+
+    `retry`: it failed, and another attempt follows. `why`: somebody else ended it, so it failed
+    whatever its exit code.
+    """
+
+    attempt: int
+    exit_code: int
+    ended_at: float
+    tail: tuple[str, ...] = ()
+    retry: bool = False
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobLost(JobEvent):
+    """An attempt is gone without an exit code: the machine went down, its launcher was killed.
+
+    `evicted`: its place was taken away, which says nothing about the job.
+    """
+
+    attempt: int
+    why: str
+    tail: tuple[str, ...] = ()
+    evicted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobNoted(JobEvent):
+    """Something about a job that the user should know."""
+
+    text: str
+
+
+AnyEvent: TypeAlias = (
+    TuningJobCreated
+    | WarmStarted
+    | SpecChanged
+    | TunerStarted
+    | TuningJobStopRequested
+    | TuningJobEnded
+    | Warned
+    | ExecutorNoted
+    | JobPlanned
+    | SpaceExhausted
+    | JobSuggested
+    | JobSubmitting
+    | JobLaunched
+    | JobQueued
+    | JobStarted
+    | ObservationsRead
+    | JobJudged
+    | JobStopRequested
+    | JobExited
+    | JobLost
+    | JobNoted
+)
+
+_BY_NAME: dict[str, Any] = {
+    each.__name__: each
+    for each in (
+        TuningJobCreated,
+        WarmStarted,
+        SpecChanged,
+        TunerStarted,
+        TuningJobStopRequested,
+        TuningJobEnded,
+        Warned,
+        ExecutorNoted,
+        JobPlanned,
+        SpaceExhausted,
+        JobSuggested,
+        JobSubmitting,
+        JobLaunched,
+        JobQueued,
+        JobStarted,
+        JobStopRequested,
+        JobExited,
+        JobLost,
+        JobNoted,
+    )
+}
+"""Observations and judgements are not here: the journal keeps them in tables of their own."""
+
+
+MAX_SECONDS = 1e11
+"""After this no moment is; it is in the year 5138."""
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "float": (float, int),
+    "float | None": (float, int, NoneType),
+    "int": (int,),
+    "str": (str,),
+    "bool": (bool,),
+    "dict[str, Any]": (dict,),
+    "dict[str, Any] | None": (dict, NoneType),
+    "Hyperparameters": (dict,),
+    "tuple[str, ...]": (list,),
+    "tuple[dict[str, Any], ...]": (list,),
+}
+"""What JSON has in a field, by its annotation; the others are one of some words."""
+
+
+_ITEMS: dict[str, tuple[type, ...]] = {
+    "tuple[str, ...]": (str,),
+    "tuple[dict[str, Any], ...]": (dict,),
+    "Hyperparameters": (float, int, str),
+}
+
+
+class _Kind(NamedTuple):
+    """An event, and what JSON has in its fields."""
+
+    make: Any
+    types: dict[str, tuple[type, ...]]
+    items: tuple[tuple[str, tuple[type, ...]], ...]
+    """Of lists and mappings: what these are of."""
+    words: tuple[tuple[str, tuple[str, ...]], ...]
+    moments: tuple[str, ...]
+
+
+@cache
+def _describe(name: str) -> _Kind:
+    make, own = _BY_NAME[name], {}
+    for each in dataclasses.fields(_BY_NAME[name]):
+        if each.name not in ("at", "number"):
+            own[each.name] = str(each.type)
+    hints = get_type_hints(make) if set(own.values()) - set(_TYPES) else {}
+    return _Kind(
+        make,
+        {key: _TYPES.get(each, (str,)) for key, each in own.items()},
+        tuple((key, _ITEMS[each]) for key, each in own.items() if each in _ITEMS),
+        tuple((key, get_args(hints[key])) for key, each in own.items() if each not in _TYPES),
+        tuple(key for key in own if key in ("since", "ended_at")),
+    )
+
+
+def to_fields(event: AnyEvent) -> dict[str, Any]:
+    """An event's own fields as JSON-able values, without `at` and `number`."""
+    names = [each.name for each in dataclasses.fields(event) if each.name not in ("at", "number")]
+    return {name: getattr(event, name) for name in names}
+
+
+def from_fields(kind: str, at: float, number: int | None, fields: dict[str, Any]) -> AnyEvent:
+    """The inverse of `to_fields`.
+
+    Raises:
+        KeyError: no event has this name.
+        TypeError: the fields are not those of the event, or do not hold what they should.
+        ValueError: a moment is none.
+    """
+    make, types, items, words, moments = _describe(kind)
+    if type(fields) is not dict:
+        raise TypeError(f"{kind} is {fields!r}")
+    for name, value in fields.items():
+        if type(value) not in types[name]:
+            raise _misfit(kind, name, value)
+    for name, among in words:
+        if fields[name] not in among:
+            raise _misfit(kind, name, fields[name])
+    for name, allowed in items:
+        value = fields.get(name, [])
+        for each in value.values() if type(value) is dict else value:
+            if type(each) not in allowed:
+                raise _misfit(kind, name, value)
+        if type(value) is list:
+            fields = {**fields, name: tuple(value)}
+    check_moment(at)
+    for name in moments:
+        if fields.get(name) is not None:
+            check_moment(fields[name])
+    if number is None:
+        return cast(AnyEvent, make(at=at, **fields))
+    if type(number) is not int:
+        raise _misfit(kind, "number", number)
+    return cast(AnyEvent, make(at=at, number=number, **fields))
+
+
+def _misfit(kind: str, name: str, value: Any) -> TypeError:
+    return TypeError(f"{name} of {kind} is {value!r}")
+
+
+def check_moment(at: float) -> None:
+    """Raise ValueError if something happened at no time that a calendar has."""
+    if not 0 <= at <= MAX_SECONDS:
+        raise ValueError(f"{at!r} is no moment")

@@ -1,0 +1,44 @@
+"""What follows on a training job that fails, hangs, or prints what a log rule looks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hpt_cli.metrics.log_rules import Action, compile_pattern
+from hpt_cli.spec.model import TuningSpec
+from hpt_cli.tuning.events import StopReason
+from hpt_cli.tuning.state import TrainingJob
+
+
+def has_attempts_left(spec: TuningSpec, job: TrainingJob) -> bool:
+    """Whether another attempt may follow on the latest one, if that fails."""
+    failures = sum(bool(attempt.failure) for attempt in job.attempts)
+    return spec.retry is not None and failures + 1 < spec.retry.max_attempts
+
+
+def is_worth_retrying(spec: TuningSpec, job: TrainingJob, lines: Iterable[str]) -> bool:
+    """Whether an attempt that failed with these last words is followed by another."""
+    if spec.retry is None or not has_attempts_left(spec, job):
+        return False
+    words = list(lines)
+    if any(_is_in(pattern, words) for pattern in spec.retry.not_when):
+        return False
+    return not spec.retry.when or any(_is_in(pattern, words) for pattern in spec.retry.when)
+
+
+def _is_in(pattern: str, lines: Iterable[str]) -> bool:
+    compiled = compile_pattern(pattern)
+    return any(compiled.search(line) for line in lines)
+
+
+def judge_hung(spec: TuningSpec, job: TrainingJob) -> StopReason:
+    """Why a job is stopped that prints nothing: to try again, if failures are tried again."""
+    return "Retry" if is_worth_retrying(spec, job, ["Hung"]) else "Hung"
+
+
+def judge_match(spec: TuningSpec, job: TrainingJob, action: Action) -> StopReason | None:
+    """Why a job is stopped that printed what a log rule looks for; None if it goes on."""
+    if action == "retry":
+        return "Retry" if has_attempts_left(spec, job) else "Failed"
+    reasons: dict[Action, StopReason] = {"stop": "LogRule", "fail": "Failed"}
+    return reasons.get(action)

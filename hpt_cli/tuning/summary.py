@@ -1,0 +1,328 @@
+"""The read model: what every view shows, computed from the state in one place."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from hpt_cli.metrics.curve import Curve
+from hpt_cli.spec.hyperparameters import Hyperparameters
+from hpt_cli.spec.names import job_name
+from hpt_cli.spec.objective import Objective
+from hpt_cli.spec.resources import Share
+from hpt_cli.tuning.events import Warned
+from hpt_cli.tuning.state import Parent, TrainingJob, TuningState
+
+ObjectiveStatus = Literal["Pending", "Succeeded", "Failed"]
+
+MIN_RESULTS = 6
+"""With fewer results than this there is nothing to learn of what mattered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One training job, as results tables show it. Times are seconds since the epoch."""
+
+    name: str
+    number: int
+    status: str
+    phase: str
+    queue_reason: str | None
+    stop_reason: str | None
+    explanation: str
+    objective_status: ObjectiveStatus
+    final: float | None
+    best: float | None
+    epochs: int
+    started_at: float | None
+    ended_at: float | None
+    elapsed: float
+    attempts: int
+    failure_reason: str | None
+    tail: tuple[str, ...]
+    notes: tuple[str, ...]
+    hyperparameters: Hyperparameters
+    curve: Curve
+    latest: Mapping[str, float]
+    """The latest value of every metric."""
+    pace: float | None = None
+    """How many seconds an epoch takes, as far as its values were seen to come."""
+    share: Share | None = None
+    """Which cores and GPUs its latest attempt has, or had."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One tuning job at a glance."""
+
+    name: str
+    status: str
+    objective: Objective
+    max_jobs: int | None
+    job_counts: Mapping[str, int]
+    objective_counts: Mapping[str, int]
+    best: Row | None
+    total_training_time: float
+    tuning_time: float
+    created_at: float
+    reason: str
+    rows: tuple[Row, ...]
+    parents: tuple[Parent, ...] = ()
+    warnings: tuple[Warned, ...] = ()
+    overall_best: Mapping[str, Any] | None = None
+    """The best of this tuning job and its parents, where those had the same data."""
+    sessions: tuple[tuple[float, float], ...] = ()
+    """When each tuner took over, and when it was last heard of."""
+
+
+def summarize(
+    state: TuningState, now: float, *, at_work: bool, known: Iterable[Row] = ()
+) -> Summary:
+    """The summary of a tuning job at a time.
+
+    Args:
+        state: what is known.
+        now: seconds since the epoch.
+        at_work: whether a tuner holds it.
+        known: rows of jobs that had ended, from an earlier summary: they are not made again.
+    """
+    objective = Objective.of(state.spec)
+    ended = {row.number: row for row in known if row.ended_at is not None}
+    rows = tuple(
+        ended.get(job.number) or make_row(state, job, objective, now)
+        for job in state.jobs.values()
+        if job.hyperparameters is not None and (job.attempts or state.status == "InProgress")
+    )
+    best = find_best(rows, objective)
+    goes_on = state.status in ("InProgress", "Stopping")
+    return Summary(
+        name=state.spec["name"],
+        status=state.status,
+        objective=objective,
+        max_jobs=state.spec.get("max_jobs"),
+        job_counts=_count_jobs(rows),
+        objective_counts=_count_objectives(rows),
+        best=best,
+        total_training_time=sum(row.elapsed for row in rows),
+        tuning_time=tuning_seconds(state, now if at_work and goes_on else None),
+        created_at=state.created_at,
+        reason=state.reason,
+        rows=rows,
+        parents=state.parents,
+        warnings=state.warnings,
+        overall_best=find_overall_best(state, best, objective),
+        sessions=state.sessions,
+    )
+
+
+def find_overall_best(
+    state: TuningState, best: Row | None, objective: Objective
+) -> Mapping[str, Any] | None:
+    """The best training job of a tuning job and its parents; None unless those had its data."""
+    warm_start = state.spec.get("warm_start")
+    if not warm_start or warm_start["type"] != "IdenticalDataAndAlgorithm":
+        return None
+    candidates: list[Mapping[str, Any]] = [each.best for each in state.parents if each.best]
+    if best is not None:
+        candidates.append(describe_best(best))
+    return min(
+        candidates, key=lambda each: objective.loss(each["final_objective_value"]), default=None
+    )
+
+
+def describe_best(row: Row) -> dict[str, Any]:
+    """A best training job as JSON-able values, as a warm start records it."""
+    return {
+        "training_job_name": row.name,
+        "final_objective_value": row.final,
+        "hyperparameters": row.hyperparameters,
+    }
+
+
+def make_row(state: TuningState, job: TrainingJob, objective: Objective, now: float) -> Row:
+    """The row of a job that has hyperparameters."""
+    curve = job.curve(objective.metric)
+    finite = [value for _, value in curve if math.isfinite(value)]
+    request = job.stop_request
+    started = job.attempts[0].started_at if job.attempts else None
+    return Row(
+        name=job_name(state.spec["name"], job.number),
+        number=job.number,
+        status=job.status,
+        phase=job.phase,
+        queue_reason=job.attempts[-1].queue_reason if job.is_running else None,
+        stop_reason=job.stop_reason,
+        explanation=request.explanation if request else "",
+        objective_status=_objective_status(job, curve),
+        final=final_objective(job, objective),
+        best=min(finite, key=objective.loss) if finite else None,
+        epochs=len(curve),
+        started_at=started,
+        ended_at=job.attempts[-1].ended_at if job.attempts and job.has_ended else None,
+        elapsed=training_seconds(job, now),
+        attempts=len(job.attempts),
+        failure_reason=_failure_reason(job, curve, objective),
+        tail=job.tail,
+        notes=job.notes,
+        hyperparameters=job.hyperparameters or {},
+        curve=curve,
+        latest={name: job.curve(name)[-1][1] for name in job.metrics},
+        pace=measure_pace(job, objective.metric),
+        share=job.attempt.share if job.attempt else None,
+    )
+
+
+def final_objective(job: TrainingJob, objective: Objective) -> float | None:
+    """The last value of the objective metric, for a job that ended with a result."""
+    curve = job.curve(objective.metric)
+    return curve[-1][1] if curve and job.phase in ("Completed", "Stopped") else None
+
+
+def training_seconds(job: TrainingJob, now: float) -> float:
+    """How long all attempts of a job took, or have taken; without their time in a queue."""
+    total = 0.0
+    for attempt in job.attempts:
+        if attempt.is_queued:
+            continue
+        ended = attempt.ended_at
+        if ended is None:
+            ended = now if job.is_running and attempt is job.attempts[-1] else attempt.started_at
+        total += max(0.0, ended - attempt.started_at)
+    return total
+
+
+def measure_pace(job: TrainingJob, metric: str) -> float | None:
+    """The seconds between two values of a metric, without what came before the first; None where
+    they were not seen to come one after the other."""
+    for attempt in reversed(job.attempts):
+        heard = attempt.heard.get(metric)
+        if heard is None:
+            continue
+        ended = heard.until if attempt.ended_at is None else attempt.ended_at
+        seconds = min(heard.until, ended) - heard.since
+        epochs = len(attempt.curves[metric]) - heard.at_once
+        if seconds > 0 and epochs > 0:
+            return seconds / epochs
+    return None
+
+
+def tuning_seconds(state: TuningState, now: float | None) -> float:
+    """How long tuners have worked on the tuning job; `now` if one is at work, else None."""
+    total = sum(last - start for start, last in state.sessions)
+    return total if now is None else total + max(0.0, now - state.heard_at)
+
+
+def find_best(rows: Iterable[Row], objective: Objective) -> Row | None:
+    """The best training job.
+
+    A Stopped job is the best only if no Completed one is as good; a job whose last value is NaN or
+    infinite never is.
+    """
+
+    def order(row: Row) -> tuple[float, bool, int]:
+        assert row.final is not None
+        return objective.loss(row.final), row.status != "Completed", row.number
+
+    able = [row for row in rows if row.final is not None and math.isfinite(row.final)]
+    return min(able, key=order, default=None)
+
+
+def has_enough_results(rows: Iterable[Row]) -> bool:
+    """Whether there is something to learn of what mattered: results that are not all alike."""
+    finals = [row.final for row in rows if row.final is not None and math.isfinite(row.final)]
+    return len(finals) >= MIN_RESULTS and len(set(finals)) > 1
+
+
+def list_improvements(rows: Iterable[Row], objective: Objective) -> list[Row]:
+    """The jobs that were the best when they ended, in that order."""
+    improved: list[Row] = []
+    for row in sorted(rows, key=lambda row: row.ended_at or math.inf):
+        if row.ended_at is None or row.final is None or not math.isfinite(row.final):
+            continue
+        best = improved[-1].final if improved else None
+        if best is None or objective.loss(row.final) < objective.loss(best):
+            improved.append(row)
+    return improved
+
+
+def trace_best(summary: Summary) -> list[tuple[float, float]]:
+    """The best so far over tuning time, in seconds: a step for each improvement, up to now."""
+    steps: list[tuple[float, float]] = []
+    for row in list_improvements(summary.rows, summary.objective):
+        assert row.ended_at is not None
+        assert row.final is not None
+        at = sum(
+            max(0.0, min(last, row.ended_at) - start)
+            for start, last in summary.sessions
+            if start <= row.ended_at
+        )
+        steps += [(at, steps[-1][1])] if steps else []
+        steps.append((at, row.final))
+    return [*steps, (max(summary.tuning_time, steps[-1][0]), steps[-1][1])] if steps else []
+
+
+def estimate_saved_seconds(rows: Iterable[Row]) -> float | None:
+    """Training time that early stopping has saved; None where it stopped nothing yet."""
+    rows = tuple(rows)
+    usual = find_usual(rows)
+    saved = [each for row in rows if (each := saved_seconds(row, usual)) is not None]
+    return sum(saved) if saved else None
+
+
+class Usual(NamedTuple):
+    """What completed jobs have in the median: epochs, and seconds for each where they were seen."""
+
+    epochs: float
+    pace: float | None
+
+
+def find_usual(rows: Iterable[Row]) -> Usual | None:
+    """What is usual; None without any completed job."""
+    full = [row for row in rows if row.status == "Completed" and row.epochs]
+    paces = [row.pace for row in full if row.pace is not None]
+    if not full:
+        return None
+    pace = statistics.median(paces) if paces else None
+    return Usual(statistics.median(row.epochs for row in full), pace)
+
+
+def saved_seconds(row: Row, usual: Usual | None) -> float | None:
+    """How much longer a job would have taken at its own pace, had it not been stopped early.
+
+    What it took to start is no saving, so a pace is measured between its values; the usual pace
+    counts where that cannot be.
+    """
+    if usual is None or row.stop_reason != "EarlyStopped" or not row.epochs:
+        return None
+    pace = row.pace or usual.pace or row.elapsed / row.epochs
+    return pace * max(0.0, usual.epochs - row.epochs)
+
+
+def _failure_reason(job: TrainingJob, curve: Curve, objective: Objective) -> str | None:
+    if job.phase == "Completed" and not curve:
+        return f"it printed no value of {objective.metric}"
+    return job.failure_reason or None
+
+
+def _objective_status(job: TrainingJob, curve: Curve) -> ObjectiveStatus:
+    if not job.has_ended:
+        return "Pending"
+    return "Succeeded" if curve and job.phase != "Failed" else "Failed"
+
+
+def _count_jobs(rows: Iterable[Row]) -> dict[str, int]:
+    counts = {"completed": 0, "in_progress": 0, "stopped": 0, "failed": 0}
+    keys = {"Completed": "completed", "Stopped": "stopped", "Failed": "failed"}
+    for row in rows:
+        counts[keys.get(row.status, "in_progress")] += 1
+    return counts
+
+
+def _count_objectives(rows: Iterable[Row]) -> dict[str, int]:
+    counts = {"succeeded": 0, "pending": 0, "failed": 0}
+    for row in rows:
+        counts[row.objective_status.lower()] += 1
+    return counts

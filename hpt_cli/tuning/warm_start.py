@@ -1,0 +1,100 @@
+"""What a tuning job inherits from its parents (SageMaker Developer Guide, "Run a Warm Start").
+
+Parents must have ended, tune the same metric the same way, and have the same hyperparameters. The
+ranges may differ: a training job outside the new ones is left out and counted. Grandparents are not
+followed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from hpt_cli.errors import Problem
+from hpt_cli.spec.hyperparameters import Hyperparameters
+from hpt_cli.spec.model import TuningSpec
+from hpt_cli.spec.objective import Objective
+from hpt_cli.spec.ranges import select_active
+from hpt_cli.tuning.events import WarmStarted
+from hpt_cli.tuning.state import TrainingJob, TuningState
+from hpt_cli.tuning.summary import describe_best, summarize
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A tuning job to inherit from, under the name that the spec calls it by."""
+
+    name: str
+    state: TuningState
+
+
+def find_misfits(spec: TuningSpec, parent: Candidate) -> Iterator[Problem]:
+    """Why a tuning job cannot be a parent: nothing, if it can."""
+    theirs = parent.state.spec
+    if parent.state.status in ("InProgress", "Stopping"):
+        yield Problem(
+            "parent-running",
+            f"the parent {parent.name} has not ended: it is {parent.state.status}",
+            f"hpt resume {parent.name}, or hpt stop {parent.name}",
+        )
+    if Objective.of(theirs) != spec.objective:
+        yield Problem(
+            "parent-objective",
+            f"the parent {parent.name} has the objective {theirs['objective_type']}"
+            f" {theirs['objective_metric_name']}, not {spec.objective_type}"
+            f" {spec.objective_metric_name}",
+        )
+    names = {*theirs["hyperparameter_ranges"], *theirs["static_hyperparameters"]}
+    own = {*spec.hyperparameter_ranges, *spec.static_hyperparameters}
+    missing, extra = sorted(own - names), sorted(names - own)
+    if missing or extra:
+        parts = [f"it lacks {', '.join(missing)}"] if missing else []
+        parts += [f"it has {', '.join(extra)} besides"] if extra else []
+        yield Problem(
+            "parent-hyperparameters",
+            f"the parent {parent.name} has other hyperparameters: {'; '.join(parts)}",
+            "tuned and static hyperparameters together must have the same names",
+        )
+
+
+def inherit(spec: TuningSpec, parent: Candidate, at: float) -> WarmStarted:
+    """What a parent brings; static hyperparameters of its own count where they are tuned now."""
+    jobs = []
+    left_out = 0
+    for job in parent.state.jobs.values():
+        if job.hyperparameters is None or not job.has_ended:
+            continue
+        hyperparameters = {**parent.state.spec["static_hyperparameters"], **job.hyperparameters}
+        point = _fit(spec, hyperparameters)
+        if point is None:
+            left_out += 1
+            continue
+        jobs.append(_describe(spec, job, point))
+    best = summarize(parent.state, at, at_work=False).best
+    return WarmStarted(
+        at=at,
+        parent=parent.name,
+        jobs=tuple(jobs),
+        left_out=left_out,
+        best=describe_best(best) if best else None,
+    )
+
+
+def _fit(spec: TuningSpec, hyperparameters: Hyperparameters) -> Hyperparameters | None:
+    """The tuned hyperparameters, if they lie in the ranges and the static ones are as they were."""
+    for name, value in spec.static_hyperparameters.items():
+        if name in hyperparameters and hyperparameters[name] != value:
+            return None
+    ranges = spec.hyperparameter_ranges
+    point = {name: hyperparameters[name] for name in ranges if name in hyperparameters}
+    if not all(ranges[name].contains(value) for name, value in point.items()):
+        return None
+    return select_active(ranges, point)
+
+
+def _describe(spec: TuningSpec, job: TrainingJob, point: Hyperparameters) -> dict[str, Any]:
+    curve = job.curve(spec.objective_metric_name)
+    points = [[step, None if math.isnan(value) else value] for step, value in curve]
+    return {"hyperparameters": point, "status": job.phase, "curve": points}

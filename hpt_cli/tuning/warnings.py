@@ -1,0 +1,199 @@
+"""What looks wrong while a tuning job runs, and how to mend it: said at once, not in the morning.
+
+No value of the objective, output that is held back until the end, jobs that are all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from hpt_cli.metrics.detection import propose_definitions, write_definition
+from hpt_cli.metrics.lint import SILENT, find_misreadings
+from hpt_cli.metrics.reader import MetricReader, nearest_lines
+from hpt_cli.plural import count
+from hpt_cli.spec.model import TuningSpec
+from hpt_cli.spec.names import job_name
+from hpt_cli.tuning.events import Warned
+from hpt_cli.tuning.state import TuningState
+
+PATIENCE_LINES = 200
+PATIENCE_SECONDS = 60.0
+"""After so many lines, or so long, a job should have printed a value of the objective."""
+MAX_DEFINITIONS = 3
+
+HELD_BACK_VALUES = 3
+HELD_BACK_SECONDS = 2.0
+"""Output is judged to be held back from so many values on, in a job of so many seconds."""
+END_SECONDS, END_SHARE = 0.2, 0.02
+"""The end of a job: what is seen so shortly before it, in seconds and as a share of the job."""
+
+SAME_CURVES = 3
+SAME_VALUES = 5
+"""So many jobs with the same curve are odd; of curves with a single value, so many."""
+
+FLUSH = (
+    "flush after each line, or write 'stdbuf -oL' before the command, or set pty: true in the spec"
+)
+
+
+def warn_of_no_objective(
+    spec: TuningSpec, number: int, lines: Sequence[str], seconds: float | None, now: float
+) -> Warned:
+    """The warning that a job shows no value of the objective.
+
+    Args:
+        lines: what it has printed, as a person would see it.
+        seconds: how long it has run; None if it has ended.
+    """
+    metric = spec.objective_metric_name
+    file = find_file(spec)
+    if file is not None:
+        return Warned(
+            at=now,
+            slug="no-objective",
+            message=f"there is no value of {metric} in the {file} of {job_name(spec.name, number)}",
+            hint=f"does the program write {file} into the directory that HPT_JOB_DIR names?",
+        )
+    after = "it has ended" if seconds is None else f"it has run for {seconds:.0f} s"
+    printed = f"printed {count(len(lines), 'line')}" if lines else "printed nothing"
+    definitions = propose_for(spec, lines)
+    hint = "if its first value takes longer than that, all is well"
+    if seconds is None:
+        hint = "look at what it printed with 'hpt logs', and at metric_definitions in the spec"
+    if not lines and seconds is not None:
+        hint = f"if it should have printed something, it holds its output back: {FLUSH}"
+    if definitions:
+        hint = "these metric_definitions would find something:"
+    return Warned(
+        at=now,
+        slug="no-objective",
+        message=f"{job_name(spec.name, number)} has {printed} and no value of {metric}; {after}",
+        hint=hint,
+        lines=tuple(nearest_lines(list(lines), metric)) or tuple(lines[-2:]),
+        definitions=definitions,
+    )
+
+
+def find_file(spec: TuningSpec) -> str | None:
+    """The file that the objective is read from; None where that is the output."""
+    objective = spec.objective_metric_name
+    return next(each.file for each in spec.metric_definitions if each.name == objective)
+
+
+def propose_for(spec: TuningSpec, lines: Sequence[str]) -> tuple[str, ...]:
+    """Definitions of a spec's objective that would find something in a log, ready to paste."""
+    proposals = propose_definitions(lines)
+    same = [each for each in proposals if each.objective_type == spec.objective_type]
+    named = []
+    for each in (same or proposals)[:MAX_DEFINITIONS]:
+        metric = {"metric": each.name} if "preset" in each.definition else {}
+        named.append({**metric, **each.definition, "name": spec.objective_metric_name})
+    return tuple(map(write_definition, named))
+
+
+def warn_of_misreadings(
+    spec: TuningSpec,
+    number: int,
+    log: bytes,
+    now: float,
+    limit: Callable[[MetricReader], AbstractContextManager[Any]] = nullcontext,
+) -> list[Warned]:
+    """The warnings that values are read wrong, and nothing else will show it.
+
+    Args:
+        log: the beginning of what a training job has printed.
+        limit: what bounds the time of a search.
+    """
+    name = job_name(spec.name, number)
+    return [
+        Warned(at=now, slug=doubt.slug, message=f"{name}: {doubt.message}", hint=doubt.hint)
+        for doubt in find_misreadings(spec.list_definitions(), log, limit)
+        if doubt.slug in SILENT
+    ]
+
+
+def warn_of_long_logs(why: str, now: float) -> Warned:
+    """The warning that logs grow beyond `max_log_bytes`."""
+    return Warned(
+        at=now,
+        slug="log-too-long",
+        message=f"the middle of a log longer than max_log_bytes cannot be given up: {why}",
+        hint="its file system may not be able to make holes in files; look after the room on it",
+    )
+
+
+def warn_of_held_back_output(
+    spec: TuningSpec, number: int, values: int, seen_after: float, seconds: float, now: float
+) -> Warned | None:
+    """The warning that all values of a job came when it ended, if they did.
+
+    Args:
+        values: how many there are.
+        seen_after: when the first was seen, in seconds from the job's start.
+        seconds: how long the job took.
+    """
+    end = seconds - END_SECONDS - END_SHARE * seconds
+    if values < HELD_BACK_VALUES or seconds < HELD_BACK_SECONDS or seen_after < end:
+        return None
+    metric = spec.objective_metric_name
+    return Warned(
+        at=now,
+        slug="output-held-back",
+        message=(
+            f"all {values} values of {metric} came when {job_name(spec.name, number)} ended, after"
+            f" {seconds:.0f} s: its output looks block-buffered, and jobs cannot be stopped early"
+        ),
+        hint=FLUSH,
+    )
+
+
+def warn_of_busy_gpus(
+    spec: TuningSpec, state: TuningState, avoided: Iterable[str], now: float
+) -> Warned | None:
+    """The warning that training jobs wait for GPUs that others use, if they do; said once.
+
+    Args:
+        state: after all was launched that could be.
+        avoided: the GPUs that others use.
+    """
+    gpus = sorted(avoided)
+    waits = any(job.phase in ("Suggested", "Interrupted") for job in state.jobs.open)
+    has_slot = len(state.running) < spec.count_slots(state.pool)
+    if not (gpus and waits and has_slot) or any(
+        each.slug == "gpus-busy" for each in state.warnings
+    ):
+        return None
+    return Warned(
+        at=now,
+        slug="gpus-busy",
+        message=f"training jobs wait: GPU {', '.join(gpus)} in use by others",
+        hint="nvidia-smi shows by whom; without avoid_busy_gpus in the spec they are shared",
+    )
+
+
+def warn_of_same_curves(spec: TuningSpec, state: TuningState, now: float) -> Warned | None:
+    """The warning that all completed jobs have the same curve, if they have."""
+    metric = spec.objective_metric_name
+    completed = [job for job in state.jobs.ended.values() if job.phase == "Completed"]
+    curve = completed[0].curve(metric) if completed else ()
+    if not curve or any(job.curve(metric) != curve for job in completed):
+        return None
+    different = {tuple((job.hyperparameters or {}).items()) for job in completed}
+    if len(different) < (SAME_CURVES if len(curve) > 1 else SAME_VALUES):
+        return None
+    unnamed = [name for name in spec.list_unnamed() if name in spec.hyperparameter_ranges]
+    hint = "look at the command of one of them with 'hpt check', and at what the program reads"
+    if unnamed:
+        names = ", ".join(f"{{{name}}}" for name in unnamed)
+        hint = f"the command does not name {names}: is it read from SM_HPS or HPT_HYPERPARAMETERS?"
+    return Warned(
+        at=now,
+        slug="same-curves",
+        message=(
+            f"{len(completed)} training jobs with different hyperparameters have the same"
+            f" {metric}: do hyperparameters reach the program?"
+        ),
+        hint=hint,
+    )
