@@ -34,19 +34,19 @@ test-slurm: $(INSTALLED)  ## Test `executor: slurm` on a real Slurm of one node 
 	$(BIN)/python -m pytest -n 2 tests/slurm
 
 faults: $(INSTALLED)  ## Do hpt every kind of harm, briefly: kill -9, power loss, full disks ...
-	$(BIN)/python scripts/faults.py --short
+	$(BIN)/python scripts/reliability/faults.py --short
 
 check: $(INSTALLED)  ## Check format, style, types and architecture
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python scripts/document.py --check
-	$(BIN)/python -m pytest tests/core/test_architecture.py
+	$(BIN)/python scripts/docs/write_all.py --check
+	$(BIN)/python -m pytest tests/unit/test_architecture.py
 
 format: $(INSTALLED)  ## Put the code into its format, and the pages that are made from it up to date
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
-	$(BIN)/python scripts/document.py
+	$(BIN)/python scripts/docs/write_all.py
 
 clean:  ## Remove the environment and what tools left behind
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .hypothesis

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hpt_cli.spec.hyperparameters import Value
-    from hpt_cli.tuning.events import Warned
 
 BARS = "▁▂▃▄▅▆▇█"
 NOTHING = "–"
@@ -180,14 +179,6 @@ def plain_lines(text: str) -> str:
     return "\n".join(map(plain, text.split("\n")))
 
 
-def describe_warning(warning: Warned) -> Iterator[str]:
-    """A warning in lines: what looks wrong, the output it is about, and what to do."""
-    yield plain(f"warning[{warning.slug}]: {warning.message}")
-    yield from (plain(f"  │ {line}") for line in warning.lines)
-    yield plain(f"  {warning.hint}")
-    yield from (plain(f"    - {definition}") for definition in warning.definitions)
-
-
 def write_json(document: Any) -> str:
     """A JSON document, with what could drive a terminal escaped."""
     text = json.dumps(to_json_value(document), indent=2, ensure_ascii=False)
@@ -207,3 +198,16 @@ def to_json_value(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [to_json_value(each) for each in value]
     return value
+
+
+def describe_exit(exit_code: int) -> str:
+    """An exit code in words; negative ones are signals."""
+    if exit_code >= 0:
+        return f"exit code {exit_code}"
+    names = {2: "SIGINT", 6: "SIGABRT", 9: "SIGKILL", 11: "SIGSEGV", 15: "SIGTERM", 1: "SIGHUP"}
+    return f"killed by {names.get(-exit_code, f'signal {-exit_code}')}"
+
+
+def count(number: int, thing: str) -> str:
+    """`1 job`, `2 jobs`."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

@@ -8,10 +8,10 @@ from hpt_cli.reports.page.data import Record
 from hpt_cli.reports.page.sections import render_page
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.tuning import events as ev
-from hpt_cli.tuning.decide import ask
+from hpt_cli.tuning.evidence import ask
 from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.summary import summarize
-from tests.core.stories import (
+from tests.builders import (
     created,
     exited,
     fold_all,

@@ -31,8 +31,8 @@ from hpt_cli.spec.objective import Objective
 from hpt_cli.spec.ranges import CategoricalRange, ParameterRange
 from hpt_cli.stop_rules import StopRule
 from hpt_cli.strategies import load_strategy
-from hpt_cli.tuning.decide import ask
 from hpt_cli.tuning.events import MAX_SECONDS
+from hpt_cli.tuning.evidence import ask
 from hpt_cli.tuning.state import TuningState
 
 UNFIT = (

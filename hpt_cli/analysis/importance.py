@@ -5,7 +5,7 @@ it predicts over the whole search space is split among the hyperparameters (Sobo
 functions are drawn from its posterior, each a landscape that the results allow, and how much they
 differ in that is how unsure the answer is (Le Gratiet et al. 2014, "A Bayesian approach for global
 sensitivity analysis of computer codes"). On functions with known indices and 20 to 150 results the
-error is a third of that of fANOVA on a random forest (`scripts/bench_importance.py`).
+error is a third of that of fANOVA on a random forest (`scripts/benchmarks/importance.py`).
 
 * Losses become robust scores, so that a few diverged jobs do not decide everything.
 * A stopped job counts with what it would have come to, and that as a guess.

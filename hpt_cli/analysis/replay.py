@@ -16,13 +16,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from hpt_cli.metrics.curve import Curve
-from hpt_cli.metrics.observation import Observation
+from hpt_cli.metrics.curve import Curve, Observation
 from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.model import TuningSpec, load_spec
 from hpt_cli.spec.objective import Objective
 from hpt_cli.stop_rules import LossCurve, StopRule, Verdict
-from hpt_cli.tuning.decide import Command, Launch, Plan, Stop, decide, known_jobs, loss_curve
+from hpt_cli.tuning.commands import Command, Launch, Plan, Stop
+from hpt_cli.tuning.decide import decide
 from hpt_cli.tuning.events import (
     AnyEvent,
     JobExited,
@@ -36,7 +36,9 @@ from hpt_cli.tuning.events import (
     StopReason,
     TunerStarted,
 )
-from hpt_cli.tuning.state import TrainingJob, TuningState, fold
+from hpt_cli.tuning.evidence import known_jobs, loss_curve
+from hpt_cli.tuning.fold import fold
+from hpt_cli.tuning.state import TrainingJob, TuningState
 from hpt_cli.tuning.summary import final_objective, measure_pace, training_seconds, tuning_seconds
 
 STOPPED_EXIT_CODE = -15

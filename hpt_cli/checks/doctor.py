@@ -17,10 +17,11 @@ from pathlib import Path
 import psutil
 
 from hpt_cli import __version__
-from hpt_cli.formatting import format_bytes
+from hpt_cli.formatting import count, format_bytes
 from hpt_cli.machine.gpus import describe_use, read_gpus
-from hpt_cli.plural import count
-from hpt_cli.storage.job_directory import JobDir, list_job_dirs
+from hpt_cli.storage.home import list_job_dirs
+from hpt_cli.storage.job_directory import JobDir
+from hpt_cli.storage.lock import find_lock_holder, hold_lock
 
 REQUIRED = ("typer", "pydantic", "rich", "numpy", "scipy", "scikit-optimize", "psutil", "PyYAML")
 OPTIONAL = ("matplotlib",)
@@ -88,7 +89,7 @@ def _check_home(home: Path) -> Finding:
     found = f"{home.resolve()}, {_find_filesystem(there)}" + ("" if home.is_dir() else ", not yet")
     try:
         with tempfile.TemporaryDirectory(prefix=".doctor-", dir=there) as name:
-            with JobDir(Path(name)).hold_lock():
+            with hold_lock(JobDir(Path(name))):
                 pass
             Path(name, "new").write_text("")
             Path(name, "new").replace(Path(name, "old"))
@@ -126,7 +127,7 @@ def _check_tuning_jobs(home: Path) -> Finding:
                 journal.creation()
         except HptError as error:
             damaged.append(f"{jobdir.name}: {error}")
-    tuned = [each.name for each in jobdirs if each.find_holder() is not None]
+    tuned = [each.name for each in jobdirs if find_lock_holder(each) is not None]
     found = f"{len(jobdirs)}, {len(tuned)} being tuned" + (f": {', '.join(tuned)}" if tuned else "")
     return Finding("tuning jobs", found, "; ".join(damaged))
 
@@ -141,7 +142,7 @@ def _check_leftovers(home: Path) -> Finding:
     lonely = [
         f"{process.pid} ({'-'.join(path.relative_to(home.resolve()).parts[:1])})"
         for process, path in processes
-        if _find_jobdir(path, home).find_holder() is None
+        if find_lock_holder(_find_jobdir(path, home)) is None
     ]
     found = f"{len(processes)} of training jobs"
     if not lonely:

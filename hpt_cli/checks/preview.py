@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from hpt_cli.errors import Problem
-from hpt_cli.spec import command_template as commands
-from hpt_cli.spec.checks import find_epochs
+from hpt_cli.spec import shell_quoting
+from hpt_cli.spec.checks.search import find_epochs
 from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.ranges import AUTO_RATIO, CategoricalRange, ParameterRange, count_points
 from hpt_cli.spec.resources import Pool
-from hpt_cli.tuning.decide import choose
 from hpt_cli.tuning.state import TrainingJob, TuningState
+from hpt_cli.tuning.suggest import choose
 
 UNITS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Where a range is looked at, to show how its scaling spreads values."""
@@ -98,7 +98,7 @@ def _find_doubts(spec: TuningSpec, pool: Pool | None) -> Iterator[Problem]:
         message = f"the command does not name {', '.join(f'{{{name}}}' for name in unnamed)}"
         hint = "the program finds them only in HPT_HYPERPARAMETERS and SM_HPS"
         yield Problem("doubt-placeholder", message, hint)
-    if commands.hides_failure(spec.command, shell=spec.shell):
+    if shell_quoting.hides_failure(spec.command, shell=spec.shell):
         message = "in a pipe (a | b) the exit code is that of b: if a fails, nobody is told"
         hint = "command: bash -c 'set -o pipefail; a | b'; /bin/sh may not know pipefail"
         yield Problem("doubt-pipe", message, hint)

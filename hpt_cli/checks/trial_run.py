@@ -23,8 +23,8 @@ from hpt_cli.executors import (
     Running,
 )
 from hpt_cli.logs.tail import AttemptTail, read_lines
+from hpt_cli.metrics.curve import Observation
 from hpt_cli.metrics.extractors import Finder
-from hpt_cli.metrics.observation import Observation
 from hpt_cli.storage.job_directory import AttemptDir
 
 GRACE_SECONDS = 5.0

@@ -78,7 +78,7 @@ class _Commands(TyperGroup):
         except typer.BadParameter as error:
             from pydantic import ValidationError
 
-            from hpt_cli.spec.yaml_reader import describe_mistake
+            from hpt_cli.spec.messages import describe_mistake
 
             if isinstance(error.__cause__, ValidationError):
                 error.message = describe_mistake(dict(error.__cause__.errors()[0]))

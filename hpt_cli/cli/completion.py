@@ -13,7 +13,8 @@ import typer
 
 from hpt_cli.errors import HptError
 from hpt_cli.spec.names import parse_job
-from hpt_cli.storage.job_directory import LAST, JobDir, find_home, find_job_dir, list_job_dirs
+from hpt_cli.storage.home import LAST, find_home, find_job_dir, list_job_dirs
+from hpt_cli.storage.job_directory import JobDir
 
 _WORD = re.compile(r"[\w@%+=:,./-]+")
 

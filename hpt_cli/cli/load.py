@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from hpt_cli.errors import HptError, Problem, UsageError
 from hpt_cli.spec.names import parse_job
-from hpt_cli.storage.job_directory import JobDir, find_home, find_job_dir
+from hpt_cli.storage.home import find_home, find_job_dir
+from hpt_cli.storage.job_directory import JobDir
+from hpt_cli.storage.lock import find_lock_holder
 
 if TYPE_CHECKING:
     from hpt_cli.tuning.state import TuningState
@@ -57,7 +59,7 @@ def summarize_state(jobdir: JobDir, state: TuningState) -> Summary:
     """The same of a state that was read."""
     from hpt_cli.tuning.summary import summarize
 
-    at_work = jobdir.find_holder() is not None
+    at_work = find_lock_holder(jobdir) is not None
     summary = summarize(state, time.time(), at_work=at_work)
     if not at_work and summary.status in ("InProgress", "Stopping"):
         reason = f"no tuner is at work; go on with 'hpt resume {summary.name}'"

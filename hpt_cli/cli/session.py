@@ -4,31 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 import sys
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hpt_cli.checks.prerequisites import survey_machine
 from hpt_cli.cli.console import say
 from hpt_cli.cli.load import print_report, read_summary
-from hpt_cli.errors import ExitCode, HptError, Problem, UsageError
-from hpt_cli.plural import count
+from hpt_cli.errors import ExitCode, HptError
+from hpt_cli.formatting import count
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.journal import open_journal
 
 LEAST_DESCRIPTORS = 8
-SCRIPTS = (".py", ".sh", ".R", ".jl", ".lua", ".pl")
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from hpt_cli.executors import Order
     from hpt_cli.live.views import QuietView
-    from hpt_cli.machine.capacity import Survey
     from hpt_cli.spec.model import TuningSpec
-    from hpt_cli.spec.resources import Misfit, Request
     from hpt_cli.tuning.state import TuningState
     from hpt_cli.tuning.summary import Summary
 
@@ -86,72 +81,6 @@ def choose_view(console: Console, *, plain: bool, quiet: bool) -> QuietView:
     if plain or dumb or not console.is_terminal:
         return PlainView(sys.stderr)
     return LiveView(console)
-
-
-def check_working_directory(spec: TuningSpec, directory: Path) -> None:
-    """Raise UsageError if the command's working directory is not there."""
-    path = Path(directory, spec.working_directory)
-    if not path.is_dir():
-        raise UsageError.of("working-directory", f"working_directory {path} is not a directory")
-
-
-def find_missing_files(spec: TuningSpec, order: Order) -> Iterator[Problem]:
-    """A program that is not found, and scripts that are not there; a shell finds its own."""
-    if spec.shell:
-        return
-    program = order.argv[0]
-    path = order.environment.get("PATH")
-    local = order.working_directory / program
-    if shutil.which(program, path=path) is None and not (
-        os.sep in program and os.access(local, os.X_OK)
-    ):
-        message = f"there is no program '{program}' on the PATH"
-        yield Problem("doubt-program", message, "write its whole path, or mend the PATH")
-    for word in order.argv[1:]:
-        if word.endswith(SCRIPTS) and not (order.working_directory / word).exists():
-            message = f"there is no file {word} in {order.working_directory}"
-            hint = "working_directory in the spec says where the command runs"
-            yield Problem("doubt-file", message, hint)
-
-
-def list_misfits(request: Request, gpus: Sequence[str] | None) -> Sequence[Misfit]:
-    """What training jobs ask for and this machine does not have."""
-    from hpt_cli.machine.capacity import survey
-
-    return survey(request, gpus, os.environ).misfits
-
-
-def survey_machine(spec: TuningSpec) -> Survey | None:
-    """What this machine has of what training jobs ask for; None where it is not asked for any.
-
-    Raises:
-        UsageError: it has too little for a single one.
-    """
-    from hpt_cli.machine.capacity import survey
-    from hpt_cli.spec.yaml_reader import describe_misfit
-
-    request = spec.request
-    if request is None or spec.executor != "local":
-        return None
-    found = survey(request, spec.gpus, os.environ)
-    if found.misfits:
-        raise UsageError(*map(describe_misfit, found.misfits))
-    return found
-
-
-def check_variables(spec: TuningSpec) -> None:
-    """Raise UsageError if variables that the environment of the jobs refers to are not set."""
-    from hpt_cli.spec.env_references import find_references
-    from hpt_cli.spec.yaml_reader import describe_unset
-
-    unset = [
-        describe_unset(name, variable, os.environ)
-        for name, value in spec.environment.items()
-        for variable in find_references(value)
-        if variable not in os.environ
-    ]
-    if unset:
-        raise UsageError(*unset)
 
 
 def _report(jobdir: JobDir, state: TuningState, *, quiet: bool) -> None:

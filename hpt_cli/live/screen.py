@@ -13,7 +13,7 @@ from rich.text import Text
 
 from hpt_cli.formatting import (
     NOTHING,
-    describe_warning,
+    count,
     draw_sparkline,
     format_clock,
     format_column,
@@ -24,10 +24,10 @@ from hpt_cli.formatting import (
     plain,
 )
 from hpt_cli.metrics.curve import Curve
-from hpt_cli.plural import count
 from hpt_cli.spec.objective import Objective
 from hpt_cli.tuning.state import RUNNING
 from hpt_cli.tuning.summary import Row, Summary, estimate_saved_seconds, list_improvements
+from hpt_cli.tuning.warnings import describe_warning
 
 CURVE_WIDTH = 14
 WIDE_CURVE_WIDTH = 40

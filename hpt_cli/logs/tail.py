@@ -11,10 +11,10 @@ from pathlib import Path
 from hpt_cli.errors import NO_DESCRIPTORS
 from hpt_cli.logs.regex_timeout import SEARCH_SECONDS, limit_searches
 from hpt_cli.logs.trimming import BLOCK_BYTES, Gap, find_gap, forget_gap, make_gap, read_part
+from hpt_cli.metrics.curve import Observation
 from hpt_cli.metrics.extractors import Finder
 from hpt_cli.metrics.lines import MAX_LINE_BYTES, split_lines
 from hpt_cli.metrics.log_rules import Action, LogMatch, Rule, compile_rule
-from hpt_cli.metrics.observation import Observation
 from hpt_cli.metrics.reader import MAX_SLOW_LINES, MetricReader
 
 CHUNK_BYTES = 1 << 20

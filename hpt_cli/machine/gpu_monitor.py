@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Sequence
 
 from hpt_cli.machine.gpus import BUSY_PART, Gpu, describe_use, find_gpu, read_gpus
-from hpt_cli.spec.resources import Share
+from hpt_cli.tuning.allocation import Share
 
 LOOK_SECONDS = 5.0
 """How often it is asked who uses the GPUs."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeAlias, overload
+from typing import NamedTuple, TypeAlias, overload
 
 Curve: TypeAlias = Sequence[tuple[float, float]]
 
@@ -65,3 +65,16 @@ class MappedCurve(Curve):
             return MappedCurve(self._curve[place], self._function)
         step, value = self._curve[place]
         return step, self._function(value)
+
+
+class Observation(NamedTuple):
+    """One value of one metric of one training job.
+
+    `offset` is where in the log, in bytes, the match was found: with the job, the attempt and the
+    metric it names the observation, so that reading a log twice records nothing twice.
+    """
+
+    metric: str
+    offset: int
+    step: float
+    value: float

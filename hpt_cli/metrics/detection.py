@@ -398,3 +398,17 @@ def _to_name(text: str) -> str:
     """A metric's name from what the log calls it."""
     plain = re.sub(r"[^\w.:@/-]+", "_", text)
     return re.sub(r"\.(?=_)", "", plain).strip("_.:/-")[:MAX_NAME_LENGTH] or "metric"
+
+
+def nearest_lines(lines: list[str], metric: str, limit: int = 5) -> list[str]:
+    """The lines most likely to hold a metric that was not found: they share words and numbers."""
+    words = {word for word in re.split(r"[\W_]+", metric.lower()) if len(word) > 1}
+
+    def likeness(text: str) -> int:
+        lowered = text.lower()
+        has_number = re.search(r"\d", text) is not None
+        return 2 * sum(word in lowered for word in words) + has_number
+
+    ranked = sorted(enumerate(lines), key=lambda item: (-likeness(item[1]), -item[0]))
+    best = [item for item in ranked if likeness(item[1]) >= 2][:limit]
+    return [text for _, text in sorted(best)]

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import math
 import re
-from array import array
-from bisect import bisect_left
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 from hpt_cli.errors import Problem
-from hpt_cli.metrics.extractors import Finder, Finding, JsonForm, RegexForm, compile_definition
+from hpt_cli.metrics.extractors import Finder, RegexForm
 from hpt_cli.metrics.lines import split_lines
 from hpt_cli.metrics.patterns import (
     CLOUDWATCH_TAB,
@@ -31,9 +28,7 @@ from hpt_cli.metrics.patterns import (
     parse_number,
 )
 from hpt_cli.metrics.reader import MetricReader
-
-KEPT = 500
-"""So many hits at the beginning, and at the end, are kept with their lines."""
+from hpt_cli.metrics.scan import KEPT, Hit, Reading, scan_log
 
 LOOKED_AT = 1000
 """So much of a line is searched again for what is doubtful."""
@@ -56,39 +51,6 @@ _COMMAS = re.compile(r"(?:,\d+)+(?:\.\d+)?")
 _NAME_TAIL = re.compile(r"[\w.@/-]*$")
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A value, and the line it stands in."""
-
-    number: int
-    """Of the line, from 1."""
-    text: str
-    span: tuple[int, int]
-    """The match in the text."""
-    value_span: tuple[int, int]
-    step: float
-    value: float
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What one definition finds in a log."""
-
-    definition: Mapping[str, Any]
-    hits: tuple[Hit, ...]
-    """The first and the last ones."""
-    count: int
-    """How many there are in all."""
-    curve: tuple[tuple[float, float], ...]
-    """(step, value) in order of step, each step once, as a training job would have it."""
-    doubts: tuple[Problem, ...]
-
-    @property
-    def name(self) -> str:
-        """The metric's name."""
-        return str(self.definition["name"])
-
-
 def read_log(
     blocks: Iterable[bytes],
     definitions: Sequence[Mapping[str, Any]],
@@ -96,25 +58,25 @@ def read_log(
     kept: int = KEPT,
     limit: Callable[[MetricReader], AbstractContextManager[Any]] = nullcontext,
 ) -> tuple[Reading, ...]:
-    """What each definition finds.
+    """What each definition finds in a log (see `scan_log`), and what is doubtful about it.
 
-    Args:
-        blocks: the log, in blocks of any size.
-        lines: of its beginning, to look for what was nearly found.
-        kept: how many hits to keep at either end; 0 keeps all.
-        limit: what bounds the time of a search, while the log is read.
+    `lines` are those of its beginning, to look for what was nearly found.
     """
-    finders = [compile_definition(fields) for fields in definitions]
-    collected = {finder.metric: _Collected(finder, kept) for finder in finders}
-    reader, numbers = MetricReader(finders), _LineNumbers()
-    with limit(reader):
-        for block in blocks:
-            numbers.feed(block)
-            _collect(reader.match(block), collected, numbers)
-        _collect(reader.match_rest(), collected, numbers)
-    return tuple(
-        collected[fields["name"]].conclude(fields, reader, lines) for fields in definitions
-    )
+    readings = scan_log(blocks, definitions, kept, limit)
+    return tuple(replace(each, doubts=tuple(lint(each, lines))) for each in readings)
+
+
+def lint(reading: Reading, lines: Sequence[str]) -> Iterator[Problem]:
+    """What is doubtful about what one definition found; `lines` are the beginning of the log."""
+    fields, finder, hits = reading.definition, reading.finder, reading.hits
+    yield from _doubt_definition(fields, finder)
+    yield from _doubt_reading(reading)
+    if _is_quick(finder):
+        yield from _doubt_matches(finder, hits, lines)
+        yield from _doubt_commas(fields, finder, hits, lines)
+    yield from _doubt_numbers(finder, hits)
+    yield from _doubt_steps(reading.points if reading.has_steps else (), fields)
+    yield from _doubt_curve(reading.points, hits)
 
 
 def find_misreadings(
@@ -134,67 +96,6 @@ def find_misreadings(
     for reading in read_log([log], definitions, split_lines(log), KEPT, limit):
         for doubt in reading.doubts if reading.count else ():
             yield replace(doubt, message=f"{reading.name}: {doubt.message}")
-
-
-class _LineNumbers:
-    """Where the lines of a log begin."""
-
-    def __init__(self) -> None:
-        self._endings = array("q")
-        self._size = 0
-
-    def feed(self, block: bytes) -> None:
-        self._endings.extend(self._size + match.start() for match in re.finditer(b"\n", block))
-        self._size += len(block)
-
-    def find(self, offset: int) -> int:
-        return bisect_left(self._endings, offset) + 1
-
-
-class _Collected:
-    """The hits of one definition, as they come."""
-
-    def __init__(self, finder: Finder, kept: int) -> None:
-        self.finder = finder
-        self._kept = kept
-        self._first: list[Hit] = []
-        self._last: deque[Hit] = deque(maxlen=kept or None)
-        self._steps: list[tuple[float, float]] = []
-        self._tells_step = False
-
-    def add(self, hit: Hit, *, tells_step: bool) -> None:
-        self._steps.append((hit.step, hit.value))
-        self._tells_step = self._tells_step or tells_step
-        (self._first if len(self._first) < self._kept else self._last).append(hit)
-
-    def conclude(
-        self, fields: Mapping[str, Any], reader: MetricReader, lines: Sequence[str]
-    ) -> Reading:
-        hits = (*self._first, *self._last)
-        doubts = [*_doubt_definition(fields, self.finder), *_doubt_reader(self.finder, reader)]
-        if _is_quick(self.finder):
-            doubts += _doubt_matches(self.finder, hits, lines)
-            doubts += _doubt_commas(fields, self.finder, hits, lines)
-        doubts += _doubt_numbers(self.finder, hits)
-        doubts += _doubt_steps(self._steps if self._tells_step else (), fields)
-        doubts += _doubt_curve(self._steps, hits)
-        curve = tuple(sorted(dict(self._steps).items()))
-        return Reading(fields, hits, len(self._steps), curve, tuple(doubts))
-
-
-def _collect(
-    matches: Iterator[tuple[Any, str, Finding]],
-    collected: Mapping[str, _Collected],
-    numbers: _LineNumbers,
-) -> None:
-    for observation, text, finding in matches:
-        into = collected[observation.metric]
-        form, value_span = into.finder.form, finding.value_span
-        if isinstance(form, JsonForm):
-            value_span = form.find_value(text, finding)
-        number = numbers.find(observation.offset - finding.span[0])
-        hit = Hit(number, text, finding.span, value_span, observation.step, observation.value)
-        into.add(hit, tells_step=finding.step is not None)
 
 
 # -- what is doubtful ------------------------------------------------------------------------------
@@ -226,11 +127,11 @@ def _is_quick(finder: Finder) -> bool:
     return not isinstance(finder.form, RegexForm) or not can_explode(finder.form.pattern)
 
 
-def _doubt_reader(finder: Finder, reader: MetricReader) -> Iterator[Problem]:
-    if finder.metric in reader.given_up:
+def _doubt_reading(reading: Reading) -> Iterator[Problem]:
+    if reading.is_given_up:
         yield Problem("regex-given-up", "searching took too long, so the rest was not searched")
-    if reader.cut_lines:
-        message = f"{reader.cut_lines} lines are so long that only their beginning is searched"
+    if reading.cut_lines:
+        message = f"{reading.cut_lines} lines are so long that only their beginning is searched"
         yield Problem("line-long", message)
 
 

@@ -5,7 +5,7 @@ A preset is data. `regex` reads any metric of the program, with `{metric}` where
 of the lines after them, for programs that print the epoch on another line than its values. `names`
 finds the metrics that a log has: the lines to look at, and in them the names.
 
-To add one, add a row here, and lines that the program really printed in tests/core/samples.
+To add one, add a row here, and lines that the program really printed in tests/unit/metrics/samples.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
-from hpt_cli.metrics.curve import LARGEST
+from hpt_cli.metrics.curve import LARGEST, Observation
 from hpt_cli.metrics.extractors import (
     ColumnForm,
     Finder,
@@ -29,7 +29,6 @@ from hpt_cli.metrics.extractors import (
 )
 from hpt_cli.metrics.lines import LineCutter, Segment, clean_lines, decode
 from hpt_cli.metrics.log_rules import LogMatch, Rule
-from hpt_cli.metrics.observation import Observation
 from hpt_cli.metrics.patterns import Pattern
 
 MAX_STEP = 1e15
@@ -338,20 +337,6 @@ def _make_watches(finders: Sequence[Finder]) -> list[_Watch]:
 def _watch_for(rule: Rule) -> _Watch:
     pattern = rule.pattern
     return _Watch((pattern.regex.pattern,), rule, (), pattern.literal.encode(), pattern.folds)
-
-
-def nearest_lines(lines: list[str], metric: str, limit: int = 5) -> list[str]:
-    """The lines most likely to hold a metric that was not found: they share words and numbers."""
-    words = {word for word in re.split(r"[\W_]+", metric.lower()) if len(word) > 1}
-
-    def likeness(text: str) -> int:
-        lowered = text.lower()
-        has_number = re.search(r"\d", text) is not None
-        return 2 * sum(word in lowered for word in words) + has_number
-
-    ranked = sorted(enumerate(lines), key=lambda item: (-likeness(item[1]), -item[0]))
-    best = [item for item in ranked if likeness(item[1]) >= 2][:limit]
-    return [text for _, text in sorted(best)]
 
 
 def _is_step(number: float) -> bool:

@@ -13,13 +13,19 @@ from rich.text import Text
 
 from hpt_cli.checks.preview import Estimate, explain_scaling, list_criteria, list_values
 from hpt_cli.errors import Problem
-from hpt_cli.formatting import draw_sparkline, format_number, format_seconds, format_setting, plain
-from hpt_cli.plural import count
+from hpt_cli.formatting import (
+    count,
+    describe_exit,
+    draw_sparkline,
+    format_number,
+    format_seconds,
+    format_setting,
+    plain,
+)
 from hpt_cli.spec.hyperparameters import Hyperparameters, Value
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.ranges import CategoricalRange, ParameterRange, count_grid, count_points
 from hpt_cli.spec.resources import Pool
-from hpt_cli.tuning.state import describe_exit
 
 if TYPE_CHECKING:
     from hpt_cli.reports import json_types as answers

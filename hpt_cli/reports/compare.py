@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from hpt_cli.formatting import NOTHING, format_column, format_seconds, format_setting, plain
-from hpt_cli.plural import count
+from hpt_cli.formatting import NOTHING, count, format_column, format_seconds, format_setting, plain
 from hpt_cli.reports.jobs import counters_to_json, find_style, make_column
 from hpt_cli.reports.render.columns import default_columns
 from hpt_cli.reports.render.plot import COLOURS, Axis, Line, Plot, find_axis

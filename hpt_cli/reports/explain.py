@@ -17,8 +17,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from hpt_cli.formatting import NOTHING, format_number, plain
-from hpt_cli.plural import count
+from hpt_cli.formatting import NOTHING, count, format_number, plain
 from hpt_cli.reports.render.columns import describe_reason
 from hpt_cli.reports.render.plot import Axis, Line, Plot, find_axis
 from hpt_cli.spec.model import EarlyStopping

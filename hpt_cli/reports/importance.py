@@ -11,8 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hpt_cli.analysis.importance import Importance, Influence, Interval, Region, Share
-from hpt_cli.formatting import format_number, format_setting, plain
-from hpt_cli.plural import count
+from hpt_cli.formatting import count, format_number, format_setting, plain
 
 if TYPE_CHECKING:
     from hpt_cli.reports import json_types as answers

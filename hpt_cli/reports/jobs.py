@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from hpt_cli.formatting import format_time
-from hpt_cli.plural import count
+from hpt_cli.formatting import count, format_time
 from hpt_cli.reports.render.columns import ResultColumn, default_columns
 from hpt_cli.reports.render.table import Column, Grid
 from hpt_cli.tuning.summary import Row, Summary

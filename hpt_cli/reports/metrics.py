@@ -10,11 +10,9 @@ from rich.padding import Padding
 from rich.text import Text
 
 from hpt_cli.errors import Problem
-from hpt_cli.formatting import draw_sparkline, format_number, plain
-from hpt_cli.metrics.detection import Proposal, write_definition
-from hpt_cli.metrics.lint import Hit, Reading
-from hpt_cli.metrics.reader import nearest_lines
-from hpt_cli.plural import count
+from hpt_cli.formatting import count, draw_sparkline, format_number, plain
+from hpt_cli.metrics.detection import Proposal, nearest_lines, write_definition
+from hpt_cli.metrics.scan import Hit, Reading
 
 if TYPE_CHECKING:
     from hpt_cli.reports import json_types as answers

@@ -12,8 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hpt_cli.analysis.replay import Figures
-from hpt_cli.formatting import format_column, format_number, format_seconds, plain
-from hpt_cli.plural import count
+from hpt_cli.formatting import count, format_column, format_number, format_seconds, plain
 
 if TYPE_CHECKING:
     from hpt_cli.reports.json_types import ReplayedRule

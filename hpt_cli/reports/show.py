@@ -10,17 +10,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from hpt_cli.formatting import (
-    describe_warning,
-    format_hyperparameters,
-    format_number,
-    format_seconds,
-    plain,
-)
-from hpt_cli.plural import count
+from hpt_cli.formatting import count, format_hyperparameters, format_number, format_seconds, plain
 from hpt_cli.reports.jobs import counters_to_json, row_to_json
 from hpt_cli.tuning.state import RUNNING
 from hpt_cli.tuning.summary import Row, Summary, estimate_saved_seconds
+from hpt_cli.tuning.warnings import describe_warning
 
 if TYPE_CHECKING:
     from hpt_cli.reports.json_types import InheritedBest, ObjectiveCounters, TuningJob

@@ -18,8 +18,9 @@ from hpt_cli.spec.env_references import resolve
 from hpt_cli.spec.hyperparameters import Hyperparameters, Value, format_value, name_variable
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.names import job_name
-from hpt_cli.spec.resources import Request, Share
+from hpt_cli.spec.resources import Request
 from hpt_cli.storage.job_directory import JobDir
+from hpt_cli.tuning.allocation import Share
 
 TERMINAL = "xterm-256color"
 THREADS = ("OMP", "MKL", "OPENBLAS", "NUMEXPR")

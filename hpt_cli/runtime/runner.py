@@ -31,25 +31,29 @@ from typing import Literal, Protocol
 from hpt_cli import clock
 from hpt_cli.errors import NO_DESCRIPTORS, HptError, UsageError
 from hpt_cli.executors import Executor, Exited, Lost, Outcome, Pending
+from hpt_cli.formatting import describe_exit
 from hpt_cli.logs.regex_timeout import OneSearch, limit_searches
 from hpt_cli.logs.tail import AttemptTail, read_lines, read_tail
 from hpt_cli.logs.trimming import UNSUPPORTED
 from hpt_cli.machine.capacity import Survey
 from hpt_cli.machine.gpu_monitor import GpuWatch
+from hpt_cli.metrics.detection import nearest_lines
 from hpt_cli.metrics.log_rules import LogMatch
-from hpt_cli.metrics.reader import SearchTooLongError, nearest_lines
+from hpt_cli.metrics.reader import SearchTooLongError
 from hpt_cli.runtime.environment import make_order
 from hpt_cli.runtime.launch_queue import Launched, Launches
 from hpt_cli.runtime.monitor import Watchdog
 from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.model import TuningSpec
-from hpt_cli.spec.resources import Share
 from hpt_cli.spec.yaml_reader import change_spec
 from hpt_cli.stop_rules import Verdict
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.journal import Journal
+from hpt_cli.storage.mailbox import take_requests
 from hpt_cli.strategies import prepare_strategy
-from hpt_cli.tuning.decide import Command, End, Keep, Kill, Launch, Plan, Stop, choose, decide
+from hpt_cli.tuning.allocation import Share
+from hpt_cli.tuning.commands import Command, End, Keep, Kill, Launch, Plan, Stop
+from hpt_cli.tuning.decide import decide
 from hpt_cli.tuning.events import (
     AnyEvent,
     ExecutorNoted,
@@ -71,16 +75,10 @@ from hpt_cli.tuning.events import (
     TuningJobEnded,
     TuningJobStopRequested,
 )
+from hpt_cli.tuning.fold import find_fresh, fold, forget_curve, forget_curves
 from hpt_cli.tuning.retry import is_worth_retrying, judge_match
-from hpt_cli.tuning.state import (
-    TrainingJob,
-    TuningState,
-    describe_exit,
-    find_fresh,
-    fold,
-    forget_curve,
-    forget_curves,
-)
+from hpt_cli.tuning.state import TrainingJob, TuningState
+from hpt_cli.tuning.suggest import choose
 from hpt_cli.tuning.warnings import warn_of_busy_gpus, warn_of_long_logs
 
 OUT_OF_MEANS = {
@@ -485,7 +483,7 @@ class Runner:
         if len(self._signals) > self._handled_signals:
             self._handled_signals = len(self._signals)
             self._wind_up("Interrupted")
-        for request in self._jobdir.take_requests():
+        for request in take_requests(self._jobdir):
             match request:
                 case {"changes": dict(changes)}:
                     self._change_spec(changes)

@@ -31,7 +31,9 @@ from hpt_cli.metrics import patterns
 from hpt_cli.metrics.extractors import Finder, compile_definition
 from hpt_cli.metrics.log_rules import Action, compile_pattern
 from hpt_cli.spec import command_template as commands
-from hpt_cli.spec.checks import ConflictError, find_conflicts, find_epochs
+from hpt_cli.spec.checks import find_conflicts
+from hpt_cli.spec.checks.conflict import ConflictError
+from hpt_cli.spec.checks.search import find_epochs
 from hpt_cli.spec.names import find_name_fault
 from hpt_cli.spec.objective import Objective
 from hpt_cli.spec.ranges import Category, Number, ParameterRange, Whole, count_grid

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from hpt_cli.spec.yaml_reader import is_plain_text
+from hpt_cli.spec.yaml_document import is_plain_text
 
 WIDTH = 100
 

@@ -17,7 +17,7 @@ from importlib import import_module
 from itertools import accumulate
 from typing import Any, Literal, Protocol, cast
 
-from hpt_cli.plural import count
+from hpt_cli.formatting import count
 
 GRACE = 3
 """So many losses in a row that are no finite number, and a job has diverged."""

@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from hpt_cli.plural import count
+from hpt_cli.formatting import count
 from hpt_cli.stop_rules import LossCurve, Verdict
 from hpt_cli.stop_rules.curve_stats import check_bounds, has_reached, measure_margin
 from hpt_cli.stop_rules.percentile import find_quantile

@@ -8,7 +8,7 @@ completed jobs (how much did they still gain from this epoch on? was their order
 of their finals?), and some from all jobs that reached this epoch (where does it stand?).
 
 The weights are a prior learned once from recorded curves of other tuning jobs, as in LC-PFN
-(Adriaensen et al. 2023). `python scripts/fit_auto.py` makes the curves that are not recorded,
+(Adriaensen et al. 2023). `python scripts/benchmarks/fit_auto_rule.py` makes the curves that are not recorded,
 replays tuning jobs of both strategies, fits the weights, and says how they do on tables that they
 were not fitted on.
 

@@ -12,7 +12,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hpt_cli.plural import count
+from hpt_cli.formatting import count
 from hpt_cli.stop_rules import LossCurve, Verdict
 from hpt_cli.stop_rules.curve_stats import (
     check_bounds,

@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hpt_cli.plural import count
+from hpt_cli.formatting import count
 from hpt_cli.stop_rules import LossCurve, Verdict
 from hpt_cli.stop_rules.curve_stats import (
     best_until,

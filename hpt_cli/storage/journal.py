@@ -24,9 +24,16 @@ from typing import Any
 
 from hpt_cli import __version__, clock
 from hpt_cli.errors import HptError, damaged_journal
-from hpt_cli.files import open_regular
-from hpt_cli.metrics.observation import Observation
+from hpt_cli.metrics.curve import Observation
 from hpt_cli.spec.model import TuningSpec
+from hpt_cli.storage.connection import (
+    SCHEMA_VERSION,
+    TABLES,
+    connect,
+    has_our_tables,
+    is_passing,
+    unreadable,
+)
 from hpt_cli.tuning.events import (
     AnyEvent,
     JobEvent,
@@ -37,31 +44,19 @@ from hpt_cli.tuning.events import (
     from_fields,
     to_fields,
 )
+from hpt_cli.tuning.fold import ImpossibleEventError, fold_all
 from hpt_cli.tuning.recorded_spec import check_spec
-from hpt_cli.tuning.state import ImpossibleEventError, TuningState, fold_all
+from hpt_cli.tuning.state import TuningState
 
-SCHEMA_VERSION = 3
-"""1: the first. 2: specs change, and an exit may say that another attempt follows. 3: attempts hold
-shares of a machine, or wait for their turn on a cluster. Older ones are read as they are."""
 ALL = "observation"
 LATEST = """(SELECT job, attempt, metric, max(step) AS step FROM observation
              GROUP BY job, attempt, metric) JOIN observation USING (job, attempt, metric, step)"""
 """Where observations are read from. A step may have been observed more than once."""
-BUSY_SECONDS = 60.0
-TABLES = ("event", "observation", "judgement")
-SUPER_JOURNAL = bytes.fromhex("d9d505f920a163d7")
-"""How a rollback journal ends that names another file (https://sqlite.org/fileformat2.html)."""
 UNFIT = (
     *(ImpossibleEventError, LookupError, TypeError, ValueError, AttributeError),
     *(ArithmeticError, RecursionError),
 )
 """What reading or folding raises of what hpt has not written."""
-PASSING = (
-    *(sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM),
-    *(sqlite3.SQLITE_READONLY, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_IOERR),
-    *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_AUTH),
-)
-"""What sqlite says of a full disk, or of a lock: the journal may well be whole."""
 NO_BEGINNING = "it does not say what was asked for"
 
 
@@ -106,7 +101,7 @@ class Journal:
                     self._insert(event, self._next_seq)
                     self._next_seq += 1
         except sqlite3.DatabaseError as error:
-            if not _is_passing(error):
+            if not is_passing(error):
                 raise damaged_journal(f"it cannot be written: {error}") from error
             raise HptError.of(
                 "journal-write",
@@ -296,8 +291,8 @@ def _reading() -> Iterator[None]:
     try:
         yield
     except (sqlite3.DatabaseError, *UNFIT) as error:
-        if isinstance(error, sqlite3.DatabaseError) and _is_passing(error):
-            raise _unreadable(str(error)) from error
+        if isinstance(error, sqlite3.DatabaseError) and is_passing(error):
+            raise unreadable(str(error)) from error
         raise damaged_journal(f"it cannot be read: {type(error).__name__}: {error}") from error
 
 
@@ -308,11 +303,6 @@ def _folding() -> Iterator[None]:
         yield
     except UNFIT as error:
         raise damaged_journal(f"its events do not follow on each other: {error}") from error
-
-
-def _is_passing(error: sqlite3.DatabaseError) -> bool:
-    """Whether it is the disk, or another process, and not what stands in the file."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in PASSING
 
 
 @contextmanager
@@ -409,14 +399,6 @@ def create_journal(path: Path, *first: AnyEvent) -> None:
         raise HptError.of("journal-write", f"{path} cannot be made: {error}") from error
 
 
-def _unreadable(why: str) -> HptError:
-    return HptError.of(
-        "journal-unreadable",
-        f"the journal cannot be read now: {why}",
-        "is its disk there, and can it be written? nothing was changed",
-    )
-
-
 def open_journal(path: Path, *, write: bool = False) -> Journal:
     """Open a journal, for reading unless told otherwise. Readers never disturb the writer.
 
@@ -424,10 +406,10 @@ def open_journal(path: Path, *, write: bool = False) -> Journal:
         HptError: it is not a journal, or one that a newer hpt has written.
     """
     try:
-        connection = _connect(path, write=write)
+        connection = connect(path, write=write)
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-        if isinstance(error, sqlite3.DatabaseError) and _is_passing(error):
-            raise _unreadable(f"{path}: {error}") from error
+        if isinstance(error, sqlite3.DatabaseError) and is_passing(error):
+            raise unreadable(f"{path}: {error}") from error
         raise damaged_journal(f"{path} is not a journal: {error}") from error
     try:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -441,7 +423,7 @@ def open_journal(path: Path, *, write: bool = False) -> Journal:
         if write and version < SCHEMA_VERSION:
             # What this hpt adds, an older one would not understand.
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        if not _has_our_tables(connection):
+        if not has_our_tables(connection):
             raise damaged_journal(f"{path} is not a journal: it has other tables")
         return Journal(connection)
     except BaseException as error:
@@ -449,70 +431,3 @@ def open_journal(path: Path, *, write: bool = False) -> Journal:
         if not isinstance(error, (sqlite3.DatabaseError, TypeError, ValueError)):
             raise
         raise damaged_journal(f"{path} is not a journal: {error}") from error
-
-
-def _has_our_tables(connection: sqlite3.Connection) -> bool:
-    """Whether tables are tables, and no views that compute what they show; and nothing is triggered
-    by what is written."""
-    names = ", ".join(f"'{name}'" for name in TABLES)
-    found = connection.execute(
-        f"SELECT sum(name IN ({names}) AND type = 'table' AND sql LIKE 'CREATE TABLE %'),"
-        " sum(type = 'trigger') FROM sqlite_master"
-    ).fetchone()
-    return bool(found == (len(TABLES), 0))
-
-
-def _refuse_super_journal(path: Path) -> None:
-    """Raise HptError if rolling a journal back could remove another file.
-
-    A rollback journal may name one, which SQLite deletes when it is done; hpt's own never do.
-    """
-    try:
-        with open_regular(path.with_name(f"{path.name}-journal")) as file:
-            file.seek(-min(len(SUPER_JOURNAL), file.seek(0, os.SEEK_END)), os.SEEK_END)
-            ending = file.read()
-    except FileNotFoundError:
-        return
-    if ending == SUPER_JOURNAL:
-        raise damaged_journal(f"what is left of the last write to {path} names another file")
-
-
-def _connect(path: Path, *, write: bool) -> sqlite3.Connection:
-    where = path.resolve().as_uri()
-    if write:
-        _refuse_super_journal(path.resolve())
-        connection = _open(f"{where}?mode=rw")
-        connection.execute("PRAGMA journal_mode = TRUNCATE")
-        connection.execute("PRAGMA synchronous = FULL")
-        return connection
-    connection = _open(f"{where}?mode=ro")
-    try:
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        return connection
-    except sqlite3.DatabaseError as error:
-        connection.close()
-        if not isinstance(error, sqlite3.OperationalError):
-            raise
-    # A tuner died while it wrote: only a connection that may write can roll that back.
-    _refuse_super_journal(path.resolve())
-    connection = _open(f"{where}?mode=rw")
-    connection.execute("PRAGMA query_only = ON")
-    return connection
-
-
-def open_damaged(path: Path) -> sqlite3.Connection:
-    """A copy of a journal, whatever is left of it: to read what can be read.
-
-    Raises:
-        HptError: reading it could do harm.
-        sqlite3.DatabaseError: it cannot be opened.
-    """
-    _refuse_super_journal(path)
-    return _open(f"{path.resolve().as_uri()}?mode=rw")
-
-
-def _open(uri: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
-    # What stands in the schema of a stranger's file may call nothing but what is harmless.
-    connection.execute("PRAGMA trusted_schema = OFF")
-    return connection

@@ -24,17 +24,12 @@ from typing import Any, TypeAlias
 
 from hpt_cli.logs.tail import FileTail
 from hpt_cli.logs.trimming import find_gap, read_part
-from hpt_cli.metrics.observation import Observation
+from hpt_cli.metrics.curve import Observation
 from hpt_cli.metrics.reader import MetricReader
 from hpt_cli.spec.model import TuningSpec, load_spec
+from hpt_cli.storage.connection import open_damaged
 from hpt_cli.storage.job_directory import JobDir
-from hpt_cli.storage.journal import (
-    UNFIT,
-    create_journal,
-    describe_creation,
-    open_damaged,
-    to_judgement,
-)
+from hpt_cli.storage.journal import UNFIT, create_journal, describe_creation, to_judgement
 from hpt_cli.storage.spec_file import read_spec
 from hpt_cli.tuning.events import (
     AnyEvent,
@@ -52,7 +47,8 @@ from hpt_cli.tuning.events import (
     TuningJobEnded,
     from_fields,
 )
-from hpt_cli.tuning.state import TuningState, fold
+from hpt_cli.tuning.fold import fold
+from hpt_cli.tuning.state import TuningState
 
 BESIDE = ("-journal", "-wal", "-shm")
 """How the names go on of what sqlite keeps beside a journal."""

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from hpt_cli.errors import Problem, UsageError
 from hpt_cli.spec.model import TuningSpec
-from hpt_cli.spec.yaml_reader import Survey, find_end, parse_spec
+from hpt_cli.spec.yaml_document import find_end
+from hpt_cli.spec.yaml_reader import Survey, parse_spec
 
 MAX_BYTES = 1_000_000
 """More than this is a log or a model, not a spec."""

@@ -8,81 +8,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
-from operator import attrgetter
+from dataclasses import replace
 from statistics import fmean
-from typing import Literal, TypeAlias
 
-from hpt_cli.metrics.curve import MappedCurve
-from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.model import EarlyStopping, TuningSpec
-from hpt_cli.spec.objective import Objective
-from hpt_cli.spec.ranges import select_active
-from hpt_cli.spec.resources import Share, allocate
 from hpt_cli.stop_rules import LossCurve, Verdict, load_stop_rule, select_ended
-from hpt_cli.strategies import Question, Trial, load_strategy
-from hpt_cli.tuning.completion import Completion, find_completion
+from hpt_cli.tuning.allocation import allocate
+from hpt_cli.tuning.commands import Command, End, Keep, Kill, Launch, Plan, Stop
+from hpt_cli.tuning.completion import find_completion
 from hpt_cli.tuning.events import StopReason
+from hpt_cli.tuning.evidence import list_inherited, loss_curve
 from hpt_cli.tuning.retry import judge_hung
 from hpt_cli.tuning.state import TrainingJob, TuningState
-from hpt_cli.tuning.summary import final_objective, training_seconds
+from hpt_cli.tuning.summary import training_seconds
 
 IDLE_SHARE = 0.01
 """Thinking that takes more than this share of a training job is done ahead."""
 RECENT_JOBS = 50
 """How many of the latest jobs tell how long one takes."""
-TRANSFER_SHARE = 5
-"""One in so many jobs may try what was best for parents that had other data."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Choose hyperparameters for a job of this number."""
-
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class Launch:
-    """Launch a job that has hyperparameters, with a share of the machine where it asks for one."""
-
-    number: int
-    share: Share | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Keep:
-    """The judge lets a job go on; its verdict is worth keeping."""
-
-    number: int
-    verdict: Verdict
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """Ask a job to end; a judge's verdict says why, or an explanation."""
-
-    number: int
-    reason: StopReason
-    verdict: Verdict | None = None
-    explanation: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Kill:
-    """End a job that was asked to and did not within its grace."""
-
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """The tuning job is over."""
-
-    completion: Completion
-
-
-Command: TypeAlias = Plan | Launch | Keep | Stop | Kill | End
 
 
 def decide(
@@ -237,7 +180,7 @@ def judge_job(
     objective = spec.objective
 
     def begin() -> list[LossCurve]:
-        inherited = [loss_curve(each, objective) for each in _list_inherited(spec, state)]
+        inherited = [loss_curve(each, objective) for each in list_inherited(spec, state)]
         return select_ended(rule.rule, inherited)
 
     def add(known: list[LossCurve], ended: TrainingJob) -> list[LossCurve]:
@@ -255,108 +198,3 @@ def judge_job(
         if other.number != job.number and other.hyperparameters is not None
     ]
     return load_stop_rule(rule.rule, **rule.parameters).judge(recall(job), [*ended, *going])
-
-
-def loss_curve(job: TrainingJob, objective: Objective) -> LossCurve:
-    """A job's objective as a stop rule sees it."""
-    curve = job.curve(objective.metric)
-    return LossCurve(
-        number=job.number,
-        status=_status(job),
-        steps=tuple(step for step, _ in curve),
-        losses=tuple(objective.loss(value) for _, value in curve),
-    )
-
-
-def known_jobs(spec: TuningSpec, state: TuningState) -> list[TrainingJob]:
-    """The jobs with hyperparameters that may be learned from, in order of number.
-
-    Those of the parents come first, with numbers below 1, where data and algorithm are the same.
-    """
-    own = (job for job in state.jobs.values() if job.hyperparameters is not None)
-    return [*_list_inherited(spec, state), *own]
-
-
-def _list_inherited(spec: TuningSpec, state: TuningState) -> list[TrainingJob]:
-    return list(state.inherited.values()) if inherits_results(spec) else []
-
-
-def inherits_results(spec: TuningSpec) -> bool:
-    """Whether the results of parents count as results of this tuning job."""
-    return spec.warm_start is not None and spec.warm_start.type == "IdenticalDataAndAlgorithm"
-
-
-def choose(spec: TuningSpec, state: TuningState, number: int) -> Hyperparameters | None:
-    """The hyperparameters of job `number`; None when there is no untried point left."""
-    given = give_point(spec, state, number)
-    if given is not None:
-        return given
-    return load_strategy(spec.strategy).suggest(ask(spec, state, number))
-
-
-def give_point(spec: TuningSpec, state: TuningState, number: int) -> Hyperparameters | None:
-    """The hyperparameters of the first jobs, where they are given rather than chosen.
-
-    First what the user gave, completed by the middle of the ranges that were left out. Then, where
-    parents had other data, their best points: results do not carry over, but good regions often
-    do (Feurer et al. 2015, "Initializing Bayesian Hyperparameter Optimization via Meta-Learning").
-    """
-    points = [_complete(spec, point) for point in spec.initial_hyperparameters]
-    if spec.warm_start is not None and not inherits_results(spec):
-        count = max(1, spec.job_limit // TRANSFER_SHARE)
-        points += _list_best(spec, list(state.inherited.values()))[:count]
-    unique = list({tuple(point.items()): point for point in points}.values())
-    return unique[number - 1] if number <= len(unique) else None
-
-
-def _complete(spec: TuningSpec, point: Hyperparameters) -> Hyperparameters:
-    middle = {name: each.from_unit(0.5) for name, each in spec.hyperparameter_ranges.items()}
-    return select_active(spec.hyperparameter_ranges, middle | point)
-
-
-def _list_best(spec: TuningSpec, jobs: list[TrainingJob]) -> list[Hyperparameters]:
-    trials = [_trial(job, spec.objective) for job in jobs]
-    ranked = sorted(
-        (trial.loss, index) for index, trial in enumerate(trials) if trial.loss is not None
-    )
-    return [trials[index].hyperparameters for _, index in ranked]
-
-
-def ask(spec: TuningSpec, state: TuningState, number: int) -> Question:
-    """The question a strategy is asked for job `number`: all it may know is in the state."""
-    objective = spec.objective
-
-    def begin() -> tuple[Trial, ...]:
-        return tuple(_trial(job, objective) for job in _list_inherited(spec, state))
-
-    def add(known: tuple[Trial, ...], job: TrainingJob) -> tuple[Trial, ...]:
-        return known if job.hyperparameters is None else (*known, _trial(job, objective))
-
-    ended = state.jobs.accumulate(("trials", objective), begin, add)
-    going = (job for job in state.jobs.open if job.hyperparameters is not None)
-    trials = (*ended, *(_trial(job, objective) for job in going))
-    return Question(
-        ranges=spec.hyperparameter_ranges,
-        seed=spec.random_seed,
-        number=number,
-        max_jobs=spec.job_limit,
-        max_parallel_jobs=spec.count_slots(state.pool),
-        trials=tuple(
-            sorted((each for each in trials if each.number != number), key=attrgetter("number"))
-        ),
-    )
-
-
-def _trial(job: TrainingJob, objective: Objective) -> Trial:
-    final = final_objective(job, objective)
-    return Trial(
-        number=job.number,
-        hyperparameters=job.hyperparameters or {},
-        status=_status(job),
-        loss=None if final is None else objective.loss(final),
-        curve=MappedCurve(job.curve(objective.metric), objective.loss),
-    )
-
-
-def _status(job: TrainingJob) -> Literal["Running", "Completed", "Stopped", "Failed"]:
-    return job.phase if job.phase in ("Completed", "Stopped", "Failed") else "Running"

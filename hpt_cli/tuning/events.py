@@ -12,7 +12,7 @@ from functools import cache
 from types import NoneType
 from typing import Any, Literal, NamedTuple, TypeAlias, cast, get_args, get_type_hints
 
-from hpt_cli.metrics.observation import Observation
+from hpt_cli.metrics.curve import Observation
 from hpt_cli.spec.hyperparameters import Hyperparameters
 
 StopReason = Literal[

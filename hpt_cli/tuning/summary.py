@@ -12,7 +12,7 @@ from hpt_cli.metrics.curve import Curve
 from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.names import job_name
 from hpt_cli.spec.objective import Objective
-from hpt_cli.spec.resources import Share
+from hpt_cli.tuning.allocation import Share
 from hpt_cli.tuning.events import Warned
 from hpt_cli.tuning.state import Parent, TrainingJob, TuningState
 

@@ -5,18 +5,24 @@ No value of the objective, output that is held back until the end, jobs that are
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hpt_cli.metrics.detection import propose_definitions, write_definition
+from hpt_cli.formatting import count
+from hpt_cli.metrics.detection import nearest_lines, propose_definitions, write_definition
 from hpt_cli.metrics.lint import SILENT, find_misreadings
-from hpt_cli.metrics.reader import MetricReader, nearest_lines
-from hpt_cli.plural import count
+from hpt_cli.metrics.reader import MetricReader
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.names import job_name
-from hpt_cli.tuning.events import Warned
+from hpt_cli.tuning.events import (
+    Warned,
+)
 from hpt_cli.tuning.state import TuningState
+
+if TYPE_CHECKING:
+    from hpt_cli.tuning.events import Warned
+from hpt_cli.formatting import plain
 
 PATIENCE_LINES = 200
 PATIENCE_SECONDS = 60.0
@@ -197,3 +203,11 @@ def warn_of_same_curves(spec: TuningSpec, state: TuningState, now: float) -> War
         ),
         hint=hint,
     )
+
+
+def describe_warning(warning: Warned) -> Iterator[str]:
+    """A warning in lines: what looks wrong, the output it is about, and what to do."""
+    yield plain(f"warning[{warning.slug}]: {warning.message}")
+    yield from (plain(f"  │ {line}") for line in warning.lines)
+    yield plain(f"  {warning.hint}")
+    yield from (plain(f"    - {definition}") for definition in warning.definitions)

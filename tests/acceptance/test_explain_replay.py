@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.conftest import Terminal
-from tests.adapters.test_tables import write_table
+from tests.unit.analysis.test_curve_tables import write_table
 
 EPOCHS = 6
 JOBS = 7

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from hpt_cli.storage.job_directory import JobDir
+from hpt_cli.storage.mailbox import send_request
 from tests.acceptance.conftest import Terminal, wait_until
 
 
@@ -38,7 +39,7 @@ def test_there_cannot_be_fewer_training_jobs_than_there_are(terminal: Terminal) 
     terminal.wait_for_log("busy", 2, "epoch=1 ")
     assert "it has 2 training jobs" in terminal.hpt("update", "busy", "--max-jobs", "1", code=2)
     # What a tuner is asked is checked again when it hears of it: there may be more jobs by then.
-    JobDir(terminal.directory / ".hpt" / "busy").send_request({"changes": {"max_jobs": 1}})
+    send_request(JobDir(terminal.directory / ".hpt" / "busy"), {"changes": {"max_jobs": 1}})
     terminal.hpt("update", "busy", "--set", "description=after")
     assert terminal.json("show", "busy")["max_jobs"] == 4
     run.kill()

@@ -10,7 +10,7 @@ import yaml
 
 from tests.acceptance.conftest import HPT
 
-SAMPLES = Path(__file__).parents[1] / "core" / "samples"
+SAMPLES = Path(__file__).parents[1] / "unit" / "metrics" / "samples"
 
 
 def hpt(*words: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.acceptance.conftest import Terminal
 
-FAKE = Path(__file__).parents[1] / "adapters" / "fake_slurm.py"
+FAKE = Path(__file__).parents[1] / "fake_slurm.py"
 
 
 class Fake:

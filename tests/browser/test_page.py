@@ -12,7 +12,7 @@ from hpt_cli.reports.page.sections import render_page
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.summary import summarize
 from tests.browser.conftest import Page
-from tests.core.stories import created, exited, fold_all, launched, make_spec, run, suggested
+from tests.builders import created, exited, fold_all, launched, make_spec, run, suggested
 from tests.pages import COUNT, make_page
 
 pytest.importorskip("selenium")

@@ -10,12 +10,12 @@ import pytest
 from rich.console import Console
 
 from hpt_cli.formatting import to_json_value
+from hpt_cli.live.messages import describe_event
 from hpt_cli.live.screen import Size, draw_screen
-from hpt_cli.live.views import describe_event
 from hpt_cli.reports import REPORTS, load_report
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.summary import Summary, summarize
-from tests.core.stories import (
+from tests.builders import (
     created,
     exited,
     fold_all,

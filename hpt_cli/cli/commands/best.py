@@ -12,7 +12,7 @@ from hpt_cli.cli.options import Home, Json, Name
 from hpt_cli.errors import HptError
 from hpt_cli.formatting import plain
 from hpt_cli.spec.command_template import render_line
-from hpt_cli.storage.job_directory import find_home, find_job_dir
+from hpt_cli.storage.home import find_home, find_job_dir
 
 if TYPE_CHECKING:
     from hpt_cli.reports.json_types import BestTrainingJob

@@ -16,15 +16,17 @@ from hpt_cli.cli.commands.run import inherit_parents
 from hpt_cli.cli.load import print_json
 from hpt_cli.cli.options import Home, Json
 from hpt_cli.errors import ExitCode, Problem
-from hpt_cli.plural import count
-from hpt_cli.storage.job_directory import JobDir, find_home
+from hpt_cli.formatting import count
+from hpt_cli.storage.home import find_home
+from hpt_cli.storage.job_directory import JobDir
 
 if TYPE_CHECKING:
     from hpt_cli.executors import Order
     from hpt_cli.reports.check import Checkup, TriedJob
     from hpt_cli.spec.hyperparameters import Hyperparameters
     from hpt_cli.spec.model import TuningSpec
-    from hpt_cli.spec.resources import Pool, Share
+    from hpt_cli.spec.resources import Pool
+    from hpt_cli.tuning.allocation import Share
 
 EXAMPLES = (
     "hpt check spec.yaml",
@@ -52,7 +54,7 @@ def check(
 
     Nothing is run but with --try, and nothing is kept.
     """
-    from hpt_cli.cli.session import check_working_directory, list_misfits
+    from hpt_cli.checks.prerequisites import check_working_directory, list_misfits
     from hpt_cli.reports.check import render, to_json
     from hpt_cli.storage.spec_file import read_spec
 
@@ -72,11 +74,12 @@ def check(
 
 def examine(spec: TuningSpec, home: Path, seconds: float | None) -> Checkup:
     """Look at a spec from all sides; with `seconds`, also at one training job that runs so long."""
+    from hpt_cli.checks.prerequisites import find_missing_files, survey_machine
     from hpt_cli.checks.preview import find_doubts, list_first_points
-    from hpt_cli.cli.session import find_missing_files, survey_machine
     from hpt_cli.reports.check import Checkup
     from hpt_cli.storage.journal import describe_creation
-    from hpt_cli.tuning.state import TuningState, fold
+    from hpt_cli.tuning.fold import fold
+    from hpt_cli.tuning.state import TuningState
 
     found = survey_machine(spec)
     pool = found.pool if found else None
@@ -113,7 +116,7 @@ def examine(spec: TuningSpec, home: Path, seconds: float | None) -> Checkup:
 
 def _share_first(spec: TuningSpec, pool: Pool | None) -> Share | None:
     """What the first training job gets."""
-    from hpt_cli.spec.resources import allocate
+    from hpt_cli.tuning.allocation import allocate
 
     request = spec.request
     return allocate(request, pool, []) if request and pool else None
@@ -154,8 +157,8 @@ def try_first_job(
     from hpt_cli.checks.preview import estimate_time
     from hpt_cli.checks.trial_run import try_job
     from hpt_cli.executors import load_executor
+    from hpt_cli.metrics.detection import nearest_lines
     from hpt_cli.metrics.lint import find_misreadings
-    from hpt_cli.metrics.reader import nearest_lines
     from hpt_cli.reports.check import TriedJob
     from hpt_cli.tuning.warnings import find_file, propose_for
 

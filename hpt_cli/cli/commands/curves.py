@@ -13,7 +13,8 @@ from hpt_cli.cli.load import parse_jobs, print_json, read_state
 from hpt_cli.cli.options import Force, Home, Jobs, Json, Name, Png
 from hpt_cli.cli.output import write_picture
 from hpt_cli.errors import Problem, UsageError, did_you_mean
-from hpt_cli.storage.job_directory import find_home, find_job_dir
+from hpt_cli.storage.home import find_home, find_job_dir
+from hpt_cli.storage.lock import find_lock_holder
 
 if TYPE_CHECKING:
     from hpt_cli.reports.curves import Chart
@@ -54,7 +55,7 @@ def curves(
 
     jobdir = find_job_dir(find_home(home), name)
     state = read_state(jobdir)
-    summary = summarize(state, time.time(), at_work=jobdir.find_holder() is not None)
+    summary = summarize(state, time.time(), at_work=find_lock_holder(jobdir) is not None)
     numbers = parse_jobs(jobs or [], jobdir.name, [row.number for row in summary.rows])
     if numbers:
         rows = tuple(row for row in summary.rows if row.number in numbers)

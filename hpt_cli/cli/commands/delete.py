@@ -13,7 +13,9 @@ from hpt_cli.cli.liveness import check_at_rest
 from hpt_cli.cli.options import Home, Names
 from hpt_cli.errors import HptError, UsageError
 from hpt_cli.formatting import format_bytes
-from hpt_cli.storage.job_directory import JobDir, find_home, find_job_dir
+from hpt_cli.storage.home import find_home, find_job_dir
+from hpt_cli.storage.job_directory import JobDir
+from hpt_cli.storage.lock import hold_lock
 
 EXAMPLES = (
     "hpt delete first-try second-try",
@@ -58,7 +60,7 @@ def _delete(jobdir: JobDir) -> None:
         )
     hidden = jobdir.path.with_name(f".deleted-{jobdir.name}")
     try:
-        with jobdir.hold_lock():
+        with hold_lock(jobdir):
             shutil.rmtree(hidden, ignore_errors=True)
             jobdir.path.rename(hidden)
         shutil.rmtree(hidden)

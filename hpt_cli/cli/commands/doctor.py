@@ -10,9 +10,10 @@ from hpt_cli.cli.console import say
 from hpt_cli.cli.load import print_json, summarize_state
 from hpt_cli.cli.options import Home, Json
 from hpt_cli.errors import ExitCode, HptError, UsageError
-from hpt_cli.formatting import plain
-from hpt_cli.plural import count
-from hpt_cli.storage.job_directory import JobDir, find_home, find_job_dir
+from hpt_cli.formatting import count, plain
+from hpt_cli.storage.home import find_home, find_job_dir
+from hpt_cli.storage.job_directory import JobDir
+from hpt_cli.storage.lock import hold_lock
 
 if TYPE_CHECKING:
     from hpt_cli.checks.doctor import Finding
@@ -90,7 +91,7 @@ def look_at_journal(jobdir: JobDir, *, mend: bool) -> None:
         return
     from hpt_cli.storage.repair import repair
 
-    with jobdir.hold_lock():
+    with hold_lock(jobdir):
         done = repair(jobdir)
     print(f"{jobdir.name}: repaired; {count(done.kept, 'event')} kept, {done.left_out} left out")
     print(f"{count(done.observations, 'observation')} read again from logs")

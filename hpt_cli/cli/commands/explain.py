@@ -6,8 +6,9 @@ import time
 
 from hpt_cli.cli.load import parse_jobs, print_json
 from hpt_cli.cli.options import Home, Job, Json, Name
-from hpt_cli.storage.job_directory import find_home, find_job_dir
+from hpt_cli.storage.home import find_home, find_job_dir
 from hpt_cli.storage.journal import open_journal
+from hpt_cli.storage.lock import find_lock_holder
 from hpt_cli.tuning.summary import summarize
 
 EXAMPLES = ("hpt explain digits 7",)
@@ -31,7 +32,7 @@ def explain(
     jobdir = find_job_dir(find_home(home), name)
     with open_journal(jobdir.journal) as journal:
         state = journal.state()
-        summary = summarize(state, time.time(), at_work=jobdir.find_holder() is not None)
+        summary = summarize(state, time.time(), at_work=find_lock_holder(jobdir) is not None)
         rows = {row.number: row for row in summary.rows}
         (number,) = parse_jobs([job], jobdir.name, rows)
         judgements = journal.read_judgements(number)

@@ -14,9 +14,8 @@ from hpt_cli.cli.load import read_state, summarize_state
 from hpt_cli.cli.options import Force, Home, Name
 from hpt_cli.cli.output import is_standard_output, refuse_existing, write_output
 from hpt_cli.errors import UsageError
-from hpt_cli.formatting import hide_passwords, plain_lines, to_json_value
-from hpt_cli.plural import count
-from hpt_cli.storage.job_directory import find_home, find_job_dir
+from hpt_cli.formatting import count, hide_passwords, plain_lines, to_json_value
+from hpt_cli.storage.home import find_home, find_job_dir
 
 if TYPE_CHECKING:
     from hpt_cli.exports import Results

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hpt_cli.cli.load import print_json, read_state
 from hpt_cli.cli.options import Home, Json, Name
 from hpt_cli.errors import HptError
-from hpt_cli.storage.job_directory import find_home, find_job_dir
+from hpt_cli.storage.home import find_home, find_job_dir
 
 EXAMPLES = ("hpt importance digits",)
 
@@ -19,7 +19,7 @@ def importance(name: Name, json: Json = False, home: Home = None) -> None:
     from hpt_cli.analysis.importance import measure_importance
     from hpt_cli.reports.importance import render, to_json
     from hpt_cli.spec.model import load_spec
-    from hpt_cli.tuning.decide import ask
+    from hpt_cli.tuning.evidence import ask
     from hpt_cli.tuning.summary import MIN_RESULTS
 
     state = read_state(find_job_dir(find_home(home), name))

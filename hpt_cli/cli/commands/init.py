@@ -18,7 +18,7 @@ import typer
 from hpt_cli.cli.console import confirm, prompt, say
 from hpt_cli.cli.options import Force
 from hpt_cli.errors import HptError, UsageError, did_you_mean
-from hpt_cli.plural import count
+from hpt_cli.formatting import count
 
 if TYPE_CHECKING:
     from hpt_cli.metrics.detection import Proposal
@@ -113,7 +113,7 @@ def _ask_for_command(*, asks: bool) -> list[str]:
 
 
 def _check_program(words: Sequence[str]) -> None:
-    from hpt_cli.cli.session import SCRIPTS
+    from hpt_cli.checks.prerequisites import SCRIPTS
     from hpt_cli.scaffold.draft import is_shell_line
 
     if not is_shell_line(words) and shutil.which(words[0]) is None:

@@ -12,8 +12,9 @@ from hpt_cli.cli.console import say
 from hpt_cli.cli.load import print_json, read_state, summarize_state
 from hpt_cli.cli.options import Home, Json, Wide
 from hpt_cli.errors import HptError
-from hpt_cli.storage.job_directory import find_home, list_job_dirs
+from hpt_cli.storage.home import find_home, list_job_dirs
 from hpt_cli.storage.known_homes import list_homes
+from hpt_cli.storage.lock import find_lock_holder
 
 if TYPE_CHECKING:
     from hpt_cli.reports.overview import Entry
@@ -61,6 +62,6 @@ def _read_entries(home: Path) -> list[Entry]:
         except HptError as error:
             say(f"{jobdir.name}: {error}")
             continue
-        at_work = jobdir.find_holder() is not None
+        at_work = find_lock_holder(jobdir) is not None
         entries.append(Entry(summary, at_work, jobdir.measure_size(), str(home)))
     return entries

@@ -12,11 +12,11 @@ import typer
 from hpt_cli.cli.load import parse_jobs, read_state
 from hpt_cli.cli.options import Home, Job, Name
 from hpt_cli.errors import HptError, UsageError
-from hpt_cli.formatting import plain
+from hpt_cli.formatting import count, plain
 from hpt_cli.logs.trimming import read_kept
 from hpt_cli.metrics.lines import clean
-from hpt_cli.plural import count
-from hpt_cli.storage.job_directory import find_home, find_job_dir
+from hpt_cli.storage.home import find_home, find_job_dir
+from hpt_cli.storage.lock import find_lock_holder
 
 EXAMPLES = (
     "hpt logs digits 7",
@@ -50,7 +50,7 @@ def logs(
         )
     offset = _print_from(jobdir.attempt(number, wanted).log, 0)
     while follow:
-        over = read_state(jobdir).jobs[number].has_ended or jobdir.find_holder() is None
+        over = read_state(jobdir).jobs[number].has_ended or find_lock_holder(jobdir) is None
         offset = _print_from(jobdir.attempt(number, wanted).log, offset)
         if over:
             return

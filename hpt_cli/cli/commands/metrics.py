@@ -13,7 +13,7 @@ import typer
 from hpt_cli.cli.load import print_json
 from hpt_cli.cli.options import Json
 from hpt_cli.errors import ExitCode, HptError, Problem, UsageError, did_you_mean
-from hpt_cli.plural import count
+from hpt_cli.formatting import count
 
 if TYPE_CHECKING:
     from hpt_cli.reports.json_types import Proposals, Readings
@@ -66,7 +66,8 @@ def metrics(
     from hpt_cli.logs.regex_timeout import limit_searches
     from hpt_cli.metrics.detection import propose_definitions
     from hpt_cli.metrics.lines import split_lines
-    from hpt_cli.metrics.lint import KEPT, read_log
+    from hpt_cli.metrics.lint import read_log
+    from hpt_cli.metrics.scan import KEPT
     from hpt_cli.reports.metrics import (
         list_doubts,
         proposals_to_json,

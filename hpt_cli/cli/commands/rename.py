@@ -13,7 +13,8 @@ from hpt_cli.cli.liveness import check_at_rest
 from hpt_cli.cli.options import Home, Name
 from hpt_cli.errors import HptError, UsageError
 from hpt_cli.spec.names import find_name_fault
-from hpt_cli.storage.job_directory import JobDir, find_home, find_job_dir
+from hpt_cli.storage.home import find_home, find_job_dir
+from hpt_cli.storage.job_directory import JobDir
 
 EXAMPLES = ("hpt rename digits first-try",)
 

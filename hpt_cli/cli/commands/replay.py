@@ -11,9 +11,10 @@ import typer
 from hpt_cli.cli.load import print_json, read_state
 from hpt_cli.cli.options import Home, Json
 from hpt_cli.errors import HptError, Problem, UsageError
-from hpt_cli.plural import count
+from hpt_cli.formatting import count
 from hpt_cli.stop_rules import STOP_RULES, StopRule, load_stop_rule
-from hpt_cli.storage.job_directory import JobDir, find_home, find_job_dir
+from hpt_cli.storage.home import find_home, find_job_dir
+from hpt_cli.storage.job_directory import JobDir
 
 if TYPE_CHECKING:
     from hpt_cli.analysis.replay import Recording, Replay

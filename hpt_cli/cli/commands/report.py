@@ -12,9 +12,10 @@ import typer
 from hpt_cli.cli.load import read_state, summarize_state
 from hpt_cli.cli.options import Force, Home, Names
 from hpt_cli.cli.output import refuse_existing, write_output
-from hpt_cli.plural import count
+from hpt_cli.formatting import count
 from hpt_cli.spec.command_template import render_line
-from hpt_cli.storage.job_directory import JobDir, find_home, find_job_dir
+from hpt_cli.storage.home import find_home, find_job_dir
+from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.journal import open_journal
 from hpt_cli.tuning.events import TunerStarted, TuningJobCreated
 from hpt_cli.tuning.state import TuningState
@@ -59,7 +60,7 @@ def _read_record(jobdir: JobDir) -> Record:
     from hpt_cli.analysis.importance import measure_importance
     from hpt_cli.reports.page.data import Record
     from hpt_cli.spec.model import load_spec
-    from hpt_cli.tuning.decide import ask
+    from hpt_cli.tuning.evidence import ask
 
     state = read_state(jobdir)
     summary = summarize_state(jobdir, state)

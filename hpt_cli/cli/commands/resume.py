@@ -14,7 +14,9 @@ from hpt_cli.cli.console import say
 from hpt_cli.cli.load import read_state
 from hpt_cli.cli.options import Home, Name, Plain, Quiet
 from hpt_cli.errors import UsageError
-from hpt_cli.storage.job_directory import JobDir, find_home, find_job_dir
+from hpt_cli.storage.home import find_home, find_job_dir
+from hpt_cli.storage.job_directory import JobDir
+from hpt_cli.storage.lock import hold_lock
 
 if TYPE_CHECKING:
     from hpt_cli.spec.model import TuningSpec
@@ -30,12 +32,13 @@ def resume(name: Name, home: Home = None, plain: Plain = False, quiet: Quiet = F
     and max_jobs is still the total. A Completed one goes on after 'hpt update' has
     raised what it had reached.
     """
-    from hpt_cli.cli.session import check_variables, check_working_directory, tune
+    from hpt_cli.checks.prerequisites import check_variables, check_working_directory
+    from hpt_cli.cli.session import tune
     from hpt_cli.spec.model import load_spec
     from hpt_cli.tuning.completion import may_go_on
 
     jobdir = find_job_dir(find_home(home), name)
-    with jobdir.hold_lock():
+    with hold_lock(jobdir):
         state = read_state(jobdir)
         spec = load_spec(state.spec)
         if state.status == "Completed" and not may_go_on(spec, state, time.time()):

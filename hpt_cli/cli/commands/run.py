@@ -14,9 +14,11 @@ from hpt_cli.cli.console import say
 from hpt_cli.cli.load import find_anywhere, read_state
 from hpt_cli.cli.options import Home, Plain, Quiet
 from hpt_cli.errors import UsageError
-from hpt_cli.plural import count
-from hpt_cli.storage.job_directory import JobDir, find_home, make_job_dir
+from hpt_cli.formatting import count
+from hpt_cli.storage.home import find_home, make_job_dir
+from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.known_homes import remember_home
+from hpt_cli.storage.lock import hold_lock
 
 if TYPE_CHECKING:
     from hpt_cli.spec.model import TuningSpec
@@ -46,9 +48,10 @@ def run(
 
     Ctrl-C stops it so that 'hpt resume NAME' goes on.
     """
-    from hpt_cli.cli.session import check_working_directory, list_misfits, tune
-    from hpt_cli.formatting import describe_warning
+    from hpt_cli.checks.prerequisites import check_working_directory, list_misfits
+    from hpt_cli.cli.session import tune
     from hpt_cli.storage.spec_file import read_spec
+    from hpt_cli.tuning.warnings import describe_warning
 
     overrides = [*(set_ or []), *([f"name={name}"] if name else [])]
     asked = read_spec(spec, overrides, os.environ, list_misfits)
@@ -57,7 +60,7 @@ def run(
     jobdir = make_job_dir(find_home(home), asked.name)
     warnings = _warn_of_missing_files(asked, jobdir)
     remember_home(jobdir.path.parent)
-    with jobdir.hold_lock():
+    with hold_lock(jobdir):
         _create(jobdir, asked, spec, [*inherited, *warnings])
         for each in () if quiet else warnings:
             say("\n".join(describe_warning(each)))
@@ -67,7 +70,7 @@ def run(
 
 def _warn_of_missing_files(spec: TuningSpec, jobdir: JobDir) -> list[Warned]:
     """The warnings that every training job will fail, as far as that is seen at once."""
-    from hpt_cli.cli.session import find_missing_files
+    from hpt_cli.checks.prerequisites import find_missing_files
     from hpt_cli.runtime.environment import make_order
     from hpt_cli.tuning.events import Warned
 

@@ -13,7 +13,10 @@ from hpt_cli.cli.load import parse_jobs, read_state, wait_for_answer
 from hpt_cli.cli.options import Home, Name
 from hpt_cli.errors import HptError
 from hpt_cli.spec.names import job_name
-from hpt_cli.storage.job_directory import JobDir, find_home, find_job_dir
+from hpt_cli.storage.home import find_home, find_job_dir
+from hpt_cli.storage.job_directory import JobDir
+from hpt_cli.storage.lock import find_lock_holder, hold_lock
+from hpt_cli.storage.mailbox import send_request
 
 EXAMPLES = (
     "hpt stop digits",
@@ -50,14 +53,14 @@ def _stop_training_jobs(jobdir: JobDir, numbers: Sequence[int]) -> None:
             say(f"{job_name(jobdir.name, number)} is {before[number].status} already")
     if not going:
         return
-    if jobdir.find_holder() is None:
+    if find_lock_holder(jobdir) is None:
         raise HptError.of(
             "no-tuner",
             f"no tuner is at work on {jobdir.name}",
             f"go on with 'hpt resume {jobdir.name}' to stop a part of it,"
             f" or end all of it with 'hpt stop {jobdir.name}'",
         )
-    jobdir.send_request({"stop_jobs": going})
+    send_request(jobdir, {"stop_jobs": going})
     wait_for_answer(
         jobdir, lambda: all(read_state(jobdir).jobs[number].has_ended for number in going)
     )
@@ -68,9 +71,9 @@ def _stop_training_jobs(jobdir: JobDir, numbers: Sequence[int]) -> None:
 
 def _stop_tuning_job(jobdir: JobDir) -> None:
     state = read_state(jobdir)
-    if jobdir.find_holder() is not None:
-        jobdir.send_request({"stop_jobs": None})
-        wait_for_answer(jobdir, lambda: jobdir.find_holder() is None)
+    if find_lock_holder(jobdir) is not None:
+        send_request(jobdir, {"stop_jobs": None})
+        wait_for_answer(jobdir, lambda: find_lock_holder(jobdir) is None)
         say(f"{jobdir.name}: stopped")
         return
     if state.status in ("Completed", "Failed") or (
@@ -82,7 +85,7 @@ def _stop_tuning_job(jobdir: JobDir) -> None:
     from hpt_cli.cli.session import tune
     from hpt_cli.spec.model import load_spec
 
-    with jobdir.hold_lock():
-        jobdir.send_request({"stop_jobs": None})
+    with hold_lock(jobdir):
+        send_request(jobdir, {"stop_jobs": None})
         state = read_state(jobdir)
         tune(jobdir, load_spec(state.spec), state, plain=True, quiet=True)

@@ -11,7 +11,10 @@ from hpt_cli.cli.console import say
 from hpt_cli.cli.load import read_state, wait_for_answer
 from hpt_cli.cli.options import Home, Name
 from hpt_cli.errors import UsageError
-from hpt_cli.storage.job_directory import JobDir, find_home, find_job_dir
+from hpt_cli.storage.home import find_home, find_job_dir
+from hpt_cli.storage.job_directory import JobDir
+from hpt_cli.storage.lock import find_lock_holder, hold_lock
+from hpt_cli.storage.mailbox import send_request, take_requests
 
 EXAMPLES = (
     "hpt update digits --max-jobs 50 --max-parallel-jobs 4",
@@ -63,14 +66,14 @@ def _change(jobdir: JobDir, changes: dict[str, Any]) -> None:
     if not changed:
         say(f"{jobdir.name}: these are its values already")
         return
-    if jobdir.find_holder() is not None:
-        jobdir.send_request({"changes": changed})
-        wait_for_answer(jobdir, lambda: _has(jobdir, changed) or jobdir.find_holder() is None)
+    if find_lock_holder(jobdir) is not None:
+        send_request(jobdir, {"changes": changed})
+        wait_for_answer(jobdir, lambda: _has(jobdir, changed) or find_lock_holder(jobdir) is None)
     if not _has(jobdir, changed):
         change_at_rest(jobdir, changed)
     for field, value in changed.items():
         say(f"{jobdir.name}: {field} {before.get(field)} → {value}")
-    if jobdir.find_holder() is None:
+    if find_lock_holder(jobdir) is None:
         say(f"to go on: hpt resume {jobdir.name}")
 
 
@@ -102,6 +105,6 @@ def change_at_rest(jobdir: JobDir, changes: dict[str, Any]) -> None:
     from hpt_cli.storage.journal import open_journal
     from hpt_cli.tuning.events import SpecChanged
 
-    with jobdir.hold_lock(), open_journal(jobdir.journal, write=True) as journal:
-        jobdir.take_requests()
+    with hold_lock(jobdir), open_journal(jobdir.journal, write=True) as journal:
+        take_requests(jobdir)
         journal.append([SpecChanged(at=time.time(), changes=changes)])

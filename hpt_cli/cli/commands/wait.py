@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from hpt_cli.cli.ending import is_at_work, tell_end
+from hpt_cli.cli.liveness import is_at_work, tell_end
 from hpt_cli.cli.load import print_report, read_state, read_summary
 from hpt_cli.cli.options import Home, Json, Name
 from hpt_cli.errors import HptError
-from hpt_cli.storage.job_directory import find_home, find_job_dir
+from hpt_cli.storage.home import find_home, find_job_dir
 
 EXAMPLES = (
     "hpt wait digits && hpt best digits --command",

@@ -6,9 +6,10 @@ import time
 from typing import TYPE_CHECKING
 
 from hpt_cli.cli.console import say
-from hpt_cli.cli.ending import is_at_work, tell_end
+from hpt_cli.cli.liveness import is_at_work, tell_end
 from hpt_cli.cli.options import Home, Name, Plain
-from hpt_cli.storage.job_directory import JobDir, find_home, find_job_dir
+from hpt_cli.storage.home import find_home, find_job_dir
+from hpt_cli.storage.job_directory import JobDir
 
 if TYPE_CHECKING:
     from hpt_cli.storage.journal import Journal

@@ -17,8 +17,7 @@ from typing import Any
 
 from hpt_cli import __version__
 from hpt_cli.analysis.importance import Influence
-from hpt_cli.formatting import format_column, format_number, format_seconds, format_setting
-from hpt_cli.plural import count
+from hpt_cli.formatting import count, format_column, format_number, format_seconds, format_setting
 from hpt_cli.reports.importance import describe_basis, describe_region, doubt
 from hpt_cli.reports.page.data import Record, shorten, to_data
 from hpt_cli.reports.page.html import Content, Markup, break_name, embed_json, join, tag

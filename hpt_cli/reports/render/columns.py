@@ -12,7 +12,7 @@ from typing import Any
 
 from hpt_cli.errors import Problem, UsageError, did_you_mean
 from hpt_cli.formatting import draw_sparkline, format_column, format_seconds, format_time, plain
-from hpt_cli.spec.resources import Share
+from hpt_cli.tuning.allocation import Share
 from hpt_cli.tuning.summary import Row, Summary
 
 CURVE_WIDTH = 20

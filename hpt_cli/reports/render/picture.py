@@ -9,8 +9,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from hpt_cli.errors import HptError
-from hpt_cli.formatting import plain
-from hpt_cli.plural import count
+from hpt_cli.formatting import count, plain
 from hpt_cli.reports.render.plot import Axis, Line, Plot
 
 if TYPE_CHECKING:

@@ -1,0 +1,109 @@
+"""Cross-field checks of the command, its texts and its environment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from hpt_cli.errors import did_you_mean
+from hpt_cli.spec import command_template as commands
+from hpt_cli.spec import shell_quoting
+from hpt_cli.spec.checks.conflict import TRUE, Conflict, Location, mapping
+from hpt_cli.spec.env_references import find_references, is_variable_name
+
+_NO_TEXT = re.compile(r"[\0\ud800-\udfff]")
+"""NUL ends a text for the system; half a character (a surrogate) stands for bytes that are none."""
+
+
+def find_text_conflicts(value: Any, where: Location) -> Iterator[Conflict]:
+    """Text that no argument, variable, file name or journal can hold."""
+    if isinstance(value, str) and _NO_TEXT.search(value):
+        message = f"{'.'.join(map(str, where))}: there is a character that is none in {value!r}"
+        yield Conflict(
+            where, "text", message, "NUL, and bytes that are not UTF-8, cannot be passed on"
+        )
+    elif isinstance(value, Mapping):
+        for name, each in value.items():
+            yield from find_text_conflicts(str(name), (*where, name))
+            yield from find_text_conflicts(each, (*where, name))
+    elif isinstance(value, (list, tuple)):
+        for index, each in enumerate(value):
+            yield from find_text_conflicts(each, (*where, index))
+
+
+def find_command_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
+    command = raw.get("command")
+    if isinstance(command, Sequence) and not isinstance(command, str):
+        command = [str(word) for word in command]
+    if not isinstance(command, (str, list)):
+        return
+    known = [
+        *mapping(raw, "hyperparameter_ranges"),
+        *mapping(raw, "static_hyperparameters"),
+    ]
+    for name in commands.find_placeholders(command):
+        if name not in known and name != commands.ALL:
+            yield Conflict(
+                ("command",),
+                "placeholder-unknown",
+                f"no hyperparameter fills {{{name}}} in the command",
+                did_you_mean(name, known) or f"write {{{{{name}}}}} for the braces themselves",
+            )
+
+
+def find_quoting_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
+    """Values that need quotes where quotes around them would be none."""
+    script = raw.get("command")
+    if not isinstance(script, str) or str(raw.get("shell")).lower() not in TRUE:
+        return
+    if not commands.find_placeholders(script):
+        script = f"{script} {{{commands.ALL}}}"
+    places = [
+        *((name, shell_quoting.needs_quotes) for name in shell_quoting.find_embedded(script)),
+        *((name, _has_lines) for name in shell_quoting.find_commented(script)),
+    ]
+    for name, breaks in places:
+        asked = None if name == commands.ALL else name
+        value = next(filter(breaks, _list_texts(raw, asked)), None)
+        if value is not None:
+            yield Conflict(
+                ("command",),
+                "placeholder-quoted",
+                f"{{{name}}} stands within quotes or the like, and {value!r} needs its own",
+                f"hpt quotes values for the shell: write {{{name}}} without quotes around it;"
+                f" for a document (<<), value={{{name}}} on a line before, and $value in it",
+            )
+
+
+def _has_lines(text: str) -> bool:
+    return "\n" in text
+
+
+def _list_texts(raw: Mapping[str, Any], name: str | None) -> Iterator[str]:
+    """The texts that a hyperparameter can be; without a name, those of all, and all names."""
+    for key, each in mapping(raw, "hyperparameter_ranges").items():
+        values = each.get("values") if isinstance(each, Mapping) else None
+        if name in (None, key) and isinstance(values, (list, tuple)):
+            yield from map(str, values)
+    for key, value in mapping(raw, "static_hyperparameters").items():
+        if name in (None, key):
+            yield str(value)
+    if name is None:
+        yield from map(str, mapping(raw, "hyperparameter_ranges"))
+        yield from map(str, mapping(raw, "static_hyperparameters"))
+
+
+def find_environment_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
+    for name, value in mapping(raw, "environment").items():
+        if not name or "=" in name:
+            message = f"{name!r} cannot be the name of a variable"
+            yield Conflict(("environment", name), "environment-name", message)
+        for reference in find_references(str(value)):
+            if not is_variable_name(reference):
+                yield Conflict(
+                    ("environment", name),
+                    "reference",
+                    f"environment.{name}: '${{{reference}}}' refers to no variable",
+                    "write ${NAME}, or $${ for the characters themselves",
+                )

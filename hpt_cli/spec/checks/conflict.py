@@ -1,0 +1,40 @@
+"""A contradiction between fields of a spec, as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+TRUE = ("true", "yes", "on")
+"""A boolean as YAML 1.1 writes it."""
+
+
+Location: TypeAlias = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """A mistake that shows only when fields are read together, and where it is."""
+
+    location: Location
+    slug: str
+    message: str
+    hint: str = ""
+
+
+class ConflictError(ValueError):
+    """Valid fields do not go together."""
+
+    def __init__(self, conflicts: Sequence[Conflict]) -> None:
+        self.conflicts = conflicts
+        super().__init__("; ".join(each.message for each in conflicts))
+
+
+def mapping(raw: Mapping[str, Any], field: str) -> Mapping[str, Any]:
+    value = raw.get(field)
+    return value if isinstance(value, Mapping) else {}
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -1,0 +1,85 @@
+"""Cross-field checks of the executor and its resources."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hpt_cli.spec.checks.conflict import TRUE, Conflict, mapping
+
+SLURM_TIME = re.compile(r"\d+(:\d\d){0,2}|\d+-\d+(:\d\d){0,2}|UNLIMITED|INFINITE", re.IGNORECASE)
+SLURM_FIELDS = ("partition", "account", "qos", "time", "gres", "constraint")
+SLURM_OWN = (
+    *("--job-name", "--output", "--error", "--input", "--open-mode", "--chdir", "--export"),
+    *("--export-file", "--array", "--wrap", "--wait", "--parsable", "--test-only", "--clusters"),
+    *("-J", "-o", "-e", "-i", "-D", "-a", "-W", "-M"),
+)
+"""Options of sbatch without which an attempt could not be followed."""
+
+
+def find_slurm_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
+    asked = raw.get("slurm")
+    if not isinstance(asked, Mapping):
+        return
+    if raw.get("executor", "local") != "slurm":
+        message = "slurm says how jobs are submitted to a cluster, but executor is local"
+        yield Conflict(("slurm",), "slurm-local", message, "write executor: slurm")
+    time = asked.get("time")
+    if time is not None and not SLURM_TIME.fullmatch(str(time)):
+        message = f"slurm.time: '{time}' is no time that Slurm knows"
+        hint = "minutes, H:MM:SS, D-HH or D-HH:MM:SS, such as 1-12:00:00"
+        yield Conflict(("slurm", "time"), "slurm-time", message, hint)
+    resources = mapping(raw, "resources")
+    if asked.get("gres") is not None and resources.get("gpus") is not None:
+        message = "slurm.gres and resources.gpus both say how many GPUs"
+        yield Conflict(("slurm", "gres"), "slurm-gres", message, "leave one of them out")
+    extra = asked.get("extra")
+    for index, word in enumerate(extra if isinstance(extra, (list, tuple)) else []):
+        option = str(word).partition("=")[0]
+        where = ("slurm", "extra", index)
+        if not option.startswith("-"):
+            message = f"slurm.extra: '{word}' is no option of sbatch"
+            yield Conflict(where, "slurm-extra", message, "one word each: --option=value")
+        elif option in SLURM_OWN or option[:2] in SLURM_OWN:
+            message = f"slurm.extra: {option} is for hpt to set"
+            yield Conflict(where, "slurm-extra", message)
+        elif option.lstrip("-") in SLURM_FIELDS:
+            field = option.lstrip("-")
+            yield Conflict(
+                where, "slurm-extra", f"slurm.extra: {option} has a field", f"{field}: ..."
+            )
+
+
+def find_resource_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
+    asked, listed = raw.get("resources"), raw.get("gpus")
+    fields = asked if isinstance(asked, Mapping) else {}
+    names = [str(each) for each in listed] if isinstance(listed, (list, tuple)) else []
+    if asked is not None and all(
+        fields.get(field) is None for field in ("cpus", "gpus", "memory_gb")
+    ):
+        message = "resources says nothing: it needs one of cpus, gpus, memory_gb"
+        yield Conflict(("resources",), "resources-none", message)
+    wanted = fields.get("gpus")
+    avoids = str(raw.get("avoid_busy_gpus")).lower() in TRUE
+    if avoids and not (wanted or names):
+        message = "avoid_busy_gpus is for training jobs that need GPUs"
+        yield Conflict(("avoid_busy_gpus",), "gpus-missing", message, "resources: {gpus: 1}")
+    if names and wanted == 0:
+        message = "GPUs are listed, and training jobs need none"
+        yield Conflict(("gpus",), "gpus-unused", message, "resources: {gpus: 1}")
+    if raw.get("executor") == "slurm":
+        yield from _find_slurm_gpu_conflicts(wanted, avoids=avoids, lists=bool(names))
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield Conflict(("gpus", index), "gpu-duplicate", f"the GPU {name} is listed twice")
+
+
+def _find_slurm_gpu_conflicts(wanted: Any, *, avoids: bool, lists: bool) -> Iterator[Conflict]:
+    fields = {"gpus": lists, "avoid_busy_gpus": avoids}
+    for field in (field for field, is_there in fields.items() if is_there):
+        message = f"{field} is about GPUs of this machine; those of a cluster are chosen by Slurm"
+        yield Conflict((field,), "gpus-slurm", message, "resources: {gpus: 1}")
+    if isinstance(wanted, float) and 0 < wanted < 1:
+        message = "Slurm gives whole GPUs, unless it is set up for shares: slurm: {gres: ...}"
+        yield Conflict(("resources", "gpus"), "gpus-slurm", message)

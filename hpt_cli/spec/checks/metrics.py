@@ -1,0 +1,103 @@
+"""Cross-field checks of metric definitions and log rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from hpt_cli.errors import did_you_mean
+from hpt_cli.metrics.extractors import FORMS
+from hpt_cli.metrics.patterns import compile_step_regex
+from hpt_cli.metrics.presets import PRESETS
+from hpt_cli.spec.checks.conflict import Conflict, Location, is_number
+
+
+def _metric_names(raw: Mapping[str, Any]) -> list[Any]:
+    definitions = raw.get("metric_definitions")
+    if not isinstance(definitions, Sequence) or isinstance(definitions, str):
+        return []
+    return [each.get("name") if isinstance(each, Mapping) else None for each in definitions]
+
+
+def find_metric_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
+    names = _metric_names(raw)
+    for index, name in enumerate(names):
+        if name is not None and name in names[:index]:
+            yield Conflict(
+                ("metric_definitions", index, "name"),
+                "metric-duplicate",
+                f"the metric '{name}' is defined twice",
+            )
+    objective = raw.get("objective_metric_name")
+    known = [name for name in names if isinstance(name, str)]
+    if isinstance(objective, str) and known and objective not in known:
+        yield Conflict(
+            ("objective_metric_name",),
+            "objective-undefined",
+            f"no metric definition is named '{objective}'; defined: {', '.join(known)}",
+            did_you_mean(objective, known),
+        )
+
+
+def find_form_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
+    """Mistakes in how a metric is to be found."""
+    definitions = raw.get("metric_definitions")
+    if not isinstance(definitions, Sequence) or isinstance(definitions, str):
+        return
+    for index, fields in enumerate(definitions):
+        if isinstance(fields, Mapping):
+            for field, slug, message, hint in _find_form_faults(fields):
+                at: Location = ("metric_definitions", index)
+                yield Conflict((*at, field) if field else at, slug, message, hint)
+
+
+def _find_form_faults(fields: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+    """(field, slug, message, hint) of each. Numbers stand for their text."""
+    fields = {key: str(each) if is_number(each) else each for key, each in fields.items()}
+    given = [form for form in FORMS if fields.get(form) is not None]
+    if not given:
+        yield "", "metric-form", f"how is it found? It needs one of {', '.join(FORMS)}", ""
+    for form in given[1:]:
+        yield form, "metric-form", f"{given[0]} and {form}: it can be found in one way only", ""
+    if fields.get("metric") is not None and "preset" not in given:
+        yield "metric", "metric-form", "metric says which of a preset's; there is no preset", ""
+    file = fields.get("file")
+    if isinstance(file, str) and (file.startswith(("/", "~")) or ".." in file.split("/")):
+        yield "file", "metric-file", f"'{file}' is not inside the job's directory (HPT_JOB_DIR)", ""
+    if len(given) == 1:
+        yield from _find_preset_faults(fields)
+
+
+def _find_preset_faults(fields: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+    preset, name = fields.get("preset"), fields.get("name")
+    is_regex = fields.get("regex") is not None
+    if isinstance(preset, str):
+        if preset not in PRESETS:
+            message = f"there is no preset '{preset}'; there are: {', '.join(PRESETS)}"
+            yield "preset", "preset-unknown", message, did_you_mean(preset, PRESETS)
+            return
+        is_regex = not PRESETS[preset].column
+        metric = fields.get("metric") or name
+        known = PRESETS[preset].metrics
+        if isinstance(metric, str) and not PRESETS[preset].regex and known and metric not in known:
+            where = "metric" if fields.get("metric") else "name"
+            message = f"{PRESETS[preset].program} has no metric '{metric}', but {', '.join(known)}"
+            yield where, "preset-metric", message, did_you_mean(metric, known)
+    step = fields.get("step")
+    if is_regex and isinstance(step, str):
+        try:
+            compile_step_regex(step)
+        except ValueError as error:
+            yield "step", "step-regex", str(error), ""
+
+
+def find_log_rule_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
+    rules = raw.get("log_rules")
+    for index, rule in enumerate(rules if isinstance(rules, Sequence) else []):
+        if isinstance(rule, Mapping) and rule.get("action") == "retry" and not raw.get("retry"):
+            yield Conflict(
+                ("log_rules", index, "action"),
+                "retry-missing",
+                "a rule that retries needs to know how often",
+                "add retry: {max_attempts: 3}",
+            )

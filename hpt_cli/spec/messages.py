@@ -1,0 +1,144 @@
+"""pydantic's errors as problems in plain English."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from hpt_cli.errors import Problem, did_you_mean
+from hpt_cli.spec.checks.conflict import Location
+from hpt_cli.spec.model import (
+    LogRule,
+    MetricDefinition,
+    Notify,
+    Resources,
+    Retry,
+    Slurm,
+    TuningSpec,
+    WarmStart,
+)
+from hpt_cli.spec.ranges import CategoricalRange, ContinuousRange, IntegerRange
+from hpt_cli.spec.yaml_document import Document
+
+MAX_SHOWN = 100
+"""How many characters of a wrong value are shown."""
+
+
+_RANGES: dict[str, type[BaseModel]] = {
+    "Continuous": ContinuousRange,
+    "Integer": IntegerRange,
+    "Categorical": CategoricalRange,
+}
+
+
+_PARTS: dict[str, type[BaseModel]] = {
+    "metric_definitions": MetricDefinition,
+    "warm_start": WarmStart,
+    "retry": Retry,
+    "log_rules": LogRule,
+    "notify": Notify,
+    "slurm": Slurm,
+    "resources": Resources,
+}
+
+
+_MESSAGES = {
+    "int_parsing_size": "a whole number is needed, not one of so many digits",
+    "int_parsing": "a whole number is needed, not {input}",
+    "int_type": "a whole number is needed, not {input}",
+    "int_from_float": "a whole number is needed, not {input}",
+    "float_parsing": "a number is needed, not {input}",
+    "float_type": "a number is needed, not {input}",
+    "finite_number": "a finite number is needed, not {input}",
+    "bool_parsing": "true or false is needed, not {input}",
+    "bool_type": "true or false is needed, not {input}",
+    "string_type": "text is needed, not {input}; put quotes around it",
+    "dict_type": "a mapping (name: value) is needed, not {input}",
+    "model_type": "a mapping (name: value) is needed, not {input}",
+    "model_attributes_type": "a mapping (name: value) is needed, not {input}",
+    "tuple_type": "a list is needed, not {input}",
+    "missing": "the field is missing",
+    "less_than_equal": "must be at most {le:g}, and is {input}",
+    "greater_than_equal": "must be at least {ge:g}, and is {input}",
+    "greater_than": "must be more than {gt:g}, and is {input}",
+    "too_short": "must have at least {min_length}",
+    "too_long": "must have at most {max_length}, and has {actual_length}",
+    "string_too_long": "must have at most {max_length} characters",
+    "string_too_short": "must not be empty",
+}
+
+
+def explain(error: Mapping[str, Any], values: dict[str, Any], document: Document) -> Problem:
+    """One of pydantic's errors in our words."""
+    kind, context = error["type"], error.get("ctx", {})
+    location = _strip_tags(error["loc"], values)
+    field = str(context.get("field", ""))
+    if field:
+        location = (*location, field)
+    name = str(location[-1]) if location else ""
+    is_key = kind in ("extra_forbidden", "missing")
+    place = document.find(location, key=is_key)
+    label = ".".join(map(str, location))
+    if kind == "extra_forbidden":
+        allowed = _allowed_fields(location[:-1], values)
+        hint = did_you_mean(name, allowed) or f"allowed: {', '.join(allowed)}"
+        return Problem("field-unknown", f"there is no field '{name}' here", hint, place)
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        wrong = context.get("tag")
+        said = f"type '{wrong}' is none of" if wrong else "a range needs a type, one of"
+        hint = did_you_mean(str(wrong), _RANGES) if wrong else ""
+        place = document.find((*location, "type"), key=False)
+        return Problem("range-type", f"{label}: {said} {', '.join(_RANGES)}", hint, place)
+    if kind == "literal_error":
+        allowed = re.findall(r"'([^']*)'", str(context["expected"]))
+        message = f"{label}: {_shorten(error['input'])} is none of {', '.join(allowed)}"
+        return Problem("value-unknown", message, did_you_mean(str(error["input"]), allowed), place)
+    slug = str(context.get("slug", kind.replace("_", "-")))
+    hint = "in seconds: 5 minutes are 300" if _is_no_number(kind) and "_seconds" in name else ""
+    return Problem(slug, f"{label}: {describe_mistake(error)}", hint, place)
+
+
+def describe_mistake(error: Mapping[str, Any]) -> str:
+    """What is wrong with a value, of one of pydantic's errors."""
+    template = _MESSAGES.get(error["type"])
+    if template is None:
+        return str(error["msg"]).removeprefix("Value error, ")
+    return template.format(input=_shorten(error["input"]), **error.get("ctx", {}))
+
+
+def _is_no_number(kind: str) -> bool:
+    return kind in ("number", "float_parsing", "float_type")
+
+
+def _shorten(value: Any) -> str:
+    """A value as it could be written, or the beginning of it."""
+    text = repr(value)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
+
+
+def _strip_tags(location: Location, values: Any) -> Location:
+    """A location without the names pydantic adds for the members of a union."""
+    stripped: list[str | int] = []
+    for index, part in enumerate(location):
+        last = index == len(location) - 1
+        if isinstance(values, dict) and (part in values or (last and part not in _RANGES)):
+            stripped.append(part)
+            values = values.get(part)
+        elif isinstance(values, list) and isinstance(part, int):
+            stripped.append(part)
+            values = values[part] if part < len(values) else None
+    return tuple(stripped)
+
+
+def _allowed_fields(location: Location, values: dict[str, Any]) -> list[str]:
+    """The fields that may stand in the mapping at a location."""
+    if not location:
+        return list(TuningSpec.model_fields)
+    if location[0] == "hyperparameter_ranges":
+        kind = values["hyperparameter_ranges"][location[1]].get("type")
+        return list(_RANGES[kind].model_fields)
+    part = _PARTS[str(location[0])]
+    return [each.alias or name for name, each in part.model_fields.items()]

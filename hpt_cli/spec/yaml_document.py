@@ -1,0 +1,190 @@
+"""YAML nodes with their positions, within bounds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.reader import ReaderError
+
+from hpt_cli.errors import Place, Problem, UsageError
+from hpt_cli.spec.checks.conflict import Location
+
+MAX_DEPTH = 50
+"""Deeper than this, no field stands."""
+
+
+TOO_DEEP = f"nested more than {MAX_DEPTH} deep"
+MAX_NODES = 100_000
+"""More than this is an alias bomb, not a spec."""
+
+
+MAX_DIGITS = 300
+"""More than this is no whole number that means anything."""
+
+
+_INTEGER = re.compile(r"[-+]?[0-9]+")
+_FLOAT = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+SURROGATE = re.compile(r"[\ud800-\udfff]")
+_NULL = ("", "~", "null", "Null", "NULL")
+
+
+class _Loader(yaml.SafeLoader):
+    """Does not follow a text that is nested deeper than it can."""
+
+    _depth = 0
+
+    def compose_node(self, parent: Node | None, index: Any) -> Node | None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.MarkedYAMLError(problem=TOO_DEEP, problem_mark=mark)
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
+
+
+def compose(text: str, file: str) -> MappingNode:
+    try:
+        root = yaml.compose(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = Place(file, mark.line + 1, mark.column + 1) if mark else None
+        why = str(error.problem or error.context)
+        why = "indent with blanks, not with tabs" if "'\\t'" in why else why
+        message = f"this is not YAML: {why}"
+        raise UsageError(Problem("yaml", message, place=place)) from None
+    except ReaderError as error:
+        place = find_end(text[: error.position], file)
+        message = f"this is not YAML: the character {text[error.position]!a} is not allowed"
+        raise UsageError(Problem("yaml", message, place=place)) from None
+    if not isinstance(root, MappingNode):
+        problem = Problem("yaml", "a spec is a mapping of fields", place=Place(file, 1, 1))
+        raise UsageError(problem)
+    return root
+
+
+def read_scalar(text: str) -> Any:
+    if text in _NULL:
+        return None
+    if _INTEGER.fullmatch(text) and len(text) <= MAX_DIGITS:
+        return int(text)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    return text
+
+
+def is_plain_text(text: str) -> bool:
+    """Whether a plain scalar is read as the text that stands there, and not as a number or null."""
+    return isinstance(read_scalar(text), str)
+
+
+@dataclass(frozen=True)
+class Document:
+    """A YAML document's nodes, which know where they stand."""
+
+    root: MappingNode
+    file: str
+
+    def to_values(self) -> dict[str, Any]:
+        """Plain values: dicts, lists, text, numbers and None."""
+        values = _Converter(self).convert(self.root, 0)
+        assert isinstance(values, dict)
+        return values
+
+    def place(self, node: Node) -> Place:
+        """Where a node begins."""
+        return Place(self.file, node.start_mark.line + 1, node.start_mark.column + 1)
+
+    def find(self, location: Location, *, key: bool) -> Place:
+        """The place of a location: of its key, or of its value.
+
+        Parts that are not in the document are passed over: a field that is missing is reported
+        where it is missing from.
+        """
+        node: Node = self.root
+        name: Node = self.root
+        for part in location:
+            if isinstance(node, MappingNode):
+                pair = next((pair for pair in _pairs(node) if pair[0].value == str(part)), None)
+                if pair is not None:
+                    name, node = pair
+            elif (
+                isinstance(node, SequenceNode) and isinstance(part, int) and part < len(node.value)
+            ):
+                name = node = node.value[part]
+        return self.place(name if key or isinstance(node, (MappingNode, SequenceNode)) else node)
+
+    def duplicates(self) -> Iterator[Problem]:
+        """Keys that stand twice in one mapping, of which YAML would forget the first."""
+        seen: set[int] = set()
+        waiting: list[Node] = [self.root]
+        while waiting:
+            node = waiting.pop()
+            if id(node) in seen:
+                continue
+            seen.add(id(node))
+            if isinstance(node, SequenceNode):
+                waiting += node.value
+            elif isinstance(node, MappingNode):
+                names: dict[str, Node] = {}
+                for key, value in _pairs(node):
+                    waiting.append(value)
+                    first = names.setdefault(key.value, key)
+                    if first is not key:
+                        message = f"'{key.value}' stands twice; first on line "
+                        message += str(first.start_mark.line + 1)
+                        yield Problem("duplicate-key", message, place=self.place(key))
+
+
+def _pairs(node: MappingNode) -> list[tuple[ScalarNode, Node]]:
+    return [pair for pair in node.value if isinstance(pair[0], ScalarNode)]
+
+
+class _Converter:
+    """Turns nodes into plain values, within bounds on their number and depth."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._count = 0
+
+    def convert(self, node: Node, depth: int) -> Any:
+        self._count += 1
+        if self._count > MAX_NODES:
+            raise self._refuse(f"the YAML unfolds to more than {MAX_NODES} values", node)
+        if depth > MAX_DEPTH:  # an alias within what it stands for has no end
+            raise self._refuse(TOO_DEEP, node)
+        if isinstance(node, ScalarNode):
+            self._check_characters(node)
+            return read_scalar(node.value) if node.style is None else node.value
+        if isinstance(node, SequenceNode):
+            return [self.convert(each, depth + 1) for each in node.value]
+        assert isinstance(node, MappingNode)
+        values: dict[str, Any] = {}
+        for key, value in _pairs(node):
+            self._check_characters(key)
+            converted = self.convert(value, depth + 1)
+            if key.value == "<<" and isinstance(converted, dict):
+                values = converted | values
+            else:
+                values[key.value] = converted
+        return values
+
+    def _check_characters(self, node: ScalarNode) -> None:
+        """Half a character, written `"\\ud800"`, can be stored nowhere."""
+        if SURROGATE.search(node.value):
+            raise self._refuse(f"{node.value!a} has half a character", node)
+
+    def _refuse(self, message: str, node: Node) -> UsageError:
+        return UsageError(Problem("yaml", message, place=self._document.place(node)))
+
+
+def find_end(text: str, file: str) -> Place:
+    """Where what follows a text would stand."""
+    lines = text.split("\n")
+    return Place(file, len(lines), len(lines[-1]) + 1)

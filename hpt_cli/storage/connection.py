@@ -1,0 +1,108 @@
+"""Opening the journal's SQLite file: modes, schema version, what is refused."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+from hpt_cli.errors import HptError, damaged_journal
+from hpt_cli.files import open_regular
+
+SCHEMA_VERSION = 3
+"""1: the first. 2: specs change, and an exit may say that another attempt follows. 3: attempts hold
+shares of a machine, or wait for their turn on a cluster. Older ones are read as they are."""
+
+
+BUSY_SECONDS = 60.0
+TABLES = ("event", "observation", "judgement")
+SUPER_JOURNAL = bytes.fromhex("d9d505f920a163d7")
+"""How a rollback journal ends that names another file (https://sqlite.org/fileformat2.html)."""
+
+
+PASSING = (
+    *(sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM),
+    *(sqlite3.SQLITE_READONLY, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_IOERR),
+    *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_AUTH),
+)
+"""What sqlite says of a full disk, or of a lock: the journal may well be whole."""
+
+
+def is_passing(error: sqlite3.DatabaseError) -> bool:
+    """Whether it is the disk, or another process, and not what stands in the file."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in PASSING
+
+
+def unreadable(why: str) -> HptError:
+    return HptError.of(
+        "journal-unreadable",
+        f"the journal cannot be read now: {why}",
+        "is its disk there, and can it be written? nothing was changed",
+    )
+
+
+def has_our_tables(connection: sqlite3.Connection) -> bool:
+    """Whether tables are tables, and no views that compute what they show; and nothing is triggered
+    by what is written."""
+    names = ", ".join(f"'{name}'" for name in TABLES)
+    found = connection.execute(
+        f"SELECT sum(name IN ({names}) AND type = 'table' AND sql LIKE 'CREATE TABLE %'),"
+        " sum(type = 'trigger') FROM sqlite_master"
+    ).fetchone()
+    return bool(found == (len(TABLES), 0))
+
+
+def _refuse_super_journal(path: Path) -> None:
+    """Raise HptError if rolling a journal back could remove another file.
+
+    A rollback journal may name one, which SQLite deletes when it is done; hpt's own never do.
+    """
+    try:
+        with open_regular(path.with_name(f"{path.name}-journal")) as file:
+            file.seek(-min(len(SUPER_JOURNAL), file.seek(0, os.SEEK_END)), os.SEEK_END)
+            ending = file.read()
+    except FileNotFoundError:
+        return
+    if ending == SUPER_JOURNAL:
+        raise damaged_journal(f"what is left of the last write to {path} names another file")
+
+
+def connect(path: Path, *, write: bool) -> sqlite3.Connection:
+    where = path.resolve().as_uri()
+    if write:
+        _refuse_super_journal(path.resolve())
+        connection = _open(f"{where}?mode=rw")
+        connection.execute("PRAGMA journal_mode = TRUNCATE")
+        connection.execute("PRAGMA synchronous = FULL")
+        return connection
+    connection = _open(f"{where}?mode=ro")
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        return connection
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        if not isinstance(error, sqlite3.OperationalError):
+            raise
+    # A tuner died while it wrote: only a connection that may write can roll that back.
+    _refuse_super_journal(path.resolve())
+    connection = _open(f"{where}?mode=rw")
+    connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def open_damaged(path: Path) -> sqlite3.Connection:
+    """A copy of a journal, whatever is left of it: to read what can be read.
+
+    Raises:
+        HptError: reading it could do harm.
+        sqlite3.DatabaseError: it cannot be opened.
+    """
+    _refuse_super_journal(path)
+    return _open(f"{path.resolve().as_uri()}?mode=rw")
+
+
+def _open(uri: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+    # What stands in the schema of a stranger's file may call nothing but what is harmless.
+    connection.execute("PRAGMA trusted_schema = OFF")
+    return connection

@@ -1,0 +1,41 @@
+"""What is refused of a directory: another user's, or a symbolic link."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from hpt_cli.errors import HptError
+
+
+def refuse_link(path: Path) -> None:
+    if path.is_symlink():
+        raise HptError.of(
+            "home-link",
+            f"{path} is a symbolic link: nothing is written or removed behind it",
+            "remove the link, or choose another --name",
+        )
+
+
+def check_owner(directory: Path) -> None:
+    """Raise HptError if a directory is another user's, who could say what is to be run there.
+
+    To root, who may be anybody in a container, all directories are as good as its own.
+    """
+    owner, user = directory.stat().st_uid, os.geteuid()
+    if user not in (0, owner) and _find_own_id(directory) != owner:
+        raise HptError.of(
+            "home-foreign",
+            f"{directory} belongs to another user, and says what would be run",
+            "look at it with 'hpt show'; to go on with it, copy it into a home of your own",
+        )
+
+
+def _find_own_id(directory: Path) -> int | None:
+    """Whose a file is that this user makes there: a network file system may give it to another."""
+    try:
+        with tempfile.TemporaryFile(dir=directory) as file:
+            return os.fstat(file.fileno()).st_uid
+    except OSError:
+        return None

@@ -1,0 +1,95 @@
+"""Which cores and GPUs a training job gets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hpt_cli.spec.resources import TOLERANCE, Pool, Request
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one attempt holds: of each of its GPUs the part `gpu_part`, of the memory some GiB.
+
+    `gpus` is None where the request says nothing of them, and empty where it asks for none.
+    """
+
+    cores: tuple[int, ...] = ()
+    gpus: tuple[str, ...] | None = None
+    gpu_part: float = 1.0
+    memory_gb: float = 0.0
+
+    def to_fields(self) -> dict[str, Any]:
+        """JSON-able values."""
+        return {
+            "cores": list(self.cores),
+            "gpus": None if self.gpus is None else list(self.gpus),
+            "gpu_part": self.gpu_part,
+            "memory_gb": self.memory_gb,
+        }
+
+    @property
+    def gpu_names(self) -> str:
+        """Its GPUs for people, in one line; empty for none."""
+        return ", ".join(self.gpus or ())
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> Share:
+        """The inverse of `to_fields`."""
+        gpus = fields["gpus"]
+        return cls(
+            cores=tuple(fields["cores"]),
+            gpus=None if gpus is None else tuple(gpus),
+            gpu_part=fields["gpu_part"],
+            memory_gb=fields["memory_gb"],
+        )
+
+
+def allocate(
+    request: Request, pool: Pool, held: Sequence[Share], avoided: Collection[str] = ()
+) -> Share | None:
+    """A share of what is free; None while there is too little.
+
+    Args:
+        held: the shares of all attempts that may be alive.
+        avoided: GPUs that others use; one on which jobs of this tuner run is not among them.
+    """
+    cores = _choose_cores(request, pool, held)
+    gpus = _choose_gpus(request, pool, held, avoided)
+    memory = request.memory_gb or 0.0
+    left = pool.memory_gb - sum(share.memory_gb for share in held)
+    if cores is None or gpus is None or memory > left + TOLERANCE:
+        return None
+    return Share(
+        cores=cores,
+        gpus=None if request.gpus is None else gpus,
+        gpu_part=min(1.0, request.gpus or 1.0),
+        memory_gb=memory,
+    )
+
+
+def _choose_cores(request: Request, pool: Pool, held: Sequence[Share]) -> tuple[int, ...] | None:
+    taken = {core for share in held for core in share.cores}
+    free = [core for core in pool.cores if core not in taken]
+    wanted = request.cpus or 0
+    return tuple(free[:wanted]) if wanted <= len(free) else None
+
+
+def _choose_gpus(
+    request: Request, pool: Pool, held: Sequence[Share], avoided: Collection[str]
+) -> tuple[str, ...] | None:
+    """Those of which least is held come first, so that jobs spread."""
+    wanted = request.gpus or 0.0
+    loads = dict.fromkeys(pool.gpus, 0.0)
+    for share in held:
+        for gpu in share.gpus or ():
+            loads[gpu] = loads.get(gpu, 0.0) + share.gpu_part
+    part, number = min(1.0, wanted), math.ceil(wanted)
+    fitting = [
+        gpu for gpu in pool.gpus if gpu not in avoided and loads[gpu] + part <= 1 + TOLERANCE
+    ]
+    fitting.sort(key=lambda gpu: loads[gpu])
+    return tuple(fitting[:number]) if number <= len(fitting) else None

@@ -1,0 +1,83 @@
+"""The state as strategies and stop rules see it."""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import Literal
+
+from hpt_cli.metrics.curve import MappedCurve
+from hpt_cli.spec.model import TuningSpec
+from hpt_cli.spec.objective import Objective
+from hpt_cli.stop_rules import LossCurve
+from hpt_cli.strategies import Question, Trial
+from hpt_cli.tuning.state import TrainingJob, TuningState
+from hpt_cli.tuning.summary import final_objective
+
+
+def loss_curve(job: TrainingJob, objective: Objective) -> LossCurve:
+    """A job's objective as a stop rule sees it."""
+    curve = job.curve(objective.metric)
+    return LossCurve(
+        number=job.number,
+        status=_status(job),
+        steps=tuple(step for step, _ in curve),
+        losses=tuple(objective.loss(value) for _, value in curve),
+    )
+
+
+def known_jobs(spec: TuningSpec, state: TuningState) -> list[TrainingJob]:
+    """The jobs with hyperparameters that may be learned from, in order of number.
+
+    Those of the parents come first, with numbers below 1, where data and algorithm are the same.
+    """
+    own = (job for job in state.jobs.values() if job.hyperparameters is not None)
+    return [*list_inherited(spec, state), *own]
+
+
+def list_inherited(spec: TuningSpec, state: TuningState) -> list[TrainingJob]:
+    return list(state.inherited.values()) if inherits_results(spec) else []
+
+
+def inherits_results(spec: TuningSpec) -> bool:
+    """Whether the results of parents count as results of this tuning job."""
+    return spec.warm_start is not None and spec.warm_start.type == "IdenticalDataAndAlgorithm"
+
+
+def ask(spec: TuningSpec, state: TuningState, number: int) -> Question:
+    """The question a strategy is asked for job `number`: all it may know is in the state."""
+    objective = spec.objective
+
+    def begin() -> tuple[Trial, ...]:
+        return tuple(trial(job, objective) for job in list_inherited(spec, state))
+
+    def add(known: tuple[Trial, ...], job: TrainingJob) -> tuple[Trial, ...]:
+        return known if job.hyperparameters is None else (*known, trial(job, objective))
+
+    ended = state.jobs.accumulate(("trials", objective), begin, add)
+    going = (job for job in state.jobs.open if job.hyperparameters is not None)
+    trials = (*ended, *(trial(job, objective) for job in going))
+    return Question(
+        ranges=spec.hyperparameter_ranges,
+        seed=spec.random_seed,
+        number=number,
+        max_jobs=spec.job_limit,
+        max_parallel_jobs=spec.count_slots(state.pool),
+        trials=tuple(
+            sorted((each for each in trials if each.number != number), key=attrgetter("number"))
+        ),
+    )
+
+
+def trial(job: TrainingJob, objective: Objective) -> Trial:
+    final = final_objective(job, objective)
+    return Trial(
+        number=job.number,
+        hyperparameters=job.hyperparameters or {},
+        status=_status(job),
+        loss=None if final is None else objective.loss(final),
+        curve=MappedCurve(job.curve(objective.metric), objective.loss),
+    )
+
+
+def _status(job: TrainingJob) -> Literal["Running", "Completed", "Stopped", "Failed"]:
+    return job.phase if job.phase in ("Completed", "Stopped", "Failed") else "Running"

@@ -1,0 +1,413 @@
+"""fold(state, event): how events change the state of a tuning job."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from itertools import repeat
+from typing import Any, TypeAlias
+
+from hpt_cli.formatting import describe_exit
+from hpt_cli.metrics.curve import Curve, Observation, PackedCurve
+from hpt_cli.spec.resources import Pool
+from hpt_cli.tuning.allocation import Share
+from hpt_cli.tuning.events import (
+    AnyEvent,
+    ExecutorNoted,
+    JobEvent,
+    JobExited,
+    JobJudged,
+    JobLaunched,
+    JobLost,
+    JobNoted,
+    JobPlanned,
+    JobQueued,
+    JobStarted,
+    JobStopRequested,
+    JobSubmitting,
+    JobSuggested,
+    ObservationsRead,
+    SpaceExhausted,
+    SpecChanged,
+    TunerStarted,
+    TuningJobCreated,
+    TuningJobEnded,
+    TuningJobStopRequested,
+    WarmStarted,
+    Warned,
+)
+from hpt_cli.tuning.job_index import Jobs
+from hpt_cli.tuning.recorded_spec import check_best, check_spec
+from hpt_cli.tuning.state import (
+    ENDED,
+    TERMINAL,
+    Attempt,
+    Heard,
+    Parent,
+    Phase,
+    StopRequest,
+    TrainingJob,
+    TuningState,
+)
+
+MAX_LOST_ATTEMPTS = 3
+"""A job whose attempts are lost this often is Failed: something kills it every time."""
+
+
+TRANSITIONS: Mapping[tuple[Phase, type[JobEvent]], tuple[Phase, ...]] = {
+    ("Planned", JobSuggested): ("Suggested",),
+    ("Suggested", JobSubmitting): ("Submitting",),
+    ("Suggested", JobStopRequested): ("Stopped",),
+    ("Interrupted", JobSubmitting): ("Submitting",),
+    ("Interrupted", JobStopRequested): ("Stopped",),
+    ("Submitting", JobLaunched): ("Starting",),
+    ("Submitting", JobExited): ENDED,
+    ("Submitting", JobLost): ENDED,
+    ("Starting", JobQueued): ("Starting",),
+    ("Starting", JobStarted): ("Starting",),
+    ("Starting", ObservationsRead): ("Training",),
+    ("Starting", JobStopRequested): ("Stopping",),
+    ("Starting", JobExited): ENDED,
+    ("Starting", JobLost): ENDED,
+    ("Training", ObservationsRead): ("Training",),
+    ("Training", JobStarted): ("Training",),
+    ("Training", JobStopRequested): ("Stopping",),
+    ("Training", JobExited): ENDED,
+    ("Training", JobLost): ENDED,
+    ("Stopping", ObservationsRead): ("Stopping",),
+    ("Stopping", JobQueued): ("Stopping",),
+    ("Stopping", JobStarted): ("Stopping",),
+    ("Stopping", JobStopRequested): ("Stopping",),
+    ("Stopping", JobExited): ENDED,
+    ("Stopping", JobLost): ENDED,
+}
+
+
+_Changes: TypeAlias = dict[str, Any]
+"""Fields of a state, or of a job, with their new values."""
+
+
+class ImpossibleEventError(Exception):
+    """An event that cannot follow on the state: a bug, or a journal that was edited."""
+
+
+def fold(state: TuningState, event: AnyEvent) -> TuningState:
+    """The state after an event.
+
+    Raises:
+        ImpossibleEventError: the event cannot happen in this state.
+    """
+    heard: _Changes = {"heard_at": max(event.at, state.heard_at)}
+    return replace(state, **(heard | _FOLDS[type(event)](state, event)))
+
+
+def fold_all(state: TuningState, events: Iterable[AnyEvent]) -> TuningState:
+    """The state after many events: the same as one `fold` after another, and several times faster.
+
+    Raises:
+        ImpossibleEventError: an event cannot happen in the state that it comes upon.
+    """
+    jobs, heard = dict(state.jobs), state.heard_at
+    for event in events:
+        if isinstance(event, JobEvent) and type(event) in _OF_ONE_JOB:
+            jobs[event.number] = _fold_job(jobs.get(event.number), event)
+            heard = max(heard, event.at)
+        else:
+            state = fold(replace(state, jobs=Jobs(jobs.values()), heard_at=heard), event)
+            jobs, heard = dict(state.jobs), state.heard_at
+    return replace(state, jobs=Jobs(jobs.values()), heard_at=heard)
+
+
+def _created(state: TuningState, event: TuningJobCreated) -> _Changes:
+    if state.spec:
+        raise ImpossibleEventError("a tuning job is created once")
+    check_spec(event.spec)
+    return {
+        "spec": event.spec,
+        "directory": event.directory,
+        "created_at": event.at,
+        "started_at": event.at,
+    }
+
+
+def _warm_started(state: TuningState, event: WarmStarted) -> _Changes:
+    metric = state.spec["objective_metric_name"]
+    inherited = dict(state.inherited)
+    for job in event.jobs:
+        number = -len(inherited)
+        curve = tuple((step, math.nan if value is None else value) for step, value in job["curve"])
+        attempt = Attempt(1, event.at, ended_at=event.at, curves={metric: curve})
+        inherited[number] = TrainingJob(
+            number=number,
+            phase=job["status"],
+            planned_at=event.at,
+            hyperparameters=job["hyperparameters"],
+            attempts=(attempt,),
+        )
+    check_best(event.best)
+    parent = Parent(event.parent, len(event.jobs), event.left_out, event.best)
+    return {"inherited": inherited, "parents": (*state.parents, parent)}
+
+
+def _spec_changed(state: TuningState, event: SpecChanged) -> _Changes:
+    """No sign of a tuner at work: a tuning job that rests can be changed too."""
+    spec = {**state.spec, **event.changes}
+    check_spec(spec)
+    return {"spec": spec, "heard_at": state.heard_at}
+
+
+def _tuner_started(state: TuningState, event: TunerStarted) -> _Changes:
+    return {
+        "status": "InProgress",
+        "reason": "",
+        "stop_reason": "",
+        "past_sessions": state.sessions,
+        "started_at": event.at,
+        "heard_at": event.at,
+        "pool": None if event.pool is None else Pool.from_fields(event.pool),
+    }
+
+
+def _stop_requested(state: TuningState, event: TuningJobStopRequested) -> _Changes:
+    reason = event.reason if state.stop_reason != "StoppedByUser" else "StoppedByUser"
+    return {"status": "Stopping", "stop_reason": reason}
+
+
+def _ended(state: TuningState, event: TuningJobEnded) -> _Changes:  # noqa: ARG001
+    if event.status not in TERMINAL:
+        raise ImpossibleEventError("a tuning job does not end so")
+    return {"status": event.status, "reason": event.reason}
+
+
+def _warned(state: TuningState, event: Warned) -> _Changes:
+    return {"warnings": (*state.warnings, event)}
+
+
+def _exhausted(state: TuningState, event: SpaceExhausted) -> _Changes:
+    if event.number not in state.jobs or state.jobs[event.number].phase != "Planned":
+        raise ImpossibleEventError(f"job {event.number} was not being planned")
+    return {"exhausted": True, "jobs": state.jobs.drop(event.number)}
+
+
+def _unchanged(state: TuningState, event: AnyEvent) -> _Changes:  # noqa: ARG001
+    return {}
+
+
+def _job_event(state: TuningState, event: JobEvent) -> _Changes:
+    job = _fold_job(state.jobs.get(event.number), event)
+    return {"jobs": state.jobs.put(job)}
+
+
+def _fold_job(job: TrainingJob | None, event: JobEvent) -> TrainingJob:
+    """A job after an event that concerns no other."""
+    if isinstance(event, JobPlanned):
+        if job is not None:
+            raise ImpossibleEventError(f"job {event.number} is planned already")
+        return TrainingJob(event.number, "Planned", event.at)
+    if job is None:
+        raise ImpossibleEventError(f"job {event.number} was never planned")
+    if isinstance(event, JobNoted):
+        return replace(job, notes=(*job.notes, event.text))
+    phases = TRANSITIONS.get((job.phase, type(event)))
+    if phases is None:
+        raise ImpossibleEventError(
+            f"{type(event).__name__} cannot happen to job {job.number}, which is {job.phase}"
+        )
+    phase = phases[0] if len(phases) == 1 else _outcome(job, event)
+    return replace(job, phase=phase, **_JOB_FOLDS[type(event)](job, event))
+
+
+def _outcome(job: TrainingJob, event: JobEvent) -> Phase:
+    """What an attempt's end makes of its job (rules 2 and 3)."""
+    request = job.stop_request
+    if request is not None and request.reason in ("Retry", "Failed"):
+        return "Interrupted" if request.reason == "Retry" else "Failed"
+    if isinstance(event, JobExited) and _ended_by_itself(job, event):
+        if event.exit_code == 0 and not event.why:
+            return "Completed"
+        return "Interrupted" if event.retry else "Failed"
+    if request is not None:
+        return "Interrupted" if request.reason == "Interrupted" else "Stopped"
+    if isinstance(event, JobLost) and event.evicted:
+        return "Interrupted"
+    lost = sum(each.exit_code is None and not each.evicted for each in job.attempts)
+    return "Failed" if lost >= MAX_LOST_ATTEMPTS else "Interrupted"
+
+
+def _ended_by_itself(job: TrainingJob, event: JobExited) -> bool:
+    return job.stop_request is None or event.ended_at < job.stop_request.at
+
+
+def _job_suggested(job: TrainingJob, event: JobSuggested) -> _Changes:  # noqa: ARG001
+    return {"hyperparameters": event.hyperparameters, "thinking_seconds": event.seconds}
+
+
+def _job_submitting(job: TrainingJob, event: JobSubmitting) -> _Changes:
+    share = None if event.share is None else Share.from_fields(event.share)
+    attempt = Attempt(event.attempt, submitted_at=event.at, share=share)
+    return {"attempts": (*job.attempts, attempt), "stop_request": None, "failure_reason": ""}
+
+
+def _job_launched(job: TrainingJob, event: JobLaunched) -> _Changes:
+    began = event.at if event.since is None else event.since
+    return _with_attempt(job, handle=event.handle, launched_at=began)
+
+
+def _job_queued(job: TrainingJob, event: JobQueued) -> _Changes:
+    return _with_attempt(job, queue_reason=event.reason)
+
+
+def _job_started(job: TrainingJob, event: JobStarted) -> _Changes:
+    return _with_attempt(job, queue_reason=None, launched_at=event.since)
+
+
+def _with_attempt(job: TrainingJob, **changes: Any) -> _Changes:
+    """The change of a job's latest attempt."""
+    return {"attempts": (*job.attempts[:-1], replace(job.attempts[-1], **changes))}
+
+
+def _job_observed(job: TrainingJob, event: ObservationsRead) -> _Changes:
+    attempt = job.attempts[-1]
+    curves = dict(attempt.curves)
+    last, heard = dict(attempt.last_offsets), dict(attempt.heard)
+    fresh: dict[str, list[tuple[Observation, float]]] = {}
+    # Offsets grow along a log, and one read ends where the next begins (rule 4).
+    for each, at in zip(event.observations, event.moments or repeat(event.at), strict=False):
+        if each.offset > last.get(each.metric, -1):
+            fresh.setdefault(each.metric, []).append((each, at))
+    for metric, seen in fresh.items():
+        points = [(each.step, each.value) for each, _ in seen]
+        curves[metric] = _extend(curves.get(metric, ()), points)
+        last[metric] = max(each.offset for each, _ in seen)
+        moments = [at for _, at in seen]
+        since, at_once, _ = heard.get(metric, Heard(moments[0], 0, moments[0]))
+        heard[metric] = Heard(since, at_once + moments.count(since), moments[-1])
+    return _with_attempt(job, curves=curves, last_offsets=last, heard=heard)
+
+
+def find_fresh(attempt: Attempt, observations: Iterable[Observation]) -> list[Observation]:
+    """The observations that are not known of an attempt yet."""
+    last = attempt.last_offsets
+    return [each for each in observations if each.offset > last.get(each.metric, -1)]
+
+
+def _extend(curve: Curve, points: list[tuple[float, float]]) -> Curve:
+    """The curve with more points; a step that comes again replaces what it had."""
+    steps = [step for step, _ in points]
+    grows = steps == sorted(set(steps)) and (not curve or steps[0] > curve[-1][0])
+    if grows:
+        return (*curve, *points)
+    return tuple(sorted({**dict(curve), **dict(points)}.items()))
+
+
+def _job_stop_requested(job: TrainingJob, event: JobStopRequested) -> _Changes:
+    if job.phase == "Stopping":
+        return {}
+    request = StopRequest(event.at, event.reason, event.explanation, event.evidence)
+    return {"stop_request": request}
+
+
+def _job_exited(job: TrainingJob, event: JobExited) -> _Changes:
+    failure = _describe_failure(job, event)
+    ending = {"ended_at": event.ended_at, "exit_code": event.exit_code, "failure": failure}
+    return {**_with_attempt(job, **ending), **_after_failure(job, event, failure)}
+
+
+def _job_lost(job: TrainingJob, event: JobLost) -> _Changes:
+    failure = _describe_failure(job, event)
+    return {
+        **_with_attempt(
+            job,
+            ended_at=event.at,
+            failure=failure,
+            lost=event.why if job.stop_request is None else "",
+            evicted=event.evicted,
+        ),
+        **_after_failure(job, event, failure or event.why),
+    }
+
+
+def _describe_failure(job: TrainingJob, event: JobExited | JobLost) -> str:
+    """Why an attempt failed; nothing if it did not, or was lost."""
+    request = job.stop_request
+    if request is not None and request.reason in ("Retry", "Failed"):
+        return request.explanation
+    if isinstance(event, JobExited) and _ended_by_itself(job, event):
+        code = describe_exit(event.exit_code) if event.exit_code else ""
+        return f"{event.why} ({code})" if event.why and code else event.why or code
+    return ""
+
+
+def _after_failure(job: TrainingJob, event: JobExited | JobLost, failure: str) -> _Changes:
+    """What a job remembers of an attempt's end."""
+    outcome = _outcome(job, event)
+    notes = job.notes
+    has_exited = isinstance(event, JobExited)
+    if outcome == "Interrupted" and failure and (has_exited or job.stop_request is None):
+        word = "failed" if has_exited else "was lost"
+        notes = (*notes, f"attempt {len(job.attempts)} {word}: {failure}")
+    return {
+        "failure_reason": failure if outcome == "Failed" else "",
+        "notes": notes,
+        "tail": event.tail,
+    }
+
+
+def forget_curves(state: TuningState, metric: str, numbers: Iterable[int]) -> TuningState:
+    """The same state, but of some jobs only one metric's curve, and the last value of each other.
+
+    For a tuner, which has no use for more of attempts that have ended: the journal holds it.
+    """
+    jobs = dict(state.jobs)
+    for number in numbers:
+        attempts = tuple(_forget(attempt, metric) for attempt in jobs[number].attempts)
+        jobs[number] = replace(jobs[number], attempts=attempts)
+    return replace(state, jobs=Jobs(jobs.values()))
+
+
+def forget_curve(state: TuningState, metric: str, number: int) -> TuningState:
+    """The same for one job."""
+    job = state.jobs[number]
+    attempts = tuple(_forget(attempt, metric) for attempt in job.attempts)
+    return replace(state, jobs=state.jobs.put(replace(job, attempts=attempts)))
+
+
+def _forget(attempt: Attempt, metric: str) -> Attempt:
+    curves = {
+        name: PackedCurve(curve) if name == metric else curve[-1:]
+        for name, curve in attempt.curves.items()
+    }
+    heard = {name: each for name, each in attempt.heard.items() if name == metric}
+    return replace(attempt, curves=curves, heard=heard)
+
+
+_JOB_FOLDS: Mapping[Any, Callable[[TrainingJob, Any], _Changes]] = {
+    JobSuggested: _job_suggested,
+    JobSubmitting: _job_submitting,
+    JobLaunched: _job_launched,
+    JobQueued: _job_queued,
+    JobStarted: _job_started,
+    ObservationsRead: _job_observed,
+    JobStopRequested: _job_stop_requested,
+    JobExited: _job_exited,
+    JobLost: _job_lost,
+}
+
+
+_OF_ONE_JOB = (JobPlanned, JobNoted, *_JOB_FOLDS)
+"""The events that change one job and nothing else."""
+
+
+_FOLDS: Mapping[Any, Callable[[TuningState, Any], _Changes]] = {
+    TuningJobCreated: _created,
+    WarmStarted: _warm_started,
+    SpecChanged: _spec_changed,
+    TunerStarted: _tuner_started,
+    TuningJobStopRequested: _stop_requested,
+    TuningJobEnded: _ended,
+    Warned: _warned,
+    SpaceExhausted: _exhausted,
+    ExecutorNoted: _unchanged,
+    JobJudged: _unchanged,
+} | dict.fromkeys(_OF_ONE_JOB, _job_event)

@@ -1,0 +1,49 @@
+"""The hyperparameters of the next training job."""
+
+from __future__ import annotations
+
+from hpt_cli.spec.hyperparameters import Hyperparameters
+from hpt_cli.spec.model import TuningSpec
+from hpt_cli.spec.ranges import select_active
+from hpt_cli.strategies import load_strategy
+from hpt_cli.tuning.evidence import ask, inherits_results, trial
+from hpt_cli.tuning.state import TrainingJob, TuningState
+
+TRANSFER_SHARE = 5
+"""One in so many jobs may try what was best for parents that had other data."""
+
+
+def choose(spec: TuningSpec, state: TuningState, number: int) -> Hyperparameters | None:
+    """The hyperparameters of job `number`; None when there is no untried point left."""
+    given = give_point(spec, state, number)
+    if given is not None:
+        return given
+    return load_strategy(spec.strategy).suggest(ask(spec, state, number))
+
+
+def give_point(spec: TuningSpec, state: TuningState, number: int) -> Hyperparameters | None:
+    """The hyperparameters of the first jobs, where they are given rather than chosen.
+
+    First what the user gave, completed by the middle of the ranges that were left out. Then, where
+    parents had other data, their best points: results do not carry over, but good regions often
+    do (Feurer et al. 2015, "Initializing Bayesian Hyperparameter Optimization via Meta-Learning").
+    """
+    points = [_complete(spec, point) for point in spec.initial_hyperparameters]
+    if spec.warm_start is not None and not inherits_results(spec):
+        count = max(1, spec.job_limit // TRANSFER_SHARE)
+        points += _list_best(spec, list(state.inherited.values()))[:count]
+    unique = list({tuple(point.items()): point for point in points}.values())
+    return unique[number - 1] if number <= len(unique) else None
+
+
+def _complete(spec: TuningSpec, point: Hyperparameters) -> Hyperparameters:
+    middle = {name: each.from_unit(0.5) for name, each in spec.hyperparameter_ranges.items()}
+    return select_active(spec.hyperparameter_ranges, middle | point)
+
+
+def _list_best(spec: TuningSpec, jobs: list[TrainingJob]) -> list[Hyperparameters]:
+    trials = [trial(job, spec.objective) for job in jobs]
+    ranked = sorted(
+        (trial.loss, index) for index, trial in enumerate(trials) if trial.loss is not None
+    )
+    return [trials[index].hyperparameters for _, index in ranked]

@@ -1,0 +1,163 @@
+"""How far measured importances are from the truth: hpt's model, and fANOVA on a random forest.
+
+On functions of the unit cube whose Sobol' indices are known by sampling; half of the results lie
+near the best ones, as a search leaves them. Prints the mean absolute error of total and first-order
+indices, and how often the 90 % interval holds the total.
+
+    python scripts/benchmarks/importance.py [--seeds 4]
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+from scipy.stats import qmc
+from sklearn.ensemble import RandomForestRegressor
+
+from hpt_cli.analysis.importance import measure_importance
+from hpt_cli.spec.ranges import CategoricalRange, ContinuousRange, ParameterRange
+from hpt_cli.strategies import Trial
+from hpt_cli.strategies.gaussian_process import widen
+from hpt_cli.strategies.space import Space
+from hpt_cli.strategies.targets import score_losses
+
+Floats: TypeAlias = NDArray[np.float64]
+COUNTS = (20, 50, 150)
+PLACES = 2048
+
+
+def ishigami(u: Floats) -> Floats:
+    """Two periodic terms and an interplay; two columns do nothing."""
+    x = 2 * np.pi * u[:, :3] - np.pi
+    return np.sin(x[:, 0]) + 7 * np.sin(x[:, 1]) ** 2 + 0.1 * x[:, 2] ** 4 * np.sin(x[:, 0])
+
+
+def additive(u: Floats) -> Floats:
+    """Two valleys and a slope; three columns do nothing."""
+    return 8 * (u[:, 0] - 0.3) ** 2 + 2 * (u[:, 1] - 0.6) ** 2 + 0.3 * u[:, 2]
+
+
+def product(u: Floats) -> Floats:
+    """An interplay and a slope; two columns do nothing."""
+    return (u[:, 0] - 0.5) * (u[:, 1] - 0.5) * 8 + 0.5 * u[:, 2]
+
+
+def training(u: Floats) -> Floats:
+    """A learning rate that diverges beyond a cliff, placed by the optimizer; a batch size."""
+    kind = np.minimum((u[:, 2] * 4).astype(int), 3)
+    best = np.array([0.7, 0.45, 0.4, 0.65])[kind]
+    loss = 4 * (u[:, 0] - best) ** 2 + 0.15 * (u[:, 1] - 0.2) ** 2
+    loss += np.array([0, 0.1, 0.2, 0.02])[kind]
+    return np.where(u[:, 0] > best + 0.25, 3.0, loss)
+
+
+FUNCTIONS: dict[str, tuple[Callable[[Floats], Floats], int]] = {
+    "ishigami": (ishigami, 5),
+    "additive": (additive, 6),
+    "product": (product, 5),
+    "training": (training, 5),
+}
+
+
+def make_ranges(name: str, count: int) -> dict[str, ParameterRange]:
+    ranges: dict[str, ParameterRange] = {
+        f"x{place}": ContinuousRange(
+            type="Continuous", min_value=0, max_value=1, scaling_type="Linear"
+        )
+        for place in range(count)
+    }
+    if name == "training":
+        ranges["x2"] = CategoricalRange(type="Categorical", values=("a", "b", "c", "d"))
+    return ranges
+
+
+def make_design(count: int) -> Floats:
+    first, second = np.hsplit(qmc.Sobol(2 * count, seed=np.random.default_rng(3)).random(PLACES), 2)
+    mixed = []
+    for column in range(count):
+        mixed.append(first.copy())
+        mixed[-1][:, column] = second[:, column]
+    return np.vstack([first, second, *mixed])
+
+
+def split_variance(values: Floats, count: int) -> Floats:
+    """Total and first-order indices, (2, count)."""
+    first, second, *mixed = values.reshape(count + 2, PLACES)
+    variance = np.append(first, second).var()
+    total = [((each - first) ** 2).mean() / 2 / variance for each in mixed]
+    alone = [1 - ((each - second) ** 2).mean() / 2 / variance for each in mixed]
+    return np.array([total, np.clip(alone, 0, 1)])
+
+
+def make_trials(
+    space: Space, function: Callable[[Floats], Floats], count: int, seed: int
+) -> list[Trial]:
+    dice = np.random.default_rng(seed)
+    places = space.snap(dice.random((count, len(space.ranges))))
+    half = count // 2
+    best = places[:half][np.argsort(function(places[:half]))[:3]]
+    near = best[dice.integers(3, size=count - half)]
+    places[half:] = space.snap(near + 0.15 * dice.normal(size=near.shape))
+    losses = function(places)
+    losses += 0.03 * losses.std() * dice.normal(size=count)
+    return [
+        Trial(number, space.decode(place), "Completed", float(loss), ((1.0, float(loss)),))
+        for number, (place, loss) in enumerate(zip(places, losses, strict=True), start=1)
+    ]
+
+
+def ask_hpt(space: Space, trials: list[Trial]) -> tuple[Floats, Floats, Floats]:
+    """Shares, (2, count), and the bounds of the totals, both (count,)."""
+    measured = measure_importance(space.ranges, trials)
+    assert measured is not None
+    found = {each.name: each for each in measured.influences}
+    ordered = [found[name] for name in space.ranges]
+    shares = [[each.total.value for each in ordered], [each.alone.value for each in ordered]]
+    low, high = ([getattr(each.total, end) for each in ordered] for end in ("low", "high"))
+    return np.array(shares), np.array(low), np.array(high)
+
+
+def ask_forest(space: Space, trials: list[Trial], design: Floats) -> Floats:
+    """The shares of a random forest's trees in the median, (2, count)."""
+    places = space.encode(trial.hyperparameters for trial in trials)
+    scores = score_losses(np.array([trial.loss for trial in trials]))
+    forest = RandomForestRegressor(200, random_state=0).fit(widen(space, places), scores)
+    points = widen(space, space.snap(design)).astype(np.float32)
+    trees = [split_variance(tree.predict(points), len(space.ranges)) for tree in forest.estimators_]
+    return np.asarray(np.median(trees, axis=0))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=4)
+    seeds = parser.parse_args().seeds
+    table = Table("function", "results", "hpt total", "alone", "interval", "forest total", "alone")
+    everything = []
+    for name, (function, count) in FUNCTIONS.items():
+        space, design = Space(make_ranges(name, count)), make_design(count)
+        truth = split_variance(score_losses(function(space.snap(design))), count)
+        for results in COUNTS:
+            figures = []
+            for seed in range(seeds):
+                trials = make_trials(space, function, results, seed)
+                shares, low, high = ask_hpt(space, trials)
+                held = np.mean((low - 0.02 <= truth[0]) & (truth[0] <= high + 0.02))
+                missed = np.abs(shares - truth).mean(axis=1)
+                forest = np.abs(ask_forest(space, trials, design) - truth).mean(axis=1)
+                figures.append([*missed, held, *forest])
+            everything += figures
+            mean = np.mean(figures, axis=0)
+            table.add_row(name, str(results), *(f"{each:.3f}" for each in mean))
+    table.add_section()
+    table.add_row("mean", "", *(f"{each:.3f}" for each in np.mean(everything, axis=0)))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

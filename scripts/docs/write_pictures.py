@@ -1,0 +1,115 @@
+"""Make the pictures of the README from a real run: the live view, and the report.
+
+Runs configs/digits.yaml in a directory of its own; draws the live view in the middle of that run
+again from the journal, as SVG; takes a screenshot of the report in Chromium (Debian: chromium).
+
+    python scripts/docs/write_pictures.py [--home DIR]    # with --home: of the run `digits` there
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from bisect import bisect_left
+from pathlib import Path
+
+from PIL import Image
+from rich.console import Console
+
+from hpt_cli.live.messages import describe_event
+from hpt_cli.live.screen import Size, draw_screen
+from hpt_cli.storage.home import find_job_dir
+from hpt_cli.storage.journal import Journal, open_journal
+from hpt_cli.tuning.summary import summarize
+
+ROOT = Path(__file__).parents[2]
+PICTURES = ROOT / "docs" / "pictures"
+HPT = str(Path(sys.executable).parent / "hpt")
+NAME = "digits"
+SCREEN = Size(100, 24)
+COLOURS = 200
+WINDOW = (1200, 1305)
+MIDDLE = (10, 15)
+"""The live view is drawn when at least so many training jobs have ended, and fewer than so many."""
+MAX_EVENTS = 1_000_000
+
+
+def main() -> None:
+    """Make both pictures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--home", type=Path, help="where there is a run of the digits already")
+    home = parser.parse_args().home
+    with tempfile.TemporaryDirectory() as directory:
+        if home is None:
+            home = Path(directory, "home")
+            run_digits(home)
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        (PICTURES / "live.svg").write_text(draw_live(home))
+        shoot_report(home, Path(directory))
+
+
+def run_digits(home: Path) -> None:
+    """The run that the pictures are of."""
+    environment = os.environ | {"PATH": f"{Path(HPT).parent}:{os.environ['PATH']}"}
+    command = [HPT, "run", "configs/digits.yaml", "--home", str(home), "--plain"]
+    subprocess.run(command, cwd=ROOT, env=environment, check=True)
+
+
+def draw_live(home: Path) -> str:
+    """The live view in the middle of the run, as SVG."""
+    with open_journal(find_job_dir(home, NAME).journal) as journal:
+        until = find_middle(journal)
+        state = journal.state(until)
+        messages = [describe_event(state, event) for event in journal.read(until)]
+    summary = summarize(state, state.heard_at, at_work=True)
+    size = SCREEN
+    console = Console(record=True, width=size.width, file=io.StringIO(), force_terminal=True)
+    latest = [message for message in messages if message]
+    console.print(draw_screen(summary, latest, state.heard_at, size))
+    svg = console.export_svg(title=f"hpt run configs/{NAME}.yaml")
+    return re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)  # fonts from elsewhere
+
+
+def find_middle(journal: Journal) -> int:
+    """The number of an event around the middle: where all that run have come furthest."""
+
+    def count_ended(until: int) -> int:
+        return sum(job.has_ended for job in journal.state(until).jobs.values())
+
+    def count_epochs(until: int) -> tuple[int, int]:
+        running = journal.state(until).running
+        metric = journal.state(until).spec["objective_metric_name"]
+        return len(running), min((len(job.curve(metric)) for job in running), default=0)
+
+    ends = [bisect_left(range(MAX_EVENTS), ended, key=count_ended) for ended in MIDDLE]
+    return max(range(*ends), key=count_epochs)
+
+
+def shoot_report(home: Path, directory: Path) -> None:
+    """A picture of the upper part of the report."""
+    page, picture = directory / "report.html", directory / "report.png"
+    subprocess.run([HPT, "report", NAME, "--home", str(home), "-o", str(page)], check=True)
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        sys.exit("no chromium: there is no picture of the report")
+    options = ["--headless=new", "--no-sandbox", "--hide-scrollbars", "--virtual-time-budget=3000"]
+    options.append("--run-all-compositor-stages-before-draw")
+    size = f"--window-size={WINDOW[0]},{WINDOW[1]}"
+    subprocess.run(
+        [chromium, *options, size, f"--screenshot={picture}", page.as_uri()],
+        check=True,
+        stderr=subprocess.DEVNULL,
+    )
+    image = Image.open(picture).convert("RGB")
+    palette = image.quantize(COLOURS, kmeans=4, dither=Image.Dither.NONE)
+    palette.save(PICTURES / "report.png", optimize=True)
+
+
+if __name__ == "__main__":
+    main()

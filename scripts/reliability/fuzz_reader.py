@@ -1,0 +1,91 @@
+"""Coverage-guided fuzzing of the log reader (needs `pip install -e '.[fuzz]'`).
+
+For any bytes, cut into blocks of any sizes:
+
+* the observations are those of the whole at once, and of every line searched on its own;
+* offsets name them: no two the same, and in the order of the log;
+* nothing is raised, and what is held back stays bounded;
+* definitions can be proposed for the lines, and find what they say they find.
+
+Lines are cut at 300 bytes here, so that cutting is tried too.
+
+    python scripts/reliability/fuzz_reader.py -max_total_time=600 CORPUS_DIRECTORY tests/unit/metrics/samples
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from itertools import pairwise
+
+import atheris
+
+with atheris.instrument_imports(include=["hpt_cli.core"]):
+    from hpt_cli.metrics import lines
+    from hpt_cli.metrics.curve import Observation
+    from hpt_cli.metrics.detection import propose_definitions
+    from hpt_cli.metrics.extractors import compile_definition, iterate_findings
+    from hpt_cli.metrics.log_rules import compile_rule
+    from hpt_cli.metrics.reader import MetricReader
+
+lines.MAX_LINE_BYTES = 300
+
+FINDERS = [
+    compile_definition({"name": f"m{number}", **fields})
+    for number, fields in enumerate(
+        [
+            {"regex": "loss=({num})"},
+            {"regex": r"(?i)acc: {num}", "step": r"Epoch {step}"},
+            {"regex": r"^\d+/\d+ .*({ratio})$"},
+            {"regex": "é=(?P<value>.*?)(?:;|$)"},
+            {"json": "a.b", "step": "epoch"},
+            {"column": "c", "step": "epoch"},
+            {"preset": "xgboost", "metric": "validation-auc"},
+            {"preset": "keras", "metric": "val_loss"},
+            {"preset": "lightning", "metric": "val_loss"},
+        ]
+    )
+]
+RULES = [compile_rule("Traceback", "fail"), compile_rule("(?i)nan", "warn")]
+
+
+def check(data: bytes) -> None:
+    """One input: sizes of blocks in its first bytes, and a log in the rest."""
+    provider = atheris.FuzzedDataProvider(data)
+    cuts = [provider.ConsumeIntInRange(0, 1200) for _ in range(provider.ConsumeIntInRange(0, 6))]
+    log = provider.ConsumeBytes(sys.maxsize)
+    edges = sorted({0, *(min(cut, len(log)) for cut in cuts), len(log)})
+    whole, parts = MetricReader(FINDERS, RULES), MetricReader(FINDERS, RULES)
+    expected = whole.feed(log) + whole.finish()
+    found: list[Observation] = []
+    for start, end in pairwise(edges):
+        found += parts.feed(log[start:end])
+        assert len(parts._cutter._rest) <= lines.MAX_LINE_BYTES
+    found += parts.finish()
+    assert repr(found) == repr(expected), "blocks change what is found"
+    assert parts.take_matches() == whole.take_matches()
+    _check_offsets(expected, len(log))
+    shown = lines.split_lines(log)
+    if not whole.cut_lines:
+        _check_values(expected, shown)
+    propose_definitions(shown)
+
+
+def _check_offsets(observations: list[Observation], size: int) -> None:
+    last: dict[str, int] = {}
+    for each in observations:
+        assert last.get(each.metric, -1) < each.offset < size
+        last[each.metric] = each.offset
+
+
+def _check_values(observations: list[Observation], shown: list[str]) -> None:
+    """The same as every line searched on its own."""
+    for finder in FINDERS:
+        counts = Counter(repr(each.value) for each in observations if each.metric == finder.metric)
+        single = Counter(repr(finding.value) for _, finding in iterate_findings(finder, shown))
+        assert counts == single, finder.metric
+
+
+if __name__ == "__main__":
+    atheris.Setup(sys.argv, check)
+    atheris.Fuzz()

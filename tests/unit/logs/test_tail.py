@@ -1,0 +1,130 @@
+"""Following a log that grows."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hpt_cli.logs.tail import CHUNK_BYTES, AttemptTail, FileTail, read_lines, read_tail
+from hpt_cli.metrics.curve import Observation
+from hpt_cli.metrics.extractors import compile_definition
+from hpt_cli.metrics.reader import MAX_SLOW_LINES
+
+LOSS = compile_definition({"name": "loss", "regex": "loss=({num})"})
+STEPPED = compile_definition({"name": "loss", "json": "loss", "step": "epoch"})
+COLUMN = compile_definition({"name": "acc", "column": "acc", "file": "m.csv"})
+
+
+def points(found: list[Observation]) -> list[tuple[float, float]]:
+    return [(each.step, each.value) for each in found]
+
+
+def test_a_log_is_read_as_it_grows(tmp_path: Path) -> None:
+    log = tmp_path / "output.log"
+    tail = FileTail(log, [LOSS])
+    assert tail.read() == []
+    log.write_bytes(b"loss=1\nlo")
+    assert [each.value for each in tail.read()] == [1]
+    with log.open("ab") as file:
+        file.write(b"ss=2\nloss=3")
+    found = tail.read()
+    assert [(each.offset, each.step, each.value) for each in found] == [(7, 2, 2)]
+    assert [each.value for each in tail.read(final=True)] == [3]
+    assert tail.read(final=True) == []
+
+
+def test_a_long_log_is_read_in_pieces(tmp_path: Path) -> None:
+    log = tmp_path / "output.log"
+    line = b"loss=0.5 " + b"x" * 990 + b"\n"
+    count = 3 * CHUNK_BYTES // len(line)
+    log.write_bytes(line * count)
+    found = FileTail(log, [LOSS]).read()
+    assert [each.offset for each in found] == [len(line) * i for i in range(count)]
+
+
+def truncate(log: Path, data: bytes) -> None:
+    log.write_bytes(data)
+
+
+def replace(log: Path, data: bytes) -> None:
+    log.rename(log.with_suffix(".1"))
+    log.write_bytes(data)
+
+
+@pytest.mark.parametrize("change", [truncate, replace])
+@pytest.mark.parametrize("data", [b"loss=7\n", b"a line that is longer than what was\nloss=7\n"])
+def test_a_log_that_was_truncated_or_rotated_goes_on(
+    tmp_path: Path, change: Callable[[Path, bytes], None], data: bytes
+) -> None:
+    log = tmp_path / "output.log"
+    tail = FileTail(log, [LOSS])
+    log.write_bytes(b"loss=1\nloss=2\nloss=3")
+    first = tail.read()
+    change(log, data)
+    second = tail.read(final=True)
+    assert points(first + second) == [(1, 1), (2, 2), (3, 3), (4, 7)]
+    offsets = [each.offset for each in first + second]
+    assert offsets == sorted(set(offsets))
+
+
+def test_a_tuner_that_takes_over_a_truncated_log_finds_what_is_new(tmp_path: Path) -> None:
+    log = tmp_path / "output.log"
+    log.write_bytes(b"loss=7\n")
+    (found,) = FileTail(log, [LOSS], known_to=1000).read()
+    assert found.offset > 1000
+
+
+def test_a_file_that_is_written_again_tells_all_again(tmp_path: Path) -> None:
+    file = tmp_path / "metrics.json"
+    tail = FileTail(file, [STEPPED, LOSS], is_whole=True)
+    file.write_text('{"epoch": 1, "loss": 5}\nloss=1\n')
+    assert points(tail.read()) == [(1, 5), (1, 1)]
+    file.write_text('{"epoch": 2, "loss": 4}\nloss=3\n')
+    os.utime(file, ns=(1, 1))  # as if time had passed: the size is the same
+    assert points(tail.read(final=True)) == [(2, 4), (1, 3)]
+
+
+def test_metrics_come_from_the_log_and_from_files(tmp_path: Path) -> None:
+    log, table = tmp_path / "a1" / "output.log", tmp_path / "m.csv"
+    log.parent.mkdir()
+    log.write_bytes(b"loss=1\n")
+    table.write_text("acc\n0.9\n")
+    os.utime(table, (100, 100))
+    tail = AttemptTail([LOSS, COLUMN], log, tmp_path, started_at=200, last_offsets={})
+    assert [each.metric for each in tail.read()] == ["loss"], "an earlier attempt wrote the file"
+    with table.open("a") as file:
+        file.write("0.8\n")
+    assert points(tail.read()) == [(1, 0.9), (2, 0.8)]
+
+
+@pytest.mark.parametrize(
+    "regex",
+    [r"(?:a+)+b({num})", r"(?:\w+\s?)*:=({num})", r"(.*)(?:.*)(?:.*)(?:.*)x=(?P<value>{num})$"],
+)
+def test_a_regex_that_backtracks_is_given_up_and_said(tmp_path: Path, regex: str) -> None:
+    bad = compile_definition({"name": "bad", "regex": regex})
+    log = tmp_path / "output.log"
+    line = b"a" * 300 + b"b :=  x=1 !\n"
+    log.write_bytes(line * 5 + b"loss=2\n")
+    tail = AttemptTail([bad, LOSS], log, tmp_path, started_at=0, last_offsets={})
+    before = time.process_time()
+    found = tail.read(final=True)
+    assert time.process_time() - before < 20
+    assert [(each.metric, each.value) for each in found] == [("loss", 2)]
+    notes = tail.take_notes()
+    assert "'bad' took more than" in notes[0]
+    assert notes[1] == f"'bad' is looked for no longer, after {MAX_SLOW_LINES} such lines"
+    assert tail.take_notes() == []
+
+
+def test_the_last_lines_are_as_a_person_would_see_them(tmp_path: Path) -> None:
+    log = tmp_path / "output.log"
+    log.write_bytes(b"1\n2\r3\r\n\x1b[1m4\x1b[0m\n\xff5")
+    assert read_tail(log, 3) == ("3", "4", "\ufffd5")
+    assert read_lines(log)[-2:] == ["4", "\ufffd5"]
+    assert read_tail(tmp_path / "none") == ()
+    assert read_lines(tmp_path / "none") == []

@@ -1,0 +1,126 @@
+"""What definitions find in a log, and what is doubtful about it."""
+
+from __future__ import annotations
+
+import pytest
+
+from hpt_cli.metrics.lines import split_lines
+from hpt_cli.metrics.lint import read_log
+from hpt_cli.metrics.scan import Reading
+
+
+def read(log: str, kept: int = 0, **fields: str) -> Reading:
+    data = log.encode()
+    blocks = [data[start : start + 7] for start in range(0, len(data), 7)]
+    (reading,) = read_log(blocks, [{"name": "m", **fields}], split_lines(data), kept)
+    return reading
+
+
+def doubts(log: str, **fields: str) -> dict[str, str]:
+    return {each.slug: each.message for each in read(log, **fields).doubts}
+
+
+MANY = "".join(f"epoch {step} loss 0.{step % 3 + 1}5\n" for step in range(1, 10))
+
+
+@pytest.mark.parametrize(
+    ("log", "regex", "slug", "words"),
+    [
+        ("loss: 9.1e-04\n", r"loss: ([0-9\.]+)", "number-cut", "reads 9.1 of 9.1e-04"),
+        ("reward=-0.5\n", r"reward=-?([0-9\.]+)", "number-cut", "reads 0.5 of -0.5"),
+        ("loss 1,234.5\n", "loss ({num})", "number-cut", "line 1: it reads 1 of 1,234.5"),
+        ("s 1,000 x 0.5\n", r"s {step}.*x ({num})", "number-cut", "it reads 1 of 1,000"),
+        ("acc=0,91\n", "acc={num}", "number-cut", "it reads 0 of 0,91"),
+        (
+            "epoch 1\ntrain acc 0.5\nvalid acc 0.4\n",
+            r"acc ({num})",
+            "step-twice",
+            "2 values for one step: the last counts (step 1: 0.5 and 0.4)",
+        ),
+        ("reward=0.5\n", r"reward=([0-9\.]+)", "number-form", "would not be found"),
+        ("a=1.5 b\n", r"a=([0-9.]*)", "regex-empty", "capture nothing"),
+        ("F1=0.91\n", "F1=(.*?)", "value-none", "line 1 matches, but '' is no number"),
+        ("\nF1=dog\n", "F1=(.*)", "value-none", "'dog'"),
+        ("GAN_loss=1; D_loss=2;\n", "loss={num}", "metrics-several", "D_loss, GAN_loss"),
+        ("loss=1 loss=2\n", "loss={num}", "values-several", "several values"),
+        ("[1]\tvalidation-auc:0.5\n", "#011validation-auc:({num})", "regex-tab", "CloudWatch"),
+        (MANY, "loss ({num})", "number-coarse", "2 digits"),
+        ("a 7 x=1\na 3 x=2\n", "a {step} x={num}", "step-back", "from 7 to 3"),
+        ("x=nan\nx=2\n", "x={num}", "value-odd", "1 of 2"),
+        ("x=2\nx=2\nx=2\n", "x={num}", "value-same", "all values are 2"),
+        ("x=2\n", "x={num}", "value-single", "no curve"),
+        ("x\n", r"(?:a+)+x={num}", "regex-slow", "forever"),
+        ("y" * 70_000 + "\nx=1\n", "[xy]=?{num}", "line-long", "1 lines"),
+    ],
+)
+def test_what_goes_wrong_silently_is_said(log: str, regex: str, slug: str, words: str) -> None:
+    step = {"step": "epoch {step}"} if slug == "step-twice" else {}
+    assert words in doubts(log, regex=regex, **step)[slug]
+
+
+def test_a_number_with_commas_is_read_as_one_where_the_regex_says_so() -> None:
+    log = "s 1,000 x 1,234.5\ns 12,000 x -2,000,000\ns 12,001 x 934.5\n"
+    doubt = next(
+        each for each in read(log, regex="s {step}.* x ({num})").doubts if each.slug == "number-cut"
+    )
+    assert "regex: 's {step,}.* x ({num,})'" in doubt.hint
+    reading = read(log, regex="s {step,} x ({num,})")
+    assert reading.curve == ((1000, 1234.5), (12000, -2e6), (12001, 934.5))
+    assert not reading.doubts
+    reading = read(log, regex="x {num,}", step="s {step,}")
+    assert reading.curve[-1] == (12001, 934.5)
+    assert (
+        "1 of 1,000" in doubts("s 1,000\nx 5.5\n", regex="x {num}", step="s {step}")["number-cut"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("log", "regex"),
+    [
+        ("1,5,0.25\n2,6,0.5\n", "^{step},.*,({num})$"),  # the regex asks for the commas
+        ("x=[3,1,2]\nx=[4,1,2]\n", r"x=\[({num})"),  # a list
+        ("x=0.5,1\nx=0.25,1\n", "x=({num})"),  # has its point already
+        ("x=5, y=1\nx=6, y=1\n", "x=({num})"),
+    ],
+)
+def test_a_comma_that_separates_cuts_no_number(log: str, regex: str) -> None:
+    assert "number-cut" not in doubts(log, regex=regex)
+
+
+@pytest.mark.parametrize(
+    ("log", "fields"),
+    [
+        ("epoch 1 loss -1.25\nepoch 2 loss 1.125\n", {"regex": "epoch {step} loss ({num})"}),
+        ("acc: 9901/10000\nacc: 9902/10000\n", {"regex": "acc: {ratio}"}),
+        ('{"a": 0.12345}\n{"a": 0.2}\n', {"json": "a"}),
+        ("a,b\n1,2.1234\n2,3\n", {"column": "b", "step": "a"}),
+        (
+            "[0]\tvalid-auc:0.51234\n[1]\tvalid-auc:0.6\n",
+            {"preset": "xgboost", "metric": "valid-auc"},
+        ),
+    ],
+)
+def test_a_good_definition_raises_no_doubt(log: str, fields: dict[str, str]) -> None:
+    reading = read(log, **fields)
+    assert reading.count == 2
+    assert not reading.doubts
+
+
+def test_a_hit_tells_its_line_and_where_the_value_stands_in_it() -> None:
+    log = 'start\n\rx\r\x1b[1mé {"a": {"b": 0.5}}\nloss=1\n'
+    hit = read(log, json="a.b").hits[0]
+    assert (hit.number, hit.text[slice(*hit.value_span)]) == (2, "0.5")
+    hit = read(log, regex="loss={num}").hits[0]
+    assert (hit.number, hit.text[slice(*hit.span)], hit.value) == (3, "loss=1", 1)
+
+
+def test_of_many_hits_the_first_and_the_last_are_kept() -> None:
+    reading = read("".join(f"x={value}\n" for value in range(100)), kept=3, regex="x={num}")
+    assert [hit.value for hit in reading.hits] == [0, 1, 2, 97, 98, 99]
+    assert reading.count == len(reading.curve) == 100
+
+
+def test_the_curve_has_each_step_once_with_its_last_value() -> None:
+    reading = read("s 2 x=1\ns 1 x=5\ns 2 x=3\n", regex="s {step} x={num}")
+    assert reading.curve == ((1, 5), (2, 3))
+    assert reading.count == 3

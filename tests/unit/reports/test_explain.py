@@ -1,0 +1,132 @@
+"""What hpt explain says, for every way in which a training job can end."""
+
+from __future__ import annotations
+
+import io
+import math
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from hpt_cli.reports.explain import Explanation, conclude, name_rule, render, to_json
+from hpt_cli.spec.model import EarlyStopping
+from hpt_cli.tuning import events as ev
+from hpt_cli.tuning.summary import summarize
+from tests.builders import (
+    created,
+    exited,
+    fold_all,
+    launched,
+    make_spec,
+    observed,
+    run,
+    stop,
+    suggested,
+)
+
+
+def judged(step: float, reason: str, stop: bool = False, **evidence: Any) -> ev.JobJudged:
+    return ev.JobJudged(
+        at=step, number=2, attempt=1, step=step, stop=stop, reason=reason, evidence=evidence
+    )
+
+
+def explain(
+    *events: ev.AnyEvent, judgements: tuple[ev.JobJudged, ...] = (), rule: str | None = "auto"
+) -> Explanation:
+    """Job 2, after a job 1 that ended with 0.5."""
+    state = fold_all(*created(make_spec()), *run(1, 0.9, 0.5, at=-9), *suggested(2), *events)
+    summary = summarize(state, now=9, at_work=True)
+    return Explanation(summary, summary.rows[-1], rule, judgements)
+
+
+WAITING = judged(1, "1 of 2 jobs completed", loss=0.9, jobs=1)
+GOING = judged(2, "43% likely to beat job 1", loss=0.8, held_against=0.5, margin=0.3)
+STOPPING = judged(3, "under 1% likely to beat job 1", stop=True, loss=0.7, held_against=0.5)
+STARTED = [*launched(2), observed(2, 0.9, 0.8, 0.7)]
+ENDED = [*STARTED, exited(2, at=4)]
+
+
+@pytest.mark.parametrize(
+    ("events", "judgements", "expected"),
+    [
+        (ENDED, [WAITING], "ran to its end, held against nothing: 1 of 2 jobs completed"),
+        (ENDED, [WAITING, GOING], "ran to its end, not stopped early: at epoch 2, 43% likely"),
+        ([*launched(2), exited(2, 3)], [], "is Failed (exit code 3), never judged: no value of"),
+        (STARTED, [GOING], "is InProgress, not stopped early: at epoch 2"),
+        (
+            [*STARTED, stop(2, at=3), exited(2, -15, at=4)],
+            [GOING, STOPPING],
+            "was stopped at epoch 3: under 1% likely to beat job 1",
+        ),
+        (
+            [*STARTED, stop(2, at=3), exited(2, at=2)],
+            [GOING, STOPPING],
+            "ran to its end just before it was to be stopped at epoch 3: under 1%",
+        ),
+        (
+            [*STARTED, stop(2, "StoppedByUser", at=3), exited(2, -15, at=4)],
+            [GOING],
+            "is Stopped (StoppedByUser), not stopped early: at epoch 2",
+        ),
+    ],
+)
+def test_the_conclusion(
+    events: list[ev.AnyEvent], judgements: list[ev.JobJudged], expected: str
+) -> None:
+    explanation = explain(*events, judgements=tuple(judgements))
+    assert conclude(explanation).startswith(f"story-0002 {expected}")
+
+
+def test_a_maximized_objective_is_shown_as_it_was_printed() -> None:
+    spec = make_spec(objective_type="Maximize")
+    state = fold_all(*created(spec), *suggested(2), *launched(2), observed(2, 0.8))
+    summary = summarize(state, now=9, at_work=True)
+    seen = judged(1, "30% likely", loss=-0.8, held_against=-0.9, margin=0.1, held_against_job=1)
+    document = to_json(Explanation(summary, summary.rows[0], "auto", (seen,)))
+    (judgement,) = document["judgements"]
+    assert (judgement["value"], judgement["held_against"], judgement["margin"]) == (0.8, 0.9, 0.1)
+    assert judgement["evidence"]["loss"] == -0.8
+
+
+def test_long_jobs_and_unknown_evidence_fit_the_terminal() -> None:
+    events = [*launched(2), observed(2, *(1 / (n + 1) for n in range(300)))]
+    many = tuple(
+        judged(n + 1.0, "12% likely to beat job 1", loss=1 / (n + 1), odd="?", probability=0.12)
+        for n in range(300)
+    )
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(render(explain(*events, judgements=many)))
+    text = console.export_text()
+    assert "20 of 300 judged epochs" in text
+    assert "12.0%" in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert len(to_json(explain(*events, judgements=many))["judgements"]) == 300
+
+
+def test_what_lets_a_job_go_on_whatever_its_chance_is_said() -> None:
+    bent = judged(2, "at its pace it would beat job 1", probability=0.248, stop_below=0.03)
+    console = Console(width=100, file=io.StringIO())
+    console.print(render(explain(*STARTED, judgements=(bent,))))
+    text = " ".join(console.file.getvalue().split())  # type: ignore[attr-defined]
+    assert "stopped below 3.0%, if it was below at the epoch before too" in text
+    assert "whatever its chance, a job goes on" in text
+
+
+def test_the_plot_marks_what_is_no_number_and_cuts_off_what_is_far_away() -> None:
+    console = Console(width=60, height=24, file=io.StringIO())
+    wild = [*launched(2), observed(2, 0.9, math.nan, 0.8, 1e17)]
+    console.print(render(explain(*wild)))
+    plot = console.file.getvalue()  # type: ignore[attr-defined]
+    assert plot.count("×") == 1
+    assert "★" in plot
+    assert "0.8 ┤" in plot
+    assert "e+" not in plot
+
+
+def test_a_rule_is_named_as_replay_takes_it() -> None:
+    rule = EarlyStopping.model_validate({"rule": "median", "min_completed_jobs": 3})
+    assert name_rule(rule) == "median:min_completed_jobs=3"
+    assert name_rule(EarlyStopping(rule="auto")) == "auto"
+    assert name_rule(None) is None

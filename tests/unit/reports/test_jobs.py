@@ -1,0 +1,121 @@
+"""The results table: what fits, how numbers line up, other formats."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+
+import pytest
+from rich.console import Console
+
+from hpt_cli.errors import UsageError
+from hpt_cli.formatting import format_column
+from hpt_cli.reports.jobs import render_table
+from hpt_cli.reports.render.columns import default_columns, find_columns
+from hpt_cli.reports.render.formats import FORMATS
+from hpt_cli.tuning.summary import Summary, summarize
+from tests.builders import created, fold_all, launched, make_spec, observed, run, suggested
+
+
+def make_summary(**hyperparameters: object) -> Summary:
+    second = [*suggested(2, **hyperparameters), *launched(2), observed(2, 0.5)]
+    state = fold_all(*created(make_spec()), *run(1, 0.25, 0.125), *second)
+    return summarize(state, 20, at_work=True)
+
+
+def show(summary: Summary, width: int, *, wide: bool = False) -> list[str]:
+    console = Console(file=io.StringIO(), width=width)
+    table = render_table(summary, default_columns(summary), wide=wide)
+    console.print(table, soft_wrap=wide)
+    return console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+
+
+def test_headings_break_and_columns_leave_until_it_fits() -> None:
+    summary = make_summary(x=2, a_rather_long_name=1, another_rather_long_name="some text")
+    assert show(summary, 120)[0].split()[:3] == ["job", "x", "a_rather_long_name"]
+    narrow = show(summary, 80)
+    assert [line.split() for line in narrow[:2]] == [["a_"], ["rather_", "another_"]]
+    assert "not shown" not in "".join(narrow)
+    narrower = show(summary, 44)
+    assert narrower[0].split() == ["job", "x", "loss", "status"]
+    assert narrower[3].startswith("not shown: time, epochs,")
+    assert show(summary, 44, wide=True)[0].endswith(
+        "another_rather_long_name   loss  epochs   time  status"
+    )
+
+
+def test_numbers_of_one_size_line_up() -> None:
+    assert format_column([0.5, 0.94, None, 0.9383]) == ["0.5000", "0.9400", "–", "0.9383"]
+    assert format_column([0.1, 0.2]) == ["0.1", "0.2"]
+    assert format_column([1e-4, 0.5]) == ["0.0001", "0.5"]
+    assert format_column([16, 128]) == ["16", "128"]
+    assert format_column([100, 2000]) == ["100", "2000"]
+    assert format_column([92.4, 82, 90]) == ["92.4", "82.0", "90.0"]
+    # Small ones keep the digits by which they are known.
+    assert format_column([0.0108, 1.891e-5]) == ["0.0108", "1.891e-05"]
+    assert format_column([5.3, 0.01234]) == ["5.3000", "0.0123"]
+    assert format_column([0.82, 0.000827]) == ["0.820000", "0.000827"]
+    assert format_column([float("nan"), 12.5, "x"]) == ["nan", "12.5", "x"]
+    assert format_column([0.98761, 0.98764], telling=[0.98764, 0.98761]) == ["0.98761", "0.98764"]
+    assert format_column([1.234, 0.025, 0.0274], telling=[0.025, 0.0274])[0] == "1.2340"
+    assert format_column([1e-5, 0.98761], telling=[0.98764, 0.98761]) == ["1e-05", "0.98761"]
+
+
+def test_programs_get_whole_numbers_and_the_names_of_the_contract() -> None:
+    summary = make_summary(x=1 / 3)
+    columns = find_columns(["number", "x", "loss", "training_job_status"], summary, "--columns")
+    for name, delimiter in (("csv", ","), ("tsv", "\t")):
+        text = FORMATS[name](summary, columns)
+        rows = list(csv.DictReader(io.StringIO(text), delimiter=delimiter))
+        assert float(rows[1]["x"]) == 1 / 3
+        assert rows[0]["final_objective_value"] == "0.125"
+        assert rows[1]["final_objective_value"] == ""
+    document = json.loads(FORMATS["json"](summary, columns))
+    assert document[1] == {
+        "training_job_number": 2,
+        "x": 1 / 3,
+        "final_objective_value": None,
+        "training_job_status": "InProgress",
+    }
+
+
+def test_markdown_is_for_people() -> None:
+    summary = make_summary(x="a|b")
+    text = FORMATS["md"](summary, find_columns(["number", "x"], summary, "--columns"))
+    assert text.splitlines() == ["| job | x |", "| ---: | --- |", "| 1 ★ | 1 |", "| 2 | a\\|b |"]
+
+
+def test_columns_answer_to_their_headings_and_stand_once() -> None:
+    summary = make_summary(x=1)
+    columns = find_columns(["job", "loss", "objective", "x"], summary, "--columns")
+    assert [each.name for each in columns] == ["number", "objective", "x"]
+
+
+def test_markdown_shows_no_link_picture_or_tag_of_a_value() -> None:
+    summary = make_summary(x="![i](http://x) [l](y) <img src=z> `c` a|b \\[")
+    text = FORMATS["md"](summary, find_columns(["x"], summary, "--columns"))
+    (row,) = (line for line in text.splitlines() if "img" in line)
+    assert re.search(r"(?<!\\)(\\\\)*[\[<`]", row) is None
+    assert re.findall(r"(?<!\\)\|", row) == ["|", "|"]
+
+
+@pytest.mark.parametrize("form", ["csv", "tsv"])
+def test_a_value_stays_one_cell_of_a_table_for_programs(form: str) -> None:
+    values = ['a,b"c\td', "=1+1", "x\x1b[2J"]
+    for value in values:
+        summary = make_summary(x=value)
+        text = FORMATS[form](summary, find_columns(["x"], summary, "--columns"))
+        rows = list(csv.reader(io.StringIO(text), delimiter=",\t"[form == "tsv"]))
+        assert rows[-1] == [value.replace("\x1b", "�").replace("\t", "�")]
+
+
+def test_every_unknown_column_is_named() -> None:
+    with pytest.raises(UsageError) as caught:
+        find_columns(["epoch", "x", "zzz"], make_summary(x=1), "--columns")
+    first, second = caught.value.problems
+    assert first.hint == "did you mean 'epochs'?"
+    assert "zzz" in second.message
+    assert second.hint.startswith("one of number")
+    assert second.hint.endswith(", loss")

@@ -1,0 +1,144 @@
+"""The report page as text: whole, escaped, without secrets. What it does is in tests/browser."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+
+from hpt_cli.reports.page.data import Record, lay_out, thin, to_data
+from hpt_cli.reports.page.html import VOID, Markup, break_name, embed_json, join, tag
+from hpt_cli.reports.page.sections import render_page
+from hpt_cli.tuning.events import TunerStarted, Warned
+from hpt_cli.tuning.summary import summarize
+from tests.builders import created, exited, fold_all, launched, make_spec, stop, suggested
+from tests.pages import COUNT, HOSTILE, SECRET, make_page, make_record
+
+
+class Reader(HTMLParser):
+    """Reads a page strictly: what is open must be closed; keeps tags, texts and attributes."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.scripts: list[str] = []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, name: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append((name, dict(attributes)))
+        if name not in VOID:
+            self.open.append(name)
+
+    def handle_endtag(self, name: str) -> None:
+        assert self.open.pop() == name
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] == "script":
+            self.scripts.append(data)
+        else:
+            self.text += data
+
+
+def test_nothing_that_is_shown_becomes_markup() -> None:
+    reader = Reader(make_page())
+    assert not reader.open
+    assert [name for name, _ in reader.tags if name in ("img", "iframe")] == []
+    assert sum(name == "script" for name, _ in reader.tags) == 2
+    assert HOSTILE.replace("\x1b", "�") in reader.text
+    assert "\x1b" not in make_page()
+    (data,) = json.loads(reader.scripts[0])
+    assert data["ranges"][2]["values"][2] == HOSTILE
+
+
+def test_environment_values_are_not_in_the_page() -> None:
+    page = make_page()
+    assert "API_TOKEN" in page
+    assert "OTHER: ${MY_TOKEN}" in page  # a reference holds no secret
+    assert SECRET not in page
+
+
+def test_commands_that_may_hold_secrets_are_not_in_the_page() -> None:
+    notify = {"command": f"curl -d hello https://hooks/{SECRET}", "on": ["end"]}
+    slurm = {"setup": [f"export TOKEN={SECRET}"]}
+    page = render_page([make_record(notify=notify, executor="slurm", slurm=slurm)], 0.0)
+    assert "notify:" in page
+    assert "setup:" in page
+    assert SECRET not in page
+
+
+def test_the_policy_allows_the_script_and_the_style_and_nothing_else() -> None:
+    page = make_page()
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', page)
+    assert policy.startswith("default-src &#x27;none&#x27;")
+    for element in ("style", "script"):
+        (text,) = re.findall(rf"<{element}>(.*?)</{element}>", page, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"{element}-src &#x27;sha256-{digest}&#x27;" in policy
+    urls = re.findall(r"https?://[^\"'\s<]*", page)
+    assert set(urls) <= {"http://www.w3.org/2000/svg"}  # a name, which nothing is loaded from
+
+
+def test_tags_escape_texts_and_attributes() -> None:
+    assert tag("p", "<b>", Markup("<br>"), title='"&') == '<p title="&quot;&amp;">&lt;b&gt;<br></p>'
+    assert tag("input", checked=None, data_v="") == '<input data-v="">'
+    assert break_name("a.b_") == "a.<wbr>b_"
+    assert join(["a", ["<", Markup("<i>")]]) == "a&lt;<i>"
+    assert "</script" not in embed_json(["</script>", "<!--"], "d").removesuffix("</script>")
+
+
+def test_attempts_share_slots_and_early_stopped_ones_say_how_long_they_would_have_run() -> None:
+    bars = {bar.job: bar for bar in lay_out(make_record())}
+    assert {bar.slot for bar in bars.values()} == {0, 1}
+    assert (bars[1].start, bars[1].end, bars[1].until) == (0, 8, None)
+    assert bars[6].until is not None
+    assert bars[6].until - bars[6].end == 2  # two epochs in 2 s, and two more to the usual four
+
+
+def test_pauses_take_no_room_on_the_timeline() -> None:
+    state = fold_all(
+        *created(make_spec()),
+        *suggested(1),
+        *launched(1, at=1),
+        stop(1, "Interrupted", at=2),
+        exited(1, -15, at=3),
+        TunerStarted(at=1000, pid=2, host="here"),
+        *launched(1, at=1001, attempt=2),
+        exited(1, at=1005, attempt=2),
+    )
+    summary = summarize(state, 1005, at_work=False)
+    bars = lay_out(Record(summary, state, None, None, []))
+    assert [(bar.start, bar.end) for bar in bars] == [(1, 3), (4, 8)]
+    assert summary.tuning_time == 8
+
+
+def test_data_is_short_and_long_curves_are_thinned_evenly() -> None:
+    data = to_data(make_record())
+    assert len(data["jobs"]) == COUNT
+    assert data["curves"][0][0] == [None, [1.6, 1.1, 0.8, 0.6]]
+    curve = tuple((float(step), 0.0) for step in range(1001))
+    assert [step for step, _ in thin(curve, 5)] == [0, 250, 500, 750, 1000]
+
+
+def test_a_tuning_job_without_results_has_a_page() -> None:
+    state = fold_all(*created(make_spec()))
+    record = Record(summarize(state, 1, at_work=True), state, None, None, [])
+    assert "no result yet" in render_page([record], 0.0)
+
+
+def test_warnings_are_told_without_the_lines_of_logs() -> None:
+    warned = Warned(at=1, slug="s", message="no value yet", hint="look", lines=(SECRET,))
+    state = fold_all(*created(make_spec()), warned)
+    page = render_page([Record(summarize(state, 1, at_work=True), state, None, None, [])], 0.0)
+    assert "no value yet" in page
+    assert SECRET not in page
+
+
+def test_several_tuning_jobs_are_compared() -> None:
+    page = make_page("one", "two")
+    assert "Comparison" in page
+    assert page.count('class="tuning-job"') == 2

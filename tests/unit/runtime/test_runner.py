@@ -1,0 +1,125 @@
+"""The runner in this process, with attempts that are only told of."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpt_cli.executors import Exited, Handle, Order, Outcome
+from hpt_cli.runtime.runner import Runner
+from hpt_cli.storage.home import make_job_dir
+from hpt_cli.storage.job_directory import JobDir
+from hpt_cli.storage.journal import create_journal, open_journal
+from hpt_cli.storage.mailbox import send_request
+from hpt_cli.tuning import events as ev
+from hpt_cli.tuning.state import TuningState
+from tests.builders import created, make_spec, suggested
+
+
+@pytest.fixture(autouse=True)
+def _in_time() -> Iterator[None]:
+    def give_up(*_: object) -> None:
+        raise TimeoutError("it takes too long")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(30)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+class Place:
+    """Where attempts fail at once, with these last words."""
+
+    poll_seconds = 0.01
+    attempts_are_children = False
+
+    def __init__(self, words: str = "") -> None:
+        self.words = words
+        self.launched: list[Order] = []
+
+    def launch(self, order: Order) -> Handle:
+        self.launched.append(order)
+        order.directory.mkdir(parents=True)
+        (order.directory / "output.log").write_text(self.words)
+        return {"directory": str(order.directory)}
+
+    def find(self, directory: Path) -> Handle | None:
+        return None
+
+    def poll(self, handles: Sequence[Handle]) -> list[Outcome]:
+        return [Exited(1, time.time()) for _ in handles]
+
+    def stop(self, handle: Handle, *, force: bool) -> None: ...
+
+    def sweep(self, handle: Handle, grace: float) -> list[str]:
+        return []
+
+    def take_notes(self) -> list[str]:
+        time.sleep(0.02)  # threads are faster than the tuner
+        return []
+
+
+class Nobody:
+    """Watches nothing."""
+
+    def show(self, state: TuningState, events: Iterable[ev.AnyEvent], now: float) -> None: ...
+
+
+def run(
+    home: Path, place: Place, *story: ev.AnyEvent, ask: Any = None, **fields: Any
+) -> TuningState:
+    """Go on after a story, to the end; what has been asked is known before."""
+    spec = make_spec(max_jobs=1, **fields)
+    jobdir: JobDir = make_job_dir(home, spec.name)
+    create_journal(jobdir.journal, created(spec)[0])
+    if ask is not None:
+        send_request(jobdir, ask)
+    with open_journal(jobdir.journal, write=True) as journal:
+        journal.append(story)
+        runner = Runner(spec, journal, jobdir, place, Nobody(), journal.state())
+        return asyncio.run(runner.run())
+
+
+def test_what_was_about_to_be_launched_is_not_launched_by_a_stop(tmp_path: Path) -> None:
+    place = Place()
+    state = run(
+        *(tmp_path, place, *suggested(1), ev.JobSubmitting(at=1, number=1, attempt=1)),
+        ask={"stop_jobs": None},
+        environment={"TOKEN": "${HPT_TEST_NOT_SET}"},
+    )
+    assert state.status == "Stopped"
+    assert place.launched == []
+
+
+def test_a_slow_regex_of_retry_holds_nobody_up(tmp_path: Path) -> None:
+    place = Place("a" * 40 + "!\n")
+    state = run(tmp_path, place, retry={"max_attempts": 3, "when": ["(a+)+$"]})
+    assert len(place.launched) == 1
+    assert "takes too long" in state.jobs[1].notes[0]
+
+
+def test_only_what_hpt_itself_may_ask_for_is_done(tmp_path: Path) -> None:
+    for number, each in enumerate(
+        [
+            {"changes": {"command": "touch pwned"}},
+            {"changes": {"max_jobs": "many"}},
+            {"changes": {"nothing": 1}},
+            {"changes": []},
+            {"stop_jobs": 7},
+            {"stop_jobs": [None, [], "x", 99]},
+            {"run": "touch pwned"},
+        ]
+    ):
+        place = Place()
+        state = run(tmp_path / str(number), place, ask=each)
+        assert len(place.launched) == 1
+        assert place.launched[0].argv[0] == "train"
+        assert state.reason != "StoppedByUser"
+    assert state.spec["max_jobs"] == 1

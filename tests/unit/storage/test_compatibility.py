@@ -1,0 +1,124 @@
+"""Journals of every schema version there was: read for ever; and one of the future: left alone."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import math
+import shutil
+import sqlite3
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from hpt_cli.errors import HptError
+from hpt_cli.spec.model import TuningSpec
+from hpt_cli.spec.resources import Pool
+from hpt_cli.storage.connection import SCHEMA_VERSION
+from hpt_cli.storage.journal import open_journal
+from hpt_cli.tuning.allocation import Share
+from hpt_cli.tuning.events import AnyEvent, JobJudged, ObservationsRead
+from hpt_cli.tuning.summary import summarize
+
+JOURNALS = Path(__file__).parents[2] / "journals"
+ENDS = {
+    1: [("Completed", None, 1), ("Stopped", "EarlyStopped", 1), ("Failed", None, 1)],
+    2: [("Completed", None, 1), ("Stopped", "EarlyStopped", 1), ("Failed", None, 1)],
+    3: [("Completed", None, 1), ("Stopped", "EarlyStopped", 1), ("Failed", None, 1)],
+}
+MORE = {1: [("Completed", None, 2)], 2: [("Completed", None, 2), ("Stopped", "Hung", 2)]}
+MORE[3] = [*MORE[2], ("Completed", None, 1)]
+
+
+def test_there_is_a_frozen_journal_of_every_version() -> None:
+    names = [f"schema-{version}.sqlite" for version in range(1, SCHEMA_VERSION + 1)]
+    assert {*names} <= {path.name for path in JOURNALS.glob("*.sqlite")}
+
+
+def test_every_event_and_field_of_today_stands_in_a_frozen_journal() -> None:
+    frozen: dict[str, set[str]] = {}
+    for path in JOURNALS.glob(f"schema-{SCHEMA_VERSION}*.sqlite"):
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+            for kind, body in connection.execute("SELECT type, body FROM event"):
+                frozen[kind] = frozen.get(kind, set()) | json.loads(body).keys()
+    kinds = {*get_args(AnyEvent)} - {ObservationsRead, JobJudged}  # in tables of their own
+    assert frozen == {
+        kind.__name__: {each.name for each in dataclasses.fields(kind)} - {"at", "number"}
+        for kind in kinds
+    }
+
+
+def test_a_run_on_a_cluster_reads_as_it_did(tmp_path: Path) -> None:
+    """It waited, was preempted, was refused, took too long; and its tuner was killed."""
+    path = tmp_path / "journal.sqlite"
+    shutil.copy(JOURNALS / "schema-3-slurm.sqlite", path)
+    with open_journal(path) as journal:
+        state = journal.state()
+    first, second, third = state.jobs.values()
+    assert [job.phase for job in (first, second, third)] == ["Completed", "Failed", "Completed"]
+    assert [len(job.attempts) for job in (first, second, third)] == [1, 2, 1]
+    assert first.attempts[0].launched_at == 1795532702.7823105
+    assert second.attempts[0].evicted
+    assert "Slurm: TIMEOUT, it took longer than its time limit" in second.failure_reason
+    assert third.attempts[0].launched_at == 1795532706.9928596
+    assert third.curve("loss") == ((1, 49.1), (2, 49.2), (3, 49.3))
+
+
+@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION + 1))
+def test_a_frozen_journal_reads_as_it_did(version: int, tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    shutil.copy(JOURNALS / f"schema-{version}.sqlite", path)
+    with open_journal(path) as journal:
+        state = journal.state()
+        (judgement,) = journal.read_judgements(2)
+    jobs = [(job.phase, job.stop_reason, len(job.attempts)) for job in state.jobs.values()]
+    assert jobs == ENDS[version] + MORE[version]
+    assert state.jobs[1].curve("loss") == ((1, 3), (2, 2), (3, 1))
+    assert math.isnan(state.jobs[2].curve("loss")[-1][1])
+    assert state.jobs[4].curve("loss") == ((1, 4), (2, 3.5), (3, 3))
+    assert (state.jobs[2].notes, state.jobs[3].tail) == (("a note",), ("last line",))
+    assert (judgement.stop, judgement.evidence) == (True, {"median": 1.5})
+    assert len(state.inherited) == 1
+    assert TuningSpec.model_validate(state.spec).max_jobs == 4 + version
+    best = summarize(state, 0.0, at_work=False).best
+    assert best is not None
+    assert best.number == 1
+
+
+def test_a_share_of_the_machine_reads_as_it_did(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    shutil.copy(JOURNALS / "schema-3.sqlite", path)
+    with open_journal(path) as journal:
+        state = journal.state()
+    assert state.pool == Pool(cores=(0, 2, 1, 3), gpus=("0", "GPU-1a2b"), memory_gb=15.5)
+    attempt = state.jobs[6].attempt
+    assert attempt is not None
+    assert attempt.share == Share(cores=(0, 2), gpus=("GPU-1a2b",), gpu_part=0.5, memory_gb=4)
+
+
+def test_an_older_journal_that_is_written_is_closed_to_older_hpts(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    shutil.copy(JOURNALS / "schema-1.sqlite", path)
+    with open_journal(path):
+        pass
+    assert path.read_bytes() == (JOURNALS / "schema-1.sqlite").read_bytes()
+    with open_journal(path, write=True):
+        pass
+    connection = sqlite3.connect(path)
+    assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+    connection.close()
+
+
+@pytest.mark.parametrize("write", [False, True])
+def test_a_newer_journal_is_refused_and_left_as_it_is(tmp_path: Path, write: bool) -> None:
+    path = tmp_path / "journal.sqlite"
+    shutil.copy(JOURNALS / f"schema-{SCHEMA_VERSION}.sqlite", path)
+    connection = sqlite3.connect(path)
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(HptError, match="was written by a newer hpt"):
+        open_journal(path, write=write)
+    assert path.read_bytes() == before

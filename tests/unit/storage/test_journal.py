@@ -1,0 +1,206 @@
+"""The journal, on real files."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+import sqlite3
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hpt_cli.errors import HptError
+from hpt_cli.storage.connection import SCHEMA_VERSION
+from hpt_cli.storage.journal import create_journal, open_journal
+from hpt_cli.tuning import events as ev
+from hpt_cli.tuning.state import TuningState
+from hpt_cli.tuning.summary import summarize
+from tests.builders import (
+    created,
+    exited,
+    fold_all,
+    launched,
+    make_spec,
+    observed,
+    run,
+    stop,
+    suggested,
+)
+
+FIRST, SECOND = created(make_spec())
+STORY = [
+    SECOND,
+    *suggested(1, lr=0.5, name='ä\n"x'),
+    *launched(1),
+    *suggested(2),
+    *launched(2),
+    observed(1, 3.0, math.nan),
+    observed(2, 9.0),
+    observed(1, math.inf, first=3),
+    ev.JobStopRequested(
+        at=4, number=2, reason="EarlyStopped", explanation="why", evidence={"median": 1.5}
+    ),
+    observed(2, 8.0, first=2),
+    exited(2, -15, at=5),
+    ev.JobNoted(at=5, number=2, text="note"),
+    exited(1, at=6),
+    ev.JobPlanned(at=6, number=3),
+    ev.SpaceExhausted(at=6, number=3),
+    ev.TuningJobEnded(at=7, status="Completed", reason="done"),
+]
+
+
+def make(path: Path, events: list[ev.AnyEvent]) -> Path:
+    assert isinstance(FIRST, ev.TuningJobCreated)
+    create_journal(path, FIRST)
+    with open_journal(path, write=True) as journal:
+        journal.append(events)
+    return path
+
+
+def show(state: TuningState) -> str:
+    """A state as text in which 1 and 1.0 are the same, and NaN is itself."""
+    return re.sub(r"\b(\d+)\.0\b", r"\1", repr(state))
+
+
+def read_state(path: Path) -> TuningState:
+    with open_journal(path) as journal:
+        return journal.state()
+
+
+def test_what_is_read_folds_to_what_was_written(tmp_path: Path) -> None:
+    state = read_state(make(tmp_path / "j.sqlite", STORY))
+    assert show(state) == show(fold_all(FIRST, *STORY))
+
+
+@settings(max_examples=50, deadline=None)
+@given(cuts=st.lists(st.integers(0, len(STORY)), max_size=4))
+def test_transactions_may_be_cut_anywhere(
+    tmp_path_factory: pytest.TempPathFactory, cuts: list[int]
+) -> None:
+    path = make(tmp_path_factory.mktemp("journal") / "j.sqlite", [])
+    edges = sorted({0, *cuts, len(STORY)})
+    for begin, end in itertools.pairwise(edges):
+        with open_journal(path, write=True) as journal:
+            journal.append(STORY[begin:end])
+    assert show(read_state(path)) == show(fold_all(FIRST, *STORY))
+
+
+def test_an_observation_is_kept_once(tmp_path: Path) -> None:
+    path = make(tmp_path / "j.sqlite", [SECOND, *suggested(1), *launched(1), observed(1, 1, 2)])
+    with open_journal(path, write=True) as journal:
+        journal.append([observed(1, 1, 2, 3)])
+    assert read_state(path).jobs[1].curve("loss") == ((1, 1), (2, 2), (3, 3))
+
+
+def test_the_latest_of_each_curve_is_enough_for_what_a_job_came_to(tmp_path: Path) -> None:
+    again = [ev.TunerStarted(at=9, pid=2, host="here"), *launched(1, at=10, attempt=2)]
+    cut_off = [stop(1, "Interrupted", at=4), exited(1, -15, at=5), *again]
+    story = [
+        *[SECOND, *suggested(1), *launched(1), observed(1, 3.0, 2.0), observed(1, 7.0, first=2)],
+        *[*cut_off, observed(1, 1.5, 1.25, attempt=2), exited(1, at=12, attempt=2)],
+        *[*run(2, 4.0, 5.0), *run(3, math.nan), *suggested(4), *launched(4), exited(4, 1)],
+    ]
+    with open_journal(make(tmp_path / "j.sqlite", story)) as journal:
+        whole, latest = journal.state(), journal.state(only_latest=True)
+    rows, fewer = (summarize(each, 20, at_work=False).rows for each in (whole, latest))
+    assert [each.epochs for each in rows] != [each.epochs for each in fewer]
+    for row, less in zip(rows, fewer, strict=True):
+        assert repr(row.final) == repr(less.final)
+        assert (row.status, row.objective_status) == (less.status, less.objective_status)
+
+
+def test_the_state_of_the_past_knows_nothing_of_what_came_later(tmp_path: Path) -> None:
+    events = [
+        SECOND,
+        *run(1, 5.0),
+        *suggested(2),
+        *launched(2),
+        observed(2, 1.0),
+        ev.JobPlanned(at=2, number=3),
+        observed(2, 2.0, first=2),
+        exited(2),
+    ]
+    path = make(tmp_path / "j.sqlite", events)
+    with open_journal(path) as journal:
+        past = journal.state(journal.planned_seq(3))
+    assert show(past) == show(fold_all(FIRST, *events[:-2]))
+
+
+def test_a_batch_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = make(tmp_path / "j.sqlite", [SECOND])
+    unwritable = ev.JobNoted(at=1, number=1, text="x")
+    object.__setattr__(unwritable, "text", object())
+    with open_journal(path, write=True) as journal, pytest.raises(TypeError):
+        journal.append([*suggested(1), unwritable])
+    assert read_state(path).jobs == {}
+
+
+def test_readers_cannot_write(tmp_path: Path) -> None:
+    path = make(tmp_path / "j.sqlite", [SECOND])
+    with open_journal(path) as journal, pytest.raises(HptError, match="cannot be written"):
+        journal.append(suggested(1))
+
+
+def test_a_newer_journal_is_refused_and_untouched(tmp_path: Path) -> None:
+    path = make(tmp_path / "j.sqlite", STORY)
+    connection = sqlite3.connect(path)
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    connection.close()
+    before = path.read_bytes()
+    for write in (False, True):
+        with pytest.raises(HptError, match="newer hpt"):
+            open_journal(path, write=write)
+    assert path.read_bytes() == before
+
+
+def test_a_file_that_is_no_journal_is_a_clear_error(tmp_path: Path) -> None:
+    path = tmp_path / "j.sqlite"
+    path.write_bytes(b"not a database" * 100)
+    with pytest.raises(HptError, match="is not a journal"):
+        open_journal(path)
+
+
+def test_an_unknown_event_is_a_clear_error(tmp_path: Path) -> None:
+    path = make(tmp_path / "j.sqlite", [SECOND])
+    connection = sqlite3.connect(path)
+    connection.execute("INSERT INTO event VALUES (99, 0, 'Novelty', NULL, '{}')")
+    connection.commit()
+    connection.close()
+    with open_journal(path) as journal, pytest.raises(HptError, match="cannot be read"):
+        journal.state()
+
+
+def test_a_write_that_was_cut_off_is_rolled_back_by_a_reader(tmp_path: Path) -> None:
+    path = make(tmp_path / "j.sqlite", [SECOND, *suggested(1)])
+    whole = read_state(path)
+    # A power cut in the middle of a commit: the rollback journal is hot, the file half written.
+    writer = sqlite3.connect(path, isolation_level=None)
+    writer.execute("PRAGMA cache_spill = 1")
+    writer.execute("PRAGMA cache_size = 1")
+    writer.execute("BEGIN IMMEDIATE")
+    for seq in range(1000, 3000):
+        writer.execute("INSERT INTO event VALUES (?, 0, 'JobNoted', 1, ?)", (seq, "x" * 200))
+    copy = tmp_path / "copy.sqlite"
+    copy.write_bytes(path.read_bytes())
+    hot = tmp_path / "copy.sqlite-journal"
+    hot.write_bytes((tmp_path / "j.sqlite-journal").read_bytes())
+    writer.rollback()
+    writer.close()
+    assert hot.stat().st_size > 512
+    assert show(read_state(copy)) == show(whole)
+
+
+def test_people_can_read_it_with_sql(tmp_path: Path) -> None:
+    path = make(tmp_path / "j.sqlite", STORY)
+    connection = sqlite3.connect(path)
+    rows = connection.execute(
+        "SELECT number, attempts, exit_code, stop_reason FROM training_job"
+    ).fetchall()
+    points = connection.execute("SELECT step, value FROM curve WHERE number = 2").fetchall()
+    connection.close()
+    assert rows == [(1, 1, 0, None), (2, 1, -15, "EarlyStopped")]
+    assert points == [(1.0, 9.0), (2.0, 8.0)]

@@ -1,0 +1,139 @@
+"""The read model."""
+
+from __future__ import annotations
+
+import math
+
+from hpt_cli.tuning import events as ev
+from hpt_cli.tuning.summary import (
+    Summary,
+    estimate_saved_seconds,
+    list_improvements,
+    summarize,
+    trace_best,
+)
+from tests.builders import (
+    created,
+    exited,
+    fold_all,
+    launched,
+    make_spec,
+    observed,
+    run,
+    stop,
+    suggested,
+)
+
+
+def summary(*events: ev.AnyEvent, objective_type: str = "Minimize", now: float = 10) -> Summary:
+    spec = make_spec(objective_type=objective_type)
+    return summarize(fold_all(*created(spec), *events), now, at_work=True)
+
+
+def test_the_final_objective_is_the_last_value_not_the_best() -> None:
+    row = summary(*run(1, 3, 1, 2)).rows[0]
+    assert (row.final, row.best, row.epochs) == (2, 1, 3)
+
+
+def test_the_best_follows_the_objective_type() -> None:
+    jobs = [*run(1, 3), *run(2, 1), *run(3, 2)]
+    best_low = summary(*jobs).best
+    best_high = summary(*jobs, objective_type="Maximize").best
+    assert best_low is not None
+    assert best_high is not None
+    assert (best_low.number, best_high.number) == (2, 1)
+
+
+def test_nan_and_infinity_are_never_best() -> None:
+    best = summary(*run(1, math.nan), *run(2, -math.inf), *run(3, 5)).best
+    assert best is not None
+    assert best.number == 3
+    assert summary(*run(1, math.nan)).best is None
+
+
+def test_a_stopped_job_is_best_only_if_no_completed_one_is_as_good() -> None:
+    stopped = [*suggested(1), *launched(1), observed(1, 2), stop(1), exited(1, -15)]
+    tied = summary(*stopped, *run(2, 2)).best
+    beaten = summary(*stopped, *run(2, 3)).best
+    assert tied is not None
+    assert beaten is not None
+    assert (tied.number, beaten.number) == (2, 1)
+
+
+def test_objective_status_is_an_axis_of_its_own() -> None:
+    rows = summary(
+        *[*suggested(1), *launched(1), exited(1)],
+        *[*suggested(2), *launched(2), observed(2, 1), stop(2), exited(2, -15)],
+        *[*suggested(3), *launched(3), observed(3, 1), exited(3, 1)],
+        *[*suggested(4), *launched(4), observed(4, 1)],
+    )
+    assert [(row.status, row.objective_status) for row in rows.rows] == [
+        ("Completed", "Failed"),
+        ("Stopped", "Succeeded"),
+        ("Failed", "Failed"),
+        ("InProgress", "Pending"),
+    ]
+    assert rows.job_counts == {"completed": 1, "in_progress": 1, "stopped": 1, "failed": 1}
+    assert rows.objective_counts == {"succeeded": 1, "pending": 1, "failed": 2}
+    assert rows.rows[0].failure_reason == "it printed no value of loss"
+
+
+def test_times_add_up_over_attempts_and_sessions() -> None:
+    result = summary(
+        *suggested(1),
+        *launched(1, at=1),
+        stop(1, "Interrupted", at=2),
+        exited(1, -15, at=3),
+        ev.SpecChanged(at=90, changes={"max_jobs": 9}),
+        ev.TunerStarted(at=100, pid=2, host="here"),
+        *launched(1, at=101, attempt=2),
+        now=105,
+    )
+    assert result.total_training_time == (3 - 1) + (105 - 101)
+    assert result.tuning_time == 3 + 5
+    # The tuner shows how it ended before it leaves: that takes no tuning time.
+    over = ev.TuningJobEnded(at=9, status="Completed", reason="max_jobs (1) reached")
+    assert summary(*run(1, 0.5), over, now=12).tuning_time == 9
+
+
+def test_a_job_without_hyperparameters_is_not_shown() -> None:
+    assert summary(ev.JobPlanned(at=0, number=1)).rows == ()
+
+
+def test_how_the_best_moved_over_tuning_time() -> None:
+    later = [ev.TunerStarted(at=100, pid=1, host="here"), *run(3, 0.5, at=109)]
+    state = fold_all(*created(make_spec()), *run(1, 3.0, at=4), *run(2, 4.0, at=6), *later)
+    found = summarize(state, 120, at_work=True)
+    assert [row.number for row in list_improvements(found.rows, found.objective)] == [1, 3]
+    # The first tuner was heard of last at 7; the second began at 100: 7 + 10 s of tuning.
+    assert trace_best(found) == [(5, 3.0), (17, 3.0), (17, 0.5), (27, 0.5)]
+
+
+def test_what_early_stopping_saved_is_what_was_left_at_the_job_s_own_pace() -> None:
+    stopped = [
+        *[*suggested(3), *launched(3, at=0), observed(3, 9.0, 9.0, at=4)],
+        *[stop(3, at=4), exited(3, -15, at=4)],
+    ]
+    events = [*created(make_spec()), *run(1, 3.0, 2.0, 1.0, 0.5), *run(2, 3.0, 2.0, 1.0, 0.5)]
+    assert estimate_saved_seconds(summarize(fold_all(*events), 9, at_work=True).rows) is None
+    rows = summarize(fold_all(*events, *stopped), 9, at_work=True).rows
+    assert estimate_saved_seconds(rows) == 4.0, "2 of 4 epochs took 4 s"
+    assert estimate_saved_seconds(rows[2:]) is None, "nothing completed to measure against"
+
+
+def test_what_a_job_takes_to_start_is_not_saved() -> None:
+    def tell(number: int, epochs: int, start: float) -> list[ev.AnyEvent]:
+        values = [
+            observed(number, 9.0 - epoch, at=start + 5 + epoch, first=epoch)
+            for epoch in range(1, epochs + 1)
+        ]
+        return [*suggested(number), *launched(number, at=start), *values]
+
+    whole = [*tell(1, 4, 0.0), exited(1, at=9)]
+    cut = [*tell(2, 2, 10.0), stop(2, at=17), exited(2, -15, at=17)]
+    rows = summarize(fold_all(*created(make_spec()), *whole, *cut), 20, at_work=True).rows
+    assert [row.pace for row in rows] == [1.0, 1.0]
+    assert estimate_saved_seconds(rows) == 2.0, "not half of the 7 s that two epochs took"
+    early = [*tell(2, 1, 10.0), stop(2, at=16), exited(2, -15, at=16)]
+    rows = summarize(fold_all(*created(make_spec()), *whole, *early), 20, at_work=True).rows
+    assert estimate_saved_seconds(rows) == 3.0, "at the usual pace"

@@ -1,0 +1,104 @@
+"""What a tuning job inherits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hpt_cli.spec.model import TuningSpec
+from hpt_cli.tuning import events as ev
+from hpt_cli.tuning.evidence import ask
+from hpt_cli.tuning.state import TuningState
+from hpt_cli.tuning.suggest import give_point
+from hpt_cli.tuning.summary import summarize
+from hpt_cli.tuning.warm_start import Candidate, find_misfits, inherit
+from tests.builders import created, fold_all, make_spec, run, suggested
+
+ENDED = ev.TuningJobEnded(at=9, status="Completed", reason="done")
+
+
+def make_parent(**changes: Any) -> Candidate:
+    spec = make_spec(name="parent", **changes)
+    jobs = [event for n, loss in enumerate((3.0, 1.0, 2.0), 1) for event in run(n, 9.0, loss)]
+    return Candidate("parent", fold_all(*created(spec), *jobs, ENDED))
+
+
+def make_child(kind: str = "IdenticalDataAndAlgorithm", **changes: Any) -> TuningSpec:
+    return make_spec(
+        name="child",
+        warm_start={"type": kind, "parents": ["parent"]},
+        **{"max_jobs": 10, **changes},
+    )
+
+
+def start(spec: TuningSpec, *events: ev.AnyEvent) -> TuningState:
+    first, second = created(spec)
+    return fold_all(first, inherit(spec, make_parent(), 1.0), second, *events)
+
+
+def test_results_of_the_same_data_are_results() -> None:
+    spec = make_child()
+    question = ask(spec, start(spec, *suggested(1)), 2)
+    assert [(each.number, each.loss) for each in question.trials] == [
+        (-2, 2.0),
+        (-1, 1.0),
+        (0, 3.0),
+        (1, None),
+    ]
+    assert list(question.trials[2].curve) == [(1.0, 9.0), (2.0, 3.0)]
+    assert give_point(spec, start(spec), 1) is None
+
+
+def test_other_data_gives_points_to_try_first_and_no_results() -> None:
+    spec = make_child("TransferLearning")
+    state = start(spec)
+    assert ask(spec, state, 1).trials == ()
+    points = [give_point(spec, state, number) for number in (1, 2, 3)]
+    assert points == [{"x": 2}, {"x": 3}, None]
+
+
+def test_jobs_outside_the_new_ranges_are_left_out_and_counted() -> None:
+    spec = make_child(
+        hyperparameter_ranges={"x": {"type": "Integer", "min_value": 2, "max_value": 9}}
+    )
+    state = start(spec)
+    assert [job.hyperparameters for job in state.inherited.values()] == [{"x": 2}, {"x": 3}]
+    assert (state.parents[0].used, state.parents[0].left_out) == (2, 1)
+
+
+def test_the_overall_best_may_be_a_parent_s() -> None:
+    spec = make_child()
+    worse = summarize(start(spec, *run(1, 1.5)), 0, at_work=False)
+    better = summarize(start(spec, *run(1, 0.5)), 0, at_work=False)
+    assert worse.overall_best is not None
+    assert better.overall_best is not None
+    assert worse.overall_best["training_job_name"] == "parent-0002"
+    assert better.overall_best["training_job_name"] == "child-0001"
+    other = make_child("TransferLearning")
+    assert summarize(start(other, *run(1, 1.5)), 0, at_work=False).overall_best is None
+
+
+def test_what_does_not_fit_is_said() -> None:
+    spec = make_child()
+    assert list(find_misfits(spec, make_parent())) == []
+    running = Candidate("parent", fold_all(*created(make_spec())))
+    assert [each.slug for each in find_misfits(spec, running)] == ["parent-running"]
+    upwards = make_parent(objective_type="Maximize")
+    assert [each.slug for each in find_misfits(spec, upwards)] == ["parent-objective"]
+    (problem,) = find_misfits(make_child(static_hyperparameters={"y": 1}), make_parent())
+    assert "it lacks y" in problem.message
+
+
+def test_initial_points_come_first_and_are_completed() -> None:
+    spec = make_spec(
+        command="train {args}",
+        hyperparameter_ranges={
+            "x": {"type": "Integer", "min_value": 1, "max_value": 9},
+            "kind": {"type": "Categorical", "values": ["a", "b"]},
+            "only_b": {"type": "Continuous", "min_value": 0, "max_value": 1, "when": {"kind": "b"}},
+        },
+        initial_hyperparameters=[{"kind": "b", "x": 3}, {"kind": "a"}],
+    )
+    state = fold_all(*created(spec))
+    assert give_point(spec, state, 1) == {"x": 3, "kind": "b", "only_b": 0.5}
+    assert give_point(spec, state, 2) == {"x": 5, "kind": "a"}
+    assert give_point(spec, state, 3) is None

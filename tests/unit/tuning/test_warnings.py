@@ -1,0 +1,84 @@
+"""What the watchdog says, and what it keeps quiet about."""
+
+from __future__ import annotations
+
+import pytest
+
+from hpt_cli.tuning.events import Warned
+from hpt_cli.tuning.warnings import (
+    warn_of_held_back_output,
+    warn_of_misreadings,
+    warn_of_no_objective,
+    warn_of_same_curves,
+)
+from tests.builders import created, fold_all, make_spec, run
+
+SPEC = make_spec()
+
+
+@pytest.mark.parametrize(
+    ("values", "seen_after", "seconds", "warns"),
+    [
+        (30, 11.9, 12.0, True),
+        (30, 0.4, 12.0, False),  # an epoch every 0.4 s
+        (2, 11.9, 12.0, False),  # printed at the end, and rightly so
+        (30, 0.9, 1.0, False),  # too short to matter
+        (3, 990.0, 1000.0, True),
+    ],
+)
+def test_output_that_comes_at_the_end_is_held_back(
+    values: int, seen_after: float, seconds: float, warns: bool
+) -> None:
+    warning = warn_of_held_back_output(SPEC, 1, values, seen_after, seconds, 0.0)
+    assert (warning is not None) == warns
+
+
+def test_a_job_without_an_objective_is_explained_by_what_it_printed() -> None:
+    lines = [f"Epoch {n}: validation Loss was {1 / n:.3f}" for n in range(1, 251)]
+    warning = warn_of_no_objective(SPEC, 1, lines, 5.0, 0.0)
+    assert warning.message == (
+        "story-0001 has printed 250 lines and no value of loss; it has run for 5 s"
+    )
+    assert warning.lines[-1] == lines[-1]
+    assert "({num})" in warning.definitions[0]
+    silent = warn_of_no_objective(SPEC, 1, [], 60.0, 0.0)
+    assert "printed nothing" in silent.message
+    assert "pty: true" in silent.hint
+    assert "hpt logs" in warn_of_no_objective(SPEC, 1, ["no numbers"], None, 0.0).hint
+
+
+def test_an_objective_that_is_read_from_a_file_is_missed_there() -> None:
+    definition = {"name": "loss", "column": "val_loss", "file": "metrics.csv"}
+    spec = make_spec(metric_definitions=[definition])
+    warning = warn_of_no_objective(spec, 1, [], 60.0, 0.0)
+    assert warning.message == "there is no value of loss in the metrics.csv of story-0001"
+    assert "HPT_JOB_DIR" in warning.hint
+
+
+def test_values_that_are_read_wrong_are_told() -> None:
+    spec = make_spec(
+        metric_definitions=[{"name": "loss", "regex": "s {step} loss ({num})"}],
+    )
+    (cut,) = warn_of_misreadings(spec, 1, b"s 1 loss 1,234.5\n", 0.0)
+    assert cut.message == "story-0001: loss: line 1: it reads 1 of 1,234.5"
+    assert "{num,}" in cut.hint
+    (twice,) = warn_of_misreadings(spec, 1, b"s 1 loss 2\ns 1 loss 3\n", 0.0)
+    assert twice.slug == "step-twice"
+    assert warn_of_misreadings(spec, 1, b"s 1 loss 2\n", 0.0) == []
+
+
+def warn(*jobs: list[float]) -> Warned | None:
+    events = [event for number, curve in enumerate(jobs, 1) for event in run(number, *curve)]
+    return warn_of_same_curves(SPEC, fold_all(*created(SPEC), *events), 0.0)
+
+
+def test_the_same_curve_in_every_job_is_odd() -> None:
+    assert warn([3, 2], [3, 2], [3, 2]) is not None
+    assert warn([3, 2], [3, 2]) is None
+    assert warn([3, 2], [3, 2], [3, 2.5]) is None
+    assert warn([], [], []) is None
+
+
+def test_a_single_value_may_well_be_the_same() -> None:
+    assert warn(*[[1.0]] * 4) is None
+    assert warn(*[[1.0]] * 5) is not None
