@@ -8,9 +8,9 @@ completed jobs (how much did they still gain from this epoch on? was their order
 of their finals?), and some from all jobs that reached this epoch (where does it stand?).
 
 The weights are a prior learned once from recorded curves of other tuning jobs, as in LC-PFN
-(Adriaensen et al. 2023). `python scripts/benchmarks/fit_auto_rule.py` makes the curves that are not recorded,
-replays tuning jobs of both strategies, fits the weights, and says how they do on tables that they
-were not fitted on.
+(Adriaensen et al. 2023). `python scripts/benchmarks/fit_auto_rule.py` makes the curves that are not
+recorded, replays tuning jobs of both strategies, fits the weights, and says how they do on tables
+that they were not fitted on.
 
 A job is stopped when the probability is below `risk` / sqrt(number of jobs * share of the way that
 is left). A fixed bar would lose more and more of the best jobs as a tuning job grows, as each new

@@ -1,7 +1,7 @@
 """Compare optimizers by what they find per training job, and time a suggestion of ours.
 
     python scripts/benchmarks/optimizer.py --jobs 40 --parallel 4 --seeds 20
-    python scripts/benchmarks/optimizer.py --table my.jsonl.gz --only Bayesian --only optuna-tpe --json
+    python scripts/benchmarks/optimizer.py --table my.jsonl.gz --only Bayesian --json
     python scripts/benchmarks/optimizer.py --cost
 
 Problems are recorded tables, in which the nearest recorded configuration answers, and synthetic

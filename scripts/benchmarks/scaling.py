@@ -1,6 +1,7 @@
 """How far one tuner goes on a cluster: what many training jobs in flight cost it.
 
-    python scripts/benchmarks/scaling.py [--slots 1000] [--jobs 2000] [--epochs 20] [--epoch-seconds 60]
+    python scripts/benchmarks/scaling.py [--slots 1000] [--jobs 2000] [--epochs 20]
+        [--epoch-seconds 60]
 
 First a pretended cluster of so many slots under a virtual clock: the tuner's own `fold` and
 `decide`, with early stopping Auto, on training jobs that are only told of. Then one look at the

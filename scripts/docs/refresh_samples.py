@@ -1,4 +1,4 @@
-"""Runs real programs and keeps what they print, for the tests of presets (tests/unit/metrics/samples).
+"""Run real programs and keep what they print, for the tests of presets.
 
     pip install xgboost lightgbm catboost scikit-learn keras jax vowpalwabbit spacy fasttext-wheel
     pip install torch lightning transformers accelerate

@@ -12,8 +12,8 @@ from hpt_cli.reports import json_types as answers
 INTRODUCTION = """\
 # What `--json` answers
 
-Written by `python scripts/docs/write_all.py` from `hpt_cli/answers.py`; the tests of the commands compare
-every answer with it.
+Written by `python scripts/docs/write_all.py` from `hpt_cli/reports/json_types.py`; the tests of
+the commands compare every answer with it.
 
 `--json` prints one document on standard output and nothing else: UTF-8, without NaN and infinity,
 which are null. Times are ISO 8601 in UTC, durations are seconds, shares are fractions. A field that

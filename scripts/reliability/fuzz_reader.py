@@ -9,7 +9,8 @@ For any bytes, cut into blocks of any sizes:
 
 Lines are cut at 300 bytes here, so that cutting is tried too.
 
-    python scripts/reliability/fuzz_reader.py -max_total_time=600 CORPUS_DIRECTORY tests/unit/metrics/samples
+    python scripts/reliability/fuzz_reader.py -max_total_time=600 CORPUS_DIRECTORY \
+        tests/unit/metrics/samples
 """
 
 from __future__ import annotations

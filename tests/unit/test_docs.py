@@ -60,7 +60,7 @@ COMMANDS = find_commands()
 
 def test_the_pages_made_from_the_code_are_as_it_is() -> None:
     done = subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / "document.py"), "--check"],
+        [sys.executable, str(ROOT / "scripts" / "docs" / "write_all.py"), "--check"],
         capture_output=True,
         text=True,
         check=False,

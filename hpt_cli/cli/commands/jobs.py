@@ -141,8 +141,8 @@ def _select(
 
 
 def _filter(rows: list[Row], where: str, summary: Summary) -> list[Row]:
+    from hpt_cli.filter.condition import parse_condition
     from hpt_cli.reports.render.columns import list_values, name_columns
-    from hpt_cli.reports.render.row_filter import parse_condition
 
     columns = name_columns(summary)
     meets = parse_condition(where, columns)

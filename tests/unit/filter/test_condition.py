@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from hpt_cli.reports.render.row_filter import parse_condition
 
 from hpt_cli.errors import UsageError
+from hpt_cli.filter.condition import parse_condition
 
 ROW = {
     "learning_rate": 0.005,

@@ -29,7 +29,7 @@ from hpt_cli.metrics.extractors import compile_definition
 from hpt_cli.metrics.reader import Bookmark
 from hpt_cli.runtime.notify import Notifier
 from hpt_cli.spec.model import Notify
-from hpt_cli.storage import job_directory as jobdir
+from hpt_cli.storage import ownership
 from hpt_cli.storage.connection import SUPER_JOURNAL
 from hpt_cli.storage.home import make_job_dir
 from hpt_cli.storage.job_directory import JobDir
@@ -323,14 +323,14 @@ def test_another_user_cannot_say_what_is_run(
     handed_over: JobDir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owner = handed_over.path.stat().st_uid
-    monkeypatch.setattr(jobdir.os, "geteuid", lambda: owner + 1)
-    monkeypatch.setattr(jobdir, "_find_own_id", lambda _: owner + 1)
+    monkeypatch.setattr(ownership.os, "geteuid", lambda: owner + 1)
+    monkeypatch.setattr(ownership, "_find_own_id", lambda _: owner + 1)
     with pytest.raises(HptError, match="belongs to another user"), hold_lock(handed_over):
         pass
     with pytest.raises(HptError, match="belongs to another user"):
         make_job_dir(handed_over.path.parent, "t")
     # A file system that gives all that this user makes to somebody else.
-    monkeypatch.setattr(jobdir, "_find_own_id", lambda _: owner)
+    monkeypatch.setattr(ownership, "_find_own_id", lambda _: owner)
     with hold_lock(handed_over):
         assert json.loads((handed_over.path / "lock").read_text())["pid"] == os.getpid()
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpt_cli.tuning import events as ev
-from hpt_cli.tuning import state as state_module
+from hpt_cli.tuning import fold as folding
 from hpt_cli.tuning.fold import TRANSITIONS, ImpossibleEventError, fold
 from hpt_cli.tuning.state import TuningState
 from tests.builders import (
@@ -160,4 +160,4 @@ def test_the_fold_never_fails_on_what_the_table_allows(data: st.DataObject) -> N
             "Failed",
             "Stopped",
         )
-    assert state_module.fold_all(TuningState(), events) == state
+    assert folding.fold_all(TuningState(), events) == state
