@@ -28,7 +28,7 @@ class ExitCode(IntEnum):
 
 
 @dataclass(frozen=True)
-class Place:
+class SourceLocation:
     """Where in a file something is wrong; lines and columns count from 1."""
 
     file: str
@@ -46,7 +46,7 @@ class Problem:
     slug: str
     message: str
     hint: str = ""
-    place: Place | None = None
+    place: SourceLocation | None = None
 
 
 class HptError(Exception):

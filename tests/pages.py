@@ -8,7 +8,7 @@ from hpt_cli.reports.page.data import Record
 from hpt_cli.reports.page.sections import render_page
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.tuning import events as ev
-from hpt_cli.tuning.evidence import ask
+from hpt_cli.tuning.evidence import suggest_request
 from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.summary import summarize
 from tests.builders import (
@@ -92,7 +92,9 @@ def make_record(name: str = "story", **changes: object) -> Record:
     return Record(
         summary=summarize(state, 100.0, at_work=False),
         state=state,
-        importance=measure_importance(spec.hyperparameter_ranges, ask(spec, state, 0).trials),
+        importance=measure_importance(
+            spec.hyperparameter_ranges, suggest_request(spec, state, 0).trials
+        ),
         command=f"train '{HOSTILE}'",
         origin=[("directory", HOSTILE)],
     )

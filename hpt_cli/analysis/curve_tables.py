@@ -32,10 +32,10 @@ from hpt_cli.spec.ranges import CategoricalRange, ParameterRange
 from hpt_cli.stop_rules import StopRule
 from hpt_cli.strategies import load_strategy
 from hpt_cli.tuning.events import MAX_SECONDS
-from hpt_cli.tuning.evidence import ask
+from hpt_cli.tuning.evidence import suggest_request
 from hpt_cli.tuning.state import TuningState
 
-UNFIT = (
+CORRUPT_DATA_ERRORS = (
     *(ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError),
     ValidationError,
 )
@@ -94,7 +94,7 @@ def read_table(path: Path) -> Table:
         raise UsageError.of("table-unreadable", f"{path}: {error.strerror or error}") from error
     except (EOFError, zlib.error) as error:
         raise UsageError.of("table-unreadable", f"{path}: {error}") from error
-    except UNFIT as error:
+    except CORRUPT_DATA_ERRORS as error:
         raise UsageError.of(
             "table-invalid",
             f"{path} is no curve table: {type(error).__name__}: {error}",
@@ -176,7 +176,7 @@ def _choose_nearest(table: Table, spec: TuningSpec) -> Chooser:
     used: list[int] = []
 
     def choose(state: TuningState, number: int) -> RecordedJob | None:
-        suggested = strategy.suggest(ask(spec, state, number))
+        suggested = strategy.suggest(suggest_request(spec, state, number))
         if suggested is None:
             return None
         distances = ((table.points - np.array(table.place(suggested))) ** 2).sum(axis=1)

@@ -127,12 +127,12 @@ def measure_importance(
 def _measure(
     space: Space, used: Sequence[Trial], losses: Floats, left_out: int, seed: int
 ) -> Importance:
-    dice = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     evidence = gather(space, used, losses, [])
-    thetas = _sample_thetas(evidence, dice)
+    thetas = _sample_thetas(evidence, rng)
     models = [_Model(evidence, theta) for theta in thetas]
     design = _Design(space, seed)
-    expected, drawn = zip(*(model.draw(design.points, dice) for model in models), strict=True)
+    expected, drawn = zip(*(model.draw(design.points, rng) for model in models), strict=True)
     totals, alones = design.split_variance(np.column_stack(expected))
     total_draws, alone_draws = design.split_variance(np.hstack(drawn))
     best = min(used, key=_by_loss).hyperparameters
@@ -165,9 +165,9 @@ def _by_loss(trial: Trial) -> float:
     return math.inf if math.isnan(loss) else loss
 
 
-def _sample_thetas(evidence: Evidence, dice: np.random.Generator) -> list[Floats]:
+def _sample_thetas(evidence: Evidence, rng: np.random.Generator) -> list[Floats]:
     posterior = Posterior(evidence)
-    return list(posterior.sample(dice, posterior.find_mode(), KERNELS))
+    return list(posterior.sample(rng, posterior.find_mode(), KERNELS))
 
 
 def _share(values: Floats, draws: Floats) -> Share:
@@ -197,7 +197,7 @@ class _Model:
         r = math.sqrt(5) * cdist(points / self.lengths, self.points / self.lengths)
         return np.asarray(self.amplitude * (1 + r + r * r / 3) * np.exp(-r))
 
-    def draw(self, points: Floats, dice: np.random.Generator) -> tuple[Floats, Floats]:
+    def draw(self, points: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
         """Expected scores at these points, (m,), and functions of the posterior, (m, DRAWS).
 
         Functions of the prior, made of random features (Rahimi and Recht 2007), are bent to fit
@@ -206,11 +206,11 @@ class _Model:
         freedom.
         """
         columns = self.points.shape[1]
-        spread = np.sqrt(dice.chisquare(5, size=FEATURES) / 5)
-        waves = dice.normal(size=(columns, FEATURES)) / spread / self.lengths[:, None]
-        phases = dice.uniform(0, 2 * np.pi, size=FEATURES)
-        weights = dice.normal(size=(FEATURES, DRAWS)) * math.sqrt(2 * self.amplitude / FEATURES)
-        errors = dice.normal(size=(len(self.points), DRAWS)) * np.sqrt(self.noise)[:, None]
+        spread = np.sqrt(rng.chisquare(5, size=FEATURES) / 5)
+        waves = rng.normal(size=(columns, FEATURES)) / spread / self.lengths[:, None]
+        phases = rng.uniform(0, 2 * np.pi, size=FEATURES)
+        weights = rng.normal(size=(FEATURES, DRAWS)) * math.sqrt(2 * self.amplitude / FEATURES)
+        errors = rng.normal(size=(len(self.points), DRAWS)) * np.sqrt(self.noise)[:, None]
 
         def prior(places: Floats) -> Floats:
             return np.asarray(np.cos(places @ waves + phases) @ weights)

@@ -39,7 +39,12 @@ from hpt_cli.tuning.events import (
 from hpt_cli.tuning.evidence import known_jobs, loss_curve
 from hpt_cli.tuning.fold import fold
 from hpt_cli.tuning.state import TrainingJob, TuningState
-from hpt_cli.tuning.summary import final_objective, measure_pace, training_seconds, tuning_seconds
+from hpt_cli.tuning.summary import (
+    final_objective,
+    measure_seconds_per_epoch,
+    training_seconds,
+    tuning_seconds,
+)
 
 STOPPED_EXIT_CODE = -15
 
@@ -48,21 +53,21 @@ STOPPED_EXIT_CODE = -15
 class RecordedJob:
     """A training job that ran to its end: its whole curve, and how many seconds it took.
 
-    `pace` is the seconds from one epoch to the next; without it, they filled the whole time.
+    Without `seconds_per_epoch`, from one epoch to the next, epochs filled the whole time.
     """
 
     hyperparameters: Hyperparameters
     curve: Curve
     seconds: float
     exit_code: int = 0
-    pace: float | None = None
+    seconds_per_epoch: float | None = None
 
     def find_moment(self, epoch: int) -> float:
         """When an epoch ended, counted from 1, in seconds since the start."""
         last = max(1, len(self.curve))
-        if self.pace is None:
+        if self.seconds_per_epoch is None:
             return self.seconds * epoch / last
-        return max(0.0, self.seconds - self.pace * (last - epoch))
+        return max(0.0, self.seconds - self.seconds_per_epoch * (last - epoch))
 
 
 Chooser: TypeAlias = Callable[[TuningState, int], RecordedJob | None]
@@ -120,7 +125,7 @@ def record(state: TuningState) -> Recording:
             curve=job.curve(objective.metric),
             seconds=training_seconds(job, 0.0),
             exit_code=0 if job.phase == "Completed" else 1,
-            pace=measure_pace(job, objective.metric),
+            seconds_per_epoch=measure_seconds_per_epoch(job, objective.metric),
         )
         for job in state.jobs.values()
         if job.phase in ("Completed", "Failed") and job.hyperparameters is not None

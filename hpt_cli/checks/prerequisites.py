@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from hpt_cli.errors import Problem, UsageError
 
 if TYPE_CHECKING:
-    from hpt_cli.executors import Order
+    from hpt_cli.executors import LaunchRequest
     from hpt_cli.machine.capacity import Survey
     from hpt_cli.spec.model import TuningSpec
-    from hpt_cli.spec.resources import Misfit, Request
+    from hpt_cli.spec.resources import Request, ResourceShortage
 
 
 SCRIPTS = (".py", ".sh", ".R", ".jl", ".lua", ".pl")
@@ -27,30 +27,30 @@ def check_working_directory(spec: TuningSpec, directory: Path) -> None:
         raise UsageError.of("working-directory", f"working_directory {path} is not a directory")
 
 
-def find_missing_files(spec: TuningSpec, order: Order) -> Iterator[Problem]:
+def find_missing_files(spec: TuningSpec, request: LaunchRequest) -> Iterator[Problem]:
     """A program that is not found, and scripts that are not there; a shell finds its own."""
     if spec.shell:
         return
-    program = order.argv[0]
-    path = order.environment.get("PATH")
-    local = order.working_directory / program
+    program = request.argv[0]
+    path = request.environment.get("PATH")
+    local = request.working_directory / program
     if shutil.which(program, path=path) is None and not (
         os.sep in program and os.access(local, os.X_OK)
     ):
         message = f"there is no program '{program}' on the PATH"
         yield Problem("doubt-program", message, "write its whole path, or mend the PATH")
-    for word in order.argv[1:]:
-        if word.endswith(SCRIPTS) and not (order.working_directory / word).exists():
-            message = f"there is no file {word} in {order.working_directory}"
+    for word in request.argv[1:]:
+        if word.endswith(SCRIPTS) and not (request.working_directory / word).exists():
+            message = f"there is no file {word} in {request.working_directory}"
             hint = "working_directory in the spec says where the command runs"
             yield Problem("doubt-file", message, hint)
 
 
-def list_misfits(request: Request, gpus: Sequence[str] | None) -> Sequence[Misfit]:
+def list_shortages(request: Request, gpus: Sequence[str] | None) -> Sequence[ResourceShortage]:
     """What training jobs ask for and this machine does not have."""
     from hpt_cli.machine.capacity import survey
 
-    return survey(request, gpus, os.environ).misfits
+    return survey(request, gpus, os.environ).shortages
 
 
 def survey_machine(spec: TuningSpec) -> Survey | None:
@@ -60,14 +60,14 @@ def survey_machine(spec: TuningSpec) -> Survey | None:
         UsageError: it has too little for a single one.
     """
     from hpt_cli.machine.capacity import survey
-    from hpt_cli.spec.yaml_reader import describe_misfit
+    from hpt_cli.spec.yaml_reader import describe_shortage
 
     request = spec.request
     if request is None or spec.executor != "local":
         return None
     found = survey(request, spec.gpus, os.environ)
-    if found.misfits:
-        raise UsageError(*map(describe_misfit, found.misfits))
+    if found.shortages:
+        raise UsageError(*map(describe_shortage, found.shortages))
     return found
 
 

@@ -14,7 +14,7 @@ from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.ranges import AUTO_RATIO, CategoricalRange, ParameterRange, count_points
 from hpt_cli.spec.resources import Pool
 from hpt_cli.tuning.state import TrainingJob, TuningState
-from hpt_cli.tuning.suggest import choose
+from hpt_cli.tuning.suggest import suggest
 
 UNITS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Where a range is looked at, to show how its scaling spreads values."""
@@ -24,7 +24,7 @@ def list_first_points(spec: TuningSpec, state: TuningState, count: int) -> list[
     """The hyperparameters of the first training jobs, as long as none of them has a result."""
     points: list[Hyperparameters] = []
     for number in range(1, min(count, spec.job_limit) + 1):
-        point = choose(spec, state, number)
+        point = suggest(spec, state, number)
         if point is None:
             break
         points.append(point)
@@ -84,12 +84,12 @@ def _list_criteria(spec: TuningSpec) -> Iterator[str]:
     yield "the first 5 training jobs all failing"
 
 
-def find_doubts(spec: TuningSpec, pool: Pool | None = None) -> list[Problem]:
+def find_warnings(spec: TuningSpec, pool: Pool | None = None) -> list[Problem]:
     """What is allowed, and probably not meant; `pool` is what the machine has."""
-    return list(_find_doubts(spec, pool))
+    return list(_find_warnings(spec, pool))
 
 
-def _find_doubts(spec: TuningSpec, pool: Pool | None) -> Iterator[Problem]:
+def _find_warnings(spec: TuningSpec, pool: Pool | None) -> Iterator[Problem]:
     if spec.job_limit == 1:
         message = "one training job is no search"
         yield Problem("doubt-jobs", message, "say how many: max_jobs: 20")

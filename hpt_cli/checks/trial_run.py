@@ -15,23 +15,23 @@ from hpt_cli.executors import (
     Executor,
     Exited,
     Handle,
+    LaunchRequest,
     Lost,
     NotNowError,
-    Order,
     Outcome,
     Pending,
     Running,
 )
 from hpt_cli.logs.tail import AttemptTail, read_lines
 from hpt_cli.metrics.curve import Observation
-from hpt_cli.metrics.extractors import Finder
+from hpt_cli.metrics.extractors import Extractor
 from hpt_cli.storage.job_directory import AttemptDir
 
 GRACE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
-class Tryout:
+class TrialRun:
     """How one training job went. Times are in seconds from its start."""
 
     exit_code: int | None
@@ -57,11 +57,11 @@ class Tryout:
 
 def try_job(
     executor: Executor,
-    order: Order,
-    finders: Sequence[Finder],
+    request: LaunchRequest,
+    extractors: Sequence[Extractor],
     limit: float,
     show: Callable[[float, int], None],
-) -> Tryout:
+) -> TrialRun:
     """Run one training job to its end, or for `limit` seconds.
 
     Args:
@@ -70,10 +70,10 @@ def try_job(
     Raises:
         OSError: it could not be launched.
     """
-    log = AttemptDir(order.directory).log
-    tail = AttemptTail(finders, log, order.directory.parent, started_at=0.0, last_offsets={})
+    log = AttemptDir(request.directory).log
+    tail = AttemptTail(extractors, log, request.directory.parent, started_at=0.0, last_offsets={})
     try:
-        handle = executor.launch(order)
+        handle = executor.launch(request)
     except NotNowError as error:
         raise HptError.of("launch", f"it cannot be launched at the moment: {error}") from error
     begun = time.monotonic()
@@ -95,7 +95,7 @@ def try_job(
             executor.stop(handle, force=False)
             _wait(executor, handle)
         executor.sweep(handle, 0.0)
-    return Tryout(_read_code(outcome), seconds, tuple(read_lines(log)), tuple(found))
+    return TrialRun(_read_code(outcome), seconds, tuple(read_lines(log)), tuple(found))
 
 
 def _wait(executor: Executor, handle: Handle) -> None:

@@ -17,7 +17,7 @@ Handle: TypeAlias = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Order:
+class LaunchRequest:
     """What to launch: the arguments, the whole environment, and where."""
 
     argv: Sequence[str]
@@ -86,7 +86,7 @@ class Executor(Protocol):
     attempts_are_children: bool
     """Whether the end of an attempt is the end of a child of this process, which is told of it."""
 
-    def launch(self, order: Order) -> Handle:
+    def launch(self, request: LaunchRequest) -> Handle:
         """Start an attempt. A second launch into the same directory starts nothing.
 
         Raises:
@@ -120,7 +120,7 @@ class Executor(Protocol):
         """
         ...
 
-    def take_notes(self) -> list[str]:
+    def pop_notes(self) -> list[str]:
         """What there is to say of the place itself, rather than of an attempt, since last time."""
         ...
 

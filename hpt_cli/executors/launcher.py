@@ -38,7 +38,7 @@ CORES = "--cores"
 ROWS, COLUMNS = 50, 200
 """Wide enough that a progress bar cuts no metric off."""
 CHUNK_BYTES = 1 << 16
-FULL = (errno.ENOSPC, errno.EDQUOT)
+DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
 NO_ROOM = b"\nhpt: No space left on device when the command ended\n"
 ROOM_SECONDS = 600
 """How long to wait for room on a full disk to write down how the command ended."""
@@ -253,7 +253,7 @@ def finish(directory: str, log: int, status: int) -> int:
             write_whole(f"{directory}/{EXIT}", text)
             break
         except OSError as error:
-            if error.errno not in FULL:
+            if error.errno not in DISK_FULL_ERRNOS:
                 raise
             is_full = True
             time.sleep(1)

@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 
 from hpt_cli.errors import NO_DESCRIPTORS
-from hpt_cli.executors import Exited, Handle, Lost, Order, Outcome, Running, launcher
+from hpt_cli.executors import Exited, Handle, LaunchRequest, Lost, Outcome, Running, launcher
 from hpt_cli.executors.attempt_files import Claim, read_claim, read_exit
 
 FIND_PATIENCE_SECONDS = 0.5
@@ -37,19 +37,19 @@ class LocalExecutor:
     def __init__(self) -> None:
         self._children: set[int] = set()
 
-    def launch(self, order: Order) -> Handle:
+    def launch(self, request: LaunchRequest) -> Handle:
         """Start a launcher in a new session."""
-        order.directory.mkdir(parents=True, exist_ok=True)
+        request.directory.mkdir(parents=True, exist_ok=True)
         pid = os.posix_spawn(
             sys.executable,
             [
                 *(sys.executable, "-I", "-S", _find_program()),
-                *([launcher.PTY] if order.pty else []),
-                *([launcher.CORES, ",".join(map(str, order.cores))] if order.cores else []),
-                *(str(order.directory), str(order.working_directory)),
-                *order.argv,
+                *([launcher.PTY] if request.pty else []),
+                *([launcher.CORES, ",".join(map(str, request.cores))] if request.cores else []),
+                *(str(request.directory), str(request.working_directory)),
+                *request.argv,
             ],
-            order.environment,
+            request.environment,
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
@@ -58,7 +58,7 @@ class LocalExecutor:
             setsid=True,
         )
         self._children.add(pid)
-        return _handle(pid, _identify(pid), order.directory)
+        return _handle(pid, _identify(pid), request.directory)
 
     def find(self, directory: Path) -> Handle | None:
         """The attempt whose launcher has claimed a directory."""
@@ -97,7 +97,7 @@ class LocalExecutor:
             left = list(_find_marked(handle))
         return killed
 
-    def take_notes(self) -> list[str]:
+    def pop_notes(self) -> list[str]:
         """Nothing: this machine is there."""
         return []
 

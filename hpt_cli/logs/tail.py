@@ -12,7 +12,7 @@ from hpt_cli.errors import NO_DESCRIPTORS
 from hpt_cli.logs.regex_timeout import SEARCH_SECONDS, limit_searches
 from hpt_cli.logs.trimming import BLOCK_BYTES, Gap, find_gap, forget_gap, make_gap, read_part
 from hpt_cli.metrics.curve import Observation
-from hpt_cli.metrics.extractors import Finder
+from hpt_cli.metrics.extractors import Extractor
 from hpt_cli.metrics.lines import MAX_LINE_BYTES, split_lines
 from hpt_cli.metrics.log_rules import Action, LogMatch, Rule, compile_rule
 from hpt_cli.metrics.reader import MAX_SLOW_LINES, MetricReader
@@ -36,7 +36,7 @@ class FileTail:
     def __init__(
         self,
         path: Path,
-        finders: Sequence[Finder],
+        extractors: Sequence[Extractor],
         *,
         rules: Sequence[Rule] = (),
         is_whole: bool = False,
@@ -57,7 +57,7 @@ class FileTail:
             may_have_gap: its middle may be given up (see `gaps`); it is read on behind that.
         """
         self._path = path
-        self._finders = tuple(finders)
+        self._finders = tuple(extractors)
         self._rules = tuple(rules)
         self._is_whole = is_whole
         self._written_since = written_since
@@ -78,9 +78,9 @@ class FileTail:
         """How many lines were too long to be searched to their end."""
         return self._reader.cut_lines if self._reader else 0
 
-    def take_matches(self) -> list[LogMatch]:
+    def pop_matches(self) -> list[LogMatch]:
         """What the rules found since the last time."""
-        return self._reader.take_matches() if self._reader else []
+        return self._reader.pop_matches() if self._reader else []
 
     def read(self, *, final: bool = False) -> list[Observation]:
         """The observations that are new in the file.
@@ -195,7 +195,7 @@ class AttemptTail:
 
     def __init__(
         self,
-        finders: Sequence[Finder],
+        extractors: Sequence[Extractor],
         log: Path,
         directory: Path,
         started_at: float,
@@ -216,8 +216,8 @@ class AttemptTail:
         self._slow_lines = Counter[str]() if slow_lines is None else slow_lines
         self._noted: set[str] = set()
         self._tails: dict[str, FileTail] = {}
-        for file in dict.fromkeys(["", *(finder.file for finder in finders)]):
-            own = [finder for finder in finders if finder.file == file]
+        for file in dict.fromkeys(["", *(extractor.file for extractor in extractors)]):
+            own = [extractor for extractor in extractors if extractor.file == file]
             self._tails[file] = FileTail(
                 directory / file if file else log,
                 own,
@@ -247,15 +247,15 @@ class AttemptTail:
         """How many bytes have been read."""
         return sum(tail.size for tail in self._tails.values())
 
-    def take_matches(self) -> list[LogMatch]:
+    def pop_matches(self) -> list[LogMatch]:
         """What the log rules found since the last time."""
-        return self._tails[""].take_matches()
+        return self._tails[""].pop_matches()
 
     def read(self, *, final: bool = False) -> list[Observation]:
         """The new observations; `final` when the attempt is over."""
         return [found for tail in self._tails.values() for found in tail.read(final=final)]
 
-    def take_notes(self) -> list[str]:
+    def pop_notes(self) -> list[str]:
         """What a person should know about how it was read; each note once."""
         notes = [
             f"{file or 'the output'} has lines of more than {MAX_LINE_BYTES // 1024} KiB;"

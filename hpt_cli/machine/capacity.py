@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from hpt_cli.machine.gpus import VISIBLE, Gpu, find_gpu, read_gpus, split_visible
-from hpt_cli.spec.resources import Misfit, Pool, Request, find_misfits
+from hpt_cli.spec.resources import Pool, Request, ResourceShortage, find_shortages
 
 GIB = 1 << 30
 CGROUPS = Path("/sys/fs/cgroup")
@@ -28,7 +28,7 @@ class Survey:
     """What the machine has for training jobs, what of it is missing, and its GPUs as they are."""
 
     pool: Pool
-    misfits: tuple[Misfit, ...] = ()
+    shortages: tuple[ResourceShortage, ...] = ()
     gpus: tuple[Gpu, ...] = ()
 
 
@@ -46,8 +46,8 @@ def survey(
     there = read_gpus() if request.gpus else []
     names = tuple(_choose_gpus(listed, environment, there)) if request.gpus else ()
     pool = Pool(cores=tuple(list_cores()), gpus=names, memory_gb=round(read_memory() / GIB, 2))
-    misfits = [*_find_unknown(listed or (), there), *find_misfits(request, pool)]
-    return Survey(pool, tuple(misfits), tuple(there))
+    shortages = [*_find_unknown(listed or (), there), *find_shortages(request, pool)]
+    return Survey(pool, tuple(shortages), tuple(there))
 
 
 def _choose_gpus(
@@ -60,18 +60,18 @@ def _choose_gpus(
     return [gpu.index for gpu in there] if visible is None else split_visible(visible)
 
 
-def _find_unknown(listed: Sequence[str], there: Sequence[Gpu]) -> Iterator[Misfit]:
+def _find_unknown(listed: Sequence[str], there: Sequence[Gpu]) -> Iterator[ResourceShortage]:
     """What is listed and is not there, or twice: once by its number, once by its UUID."""
     known = ", ".join(gpu.index for gpu in there)
     seen: dict[Gpu, str] = {}
     for index, name in enumerate(listed if there else ()):
         gpu = find_gpu(name, there)
         if gpu is not None and gpu in seen:
-            yield Misfit(("gpus", index), f"{name} and {seen[gpu]} are the same GPU")
+            yield ResourceShortage(("gpus", index), f"{name} and {seen[gpu]} are the same GPU")
         elif gpu is not None:
             seen[gpu] = name
         elif not name.startswith(MIG):
-            yield Misfit(("gpus", index), f"there is no GPU {name}; there are: {known}")
+            yield ResourceShortage(("gpus", index), f"there is no GPU {name}; there are: {known}")
 
 
 # Cores and memory

@@ -224,8 +224,8 @@ def _claim(preset: Preset, lines: list[str]) -> dict[str, set[int]]:
                     claim.setdefault(match.group(1), set()).add(number)
         return claim
     for metric, regex in preset.metrics.items():
-        finder = compile_definition({"name": metric, "regex": regex})
-        numbers = {number for number, _ in iterate_findings(finder, lines)}
+        extractor = compile_definition({"name": metric, "regex": regex})
+        numbers = {number for number, _ in iterate_findings(extractor, lines)}
         if numbers:
             claim[metric] = numbers
     return claim

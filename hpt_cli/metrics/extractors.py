@@ -23,7 +23,7 @@ from hpt_cli.metrics.patterns import (
 from hpt_cli.metrics.presets import PRESETS
 
 
-class Finding(NamedTuple):
+class Match(NamedTuple):
     """A value in a line; `step` is None where the line does not tell it."""
 
     value: float
@@ -35,10 +35,10 @@ class Finding(NamedTuple):
 
 
 @dataclass(slots=True)
-class Memory:
+class LineState:
     """What one definition remembers of one log."""
 
-    told_step: float | None = None
+    last_step: float | None = None
     """The step that the latest line with one told."""
     header: Header | None = None
     """The latest header of a table."""
@@ -51,7 +51,7 @@ class RegexForm:
     pattern: Pattern
     literal: str
 
-    def find(self, text: str, memory: Memory) -> list[Finding]:
+    def find(self, text: str, state: LineState) -> list[Match]:
         """The values in a line."""
         pattern = self.pattern
         group, has_step = pattern.value, pattern.has_step
@@ -60,8 +60,8 @@ class RegexForm:
             value = pattern.parse(match[group])
             if value is not None:
                 step = pattern.parse(match[STEP_GROUP]) if has_step else None
-                step = memory.told_step if step is None else step
-                found.append(Finding(value, step, match.span(), match.span(group)))
+                step = state.last_step if step is None else step
+                found.append(Match(value, step, match.span(), match.span(group)))
         return found
 
 
@@ -73,7 +73,7 @@ class JsonForm:
     step_path: str
     literal: str
 
-    def find(self, text: str, memory: Memory) -> list[Finding]:  # noqa: ARG002
+    def find(self, text: str, state: LineState) -> list[Match]:  # noqa: ARG002
         """The value in a line, if it holds an object with the key."""
         parsed = parse_json_line(text)
         if parsed is None:
@@ -83,9 +83,9 @@ class JsonForm:
         if value is None:
             return []
         step = _to_number(look_up(document, self.step_path)) if self.step_path else None
-        return [Finding(value, step, span, span)]
+        return [Match(value, step, span, span)]
 
-    def find_value(self, text: str, finding: Finding) -> tuple[int, int]:
+    def find_value(self, text: str, finding: Match) -> tuple[int, int]:
         """Where in the object the value most likely stands: it is slow, and for people only."""
         key = re.escape(json.dumps(self.path.rpartition(".")[2]))
         match = re.compile(rf'{key}\s*:\s*("[^"]*"|[^\s,\]}}]+)').search(text, *finding.span)
@@ -160,14 +160,14 @@ class ColumnForm:
     step_column: str
     literal: str
 
-    def find(self, text: str, memory: Memory) -> list[Finding]:
+    def find(self, text: str, state: LineState) -> list[Match]:
         """The value in a row; a header is remembered for the rows after it."""
         if self.column in text:
             header = self.read_header(text)
             if header is not None:
-                memory.header = header
+                state.header = header
                 return []
-        header = memory.header
+        header = state.header
         if header is None:
             return []
         cells = split_cells(text, header.delimiter)
@@ -178,7 +178,7 @@ class ColumnForm:
         if value is None:
             return []
         step = parse_number(cells[header.step][0]) if header.step is not None else None
-        return [Finding(value, step, (0, len(text)), span)]
+        return [Match(value, step, (0, len(text)), span)]
 
     def read_header(self, text: str) -> Header | None:
         """Where the columns are, if this line is a header with the one looked for."""
@@ -222,7 +222,7 @@ Form: TypeAlias = RegexForm | JsonForm | ColumnForm
 a line with it may be the header, and any line after that a row."""
 
 
-class Finder(NamedTuple):
+class Extractor(NamedTuple):
     """A compiled metric definition."""
 
     metric: str
@@ -237,7 +237,7 @@ FORMS = ("regex", "json", "column", "preset")
 """The fields of a definition that say how to find the metric; it has exactly one."""
 
 
-def compile_definition(fields: Mapping[str, Any]) -> Finder:
+def compile_definition(fields: Mapping[str, Any]) -> Extractor:
     """A metric definition, ready to find its metric.
 
     Args:
@@ -250,19 +250,19 @@ def compile_definition(fields: Mapping[str, Any]) -> Finder:
     name, step = fields["name"], fields.get("step") or ""
     file = fields.get("file") or ""
     if fields.get("json"):
-        return Finder(name, JsonForm(fields["json"], step, _quote(fields["json"])), file=file)
+        return Extractor(name, JsonForm(fields["json"], step, _quote(fields["json"])), file=file)
     if fields.get("column"):
-        return Finder(name, _make_column(fields["column"], step), file=file)
+        return Extractor(name, _make_column(fields["column"], step), file=file)
     regex = fields.get("regex") or ""
     if fields.get("preset"):
         preset = PRESETS[fields["preset"]]
         metric, step = fields.get("metric") or name, step or preset.step
         if preset.column:
-            return Finder(name, _make_column(metric, step), file=file)
+            return Extractor(name, _make_column(metric, step), file=file)
         regex = preset.fill(metric)
     pattern = compile_regex(regex)
     steps = compile_step_regex(step) if step else None
-    return Finder(name, RegexForm(pattern, pattern.literal), steps, file)
+    return Extractor(name, RegexForm(pattern, pattern.literal), steps, file)
 
 
 def to_regex(fields: Mapping[str, Any]) -> str | None:
@@ -289,13 +289,13 @@ def _quote(path: str) -> str:
     return f'"{key}"' if is_plain and not key.isdigit() else ""
 
 
-def iterate_findings(finder: Finder, lines: list[str]) -> Iterator[tuple[int, Finding]]:
+def iterate_findings(extractor: Extractor, lines: list[str]) -> Iterator[tuple[int, Match]]:
     """What a definition finds in the lines of a log: (number of the line from 0, finding)."""
-    memory = Memory()
+    state = LineState()
     for number, text in enumerate(lines):
-        if finder.step is not None:
-            memory.told_step = tell_step(finder.step, text, memory.told_step)
-        for finding in finder.form.find(text, memory):
+        if extractor.step is not None:
+            state.last_step = tell_step(extractor.step, text, state.last_step)
+        for finding in extractor.form.find(text, state):
             yield number, finding
 
 

@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import Any
 
 from hpt_cli.errors import Problem
-from hpt_cli.metrics.extractors import Finder, RegexForm
+from hpt_cli.metrics.extractors import Extractor, RegexForm
 from hpt_cli.metrics.lines import split_lines
 from hpt_cli.metrics.patterns import (
     CLOUDWATCH_TAB,
@@ -28,7 +28,7 @@ from hpt_cli.metrics.patterns import (
     parse_number,
 )
 from hpt_cli.metrics.reader import MetricReader
-from hpt_cli.metrics.scan import KEPT, Hit, Reading, scan_log
+from hpt_cli.metrics.scan import KEPT, LineMatch, Reading, scan_log
 
 LOOKED_AT = 1000
 """So much of a line is searched again for what is doubtful."""
@@ -63,23 +63,23 @@ def read_log(
     `lines` are those of its beginning, to look for what was nearly found.
     """
     readings = scan_log(blocks, definitions, kept, limit)
-    return tuple(replace(each, doubts=tuple(lint(each, lines))) for each in readings)
+    return tuple(replace(each, warnings=tuple(lint(each, lines))) for each in readings)
 
 
 def lint(reading: Reading, lines: Sequence[str]) -> Iterator[Problem]:
     """What is doubtful about what one definition found; `lines` are the beginning of the log."""
-    fields, finder, hits = reading.definition, reading.finder, reading.hits
-    yield from _doubt_definition(fields, finder)
-    yield from _doubt_reading(reading)
-    if _is_quick(finder):
-        yield from _doubt_matches(finder, hits, lines)
-        yield from _doubt_commas(fields, finder, hits, lines)
-    yield from _doubt_numbers(finder, hits)
-    yield from _doubt_steps(reading.points if reading.has_steps else (), fields)
-    yield from _doubt_curve(reading.points, hits)
+    fields, extractor, hits = reading.definition, reading.extractor, reading.hits
+    yield from _lint_definition(fields, extractor)
+    yield from _lint_reading(reading)
+    if _is_quick(extractor):
+        yield from _lint_matches(extractor, hits, lines)
+        yield from _lint_commas(fields, extractor, hits, lines)
+    yield from _lint_numbers(extractor, hits)
+    yield from _lint_steps(reading.points if reading.has_steps else (), fields)
+    yield from _lint_curve(reading.points, hits)
 
 
-def find_misreadings(
+def lint_definitions(
     definitions: Sequence[Mapping[str, Any]],
     log: bytes,
     limit: Callable[[MetricReader], AbstractContextManager[Any]] = nullcontext,
@@ -94,18 +94,18 @@ def find_misreadings(
         log = log[: log.rfind(b"\n", 0, BEGINNING_BYTES) + 1]
     definitions = [each for each in definitions if not each.get("file")]
     for reading in read_log([log], definitions, split_lines(log), KEPT, limit):
-        for doubt in reading.doubts if reading.count else ():
-            yield replace(doubt, message=f"{reading.name}: {doubt.message}")
+        for warning in reading.warnings if reading.count else ():
+            yield replace(warning, message=f"{reading.name}: {warning.message}")
 
 
 # -- what is doubtful ------------------------------------------------------------------------------
 
 
-def _doubt_definition(fields: Mapping[str, Any], finder: Finder) -> Iterator[Problem]:
+def _lint_definition(fields: Mapping[str, Any], extractor: Extractor) -> Iterator[Problem]:
     """What shows in the definition itself."""
-    if not isinstance(finder.form, RegexForm) or not fields.get("regex"):
+    if not isinstance(extractor.form, RegexForm) or not fields.get("regex"):
         return
-    pattern = finder.form.pattern
+    pattern = extractor.form.pattern
     if CLOUDWATCH_TAB in fields["regex"]:
         yield Problem(
             "regex-tab", f"'{CLOUDWATCH_TAB}' is how CloudWatch writes a tab; it is read as one"
@@ -122,12 +122,12 @@ def _doubt_definition(fields: Mapping[str, Any], finder: Finder) -> Iterator[Pro
         )
 
 
-def _is_quick(finder: Finder) -> bool:
+def _is_quick(extractor: Extractor) -> bool:
     """Whether a line can be searched once more, without a bound on the time."""
-    return not isinstance(finder.form, RegexForm) or not can_explode(finder.form.pattern)
+    return not isinstance(extractor.form, RegexForm) or not can_explode(extractor.form.pattern)
 
 
-def _doubt_reading(reading: Reading) -> Iterator[Problem]:
+def _lint_reading(reading: Reading) -> Iterator[Problem]:
     if reading.is_given_up:
         yield Problem("regex-given-up", "searching took too long, so the rest was not searched")
     if reading.cut_lines:
@@ -135,11 +135,13 @@ def _doubt_reading(reading: Reading) -> Iterator[Problem]:
         yield Problem("line-long", message)
 
 
-def _doubt_matches(finder: Finder, hits: Sequence[Hit], lines: Sequence[str]) -> Iterator[Problem]:
+def _lint_matches(
+    extractor: Extractor, hits: Sequence[LineMatch], lines: Sequence[str]
+) -> Iterator[Problem]:
     """Matches that are no numbers, and metrics that are two."""
-    if not isinstance(finder.form, RegexForm):
+    if not isinstance(extractor.form, RegexForm):
         return
-    pattern = finder.form.pattern
+    pattern = extractor.form.pattern
     if not hits:
         for number, line in enumerate(lines, 1):
             text = line[:LOOKED_AT]
@@ -157,7 +159,7 @@ def _doubt_matches(finder: Finder, hits: Sequence[Hit], lines: Sequence[str]) ->
         yield Problem("values-several", "a line has several values, and each counts")
 
 
-def _find_name(hit: Hit) -> str:
+def _find_name(hit: LineMatch) -> str:
     """What the log calls the metric: the match up to its value, and the word it begins in."""
     start = hit.span[0]
     matched = re.match(r"[A-Za-z_][\w.@/-]*", hit.text[start : hit.value_span[0]])
@@ -165,14 +167,14 @@ def _find_name(hit: Hit) -> str:
     return before.group() + matched.group() if before and matched else ""
 
 
-def _doubt_numbers(finder: Finder, hits: Sequence[Hit]) -> Iterator[Problem]:
+def _lint_numbers(extractor: Extractor, hits: Sequence[LineMatch]) -> Iterator[Problem]:
     """Numbers that are cut short, now or when they become small, or are printed too short."""
     cut = next((hit for hit in hits if _read_whole(hit) != _read(hit)), None)
     if cut is not None:
         message = f"line {cut.number}: it reads {_read(cut)} of {_read_whole(cut)}"
         yield Problem("number-cut", message, "write ({num}), which takes signs and exponents")
-    elif hits and isinstance(finder.form, RegexForm) and _is_quick(finder):
-        yield from _probe(finder.form, hits[0])
+    elif hits and isinstance(extractor.form, RegexForm) and _is_quick(extractor):
+        yield from _probe(extractor.form, hits[0])
     texts = [_read(hit).lstrip("+-0.").partition("e")[0] for hit in hits]
     digits = max((sum(map(str.isdigit, text)) for text in texts), default=0)
     if len(hits) > 4 and digits <= COARSE_DIGITS and len({hit.value for hit in hits}) < len(hits):
@@ -180,22 +182,22 @@ def _doubt_numbers(finder: Finder, hits: Sequence[Hit]) -> Iterator[Problem]:
         yield Problem("number-coarse", message, "print more digits, or log to a file: see 'file'")
 
 
-def _doubt_commas(
-    fields: Mapping[str, Any], finder: Finder, hits: Sequence[Hit], lines: Sequence[str]
+def _lint_commas(
+    fields: Mapping[str, Any], extractor: Extractor, hits: Sequence[LineMatch], lines: Sequence[str]
 ) -> Iterator[Problem]:
     """Values and steps that go on behind a comma."""
     cuts: list[tuple[int, str, str]] = []
-    if isinstance(finder.form, RegexForm):
+    if isinstance(extractor.form, RegexForm):
         for hit in hits:
-            spans = _list_spans(finder.form.pattern, hit)
-            cuts += _find_cuts(finder.form.pattern, hit.number, hit.text, hit.span[0], spans)
-    if finder.step is not None:
+            spans = _list_spans(extractor.form.pattern, hit)
+            cuts += _find_cuts(extractor.form.pattern, hit.number, hit.text, hit.span[0], spans)
+    if extractor.step is not None:
         for number, line in enumerate(lines, 1):
             text = line[:LOOKED_AT]
-            match = finder.step.regex.search(text) if finder.step.literal in text else None
+            match = extractor.step.regex.search(text) if extractor.step.literal in text else None
             if match and match[STEP_GROUP]:
                 spans = [match.span(STEP_GROUP)]
-                cuts += _find_cuts(finder.step, number, text, match.start(), spans)
+                cuts += _find_cuts(extractor.step, number, text, match.start(), spans)
     if not cuts:
         return
     first, hint = cuts[0][0], "a comma is never a decimal point to hpt: print 0.91, not 0,91"
@@ -205,7 +207,7 @@ def _doubt_commas(
     yield Problem("number-cut", f"line {first}: it reads {told}", hint)
 
 
-def _list_spans(pattern: Pattern, hit: Hit) -> list[tuple[int, int]]:
+def _list_spans(pattern: Pattern, hit: LineMatch) -> list[tuple[int, int]]:
     """Where the step stands in a match, if it tells one, and where the value."""
     match = pattern.regex.match(hit.text, hit.span[0]) if pattern.has_step else None
     return [*([match.span(STEP_GROUP)] if match else []), hit.value_span]
@@ -240,11 +242,11 @@ def _write_grouped(fields: Mapping[str, Any]) -> str:
     return f"write {', '.join(written) or '{num,}'}, which takes commas between thousands"
 
 
-def _read(hit: Hit) -> str:
+def _read(hit: LineMatch) -> str:
     return hit.text[slice(*hit.value_span)]
 
 
-def _read_whole(hit: Hit) -> str:
+def _read_whole(hit: LineMatch) -> str:
     """The number that stands where a value was read, sign and exponent included."""
     start, end = hit.value_span
     if re.fullmatch(r"(?:^|.*[^\w.)\]])[-+]", hit.text[:start], re.DOTALL):
@@ -253,7 +255,7 @@ def _read_whole(hit: Hit) -> str:
     return match.group() if match and match.end() > end else hit.text[start:end]
 
 
-def _probe(form: RegexForm, hit: Hit) -> Iterator[Problem]:
+def _probe(form: RegexForm, hit: LineMatch) -> Iterator[Problem]:
     """Put other numbers in the place of one that was found."""
     start, end = hit.value_span
     if "/" in hit.text[start:end] or len(hit.text) > LOOKED_AT:
@@ -269,7 +271,7 @@ def _probe(form: RegexForm, hit: Hit) -> Iterator[Problem]:
             return
 
 
-def _doubt_steps(
+def _lint_steps(
     points: Sequence[tuple[float, float]], fields: Mapping[str, Any]
 ) -> Iterator[Problem]:
     """Steps that make no curve. What a preset reads is known to be right."""
@@ -294,7 +296,9 @@ def _doubt_steps(
         yield Problem("step-twice", message, hint)
 
 
-def _doubt_curve(points: Sequence[tuple[float, float]], hits: Sequence[Hit]) -> Iterator[Problem]:
+def _lint_curve(
+    points: Sequence[tuple[float, float]], hits: Sequence[LineMatch]
+) -> Iterator[Problem]:
     """What the values make odd."""
     values = [value for _, value in points]
     odd = sum(not math.isfinite(value) for value in values)

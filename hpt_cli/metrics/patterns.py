@@ -62,7 +62,7 @@ class Pattern:
     """The group that captures the value; 0 where there is none."""
     literal: str
     """What every match holds; empty if there is no such text."""
-    folds: bool = False
+    ignore_case: bool = False
     """Whether the literal, in lower case, stands for itself in any case."""
     groups_thousands: bool = False
     """Whether commas may stand between thousands: `{num,}`, `{step,}`."""
@@ -156,10 +156,10 @@ def make_pattern(
 ) -> Pattern:
     """A compiled regex with what is needed to look for it fast."""
     literal = find_literal(compiled)
-    folds = bool(compiled.flags & re.IGNORECASE) and literal.isascii()
+    ignore_case = bool(compiled.flags & re.IGNORECASE) and literal.isascii()
     if compiled.flags & re.IGNORECASE:
-        literal = literal.lower() if folds else ""
-    return Pattern(compiled, value, literal, folds, groups_thousands)
+        literal = literal.lower() if ignore_case else ""
+    return Pattern(compiled, value, literal, ignore_case, groups_thousands)
 
 
 def _list_value_groups(pattern: re.Pattern[str]) -> list[int]:

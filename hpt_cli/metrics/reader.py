@@ -19,11 +19,11 @@ from typing import Any
 from hpt_cli.metrics.curve import LARGEST, Observation
 from hpt_cli.metrics.extractors import (
     ColumnForm,
-    Finder,
-    Finding,
+    Extractor,
     Form,
     Header,
-    Memory,
+    LineState,
+    Match,
     RegexForm,
     tell_step,
 )
@@ -42,30 +42,30 @@ class SearchTooLongError(Exception):
 
 
 @dataclass(slots=True, eq=False)
-class _Watch:
+class _Search:
     """What is looked for in lines: a metric, the step that some metrics have, or a log rule."""
 
     names: tuple[str, ...]
     """The metrics, or the rule's pattern."""
-    seeks: Form | Pattern | Rule
-    memories: tuple[Memory, ...]
+    target: Form | Pattern | Rule
+    states: tuple[LineState, ...]
     literal: bytes
-    folds: bool = False
+    ignore_case: bool = False
     count: int = 0
 
     def list_starts(self, data: bytes) -> list[int]:
         """Where lines begin that may hold it."""
-        if isinstance(self.seeks, ColumnForm):
-            return self._list_rows(data, self.seeks)
-        if self.folds and not data.isascii():  # other letters may be the same in another case
+        if isinstance(self.target, ColumnForm):
+            return self._list_rows(data, self.target)
+        if self.ignore_case and not data.isascii():  # other letters may be the same in another case
             return _list_lines(data, 0)
         if not self.literal:
             return _list_lines(data, 0)
-        return _list_lines_with(data.lower() if self.folds else data, self.literal)
+        return _list_lines_with(data.lower() if self.ignore_case else data, self.literal)
 
     def _list_rows(self, data: bytes, form: ColumnForm) -> list[int]:
         """Every line from the first header on."""
-        if self.memories[0].header is not None:
+        if self.states[0].header is not None:
             return _list_lines(data, 0)
         for start in _list_lines_with(data, self.literal):
             if form.read_header(decode(_take_line(data, start))):
@@ -133,7 +133,7 @@ class MetricReader:
 
     def __init__(
         self,
-        finders: Sequence[Finder],
+        extractors: Sequence[Extractor],
         rules: Sequence[Rule] = (),
         offset: int = 0,
         slow_lines: Counter[str] | None = None,
@@ -145,12 +145,12 @@ class MetricReader:
             slow_lines: counts, for all the logs that share it, lines that took too long.
         """
         self._cutter = LineCutter(offset)
-        self._finders = tuple(finders)
-        self._watches = _make_watches(self._finders)
-        self._watches += [_watch_for(rule) for rule in rules]
+        self._finders = tuple(extractors)
+        self._searches = _make_searches(self._finders)
+        self._searches += [_search_for(rule) for rule in rules]
         self._matches: list[LogMatch] = []
         self._slow_lines = Counter[str]() if slow_lines is None else slow_lines
-        self._searches = 0
+        self._search_count = 0
         self.searching = 0
         """The number of the search under way, 0 between searches. Whoever finds the same number for
         too long may raise SearchTooLongError into it, by a signal: `re` looks for those."""
@@ -165,12 +165,12 @@ class MetricReader:
         """Those in the last line, if it has no ending."""
         return [found for found, _, _ in self.match_rest()]
 
-    def match(self, block: bytes) -> Iterator[tuple[Observation, str, Finding]]:
+    def match(self, block: bytes) -> Iterator[tuple[Observation, str, Match]]:
         """As `feed`, with the line of each as a person would see it, and what was found there."""
         for segment in self._cutter.feed(block):
             yield from self._search(segment)
 
-    def match_rest(self) -> Iterator[tuple[Observation, str, Finding]]:
+    def match_rest(self) -> Iterator[tuple[Observation, str, Match]]:
         """As `finish`, with the line and what was found there."""
         for segment in self._cutter.finish():
             yield from self._search(segment)
@@ -182,43 +182,45 @@ class MetricReader:
 
     def mark(self) -> Bookmark:
         """Where it is; a line that has no ending yet is yet to be read."""
-        watches = self._list_metric_watches()
-        memories = [watch.memories[0] for watch in watches]
+        searches = self._list_metric_watches()
+        states = [search.states[0] for search in searches]
         return Bookmark(
             offset=self._cutter.line_offset,
             skips=self._cutter.skips,
-            counts=tuple(watch.count for watch in watches),
-            told_steps=tuple(memory.told_step for memory in memories),
-            headers=tuple(memory.header for memory in memories),
-            rules=tuple(watch.names[0] for watch in self._watches if isinstance(watch.seeks, Rule)),
+            counts=tuple(search.count for search in searches),
+            told_steps=tuple(state.last_step for state in states),
+            headers=tuple(state.header for state in states),
+            rules=tuple(
+                search.names[0] for search in self._searches if isinstance(search.target, Rule)
+            ),
         )
 
     def go_to(self, bookmark: Bookmark) -> None:
         """Go on, without having read what comes before, as the reader that made the bookmark."""
         self._cutter = LineCutter(bookmark.offset)
         self._cutter.skips = bookmark.skips
-        self._watches = [
-            watch
-            for watch in self._watches
-            if not isinstance(watch.seeks, Rule) or watch.names[0] in bookmark.rules
+        self._searches = [
+            search
+            for search in self._searches
+            if not isinstance(search.target, Rule) or search.names[0] in bookmark.rules
         ]
         known = zip(bookmark.counts, bookmark.told_steps, bookmark.headers, strict=True)
-        for watch, (count, told_step, header) in zip(
+        for search, (count, last_step, header) in zip(
             self._list_metric_watches(), known, strict=True
         ):
-            watch.count = count
-            watch.memories[0].told_step, watch.memories[0].header = told_step, header
+            search.count = count
+            search.states[0].last_step, search.states[0].header = last_step, header
 
-    def _list_metric_watches(self) -> list[_Watch]:
+    def _list_metric_watches(self) -> list[_Search]:
         """One for each finder, in their order."""
-        return [each for each in self._watches if not isinstance(each.seeks, (Pattern, Rule))]
+        return [each for each in self._searches if not isinstance(each.target, (Pattern, Rule))]
 
     def restart(self) -> None:
         """Count anew: what comes next is a new version of the same."""
-        rules = [watch for watch in self._watches if isinstance(watch.seeks, Rule)]
-        self._watches = _make_watches(self._finders) + rules
+        rules = [search for search in self._searches if isinstance(search.target, Rule)]
+        self._searches = _make_searches(self._finders) + rules
 
-    def take_matches(self) -> list[LogMatch]:
+    def pop_matches(self) -> list[LogMatch]:
         """What the log rules found since the last time."""
         matches, self._matches = self._matches, []
         return matches
@@ -228,68 +230,68 @@ class MetricReader:
         """The metrics that are looked for no longer, as that takes too long."""
         return [metric for metric, lines in self._slow_lines.items() if lines >= MAX_SLOW_LINES]
 
-    def _search(self, segment: Segment) -> Iterator[tuple[Observation, str, Finding]]:
+    def _search(self, segment: Segment) -> Iterator[tuple[Observation, str, Match]]:
         self.cut_lines += segment.is_cut
-        for offset, text, watch in self._list_candidates(segment):
-            for finding in self._look(watch, text):
+        for offset, text, search in self._list_candidates(segment):
+            for finding in self._look(search, text):
                 if segment.is_cut and finding.span[1] == len(text):
                     continue  # the cut may have gone through it
-                watch.count += 1
+                search.count += 1
                 step = finding.step
                 if step is None or not _is_step(step):
-                    step = float(watch.count)
+                    step = float(search.count)
                 where = offset + finding.span[0]
                 value = _bound(finding.value)
-                yield Observation(watch.names[0], where, step, value), text, finding
+                yield Observation(search.names[0], where, step, value), text, finding
 
-    def _look(self, watch: _Watch, text: str) -> Sequence[Finding]:
-        """Do what a watch is for in a line, unless that takes too long."""
-        if self._slow_lines and self._slow_lines[watch.names[0]] >= MAX_SLOW_LINES:
+    def _look(self, search: _Search, text: str) -> Sequence[Match]:
+        """Do what a search is for in a line, unless that takes too long."""
+        if self._slow_lines and self._slow_lines[search.names[0]] >= MAX_SLOW_LINES:
             return ()
-        self._searches += 1
+        self._search_count += 1
         try:
-            self.searching = self._searches
-            found = self._seek(watch, text)
+            self.searching = self._search_count
+            found = self._extract(search, text)
             self.searching = 0
         except SearchTooLongError:
             self.searching = 0
-            self._slow_lines.update(watch.names)
+            self._slow_lines.update(search.names)
             return ()
         return found
 
-    def _seek(self, watch: _Watch, text: str) -> Sequence[Finding]:
-        seeks = watch.seeks
-        if isinstance(seeks, Pattern):
-            for memory in watch.memories:
-                memory.told_step = tell_step(seeks, text, memory.told_step)
+    def _extract(self, search: _Search, text: str) -> Sequence[Match]:
+        target = search.target
+        if isinstance(target, Pattern):
+            for state in search.states:
+                state.last_step = tell_step(target, text, state.last_step)
             return ()
-        if isinstance(seeks, Rule):
-            match = seeks.match(text)
-            if match is not None and watch in self._watches:
-                self._watches.remove(watch)
+        if isinstance(target, Rule):
+            match = target.match(text)
+            if match is not None and search in self._searches:
+                self._searches.remove(search)
                 self._matches.append(match)
             return ()
-        return seeks.find(text, watch.memories[0])
+        return target.find(text, search.states[0])
 
-    def _list_candidates(self, segment: Segment) -> Iterator[tuple[int, str, _Watch]]:
+    def _list_candidates(self, segment: Segment) -> Iterator[tuple[int, str, _Search]]:
         """The lines to search for each watch, in the order of the log, and where they begin."""
         shown = clean_lines(segment.data)
         hits = [
             (start, number)
-            for number, watch in enumerate(self._watches)
-            for start in watch.list_starts(shown)
+            for number, search in enumerate(self._searches)
+            for start in search.list_starts(shown)
         ]
         if not hits:
             return
         hits.sort()
-        watches = list(self._watches)  # a rule that has answered leaves
+        searches = list(self._searches)  # a rule that has answered leaves
         line_map = _LineMap(shown, segment.data)
         latest, offset, text = -1, 0, ""
         for start, number in hits:
             if start != latest:
                 text, offset = decode(_take_line(shown, start)), line_map.find(start)
                 latest = start
-            yield segment.offset + offset, text, watches[number]
+            yield segment.offset + offset, text, searches[number]
 
 
 class _LineMap:
@@ -311,32 +313,34 @@ class _LineMap:
         return self._starts[self._line]
 
 
-def _make_watches(finders: Sequence[Finder]) -> list[_Watch]:
+def _make_searches(extractors: Sequence[Extractor]) -> list[_Search]:
     """One for every metric; before them one for each regex that tells steps."""
-    memories = [Memory() for _ in finders]
+    states = [LineState() for _ in extractors]
     steps: dict[str, list[int]] = {}
-    for number, finder in enumerate(finders):
-        if finder.step is not None:
-            steps.setdefault(finder.step.regex.pattern, []).append(number)
-    watches = []
+    for number, extractor in enumerate(extractors):
+        if extractor.step is not None:
+            steps.setdefault(extractor.step.regex.pattern, []).append(number)
+    searches = []
     for numbers in steps.values():
-        pattern = finders[numbers[0]].step
+        pattern = extractors[numbers[0]].step
         assert pattern is not None
-        metrics = tuple(finders[number].metric for number in numbers)
-        told = tuple(memories[number] for number in numbers)
+        metrics = tuple(extractors[number].metric for number in numbers)
+        told = tuple(states[number] for number in numbers)
         literal = pattern.literal.encode()
-        watches.append(_Watch(metrics, pattern, told, literal, pattern.folds))
-    for finder, memory in zip(finders, memories, strict=True):
-        form = finder.form
-        folds = isinstance(form, RegexForm) and form.pattern.folds
+        searches.append(_Search(metrics, pattern, told, literal, pattern.ignore_case))
+    for extractor, state in zip(extractors, states, strict=True):
+        form = extractor.form
+        ignore_case = isinstance(form, RegexForm) and form.pattern.ignore_case
         literal = form.literal.encode()
-        watches.append(_Watch((finder.metric,), form, (memory,), literal, folds))
-    return watches
+        searches.append(_Search((extractor.metric,), form, (state,), literal, ignore_case))
+    return searches
 
 
-def _watch_for(rule: Rule) -> _Watch:
+def _search_for(rule: Rule) -> _Search:
     pattern = rule.pattern
-    return _Watch((pattern.regex.pattern,), rule, (), pattern.literal.encode(), pattern.folds)
+    return _Search(
+        (pattern.regex.pattern,), rule, (), pattern.literal.encode(), pattern.ignore_case
+    )
 
 
 def _is_step(number: float) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpt_cli.errors import Problem
-from hpt_cli.metrics.extractors import Finder, Finding, JsonForm, compile_definition
+from hpt_cli.metrics.extractors import Extractor, JsonForm, Match, compile_definition
 from hpt_cli.metrics.reader import MetricReader
 
 KEPT = 500
@@ -20,7 +20,7 @@ KEPT = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
+class LineMatch:
     """A value, and the line it stands in."""
 
     number: int
@@ -38,7 +38,7 @@ class Reading:
     """What one definition finds in a log."""
 
     definition: Mapping[str, Any]
-    hits: tuple[Hit, ...]
+    hits: tuple[LineMatch, ...]
     """The first and the last ones."""
     count: int
     """How many there are in all."""
@@ -46,14 +46,14 @@ class Reading:
     """(step, value) in order of step, each step once, as a training job would have it."""
     points: tuple[tuple[float, float], ...]
     """(step, value) in the order of the log."""
-    finder: Finder
+    extractor: Extractor
     has_steps: bool
     """Whether a line says the step of its value."""
     is_given_up: bool
     """Whether searching took too long, so that the rest was not searched."""
     cut_lines: int
     """How many lines are so long that only their beginning was searched."""
-    doubts: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
     """What lint says of it."""
 
     @property
@@ -75,9 +75,9 @@ def scan_log(
         kept: how many hits to keep at either end; 0 keeps all.
         limit: what bounds the time of a search, while the log is read.
     """
-    finders = [compile_definition(fields) for fields in definitions]
-    collected = {finder.metric: _Collected(finder, kept) for finder in finders}
-    reader, numbers = MetricReader(finders), _LineNumbers()
+    extractors = [compile_definition(fields) for fields in definitions]
+    collected = {extractor.metric: _Collected(extractor, kept) for extractor in extractors}
+    reader, numbers = MetricReader(extractors), _LineNumbers()
     with limit(reader):
         for block in blocks:
             numbers.feed(block)
@@ -104,15 +104,15 @@ class _LineNumbers:
 class _Collected:
     """The hits of one definition, as they come."""
 
-    def __init__(self, finder: Finder, kept: int) -> None:
-        self.finder = finder
+    def __init__(self, extractor: Extractor, kept: int) -> None:
+        self.extractor = extractor
         self._kept = kept
-        self._first: list[Hit] = []
-        self._last: deque[Hit] = deque(maxlen=kept or None)
+        self._first: list[LineMatch] = []
+        self._last: deque[LineMatch] = deque(maxlen=kept or None)
         self._steps: list[tuple[float, float]] = []
         self._tells_step = False
 
-    def add(self, hit: Hit, *, tells_step: bool) -> None:
+    def add(self, hit: LineMatch, *, tells_step: bool) -> None:
         self._steps.append((hit.step, hit.value))
         self._tells_step = self._tells_step or tells_step
         (self._first if len(self._first) < self._kept else self._last).append(hit)
@@ -124,23 +124,23 @@ class _Collected:
             count=len(self._steps),
             curve=tuple(sorted(dict(self._steps).items())),
             points=tuple(self._steps),
-            finder=self.finder,
+            extractor=self.extractor,
             has_steps=self._tells_step,
-            is_given_up=self.finder.metric in reader.given_up,
+            is_given_up=self.extractor.metric in reader.given_up,
             cut_lines=reader.cut_lines,
         )
 
 
 def _collect(
-    matches: Iterator[tuple[Any, str, Finding]],
+    matches: Iterator[tuple[Any, str, Match]],
     collected: Mapping[str, _Collected],
     numbers: _LineNumbers,
 ) -> None:
     for observation, text, finding in matches:
         into = collected[observation.metric]
-        form, value_span = into.finder.form, finding.value_span
+        form, value_span = into.extractor.form, finding.value_span
         if isinstance(form, JsonForm):
             value_span = form.find_value(text, finding)
         number = numbers.find(observation.offset - finding.span[0])
-        hit = Hit(number, text, finding.span, value_span, observation.step, observation.value)
+        hit = LineMatch(number, text, finding.span, value_span, observation.step, observation.value)
         into.add(hit, tells_step=finding.step is not None)

@@ -28,7 +28,7 @@ from hpt_cli.spec.ranges import CategoricalRange, ParameterRange, count_grid, co
 from hpt_cli.spec.resources import Pool
 
 if TYPE_CHECKING:
-    from hpt_cli.reports import json_types as answers
+    from hpt_cli.reports import json_types as json_types
 
 SPARKLINE_WIDTH = 24
 MAX_LINES = 5
@@ -48,7 +48,7 @@ class TriedJob:
     estimate: Estimate
     file: str | None = None
     """The file that the objective is read from; None where that is the output."""
-    doubts: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
     """What is doubtful about the metric definitions, as this job's output shows."""
 
 
@@ -63,7 +63,7 @@ class Checkup:
     """What is set for the first training job, beside what it inherits."""
     directory: str
     output: str
-    doubts: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
     tried: TriedJob | None = None
     pool: Pool | None = None
     """What there is of the resources that the spec asks for."""
@@ -92,16 +92,16 @@ def render(checkup: Checkup) -> RenderableType:
         blocks += [Text(), Text(heading, style="bold"), _indent(body)]
     if checkup.tried is not None:
         blocks += [Text(), *_render_tried(checkup, checkup.tried)]
-    for doubt in list_doubts(checkup):
-        hint = f"\n    {plain(doubt.hint)}" if doubt.hint else ""
-        words = f"\nwarning[{doubt.slug}]: {plain(doubt.message)}{hint}"
+    for warning in list_warnings(checkup):
+        hint = f"\n    {plain(warning.hint)}" if warning.hint else ""
+        words = f"\nwarning[{warning.slug}]: {plain(warning.message)}{hint}"
         blocks.append(Text(words, style="yellow"))
     return Group(*blocks)
 
 
-def list_doubts(checkup: Checkup) -> tuple[Problem, ...]:
+def list_warnings(checkup: Checkup) -> tuple[Problem, ...]:
     """What is probably not meant, in the spec itself and by what its first job printed."""
-    return checkup.doubts + (checkup.tried.doubts if checkup.tried else ())
+    return checkup.warnings + (checkup.tried.warnings if checkup.tried else ())
 
 
 def _indent(body: RenderableType) -> RenderableType:
@@ -251,7 +251,7 @@ def describe_estimate(spec: TuningSpec, estimate: Estimate, slots: int) -> str:
     )
 
 
-def to_json(checkup: Checkup) -> answers.Checkup:
+def to_json(checkup: Checkup) -> json_types.Checkup:
     """The same as JSON-able values."""
     spec, tried = checkup.spec, checkup.tried
     points = count_points(spec.hyperparameter_ranges)
@@ -273,19 +273,19 @@ def to_json(checkup: Checkup) -> answers.Checkup:
         "ends_with": list_criteria(spec),
         "warnings": [
             {"slug": each.slug, "message": each.message, "hint": each.hint or None}
-            for each in list_doubts(checkup)
+            for each in list_warnings(checkup)
         ],
         "try": None if tried is None else _tried_to_json(tried),
     }
 
 
-def _range_to_json(each: ParameterRange) -> answers.Range:
+def _range_to_json(each: ParameterRange) -> json_types.Range:
     values: list[Value] = list_values(each)
     scaling = None if isinstance(each, CategoricalRange) else each.scaling
     return {"scaling": scaling, "size": each.size, "values": values, "when": dict(each.when)}
 
 
-def _tried_to_json(tried: TriedJob) -> answers.TriedTrainingJob:
+def _tried_to_json(tried: TriedJob) -> json_types.TriedTrainingJob:
     return {
         "exit_code": tried.exit_code,
         "seconds": round(tried.seconds, 3),
@@ -298,5 +298,5 @@ def _tried_to_json(tried: TriedJob) -> answers.TriedTrainingJob:
     }
 
 
-def _pool_to_json(pool: Pool) -> answers.Resources:
+def _pool_to_json(pool: Pool) -> json_types.Resources:
     return {"cores": pool.cores, "gpus": pool.gpus, "memory_gb": pool.memory_gb}

@@ -26,7 +26,7 @@ from hpt_cli.tuning.events import JobJudged
 from hpt_cli.tuning.summary import Row, Summary
 
 if TYPE_CHECKING:
-    from hpt_cli.reports import json_types as answers
+    from hpt_cli.reports import json_types as json_types
 
 MAX_ROWS = 20
 CLIPPED = 0.05
@@ -254,7 +254,7 @@ def _find_band(
     return best, low, high
 
 
-def to_json(explanation: Explanation) -> answers.Explanation:
+def to_json(explanation: Explanation) -> json_types.Explanation:
     """The answer and every judgement; `evidence` is as it was recorded, of losses."""
     summary, row = explanation.summary, explanation.row
     return {
@@ -272,7 +272,7 @@ def to_json(explanation: Explanation) -> answers.Explanation:
     }
 
 
-def _judgement_to_json(explanation: Explanation, judgement: JobJudged) -> answers.Judgement:
+def _judgement_to_json(explanation: Explanation, judgement: JobJudged) -> json_types.Judgement:
     evidence = judgement.evidence
     return {
         "attempt": judgement.attempt,

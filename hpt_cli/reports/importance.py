@@ -14,7 +14,7 @@ from hpt_cli.analysis.importance import Importance, Influence, Interval, Region,
 from hpt_cli.formatting import count, format_number, format_setting, plain
 
 if TYPE_CHECKING:
-    from hpt_cli.reports import json_types as answers
+    from hpt_cli.reports import json_types as json_types
 
 FORMS = ((30, True, True), (16, True, True), (12, False, True), (8, False, False))
 """How wide bars are; whether `alone` and the interval are there. The first that fits."""
@@ -46,7 +46,7 @@ def describe_basis(importance: Importance) -> str:
 
 def list_notes(importance: Importance) -> list[str]:
     """What a reader should know, so as not to read too much into it."""
-    doubted = [each for each in [doubt(importance)] if each]
+    doubted = [each for each in [warning(importance)] if each]
     if importance.fit < POOR_FIT:
         return doubted
     totals = [each.total for each in importance.influences]
@@ -54,7 +54,7 @@ def list_notes(importance: Importance) -> list[str]:
     return [BARS, *([ONE_SIDED] if is_one_sided else []), *doubted]
 
 
-def doubt(importance: Importance) -> str:
+def warning(importance: Importance) -> str:
     """How far the model can be relied on, where that is not far."""
     if importance.fit < POOR_FIT:
         return HARDLY
@@ -123,7 +123,7 @@ def describe_region(region: Region | None) -> str:
     return ", ".join(format_setting(each.value) for each in region if each.share > 1 / len(region))
 
 
-def to_json(name: str, metric: str, importance: Importance) -> answers.Importance:
+def to_json(name: str, metric: str, importance: Importance) -> json_types.Importance:
     """The importance of each hyperparameter; shares are fractions."""
     return {
         "tuning_job_name": name,
@@ -136,7 +136,7 @@ def to_json(name: str, metric: str, importance: Importance) -> answers.Importanc
     }
 
 
-def _influence_to_json(influence: Influence) -> answers.Influence:
+def _influence_to_json(influence: Influence) -> json_types.Influence:
     return {
         "name": influence.name,
         "importance": influence.total.value,
@@ -147,7 +147,9 @@ def _influence_to_json(influence: Influence) -> answers.Influence:
     }
 
 
-def _region_to_json(region: Region | None) -> answers.GoodInterval | list[answers.GoodValue] | None:
+def _region_to_json(
+    region: Region | None,
+) -> json_types.GoodInterval | list[json_types.GoodValue] | None:
     if region is None:
         return None
     if isinstance(region, Interval):

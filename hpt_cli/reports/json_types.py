@@ -316,7 +316,7 @@ class ReplayedRule(_ReplayedAlone):
     """|best with Off − best with the rule| / |best − median final value|"""
 
 
-class Doubt(TypedDict):
+class LintWarning(TypedDict):
     """What is probably not meant."""
 
     slug: str
@@ -393,7 +393,7 @@ class Checkup(_Tried):
     """how many training jobs run at once"""
     ends_with: Sequence[str]
     """the criteria, for people"""
-    warnings: list[Doubt]
+    warnings: list[LintWarning]
 
 
 class Match(TypedDict):
@@ -416,7 +416,7 @@ class Reading(TypedDict):
     definition: Mapping[str, Any]
     count: int
     curve: Sequence[Point]
-    warnings: list[Doubt]
+    warnings: list[LintWarning]
     matches: list[Match]
     """the first and the last; with `--all` all"""
 
@@ -447,7 +447,7 @@ class Proposals(TypedDict):
 
     log: str
     proposals: list[Proposal]
-    warnings: list[Doubt]
+    warnings: list[LintWarning]
     """what they read wrong"""
 
 

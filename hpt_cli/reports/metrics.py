@@ -12,10 +12,10 @@ from rich.text import Text
 from hpt_cli.errors import Problem
 from hpt_cli.formatting import count, draw_sparkline, format_number, plain
 from hpt_cli.metrics.detection import Proposal, nearest_lines, write_definition
-from hpt_cli.metrics.scan import Hit, Reading
+from hpt_cli.metrics.scan import LineMatch, Reading
 
 if TYPE_CHECKING:
-    from hpt_cli.reports import json_types as answers
+    from hpt_cli.reports import json_types as json_types
 
 SPARKLINE_WIDTH = 24
 TAB = "⇥"
@@ -61,10 +61,10 @@ def _render_reading(
     else:
         yield from _render_hits(reading, width, everything)
         yield _render_curve(reading)
-    for doubt in reading.doubts:
-        hint = f"; {doubt.hint}" if doubt.hint else ""
-        warning = Text(f"warning[{doubt.slug}]: {plain(doubt.message + hint)}", style="yellow")
-        yield Padding(warning, (0, 0, 0, 2), expand=False)
+    for warning in reading.warnings:
+        hint = f"; {warning.hint}" if warning.hint else ""
+        text = Text(f"warning[{warning.slug}]: {plain(warning.message + hint)}", style="yellow")
+        yield Padding(text, (0, 0, 0, 2), expand=False)
 
 
 def _show_nearest(reading: Reading, lines: Sequence[str]) -> Iterator[RenderableType]:
@@ -99,7 +99,7 @@ def _render_hits(reading: Reading, width: int, everything: bool) -> Iterator[Ren
             yield _render_hit(hit, digits, width)
 
 
-def _render_hit(hit: Hit, digits: int, width: int) -> Text:
+def _render_hit(hit: LineMatch, digits: int, width: int) -> Text:
     """A line with its match underlined and the value in it bold, cut to where they are."""
     room = max(20, width - digits - 4)
     start, end = hit.value_span
@@ -126,7 +126,7 @@ def _render_curve(reading: Reading) -> Text:
     return line
 
 
-def render_proposals(shown: Sequence[Proposal], left: int, doubts: Sequence[Problem]) -> str:
+def render_proposals(shown: Sequence[Proposal], left: int, warnings: Sequence[Problem]) -> str:
     """Metric definitions as YAML to paste, the likeliest objective first.
 
     Args:
@@ -140,9 +140,9 @@ def render_proposals(shown: Sequence[Proposal], left: int, doubts: Sequence[Prob
         lines.append(f"{plain(definition):<{width}}  # {_describe_proposal(proposal)}")
     if left:
         lines.append(f"# and {left} more, with --all")
-    for doubt in doubts:
-        lines.append(f"# warning[{doubt.slug}]: {plain(doubt.message)}")
-        lines.append(f"#   {plain(doubt.hint)}")
+    for warning in warnings:
+        lines.append(f"# warning[{warning.slug}]: {plain(warning.message)}")
+        lines.append(f"#   {plain(warning.hint)}")
     best = shown[0]
     name = best.name.replace("'", "''")
     lines += [f"objective_metric_name: '{plain(name)}'", f"objective_type: {best.objective_type}"]
@@ -158,26 +158,29 @@ def _describe_proposal(proposal: Proposal) -> str:
     return f"{program}{count(len(values), 'value')} {ends}"
 
 
-def readings_to_json(readings: Sequence[Reading]) -> list[answers.Reading]:
+def readings_to_json(readings: Sequence[Reading]) -> list[json_types.Reading]:
     """What each definition finds; `matches` are the first and the last ones."""
     return [
         {
             "definition": dict(reading.definition),
             "count": reading.count,
             "curve": [list(point) for point in reading.curve],
-            "warnings": list_doubts(reading.doubts),
-            "matches": [_hit_to_json(hit) for hit in reading.hits],
+            "warnings": list_warnings(reading.warnings),
+            "matches": [_match_to_json(hit) for hit in reading.hits],
         }
         for reading in readings
     ]
 
 
-def list_doubts(doubts: Sequence[Problem]) -> list[answers.Doubt]:
+def list_warnings(warnings: Sequence[Problem]) -> list[json_types.LintWarning]:
     """What is doubtful, as JSON-able values."""
-    return [{"slug": doubt.slug, "message": doubt.message, "hint": doubt.hint} for doubt in doubts]
+    return [
+        {"slug": warning.slug, "message": warning.message, "hint": warning.hint}
+        for warning in warnings
+    ]
 
 
-def _hit_to_json(hit: Hit) -> answers.Match:
+def _match_to_json(hit: LineMatch) -> json_types.Match:
     return {
         "line": hit.number,
         "text": hit.text,
@@ -188,7 +191,7 @@ def _hit_to_json(hit: Hit) -> answers.Match:
     }
 
 
-def proposals_to_json(proposals: Sequence[Proposal]) -> list[answers.Proposal]:
+def proposals_to_json(proposals: Sequence[Proposal]) -> list[json_types.Proposal]:
     """Metric definitions that find something, the likeliest objective first."""
     return [
         {

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from hpt_cli.errors import HptError
-from hpt_cli.executors import Order
+from hpt_cli.executors import LaunchRequest
 from hpt_cli.machine.gpus import NO_GPU, VISIBLE, split_visible
 from hpt_cli.sagemaker.names import CHANNEL
 from hpt_cli.spec.command_template import render_argv
@@ -29,7 +29,7 @@ HOST = "algo-1"
 """What SageMaker calls the first of the hosts, which here is the only one."""
 
 
-def make_order(
+def make_launch_request(
     spec: TuningSpec,
     jobdir: JobDir,
     base: Mapping[str, str],
@@ -38,7 +38,7 @@ def make_order(
     attempt: int,
     tuned: Hyperparameters,
     share: Share | None = None,
-) -> Order:
+) -> LaunchRequest:
     """What to launch for one attempt of a training job.
 
     Args:
@@ -73,7 +73,7 @@ def make_order(
         "HPT_ATTEMPT": str(attempt),
         "HPT_HYPERPARAMETERS": json.dumps(hyperparameters),
     }
-    return Order(
+    return LaunchRequest(
         argv=render_argv(spec.command, hyperparameters, shell=spec.shell),
         environment=environment,
         working_directory=Path(directory, spec.working_directory),

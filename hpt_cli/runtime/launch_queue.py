@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from hpt_cli.executors import Executor, Handle, NotNowError, Order
+from hpt_cli.executors import Executor, Handle, LaunchRequest, NotNowError
 from hpt_cli.storage.job_directory import JobDir
 
 AT_A_TIME = 4
@@ -29,7 +29,7 @@ class Launched:
     """Whether an earlier tuner had made it."""
 
 
-class Launches:
+class LaunchQueue:
     """Launches attempts, as soon as that is possible."""
 
     def __init__(self, executor: Executor, jobdir: JobDir, wake: Callable[[], None]) -> None:
@@ -47,27 +47,29 @@ class Launches:
     def __len__(self) -> int:
         return len(self._futures)
 
-    def begin(self, number: int, order: Order, *, look: bool) -> None:
+    def submit(self, number: int, request: LaunchRequest, *, look: bool) -> None:
         """Launch an attempt of a training job; `look` whether that has been done before."""
-        self._begin(number, order.directory, order, look)
+        self._begin(number, request.directory, request, look)
 
-    def seek(self, number: int, directory: Path) -> None:
+    def recover(self, number: int, directory: Path) -> None:
         """Look for an attempt that may have been launched before; launch none."""
         self._begin(number, directory, None, True)
 
-    def _begin(self, number: int, directory: Path, order: Order | None, look: bool) -> None:
-        future = self._pool.submit(self._place, number, directory, order, look)
+    def _begin(
+        self, number: int, directory: Path, request: LaunchRequest | None, look: bool
+    ) -> None:
+        future = self._pool.submit(self._place, number, directory, request, look)
         self._futures[number] = future
         future.add_done_callback(lambda _: self._wake())
 
-    def take_done(self) -> list[tuple[int, Future[Launched]]]:
+    def pop_done(self) -> list[tuple[int, Future[Launched]]]:
         """The launches that have been made, or have failed, since the last time; by job."""
         done = [(number, each) for number, each in self._futures.items() if each.done()]
         for number, _ in done:
             del self._futures[number]
         return done
 
-    def take_delays(self) -> list[str]:
+    def pop_delays(self) -> list[str]:
         """Why launches wait, since the last time; what comes again in a row is told once."""
         delays, self._delays = self._delays, []
         fresh = [
@@ -87,11 +89,13 @@ class Launches:
         self._closed.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _place(self, number: int, directory: Path, order: Order | None, look: bool) -> Launched:
+    def _place(
+        self, number: int, directory: Path, request: LaunchRequest | None, look: bool
+    ) -> Launched:
         pause = FIRST_PAUSE_SECONDS
         while True:
             try:
-                return self._find_or_launch(number, directory, order, look)
+                return self._find_or_launch(number, directory, request, look)
             except NotNowError as error:
                 if self._closed.is_set():
                     raise
@@ -101,15 +105,15 @@ class Launches:
             pause = min(2 * pause, MAX_PAUSE_SECONDS)
 
     def _find_or_launch(
-        self, number: int, directory: Path, order: Order | None, look: bool
+        self, number: int, directory: Path, request: LaunchRequest | None, look: bool
     ) -> Launched:
         handle = self._executor.find(directory) if look else None
         if handle is not None:
             return Launched(handle, was_found=True)
-        if order is None or not self._may_launch:
+        if request is None or not self._may_launch:
             return Launched(None)
         self._jobdir.make_training_job(number)
-        return Launched(self._executor.launch(order))
+        return Launched(self._executor.launch(request))
 
     def _wait(self, seconds: float) -> None:
         until = time.monotonic() + seconds

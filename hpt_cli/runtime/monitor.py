@@ -48,7 +48,7 @@ class Watchdog:
         self._looked_at = 0.0
         self._began = 0.0
 
-    def hear(self, state: TuningState, events: Iterable[AnyEvent]) -> None:
+    def observe(self, state: TuningState, events: Iterable[AnyEvent]) -> None:
         """Take note of events that led to a state."""
         for event in events:
             if isinstance(event, ObservationsRead):

@@ -40,8 +40,8 @@ from hpt_cli.machine.gpu_monitor import GpuWatch
 from hpt_cli.metrics.detection import nearest_lines
 from hpt_cli.metrics.log_rules import LogMatch
 from hpt_cli.metrics.reader import SearchTooLongError
-from hpt_cli.runtime.environment import make_order
-from hpt_cli.runtime.launch_queue import Launched, Launches
+from hpt_cli.runtime.environment import make_launch_request
+from hpt_cli.runtime.launch_queue import Launched, LaunchQueue
 from hpt_cli.runtime.monitor import Watchdog
 from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.model import TuningSpec
@@ -49,10 +49,10 @@ from hpt_cli.spec.yaml_reader import change_spec
 from hpt_cli.stop_rules import Verdict
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.journal import Journal
-from hpt_cli.storage.mailbox import take_requests
+from hpt_cli.storage.mailbox import pop_requests
 from hpt_cli.strategies import prepare_strategy
 from hpt_cli.tuning.allocation import Share
-from hpt_cli.tuning.commands import Command, End, Keep, Kill, Launch, Plan, Stop
+from hpt_cli.tuning.commands import Command, Continue, End, Kill, Launch, Plan, Stop
 from hpt_cli.tuning.decide import decide
 from hpt_cli.tuning.events import (
     AnyEvent,
@@ -78,10 +78,10 @@ from hpt_cli.tuning.events import (
 from hpt_cli.tuning.fold import find_fresh, fold, forget_curve, forget_curves
 from hpt_cli.tuning.retry import is_worth_retrying, judge_match
 from hpt_cli.tuning.state import TrainingJob, TuningState
-from hpt_cli.tuning.suggest import choose
+from hpt_cli.tuning.suggest import suggest
 from hpt_cli.tuning.warnings import warn_of_busy_gpus, warn_of_long_logs
 
-OUT_OF_MEANS = {
+RESOURCE_ERRNOS = {
     *(*NO_DESCRIPTORS, errno.EAGAIN),
     *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE),
 }
@@ -123,7 +123,7 @@ class _Attempt:
     number: int
     tail: AttemptTail
     size: int = 0
-    heard_at: float = field(default_factory=time.monotonic)
+    last_output_at: float = field(default_factory=time.monotonic)
     """When its log last grew, on a clock that stands still while the machine sleeps."""
     killed_at: float = 0.0
     sweep: asyncio.Task[list[str]] | None = None
@@ -169,7 +169,7 @@ class Runner:
         self._attempts: dict[int, _Attempt] = {}
         self._ended_tails: list[AttemptTail] = []
         self._can_bound_logs = True
-        self._launches = Launches(executor, jobdir, self._wake_soon)
+        self._launch_queue = LaunchQueue(executor, jobdir, self._wake_soon)
         self._stop_soon: set[int] = set()
         self._slow_lines = Counter[str]()
         self._suggestion: asyncio.Task[AnyEvent] | None = None
@@ -191,12 +191,12 @@ class Runner:
         self._record([self._start()])
         self._write()
         self._answer_requests()
-        self._take_over()
+        self._recover()
         try:
             await self._tune()
         finally:
-            self._discard_suggestion()
-            self._launches.close()
+            self._cancel_suggestion()
+            self._launch_queue.close()
         return self._state
 
     async def _tune(self) -> None:
@@ -229,7 +229,7 @@ class Runner:
     @property
     def alive(self) -> int:
         """How many attempts have not ended, as far as is known."""
-        return len(self._attempts) + len(self._launches)
+        return len(self._attempts) + len(self._launch_queue)
 
     @property
     def interrupted_by(self) -> int | None:
@@ -253,7 +253,7 @@ class Runner:
                 metric = self._spec.objective_metric_name
                 self._state = forget_curve(self._state, metric, event.number)
             self._state = fold(self._state, event)
-        self._watchdog.hear(self._state, events)
+        self._watchdog.observe(self._state, events)
         self._unwritten += events
         self._view.show(self._state, events, self._clock())
 
@@ -266,7 +266,7 @@ class Runner:
     def _collect(self) -> None:
         """Record what logs, attempts and the strategy have to tell since the last time."""
         self._collect_launches()
-        events: list[AnyEvent] = self._take_executor_notes()
+        events: list[AnyEvent] = self._pop_executor_notes()
         if self._suggestion is not None and self._suggestion.done():
             events.append(self._suggestion.result())
             self._suggestion = None
@@ -275,7 +275,7 @@ class Runner:
             if queued := self._follow_queue(attempt, outcome):
                 self._record(queued)
             events += self._read_log(attempt, final=is_over)
-            matches = attempt.tail.take_matches()
+            matches = attempt.tail.pop_matches()
             if matches:
                 self._record(events)
                 events = []
@@ -307,10 +307,10 @@ class Runner:
         if all(each.slug != warning.slug for each in self._state.warnings):
             self._record([warning])
 
-    def _take_executor_notes(self) -> list[AnyEvent]:
+    def _pop_executor_notes(self) -> list[AnyEvent]:
         """What there is to say of the place where jobs run; why launches wait once in a row."""
-        texts = self._executor.take_notes()
-        texts += [f"a launch waits: {delay}" for delay in self._launches.take_delays()]
+        texts = self._executor.pop_notes()
+        texts += [f"a launch waits: {delay}" for delay in self._launch_queue.pop_delays()]
         return [ExecutorNoted(at=self._clock(), text=text) for text in texts]
 
     def _poll(self) -> list[tuple[_Attempt, Outcome]]:
@@ -329,7 +329,7 @@ class Runner:
         assert latest is not None
         at, number = self._clock(), attempt.job
         if isinstance(outcome, Pending):
-            attempt.heard_at = time.monotonic()
+            attempt.last_output_at = time.monotonic()
             if outcome.reason == latest.queue_reason:
                 return []
             return [JobQueued(at=at, number=number, attempt=attempt.number, reason=outcome.reason)]
@@ -348,9 +348,9 @@ class Runner:
         latest = self._state.jobs[attempt.job].attempt
         assert latest is not None
         observations = tuple(find_fresh(latest, attempt.tail.read(final=final)))
-        notes = self._take_notes(attempt)
+        notes = self._pop_notes(attempt)
         if attempt.tail.size != attempt.size:
-            attempt.size, attempt.heard_at = attempt.tail.size, time.monotonic()
+            attempt.size, attempt.last_output_at = attempt.tail.size, time.monotonic()
         if not observations:
             return notes
         if any(each.metric == self._spec.objective_metric_name for each in observations):
@@ -382,7 +382,7 @@ class Runner:
         if limit is None:
             return []
         now = time.monotonic()
-        return [each.job for each in self._attempts.values() if now - each.heard_at >= limit]
+        return [each.job for each in self._attempts.values() if now - each.last_output_at >= limit]
 
     def _warn(self) -> None:
         """Say what looks wrong."""
@@ -396,10 +396,10 @@ class Runner:
         if warning is not None:
             self._record([warning])
 
-    def _take_notes(self, attempt: _Attempt) -> list[AnyEvent]:
+    def _pop_notes(self, attempt: _Attempt) -> list[AnyEvent]:
         """What is new to know about how an attempt's output was read."""
         known = self._state.jobs[attempt.job].notes
-        fresh = [text for text in attempt.tail.take_notes() if text not in known]
+        fresh = [text for text in attempt.tail.pop_notes() if text not in known]
         return [JobNoted(at=self._clock(), number=attempt.job, text=text) for text in fresh]
 
     def _finish(self, attempt: _Attempt, outcome: Outcome) -> list[AnyEvent]:
@@ -482,19 +482,19 @@ class Runner:
         """Signals, and what other terminals ask for."""
         if len(self._signals) > self._handled_signals:
             self._handled_signals = len(self._signals)
-            self._wind_up("Interrupted")
-        for request in take_requests(self._jobdir):
+            self._begin_stop("Interrupted")
+        for request in pop_requests(self._jobdir):
             match request:
                 case {"changes": dict(changes)}:
                     self._change_spec(changes)
                 case {"stop_jobs": None}:
-                    self._wind_up("StoppedByUser")
+                    self._begin_stop("StoppedByUser")
                 case {"stop_jobs": [*numbers]}:
                     self._stop_jobs(numbers)
 
-    def _wind_up(self, reason: Literal["StoppedByUser", "Interrupted"]) -> None:
+    def _begin_stop(self, reason: Literal["StoppedByUser", "Interrupted"]) -> None:
         self._record([TuningJobStopRequested(at=self._clock(), reason=reason)])
-        self._launches.give_up()
+        self._launch_queue.give_up()
 
     def _stop_jobs(self, numbers: Iterable[object]) -> None:
         for number in numbers:
@@ -555,7 +555,7 @@ class Runner:
                     self._suggest(number, self._state)
             case Launch(number, share):
                 self._launch(self._state.jobs[number], share)
-            case Keep(number, verdict):
+            case Continue(number, verdict):
                 self._record([self._judgement(number, verdict)])
             case Stop(number, reason, verdict, explanation):
                 if verdict is not None:
@@ -604,7 +604,7 @@ class Runner:
 
     def _suggest(self, number: int, known: TuningState) -> None:
         """Choose hyperparameters in a thread, from what was known when the job was planned."""
-        work = asyncio.to_thread(choose, self._spec, known, number)
+        work = asyncio.to_thread(suggest, self._spec, known, number)
         self._suggestion = asyncio.create_task(self._time_answer(number, work))
         self._suggestion.add_done_callback(lambda _: self._wake.set())
 
@@ -617,7 +617,7 @@ class Runner:
         seconds = round(time.perf_counter() - begun, 4)
         return JobSuggested(at=now, number=number, hyperparameters=hyperparameters, seconds=seconds)
 
-    def _discard_suggestion(self) -> None:
+    def _cancel_suggestion(self) -> None:
         if self._suggestion is not None:
             self._suggestion.cancel()
 
@@ -644,7 +644,7 @@ class Runner:
         assert job.attempt is not None
         assert job.hyperparameters is not None
         number, attempt = job.number, job.attempt.number
-        order = make_order(
+        request = make_launch_request(
             self._spec,
             self._jobdir,
             self._environment,
@@ -655,11 +655,11 @@ class Runner:
             job.attempt.share,
         )
         self._write()
-        self._launches.begin(number, order, look=look)
+        self._launch_queue.submit(number, request, look=look)
 
     def _collect_launches(self) -> None:
         """Record the launches that have been carried out, or were not possible."""
-        for number, launch in self._launches.take_done():
+        for number, launch in self._launch_queue.pop_done():
             self._record([self._launched(number, launch)])
             if number in self._state.jobs and self._state.jobs[number].phase == "Starting":
                 self._follow(self._state.jobs[number])
@@ -682,7 +682,7 @@ class Runner:
                     since=attempts[-1].submitted_at if launched.was_found else None,
                 )
         except OSError as error:
-            if error.errno in OUT_OF_MEANS:
+            if error.errno in RESOURCE_ERRNOS:
                 raise HptError.of(
                     "launch",
                     f"training job {number} cannot be launched: {error}",
@@ -696,7 +696,7 @@ class Runner:
         latest = job.attempt
         assert latest is not None
         tail = AttemptTail(
-            self._spec.finders,
+            self._spec.extractors,
             log=self._jobdir.attempt(job.number, latest.number).log,
             directory=self._jobdir.training_job(job.number),
             started_at=latest.submitted_at,
@@ -708,13 +708,13 @@ class Runner:
 
     # After another tuner
 
-    def _take_over(self) -> None:
+    def _recover(self) -> None:
         """Go on where the last tuner left off; what it recorded says what it may have done."""
         for job in list(self._state.jobs.values()):
             if job.phase == "Submitting" and self._state.status == "Stopping":
                 assert job.attempt is not None
                 directory = self._jobdir.attempt(job.number, job.attempt.number).path
-                self._launches.seek(job.number, directory)
+                self._launch_queue.recover(job.number, directory)
             elif job.phase == "Submitting":
                 self._submit(job, look=True)
             elif job.is_running:

@@ -28,7 +28,7 @@ from pydantic_core import PydanticCustomError
 from hpt_cli import stop_rules
 from hpt_cli.errors import damaged_journal
 from hpt_cli.metrics import patterns
-from hpt_cli.metrics.extractors import Finder, compile_definition
+from hpt_cli.metrics.extractors import Extractor, compile_definition
 from hpt_cli.metrics.log_rules import Action, compile_pattern
 from hpt_cli.spec import command_template as commands
 from hpt_cli.spec.checks import find_conflicts
@@ -434,7 +434,7 @@ class TuningSpec(BaseModel):
         return [name for name in names if name not in named]
 
     @cached_property
-    def finders(self) -> tuple[Finder, ...]:
+    def extractors(self) -> tuple[Extractor, ...]:
         """Each metric definition, ready to find its metric."""
         return tuple(compile_definition(each.model_dump()) for each in self.metric_definitions)
 

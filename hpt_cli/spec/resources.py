@@ -49,7 +49,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Misfit:
+class ResourceShortage:
     """Something that one training job asks for and the whole pool does not have."""
 
     location: tuple[str | int, ...]
@@ -57,25 +57,27 @@ class Misfit:
     message: str
 
 
-def find_misfits(request: Request, pool: Pool) -> list[Misfit]:
+def find_shortages(request: Request, pool: Pool) -> list[ResourceShortage]:
     """Why a training job can never run; nothing if it can."""
     return list(_find_misfits(request, pool))
 
 
-def _find_misfits(request: Request, pool: Pool) -> Iterator[Misfit]:
+def _find_misfits(request: Request, pool: Pool) -> Iterator[ResourceShortage]:
     if (request.cpus or 0) > len(pool.cores):
         message = (
             f"a training job needs {_count(request.cpus, 'core')}; {len(pool.cores)} may be used"
         )
-        yield Misfit(("resources", "cpus"), message)
+        yield ResourceShortage(("resources", "cpus"), message)
     if (request.gpus or 0) > len(pool.gpus):
         names = f": {', '.join(pool.gpus)}" if pool.gpus else ""
         message = f"a training job needs {_count(request.gpus, 'GPU')}"
         message = f"{message}; there are {len(pool.gpus)}{names}"
-        yield Misfit(("resources", "gpus"), message)
+        yield ResourceShortage(("resources", "gpus"), message)
     if (request.memory_gb or 0) > pool.memory_gb:
         message = f"a training job needs {request.memory_gb:g} GiB of memory"
-        yield Misfit(("resources", "memory_gb"), f"{message}; there are {pool.memory_gb:.1f}")
+        yield ResourceShortage(
+            ("resources", "memory_gb"), f"{message}; there are {pool.memory_gb:.1f}"
+        )
 
 
 def _count(number: float | None, word: str) -> str:

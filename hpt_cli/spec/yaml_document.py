@@ -11,7 +11,7 @@ import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from yaml.reader import ReaderError
 
-from hpt_cli.errors import Place, Problem, UsageError
+from hpt_cli.errors import Problem, SourceLocation, UsageError
 from hpt_cli.spec.checks.conflict import Location
 
 MAX_DEPTH = 50
@@ -54,7 +54,7 @@ def compose(text: str, file: str) -> MappingNode:
         root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = Place(file, mark.line + 1, mark.column + 1) if mark else None
+        place = SourceLocation(file, mark.line + 1, mark.column + 1) if mark else None
         why = str(error.problem or error.context)
         why = "indent with blanks, not with tabs" if "'\\t'" in why else why
         message = f"this is not YAML: {why}"
@@ -64,7 +64,7 @@ def compose(text: str, file: str) -> MappingNode:
         message = f"this is not YAML: the character {text[error.position]!a} is not allowed"
         raise UsageError(Problem("yaml", message, place=place)) from None
     if not isinstance(root, MappingNode):
-        problem = Problem("yaml", "a spec is a mapping of fields", place=Place(file, 1, 1))
+        problem = Problem("yaml", "a spec is a mapping of fields", place=SourceLocation(file, 1, 1))
         raise UsageError(problem)
     return root
 
@@ -97,11 +97,11 @@ class Document:
         assert isinstance(values, dict)
         return values
 
-    def place(self, node: Node) -> Place:
+    def place(self, node: Node) -> SourceLocation:
         """Where a node begins."""
-        return Place(self.file, node.start_mark.line + 1, node.start_mark.column + 1)
+        return SourceLocation(self.file, node.start_mark.line + 1, node.start_mark.column + 1)
 
-    def find(self, location: Location, *, key: bool) -> Place:
+    def find(self, location: Location, *, key: bool) -> SourceLocation:
         """The place of a location: of its key, or of its value.
 
         Parts that are not in the document are passed over: a field that is missing is reported
@@ -184,7 +184,7 @@ class _Converter:
         return UsageError(Problem("yaml", message, place=self._document.place(node)))
 
 
-def find_end(text: str, file: str) -> Place:
+def find_end(text: str, file: str) -> SourceLocation:
     """Where what follows a text would stand."""
     lines = text.split("\n")
-    return Place(file, len(lines), len(lines[-1]) + 1)
+    return SourceLocation(file, len(lines), len(lines[-1]) + 1)

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
-from hpt_cli.errors import Place, Problem, UsageError, did_you_mean
+from hpt_cli.errors import Problem, SourceLocation, UsageError, did_you_mean
 from hpt_cli.formatting import count
 from hpt_cli.spec.checks import find_conflicts
 from hpt_cli.spec.command_template import find_placeholders
@@ -25,10 +25,10 @@ from hpt_cli.spec.model import (
     TuningSpec,
     make_request,
 )
-from hpt_cli.spec.resources import Misfit, Request
+from hpt_cli.spec.resources import Request, ResourceShortage
 from hpt_cli.spec.yaml_document import SURROGATE, Document, compose, read_scalar
 
-Survey: TypeAlias = Callable[[Request, Sequence[str] | None], Sequence[Misfit]]
+Survey: TypeAlias = Callable[[Request, Sequence[str] | None], Sequence[ResourceShortage]]
 """Says what a machine does not have of what each training job needs, and of the GPUs listed."""
 
 
@@ -100,10 +100,10 @@ def _find_missing(values: dict[str, Any], document: Document, survey: Survey) ->
     request = make_request(resources, names)
     is_here = values.get("executor", "local") == "local"
     for misfit in survey(request, names) if request and is_here else ():
-        yield describe_misfit(misfit, document.find(misfit.location, key=False))
+        yield describe_shortage(misfit, document.find(misfit.location, key=False))
 
 
-def describe_misfit(misfit: Misfit, place: Place | None = None) -> Problem:
+def describe_shortage(misfit: ResourceShortage, place: SourceLocation | None = None) -> Problem:
     """Something that this machine has too little of."""
     where = ".".join(each for each in misfit.location if isinstance(each, str))
     hint = "if nvidia-smi does not find them: gpus: [0, 1]" if where == "resources.gpus" else ""
@@ -111,7 +111,7 @@ def describe_misfit(misfit: Misfit, place: Place | None = None) -> Problem:
 
 
 def describe_unset(
-    name: str, variable: str, variables: Iterable[str], place: Place | None = None
+    name: str, variable: str, variables: Iterable[str], place: SourceLocation | None = None
 ) -> Problem:
     """A variable that `environment` refers to and that is not set."""
     message = f"environment.{name}: the variable {variable} is not set"

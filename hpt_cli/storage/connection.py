@@ -20,7 +20,7 @@ SUPER_JOURNAL = bytes.fromhex("d9d505f920a163d7")
 """How a rollback journal ends that names another file (https://sqlite.org/fileformat2.html)."""
 
 
-PASSING = (
+TRANSIENT_SQLITE_ERRORS = (
     *(sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM),
     *(sqlite3.SQLITE_READONLY, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_IOERR),
     *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_AUTH),
@@ -28,9 +28,9 @@ PASSING = (
 """What sqlite says of a full disk, or of a lock: the journal may well be whole."""
 
 
-def is_passing(error: sqlite3.DatabaseError) -> bool:
+def is_transient(error: sqlite3.DatabaseError) -> bool:
     """Whether it is the disk, or another process, and not what stands in the file."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in PASSING
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in TRANSIENT_SQLITE_ERRORS
 
 
 def unreadable(why: str) -> HptError:

@@ -31,7 +31,7 @@ from hpt_cli.storage.connection import (
     TABLES,
     connect,
     has_our_tables,
-    is_passing,
+    is_transient,
     unreadable,
 )
 from hpt_cli.tuning.events import (
@@ -52,7 +52,7 @@ ALL = "observation"
 LATEST = """(SELECT job, attempt, metric, max(step) AS step FROM observation
              GROUP BY job, attempt, metric) JOIN observation USING (job, attempt, metric, step)"""
 """Where observations are read from. A step may have been observed more than once."""
-UNFIT = (
+CORRUPT_DATA_ERRORS = (
     *(ImpossibleEventError, LookupError, TypeError, ValueError, AttributeError),
     *(ArithmeticError, RecursionError),
 )
@@ -101,7 +101,7 @@ class Journal:
                     self._insert(event, self._next_seq)
                     self._next_seq += 1
         except sqlite3.DatabaseError as error:
-            if not is_passing(error):
+            if not is_transient(error):
                 raise damaged_journal(f"it cannot be written: {error}") from error
             raise HptError.of(
                 "journal-write",
@@ -290,8 +290,8 @@ def _reading() -> Iterator[None]:
     """What goes wrong with the file is an expected failure."""
     try:
         yield
-    except (sqlite3.DatabaseError, *UNFIT) as error:
-        if isinstance(error, sqlite3.DatabaseError) and is_passing(error):
+    except (sqlite3.DatabaseError, *CORRUPT_DATA_ERRORS) as error:
+        if isinstance(error, sqlite3.DatabaseError) and is_transient(error):
             raise unreadable(str(error)) from error
         raise damaged_journal(f"it cannot be read: {type(error).__name__}: {error}") from error
 
@@ -301,7 +301,7 @@ def _folding() -> Iterator[None]:
     """Events that do not follow on each other are an expected failure."""
     try:
         yield
-    except UNFIT as error:
+    except CORRUPT_DATA_ERRORS as error:
         raise damaged_journal(f"its events do not follow on each other: {error}") from error
 
 
@@ -408,7 +408,7 @@ def open_journal(path: Path, *, write: bool = False) -> Journal:
     try:
         connection = connect(path, write=write)
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-        if isinstance(error, sqlite3.DatabaseError) and is_passing(error):
+        if isinstance(error, sqlite3.DatabaseError) and is_transient(error):
             raise unreadable(f"{path}: {error}") from error
         raise damaged_journal(f"{path} is not a journal: {error}") from error
     try:

@@ -24,7 +24,7 @@ def send_request(jobdir: JobDir, request: dict[str, Any]) -> None:
     temporary.rename(directory / f"{name}.json")
 
 
-def take_requests(jobdir: JobDir) -> list[dict[str, Any]]:
+def pop_requests(jobdir: JobDir) -> list[dict[str, Any]]:
     """What has been asked since the last time, oldest first.
 
     Raises:

@@ -29,7 +29,12 @@ from hpt_cli.metrics.reader import MetricReader
 from hpt_cli.spec.model import TuningSpec, load_spec
 from hpt_cli.storage.connection import open_damaged
 from hpt_cli.storage.job_directory import JobDir
-from hpt_cli.storage.journal import UNFIT, create_journal, describe_creation, to_judgement
+from hpt_cli.storage.journal import (
+    CORRUPT_DATA_ERRORS,
+    create_journal,
+    describe_creation,
+    to_judgement,
+)
 from hpt_cli.storage.spec_file import read_spec
 from hpt_cli.tuning.events import (
     AnyEvent,
@@ -123,7 +128,7 @@ def salvage(path: Path) -> Iterator[AnyEvent]:
     """The events that can be read, in order; observations are in the logs."""
     rows = _read_rows(path, "event", "seq", lambda row: row[0])
     for row in (rows[seq] for seq in sorted(seq for seq in rows if isinstance(seq, int))):
-        with contextlib.suppress(*UNFIT):
+        with contextlib.suppress(*CORRUPT_DATA_ERRORS):
             _, at, kind, number, body = row
             yield from_fields(kind, float(at), number, json.loads(body))
 
@@ -131,7 +136,7 @@ def salvage(path: Path) -> Iterator[AnyEvent]:
 def salvage_judgements(path: Path) -> Iterator[JobJudged]:
     """What can be read of what the stop rule said."""
     for row in _read_rows(path, "judgement", "job, attempt, step", lambda row: row[:3]).values():
-        with contextlib.suppress(*UNFIT):
+        with contextlib.suppress(*CORRUPT_DATA_ERRORS):
             yield to_judgement(row)
 
 
@@ -144,7 +149,7 @@ def salvage_observations(path: Path) -> Attempts:
     rows = _read_rows(path, "observation", "job, attempt, metric, offset", lambda row: row[:4])
     found: Attempts = {}
     for row in rows.values():
-        with contextlib.suppress(*UNFIT):
+        with contextlib.suppress(*CORRUPT_DATA_ERRORS):
             job, attempt, metric, offset, step, value, *_ = row
             value = math.nan if value is None else float(value)
             each = Observation(metric, operator.index(offset), float(step), value)
@@ -209,7 +214,7 @@ class _Rebuilder:
                 self._add(missing)
             self._add(event)
         for number in self._list_missing():
-            self._add(JobPlanned(at=self.state.heard_at, number=number))
+            self._add(JobPlanned(at=self.state.last_event_at, number=number))
 
     def _is_open(self, event: TuningJobEnded) -> bool:
         if self.state.running or self._list_missing():
@@ -265,7 +270,7 @@ class _Rebuilder:
         self._fold(event)
 
     def _fold(self, event: AnyEvent) -> None:
-        with contextlib.suppress(*UNFIT):
+        with contextlib.suppress(*CORRUPT_DATA_ERRORS):
             self.state = fold(self.state, event)
             self.events.append(event)
 
@@ -276,15 +281,15 @@ def _read_log(
     """The observations of an attempt, by its log and as they are known; and how many are lost."""
     spec = load_spec(state.spec)
     log = jobdir.attempt(event.number, event.attempt).log
-    finders = [each for each in spec.finders if not each.file]
-    metrics = {each.metric for each in finders}
+    extractors = [each for each in spec.extractors if not each.file]
+    metrics = {each.metric for each in extractors}
     found = {(each.metric, each.offset): each for each in known}
     missing = 0
     with contextlib.suppress(OSError):
-        rest = FileTail(log, finders, may_have_gap=True).read(final=True)
+        rest = FileTail(log, extractors, may_have_gap=True).read(final=True)
         gap = find_gap(log)
         if gap is not None:
-            head = MetricReader(finders).feed(read_part(log, 0, gap.begin))
+            head = MetricReader(extractors).feed(read_part(log, 0, gap.begin))
             rest = [*head, *rest]
             known_now = {key for key in found if key[0] in metrics} | {
                 (each.metric, each.offset) for each in head

@@ -34,7 +34,7 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class SuggestRequest:
     """Everything a suggestion may depend on.
 
     `number` is the job that needs hyperparameters, `trials` the jobs before it in order of number.
@@ -51,7 +51,7 @@ class Question:
 class Strategy(Protocol):
     """One way to choose hyperparameters."""
 
-    def suggest(self, question: Question) -> Hyperparameters | None:
+    def suggest(self, request: SuggestRequest) -> Hyperparameters | None:
         """The next hyperparameters to try; None when no point is left that was not tried."""
         ...
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.ranges import CategoricalRange
-from hpt_cli.strategies import Question
+from hpt_cli.strategies import SuggestRequest
 from hpt_cli.strategies.space import MIDDLE, Floats, Space
 from hpt_cli.strategies.targets import estimate_losses
 
@@ -30,24 +30,24 @@ SPARE = 64
 """How many points of the Sobol sequence a job may choose its own among."""
 
 
-def suggest(question: Question) -> Hyperparameters | None:
+def suggest(request: SuggestRequest) -> Hyperparameters | None:
     """The point with the best expected improvement that was not tried; first, a Sobol design."""
-    space = Space(question.ranges, (trial.hyperparameters for trial in question.trials))
+    space = Space(request.ranges, (trial.hyperparameters for trial in request.trials))
     if space.exhausted:
         return None
-    trials = [trial for trial in question.trials if space.contains(trial.hyperparameters)]
+    trials = [trial for trial in request.trials if space.contains(trial.hyperparameters)]
     ended = [trial for trial in trials if trial.status != "Running"]
     losses = estimate_losses(ended)
-    dice = np.random.default_rng([question.seed, question.number])
+    rng = np.random.default_rng([request.seed, request.number])
     places = space.encode(trial.hyperparameters for trial in ended)
-    opening = len(trials) < count_opening(question) or len(np.unique(losses)) < 2
-    if opening or dice.random() < doubt_model(losses, places):
-        return space.first_new(draw_inner(space, question))
+    opening = len(trials) < count_opening(request) or len(np.unique(losses)) < 2
+    if opening or rng.random() < doubt_model(losses, places):
+        return space.first_new(draw_inner(space, request))
     running = [trial for trial in trials if trial.status == "Running"]
     from hpt_cli.strategies import gaussian_process as surrogate
 
     evidence = surrogate.gather(space, ended, losses, running)
-    return space.first_new(surrogate.search(space, evidence, dice))
+    return space.first_new(surrogate.search(space, evidence, rng))
 
 
 def prepare() -> None:
@@ -55,14 +55,14 @@ def prepare() -> None:
     from hpt_cli.strategies import gaussian_process as surrogate  # noqa: F401
 
 
-def count_opening(question: Question) -> int:
+def count_opening(request: SuggestRequest) -> int:
     """How many jobs make up the initial design: enough to learn from, at most a third of all."""
-    return max(3, min(2 * len(question.ranges) + 1, question.max_jobs // 3))
+    return max(3, min(2 * len(request.ranges) + 1, request.max_jobs // 3))
 
 
-def draw_inner(space: Space, question: Question) -> Floats:
+def draw_inner(space: Space, request: SuggestRequest) -> Floats:
     """Points, (SPARE, d), of the Sobol sequence, drawn in towards the middle of the ranges."""
-    points = space.draw(question.seed, question.number - 1, SPARE)
+    points = space.draw(request.seed, request.number - 1, SPARE)
     is_number = [not isinstance(each, CategoricalRange) for each in space.ranges.values()]
     return np.where(is_number, MIDDLE + INNER * (points - MIDDLE), points)
 

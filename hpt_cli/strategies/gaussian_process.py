@@ -192,23 +192,23 @@ class Posterior:
         )
         return np.asarray(found.x)
 
-    def sample(self, dice: np.random.Generator, start: Floats, count: int) -> Iterator[Floats]:
+    def sample(self, rng: np.random.Generator, start: Floats, count: int) -> Iterator[Floats]:
         """`count` thetas by slice sampling along random directions (Neal 2003), every third."""
         theta, level = start, self.value(start)
         for step in range(1, 3 * count + 1):
-            direction = dice.normal(size=len(theta)) * self.width
-            theta, level = self._slide(dice, theta, direction, level + np.log(dice.random()))
+            direction = rng.normal(size=len(theta)) * self.width
+            theta, level = self._slide(rng, theta, direction, level + np.log(rng.random()))
             if step % 3 == 0:
                 yield theta
 
     def _slide(
-        self, dice: np.random.Generator, theta: Floats, direction: Floats, least: float
+        self, rng: np.random.Generator, theta: Floats, direction: Floats, least: float
     ) -> tuple[Floats, float]:
         """A point on the line through theta whose density is at least `least`."""
-        low = -dice.random()
+        low = -rng.random()
         high = low + 1
         while high - low > 1e-6:
-            step = dice.uniform(low, high)
+            step = rng.uniform(low, high)
             level = self.value(theta + step * direction)
             if level >= least:
                 return theta + step * direction, level
@@ -254,7 +254,7 @@ def log_improvement(mean: Floats, deviation: Floats, best: float) -> Floats:
     return np.asarray(shape + np.log(deviation))
 
 
-def search(space: Space, evidence: Evidence, dice: np.random.Generator) -> Floats:
+def search(space: Space, evidence: Evidence, rng: np.random.Generator) -> Floats:
     """Points of the cube, the most promising first.
 
     From all over the cube and around the best places, then ever closer around those that promise
@@ -262,14 +262,14 @@ def search(space: Space, evidence: Evidence, dice: np.random.Generator) -> Float
     """
     # One thread: the cores are the training jobs', and matrices this small are no faster with two.
     with threadpool_limits(limits=1, user_api="blas"):
-        return _search(space, evidence, dice)
+        return _search(space, evidence, rng)
 
 
-def _search(space: Space, evidence: Evidence, dice: np.random.Generator) -> Floats:
+def _search(space: Space, evidence: Evidence, rng: np.random.Generator) -> Floats:
     posterior = Posterior(evidence)
     mode = posterior.find_mode()
     samples = SAMPLES if len(evidence.scores) <= MAX_LEARN else 0
-    thetas = [*posterior.sample(dice, mode, samples)] or [mode]
+    thetas = [*posterior.sample(rng, mode, samples)] or [mode]
     fits = [fit(evidence, theta) for theta in thetas]
 
     def judge(places: Floats) -> Floats:
@@ -277,13 +277,13 @@ def _search(space: Space, evidence: Evidence, dice: np.random.Generator) -> Floa
         logs = [log_improvement(*each.predict(points), best=best) for each, best in fits]
         return np.asarray(np.logaddexp.reduce(logs, axis=0))
 
-    spread = dice.random((256, len(space.ranges)))
-    near = [perturb(dice, evidence.places[:5], width, 100) for width in (0.02, 0.05, 0.1, 0.2)]
+    spread = rng.random((256, len(space.ranges)))
+    near = [perturb(rng, evidence.places[:5], width, 100) for width in (0.02, 0.05, 0.1, 0.2)]
     places = space.snap(np.vstack([spread, *near]))
     values = judge(places)
     for width in (0.1, 0.03, 0.01):
         top = places[np.argsort(-values, kind="stable")[:8]]
-        closer = space.snap(perturb(dice, top, width, 200))
+        closer = space.snap(perturb(rng, top, width, 200))
         places, values = np.vstack([places, closer]), np.append(values, judge(closer))
     points = widen(space, places)
     shunned = is_flat(points, evidence, mode) | is_crowded(points, evidence)
@@ -312,9 +312,9 @@ def is_crowded(points: Floats, evidence: Evidence) -> np.ndarray:
     return np.asarray((cdist(points, evidence.pending, "chebyshev") < CROWD).any(axis=1))
 
 
-def perturb(dice: np.random.Generator, places: Floats, width: float, count: int) -> Floats:
+def perturb(rng: np.random.Generator, places: Floats, width: float, count: int) -> Floats:
     """`count` points around these places, about two coordinates in three moved, off the walls."""
-    start = places[dice.integers(len(places), size=count)]
-    moved = dice.random(start.shape) < 0.7
-    beyond = np.abs(start + moved * dice.normal(scale=width, size=start.shape))
+    start = places[rng.integers(len(places), size=count)]
+    moved = rng.random(start.shape) < 0.7
+    beyond = np.abs(start + moved * rng.normal(scale=width, size=start.shape))
     return np.where(beyond > 1, 2 - beyond, beyond)

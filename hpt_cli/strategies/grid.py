@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.ranges import list_grid
-from hpt_cli.strategies import Question
+from hpt_cli.strategies import SuggestRequest
 
 
-def suggest(question: Question) -> Hyperparameters | None:
+def suggest(request: SuggestRequest) -> Hyperparameters | None:
     """The first point of the grid that was not tried; None when all were."""
-    tried = {frozenset(trial.hyperparameters.items()) for trial in question.trials}
-    points = list_grid(question.ranges)
+    tried = {frozenset(trial.hyperparameters.items()) for trial in request.trials}
+    points = list_grid(request.ranges)
     return next((each for each in points if frozenset(each.items()) not in tried), None)

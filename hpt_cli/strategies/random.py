@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from hpt_cli.spec.hyperparameters import Hyperparameters
-from hpt_cli.strategies import Question
+from hpt_cli.strategies import SuggestRequest
 from hpt_cli.strategies.space import Floats, Space
 
 SPARE = 63
@@ -20,12 +20,12 @@ ROOT_STEPS = 60
 """So many fixed-point steps give the golden ratio to the last digit, in any dimension."""
 
 
-def suggest(question: Question) -> Hyperparameters | None:
+def suggest(request: SuggestRequest) -> Hyperparameters | None:
     """The job's point of the sequence, or the first after it that was not tried."""
-    space = Space(question.ranges, (trial.hyperparameters for trial in question.trials))
+    space = Space(request.ranges, (trial.hyperparameters for trial in request.trials))
     if space.exhausted:
         return None
-    return space.first_new(draw(question.seed, question.number, 1 + SPARE, len(question.ranges)))
+    return space.first_new(draw(request.seed, request.number, 1 + SPARE, len(request.ranges)))
 
 
 def draw(seed: int, start: int, count: int, dimensions: int) -> Floats:

@@ -27,7 +27,7 @@ class Launch:
 
 
 @dataclass(frozen=True, slots=True)
-class Keep:
+class Continue:
     """The judge lets a job go on; its verdict is worth keeping."""
 
     number: int
@@ -58,4 +58,4 @@ class End:
     completion: Completion
 
 
-Command: TypeAlias = Plan | Launch | Keep | Stop | Kill | End
+Command: TypeAlias = Plan | Launch | Continue | Stop | Kill | End

@@ -45,9 +45,9 @@ def find_completion(spec: TuningSpec, state: TuningState, now: float) -> Complet
         return Completion("Stopped", reason, stop_running=True)
     failed = state.jobs.count("Failed")
     if spec.fail_fast and failed:
-        why = f"fail_fast: training job {state.jobs.derive('failure', _find_failure)} failed"
+        why = f"fail_fast: training job {state.jobs.cached('failure', _find_failure)} failed"
         return Completion("Failed", why, stop_running=True)
-    if failed >= FIRST_FAILURES and failed == state.jobs.derive("spoken", _count_spoken):
+    if failed >= FIRST_FAILURES and failed == state.jobs.cached("spoken", _count_spoken):
         return Completion("Failed", f"all of the first {failed} training jobs failed", True)
     for reason, stops in _find_reasons(spec, state, now):
         if failed and failed == len(state.jobs):
@@ -90,13 +90,13 @@ def _find_result_reasons(spec: TuningSpec, state: TuningState) -> Iterator[tuple
     target, patience = spec.target_objective_metric_value, spec.max_jobs_not_improving
     if target is None and patience is None and not spec.complete_on_convergence:
         return
-    losses = state.jobs.derive("losses", lambda ended: list_losses(spec, ended))
+    losses = state.jobs.cached("losses", lambda ended: list_losses(spec, ended))
     if target is not None and losses and min(losses) <= spec.objective.loss(target):
         yield f"target_objective_metric_value ({target:g}) reached", True
     if patience is not None and count_not_improving(losses) >= patience:
         yield f"{patience} training jobs in a row did not improve the best by 1 %", False
     if spec.complete_on_convergence and has_converged(
-        losses, state.jobs.derive("noise", lambda ended: measure_noise(spec, ended))
+        losses, state.jobs.cached("noise", lambda ended: measure_noise(spec, ended))
     ):
         yield "converged: more training jobs are unlikely to improve the best", False
 

@@ -14,7 +14,7 @@ from statistics import fmean
 from hpt_cli.spec.model import EarlyStopping, TuningSpec
 from hpt_cli.stop_rules import LossCurve, Verdict, load_stop_rule, select_ended
 from hpt_cli.tuning.allocation import allocate
-from hpt_cli.tuning.commands import Command, End, Keep, Kill, Launch, Plan, Stop
+from hpt_cli.tuning.commands import Command, Continue, End, Kill, Launch, Plan, Stop
 from hpt_cli.tuning.completion import find_completion
 from hpt_cli.tuning.events import StopReason
 from hpt_cli.tuning.evidence import list_inherited, loss_curve
@@ -104,7 +104,7 @@ def _stop_some(
             commands.append(
                 Stop(job.number, "EarlyStopped", verdict)
                 if verdict.stop
-                else Keep(job.number, verdict)
+                else Continue(job.number, verdict)
             )
     return commands
 
@@ -112,7 +112,7 @@ def _stop_some(
 def _is_done(state: TuningState, job: TrainingJob) -> bool:
     """Whether a job is at the last step that a completed one has reached: it is about to end."""
     metric = state.spec["objective_metric_name"]
-    last = state.jobs.derive(("last step", metric), lambda ended: _find_last_step(ended, metric))
+    last = state.jobs.cached(("last step", metric), lambda ended: _find_last_step(ended, metric))
     return job.curve(metric)[-1][0] >= last
 
 
@@ -126,7 +126,7 @@ def _fill_slots(spec: TuningSpec, state: TuningState, avoided: Collection[str]) 
     """Launch what is ready, and plan jobs for the slots that are still free."""
     launches = _launch(spec, state, avoided)
     open_jobs = state.jobs.open
-    wanted = spec.count_slots(state.pool) + should_think_ahead(spec, state)
+    wanted = spec.count_slots(state.pool) + should_prefetch(spec, state)
     free = min(wanted - len(open_jobs), spec.job_limit - len(state.jobs))
     if state.exhausted or free <= 0 or any(job.phase == "Planned" for job in open_jobs):
         return launches
@@ -134,7 +134,7 @@ def _fill_slots(spec: TuningSpec, state: TuningState, avoided: Collection[str]) 
     return [*launches, Plan(len(state.jobs) + 1)]
 
 
-def should_think_ahead(spec: TuningSpec, state: TuningState) -> bool:
+def should_prefetch(spec: TuningSpec, state: TuningState) -> bool:
     """Whether the next hyperparameters are chosen before a slot is free for them.
 
     They are then chosen without the result that frees the slot. That is worth it only where slots
@@ -142,11 +142,11 @@ def should_think_ahead(spec: TuningSpec, state: TuningState) -> bool:
     """
     if spec.count_slots(state.pool) == 1:
         return False
-    spent, thought = state.jobs.derive("times", _list_recent_times)
+    spent, thought = state.jobs.cached("times", _list_recent_times)
     if not spent:
         return False
     # On average: a job that is placed blindly takes no thinking, and the next one may take much.
-    thought = [*thought, *(job.thinking_seconds for job in state.jobs.open)]
+    thought = [*thought, *(job.suggest_seconds for job in state.jobs.open)]
     return fmean(thought) > IDLE_SHARE * fmean(spent)
 
 
@@ -154,7 +154,7 @@ def _list_recent_times(ended: Mapping[int, TrainingJob]) -> tuple[list[float], l
     """How long the latest jobs took, and how long it took to choose their hyperparameters."""
     recent = list(ended.values())[-RECENT_JOBS:]
     spent = [training_seconds(job, now=0.0) for job in recent if job.attempts]
-    return spent, [job.thinking_seconds for job in recent]
+    return spent, [job.suggest_seconds for job in recent]
 
 
 def _launch(spec: TuningSpec, state: TuningState, avoided: Collection[str]) -> list[Command]:
@@ -188,13 +188,13 @@ def judge_job(
             return known
         return select_ended(rule.rule, [*known, loss_curve(ended, objective)])
 
-    def recall(each: TrainingJob) -> LossCurve:
-        return state.jobs.recall(objective, each, lambda job: loss_curve(job, objective))
+    def cached_per_job(each: TrainingJob) -> LossCurve:
+        return state.jobs.cached_per_job(objective, each, lambda job: loss_curve(job, objective))
 
-    ended = state.jobs.accumulate(("loss curves", objective, rule.rule), begin, add)
+    ended = state.jobs.cached_fold(("loss curves", objective, rule.rule), begin, add)
     going = [
-        recall(other)
+        cached_per_job(other)
         for other in state.jobs.open
         if other.number != job.number and other.hyperparameters is not None
     ]
-    return load_stop_rule(rule.rule, **rule.parameters).judge(recall(job), [*ended, *going])
+    return load_stop_rule(rule.rule, **rule.parameters).judge(cached_per_job(job), [*ended, *going])

@@ -9,7 +9,7 @@ from hpt_cli.metrics.curve import MappedCurve
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.objective import Objective
 from hpt_cli.stop_rules import LossCurve
-from hpt_cli.strategies import Question, Trial
+from hpt_cli.strategies import SuggestRequest, Trial
 from hpt_cli.tuning.state import TrainingJob, TuningState
 from hpt_cli.tuning.summary import final_objective
 
@@ -43,7 +43,7 @@ def inherits_results(spec: TuningSpec) -> bool:
     return spec.warm_start is not None and spec.warm_start.type == "IdenticalDataAndAlgorithm"
 
 
-def ask(spec: TuningSpec, state: TuningState, number: int) -> Question:
+def suggest_request(spec: TuningSpec, state: TuningState, number: int) -> SuggestRequest:
     """The question a strategy is asked for job `number`: all it may know is in the state."""
     objective = spec.objective
 
@@ -53,10 +53,10 @@ def ask(spec: TuningSpec, state: TuningState, number: int) -> Question:
     def add(known: tuple[Trial, ...], job: TrainingJob) -> tuple[Trial, ...]:
         return known if job.hyperparameters is None else (*known, trial(job, objective))
 
-    ended = state.jobs.accumulate(("trials", objective), begin, add)
+    ended = state.jobs.cached_fold(("trials", objective), begin, add)
     going = (job for job in state.jobs.open if job.hyperparameters is not None)
     trials = (*ended, *(trial(job, objective) for job in going))
-    return Question(
+    return SuggestRequest(
         ranges=spec.hyperparameter_ranges,
         seed=spec.random_seed,
         number=number,

@@ -42,8 +42,8 @@ from hpt_cli.tuning.recorded_spec import check_best, check_spec
 from hpt_cli.tuning.state import (
     ENDED,
     TERMINAL,
+    ArrivalTimes,
     Attempt,
-    Heard,
     Parent,
     Phase,
     StopRequest,
@@ -98,8 +98,8 @@ def fold(state: TuningState, event: AnyEvent) -> TuningState:
     Raises:
         ImpossibleEventError: the event cannot happen in this state.
     """
-    heard: _Changes = {"heard_at": max(event.at, state.heard_at)}
-    return replace(state, **(heard | _FOLDS[type(event)](state, event)))
+    changes: _Changes = {"last_event_at": max(event.at, state.last_event_at)}
+    return replace(state, **(changes | _FOLDS[type(event)](state, event)))
 
 
 def fold_all(state: TuningState, events: Iterable[AnyEvent]) -> TuningState:
@@ -108,15 +108,15 @@ def fold_all(state: TuningState, events: Iterable[AnyEvent]) -> TuningState:
     Raises:
         ImpossibleEventError: an event cannot happen in the state that it comes upon.
     """
-    jobs, heard = dict(state.jobs), state.heard_at
+    jobs, at = dict(state.jobs), state.last_event_at
     for event in events:
         if isinstance(event, JobEvent) and type(event) in _OF_ONE_JOB:
             jobs[event.number] = _fold_job(jobs.get(event.number), event)
-            heard = max(heard, event.at)
+            at = max(at, event.at)
         else:
-            state = fold(replace(state, jobs=Jobs(jobs.values()), heard_at=heard), event)
-            jobs, heard = dict(state.jobs), state.heard_at
-    return replace(state, jobs=Jobs(jobs.values()), heard_at=heard)
+            state = fold(replace(state, jobs=Jobs(jobs.values()), last_event_at=at), event)
+            jobs, at = dict(state.jobs), state.last_event_at
+    return replace(state, jobs=Jobs(jobs.values()), last_event_at=at)
 
 
 def _created(state: TuningState, event: TuningJobCreated) -> _Changes:
@@ -154,7 +154,7 @@ def _spec_changed(state: TuningState, event: SpecChanged) -> _Changes:
     """No sign of a tuner at work: a tuning job that rests can be changed too."""
     spec = {**state.spec, **event.changes}
     check_spec(spec)
-    return {"spec": spec, "heard_at": state.heard_at}
+    return {"spec": spec, "last_event_at": state.last_event_at}
 
 
 def _tuner_started(state: TuningState, event: TunerStarted) -> _Changes:
@@ -164,7 +164,7 @@ def _tuner_started(state: TuningState, event: TunerStarted) -> _Changes:
         "stop_reason": "",
         "past_sessions": state.sessions,
         "started_at": event.at,
-        "heard_at": event.at,
+        "last_event_at": event.at,
         "pool": None if event.pool is None else Pool.from_fields(event.pool),
     }
 
@@ -240,7 +240,7 @@ def _ended_by_itself(job: TrainingJob, event: JobExited) -> bool:
 
 
 def _job_suggested(job: TrainingJob, event: JobSuggested) -> _Changes:  # noqa: ARG001
-    return {"hyperparameters": event.hyperparameters, "thinking_seconds": event.seconds}
+    return {"hyperparameters": event.hyperparameters, "suggest_seconds": event.seconds}
 
 
 def _job_submitting(job: TrainingJob, event: JobSubmitting) -> _Changes:
@@ -270,7 +270,7 @@ def _with_attempt(job: TrainingJob, **changes: Any) -> _Changes:
 def _job_observed(job: TrainingJob, event: ObservationsRead) -> _Changes:
     attempt = job.attempts[-1]
     curves = dict(attempt.curves)
-    last, heard = dict(attempt.last_offsets), dict(attempt.heard)
+    last, arrivals = dict(attempt.last_offsets), dict(attempt.arrivals)
     fresh: dict[str, list[tuple[Observation, float]]] = {}
     # Offsets grow along a log, and one read ends where the next begins (rule 4).
     for each, at in zip(event.observations, event.moments or repeat(event.at), strict=False):
@@ -281,9 +281,9 @@ def _job_observed(job: TrainingJob, event: ObservationsRead) -> _Changes:
         curves[metric] = _extend(curves.get(metric, ()), points)
         last[metric] = max(each.offset for each, _ in seen)
         moments = [at for _, at in seen]
-        since, at_once, _ = heard.get(metric, Heard(moments[0], 0, moments[0]))
-        heard[metric] = Heard(since, at_once + moments.count(since), moments[-1])
-    return _with_attempt(job, curves=curves, last_offsets=last, heard=heard)
+        since, at_once, _ = arrivals.get(metric, ArrivalTimes(moments[0], 0, moments[0]))
+        arrivals[metric] = ArrivalTimes(since, at_once + moments.count(since), moments[-1])
+    return _with_attempt(job, curves=curves, last_offsets=last, arrivals=arrivals)
 
 
 def find_fresh(attempt: Attempt, observations: Iterable[Observation]) -> list[Observation]:
@@ -378,8 +378,8 @@ def _forget(attempt: Attempt, metric: str) -> Attempt:
         name: PackedCurve(curve) if name == metric else curve[-1:]
         for name, curve in attempt.curves.items()
     }
-    heard = {name: each for name, each in attempt.heard.items() if name == metric}
-    return replace(attempt, curves=curves, heard=heard)
+    arrivals = {name: each for name, each in attempt.arrivals.items() if name == metric}
+    return replace(attempt, curves=curves, arrivals=arrivals)
 
 
 _JOB_FOLDS: Mapping[Any, Callable[[TrainingJob, Any], _Changes]] = {

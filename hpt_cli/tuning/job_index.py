@@ -100,13 +100,13 @@ class Jobs(Mapping[int, J], Generic[J]):
         """How many have ended so."""
         return self._counts.get(phase, 0)
 
-    def derive(self, key: Any, make: Callable[[Mapping[int, J]], T]) -> T:
+    def cached(self, key: Any, make: Callable[[Mapping[int, J]], T]) -> T:
         """What `make` computes from the jobs that have ended; once, until another one ends."""
         if key not in self._derived:
             self._derived[key] = make(self.ended)
         return cast(T, self._derived[key])
 
-    def accumulate(self, key: Any, begin: Callable[[], T], add: Callable[[T, J], T]) -> T:
+    def cached_fold(self, key: Any, begin: Callable[[], T], add: Callable[[T, J], T]) -> T:
         """What `add` makes of what it began with and of the jobs that have ended, one after another
         in the order in which they did; of each job once."""
         ended = list(self._ended.values())
@@ -119,7 +119,7 @@ class Jobs(Mapping[int, J], Generic[J]):
         self._sums[key] = (ended, total)
         return cast(T, total)
 
-    def recall(self, key: Any, job: J, make: Callable[[J], T]) -> T:
+    def cached_per_job(self, key: Any, job: J, make: Callable[[J], T]) -> T:
         """What `make` computes from a job; once, until it changes."""
         known = self._known.get(job.number)
         if known is None or known[0] is not job:

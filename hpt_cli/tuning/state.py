@@ -49,7 +49,7 @@ TERMINAL: tuple[Phase, ...] = ("Completed", "Failed", "Stopped")
 RUNNING: tuple[Phase, ...] = ("Submitting", "Starting", "Training", "Stopping")
 
 
-class Heard(NamedTuple):
+class ArrivalTimes(NamedTuple):
     """When an attempt's values of a metric were seen: first, and so many at once, and last."""
 
     since: float
@@ -70,7 +70,7 @@ class Attempt:
     curves: Mapping[str, Curve] = field(default_factory=dict)
     last_offsets: Mapping[str, int] = field(default_factory=dict)
     """Where each metric was observed last; each is read from one place only."""
-    heard: Mapping[str, Heard] = field(default_factory=dict)
+    arrivals: Mapping[str, ArrivalTimes] = field(default_factory=dict)
     failure: str = ""
     """Why it failed, if it did."""
     queue_reason: str | None = None
@@ -111,7 +111,7 @@ class TrainingJob:
     phase: Phase
     planned_at: float
     hyperparameters: Hyperparameters | None = None
-    thinking_seconds: float = 0.0
+    suggest_seconds: float = 0.0
     """How long it took to choose them."""
     attempts: tuple[Attempt, ...] = ()
     stop_request: StopRequest | None = None
@@ -195,7 +195,7 @@ class TuningState:
     warnings: tuple[Warned, ...] = ()
     started_at: float = 0.0
     """When the latest tuner took over."""
-    heard_at: float = 0.0
+    last_event_at: float = 0.0
     """When it was last heard of."""
     pool: Pool | None = None
     """What the latest tuner may hand out to training jobs."""
@@ -205,7 +205,7 @@ class TuningState:
     @property
     def sessions(self) -> tuple[tuple[float, float], ...]:
         """When each tuner took over, and when it was last heard of."""
-        return (*self.past_sessions, (self.started_at, self.heard_at))
+        return (*self.past_sessions, (self.started_at, self.last_event_at))
 
     @property
     def running(self) -> list[TrainingJob]:

@@ -6,22 +6,22 @@ from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.ranges import select_active
 from hpt_cli.strategies import load_strategy
-from hpt_cli.tuning.evidence import ask, inherits_results, trial
+from hpt_cli.tuning.evidence import inherits_results, suggest_request, trial
 from hpt_cli.tuning.state import TrainingJob, TuningState
 
 TRANSFER_SHARE = 5
 """One in so many jobs may try what was best for parents that had other data."""
 
 
-def choose(spec: TuningSpec, state: TuningState, number: int) -> Hyperparameters | None:
+def suggest(spec: TuningSpec, state: TuningState, number: int) -> Hyperparameters | None:
     """The hyperparameters of job `number`; None when there is no untried point left."""
-    given = give_point(spec, state, number)
+    given = initial_point(spec, state, number)
     if given is not None:
         return given
-    return load_strategy(spec.strategy).suggest(ask(spec, state, number))
+    return load_strategy(spec.strategy).suggest(suggest_request(spec, state, number))
 
 
-def give_point(spec: TuningSpec, state: TuningState, number: int) -> Hyperparameters | None:
+def initial_point(spec: TuningSpec, state: TuningState, number: int) -> Hyperparameters | None:
     """The hyperparameters of the first jobs, where they are given rather than chosen.
 
     First what the user gave, completed by the middle of the ranges that were left out. Then, where

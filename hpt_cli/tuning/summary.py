@@ -48,7 +48,7 @@ class Row:
     curve: Curve
     latest: Mapping[str, float]
     """The latest value of every metric."""
-    pace: float | None = None
+    seconds_per_epoch: float | None = None
     """How many seconds an epoch takes, as far as its values were seen to come."""
     share: Share | None = None
     """Which cores and GPUs its latest attempt has, or had."""
@@ -170,7 +170,7 @@ def make_row(state: TuningState, job: TrainingJob, objective: Objective, now: fl
         hyperparameters=job.hyperparameters or {},
         curve=curve,
         latest={name: job.curve(name)[-1][1] for name in job.metrics},
-        pace=measure_pace(job, objective.metric),
+        seconds_per_epoch=measure_seconds_per_epoch(job, objective.metric),
         share=job.attempt.share if job.attempt else None,
     )
 
@@ -194,16 +194,16 @@ def training_seconds(job: TrainingJob, now: float) -> float:
     return total
 
 
-def measure_pace(job: TrainingJob, metric: str) -> float | None:
+def measure_seconds_per_epoch(job: TrainingJob, metric: str) -> float | None:
     """The seconds between two values of a metric, without what came before the first; None where
     they were not seen to come one after the other."""
     for attempt in reversed(job.attempts):
-        heard = attempt.heard.get(metric)
-        if heard is None:
+        arrivals = attempt.arrivals.get(metric)
+        if arrivals is None:
             continue
-        ended = heard.until if attempt.ended_at is None else attempt.ended_at
-        seconds = min(heard.until, ended) - heard.since
-        epochs = len(attempt.curves[metric]) - heard.at_once
+        ended = arrivals.until if attempt.ended_at is None else attempt.ended_at
+        seconds = min(arrivals.until, ended) - arrivals.since
+        epochs = len(attempt.curves[metric]) - arrivals.at_once
         if seconds > 0 and epochs > 0:
             return seconds / epochs
     return None
@@ -212,7 +212,7 @@ def measure_pace(job: TrainingJob, metric: str) -> float | None:
 def tuning_seconds(state: TuningState, now: float | None) -> float:
     """How long tuners have worked on the tuning job; `now` if one is at work, else None."""
     total = sum(last - start for start, last in state.sessions)
-    return total if now is None else total + max(0.0, now - state.heard_at)
+    return total if now is None else total + max(0.0, now - state.last_event_at)
 
 
 def find_best(rows: Iterable[Row], objective: Objective) -> Row | None:
@@ -267,38 +267,40 @@ def trace_best(summary: Summary) -> list[tuple[float, float]]:
 def estimate_saved_seconds(rows: Iterable[Row]) -> float | None:
     """Training time that early stopping has saved; None where it stopped nothing yet."""
     rows = tuple(rows)
-    usual = find_usual(rows)
-    saved = [each for row in rows if (each := saved_seconds(row, usual)) is not None]
+    typical = compute_typical_job(rows)
+    saved = [each for row in rows if (each := saved_seconds(row, typical)) is not None]
     return sum(saved) if saved else None
 
 
-class Usual(NamedTuple):
+class TypicalJob(NamedTuple):
     """What completed jobs have in the median: epochs, and seconds for each where they were seen."""
 
     epochs: float
-    pace: float | None
+    seconds_per_epoch: float | None
 
 
-def find_usual(rows: Iterable[Row]) -> Usual | None:
+def compute_typical_job(rows: Iterable[Row]) -> TypicalJob | None:
     """What is usual; None without any completed job."""
     full = [row for row in rows if row.status == "Completed" and row.epochs]
-    paces = [row.pace for row in full if row.pace is not None]
+    paces = [row.seconds_per_epoch for row in full if row.seconds_per_epoch is not None]
     if not full:
         return None
-    pace = statistics.median(paces) if paces else None
-    return Usual(statistics.median(row.epochs for row in full), pace)
+    seconds_per_epoch = statistics.median(paces) if paces else None
+    return TypicalJob(statistics.median(row.epochs for row in full), seconds_per_epoch)
 
 
-def saved_seconds(row: Row, usual: Usual | None) -> float | None:
+def saved_seconds(row: Row, typical: TypicalJob | None) -> float | None:
     """How much longer a job would have taken at its own pace, had it not been stopped early.
 
     What it took to start is no saving, so a pace is measured between its values; the usual pace
     counts where that cannot be.
     """
-    if usual is None or row.stop_reason != "EarlyStopped" or not row.epochs:
+    if typical is None or row.stop_reason != "EarlyStopped" or not row.epochs:
         return None
-    pace = row.pace or usual.pace or row.elapsed / row.epochs
-    return pace * max(0.0, usual.epochs - row.epochs)
+    seconds_per_epoch = (
+        row.seconds_per_epoch or typical.seconds_per_epoch or row.elapsed / row.epochs
+    )
+    return seconds_per_epoch * max(0.0, typical.epochs - row.epochs)
 
 
 def _failure_reason(job: TrainingJob, curve: Curve, objective: Objective) -> str | None:

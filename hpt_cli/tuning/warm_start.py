@@ -30,7 +30,7 @@ class Candidate:
     state: TuningState
 
 
-def find_misfits(spec: TuningSpec, parent: Candidate) -> Iterator[Problem]:
+def find_mismatches(spec: TuningSpec, parent: Candidate) -> Iterator[Problem]:
     """Why a tuning job cannot be a parent: nothing, if it can."""
     theirs = parent.state.spec
     if parent.state.status in ("InProgress", "Stopping"):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpt_cli.formatting import count
 from hpt_cli.metrics.detection import nearest_lines, propose_definitions, write_definition
-from hpt_cli.metrics.lint import SILENT, find_misreadings
+from hpt_cli.metrics.lint import SILENT, lint_definitions
 from hpt_cli.metrics.reader import MetricReader
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.names import job_name
@@ -114,9 +114,9 @@ def warn_of_misreadings(
     """
     name = job_name(spec.name, number)
     return [
-        Warned(at=now, slug=doubt.slug, message=f"{name}: {doubt.message}", hint=doubt.hint)
-        for doubt in find_misreadings(spec.list_definitions(), log, limit)
-        if doubt.slug in SILENT
+        Warned(at=now, slug=warning.slug, message=f"{name}: {warning.message}", hint=warning.hint)
+        for warning in lint_definitions(spec.list_definitions(), log, limit)
+        if warning.slug in SILENT
     ]
 
 

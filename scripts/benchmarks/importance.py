@@ -98,14 +98,14 @@ def split_variance(values: Floats, count: int) -> Floats:
 def make_trials(
     space: Space, function: Callable[[Floats], Floats], count: int, seed: int
 ) -> list[Trial]:
-    dice = np.random.default_rng(seed)
-    places = space.snap(dice.random((count, len(space.ranges))))
+    rng = np.random.default_rng(seed)
+    places = space.snap(rng.random((count, len(space.ranges))))
     half = count // 2
     best = places[:half][np.argsort(function(places[:half]))[:3]]
-    near = best[dice.integers(3, size=count - half)]
-    places[half:] = space.snap(near + 0.15 * dice.normal(size=near.shape))
+    near = best[rng.integers(3, size=count - half)]
+    places[half:] = space.snap(near + 0.15 * rng.normal(size=near.shape))
     losses = function(places)
-    losses += 0.03 * losses.std() * dice.normal(size=count)
+    losses += 0.03 * losses.std() * rng.normal(size=count)
     return [
         Trial(number, space.decode(place), "Completed", float(loss), ((1.0, float(loss)),))
         for number, (place, loss) in enumerate(zip(places, losses, strict=True), start=1)

@@ -34,7 +34,7 @@ from rich.table import Table
 
 from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.ranges import CategoricalRange, IntegerRange, ParameterRange
-from hpt_cli.strategies import Question, Trial, load_strategy
+from hpt_cli.strategies import SuggestRequest, Trial, load_strategy
 from hpt_cli.strategies.space import Space
 
 MARKS = (10, 20, 40)
@@ -233,10 +233,10 @@ class Ours:
 
     def ask(self, number: int) -> Hyperparameters:
         trials = tuple(self.trials.values())
-        question = Question(
+        request = SuggestRequest(
             self.problem.ranges, self.seed, number, self.jobs, self.parallel, trials
         )
-        answer = self.strategy.suggest(question)
+        answer = self.strategy.suggest(request)
         if answer is None:
             raise LookupError("the space is used up")
         self.trials[number] = Trial(number, answer, "Running", None)
@@ -507,11 +507,13 @@ def measure_cost(pending: int, repeats: int = 3) -> Iterator[tuple[int, int, flo
             trials.append(
                 Trial(number, hyperparameters, "Running" if loss is None else "Completed", loss)
             )
-        question = Question(problem.ranges, 0, len(trials) + 1, 10_000, pending + 1, tuple(trials))
+        request = SuggestRequest(
+            problem.ranges, 0, len(trials) + 1, 10_000, pending + 1, tuple(trials)
+        )
         seconds = []
         for _ in range(repeats):
             before = time.perf_counter()
-            strategy.suggest(question)
+            strategy.suggest(request)
             seconds.append(time.perf_counter() - before)
         yield count, pending, min(seconds)
 

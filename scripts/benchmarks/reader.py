@@ -30,7 +30,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hpt_cli.logs.tail import AttemptTail, FileTail
-from hpt_cli.metrics.extractors import Finder, compile_definition
+from hpt_cli.metrics.extractors import Extractor, compile_definition
 from hpt_cli.runtime.runner import POLL_SECONDS
 
 HPT = Path(sys.executable).parent / "hpt"
@@ -129,10 +129,10 @@ def bench_throughput(directory: Path, megabytes: int, rounds: int) -> Table:
         path = directory / "log"
         size = megabytes if number == 0 else megabytes // 10
         path.write_bytes(make_log(kind, size * 10**6))
-        finders = [compile_definition(each) for each in definitions]
+        extractors = [compile_definition(each) for each in definitions]
         ours, theirs, values = [], [], 0
         for _ in range(rounds if number == 0 else 1):
-            seconds, values = time_reader(path, finders)
+            seconds, values = time_reader(path, extractors)
             ours.append(path.stat().st_size / 1e6 / seconds)
             theirs.append(path.stat().st_size / 1e6 / time_grep(path))
         mine, grep = statistics.median(ours), statistics.median(theirs)
@@ -140,10 +140,10 @@ def bench_throughput(directory: Path, megabytes: int, rounds: int) -> Table:
     return table
 
 
-def time_reader(path: Path, finders: Sequence[Finder]) -> tuple[float, int]:
+def time_reader(path: Path, extractors: Sequence[Extractor]) -> tuple[float, int]:
     """Processor seconds to read a file, and how many values it had."""
     begun = time.process_time()
-    found = FileTail(path, finders).read(final=True)
+    found = FileTail(path, extractors).read(final=True)
     return time.process_time() - begun, len(found)
 
 
@@ -166,8 +166,8 @@ def time_grep(path: Path) -> float:
 def follow_logs(directory: Path, logs: int, seconds: float) -> dict[str, float]:
     """Follow files that one process writes."""
     paths = [directory / f"{number}.log" for number in range(logs)]
-    finder = compile_definition({"name": "t", "regex": r"^epoch={step} t=({num})"})
-    tails = [AttemptTail([finder], path, directory, 0.0, {}) for path in paths]
+    extractor = compile_definition({"name": "t", "regex": r"^epoch={step} t=({num})"})
+    tails = [AttemptTail([extractor], path, directory, 0.0, {}) for path in paths]
     options = [str(seconds), str(LINES_A_SECOND), str(EVERY), *map(str, paths)]
     writer = subprocess.Popen([sys.executable, "-c", WRITER, *options])
     delays: list[float] = []

@@ -22,7 +22,7 @@ from typing import Any
 
 from hpt_cli.executors import launcher
 from hpt_cli.executors.slurm import SlurmExecutor
-from hpt_cli.executors.slurm.client import Answer
+from hpt_cli.executors.slurm.client import QueueSnapshot
 from hpt_cli.executors.slurm.commands import QueuedJob, name_job
 from hpt_cli.logs.tail import AttemptTail
 from hpt_cli.metrics.curve import Observation
@@ -164,9 +164,9 @@ class QuietClerk:
     """Answers at once that all jobs run."""
 
     def __init__(self, jobs: Mapping[int, QueuedJob]) -> None:
-        self._answer = Answer(1.0, frozenset(jobs), jobs)
+        self._answer = QueueSnapshot(1.0, frozenset(jobs), jobs)
 
-    def watch(self, numbers: Any, urgent: bool) -> Answer:  # noqa: ARG002
+    def watch(self, numbers: Any, urgent: bool) -> QueueSnapshot:  # noqa: ARG002
         """The one answer."""
         return self._answer
 
@@ -184,10 +184,10 @@ def look_at_files(attempts: int, passes: int = 20) -> None:
             number: QueuedJob(number, name_job(directory), "RUNNING")
             for number, directory in enumerate(directories)
         }
-        executor._clerk = QuietClerk(jobs)  # type: ignore[assignment]
+        executor._client = QuietClerk(jobs)  # type: ignore[assignment]
         handles = [{"job": n, "directory": str(each)} for n, each in enumerate(directories)]
         tails = [
-            AttemptTail(spec.finders, each / "output.log", each.parent, 0.0, {})
+            AttemptTail(spec.extractors, each / "output.log", each.parent, 0.0, {})
             for each in directories
         ]
         spent = {"with a new line in each": 0.0, "with nothing new": 0.0}

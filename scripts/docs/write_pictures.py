@@ -67,11 +67,11 @@ def draw_live(home: Path) -> str:
         until = find_middle(journal)
         state = journal.state(until)
         messages = [describe_event(state, event) for event in journal.read(until)]
-    summary = summarize(state, state.heard_at, at_work=True)
+    summary = summarize(state, state.last_event_at, at_work=True)
     size = SCREEN
     console = Console(record=True, width=size.width, file=io.StringIO(), force_terminal=True)
     latest = [message for message in messages if message]
-    console.print(draw_screen(summary, latest, state.heard_at, size))
+    console.print(draw_screen(summary, latest, state.last_event_at, size))
     svg = console.export_svg(title=f"hpt run configs/{NAME}.yaml")
     return re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)  # fonts from elsewhere
 

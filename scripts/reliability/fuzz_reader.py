@@ -64,7 +64,7 @@ def check(data: bytes) -> None:
         assert len(parts._cutter._rest) <= lines.MAX_LINE_BYTES
     found += parts.finish()
     assert repr(found) == repr(expected), "blocks change what is found"
-    assert parts.take_matches() == whole.take_matches()
+    assert parts.pop_matches() == whole.pop_matches()
     _check_offsets(expected, len(log))
     shown = lines.split_lines(log)
     if not whole.cut_lines:
@@ -81,10 +81,12 @@ def _check_offsets(observations: list[Observation], size: int) -> None:
 
 def _check_values(observations: list[Observation], shown: list[str]) -> None:
     """The same as every line searched on its own."""
-    for finder in FINDERS:
-        counts = Counter(repr(each.value) for each in observations if each.metric == finder.metric)
-        single = Counter(repr(finding.value) for _, finding in iterate_findings(finder, shown))
-        assert counts == single, finder.metric
+    for extractor in FINDERS:
+        counts = Counter(
+            repr(each.value) for each in observations if each.metric == extractor.metric
+        )
+        single = Counter(repr(finding.value) for _, finding in iterate_findings(extractor, shown))
+        assert counts == single, extractor.metric
 
 
 if __name__ == "__main__":

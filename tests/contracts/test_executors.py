@@ -14,7 +14,16 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hpt_cli.executors import Executor, Exited, Handle, Lost, Order, Outcome, Running, load_executor
+from hpt_cli.executors import (
+    Executor,
+    Exited,
+    Handle,
+    LaunchRequest,
+    Lost,
+    Outcome,
+    Running,
+    load_executor,
+)
 from hpt_cli.executors.attempt_files import read_claim
 
 PATIENCE = 20.0
@@ -27,12 +36,14 @@ def executor() -> Executor:
 
 
 @pytest.fixture(params=["file", "pty"])
-def order(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Order]]:
+def launch_request(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[Callable[..., LaunchRequest]]:
     """Makes orders for Python code, and leaves no process behind."""
     directory = tmp_path / "a1"
 
-    def make(code: str, **environment: str) -> Order:
-        return Order(
+    def make(code: str, **environment: str) -> LaunchRequest:
+        return LaunchRequest(
             argv=[sys.executable, "-c", code],
             environment={**os.environ, "HPT_ATTEMPT_DIR": str(directory), **environment},
             working_directory=tmp_path,
@@ -69,13 +80,15 @@ def wait_for_end(executor: Executor, handle: Handle) -> Outcome:
     return executor.poll([handle])[0]
 
 
-def wait_for_output(order: Order, text: str) -> None:
-    log = order.directory / "output.log"
+def wait_for_output(launch_request: LaunchRequest, text: str) -> None:
+    log = launch_request.directory / "output.log"
     wait_until(lambda: log.exists() and text in log.read_text())
 
 
-def test_output_and_exit_code_are_kept(executor: Executor, order: Callable[..., Order]) -> None:
-    asked = order(
+def test_output_and_exit_code_are_kept(
+    executor: Executor, launch_request: Callable[..., LaunchRequest]
+) -> None:
+    asked = launch_request(
         "import sys; print('out', flush=True); print('err', file=sys.stderr);"
         "print(repr(sys.stdin.read())); sys.exit(7)"
     )
@@ -87,16 +100,20 @@ def test_output_and_exit_code_are_kept(executor: Executor, order: Callable[..., 
     assert (asked.directory / "output.log").read_text().splitlines() == ["out", "err", "''"]
 
 
-def test_a_signal_is_a_negative_exit_code(executor: Executor, order: Callable[..., Order]) -> None:
-    outcome = wait_for_end(executor, executor.launch(order("import os; os.kill(os.getpid(), 11)")))
+def test_a_signal_is_a_negative_exit_code(
+    executor: Executor, launch_request: Callable[..., LaunchRequest]
+) -> None:
+    outcome = wait_for_end(
+        executor, executor.launch(launch_request("import os; os.kill(os.getpid(), 11)"))
+    )
     assert isinstance(outcome, Exited)
     assert outcome.exit_code == -signal.SIGSEGV
 
 
 def test_a_command_that_is_not_there_says_so(
-    executor: Executor, order: Callable[..., Order]
+    executor: Executor, launch_request: Callable[..., LaunchRequest]
 ) -> None:
-    asked = order("")
+    asked = launch_request("")
     missing = replace(asked, argv=["/no/such/program"])
     outcome = wait_for_end(executor, executor.launch(missing))
     assert isinstance(outcome, Exited)
@@ -104,8 +121,10 @@ def test_a_command_that_is_not_there_says_so(
     assert "cannot run '/no/such/program'" in (asked.directory / "output.log").read_text()
 
 
-def test_stop_is_gentle_and_force_is_not(executor: Executor, order: Callable[..., Order]) -> None:
-    asked = order(
+def test_stop_is_gentle_and_force_is_not(
+    executor: Executor, launch_request: Callable[..., LaunchRequest]
+) -> None:
+    asked = launch_request(
         "import signal, time; signal.signal(signal.SIGTERM, lambda *_: print('no', flush=True));"
         "print('ready', flush=True)\nwhile True: time.sleep(0.05)"
     )
@@ -120,9 +139,9 @@ def test_stop_is_gentle_and_force_is_not(executor: Executor, order: Callable[...
 
 
 def test_a_stopped_command_s_exit_code_is_its_own(
-    executor: Executor, order: Callable[..., Order]
+    executor: Executor, launch_request: Callable[..., LaunchRequest]
 ) -> None:
-    asked = order("import time; print('ready', flush=True); time.sleep(60)")
+    asked = launch_request("import time; print('ready', flush=True); time.sleep(60)")
     handle = executor.launch(asked)
     wait_for_output(asked, "ready")
     executor.stop(handle, force=False)
@@ -143,8 +162,10 @@ time.sleep(60)
 """
 
 
-def test_no_child_survives_a_stop(executor: Executor, order: Callable[..., Order]) -> None:
-    asked = order(CHILDREN)
+def test_no_child_survives_a_stop(
+    executor: Executor, launch_request: Callable[..., LaunchRequest]
+) -> None:
+    asked = launch_request(CHILDREN)
     handle = executor.launch(asked)
     log = asked.directory / "output.log"
     wait_until(lambda: log.exists() and log.read_text().count("child") == 4)
@@ -156,9 +177,9 @@ def test_no_child_survives_a_stop(executor: Executor, order: Callable[..., Order
 
 
 def test_an_attempt_is_found_again_by_its_directory(
-    executor: Executor, order: Callable[..., Order]
+    executor: Executor, launch_request: Callable[..., LaunchRequest]
 ) -> None:
-    asked = order("import time; print('ready', flush=True); time.sleep(60)")
+    asked = launch_request("import time; print('ready', flush=True); time.sleep(60)")
     assert executor.find(asked.directory) is None
     handle = executor.launch(asked)
     wait_for_output(asked, "ready")
@@ -171,9 +192,9 @@ def test_an_attempt_is_found_again_by_its_directory(
 
 
 def test_a_second_launch_into_a_directory_starts_nothing(
-    executor: Executor, order: Callable[..., Order]
+    executor: Executor, launch_request: Callable[..., LaunchRequest]
 ) -> None:
-    asked = order("import time; print('ready', flush=True); time.sleep(60)")
+    asked = launch_request("import time; print('ready', flush=True); time.sleep(60)")
     handle = executor.launch(asked)
     wait_for_output(asked, "ready")
     second = executor.launch(asked)
@@ -185,8 +206,10 @@ def test_a_second_launch_into_a_directory_starts_nothing(
     wait_for_end(executor, second)
 
 
-def test_an_attempt_that_vanished_is_lost(executor: Executor, order: Callable[..., Order]) -> None:
-    asked = order("import time; print('ready', flush=True); time.sleep(60)")
+def test_an_attempt_that_vanished_is_lost(
+    executor: Executor, launch_request: Callable[..., LaunchRequest]
+) -> None:
+    asked = launch_request("import time; print('ready', flush=True); time.sleep(60)")
     handle = executor.launch(asked)
     wait_for_output(asked, "ready")
     claim = read_claim(asked.directory)
@@ -196,9 +219,9 @@ def test_an_attempt_that_vanished_is_lost(executor: Executor, order: Callable[..
 
 
 def test_somebody_else_s_process_is_never_signalled(
-    executor: Executor, order: Callable[..., Order]
+    executor: Executor, launch_request: Callable[..., LaunchRequest]
 ) -> None:
-    asked = order("import time; print('ready', flush=True); time.sleep(60)")
+    asked = launch_request("import time; print('ready', flush=True); time.sleep(60)")
     handle = executor.launch(asked)
     wait_for_output(asked, "ready")
     stale = {**handle, "identity": "another-boot:1", "directory": str(asked.directory) + "x"}
@@ -209,8 +232,10 @@ def test_somebody_else_s_process_is_never_signalled(
     wait_for_end(executor, handle)
 
 
-def test_an_attempt_outlives_its_tuner(order: Callable[..., Order], tmp_path: Path) -> None:
-    asked = order("import time; time.sleep(0.5); print('done')")
+def test_an_attempt_outlives_its_tuner(
+    launch_request: Callable[..., LaunchRequest], tmp_path: Path
+) -> None:
+    asked = launch_request("import time; time.sleep(0.5); print('done')")
     pid = os.fork()
     if pid == 0:
         load_executor("local").launch(asked)
@@ -224,22 +249,24 @@ def test_an_attempt_outlives_its_tuner(order: Callable[..., Order], tmp_path: Pa
 
 
 def test_a_working_directory_that_went_away_is_said(
-    executor: Executor, order: Callable[..., Order]
+    executor: Executor, launch_request: Callable[..., LaunchRequest]
 ) -> None:
-    asked = order("")
-    gone = Order(asked.argv, asked.environment, Path("/no/such/place"), asked.directory)
+    asked = launch_request("")
+    gone = LaunchRequest(asked.argv, asked.environment, Path("/no/such/place"), asked.directory)
     outcome = wait_for_end(executor, executor.launch(gone))
     assert isinstance(outcome, Exited)
     assert outcome.exit_code == 127
     assert "/no/such/place" in (asked.directory / "output.log").read_text()
 
 
-def test_a_command_on_a_terminal_finds_one(executor: Executor, order: Callable[..., Order]) -> None:
+def test_a_command_on_a_terminal_finds_one(
+    executor: Executor, launch_request: Callable[..., LaunchRequest]
+) -> None:
     code = (
         "import os, sys; print(sys.stdout.isatty(), sys.stderr.isatty(), sys.stdin.isatty(),"
         " *os.get_terminal_size()); print('x' * 300_000 + 'end')"
     )
-    asked = replace(order(code), pty=True)
+    asked = replace(launch_request(code), pty=True)
     wait_for_end(executor, executor.launch(asked))
     assert (asked.directory / "output.log").read_bytes() == (
         b"True True False 200 50\n" + b"x" * 300_000 + b"end\n"
@@ -247,11 +274,11 @@ def test_a_command_on_a_terminal_finds_one(executor: Executor, order: Callable[.
 
 
 def test_output_of_what_a_command_on_a_terminal_leaves_behind_is_kept(
-    executor: Executor, order: Callable[..., Order]
+    executor: Executor, launch_request: Callable[..., LaunchRequest]
 ) -> None:
     late = "import time; time.sleep(3); print('late', flush=True)"
     code = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {late!r}]); print(1)"
-    asked = replace(order(code), pty=True)
+    asked = replace(launch_request(code), pty=True)
     outcome = wait_for_end(executor, executor.launch(asked))
     assert isinstance(outcome, Exited)
     log = (asked.directory / "output.log").read_text()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.ranges import CategoricalRange, ContinuousRange, IntegerRange, ParameterRange
-from hpt_cli.strategies import STRATEGIES, Question, Strategy, Trial, load_strategy
+from hpt_cli.strategies import STRATEGIES, Strategy, SuggestRequest, Trial, load_strategy
 
 MIXED: dict[str, ParameterRange] = {
     "rate": ContinuousRange(type="Continuous", min_value=1e-5, max_value=1.0, grid_points=4),
@@ -42,9 +42,9 @@ def _strategy(request: pytest.FixtureRequest) -> Strategy:
     return load_strategy(request.param)
 
 
-def ask(ranges: dict[str, ParameterRange], trials: list[Trial], **changes: Any) -> Question:
-    question = Question(ranges, 1, len(trials) + 1, 100, 1, tuple(trials))
-    return replace(question, **changes)
+def ask(ranges: dict[str, ParameterRange], trials: list[Trial], **changes: Any) -> SuggestRequest:
+    request = SuggestRequest(ranges, 1, len(trials) + 1, 100, 1, tuple(trials))
+    return replace(request, **changes)
 
 
 def loss_of(hyperparameters: Hyperparameters) -> float:

@@ -21,7 +21,7 @@ from hpt_cli.storage.home import find_home
 from hpt_cli.storage.job_directory import JobDir
 
 if TYPE_CHECKING:
-    from hpt_cli.executors import Order
+    from hpt_cli.executors import LaunchRequest
     from hpt_cli.reports.check import Checkup, TriedJob
     from hpt_cli.spec.hyperparameters import Hyperparameters
     from hpt_cli.spec.model import TuningSpec
@@ -54,11 +54,11 @@ def check(
 
     Nothing is run but with --try, and nothing is kept.
     """
-    from hpt_cli.checks.prerequisites import check_working_directory, list_misfits
+    from hpt_cli.checks.prerequisites import check_working_directory, list_shortages
     from hpt_cli.reports.check import render, to_json
     from hpt_cli.storage.spec_file import read_spec
 
-    asked = read_spec(spec, set_ or [], os.environ, list_misfits)
+    asked = read_spec(spec, set_ or [], os.environ, list_shortages)
     check_working_directory(asked, Path.cwd())
     checkup = examine(asked, find_home(home), seconds if try_ else None)
     if json:
@@ -75,7 +75,7 @@ def check(
 def examine(spec: TuningSpec, home: Path, seconds: float | None) -> Checkup:
     """Look at a spec from all sides; with `seconds`, also at one training job that runs so long."""
     from hpt_cli.checks.prerequisites import find_missing_files, survey_machine
-    from hpt_cli.checks.preview import find_doubts, list_first_points
+    from hpt_cli.checks.preview import find_warnings, list_first_points
     from hpt_cli.reports.check import Checkup
     from hpt_cli.storage.journal import describe_creation
     from hpt_cli.tuning.fold import fold
@@ -95,7 +95,7 @@ def examine(spec: TuningSpec, home: Path, seconds: float | None) -> Checkup:
     return Checkup(
         spec=spec,
         points=tuple(points),
-        commands=tuple(_write_command(spec, order) for order in orders),
+        commands=tuple(_write_command(spec, request) for request in orders),
         environment={
             name: spec.environment.get(name, value)
             for name, value in orders[0].environment.items()
@@ -103,8 +103,8 @@ def examine(spec: TuningSpec, home: Path, seconds: float | None) -> Checkup:
         },
         directory=f"{jobdir.path}/",
         output=f"{jobdir.attempt(1, 1).log}: what the first one prints",
-        doubts=(
-            *find_doubts(spec, pool),
+        warnings=(
+            *find_warnings(spec, pool),
             *find_missing_files(spec, orders[0]),
             *_find_namesake(jobdir),
             *_find_refusal(spec, orders[0]),
@@ -124,14 +124,14 @@ def _share_first(spec: TuningSpec, pool: Pool | None) -> Share | None:
 
 def _make_order(
     spec: TuningSpec, jobdir: JobDir, number: int, point: Hyperparameters, share: Share | None
-) -> Order:
-    from hpt_cli.runtime.environment import make_order
+) -> LaunchRequest:
+    from hpt_cli.runtime.environment import make_launch_request
 
-    return make_order(spec, jobdir, os.environ, str(Path.cwd()), number, 1, point, share)
+    return make_launch_request(spec, jobdir, os.environ, str(Path.cwd()), number, 1, point, share)
 
 
-def _write_command(spec: TuningSpec, order: Order) -> str:
-    return order.argv[-1] if spec.shell else shlex.join(order.argv)
+def _write_command(spec: TuningSpec, request: LaunchRequest) -> str:
+    return request.argv[-1] if spec.shell else shlex.join(request.argv)
 
 
 def _find_namesake(jobdir: JobDir) -> Iterator[Problem]:
@@ -140,12 +140,12 @@ def _find_namesake(jobdir: JobDir) -> Iterator[Problem]:
         yield Problem("doubt-name", message, "hpt run will want another: --name NEW")
 
 
-def _find_refusal(spec: TuningSpec, order: Order) -> Iterator[Problem]:
+def _find_refusal(spec: TuningSpec, request: LaunchRequest) -> Iterator[Problem]:
     """What Slurm has against such a training job."""
     if spec.executor == "slurm":
         from hpt_cli.executors.slurm import find_refusal
 
-        refusal = find_refusal(order, spec.slurm)
+        refusal = find_refusal(request, spec.slurm)
         if refusal:
             yield Problem("doubt-slurm", f"Slurm would not take a training job: {refusal}")
 
@@ -158,7 +158,7 @@ def try_first_job(
     from hpt_cli.checks.trial_run import try_job
     from hpt_cli.executors import load_executor
     from hpt_cli.metrics.detection import nearest_lines
-    from hpt_cli.metrics.lint import find_misreadings
+    from hpt_cli.metrics.lint import lint_definitions
     from hpt_cli.reports.check import TriedJob
     from hpt_cli.tuning.warnings import find_file, propose_for
 
@@ -168,28 +168,28 @@ def try_first_job(
     with tempfile.TemporaryDirectory(prefix=".hpt-try-", dir=place) as temporary:
         jobdir = JobDir(Path(temporary) / spec.name)
         jobdir.make_training_job(1)
-        order = _make_order(spec, jobdir, 1, point, _share_first(spec, pool))
+        request = _make_order(spec, jobdir, 1, point, _share_first(spec, pool))
         with show_progress(seconds) as show:
             executor = load_executor(spec.executor, spec.slurm)
-            tryout = try_job(executor, order, spec.finders, seconds, show)
-    times, values = tryout.list_times(metric), tuple(tryout.list_values(metric))
-    lines = list(tryout.lines)
+            trial_run = try_job(executor, request, spec.extractors, seconds, show)
+    times, values = trial_run.list_times(metric), tuple(trial_run.list_values(metric))
+    lines = list(trial_run.lines)
     return TriedJob(
-        exit_code=tryout.exit_code,
-        seconds=tryout.seconds,
+        exit_code=trial_run.exit_code,
+        seconds=trial_run.seconds,
         values=values,
-        last_lines=tryout.lines,
+        last_lines=trial_run.lines,
         nearest=() if values or file else tuple(nearest_lines(lines, metric)),
         proposals=() if values else propose_for(spec, lines),
         file=file,
         estimate=estimate_time(
             spec,
-            tryout.seconds,
+            trial_run.seconds,
             times,
-            ended=not tryout.was_cut_off,
+            ended=not trial_run.was_cut_off,
             slots=spec.count_slots(pool),
         ),
-        doubts=tuple(find_misreadings(spec.list_definitions(), "\n".join(lines).encode())),
+        warnings=tuple(lint_definitions(spec.list_definitions(), "\n".join(lines).encode())),
     )
 
 

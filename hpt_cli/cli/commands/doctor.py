@@ -17,7 +17,7 @@ from hpt_cli.storage.lock import hold_lock
 
 if TYPE_CHECKING:
     from hpt_cli.checks.doctor import Finding
-    from hpt_cli.reports import json_types as answers
+    from hpt_cli.reports import json_types as json_types
     from hpt_cli.tuning.summary import Summary
 
 EXAMPLES = ("hpt doctor", "hpt doctor digits --repair")
@@ -59,7 +59,7 @@ def doctor(
         raise typer.Exit(ExitCode.FAILED)
 
 
-def _finding_to_json(finding: Finding) -> answers.Finding:
+def _finding_to_json(finding: Finding) -> json_types.Finding:
     return {"what": finding.what, "found": finding.found, "problem": finding.problem}
 
 

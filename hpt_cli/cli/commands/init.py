@@ -207,33 +207,36 @@ def _read_output(
 def _run_once(words: Sequence[str], seconds: float) -> tuple[str, ...]:
     from hpt_cli.checks.trial_run import try_job
     from hpt_cli.cli.commands.check import show_progress
-    from hpt_cli.executors import Order, load_executor
+    from hpt_cli.executors import LaunchRequest, load_executor
     from hpt_cli.scaffold.draft import is_shell_line
 
     with tempfile.TemporaryDirectory(prefix="hpt-try-") as temporary:
         directory = Path(temporary, "a1")
         own = {"PYTHONUNBUFFERED": "1", "HPT_ATTEMPT_DIR": str(directory)}
-        order = Order(
+        order = LaunchRequest(
             argv=["/bin/sh", "-c", words[0]] if is_shell_line(words) else list(words),
             environment={**os.environ, **own, "HPT_JOB_DIR": temporary},
             working_directory=Path.cwd(),
             directory=directory,
         )
         with show_progress(seconds) as show:
-            tryout = try_job(load_executor("local"), order, (), seconds, show)
-    end = ", and was stopped" if tryout.was_cut_off else ""
-    say(f"it ran for {tryout.seconds:.1f} s and printed {count(len(tryout.lines), 'line')}{end}")
-    if tryout.exit_code:
-        for line in tryout.lines[-MAX_SHOWN:]:
+            trial_run = try_job(load_executor("local"), order, (), seconds, show)
+    end = ", and was stopped" if trial_run.was_cut_off else ""
+    printed = count(len(trial_run.lines), "line")
+    say(f"it ran for {trial_run.seconds:.1f} s and printed {printed}{end}")
+    if trial_run.exit_code:
+        for line in trial_run.lines[-MAX_SHOWN:]:
             say(f"  │ {line}")
-        raise HptError.of("command-failed", f"the command failed with exit code {tryout.exit_code}")
-    return tryout.lines
+        raise HptError.of(
+            "command-failed", f"the command failed with exit code {trial_run.exit_code}"
+        )
+    return trial_run.lines
 
 
 def _choose_metric(
     draft: Draft, lines: tuple[str, ...], wanted: str | None, maximize: bool | None, *, asks: bool
 ) -> Draft:
-    from hpt_cli.cli.commands.metrics import list_misreadings
+    from hpt_cli.cli.commands.metrics import list_silent_warnings
     from hpt_cli.metrics.detection import propose_definitions
 
     direction = "" if maximize is None else "Maximize" if maximize else "Minimize"
@@ -256,8 +259,8 @@ def _choose_metric(
     if asks and not direction:
         direction = _ask_direction(metric)
     rest = [each for each in shown if each is not metric]
-    for doubt in list_misreadings([metric.definition], "\n".join(lines).encode()):
-        say(f"warning[{doubt.slug}]: {doubt.message}\n    {doubt.hint}")
+    for warning in list_silent_warnings([metric.definition], "\n".join(lines).encode()):
+        say(f"warning[{warning.slug}]: {warning.message}\n    {warning.hint}")
     return replace(draft, metric=metric, other_metrics=rest, objective_type=direction)
 
 

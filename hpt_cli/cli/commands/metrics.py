@@ -69,7 +69,7 @@ def metrics(
     from hpt_cli.metrics.lint import read_log
     from hpt_cli.metrics.scan import KEPT
     from hpt_cli.reports.metrics import (
-        list_doubts,
+        list_warnings,
         proposals_to_json,
         readings_to_json,
         render_proposals,
@@ -84,16 +84,16 @@ def metrics(
     if definitions is None:
         proposals = propose_definitions(lines)
         shown = proposals[: None if all_ else MAX_PROPOSALS]
-        doubts = list_misreadings([each.definition for each in shown], blocks.beginning)
+        warnings = list_silent_warnings([each.definition for each in shown], blocks.beginning)
         if json:
             proposed: Proposals = {
                 "log": log,
                 "proposals": proposals_to_json(proposals),
-                "warnings": list_doubts(doubts),
+                "warnings": list_warnings(warnings),
             }
             print_json(proposed)
         elif proposals:
-            sys.stdout.write(render_proposals(shown, len(proposals) - len(shown), doubts))
+            sys.stdout.write(render_proposals(shown, len(proposals) - len(shown), warnings))
         if not proposals:
             raise HptError.of(
                 "metric-none",
@@ -116,13 +116,13 @@ def metrics(
         raise typer.Exit(ExitCode.FAILED)
 
 
-def list_misreadings(definitions: Sequence[Mapping[str, Any]], log: bytes) -> list[Problem]:
+def list_silent_warnings(definitions: Sequence[Mapping[str, Any]], log: bytes) -> list[Problem]:
     """What definitions read wrong in a log, and nothing else would show."""
     from hpt_cli.logs.regex_timeout import limit_searches
-    from hpt_cli.metrics.lint import SILENT, find_misreadings
+    from hpt_cli.metrics.lint import SILENT, lint_definitions
 
-    found = find_misreadings(definitions, log, limit_searches)
-    return [doubt for doubt in found if doubt.slug in SILENT]
+    found = lint_definitions(definitions, log, limit_searches)
+    return [warning for warning in found if warning.slug in SILENT]
 
 
 class _Blocks:

@@ -48,13 +48,13 @@ def run(
 
     Ctrl-C stops it so that 'hpt resume NAME' goes on.
     """
-    from hpt_cli.checks.prerequisites import check_working_directory, list_misfits
+    from hpt_cli.checks.prerequisites import check_working_directory, list_shortages
     from hpt_cli.cli.session import tune
     from hpt_cli.storage.spec_file import read_spec
     from hpt_cli.tuning.warnings import describe_warning
 
     overrides = [*(set_ or []), *([f"name={name}"] if name else [])]
-    asked = read_spec(spec, overrides, os.environ, list_misfits)
+    asked = read_spec(spec, overrides, os.environ, list_shortages)
     check_working_directory(asked, Path.cwd())
     inherited = inherit_parents(asked, find_home(home))
     jobdir = make_job_dir(find_home(home), asked.name)
@@ -71,24 +71,24 @@ def run(
 def _warn_of_missing_files(spec: TuningSpec, jobdir: JobDir) -> list[Warned]:
     """The warnings that every training job will fail, as far as that is seen at once."""
     from hpt_cli.checks.prerequisites import find_missing_files
-    from hpt_cli.runtime.environment import make_order
+    from hpt_cli.runtime.environment import make_launch_request
     from hpt_cli.tuning.events import Warned
 
     middle = {name: each.from_unit(0.5) for name, each in spec.hyperparameter_ranges.items()}
-    order = make_order(spec, jobdir, os.environ, str(Path.cwd()), 1, 1, middle)
+    request = make_launch_request(spec, jobdir, os.environ, str(Path.cwd()), 1, 1, middle)
     return [
         Warned(at=time.time(), slug=each.slug, message=each.message, hint=each.hint)
-        for each in find_missing_files(spec, order)
+        for each in find_missing_files(spec, request)
     ]
 
 
 def inherit_parents(spec: TuningSpec, home: Path) -> list[WarmStarted]:
     """What the parents of a warm start bring; every misfit is reported."""
-    from hpt_cli.tuning.warm_start import Candidate, find_misfits, inherit
+    from hpt_cli.tuning.warm_start import Candidate, find_mismatches, inherit
 
     names = spec.warm_start.parents if spec.warm_start else ()
     parents = [Candidate(name, read_state(find_anywhere(home, name))) for name in names]
-    problems = [problem for parent in parents for problem in find_misfits(spec, parent)]
+    problems = [problem for parent in parents for problem in find_mismatches(spec, parent)]
     if problems:
         raise UsageError(*problems)
     brought = [inherit(spec, parent, time.time()) for parent in parents]

@@ -14,7 +14,7 @@ from hpt_cli.errors import UsageError
 from hpt_cli.storage.home import find_home, find_job_dir
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.lock import find_lock_holder, hold_lock
-from hpt_cli.storage.mailbox import send_request, take_requests
+from hpt_cli.storage.mailbox import pop_requests, send_request
 
 EXAMPLES = (
     "hpt update digits --max-jobs 50 --max-parallel-jobs 4",
@@ -106,5 +106,5 @@ def change_at_rest(jobdir: JobDir, changes: dict[str, Any]) -> None:
     from hpt_cli.tuning.events import SpecChanged
 
     with hold_lock(jobdir), open_journal(jobdir.journal, write=True) as journal:
-        take_requests(jobdir)
+        pop_requests(jobdir)
         journal.append([SpecChanged(at=time.time(), changes=changes)])

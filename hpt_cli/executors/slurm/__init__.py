@@ -19,9 +19,9 @@ from pathlib import Path
 
 from hpt_cli import clock
 from hpt_cli.errors import HptError
-from hpt_cli.executors import Exited, Handle, Lost, NotNowError, Order, Outcome, launcher
+from hpt_cli.executors import Exited, Handle, LaunchRequest, Lost, NotNowError, Outcome, launcher
 from hpt_cli.executors.attempt_files import Claim, Exit, read_claim, read_exit
-from hpt_cli.executors.slurm.client import Answer, Clerk, Signal, run
+from hpt_cli.executors.slurm.client import QueueSnapshot, Signal, SlurmClient, run
 from hpt_cli.executors.slurm.commands import (
     JOB_FILE,
     OUTPUT,
@@ -32,7 +32,7 @@ from hpt_cli.executors.slurm.commands import (
     write_script,
     write_squeue,
 )
-from hpt_cli.executors.slurm.outcome import ALIVE, Evidence, is_beyond_doubt, judge
+from hpt_cli.executors.slurm.outcome import ALIVE, Evidence, is_beyond_doubt, resolve_outcome
 from hpt_cli.files import open_regular, read_regular
 from hpt_cli.spec.model import Slurm
 
@@ -78,26 +78,26 @@ class SlurmExecutor:
     def __init__(self, settings: Slurm) -> None:
         self.poll_seconds = POLL_SECONDS
         self._settings = settings
-        self._clerk = Clerk()
+        self._client = SlurmClient()
         self._attempts: dict[tuple[int, str], _Attempt] = {}
 
-    def launch(self, order: Order) -> Handle:
+    def launch(self, request: LaunchRequest) -> Handle:
         """Submit an attempt."""
-        order.directory.mkdir(parents=True, exist_ok=True)
+        request.directory.mkdir(parents=True, exist_ok=True)
         command = [
             *(sys.executable, "-I", "-S", launcher.__file__, launcher.ALONE),
-            *([launcher.PTY] if order.pty else []),
-            *(str(order.directory), str(order.working_directory)),
-            *order.argv,
+            *([launcher.PTY] if request.pty else []),
+            *(str(request.directory), str(request.working_directory)),
+            *request.argv,
         ]
         script = write_script(command, self._settings.setup)
-        answer = run(write_sbatch(order, self._settings), script, order.environment)
+        answer = run(write_sbatch(request, self._settings), script, request.environment)
         try:
             number = read_submitted(answer)
         except (ValueError, IndexError):
             raise HptError.of("slurm-answer", f"sbatch answered {answer!r}") from None
-        launcher.write_whole(str(order.directory / JOB_FILE), str(number))
-        handle = _handle(number, order.directory)
+        launcher.write_whole(str(request.directory / JOB_FILE), str(number))
+        handle = _handle(number, request.directory)
         self._know(handle).submitted_at = time.monotonic()
         return handle
 
@@ -129,7 +129,7 @@ class SlurmExecutor:
             if not is_beyond_doubt(Evidence(exit=ended, stopped=each.stopped))
         }
         has_ended = any(ended is not None for ended in doubtful.values())
-        answer = self._clerk.watch(doubtful, urgent=has_ended)
+        answer = self._client.watch(doubtful, urgent=has_ended)
         outcomes: dict[int, Outcome] = {
             id(each): self._judge(each, ended, answer)
             for each, ended in zip(live, exits, strict=True)
@@ -140,15 +140,15 @@ class SlurmExecutor:
         """Have it signalled, soon; what still waits is cancelled."""
         attempt = self._know(handle)
         attempt.stopped = True
-        self._clerk.send(Signal(attempt.number, attempt.name, force))
+        self._client.send(Signal(attempt.number, attempt.name, force))
 
     def sweep(self, handle: Handle, grace: float) -> list[str]:  # noqa: ARG002
         """Nothing: Slurm ends what is left of a job that is over."""
         return []
 
-    def take_notes(self) -> list[str]:
+    def pop_notes(self) -> list[str]:
         """Whether Slurm answers."""
-        return self._clerk.take_notes()
+        return self._client.pop_notes()
 
     def _know(self, handle: Handle) -> _Attempt:
         number, directory = int(handle["job"]), str(handle["directory"])
@@ -157,18 +157,18 @@ class SlurmExecutor:
             known = self._attempts[number, directory] = _Attempt(number, Path(directory))
         return known
 
-    def _judge(self, attempt: _Attempt, ended: Exit | None, answer: Answer) -> Outcome:
+    def _judge(self, attempt: _Attempt, ended: Exit | None, answer: QueueSnapshot) -> Outcome:
         evidence = _gather(attempt, ended, answer)
-        outcome = judge(evidence, clock.now())
+        outcome = resolve_outcome(evidence, clock.now())
         if isinstance(outcome, (Exited, Lost)):
             attempt.verdict = outcome
         if isinstance(outcome, Lost) and evidence.job and evidence.job.state in ALIVE:
             # Slurm starts it again; it would only find its directory taken.
-            self._clerk.send(Signal(attempt.number, attempt.name, force=True))
+            self._client.send(Signal(attempt.number, attempt.name, force=True))
         return outcome
 
 
-def _gather(attempt: _Attempt, ended: Exit | None, answer: Answer) -> Evidence:
+def _gather(attempt: _Attempt, ended: Exit | None, answer: QueueSnapshot) -> Evidence:
     """What speaks for and against that an attempt is over."""
     job = answer.jobs.get(attempt.number)
     if job is not None and job.name != attempt.name:
@@ -195,13 +195,13 @@ def _gather(attempt: _Attempt, ended: Exit | None, answer: Answer) -> Evidence:
     )
 
 
-def find_refusal(order: Order, settings: Slurm | None) -> str:
+def find_refusal(request: LaunchRequest, settings: Slurm | None) -> str:
     """Why Slurm would not take an attempt, as far as it can be asked; empty if it would."""
     try:
         run(
-            [*write_sbatch(order, settings or Slurm()), "--test-only"],
+            [*write_sbatch(request, settings or Slurm()), "--test-only"],
             "#!/bin/sh\n",
-            order.environment,
+            request.environment,
         )
     except (NotNowError, HptError) as error:
         return str(error)

@@ -37,7 +37,7 @@ FIRST_ANSWER_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
-class Answer:
+class QueueSnapshot:
     """What Slurm said, of which jobs it was asked, and when; on time.monotonic's clock."""
 
     asked_at: float
@@ -54,14 +54,14 @@ class Signal:
     force: bool
 
 
-class Clerk:
+class SlurmClient:
     """Asks Slurm for the state of jobs, and sends them signals."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._watched: frozenset[int] = frozenset()
         self._signals: list[Signal] = []
-        self._answer = Answer(0.0, frozenset())
+        self._answer = QueueSnapshot(0.0, frozenset())
         self._interval = ASK_SECONDS
         self._asked_at = -CALM_SECONDS
         self._has_accounting = True
@@ -69,7 +69,7 @@ class Clerk:
         self._notes: list[str] = []
         self._thread: threading.Thread | None = None
 
-    def watch(self, numbers: Iterable[int], urgent: bool) -> Answer:
+    def watch(self, numbers: Iterable[int], urgent: bool) -> QueueSnapshot:
         """The latest answer; from now on these jobs are asked for.
 
         `urgent`: something has happened to them that only Slurm can explain.
@@ -94,7 +94,7 @@ class Clerk:
             self._start()
             self._changed.notify_all()
 
-    def take_notes(self) -> list[str]:
+    def pop_notes(self) -> list[str]:
         """What there is to say of Slurm since the last time."""
         with self._changed:
             notes, self._notes = self._notes, []
@@ -152,7 +152,7 @@ class Clerk:
             self._interval = (
                 min(CALM_SECONDS, self._interval * CALM_FACTOR) if is_calm else ASK_SECONDS
             )
-            self._answer = Answer(asked_at, numbers, jobs)
+            self._answer = QueueSnapshot(asked_at, numbers, jobs)
             self._changed.notify_all()
 
     def _ask_accounting(self, numbers: Iterable[int]) -> dict[int, QueuedJob]:

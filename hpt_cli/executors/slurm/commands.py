@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpt_cli.executors import Order
+from hpt_cli.executors import LaunchRequest
 from hpt_cli.spec.model import Slurm
 
 OUTPUT = "slurm.out"
@@ -68,27 +68,27 @@ def write_script(command: Sequence[str], setup: Iterable[str]) -> str:
     return "\n".join(["#!/bin/bash", "set -e", *setup, "set +e", f"exec {shlex.join(command)}", ""])
 
 
-def write_sbatch(order: Order, settings: Slurm) -> list[str]:
+def write_sbatch(request: LaunchRequest, settings: Slurm) -> list[str]:
     """How to submit an attempt whose script comes on stdin.
 
     The environment goes with it (`--export=ALL`) and stands in no file of ours. An attempt that
     Slurm takes its place from is not started again by Slurm but by the tuner, as another attempt.
     """
-    output = str(order.directory / OUTPUT).replace("%", "%%")
+    output = str(request.directory / OUTPUT).replace("%", "%%")
     given = {
         "partition": settings.partition,
         "account": settings.account,
         "qos": settings.qos,
         "time": settings.time,
-        "gres": settings.gres or (f"gpu:{order.gpus:g}" if order.gpus else None),
-        "cpus-per-task": order.cpus,
-        "mem": None if order.memory_gb is None else f"{math.ceil(order.memory_gb * 1024)}M",
+        "gres": settings.gres or (f"gpu:{request.gpus:g}" if request.gpus else None),
+        "cpus-per-task": request.cpus,
+        "mem": None if request.memory_gb is None else f"{math.ceil(request.memory_gb * 1024)}M",
         "constraint": settings.constraint,
     }
     return [
         *("sbatch", "--parsable", "--export=ALL", "--no-requeue", "--nodes=1", "--ntasks=1"),
-        *(f"--job-name={name_job(order.directory)}", f"--output={output}", "--open-mode=append"),
-        f"--chdir={order.working_directory}",
+        *(f"--job-name={name_job(request.directory)}", f"--output={output}", "--open-mode=append"),
+        f"--chdir={request.working_directory}",
         *(f"--{option}={value}" for option, value in given.items() if value is not None),
         *settings.extra,
     ]

@@ -84,7 +84,7 @@ def is_beyond_doubt(evidence: Evidence) -> bool:
     return evidence.stopped or not was_killed
 
 
-def judge(evidence: Evidence, now: float) -> Outcome:
+def resolve_outcome(evidence: Evidence, now: float) -> Outcome:
     """What became of an attempt."""
     if is_beyond_doubt(evidence):
         return _end(evidence, now)

@@ -13,7 +13,7 @@ from hpt_cli.analysis.importance import Importance
 from hpt_cli.metrics.curve import Curve
 from hpt_cli.spec.ranges import CategoricalRange, ParameterRange
 from hpt_cli.tuning.state import TuningState
-from hpt_cli.tuning.summary import Row, Summary, find_usual, saved_seconds
+from hpt_cli.tuning.summary import Row, Summary, compute_typical_job, saved_seconds
 
 MAX_POINTS = 150_000
 """How many observations a page holds; curves are thinned evenly to keep to it."""
@@ -70,7 +70,7 @@ def to_tuning_time(state: TuningState, at: float) -> float:
 def lay_out(record: Record) -> list[Bar]:
     """The timeline: every attempt in the first slot that was free when it began."""
     rows = {row.number: row for row in record.summary.rows}
-    usual = find_usual(rows.values())
+    typical = compute_typical_job(rows.values())
     attempts = sorted(
         (attempt.started_at, number, attempt)
         for number in rows
@@ -79,12 +79,12 @@ def lay_out(record: Record) -> list[Bar]:
     free_at: list[float] = []
     bars = []
     for start, number, attempt in attempts:
-        end = attempt.ended_at if attempt.ended_at is not None else record.state.heard_at
+        end = attempt.ended_at if attempt.ended_at is not None else record.state.last_event_at
         slot = next((place for place, at in enumerate(free_at) if at <= start), len(free_at))
         free_at[slot : slot + 1] = [end]
         first, last = to_tuning_time(record.state, start), to_tuning_time(record.state, end)
         is_last = attempt is record.state.jobs[number].attempts[-1]
-        saved = saved_seconds(rows[number], usual) if is_last else None
+        saved = saved_seconds(rows[number], typical) if is_last else None
         until = None if saved is None else last + saved
         bars.append(Bar(number, slot, first, last, until))
     return bars

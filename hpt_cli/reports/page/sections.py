@@ -18,7 +18,7 @@ from typing import Any
 from hpt_cli import __version__
 from hpt_cli.analysis.importance import Influence
 from hpt_cli.formatting import count, format_column, format_number, format_seconds, format_setting
-from hpt_cli.reports.importance import describe_basis, describe_region, doubt
+from hpt_cli.reports.importance import describe_basis, describe_region, warning
 from hpt_cli.reports.page.data import Record, shorten, to_data
 from hpt_cli.reports.page.html import Content, Markup, break_name, embed_json, join, tag
 from hpt_cli.reports.render.columns import describe_reason
@@ -277,7 +277,7 @@ def _render_importance(record: Record) -> Markup:
         tag(
             "p",
             f"Share of the objective's variance; {describe_basis(record.importance)}."
-            f" {doubt(record.importance)}".rstrip(),
+            f" {warning(record.importance)}".rstrip(),
             class_="muted",
         ),
         tag(

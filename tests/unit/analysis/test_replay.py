@@ -273,9 +273,9 @@ def test_what_was_stopped_is_not_recorded() -> None:
 def test_a_job_that_takes_long_to_start_is_stopped_no_earlier_for_that() -> None:
     curve = tuple((float(epoch), 1.0 / epoch) for epoch in range(1, 5))
     assert RecordedJob({}, curve, 8.0).find_moment(2) == 4.0
-    started = RecordedJob({}, curve, 8.0, pace=1.0)
+    started = RecordedJob({}, curve, 8.0, seconds_per_epoch=1.0)
     assert [started.find_moment(epoch) for epoch in range(1, 5)] == [5.0, 6.0, 7.0, 8.0]
     values = [observed(1, 1.0, at=4.0 + epoch, first=epoch) for epoch in range(1, 5)]
     story = [*suggested(1), *launched(1), *values, exited(1, at=8)]
     recorded = record(fold_all(*created(builders.make_spec()), *story)).jobs[1]
-    assert (recorded.pace, recorded.seconds) == (1.0, 8.0)
+    assert (recorded.seconds_per_epoch, recorded.seconds) == (1.0, 8.0)

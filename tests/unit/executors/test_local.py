@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from hpt_cli.executors import Exited, Order, Running, launcher
+from hpt_cli.executors import Exited, LaunchRequest, Running, launcher
 from hpt_cli.executors.local import LocalExecutor
 
 SPARE = 40
@@ -36,9 +36,9 @@ def no_descriptors() -> Iterator[None]:
 
 
 @pytest.fixture
-def order(tmp_path: Path) -> Order:
+def launch_request(tmp_path: Path) -> LaunchRequest:
     directory = tmp_path / "a1"
-    return Order(
+    return LaunchRequest(
         argv=[sys.executable, "-I", "-S", "-c", "import time; time.sleep(1.5)"],
         environment={**os.environ, "HPT_ATTEMPT_DIR": str(directory)},
         working_directory=tmp_path,
@@ -46,25 +46,25 @@ def order(tmp_path: Path) -> Order:
     )
 
 
-def test_what_cannot_be_looked_at_is_not_taken_for_dead(order: Order) -> None:
+def test_what_cannot_be_looked_at_is_not_taken_for_dead(launch_request: LaunchRequest) -> None:
     executor = LocalExecutor()
-    handle = executor.launch(order)
+    handle = executor.launch(launch_request)
     with no_descriptors():
         with pytest.raises(OSError, match="Too many open files"):
             executor.poll([handle])
         with pytest.raises(OSError, match="Too many open files"):
-            executor.find(order.directory)
+            executor.find(launch_request.directory)
         with pytest.raises(OSError, match="Too many open files"):
             executor.sweep(handle, 0.0)
     assert executor.poll([handle]) == [Running()]
     executor.stop(handle, force=True)
 
 
-def test_a_launch_that_cannot_be_seen_is_not_made_twice(order: Order) -> None:
+def test_a_launch_that_cannot_be_seen_is_not_made_twice(launch_request: LaunchRequest) -> None:
     executor = LocalExecutor()
     with no_descriptors(), pytest.raises(OSError, match="Too many open files"):
-        executor.launch(order)
-    handle = executor.find(order.directory)
+        executor.launch(launch_request)
+    handle = executor.find(launch_request.directory)
     assert handle is not None
     assert executor.poll([handle]) == [Running()]
     deadline = time.monotonic() + 20.0

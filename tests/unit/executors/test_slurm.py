@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hpt_cli.executors import Exited, Lost, Order, Outcome, Pending, Running, launcher
+from hpt_cli.executors import Exited, LaunchRequest, Lost, Outcome, Pending, Running, launcher
 from hpt_cli.executors.attempt_files import Claim, Exit, read_claim, read_exit
 from hpt_cli.executors.slurm.commands import (
     WIDTHS,
@@ -20,7 +20,7 @@ from hpt_cli.executors.slurm.commands import (
     write_sbatch,
     write_script,
 )
-from hpt_cli.executors.slurm.outcome import Evidence, judge
+from hpt_cli.executors.slurm.outcome import Evidence, resolve_outcome
 from hpt_cli.spec.model import Slurm
 
 CLAIM = Claim(pid=1, identity="boot:1", at=50.0, slurm_job=7)
@@ -127,7 +127,7 @@ def end(code: int, signalled: bool = False) -> Exit:
     ],
 )
 def test_judgement(evidence: Evidence, outcome: Outcome) -> None:
-    assert judge(evidence, NOW) == outcome
+    assert resolve_outcome(evidence, NOW) == outcome
 
 
 def test_squeue_s_answer_is_read_by_its_widths() -> None:
@@ -160,8 +160,8 @@ def test_an_attempt_s_name_is_its_directory_s(tmp_path: Path) -> None:
 
 
 def test_a_submission_says_what_the_spec_does(tmp_path: Path) -> None:
-    order = Order(["x"], {}, Path("/w"), tmp_path / "100%", cpus=2, gpus=1, memory_gb=1.5)
-    argv = write_sbatch(order, Slurm(time="1-00:00:00", extra=("--nice",)))
+    request = LaunchRequest(["x"], {}, Path("/w"), tmp_path / "100%", cpus=2, gpus=1, memory_gb=1.5)
+    argv = write_sbatch(request, Slurm(time="1-00:00:00", extra=("--nice",)))
     expected = {"--time=1-00:00:00", "--gres=gpu:1", "--mem=1536M", "--cpus-per-task=2"}
     assert {*expected, f"--output={tmp_path}/100%%/slurm.out"} <= {*argv}
     assert argv[-1] == "--nice"

@@ -115,10 +115,10 @@ def test_a_regex_that_backtracks_is_given_up_and_said(tmp_path: Path, regex: str
     found = tail.read(final=True)
     assert time.process_time() - before < 20
     assert [(each.metric, each.value) for each in found] == [("loss", 2)]
-    notes = tail.take_notes()
+    notes = tail.pop_notes()
     assert "'bad' took more than" in notes[0]
     assert notes[1] == f"'bad' is looked for no longer, after {MAX_SLOW_LINES} such lines"
-    assert tail.take_notes() == []
+    assert tail.pop_notes() == []
 
 
 def test_the_last_lines_are_as_a_person_would_see_them(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_a_log_keeps_its_bounds_and_tells_all_through_a_change_of_tuners(log: Pa
         if first % 3 == 0 and find_gap(log):  # another tuner takes over
             tail = follow(log)
             found += tail.read()
-            assert tail.take_matches() == []
+            assert tail.pop_matches() == []
     found += tail.read(final=True)
     assert log.stat().st_size > 7 * LIMIT
     assert points(found, "loss") == [(n, n / 2) for n in range(1, 204)]

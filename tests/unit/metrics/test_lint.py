@@ -16,8 +16,8 @@ def read(log: str, kept: int = 0, **fields: str) -> Reading:
     return reading
 
 
-def doubts(log: str, **fields: str) -> dict[str, str]:
-    return {each.slug: each.message for each in read(log, **fields).doubts}
+def warnings(log: str, **fields: str) -> dict[str, str]:
+    return {each.slug: each.message for each in read(log, **fields).warnings}
 
 
 MANY = "".join(f"epoch {step} loss 0.{step % 3 + 1}5\n" for step in range(1, 10))
@@ -55,22 +55,24 @@ MANY = "".join(f"epoch {step} loss 0.{step % 3 + 1}5\n" for step in range(1, 10)
 )
 def test_what_goes_wrong_silently_is_said(log: str, regex: str, slug: str, words: str) -> None:
     step = {"step": "epoch {step}"} if slug == "step-twice" else {}
-    assert words in doubts(log, regex=regex, **step)[slug]
+    assert words in warnings(log, regex=regex, **step)[slug]
 
 
 def test_a_number_with_commas_is_read_as_one_where_the_regex_says_so() -> None:
     log = "s 1,000 x 1,234.5\ns 12,000 x -2,000,000\ns 12,001 x 934.5\n"
-    doubt = next(
-        each for each in read(log, regex="s {step}.* x ({num})").doubts if each.slug == "number-cut"
+    warning = next(
+        each
+        for each in read(log, regex="s {step}.* x ({num})").warnings
+        if each.slug == "number-cut"
     )
-    assert "regex: 's {step,}.* x ({num,})'" in doubt.hint
+    assert "regex: 's {step,}.* x ({num,})'" in warning.hint
     reading = read(log, regex="s {step,} x ({num,})")
     assert reading.curve == ((1000, 1234.5), (12000, -2e6), (12001, 934.5))
-    assert not reading.doubts
+    assert not reading.warnings
     reading = read(log, regex="x {num,}", step="s {step,}")
     assert reading.curve[-1] == (12001, 934.5)
     assert (
-        "1 of 1,000" in doubts("s 1,000\nx 5.5\n", regex="x {num}", step="s {step}")["number-cut"]
+        "1 of 1,000" in warnings("s 1,000\nx 5.5\n", regex="x {num}", step="s {step}")["number-cut"]
     )
 
 
@@ -84,7 +86,7 @@ def test_a_number_with_commas_is_read_as_one_where_the_regex_says_so() -> None:
     ],
 )
 def test_a_comma_that_separates_cuts_no_number(log: str, regex: str) -> None:
-    assert "number-cut" not in doubts(log, regex=regex)
+    assert "number-cut" not in warnings(log, regex=regex)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +105,7 @@ def test_a_comma_that_separates_cuts_no_number(log: str, regex: str) -> None:
 def test_a_good_definition_raises_no_doubt(log: str, fields: dict[str, str]) -> None:
     reading = read(log, **fields)
     assert reading.count == 2
-    assert not reading.doubts
+    assert not reading.warnings
 
 
 def test_a_hit_tells_its_line_and_where_the_value_stands_in_it() -> None:

@@ -214,9 +214,9 @@ def assert_same_as_line_by_line(data: bytes, found: list[Observation]) -> None:
     """What is looked for first, in whole blocks, keeps no match away."""
     lines = split_lines(data)
     for number, fields in enumerate(DEFINITIONS):
-        finder = compile_definition({"name": f"m{number}"} | fields)
-        alone = [repr(each.value) for _, each in iterate_findings(finder, lines)]
-        assert [repr(each.value) for each in found if each.metric == finder.metric] == alone
+        extractor = compile_definition({"name": f"m{number}"} | fields)
+        alone = [repr(each.value) for _, each in iterate_findings(extractor, lines)]
+        assert [repr(each.value) for each in found if each.metric == extractor.metric] == alone
 
 
 def test_case_is_ignored_also_where_letters_are_not_ascii() -> None:
@@ -244,7 +244,7 @@ def test_a_search_that_takes_too_long_is_given_up_after_some_lines() -> None:
     class Slow:
         literal = "loss"
 
-        def find(self, text: str, memory: object) -> list[object]:
+        def find(self, text: str, state: object) -> list[object]:
             if reader.searching:
                 raise SearchTooLongError
             return []

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from hpt_cli.executors import Exited, Handle, Order, Outcome
+from hpt_cli.executors import Exited, Handle, LaunchRequest, Outcome
 from hpt_cli.runtime.runner import Runner
 from hpt_cli.storage.home import make_job_dir
 from hpt_cli.storage.job_directory import JobDir
@@ -34,7 +34,7 @@ def _in_time() -> Iterator[None]:
     signal.signal(signal.SIGALRM, before)
 
 
-class Place:
+class SourceLocation:
     """Where attempts fail at once, with these last words."""
 
     poll_seconds = 0.01
@@ -42,13 +42,13 @@ class Place:
 
     def __init__(self, words: str = "") -> None:
         self.words = words
-        self.launched: list[Order] = []
+        self.launched: list[LaunchRequest] = []
 
-    def launch(self, order: Order) -> Handle:
-        self.launched.append(order)
-        order.directory.mkdir(parents=True)
-        (order.directory / "output.log").write_text(self.words)
-        return {"directory": str(order.directory)}
+    def launch(self, request: LaunchRequest) -> Handle:
+        self.launched.append(request)
+        request.directory.mkdir(parents=True)
+        (request.directory / "output.log").write_text(self.words)
+        return {"directory": str(request.directory)}
 
     def find(self, directory: Path) -> Handle | None:
         return None
@@ -61,7 +61,7 @@ class Place:
     def sweep(self, handle: Handle, grace: float) -> list[str]:
         return []
 
-    def take_notes(self) -> list[str]:
+    def pop_notes(self) -> list[str]:
         time.sleep(0.02)  # threads are faster than the tuner
         return []
 
@@ -73,7 +73,7 @@ class Nobody:
 
 
 def run(
-    home: Path, place: Place, *story: ev.AnyEvent, ask: Any = None, **fields: Any
+    home: Path, place: SourceLocation, *story: ev.AnyEvent, ask: Any = None, **fields: Any
 ) -> TuningState:
     """Go on after a story, to the end; what has been asked is known before."""
     spec = make_spec(max_jobs=1, **fields)
@@ -88,7 +88,7 @@ def run(
 
 
 def test_what_was_about_to_be_launched_is_not_launched_by_a_stop(tmp_path: Path) -> None:
-    place = Place()
+    place = SourceLocation()
     state = run(
         *(tmp_path, place, *suggested(1), ev.JobSubmitting(at=1, number=1, attempt=1)),
         ask={"stop_jobs": None},
@@ -99,7 +99,7 @@ def test_what_was_about_to_be_launched_is_not_launched_by_a_stop(tmp_path: Path)
 
 
 def test_a_slow_regex_of_retry_holds_nobody_up(tmp_path: Path) -> None:
-    place = Place("a" * 40 + "!\n")
+    place = SourceLocation("a" * 40 + "!\n")
     state = run(tmp_path, place, retry={"max_attempts": 3, "when": ["(a+)+$"]})
     assert len(place.launched) == 1
     assert "takes too long" in state.jobs[1].notes[0]
@@ -117,7 +117,7 @@ def test_only_what_hpt_itself_may_ask_for_is_done(tmp_path: Path) -> None:
             {"run": "touch pwned"},
         ]
     ):
-        place = Place()
+        place = SourceLocation()
         state = run(tmp_path / str(number), place, ask=each)
         assert len(place.launched) == 1
         assert place.launched[0].argv[0] == "train"

@@ -60,7 +60,7 @@ def check_use(spec: TuningSpec) -> None:
     fields = json.dumps(spec.model_dump(), ensure_ascii=False, allow_nan=False).encode()
     again = TuningSpec.model_validate(json.loads(fields))
     assert again == spec
-    assert spec.finders
+    assert spec.extractors
     assert spec.job_limit >= 1
     assert spec.count_slots(None) >= 1
     assert spec.stop_rule is None or spec.stop_rule.parameters is not None

@@ -184,7 +184,7 @@ def test_fields_that_do_not_go_together(old: str, new: str, words: str) -> None:
 def test_a_metric_can_be_found_in_several_ways(fields: str, line: str) -> None:
     spec = parse_spec(GOOD.replace("regex: 'loss=({num})'", fields), "spec.yaml")
     again = TuningSpec.model_validate(spec.model_dump(mode="json"))  # as the journal keeps it
-    (found,) = MetricReader(again.finders).feed(line.encode() + b"\n")
+    (found,) = MetricReader(again.extractors).feed(line.encode() + b"\n")
     assert (found.step, found.value) == (3, 0.5)
 
 

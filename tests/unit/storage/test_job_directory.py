@@ -12,7 +12,7 @@ from hpt_cli.errors import HptError, UsageError
 from hpt_cli.storage.home import find_home, find_job_dir, list_job_dirs, make_job_dir
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.lock import find_lock_holder, hold_lock
-from hpt_cli.storage.mailbox import send_request, take_requests
+from hpt_cli.storage.mailbox import pop_requests, send_request
 
 
 def make(home: Path, name: str) -> JobDir:
@@ -94,8 +94,8 @@ def test_requests_are_taken_once_in_order(tmp_path: Path) -> None:
     send_request(jobdir, {"n": 1})
     send_request(jobdir, {"n": 2})
     (jobdir.path / "requests" / "junk.json").write_text("{")
-    assert take_requests(jobdir) == [{"n": 1}, {"n": 2}]
-    assert take_requests(jobdir) == []
+    assert pop_requests(jobdir) == [{"n": 1}, {"n": 2}]
+    assert pop_requests(jobdir) == []
 
 
 def test_the_home_is_the_option_or_the_variable_or_here(

@@ -36,7 +36,7 @@ from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.journal import create_journal, open_journal
 from hpt_cli.storage.known_homes import find_record, remember_home
 from hpt_cli.storage.lock import find_lock_holder, hold_lock
-from hpt_cli.storage.mailbox import send_request, take_requests
+from hpt_cli.storage.mailbox import pop_requests, send_request
 from hpt_cli.storage.repair import salvage
 from hpt_cli.tuning import events as ev
 from tests.builders import launched, suggested
@@ -277,7 +277,7 @@ def test_requests_are_not_taken_from_behind_a_link(handed_over: JobDir, tmp_path
     (handed_over.path / "requests").rmdir()
     (handed_over.path / "requests").symlink_to(project)
     with pytest.raises(HptError, match="symbolic link"):
-        take_requests(handed_over)
+        pop_requests(handed_over)
     with pytest.raises(HptError, match="symbolic link"):
         send_request(handed_over, {"stop_jobs": None})
     assert [each.name for each in project.iterdir()] == ["package.json"]
@@ -292,8 +292,8 @@ def test_what_is_no_request_is_passed_over(handed_over: JobDir) -> None:
     (requests / "5.json").write_bytes(b"\xff")
     (requests / "6.json").write_text("[1]")
     send_request(handed_over, {"stop_jobs": [1]})
-    assert take_requests(handed_over) == [{"stop_jobs": [1]}]
-    assert take_requests(handed_over) == []
+    assert pop_requests(handed_over) == [{"stop_jobs": [1]}]
+    assert pop_requests(handed_over) == []
 
 
 @pytest.mark.parametrize("part", [".", "requests", "jobs"])

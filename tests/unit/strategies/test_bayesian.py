@@ -12,7 +12,7 @@ from scipy.stats import norm
 
 from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.ranges import CategoricalRange, ContinuousRange, IntegerRange, ParameterRange
-from hpt_cli.strategies import Question, Trial
+from hpt_cli.strategies import SuggestRequest, Trial
 from hpt_cli.strategies.bayesian import count_opening, doubt_model, suggest
 from hpt_cli.strategies.gaussian_process import (
     CROWD,
@@ -53,8 +53,8 @@ def draw_trials(count: int) -> list[Trial]:
     ]
 
 
-def ask(trials: list[Trial], seed: int = 0) -> Question:
-    return Question(RANGES, seed, len(trials) + 1, 30, 1, tuple(trials))
+def ask(trials: list[Trial], seed: int = 0) -> SuggestRequest:
+    return SuggestRequest(RANGES, seed, len(trials) + 1, 30, 1, tuple(trials))
 
 
 def collect(trials: list[Trial], running: list[Trial] | None = None) -> Evidence:
@@ -204,9 +204,9 @@ def test_a_plateau_is_doubted_and_a_found_optimum_is_not() -> None:
 
 
 def test_the_opening_is_bounded_by_the_budget() -> None:
-    question = ask([])
-    assert count_opening(question) == 7
-    assert count_opening(Question(RANGES, 0, 1, 6, 1, ())) == 3
+    request = ask([])
+    assert count_opening(request) == 7
+    assert count_opening(SuggestRequest(RANGES, 0, 1, 6, 1, ())) == 3
 
 
 def test_it_finds_the_bottom_of_a_bowl() -> None:
@@ -263,11 +263,11 @@ def test_no_job_is_tried_right_beside_one_in_flight() -> None:
         "x": ContinuousRange(type="Continuous", min_value=0.0, max_value=1.0)
     }
     known = [Trial(n, {"x": n / 8}, "Completed", (n / 8 - 0.3) ** 2) for n in range(9)]
-    question = Question(ranges, 0, 10, 18, 2, tuple(known))
-    best = suggest(question)
+    request = SuggestRequest(ranges, 0, 10, 18, 2, tuple(known))
+    best = suggest(request)
     assert best is not None
     waiting = Trial(10, best, "Running", None)
-    beside = suggest(replace(question, number=11, trials=(*known, waiting)))
+    beside = suggest(replace(request, number=11, trials=(*known, waiting)))
     assert beside is not None
     assert abs(float(beside["x"]) - float(best["x"])) >= CROWD
     evidence = gather(Space(ranges), known, np.array([each.loss for each in known]), [waiting])

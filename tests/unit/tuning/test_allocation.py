@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpt_cli.spec.resources import Pool, Request, count_fitting, find_misfits
+from hpt_cli.spec.resources import Pool, Request, count_fitting, find_shortages
 from hpt_cli.tuning.allocation import Share, allocate
 
 POOL = Pool(cores=(0, 2, 1, 3), gpus=("0", "1"), memory_gb=16)
@@ -55,7 +55,7 @@ def test_as_many_run_as_are_said_to_fit(request: Request) -> None:
     fitting = count_fitting(request, POOL)
     shares = fill(request)
     assert len(shares) == (100 if fitting is None else fitting)
-    assert (fitting == 0) == bool(find_misfits(request, POOL))
+    assert (fitting == 0) == bool(find_shortages(request, POOL))
     cores = [core for share in shares for core in share.cores]
     assert len(cores) == len(set(cores))
     for gpu in POOL.gpus:
@@ -64,8 +64,8 @@ def test_as_many_run_as_are_said_to_fit(request: Request) -> None:
 
 
 def test_what_is_missing_is_said_at_once() -> None:
-    misfits = find_misfits(Request(cpus=5, gpus=3, memory_gb=20), POOL)
-    assert [(each.location[-1], each.message) for each in misfits] == [
+    shortages = find_shortages(Request(cpus=5, gpus=3, memory_gb=20), POOL)
+    assert [(each.location[-1], each.message) for each in shortages] == [
         ("cpus", "a training job needs 5 cores; 4 may be used"),
         ("gpus", "a training job needs 3 GPUs; there are 2: 0, 1"),
         ("memory_gb", "a training job needs 20 GiB of memory; there are 16.0"),

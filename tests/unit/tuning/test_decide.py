@@ -8,7 +8,7 @@ from typing import Any
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.commands import Command, End, Kill, Launch, Plan, Stop
 from hpt_cli.tuning.decide import decide
-from hpt_cli.tuning.evidence import ask
+from hpt_cli.tuning.evidence import suggest_request
 from tests.builders import (
     created,
     exited,
@@ -186,11 +186,11 @@ def test_a_strategy_is_asked_with_losses_and_without_the_job_itself() -> None:
         *[*suggested(4), *launched(4), observed(4, 2.0)],
         ev.JobPlanned(at=0, number=5),
     )
-    question = ask(spec, state, 5)
-    assert [(each.number, each.status, each.loss) for each in question.trials] == [
+    request = suggest_request(spec, state, 5)
+    assert [(each.number, each.status, each.loss) for each in request.trials] == [
         (1, "Completed", -3.0),
         (2, "Completed", math.inf),
         (3, "Failed", None),
         (4, "Running", None),
     ]
-    assert list(question.trials[3].curve) == [(1.0, -2.0)]
+    assert list(request.trials[3].curve) == [(1.0, -2.0)]

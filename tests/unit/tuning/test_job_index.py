@@ -59,10 +59,10 @@ def test_what_is_derived_is_computed_again_only_when_another_job_ends() -> None:
     jobs = Jobs([Job(1, "Completed")])
     for number in (2, 3):
         jobs = jobs.put(Job(number, "Training"))
-        assert jobs.derive("count", count) == 1
+        assert jobs.cached("count", count) == 1
     assert asked == [1]
-    assert jobs.put(Job(2, "Failed")).derive("count", count) == 2
-    assert jobs.derive("count", count) == 1
+    assert jobs.put(Job(2, "Failed")).cached("count", count) == 2
+    assert jobs.cached("count", count) == 1
     assert asked == [1, 2]
 
 
@@ -79,32 +79,32 @@ def test_what_accumulates_counts_each_job_once_in_the_order_in_which_they_ended(
         begun.append(1)
         return ()
 
-    def accumulate(jobs: Jobs[Job]) -> tuple[int, ...]:
-        return jobs.accumulate("numbers", begin, add)
+    def cached_fold(jobs: Jobs[Job]) -> tuple[int, ...]:
+        return jobs.cached_fold("numbers", begin, add)
 
     before = Jobs([Job(number, "Training") for number in (1, 2, 3)])
-    assert accumulate(before) == ()
+    assert cached_fold(before) == ()
     jobs = before.put(Job(2, "Completed"))
-    assert accumulate(jobs) == (2,)
+    assert cached_fold(jobs) == (2,)
     jobs = jobs.put(Job(1, "Failed"))
     later = jobs.put(Job(3, "Failed"))
-    assert accumulate(later) == (2, 1, 3)
+    assert cached_fold(later) == (2, 1, 3)
     assert added == [2, 1, 3]
     assert begun == [1]
-    assert accumulate(jobs) == (2, 1)
-    assert accumulate(before) == ()
-    assert accumulate(before.put(Job(3, "Failed"))) == (3,)
+    assert cached_fold(jobs) == (2, 1)
+    assert cached_fold(before) == ()
+    assert cached_fold(before.put(Job(3, "Failed"))) == (3,)
     again = later.put(Job(1, "Completed"))
-    assert accumulate(again) == (2, 3, 1)
-    assert accumulate(later.drop(2)) == (1, 3)
+    assert cached_fold(again) == (2, 3, 1)
+    assert cached_fold(later.drop(2)) == (1, 3)
 
 
 def test_what_is_recalled_belongs_to_the_job_itself() -> None:
     jobs = Jobs([Job(1, "Completed")])
     other = jobs.put(Job(1, "Failed"))
-    assert jobs.recall("phase", jobs[1], lambda job: job.phase) == "Completed"
-    assert other.recall("phase", other[1], lambda job: job.phase) == "Failed"
-    assert jobs.recall("phase", jobs[1], lambda job: job.phase) == "Completed"
+    assert jobs.cached_per_job("phase", jobs[1], lambda job: job.phase) == "Completed"
+    assert other.cached_per_job("phase", other[1], lambda job: job.phase) == "Failed"
+    assert jobs.cached_per_job("phase", jobs[1], lambda job: job.phase) == "Completed"
 
 
 def test_a_tuner_keeps_the_objective_and_the_last_of_other_metrics() -> None:

@@ -134,12 +134,12 @@ def test_a_rule_answers_once() -> None:
     reader = MetricReader((), rules)
     log = b"warn: low memory\nout of memory\nwarn\n"
     reader.feed(log)
-    assert [(each.action, each.line) for each in reader.take_matches()] == [
+    assert [(each.action, each.line) for each in reader.pop_matches()] == [
         ("fail", "warn: low memory"),
         ("warn", "warn: low memory"),
     ]
     reader.feed(log)
-    assert reader.take_matches() == []
+    assert reader.pop_matches() == []
 
 
 @pytest.mark.parametrize("pattern", ["(", "x*", "^"])

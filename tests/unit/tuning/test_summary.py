@@ -132,7 +132,7 @@ def test_what_a_job_takes_to_start_is_not_saved() -> None:
     whole = [*tell(1, 4, 0.0), exited(1, at=9)]
     cut = [*tell(2, 2, 10.0), stop(2, at=17), exited(2, -15, at=17)]
     rows = summarize(fold_all(*created(make_spec()), *whole, *cut), 20, at_work=True).rows
-    assert [row.pace for row in rows] == [1.0, 1.0]
+    assert [row.seconds_per_epoch for row in rows] == [1.0, 1.0]
     assert estimate_saved_seconds(rows) == 2.0, "not half of the 7 s that two epochs took"
     early = [*tell(2, 1, 10.0), stop(2, at=16), exited(2, -15, at=16)]
     rows = summarize(fold_all(*created(make_spec()), *whole, *early), 20, at_work=True).rows

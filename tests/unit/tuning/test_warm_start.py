@@ -6,11 +6,11 @@ from typing import Any
 
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.tuning import events as ev
-from hpt_cli.tuning.evidence import ask
+from hpt_cli.tuning.evidence import suggest_request
 from hpt_cli.tuning.state import TuningState
-from hpt_cli.tuning.suggest import give_point
+from hpt_cli.tuning.suggest import initial_point
 from hpt_cli.tuning.summary import summarize
-from hpt_cli.tuning.warm_start import Candidate, find_misfits, inherit
+from hpt_cli.tuning.warm_start import Candidate, find_mismatches, inherit
 from tests.builders import created, fold_all, make_spec, run, suggested
 
 ENDED = ev.TuningJobEnded(at=9, status="Completed", reason="done")
@@ -37,22 +37,22 @@ def start(spec: TuningSpec, *events: ev.AnyEvent) -> TuningState:
 
 def test_results_of_the_same_data_are_results() -> None:
     spec = make_child()
-    question = ask(spec, start(spec, *suggested(1)), 2)
-    assert [(each.number, each.loss) for each in question.trials] == [
+    request = suggest_request(spec, start(spec, *suggested(1)), 2)
+    assert [(each.number, each.loss) for each in request.trials] == [
         (-2, 2.0),
         (-1, 1.0),
         (0, 3.0),
         (1, None),
     ]
-    assert list(question.trials[2].curve) == [(1.0, 9.0), (2.0, 3.0)]
-    assert give_point(spec, start(spec), 1) is None
+    assert list(request.trials[2].curve) == [(1.0, 9.0), (2.0, 3.0)]
+    assert initial_point(spec, start(spec), 1) is None
 
 
 def test_other_data_gives_points_to_try_first_and_no_results() -> None:
     spec = make_child("TransferLearning")
     state = start(spec)
-    assert ask(spec, state, 1).trials == ()
-    points = [give_point(spec, state, number) for number in (1, 2, 3)]
+    assert suggest_request(spec, state, 1).trials == ()
+    points = [initial_point(spec, state, number) for number in (1, 2, 3)]
     assert points == [{"x": 2}, {"x": 3}, None]
 
 
@@ -79,12 +79,12 @@ def test_the_overall_best_may_be_a_parent_s() -> None:
 
 def test_what_does_not_fit_is_said() -> None:
     spec = make_child()
-    assert list(find_misfits(spec, make_parent())) == []
+    assert list(find_mismatches(spec, make_parent())) == []
     running = Candidate("parent", fold_all(*created(make_spec())))
-    assert [each.slug for each in find_misfits(spec, running)] == ["parent-running"]
+    assert [each.slug for each in find_mismatches(spec, running)] == ["parent-running"]
     upwards = make_parent(objective_type="Maximize")
-    assert [each.slug for each in find_misfits(spec, upwards)] == ["parent-objective"]
-    (problem,) = find_misfits(make_child(static_hyperparameters={"y": 1}), make_parent())
+    assert [each.slug for each in find_mismatches(spec, upwards)] == ["parent-objective"]
+    (problem,) = find_mismatches(make_child(static_hyperparameters={"y": 1}), make_parent())
     assert "it lacks y" in problem.message
 
 
@@ -99,6 +99,6 @@ def test_initial_points_come_first_and_are_completed() -> None:
         initial_hyperparameters=[{"kind": "b", "x": 3}, {"kind": "a"}],
     )
     state = fold_all(*created(spec))
-    assert give_point(spec, state, 1) == {"x": 3, "kind": "b", "only_b": 0.5}
-    assert give_point(spec, state, 2) == {"x": 5, "kind": "a"}
-    assert give_point(spec, state, 3) is None
+    assert initial_point(spec, state, 1) == {"x": 3, "kind": "b", "only_b": 0.5}
+    assert initial_point(spec, state, 2) == {"x": 5, "kind": "a"}
+    assert initial_point(spec, state, 3) is None
