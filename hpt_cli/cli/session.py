@@ -38,7 +38,8 @@ def tune(jobdir: JobDir, spec: TuningSpec, state: TuningState, *, plain: bool, q
 
     from hpt_cli.executors import load_executor
     from hpt_cli.runtime.notify import Notifier
-    from hpt_cli.runtime.runner import Runner, Views
+    from hpt_cli.runtime.runner import Runner
+    from hpt_cli.runtime.view import Views
 
     console = Console(stderr=True)
     found = survey_machine(spec)

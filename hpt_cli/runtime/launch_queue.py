@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
+from hpt_cli.errors import NO_DESCRIPTORS, HptError
 from hpt_cli.executors import Executor, Handle, LaunchRequest, NotNowError
 from hpt_cli.storage.job_directory import JobDir
+from hpt_cli.tuning import events as ev
+from hpt_cli.tuning.state import TuningState
 
+RESOURCE_ERRNOS = {
+    *(*NO_DESCRIPTORS, errno.EAGAIN),
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE),
+}
+"""What the machine lacks, whichever job it is; another attempt would fare no better."""
 AT_A_TIME = 4
 FIRST_PAUSE_SECONDS = 1.0
 MAX_PAUSE_SECONDS = 30.0
@@ -62,12 +71,41 @@ class LaunchQueue:
         self._futures[number] = future
         future.add_done_callback(lambda _: self._wake())
 
-    def pop_done(self) -> list[tuple[int, Future[Launched]]]:
-        """The launches that have been made, or have failed, since the last time; by job."""
+    def pop_done(self, state: TuningState, at: float) -> Iterator[ev.JobLaunched | ev.JobLost]:
+        """Yield an event for each launch that has been made, or has failed, since the last time.
+
+        Raises:
+            HptError: the machine lacks what any launch would need.
+        """
         done = [(number, each) for number, each in self._futures.items() if each.done()]
-        for number, _ in done:
+        for number, launch in done:
             del self._futures[number]
-        return done
+            yield self._describe(state, number, launch, at)
+
+    def _describe(
+        self, state: TuningState, number: int, launch: Future[Launched], at: float
+    ) -> ev.JobLaunched | ev.JobLost:
+        attempts = state.jobs[number].attempts
+        why, evicted = "it was not launched any more", True
+        try:
+            launched = launch.result()
+            if launched.handle is not None:
+                return ev.JobLaunched(
+                    at=at,
+                    number=number,
+                    attempt=len(attempts),
+                    handle=dict(launched.handle),
+                    since=attempts[-1].submitted_at if launched.was_found else None,
+                )
+        except OSError as error:
+            if error.errno in RESOURCE_ERRNOS:
+                raise HptError.of(
+                    "launch",
+                    f"training job {number} cannot be launched: {error}",
+                    f"it is no fault of the job; go on with 'hpt resume {self._jobdir.name}'",
+                ) from error
+            why, evicted = f"it could not be launched: {error}", False
+        return ev.JobLost(at=at, number=number, attempt=len(attempts), why=why, evicted=evicted)
 
     def pop_delays(self) -> list[str]:
         """Why launches wait, since the last time; what comes again in a row is told once."""

@@ -1,0 +1,307 @@
+"""The attempts that may be alive: how they are doing, what they print, and how they end.
+
+Nothing is recorded here: methods take the state that they need and return events.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hpt_cli.executors import Executor, Exited, Handle, Lost, Outcome, Pending
+from hpt_cli.formatting import describe_exit
+from hpt_cli.logs.regex_timeout import OneSearch, limit_searches
+from hpt_cli.logs.tail import AttemptTail, read_lines, read_tail
+from hpt_cli.logs.trimming import UNSUPPORTED
+from hpt_cli.machine.gpu_monitor import GpuWatch
+from hpt_cli.metrics.detection import nearest_lines
+from hpt_cli.metrics.reader import SearchTooLongError
+from hpt_cli.spec.model import TuningSpec
+from hpt_cli.storage.job_directory import JobDir
+from hpt_cli.tuning import events as ev
+from hpt_cli.tuning.allocation import Share
+from hpt_cli.tuning.fold import find_fresh
+from hpt_cli.tuning.retry import is_worth_retrying
+from hpt_cli.tuning.state import Attempt, TrainingJob, TuningState
+from hpt_cli.tuning.warnings import warn_of_long_logs
+
+KILL_AGAIN_SECONDS = 1.0
+
+
+@dataclass
+class LiveAttempt:
+    """An attempt from its launch until nothing of it is left."""
+
+    job: int
+    number: int
+    handle: Handle
+    share: Share | None
+    tail: AttemptTail
+    size: int = 0
+    last_output_at: float = field(default_factory=time.monotonic)
+    """When its log last grew, on a clock that stands still while the machine sleeps."""
+    killed_at: float = 0.0
+    outcome: Outcome | None = None
+    """How it ended, once it has."""
+    sweep: asyncio.Task[list[str]] | None = None
+    others: Sequence[Share] = ()
+    """What the jobs beside it hold, as was known when its sweep was last looked after."""
+
+
+class AttemptFollower:
+    """Follows the attempts of one tuning job."""
+
+    def __init__(
+        self,
+        spec: TuningSpec,
+        executor: Executor,
+        jobdir: JobDir,
+        gpu_watch: GpuWatch,
+        clock: Callable[[], float],
+        wake: Callable[[], None],
+    ) -> None:
+        """`wake` is called when what an attempt left behind has been ended."""
+        self.spec = spec
+        """Replaced when it is changed while the tuner runs."""
+        self._executor = executor
+        self._jobdir = jobdir
+        self._gpu_watch = gpu_watch
+        self._clock = clock
+        self._wake = wake
+        self._attempts: dict[int, LiveAttempt] = {}
+        self._observed: set[int] = set()
+        self._slow_lines = Counter[str]()
+        self._may_linger = True
+        self._ended_tails: list[AttemptTail] = []
+        self._can_bound_logs = True
+
+    def __len__(self) -> int:
+        return len(self._attempts)
+
+    def follow(self, job: TrainingJob) -> None:
+        """Watch a job's latest attempt, which has been launched, and read its log."""
+        latest = _latest(job)
+        tail = AttemptTail(
+            self.spec.extractors,
+            log=self._jobdir.attempt(job.number, latest.number).log,
+            directory=self._jobdir.training_job(job.number),
+            started_at=latest.submitted_at,
+            last_offsets=latest.last_offsets,
+            rules=[(rule.pattern, rule.action) for rule in self.spec.log_rules],
+            slow_lines=self._slow_lines,
+        )
+        self._attempts[job.number] = LiveAttempt(
+            job.number, latest.number, dict(latest.handle or {}), latest.share, tail
+        )
+
+    # How they are doing
+
+    def poll(self) -> list[tuple[LiveAttempt, Outcome]]:
+        """Return each attempt with its outcome, also those whose end has not been recorded yet."""
+        live = [each for each in self._attempts.values() if each.outcome is None]
+        ended = [
+            (each, each.outcome) for each in self._attempts.values() if each.outcome is not None
+        ]
+        outcomes = self._executor.poll([each.handle for each in live])
+        return [*zip(live, outcomes, strict=True), *ended]
+
+    def read(self, state: TuningState, attempt: LiveAttempt, outcome: Outcome) -> list[ev.AnyEvent]:
+        """Return what the queue and the log have to tell of an attempt since the last time."""
+        is_over = isinstance(outcome, (Exited, Lost))
+        job = state.jobs[attempt.job]
+        return [
+            *self._follow_queue(job, attempt, outcome),
+            *self._read_log(job, attempt, final=is_over),
+            *self._pop_notes(job, attempt),
+        ]
+
+    def _follow_queue(
+        self, job: TrainingJob, attempt: LiveAttempt, outcome: Outcome
+    ) -> list[ev.AnyEvent]:
+        """Return that an attempt waits for its turn, or has begun, where that is new."""
+        latest, at = _latest(job), self._clock()
+        if isinstance(outcome, Pending):
+            attempt.last_output_at = time.monotonic()
+            if outcome.reason == latest.queue_reason:
+                return []
+            queued = ev.JobQueued(
+                at=at, number=job.number, attempt=attempt.number, reason=outcome.reason
+            )
+            return [queued]
+        since = None if isinstance(outcome, Lost) else outcome.since
+        if not latest.is_queued or since is None:
+            return []
+        since = min(max(since, latest.submitted_at), at)
+        return [ev.JobStarted(at=at, number=job.number, attempt=attempt.number, since=since)]
+
+    def _read_log(
+        self, job: TrainingJob, attempt: LiveAttempt, *, final: bool
+    ) -> list[ev.AnyEvent]:
+        observations = tuple(find_fresh(_latest(job), attempt.tail.read(final=final)))
+        if attempt.tail.size != attempt.size:
+            attempt.size, attempt.last_output_at = attempt.tail.size, time.monotonic()
+        if not observations:
+            return []
+        if any(each.metric == self.spec.objective_metric_name for each in observations):
+            self._observed.add(job.number)
+        read = ev.ObservationsRead(
+            at=self._clock(), number=job.number, attempt=attempt.number, observations=observations
+        )
+        return [read]
+
+    def _pop_notes(self, job: TrainingJob, attempt: LiveAttempt) -> list[ev.AnyEvent]:
+        """Return what is new to know about how an attempt's output was read."""
+        fresh = [text for text in attempt.tail.pop_notes() if text not in job.notes]
+        return [ev.JobNoted(at=self._clock(), number=job.number, text=text) for text in fresh]
+
+    def pop_observed(self) -> set[int]:
+        """Return the jobs that have printed objective values since the last time."""
+        observed, self._observed = self._observed, set()
+        return observed
+
+    def list_silent(self) -> list[int]:
+        """Return the jobs that have printed nothing for longer than they may."""
+        limit = self.spec.max_silence_seconds
+        if limit is None:
+            return []
+        now = time.monotonic()
+        return [each.job for each in self._attempts.values() if now - each.last_output_at >= limit]
+
+    # How they end
+
+    def stop(self, number: int) -> None:
+        """Ask a job's attempt to end, if it has one."""
+        if number in self._attempts:
+            self._executor.stop(self._attempts[number].handle, force=False)
+
+    def kill(self, number: int) -> None:
+        """End a job's attempt, if it is alive; at most once a second."""
+        attempt, now = self._attempts.get(number), self._clock()
+        if attempt is None or attempt.outcome is not None:
+            return
+        if now - attempt.killed_at > KILL_AGAIN_SECONDS:
+            attempt.killed_at = now
+            self._executor.stop(attempt.handle, force=True)
+
+    def kill_all(self) -> None:
+        """End all attempts, and from now on at once what they leave behind."""
+        self._may_linger = False
+        for attempt in self._attempts.values():
+            self._executor.stop(attempt.handle, force=True)
+
+    def end(
+        self, state: TuningState, attempt: LiveAttempt, outcome: Exited | Lost
+    ) -> list[ev.AnyEvent]:
+        """Return the end of an attempt, once nothing of it is left: then its slot is free.
+
+        What a command leaves behind when it ends well is its own affair. What a stopped, failed or
+        lost one leaves would hold memory and devices for nobody.
+        """
+        attempt.outcome = outcome
+        notes: list[str] = []
+        if not (isinstance(outcome, Exited) and outcome.exit_code == 0 and not outcome.why):
+            attempt.others = state.list_held(but=attempt.job)
+            if attempt.sweep is None:
+                attempt.sweep = asyncio.create_task(self._sweep(attempt))
+                attempt.sweep.add_done_callback(lambda _: self._wake())
+            if not attempt.sweep.done():
+                return []
+            notes = attempt.sweep.result()
+        job = state.jobs[attempt.job]
+        ending = (
+            self._exited(job, attempt, outcome)
+            if isinstance(outcome, Exited)
+            else [self._lost(attempt, outcome)]
+        )
+        del self._attempts[attempt.job]
+        self._ended_tails.append(attempt.tail)
+        self._observed.discard(attempt.job)
+        return [*ending, *(self._note(attempt.job, each) for each in notes)]
+
+    async def _sweep(self, attempt: LiveAttempt) -> list[str]:
+        """End what an attempt left behind, and wait for its GPUs; return what to say of it."""
+        grace = self.spec.stop_grace_seconds if self._may_linger else 0.0
+        killed = await asyncio.to_thread(self._executor.sweep, attempt.handle, grace)
+        notes = [f"outlived the job, killed: {each}" for each in killed]
+        if attempt.share:
+            release = self._gpu_watch.wait_for_release
+            notes += await asyncio.to_thread(release, attempt.share, attempt.others)
+        return notes
+
+    def _note(self, number: int, text: str) -> ev.AnyEvent:
+        return ev.JobNoted(at=self._clock(), number=number, text=text)
+
+    def _exited(self, job: TrainingJob, attempt: LiveAttempt, outcome: Exited) -> list[ev.AnyEvent]:
+        log = self._jobdir.attempt(attempt.job, attempt.number).log
+        code, why = outcome.exit_code, outcome.why
+        tail = read_tail(log) if code or why else self._find_nearest(job, log)
+        notes: list[ev.AnyEvent] = []
+        retry = False
+        if code or why:
+            try:
+                with limit_searches(OneSearch()):
+                    retry = is_worth_retrying(self.spec, job, [*tail, describe_exit(code), why])
+            except SearchTooLongError:
+                text = "a regex of 'retry' takes too long on its last lines: it is not tried again"
+                notes = [self._note(job.number, text)]
+        exited = ev.JobExited(
+            at=self._clock(),
+            number=attempt.job,
+            attempt=attempt.number,
+            exit_code=code,
+            ended_at=outcome.ended_at,
+            tail=tail,
+            why=why,
+            retry=retry,
+        )
+        return [*notes, exited]
+
+    def _find_nearest(self, job: TrainingJob, log: Path) -> tuple[str, ...]:
+        """Return the lines that come nearest to an objective value, for a job that has none."""
+        objective = self.spec.objective_metric_name
+        if job.curve(objective) or job.number in self._observed:
+            return ()
+        return tuple(nearest_lines(read_lines(log), objective))
+
+    def _lost(self, attempt: LiveAttempt, outcome: Lost) -> ev.AnyEvent:
+        return ev.JobLost(
+            at=self._clock(),
+            number=attempt.job,
+            attempt=attempt.number,
+            why=outcome.why,
+            evicted=outcome.evicted,
+            tail=read_tail(self._jobdir.attempt(attempt.job, attempt.number).log),
+        )
+
+    # Long logs
+
+    def pop_long_logs(self) -> list[AttemptTail]:
+        """Return the tails of logs that take more room than they may."""
+        limit = self.spec.max_log_bytes
+        tails = [*(each.tail for each in self._attempts.values()), *self._ended_tails]
+        self._ended_tails = []
+        if limit is None or not self._can_bound_logs:
+            return []
+        return [each for each in tails if each.log_bytes > limit]
+
+    def trim(self, state: TuningState, tails: Iterable[AttemptTail]) -> list[ev.AnyEvent]:
+        """Give up the middle of logs; what was found there is in the journal."""
+        warnings: dict[str, ev.AnyEvent] = {}
+        for tail in tails:
+            try:
+                tail.trim(self.spec.max_log_bytes or 0)
+            except OSError as error:
+                self._can_bound_logs = error.errno not in UNSUPPORTED
+                warning = warn_of_long_logs(str(error.strerror), self._clock())
+                if all(each.slug != warning.slug for each in state.warnings):
+                    warnings.setdefault(warning.slug, warning)
+        return [*warnings.values()]
+
+
+def _latest(job: TrainingJob) -> Attempt:
+    assert job.attempt is not None
+    return job.attempt
