@@ -11,7 +11,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Iterable
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import TYPE_CHECKING, TextIO
 
 from hpt_cli.formatting import format_seconds, plain
@@ -44,12 +44,7 @@ class QuietView:
     def __enter__(self) -> QuietView:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         return None
 
     def show(self, state: TuningState, events: Iterable[AnyEvent], now: float) -> None:
@@ -92,12 +87,7 @@ class LiveView(QuietView):
             signal.signal(signal.SIGTSTP, self._suspend)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._leave()
 
     def _suspend(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002

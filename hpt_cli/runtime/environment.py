@@ -1,4 +1,4 @@
-"""What a training job finds in its environment."""
+"""How a training job is launched: its arguments, its environment variables, its directories."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import math
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -24,43 +25,70 @@ from hpt_cli.tuning.allocation import Share
 
 TERMINAL = "xterm-256color"
 THREADS = ("OMP", "MKL", "OPENBLAS", "NUMEXPR")
-"""Whose number of threads is in a variable of the name ..._NUM_THREADS."""
+"""Libraries that read their number of threads from a variable ..._NUM_THREADS."""
 HOST = "algo-1"
-"""What SageMaker calls the first of the hosts, which here is the only one."""
+"""SageMaker's name for the first host, which here is the only one."""
 
 
-def make_launch_request(
-    spec: TuningSpec,
-    jobdir: JobDir,
-    base: Mapping[str, str],
-    directory: str,
-    number: int,
-    attempt: int,
-    tuned: Hyperparameters,
-    share: Share | None = None,
-) -> LaunchRequest:
-    """What to launch for one attempt of a training job.
+@dataclass(frozen=True)
+class JobContext:
+    """One attempt of a training job, and what its command inherits from the tuner."""
 
-    Args:
-        base: the tuner's own environment, which the job inherits.
-        directory: where the tuning job was started; relative paths in the spec begin there.
-        share: what it may use of this machine, where the spec says what it needs.
+    spec: TuningSpec
+    jobdir: JobDir
+    base: Mapping[str, str]
+    """The tuner's own environment."""
+    directory: str
+    """Where the tuning job was started; relative paths in the spec begin there."""
+    number: int
+    attempt: int
+    tuned: Hyperparameters
+    share: Share | None = None
+    """What it may use of this machine, where the spec says what it needs."""
+
+    @property
+    def hyperparameters(self) -> Hyperparameters:
+        """The tuned and the static ones."""
+        return {**self.tuned, **self.spec.static_hyperparameters}
+
+    @property
+    def asked(self) -> Request:
+        """The resources that the spec asks for."""
+        return self.spec.request or Request()
+
+
+def make_launch_request(job: JobContext) -> LaunchRequest:
+    """Return what to launch for one attempt of a training job.
 
     Raises:
         HptError: `environment` refers to a variable that is not set.
     """
-    hyperparameters = {**tuned, **spec.static_hyperparameters}
-    own = resolve_variables(spec, base)
-    there = JobDir(jobdir.path.resolve())
-    attempt_dir = there.attempt(number, attempt).path
-    asked = spec.request or Request()
-    usage = _resource_variables(asked, share)
-    environment = {
-        **base,
+    spec, asked = job.spec, job.asked
+    there = JobDir(job.jobdir.path.resolve())
+    return LaunchRequest(
+        argv=render_argv(spec.command, job.hyperparameters, shell=spec.shell),
+        environment=_make_environment(job, there),
+        working_directory=Path(job.directory, spec.working_directory),
+        directory=there.attempt(job.number, job.attempt).path,
+        pty=spec.pty,
+        cpus=asked.cpus,
+        gpus=asked.gpus,
+        memory_gb=asked.memory_gb,
+        cores=job.share.cores if job.share else (),
+    )
+
+
+def _make_environment(job: JobContext, there: JobDir) -> dict[str, str]:
+    """Return all variables; later ones hide earlier ones, and hpt's own cannot be hidden."""
+    spec, number = job.spec, job.number
+    own = resolve_variables(spec, job.base)
+    resources = _resource_variables(job.asked, job.share)
+    return {
+        **job.base,
         "PYTHONUNBUFFERED": "1",
-        **(_terminal_variables(base) if spec.pty else {}),
-        **usage,
-        **_sagemaker_variables(hyperparameters, {**base, **usage, **own}, asked),
+        **(_terminal_variables(job.base) if spec.pty else {}),
+        **resources,
+        **_sagemaker_variables(job.hyperparameters, {**job.base, **resources, **own}, job.asked),
         "SM_MODEL_DIR": str(there.model(number)),
         "SM_OUTPUT_DIR": str(there.output(number)),
         "SM_OUTPUT_DATA_DIR": str(there.output_data(number)),
@@ -68,32 +96,21 @@ def make_launch_request(
         "HPT_TUNING_JOB": spec.name,
         "HPT_TRAINING_JOB": job_name(spec.name, number),
         "HPT_JOB_DIR": str(there.training_job(number)),
-        "HPT_ATTEMPT_DIR": str(attempt_dir),
+        "HPT_ATTEMPT_DIR": str(there.attempt(number, job.attempt).path),
         "HPT_CHECKPOINT_DIR": str(there.checkpoints(number)),
-        "HPT_ATTEMPT": str(attempt),
-        "HPT_HYPERPARAMETERS": json.dumps(hyperparameters),
+        "HPT_ATTEMPT": str(job.attempt),
+        "HPT_HYPERPARAMETERS": json.dumps(job.hyperparameters),
     }
-    return LaunchRequest(
-        argv=render_argv(spec.command, hyperparameters, shell=spec.shell),
-        environment=environment,
-        working_directory=Path(directory, spec.working_directory),
-        directory=attempt_dir,
-        pty=spec.pty,
-        cpus=asked.cpus,
-        gpus=asked.gpus,
-        memory_gb=asked.memory_gb,
-        cores=share.cores if share else (),
-    )
 
 
 def _terminal_variables(base: Mapping[str, str]) -> dict[str, str]:
-    """What a pseudo-terminal can do, where the tuner's own terminal says nothing better."""
+    """Return the type of a pseudo-terminal, unless the tuner's own terminal has a better one."""
     known = base.get("TERM", "dumb")
     return {"TERM": TERMINAL if known == "dumb" else known}
 
 
 def _resource_variables(asked: Request, share: Share | None) -> dict[str, str]:
-    """What keeps a job to its cores and GPUs.
+    """Return what keeps a job to its cores and GPUs.
 
     GPUs are numbered as nvidia-smi does it: CUDA's own order is by speed.
     """
@@ -107,7 +124,11 @@ def _resource_variables(asked: Request, share: Share | None) -> dict[str, str]:
 
 
 def resolve_variables(spec: TuningSpec, base: Mapping[str, str]) -> dict[str, str]:
-    """The spec's own variables, with the values of those that they refer to."""
+    """Return the variables of the spec's `environment`, references to others resolved.
+
+    Raises:
+        HptError: one refers to a variable that is not set.
+    """
     try:
         return {name: resolve(value, base) for name, value in spec.environment.items()}
     except KeyError as error:
@@ -122,7 +143,7 @@ def resolve_variables(spec: TuningSpec, base: Mapping[str, str]) -> dict[str, st
 def _sagemaker_variables(
     hyperparameters: Hyperparameters, environment: Mapping[str, str], asked: Request
 ) -> dict[str, str]:
-    """What scripts written for SageMaker read, but for directories: one host, this machine.
+    """Return what scripts written for SageMaker read, but for directories: one host, this machine.
 
     Source: ENVIRONMENT_VARIABLES.md of sagemaker-training-toolkit.
     """
@@ -150,7 +171,7 @@ def _write_option(name: str, value: Value) -> tuple[str, str]:
 
 @cache
 def _count_cpus() -> int:
-    """How many CPUs this process may use."""
+    """Return how many CPUs this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -158,8 +179,11 @@ def _count_cpus() -> int:
 
 @cache
 def _count_gpus(visible: str | None, asked: float | None) -> int:
-    """How many NVIDIA devices a job may see: those that CUDA_VISIBLE_DEVICES lists, else what it
-    asks a cluster for, else all of this machine."""
+    """Return how many NVIDIA devices a job may see.
+
+    Those that CUDA_VISIBLE_DEVICES lists, else what it asks a cluster for, else all that this
+    machine has.
+    """
     if visible is not None:
         return len(split_visible(visible))
     if asked is not None:

@@ -1,4 +1,4 @@
-"""Keeps an eye on a running tuning job: reads logs where nothing was found in them."""
+"""What looks wrong in a running tuning job: notes events, and reads logs again in its own step."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hpt_cli.logs.trimming import read_part
 from hpt_cli.metrics.lint import BEGINNING_BYTES
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.storage.job_directory import JobDir
-from hpt_cli.tuning.events import AnyEvent, JobExited, ObservationsRead, TunerStarted, Warned
+from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.state import TrainingJob, TuningState
 from hpt_cli.tuning.warnings import (
     PATIENCE_LINES,
@@ -24,53 +24,47 @@ from hpt_cli.tuning.warnings import (
     warn_of_same_curves,
 )
 
-LOOK_SECONDS = 1.0
+READ_SECONDS = 1.0
+"""How often the log of a job without an objective value is read again."""
 
 
 @dataclass
 class _Arrivals:
-    """The values of one attempt that this tuner saw: when the first came, and how many."""
+    """The objective values of one attempt that this tuner saw: when the first came, how many."""
 
     first_at: float
     count: int = 0
 
 
-class Watchdog:
-    """Watches one tuning job for its tuner. Each thing is said once, also after a resume."""
+class Monitor:
+    """Watches one tuning job for its tuner. Each warning is given once, also after a resume."""
 
     def __init__(self, spec: TuningSpec, jobdir: JobDir) -> None:
         self._spec = spec
         self._jobdir = jobdir
         self._arrivals: dict[tuple[int, int], _Arrivals] = {}
-        self._waiting: list[Warned] = []
         self._has_objective = False
-        self._has_read_first = self._has_read_whole = False
-        self._looked_at = 0.0
+        self._first_values: ev.ObservationsRead | None = None
+        self._unread: list[ev.ObservationsRead | ev.JobExited] = []
+        """Events after which a log is to be read again."""
+        self._has_read_whole = False
+        self._read_at = 0.0
         self._began = 0.0
 
-    def observe(self, state: TuningState, events: Iterable[AnyEvent]) -> None:
-        """Take note of events that led to a state."""
+    def observe(self, events: Iterable[ev.AnyEvent]) -> None:
+        """Note events; nothing is read."""
         for event in events:
-            if isinstance(event, ObservationsRead):
+            if isinstance(event, ev.ObservationsRead):
                 self._note(event)
-            elif isinstance(event, JobExited):
-                self._waiting += self._look_at_end(state, event)
-            elif isinstance(event, TunerStarted):
+            elif isinstance(event, ev.JobExited):
+                self._unread.append(event)
+            elif isinstance(event, ev.TunerStarted):
                 self._began = event.at
 
-    def look(self, state: TuningState, now: float) -> list[Warned]:
-        """What there is to say, and was not said before."""
-        said = {each.slug for each in state.warnings}
-        if not self._has_objective and "no-objective" not in said:
-            self._waiting += self._look_at_logs(state, now)
-        first = {each.slug: each for each in reversed(self._waiting) if each.slug not in said}
-        self._waiting = []
-        return list(first.values())
-
-    def _note(self, event: ObservationsRead) -> None:
-        if not self._has_read_first:
-            self._has_read_first = True
-            self._waiting += self._read_again(event.number, event.attempt, event.at)
+    def _note(self, event: ev.ObservationsRead) -> None:
+        if self._first_values is None:
+            self._first_values = event
+            self._unread.append(event)
         metric = self._spec.objective_metric_name
         count = sum(each.metric == metric for each in event.observations)
         if count:
@@ -78,7 +72,23 @@ class Watchdog:
             key = (event.number, event.attempt)
             self._arrivals.setdefault(key, _Arrivals(event.at)).count += count
 
-    def _look_at_end(self, state: TuningState, event: JobExited) -> Iterator[Warned]:
+    def read(self, state: TuningState, now: float) -> list[ev.Warned]:
+        """Read the logs that have something to tell; return the warnings that are new."""
+        warnings: list[ev.Warned] = []
+        for event in self._unread:
+            if isinstance(event, ev.JobExited):
+                warnings += self._check_end(state, event)
+            else:
+                warnings += self._check_readings(event)
+        self._unread = []
+        given = {each.slug for each in state.warnings}
+        if not self._has_objective and "no-objective" not in given:
+            warnings += self._check_running(state, now)
+        first = {each.slug: each for each in reversed(warnings) if each.slug not in given}
+        return list(first.values())
+
+    def _check_end(self, state: TuningState, event: ev.JobExited) -> Iterator[ev.Warned]:
+        """Yield what looks wrong with a job that has completed."""
         job = state.jobs[event.number]
         arrivals = self._arrivals.pop((event.number, event.attempt), None)
         if job.phase != "Completed" or job.attempt is None:
@@ -89,7 +99,7 @@ class Watchdog:
             return
         if not self._has_read_whole:
             self._has_read_whole = True
-            yield from self._read_again(event.number, event.attempt, event.at)
+            yield from self._check_readings(event)
         same = warn_of_same_curves(self._spec, state, event.at)
         begun = job.attempt.started_at
         held_back = None
@@ -104,11 +114,11 @@ class Watchdog:
             )
         yield from (each for each in (held_back, same) if each is not None)
 
-    def _look_at_logs(self, state: TuningState, now: float) -> Iterator[Warned]:
-        """The first running job that should have a value by now, looked at once a second."""
-        if time.monotonic() - self._looked_at < LOOK_SECONDS:
+    def _check_running(self, state: TuningState, now: float) -> Iterator[ev.Warned]:
+        """Yield that the first running job should have a value by now; read once a second."""
+        if time.monotonic() - self._read_at < READ_SECONDS:
             return
-        self._looked_at = time.monotonic()
+        self._read_at = time.monotonic()
         metric = self._spec.objective_metric_name
         self._has_objective = any(job.curve(metric) for job in state.jobs.values())
         job = next((each for each in state.running if each.attempt is not None), None)
@@ -119,13 +129,14 @@ class Watchdog:
         if len(lines) >= PATIENCE_LINES or seconds >= PATIENCE_SECONDS:
             yield warn_of_no_objective(self._spec, job.number, lines, seconds, now)
 
-    def _read_again(self, number: int, attempt: int, at: float) -> list[Warned]:
-        """What is read wrong in a log, with its first values and when one has ended."""
+    def _check_readings(self, event: ev.ObservationsRead | ev.JobExited) -> list[ev.Warned]:
+        """Return what the definitions read wrong in the beginning of an attempt's log."""
         try:
-            log = read_part(self._jobdir.attempt(number, attempt).log, 0, BEGINNING_BYTES)
+            path = self._jobdir.attempt(event.number, event.attempt).log
+            log = read_part(path, 0, BEGINNING_BYTES)
         except OSError:
             return []  # what is wrong with it is said where it is followed
-        return warn_of_misreadings(self._spec, number, log, at, limit_searches)
+        return warn_of_misreadings(self._spec, event.number, log, event.at, limit_searches)
 
     def _read(self, job: TrainingJob) -> list[str]:
         return read_lines(self._jobdir.attempt(job.number, len(job.attempts)).log)

@@ -12,7 +12,6 @@ import subprocess
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
-from types import TracebackType
 
 from hpt_cli.files import open_private
 from hpt_cli.spec.model import Notify
@@ -45,12 +44,7 @@ class Notifier:
     def __enter__(self) -> Notifier:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while self._running is not None and time.monotonic() < deadline:
             with contextlib.suppress(subprocess.TimeoutExpired):

@@ -26,9 +26,9 @@ from hpt_cli.machine.capacity import Survey
 from hpt_cli.machine.gpu_monitor import GpuWatch
 from hpt_cli.metrics.log_rules import LogMatch
 from hpt_cli.runtime.attempts import AttemptFollower
-from hpt_cli.runtime.environment import make_launch_request
+from hpt_cli.runtime.environment import JobContext, make_launch_request
 from hpt_cli.runtime.launch_queue import LaunchQueue
-from hpt_cli.runtime.monitor import Watchdog
+from hpt_cli.runtime.monitor import Monitor
 from hpt_cli.runtime.signals import Signals
 from hpt_cli.runtime.suggester import Suggester
 from hpt_cli.runtime.view import View
@@ -81,7 +81,7 @@ class Runner:
         self._state = forget_curves(state, spec.objective_metric_name, state.jobs.ended)
         self._unwritten: list[ev.AnyEvent] = []
         self._written_at = time.monotonic()
-        self._watchdog = Watchdog(spec, jobdir)
+        self._monitor = Monitor(spec, jobdir)
         self._pool = machine.pool if machine else None
         self._gpu_watch = GpuWatch(
             machine.pool.gpus if machine else (),
@@ -154,7 +154,7 @@ class Runner:
             self._collect()
             self._bound_logs()
             self._answer_requests()
-            self._record(self._watchdog.look(self._state, self._clock()))
+            self._record(self._monitor.read(self._state, self._clock()))
             avoided = self._gpu_watch.list_avoided(self._state.list_held())
             commands = self._decide(avoided)
             for command in commands:
@@ -188,7 +188,7 @@ class Runner:
                 metric = self._spec.objective_metric_name
                 self._state = forget_curve(self._state, metric, event.number)
             self._state = fold(self._state, event)
-        self._watchdog.observe(self._state, events)
+        self._monitor.observe(events)
         self._unwritten += events
         self._view.show(self._state, events, self._clock())
 
@@ -365,7 +365,7 @@ class Runner:
         """Launch the attempt that was announced; `look` whether the last tuner has done so."""
         assert job.attempt is not None
         assert job.hyperparameters is not None
-        request = make_launch_request(
+        context = JobContext(
             self._spec,
             self._jobdir,
             self._environment,
@@ -375,5 +375,6 @@ class Runner:
             job.hyperparameters,
             job.attempt.share,
         )
+        request = make_launch_request(context)
         self._write()
         self._launch_queue.submit(job.number, request, look=look)

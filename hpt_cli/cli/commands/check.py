@@ -125,9 +125,10 @@ def _share_first(spec: TuningSpec, pool: Pool | None) -> Share | None:
 def _make_order(
     spec: TuningSpec, jobdir: JobDir, number: int, point: Hyperparameters, share: Share | None
 ) -> LaunchRequest:
-    from hpt_cli.runtime.environment import make_launch_request
+    from hpt_cli.runtime.environment import JobContext, make_launch_request
 
-    return make_launch_request(spec, jobdir, os.environ, str(Path.cwd()), number, 1, point, share)
+    here = str(Path.cwd())
+    return make_launch_request(JobContext(spec, jobdir, os.environ, here, number, 1, point, share))
 
 
 def _write_command(spec: TuningSpec, request: LaunchRequest) -> str:

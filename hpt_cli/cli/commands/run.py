@@ -71,11 +71,12 @@ def run(
 def _warn_of_missing_files(spec: TuningSpec, jobdir: JobDir) -> list[Warned]:
     """The warnings that every training job will fail, as far as that is seen at once."""
     from hpt_cli.checks.prerequisites import find_missing_files
-    from hpt_cli.runtime.environment import make_launch_request
+    from hpt_cli.runtime.environment import JobContext, make_launch_request
     from hpt_cli.tuning.events import Warned
 
     middle = {name: each.from_unit(0.5) for name, each in spec.hyperparameter_ranges.items()}
-    request = make_launch_request(spec, jobdir, os.environ, str(Path.cwd()), 1, 1, middle)
+    context = JobContext(spec, jobdir, os.environ, str(Path.cwd()), 1, 1, middle)
+    request = make_launch_request(context)
     return [
         Warned(at=time.time(), slug=each.slug, message=each.message, hint=each.hint)
         for each in find_missing_files(spec, request)
