@@ -7,10 +7,12 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from hpt_cli.spec.hyperparameters import Value
+
+Item = TypeVar("Item")
 
 BARS = "▁▂▃▄▅▆▇█"
 NOTHING = "–"
@@ -149,8 +151,7 @@ def draw_sparkline(
     values: Sequence[float], width: int, scale: tuple[float, float] | None = None
 ) -> str:
     """A curve as a line of bars, from `scale`'s low to its high; what is not finite is a cross."""
-    if len(values) > width:
-        values = [values[round(i * (len(values) - 1) / (width - 1))] for i in range(width)]
+    values = thin(values, width)
     finite = [value for value in values if math.isfinite(value)]
     low, high = scale or (min(finite, default=0.0), max(finite, default=0.0))
     top = len(BARS) - 1
@@ -162,6 +163,13 @@ def draw_sparkline(
         return BARS[round(top * min(1.0, max(0.0, share)))]
 
     return "".join(map(draw, values))
+
+
+def thin(items: Sequence[Item], count: int) -> Sequence[Item]:
+    """Return at most `count` items, 2 or more: evenly spread, the first and the last among them."""
+    if len(items) <= count:
+        return items
+    return [items[round(place * (len(items) - 1) / (count - 1))] for place in range(count)]
 
 
 def plain(text: str) -> str:

@@ -22,11 +22,18 @@ from hpt_cli.formatting import (
     format_seconds,
     format_setting,
     plain,
+    thin,
 )
 from hpt_cli.metrics.curve import Curve
 from hpt_cli.spec.objective import Objective
-from hpt_cli.tuning.state import RUNNING
-from hpt_cli.tuning.summary import Row, Summary, estimate_saved_seconds, list_improvements
+from hpt_cli.tuning.state import RUNNING, TERMINAL
+from hpt_cli.tuning.summary import (
+    Row,
+    Summary,
+    estimate_saved_seconds,
+    list_improvements,
+    list_job_counts,
+)
 from hpt_cli.tuning.warnings import describe_warning
 
 CURVE_WIDTH = 14
@@ -94,7 +101,7 @@ def _line(text: str, style: str = "") -> Text:
 
 def _draw_head(summary: Summary, running: int, size: Size) -> list[RenderableType]:
     """Name and status, progress with the time left, counters with the time saved."""
-    done = sum(row.phase in ("Completed", "Stopped", "Failed") for row in summary.rows)
+    done = sum(row.phase in TERMINAL for row in summary.rows)
     total = summary.max_jobs or len(summary.rows)
     left = estimate_left(summary, running)
     words = f"{done} of {total}" + (f", about {format_seconds(left)} left" if left else "")
@@ -114,15 +121,9 @@ def _draw_head(summary: Summary, running: int, size: Size) -> list[RenderableTyp
 
 
 def _describe_counts(summary: Summary, running: int) -> Text:
-    counts = summary.job_counts
     pending = sum(row.queue_reason is not None for row in summary.rows)
     words = [f"{running - pending} running", *([f"{pending} pending"] if pending else [])]
-    words += [
-        f"{counts[key]} {word}"
-        for key, word in (("completed", "Completed"), ("stopped", "Stopped"), ("failed", "Failed"))
-        if counts[key]
-    ]
-    text = _line("  ".join(words))
+    text = _line("  ".join([*words, *list_job_counts(summary, TERMINAL)]))
     saved = estimate_saved_seconds(summary.rows)
     if saved:
         share = saved / (saved + summary.total_training_time)
@@ -257,14 +258,6 @@ def draw_curve(curve: Curve, best: Curve, objective: Objective, width: int) -> T
         is_good = other is None or _is_as_good(value, other, objective)
         text.append(bar, style="green" if is_good else "yellow")
     return text
-
-
-def thin(curve: Curve, width: int) -> Curve:
-    """At most so many points, evenly spread, the first and the last among them."""
-    if len(curve) <= width:
-        return curve
-    last = len(curve) - 1
-    return tuple(curve[round(index * last / (width - 1))] for index in range(width))
 
 
 def _find_scale(own: Sequence[float], best: Sequence[float]) -> tuple[float, float] | None:

@@ -20,17 +20,11 @@ from hpt_cli.reports.render.columns import default_columns
 from hpt_cli.reports.render.plot import COLOURS, Axis, Line, Plot, find_axis
 from hpt_cli.reports.render.table import KEPT, Column, FirstThatFits, Grid
 from hpt_cli.spec.hyperparameters import Value
-from hpt_cli.tuning.summary import Row, Summary, estimate_saved_seconds, trace_best
+from hpt_cli.tuning.summary import JOB_STATUSES, Row, Summary, estimate_saved_seconds, trace_best
 
 if TYPE_CHECKING:
     from hpt_cli.reports.json_types import ComparedTuningJob
 
-COUNTS = (
-    ("completed", "Completed"),
-    ("stopped", "Stopped"),
-    ("failed", "Failed"),
-    ("in_progress", "InProgress"),
-)
 TOP = 5
 MAX_STOPPED = 10
 REASON_WIDTH = 30
@@ -81,8 +75,8 @@ def _list_figures(summaries: Sequence[Summary]) -> list[_Figure]:
         _Figure("status", [each.status for each in summaries], 1),
         _Figure("training jobs", [str(len(each.rows)) for each in summaries], 7),
         *(
-            _Figure(word, [str(each.job_counts[key]) for each in summaries], 8)
-            for key, word in COUNTS
+            _Figure(status, [str(each.job_counts[key]) for each in summaries], 8)
+            for status, key in JOB_STATUSES.items()
             if any(each.job_counts[key] for each in summaries)
         ),
         _Figure("total training time", list(map(format_seconds, training)), 4),

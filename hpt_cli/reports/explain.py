@@ -17,7 +17,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from hpt_cli.formatting import NOTHING, count, format_number, plain
+from hpt_cli.formatting import NOTHING, count, format_number, plain, thin
 from hpt_cli.reports.render.columns import describe_reason
 from hpt_cli.reports.render.plot import Axis, Line, Plot, find_axis
 from hpt_cli.spec.model import EarlyStopping
@@ -110,7 +110,7 @@ def _render_table(explanation: Explanation) -> RenderableType:
     for heading in [*headings, "chance"]:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict")
-    shown = _thin(judgements)
+    shown = thin(judgements, MAX_ROWS)
     for each in shown:
         cells = [str(each.attempt)] * anew + _list_cells(explanation, each)
         table.add_row(*map(Text, cells), style="bold red" if each.stop else "")
@@ -163,14 +163,6 @@ def _counts_from_best(judgement: JobJudged) -> bool:
         return False
     gap, margin = evidence["loss"] - evidence["held_against"], evidence["margin"]
     return math.isfinite(gap) and not math.isclose(gap, margin, rel_tol=1e-6, abs_tol=1e-9)
-
-
-def _thin(judgements: Sequence[JobJudged]) -> Sequence[JobJudged]:
-    """At most MAX_ROWS, evenly spread, the first and the last among them."""
-    if len(judgements) <= MAX_ROWS:
-        return judgements
-    last = len(judgements) - 1
-    return [judgements[round(index * last / (MAX_ROWS - 1))] for index in range(MAX_ROWS)]
 
 
 def _to_value(loss: Any, objective: Objective) -> float | None:

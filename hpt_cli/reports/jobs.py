@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hpt_cli.reports.json_types import Counters, TrainingJob
 
 STYLES = {"Completed": "", "Stopped": "dim", "Failed": "red", "Stopping": "yellow"}
+RUNNING = "cyan"
 BEST = "bold green"
 
 
@@ -54,8 +55,13 @@ def make_column(column: ResultColumn, rows: Sequence[Row]) -> Column:
 
 
 def find_style(row: Row, best: int | None) -> str:
-    """How a row is shown: the best one marked, stopped ones muted, those that run in colour."""
-    return BEST if row.number == best else STYLES.get(row.status, "cyan")
+    """Return how a row is shown: the best one marked, the others by their status."""
+    return BEST if row.number == best else find_status_style(row.status)
+
+
+def find_status_style(status: str) -> str:
+    """Return how a job of this status is shown: stopped ones muted, those that run in colour."""
+    return STYLES.get(status, RUNNING)
 
 
 def to_json(summaries: Sequence[Summary]) -> list[TrainingJob]:

@@ -10,14 +10,12 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from hpt_cli.formatting import format_age, format_bytes, format_number, format_time, plain
-from hpt_cli.reports.jobs import counters_to_json
+from hpt_cli.reports.jobs import counters_to_json, find_status_style
 from hpt_cli.reports.render.table import Column, Grid
 from hpt_cli.tuning.summary import Summary
 
 if TYPE_CHECKING:
     from hpt_cli.reports.json_types import ListedTuningJob
-
-STYLES = {"InProgress": "cyan", "Stopping": "yellow", "Failed": "red", "Stopped": "dim"}
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ def render_list(
     ]
     if with_homes:
         columns.append(_column(entries, "home", lambda each: plain(each.home)))
-    styles = [STYLES.get(each.summary.status, "") for each in entries]
+    styles = [find_status_style(each.summary.status) for each in entries]
     return Grid(columns, styles, wide, "--wide shows all")
 
 

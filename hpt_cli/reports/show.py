@@ -13,7 +13,7 @@ from rich.text import Text
 from hpt_cli.formatting import count, format_hyperparameters, format_number, format_seconds, plain
 from hpt_cli.reports.jobs import counters_to_json, row_to_json
 from hpt_cli.tuning.state import RUNNING
-from hpt_cli.tuning.summary import Row, Summary, estimate_saved_seconds
+from hpt_cli.tuning.summary import Row, Summary, estimate_saved_seconds, list_job_counts
 from hpt_cli.tuning.warnings import describe_warning
 
 if TYPE_CHECKING:
@@ -79,17 +79,9 @@ def _describe_saved(summary: Summary) -> str:
 def describe_jobs(summary: Summary) -> str:
     """`20 of 20: 14 Completed, 6 Stopped`."""
     total = len(summary.rows)
-    counts = summary.job_counts
-    words = {
-        "completed": "Completed",
-        "in_progress": "InProgress",
-        "stopped": "Stopped",
-        "failed": "Failed",
-    }
-    parts = [f"{counts[key]} {word}" for key, word in words.items() if counts[key]]
     limit = summary.max_jobs or 0
     of = f"{total} of {limit}" if limit >= total else str(total)
-    return f"{of}: {', '.join(parts)}" if parts else of
+    return f"{of}: {', '.join(list_job_counts(summary))}" if total else of
 
 
 def _render_warnings(summary: Summary) -> list[RenderableType]:

@@ -45,7 +45,7 @@ TuningJobStatus = Literal["InProgress", "Stopping", "Completed", "Failed", "Stop
 
 
 ENDED: tuple[Phase, ...] = ("Completed", "Failed", "Stopped", "Interrupted")
-TERMINAL: tuple[Phase, ...] = ("Completed", "Failed", "Stopped")
+TERMINAL: tuple[Phase, ...] = ("Completed", "Stopped", "Failed")
 RUNNING: tuple[Phase, ...] = ("Submitting", "Starting", "Training", "Stopping")
 
 

@@ -18,6 +18,14 @@ from hpt_cli.tuning.state import Parent, TrainingJob, TuningState
 
 ObjectiveStatus = Literal["Pending", "Succeeded", "Failed"]
 
+JOB_STATUSES = {
+    "Completed": "completed",
+    "InProgress": "in_progress",
+    "Stopped": "stopped",
+    "Failed": "failed",
+}
+"""The statuses that training jobs are counted by, and the keys of their counters. A Stopping one
+counts as InProgress."""
 MIN_RESULTS = 6
 """With fewer results than this there is nothing to learn of what mattered."""
 
@@ -316,11 +324,16 @@ def _objective_status(job: TrainingJob, curve: Curve) -> ObjectiveStatus:
 
 
 def _count_jobs(rows: Iterable[Row]) -> dict[str, int]:
-    counts = {"completed": 0, "in_progress": 0, "stopped": 0, "failed": 0}
-    keys = {"Completed": "completed", "Stopped": "stopped", "Failed": "failed"}
+    counts = dict.fromkeys(JOB_STATUSES.values(), 0)
     for row in rows:
-        counts[keys.get(row.status, "in_progress")] += 1
+        counts[JOB_STATUSES.get(row.status, "in_progress")] += 1
     return counts
+
+
+def list_job_counts(summary: Summary, statuses: Iterable[str] = JOB_STATUSES) -> list[str]:
+    """Return how many training jobs have each status, as in `14 Completed`; none where 0."""
+    counts = [(summary.job_counts[JOB_STATUSES[status]], status) for status in statuses]
+    return [f"{number} {status}" for number, status in counts if number]
 
 
 def _count_objectives(rows: Iterable[Row]) -> dict[str, int]:

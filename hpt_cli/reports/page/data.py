@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from hpt_cli.analysis.importance import Importance
+from hpt_cli.formatting import thin
 from hpt_cli.metrics.curve import Curve
 from hpt_cli.spec.ranges import CategoricalRange, ParameterRange
 from hpt_cli.tuning.state import TuningState
@@ -151,13 +152,6 @@ def _list_curves(record: Record) -> list[list[list[Any]]]:
         ]
         for metric in record.metrics
     ]
-
-
-def thin(curve: Curve, most: int) -> Curve:
-    """At most so many points of a curve, evenly, with the first and the last."""
-    if len(curve) <= most:
-        return curve
-    return tuple(curve[round(place * (len(curve) - 1) / (most - 1))] for place in range(most))
 
 
 def _describe_curve(curve: Curve) -> list[Any]:

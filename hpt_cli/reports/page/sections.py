@@ -24,14 +24,20 @@ from hpt_cli.reports.page.html import Content, Markup, break_name, embed_json, j
 from hpt_cli.reports.render.columns import describe_reason
 from hpt_cli.spec.hyperparameters import Value
 from hpt_cli.spec.model import TuningSpec
-from hpt_cli.tuning.summary import Row, Summary, estimate_saved_seconds
+from hpt_cli.tuning.state import TERMINAL
+from hpt_cli.tuning.summary import (
+    JOB_STATUSES,
+    Row,
+    Summary,
+    estimate_saved_seconds,
+    list_job_counts,
+)
 
 HIDDEN = "(not shown)"
 """Stands for the values of environment variables, and for commands beside the one that trains: they
 may hold secrets, and a page is passed on.
 References to the variables of a shell are shown, as they hold none."""
 _REFERENCE = re.compile(r"\$\{\w+\}")
-STATUSES = ("Completed", "Stopped", "Failed", "InProgress")
 
 
 def render_page(records: Sequence[Record], made_at: float) -> str:
@@ -157,17 +163,14 @@ def _render_header(record: Record, place: int) -> Markup:
 
 def _render_figures(summary: Summary) -> Markup:
     best, saved = summary.best, estimate_saved_seconds(summary.rows)
-    counts = summary.job_counts
-    parts = [f"{counts[key.lower()]} {key}" for key in STATUSES[:3] if counts[key.lower()]]
-    if counts["in_progress"]:
-        parts.append(f"{counts['in_progress']} InProgress")
+    counts = ", ".join(list_job_counts(summary))
     cards = [
         (
             f"Best {summary.objective.metric}",
             format_number(best.final if best else None, 5),
             best.name if best else "no result yet",
         ),
-        ("Training jobs", str(len(summary.rows)), ", ".join(parts) or "none yet"),
+        ("Training jobs", str(len(summary.rows)), counts or "none yet"),
         (
             "Tuning time",
             format_seconds(summary.tuning_time),
@@ -332,7 +335,7 @@ def _render_jobs(record: Record, place: int) -> Markup:
     ]
     checks = [
         tag("label", tag("input", type="checkbox", value=status, checked="checked"), f" {status}")
-        for status in STATUSES
+        for status in JOB_STATUSES
     ]
     hint = f"words, or {names[0]} < 0.1 and status = Completed" if names else "words"
     controls = tag(
@@ -456,9 +459,10 @@ def _render_comparison(records: Sequence[Record]) -> Markup:
             for name in _differing(summaries)
         ],
         ("training jobs", [str(len(each.rows)) for each in summaries]),
-        ("Completed", [str(each.job_counts["completed"]) for each in summaries]),
-        ("Stopped", [str(each.job_counts["stopped"]) for each in summaries]),
-        ("Failed", [str(each.job_counts["failed"]) for each in summaries]),
+        *[
+            (status, [str(each.job_counts[JOB_STATUSES[status]]) for each in summaries])
+            for status in TERMINAL
+        ],
         ("training time", [format_seconds(each.total_training_time) for each in summaries]),
         ("tuning time", [format_seconds(each.tuning_time) for each in summaries]),
         (

@@ -8,7 +8,8 @@ import json
 import re
 from html.parser import HTMLParser
 
-from hpt_cli.reports.page.data import Record, lay_out, thin, to_data
+from hpt_cli.formatting import thin
+from hpt_cli.reports.page.data import Record, lay_out, to_data
 from hpt_cli.reports.page.html import VOID, Markup, break_name, embed_json, join, tag
 from hpt_cli.reports.page.sections import render_page
 from hpt_cli.tuning.events import TunerStarted, Warned
