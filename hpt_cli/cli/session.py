@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import sys
@@ -54,7 +53,7 @@ def tune(jobdir: JobDir, spec: TuningSpec, state: TuningState, *, plain: bool, q
         runner = Runner(spec, journal, jobdir, executor, views, state, found)
         try:
             _check_descriptors()
-            state = asyncio.run(runner.run())
+            state = runner.run()
         except (HptError, OSError):
             if runner.alive:
                 words = f"{count(runner.alive, 'training job')} may go on without a tuner"
@@ -67,7 +66,7 @@ def tune(jobdir: JobDir, spec: TuningSpec, state: TuningState, *, plain: bool, q
 
 
 def _check_descriptors() -> None:
-    """Raise OSError here if there are too few left: asyncio would fail in a less orderly way."""
+    """Raise OSError here if there are too few left: the runner would fail in a less orderly way."""
     for descriptor in [os.dup(sys.stderr.fileno()) for _ in range(LEAST_DESCRIPTORS)]:
         os.close(descriptor)
 

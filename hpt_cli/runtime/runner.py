@@ -12,6 +12,7 @@ later: after a crash it would be seen again, in the files of the jobs.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import sys
@@ -106,12 +107,15 @@ class Runner:
         """The signal that ended the run, if one did."""
         return next(iter(self._signals.received), None)
 
-    async def run(self) -> TuningState:
+    def run(self) -> TuningState:
         """Tune until nothing is left to do.
 
         Returns:
             The final state, with a status of Completed, Failed or Stopped.
         """
+        return asyncio.run(self._run())
+
+    async def _run(self) -> TuningState:
         sys.setswitchinterval(SWITCH_SECONDS)
         self._signals.listen(
             self._follower.kill_all, to_children=self._executor.attempts_are_children

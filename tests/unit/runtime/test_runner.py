@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -84,7 +83,7 @@ def run(
     with open_journal(jobdir.journal, write=True) as journal:
         journal.append(story)
         runner = Runner(spec, journal, jobdir, place, Nobody(), journal.state())
-        return asyncio.run(runner.run())
+        return runner.run()
 
 
 def test_what_was_about_to_be_launched_is_not_launched_by_a_stop(tmp_path: Path) -> None:
