@@ -5,15 +5,19 @@
     python scripts/benchmarks/early_stopping.py --strategy Bayesian --seeds 30
     python scripts/benchmarks/early_stopping.py --budget --seeds 100    # saved epochs buy more jobs
     python scripts/benchmarks/early_stopping.py --rule auto --rule auto:risk=0.2 --rule median
+    python scripts/benchmarks/early_stopping.py --short    # every rule once, on one table of a kind
 
 Every tuning job is a replay, as `hpt replay --table` does it, and its figures mean the same; for a
 built-in rule they are the same. The other rules are the peers' own code, where it is installed
-(`pip install 'hpt[bench]'`): Optuna's pruners with their defaults, each on a study in memory, and
-Syne Tune's schedulers, told every epoch. A peer that is not installed is left out. The oracle stops
-after one epoch whatever will not beat the best final loss so far.
+(docs/early-stopping.md says how): Optuna's pruners with their defaults, each on a study in memory,
+and Syne Tune's schedulers, told every epoch. A peer that is not installed is left out, and named.
+The oracle stops after one epoch whatever will not beat the best final loss so far.
 
 With --budget: the regret, |best of the table - found| / |best - median|, after the epochs that Off
 needs for the given jobs. What was found is the best last value of a job that ended or was cut off.
+
+Figures are means over the seeds, and ± is the standard error of that mean. A kind of table, and
+all tables together, have the means of their tables; the seeds are the sample, the tables are given.
 """
 
 from __future__ import annotations
@@ -26,30 +30,26 @@ import math
 import statistics
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any, TypeAlias
 
-from hpt_cli.analysis.curve_tables import Table, make_chooser, make_spec, read_table
-from hpt_cli.analysis.replay import (
-    Chooser,
-    RecordedJob,
-    Replay,
-    average,
-    choose_in_order,
-    measure,
-    replay,
-)
+import numpy as np
+from means import describe_mean, group_by_kind, list_means, standard_error
+from numpy.typing import NDArray
+from table_files import add_table_options, read_tables, remember
+
+from hpt_cli.analysis.curve_tables import Table, make_chooser, make_spec
+from hpt_cli.analysis.replay import Chooser, RecordedJob, Replay, choose_in_order, measure, replay
 from hpt_cli.cli.commands.replay import read_rules
 from hpt_cli.spec.objective import Objective
 from hpt_cli.stop_rules import STOP_RULES, LossCurve, StopRule, Verdict
 from hpt_cli.tuning.state import TuningState
 
-TABLES = Path(__file__).resolve().parents[2] / "shared" / "curves"
-Row: TypeAlias = dict[str, Any]
-RuleMaker: TypeAlias = Callable[[Table], StopRule | None]
-"""A rule for one replay: the peers' remember what they were told."""
+Finals: TypeAlias = Mapping[int, float]
+"""The loss with which each training job ends if it is not stopped, by its number."""
+RuleMaker: TypeAlias = Callable[[Table, Finals], StopRule | None]
+"""Makes the rule of one replay: the peers' rules keep what they were told."""
 
 
 # Rules that are not built in
@@ -59,23 +59,17 @@ RuleMaker: TypeAlias = Callable[[Table], StopRule | None]
 class Oracle:
     """Stops whatever will not beat the best final loss so far."""
 
-    finals: Mapping[tuple[Any, ...], float]
+    finals: Finals
 
     def judge(self, live: LossCurve, others: Sequence[LossCurve]) -> Verdict:
         """Judge by how the job would end."""
         completed = [each.losses[-1] for each in others if each.status == "Completed"]
-        final = self.finals[tuple(live.hyperparameters.values())]
-        return Verdict(bool(completed) and final >= min(completed))
+        return Verdict(bool(completed) and self.finals[live.number] >= min(completed))
 
 
-def make_oracle(table: Table) -> StopRule:
-    """The oracle of a table."""
-    return Oracle(
-        {
-            tuple(job.hyperparameters.values()): loss
-            for job, loss in zip(table.jobs, table.final_losses, strict=True)
-        }
-    )
+def make_oracle(table: Table, finals: Finals) -> StopRule:  # noqa: ARG001
+    """Return the oracle of a replay."""
+    return Oracle(finals)
 
 
 @dataclass
@@ -100,7 +94,7 @@ class OptunaPruner:
         return Verdict(bool(self._report(live).should_prune()))
 
     def _report(self, curve: LossCurve) -> Any:
-        """The trial of a job, in order of number, which knows its whole curve."""
+        """Return the trial of a job, told its whole curve; trials are made in order of number."""
         while curve.number > len(self.trials):
             self.trials[len(self.trials) + 1] = self.study.ask()
         trial = self.trials[curve.number]
@@ -110,15 +104,15 @@ class OptunaPruner:
         return trial
 
 
-def make_optuna_median(table: Table) -> StopRule:  # noqa: ARG001
-    """MedianPruner()."""
+def make_optuna_median(table: Table, finals: Finals) -> StopRule:  # noqa: ARG001
+    """Return MedianPruner()."""
     import optuna
 
     return OptunaPruner(optuna.create_study(pruner=optuna.pruners.MedianPruner()))
 
 
-def make_optuna_hyperband(table: Table) -> StopRule:
-    """HyperbandPruner(max_resource=epochs): told how long a job is, unlike by default."""
+def make_optuna_hyperband(table: Table, finals: Finals) -> StopRule:  # noqa: ARG001
+    """Return HyperbandPruner(max_resource=epochs): told how long a job is, unlike by default."""
     import optuna
 
     pruner = optuna.pruners.HyperbandPruner(max_resource=len(table.jobs[0].curve))
@@ -152,12 +146,12 @@ class Continue:
     """A scheduler for Syne Tune's median rule to wrap, which never stops anything."""
 
     def on_trial_result(self, trial: Any, result: Any) -> str:  # noqa: ARG002
-        """Whether a job goes on."""
+        """Let the job go on."""
         return "CONTINUE"
 
 
-def make_syne_tune_median(table: Table) -> StopRule:  # noqa: ARG001
-    """MedianStoppingRule with its defaults."""
+def make_syne_tune_median(table: Table, finals: Finals) -> StopRule:  # noqa: ARG001
+    """Return MedianStoppingRule with its defaults."""
     from syne_tune.optimizer.schedulers.median_stopping_rule import MedianStoppingRule
 
     return SyneTuneScheduler(
@@ -165,8 +159,8 @@ def make_syne_tune_median(table: Table) -> StopRule:  # noqa: ARG001
     )
 
 
-def make_syne_tune_asha(table: Table) -> StopRule:
-    """AsynchronousSuccessiveHalving with its defaults."""
+def make_syne_tune_asha(table: Table, finals: Finals) -> StopRule:  # noqa: ARG001
+    """Return AsynchronousSuccessiveHalving with its defaults."""
     from syne_tune.config_space import uniform
     from syne_tune.optimizer.schedulers.asha import AsynchronousSuccessiveHalving
 
@@ -188,60 +182,101 @@ PEERS: Mapping[str, tuple[str, RuleMaker]] = {
     "syne_tune_median": ("syne_tune", make_syne_tune_median),
     "syne_tune_asha": ("syne_tune", make_syne_tune_asha),
 }
-"""Rules that are not built in: the package they need, and how they are made."""
+"""Rules that are not built in: the package that each needs, and its maker."""
 
 
 def find_maker(text: str) -> RuleMaker:
-    """How a rule is made that is named on the command line."""
+    """Return the maker of a rule that is named on the command line."""
     if text == "off":
-        return lambda _: None
+        return lambda _, __: None
     if text in PEERS:
         return PEERS[text][1]
     rule = read_rules([text])[text]
-    return lambda _: rule
+    return lambda _, __: rule
 
 
 def list_rules() -> list[str]:
-    """Every rule there is here."""
-    installed = [name for name, (needs, _) in PEERS.items() if importlib.util.find_spec(needs)]
-    return [*STOP_RULES, *installed]
+    """Return the names of all rules that can run here; name those that cannot on stderr."""
+    missing = {name for name, (needs, _) in PEERS.items() if not importlib.util.find_spec(needs)}
+    if missing:
+        print(f"left out, as not installed: {', '.join(sorted(missing))}", file=sys.stderr)
+    return [*STOP_RULES, *(name for name in PEERS if name not in missing)]
 
 
 # What they do
 
 
-def measure_savings(table: Table, text: str, options: argparse.Namespace) -> Row:
-    """What a rule saves and loses on a table: means over the seeds."""
-    make, spec = (
-        find_maker(text),
-        make_spec(table, options.strategy, options.jobs, options.parallel),
+@dataclass(frozen=True)
+class Row:
+    """What a rule does on a table, or in the mean of several: each figure for every seed."""
+
+    rule: str
+    table: str
+    figures: dict[str, NDArray[np.float64]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the means, and their standard errors."""
+        means = {name: float(values.mean()) for name, values in self.figures.items()}
+        errors = {name: standard_error(values) for name, values in self.figures.items()}
+        return {"rule": self.rule, "table": self.table, **means, "standard_errors": errors}
+
+    def describe(self) -> str:
+        """Return a line with the figures that are shown."""
+        shown = (
+            f"{name} {describe_mean(self.figures[name])}"
+            for name in ("epochs_saved", "kept_best", "loss", "jobs_started", "regret")
+            if name in self.figures
+        )
+        return f"{self.rule:20} {self.table:38} {'  '.join(shown)}"
+
+
+def average_rows(rows: Sequence[Row], name: str) -> Row:
+    """Return a rule's means over tables, seed by seed."""
+    return Row(
+        rows[0].rule,
+        name,
+        {each: np.mean([row.figures[each] for row in rows], axis=0) for each in rows[0].figures},
     )
+
+
+def gather(rule: str, table: str, figures: Sequence[dict[str, float]]) -> Row:
+    """Return the row of a table from the figures of every seed."""
+    return Row(
+        rule, table, {name: np.array([each[name] for each in figures]) for name in figures[0]}
+    )
+
+
+def measure_savings(table: Table, text: str, options: argparse.Namespace) -> Row:
+    """Return what a rule saves and loses on a table."""
+    make = find_maker(text)
+    spec = make_spec(table, options.strategy, options.jobs, options.parallel)
     figures = []
     for seed in range(options.seeds):
-        seeded = spec.model_copy(update={"random_seed": seed})
-        run = replay(seeded, make_chooser(table, seeded), make(table))
+        seeded, finals = spec.model_copy(update={"random_seed": seed}), dict[int, float]()
+        chooser = remember(make_chooser(table, seeded), table.objective, finals)
+        run = replay(seeded, chooser, make(table, finals))
         off = replay(seeded, choose_in_order(run.jobs), None)
-        figures.append(measure(off, run, table.objective, table.final_losses))
-    return {"rule": text, "table": table.name, **asdict(average(figures))}
+        figures.append(asdict(measure(off, run, table.objective, table.final_losses)))
+    return gather(text, table.name, figures)
 
 
 def measure_regret(table: Table, text: str, options: argparse.Namespace) -> Row:
-    """What a rule finds with the epochs of `options.jobs` whole jobs: means over the seeds."""
+    """Return what a rule finds on a table with the epochs of `options.jobs` whole jobs."""
     make, epochs = find_maker(text), options.jobs * len(table.jobs[0].curve)
     spec = make_spec(table, options.strategy, len(table.jobs), options.parallel)
-    regrets, started = [], []
+    figures = []
     for seed in range(options.seeds):
-        seeded = spec.model_copy(update={"random_seed": seed})
-        chooser = within(make_chooser(table, seeded), epochs)
-        last = cut_off(replay(seeded, chooser, make(table)), table.objective, epochs)
-        started.append(len(last))
-        regrets.append(find_regret(table, min(last.values())))
-    means = {"jobs_started": statistics.fmean(started), "regret": statistics.fmean(regrets)}
-    return {"rule": text, "table": table.name, **means}
+        seeded, finals = spec.model_copy(update={"random_seed": seed}), dict[int, float]()
+        chooser = remember(make_chooser(table, seeded), table.objective, finals)
+        run = replay(seeded, within(chooser, epochs), make(table, finals))
+        last = cut_off(run, table.objective, epochs)
+        regret = find_regret(table, min(last.values()))
+        figures.append({"jobs_started": float(len(last)), "regret": regret})
+    return gather(text, table.name, figures)
 
 
 def within(choose: Chooser, epochs: int) -> Chooser:
-    """Jobs until so many epochs have been spent."""
+    """Return a chooser that starts no more jobs when so many epochs have been spent."""
 
     def choose_within(state: TuningState, number: int) -> RecordedJob | None:
         curves = (
@@ -256,7 +291,7 @@ def within(choose: Chooser, epochs: int) -> Chooser:
 
 
 def cut_off(run: Replay, objective: Objective, epochs: int) -> dict[int, float]:
-    """The last losses, by number, at the moment when so many epochs have been spent."""
+    """Return the last losses, by number, at the moment when so many epochs have been spent."""
     moments = []
     for recorded, job in zip(run.jobs, run.state.jobs.values(), strict=False):
         assert job.attempt is not None
@@ -269,7 +304,7 @@ def cut_off(run: Replay, objective: Objective, epochs: int) -> dict[int, float]:
 
 
 def find_regret(table: Table, found: float) -> float:
-    """What is missing to the best of a table, as a share of |best - median|."""
+    """Return what is missing to the best of a table, as a share of |best - median|."""
     worst = max(filter(math.isfinite, table.final_losses))
     best = min(table.final_losses)
     return (min(found, worst) - best) / (statistics.median(table.final_losses) - best)
@@ -278,25 +313,17 @@ def find_regret(table: Table, found: float) -> float:
 # The report
 
 
-def average_rows(rows: Sequence[Row]) -> Row:
-    """A rule's means over the tables."""
-    numbers = [key for key in rows[0] if key not in ("rule", "table")]
-    means = {key: statistics.fmean(row[key] for row in rows) for key in numbers}
-    return {"rule": rows[0]["rule"], "table": "mean", **means}
-
-
-def print_rows(rows: Iterable[Row]) -> None:
-    """A table for people."""
-    for row in rows:
-        numbers = (f"{key} {row[key]:8.4f}" for key in row if key not in ("rule", "table"))
-        print(f"{row['rule']:20} {row['table']:38} {'  '.join(numbers)}", flush=True)
+def add_means(rows: Sequence[Row]) -> Iterator[Row]:
+    """Yield a rule's rows, the mean of each kind of table, and the mean of all."""
+    yield from rows
+    for label, places in list_means([row.table for row in rows]).items():
+        yield average_rows([rows[place] for place in places], label)
 
 
 def parse_options(words: Sequence[str]) -> argparse.Namespace:
-    """The command line."""
+    """Return the command line's options."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--table", type=Path, action="append", metavar="FILE")
-    parser.add_argument("--tables", type=Path, default=TABLES, metavar="DIR")
+    add_table_options(parser)
     parser.add_argument("--rule", action="append", metavar="NAME[:PARAMETER=VALUE,...]")
     parser.add_argument("--jobs", type=int, default=20)
     parser.add_argument("--parallel", type=int, default=2)
@@ -304,6 +331,7 @@ def parse_options(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--strategy", choices=["Random", "Bayesian"], default="Random")
     parser.add_argument("--budget", action="store_true", help="regret after equal epochs")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--short", action="store_true", help="two seeds, one table of each kind")
     return parser.parse_args(words)
 
 
@@ -311,20 +339,24 @@ def main(words: Sequence[str]) -> None:
     """Measure every rule on every table."""
     silence_peers()
     options = parse_options(words)
-    tables = [read_table(path) for path in options.table or sorted(options.tables.glob("*.gz"))]
+    tables = read_tables(options, searchable=options.strategy != "Random")
+    if options.short:
+        options.seeds = 2
+        kinds = group_by_kind([table.name for table in tables]).values()
+        tables = [tables[places[0]] for places in kinds]
     one = measure_regret if options.budget else measure_savings
-    rows: list[Row] = []
+    everything: list[Row] = []
     for rule in options.rule or [*list_rules(), *(["off"] if options.budget else [])]:
-        measured = [one(table, rule, options) for table in tables]
-        rows += measured
+        rows = list(add_means([one(table, rule, options) for table in tables]))
+        everything += rows
         if not options.json:
-            print_rows([*measured, average_rows(measured)] if len(tables) > 1 else measured)
+            print(*(row.describe() for row in rows), sep="\n", flush=True)
     if options.json:
-        json.dump(rows, sys.stdout, indent=1)
+        json.dump([row.to_json() for row in everything], sys.stdout, indent=1)
 
 
 def silence_peers() -> None:
-    """The peers tell of every job they stop, and warn of what is still experimental in them."""
+    """Hide the peers' messages of each job they stop, and of what is experimental in them."""
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
 

@@ -1,16 +1,17 @@
-"""Fit the weights of the stop rule auto, and say how it does on tables it was not fitted on.
+"""Fit the weights of the stop rule auto, and report how it does on tables it was not fitted on.
 
     python scripts/benchmarks/fit_auto_rule.py                 # some minutes on a core
     python scripts/benchmarks/fit_auto_rule.py --no-check      # only the weights
     python scripts/benchmarks/fit_auto_rule.py --table my.jsonl.gz --table other.jsonl.gz
+    python scripts/benchmarks/fit_auto_rule.py --short         # two tables, few tuning jobs
 
-Tuning jobs are replayed on recorded tables (those of --tables or --table), on gradient boosting
+Tuning jobs are replayed on the recorded tables that a strategy can search, on gradient boosting
 trained here, and on families of synthetic curves; with random configurations and with the Bayesian
 strategy, under a lenient and a strict auto. At every judgement the signals are kept, and whether
 the job did beat the best so far. A logistic regression learns from that, each table and kind of
 tuning job with the same weight. The same tables, seeds and packages give the same weights.
 
-What it prints first replaces WEIGHTS and BIAS in `hpt_cli/core/stop_rules/auto.py`, whose present
+What it prints first replaces WEIGHTS and BIAS in `hpt_cli/stop_rules/auto.py`, whose present
 weights are what collects: run it twice after a change of the signals. Then the check: it leaves out
 one recorded table after the other, fits on all others, and replays fresh tuning jobs on it.
 """
@@ -21,8 +22,7 @@ import argparse
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -31,15 +31,15 @@ from scipy.optimize import minimize
 from sklearn import datasets
 from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
 from sklearn.model_selection import train_test_split
+from table_files import add_table_options, read_tables, remember
 
-from hpt_cli.analysis.curve_tables import Table, make_chooser, make_spec, read_table, replay_table
+from hpt_cli.analysis.curve_tables import Table, make_chooser, make_spec, replay_table
 from hpt_cli.analysis.replay import Figures, RecordedJob, average, replay
 from hpt_cli.spec.model import StrategyName
 from hpt_cli.spec.objective import Objective
 from hpt_cli.spec.ranges import ContinuousRange
 from hpt_cli.stop_rules import LossCurve, Verdict, auto, load_stop_rule
 
-TABLES = Path(__file__).resolve().parents[2] / "shared" / "curves"
 RISKS = (0.03, 0.2)
 """How willing to stop the rules are under which judgements are collected."""
 SHRINKAGE = 1e-3
@@ -49,7 +49,7 @@ Floats: TypeAlias = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of tuning job, and how many of them are replayed on each table."""
+    """A kind of tuning job, and how many of them are replayed on each table for fit and check."""
 
     name: str
     strategy: StrategyName
@@ -70,13 +70,13 @@ KINDS = (
 
 
 def make_tables() -> list[Table]:
-    """Gradient boosting and the synthetic families."""
+    """Return the tables that are made here: gradient boosting and the synthetic families."""
     boosted = [boost(name, *data) for name, data in load_data().items()]
     return boosted + [make_family(name, curve) for name, curve in FAMILIES.items()]
 
 
 def load_data() -> dict[str, tuple[Floats, Floats]]:
-    """What gradient boosting is trained on: inputs and targets."""
+    """Return what gradient boosting is trained on, by name: inputs and targets."""
     inputs, signs = datasets.make_hastie_10_2(400, random_state=0)
     return {
         "gbm-friedman": datasets.make_friedman1(400, noise=1.5, random_state=0),
@@ -86,7 +86,7 @@ def load_data() -> dict[str, tuple[Floats, Floats]]:
 
 
 def boost(name: str, inputs: Floats, targets: Floats, count: int = 110, trees: int = 40) -> Table:
-    """Validation losses after every tree: log loss, or the root of the mean squared error."""
+    """Return a table of validation losses after every tree: log loss, or RMSE for numbers."""
     rng = np.random.default_rng(1)
     train_inputs, test_inputs, train_targets, test_targets = train_test_split(
         inputs, targets, test_size=0.4, random_state=0
@@ -119,16 +119,16 @@ def boost(name: str, inputs: Floats, targets: Floats, count: int = 110, trees: i
 
 
 Curve: TypeAlias = Callable[[Floats, Floats, np.random.Generator], Floats]
-"""The losses, (EPOCHS,), at the epochs t of a job with four hyperparameters in the unit cube."""
+"""Returns the losses, (EPOCHS,), at the epochs t of a job at a place in the unit cube, (4,)."""
 
 
 def distance(place: Floats, *optimum: float) -> float:
-    """How far off the optimum is, squared, by the first hyperparameters."""
+    """Return the squared distance to an optimum in the first hyperparameters."""
     return float(((place[: len(optimum)] - optimum) ** 2).sum())
 
 
 def cross(place: Floats, t: Floats, rng: np.random.Generator) -> Floats:
-    """Power laws, of which the slow ones end lower."""
+    """Return power laws, of which the slow ones end lower."""
     fast = place[0]
     end = 0.1 + 0.4 * fast**1.5 + 0.3 * distance(place[1:], 0.5, 0.3)
     return np.asarray(
@@ -137,20 +137,20 @@ def cross(place: Floats, t: Floats, rng: np.random.Generator) -> Floats:
 
 
 def settle(place: Floats, t: Floats, rng: np.random.Generator) -> Floats:
-    """Exponentials of any speed, with noise."""
+    """Return exponentials of any speed, with noise."""
     end = 0.2 + distance(place, 0.6, 0.3, 0.7)
     return np.asarray(end + np.exp(-t / (1 + 15 * place[3] ** 2)) + rng.normal(0, 0.02, len(t)))
 
 
 def anneal(place: Floats, t: Floats, rng: np.random.Generator) -> Floats:
-    """A cosine schedule: the higher the rate, the more of the gain comes late."""
+    """Return a cosine schedule: the higher the rate, the more of the gain comes late."""
     heat = 0.5 * (1 + np.cos(np.pi * t / EPOCHS))
     end = 0.2 + distance(place, 0.7, 0.6, 0.3) + 0.8 * np.exp(-t / (3 + 10 * place[0]))
     return np.asarray(end + heat * (0.5 * place[0] + rng.normal(0, 0.03, len(t))))
 
 
 def wait(place: Floats, t: Floats, rng: np.random.Generator) -> Floats:
-    """A plateau that is left at some time, by some never, and some of the rest overfit."""
+    """Return a plateau that is left at some time, by some never; some of the rest overfit."""
     leaves = 1 + 20 * place[0] if place[0] < 0.7 else math.inf
     end = 0.2 + 0.6 * distance(place[1:], 0.5, 0.5)
     drop = 1 / (1 + np.exp(np.clip((leaves - t) / 1.5, -50, 50)))
@@ -159,7 +159,7 @@ def wait(place: Floats, t: Floats, rng: np.random.Generator) -> Floats:
 
 
 def recover(place: Floats, t: Floats, rng: np.random.Generator) -> Floats:
-    """A high rate jumps up first, and may then end lowest of all; the highest diverge."""
+    """Return a curve that jumps up at a high rate, and may then end lowest; the highest diverge."""
     rate = place[0]
     jump = 30 * max(0.0, rate - 0.5) ** 2 * np.minimum(1, t - 1) * np.exp(-t / (2 + 14 * place[3]))
     end = 0.1 + 0.5 * abs(rate - 0.75) + distance(place[1:], 0.4, 0.6)
@@ -168,7 +168,7 @@ def recover(place: Floats, t: Floats, rng: np.random.Generator) -> Floats:
 
 
 def overfit(place: Floats, t: Floats, rng: np.random.Generator) -> Floats:
-    """Falls, and rises again: the better the fit, the sooner."""
+    """Return a curve that falls and rises again: the better the fit, the sooner."""
     speed, strength = 0.05 + 0.4 * place[0], 0.02 * place[1]
     fall = (1 - distance(place[2:], 0.5, 0.5)) * (1 - np.exp(-speed * t))
     return np.asarray(
@@ -177,14 +177,14 @@ def overfit(place: Floats, t: Floats, rng: np.random.Generator) -> Floats:
 
 
 def explore(place: Floats, t: Floats, rng: np.random.Generator) -> Floats:
-    """Returns of reinforcement learning: noise as large as what is learned."""
+    """Return negated returns of reinforcement learning: noise as large as what is learned."""
     ceiling = 1 - 2 * distance(place[1:], 0.5, 0.7)
     noise = np.convolve(rng.normal(0, 0.1, len(t)), [1, 0.5, 0.25, 0.12])[: len(t)]
     return np.asarray(-ceiling * (1 - np.exp(-t / (3 + 25 * place[0] ** 2))) - noise)
 
 
 def count(place: Floats, t: Floats, rng: np.random.Generator) -> Floats:
-    """The error on 200 examples: coarse, with many ties."""
+    """Return the error on 200 examples: coarse, with many ties."""
     end = 0.05 + 0.8 * distance(place, 0.4, 0.6, 0.5)
     error = end + (0.9 - end) * np.exp(-t / (1 + 8 * place[3]))
     return np.asarray(rng.binomial(200, np.clip(error, 0, 1), len(t)) / 200)
@@ -196,14 +196,14 @@ FAMILIES: Mapping[str, Curve] = {
 
 
 def make_family(name: str, curve: Curve) -> Table:
-    """A table of 400 jobs of a synthetic family."""
+    """Return a table of 400 jobs of a synthetic family."""
     rng = np.random.default_rng(3)
     points, t = rng.random((400, 4)), np.arange(1.0, EPOCHS + 1)
     return make_table(name, points, np.array([curve(place, t, rng) for place in points]))
 
 
 def make_table(name: str, points: Floats, losses: Floats) -> Table:
-    """A table of losses, (jobs, epochs), at points of the unit cube, (jobs, d)."""
+    """Return a table of losses, (jobs, epochs), at points of the unit cube, (jobs, d)."""
     names = "abcd"[: points.shape[1]]
     jobs = (
         RecordedJob(
@@ -225,18 +225,18 @@ class Recorder:
     """Judges as auto does, and keeps the signals of every judgement with what became of the job."""
 
     rule: auto.Rule
-    finals: Mapping[tuple[Any, ...], float]
+    finals: Mapping[int, float]
+    """The loss with which each training job ends if it is not stopped, by its number."""
     signals: list[auto.Signals] = field(default_factory=list)
     beats: list[bool] = field(default_factory=list)
 
     def judge(self, live: LossCurve, others: Sequence[LossCurve]) -> Verdict:
-        """What auto says."""
+        """Return the verdict of auto."""
         verdict = self.rule.judge(live, others)
         evidence: Mapping[str, Any] = verdict.evidence
         if "probability" in evidence:
-            final = self.finals[tuple(live.hyperparameters.values())]
             self.signals.append(auto.Signals(*(evidence[name] for name in auto.Signals._fields)))
-            self.beats.append(final < evidence["held_against"])
+            self.beats.append(self.finals[live.number] < evidence["held_against"])
         return verdict
 
 
@@ -251,16 +251,14 @@ class Sample:
 
 
 def collect(table: Table, kind: Kind) -> Sample:
-    """Replay tuning jobs, each under one of the two rules."""
-    finals = {
-        tuple(job.hyperparameters.values()): loss
-        for job, loss in zip(table.jobs, table.final_losses, strict=True)
-    }
+    """Return what is learned from replayed tuning jobs, each under one of the two rules."""
     spec = make_spec(table, kind.strategy, kind.jobs, kind.parallel)
-    recorders = [Recorder(auto.Rule(risk=risk), finals) for risk in RISKS]
+    recorders: list[Recorder] = []
     for seed in range(kind.fitted):
-        seeded = spec.model_copy(update={"random_seed": 10_000 + seed})
-        replay(seeded, make_chooser(table, seeded), recorders[seed % len(RISKS)])
+        seeded, finals = spec.model_copy(update={"random_seed": 10_000 + seed}), dict[int, float]()
+        recorders.append(Recorder(auto.Rule(risk=RISKS[seed % len(RISKS)]), finals))
+        chooser = remember(make_chooser(table, seeded), table.objective, finals)
+        replay(seeded, chooser, recorders[-1])
     signals = [each for recorder in recorders for each in recorder.signals]
     beats = [each for recorder in recorders for each in recorder.beats]
     return Sample(table.name, kind.name, np.array(signals), np.array(beats, dtype=float))
@@ -270,7 +268,7 @@ def collect(table: Table, kind: Kind) -> Sample:
 
 
 def fit(samples: Sequence[Sample]) -> tuple[auto.Signals, float]:
-    """Weights and bias of a logistic regression, every sample with the same weight."""
+    """Return weights and bias of a logistic regression, every sample with the same weight."""
     signals = np.vstack([sample.signals for sample in samples])
     beats = np.concatenate([sample.beats for sample in samples])
     weight = np.concatenate([np.full(len(each.beats), 1 / len(each.beats)) for each in samples])
@@ -290,7 +288,7 @@ def fit(samples: Sequence[Sample]) -> tuple[auto.Signals, float]:
 
 
 def install(weights: auto.Signals, bias: float) -> None:
-    """Let auto judge with these."""
+    """Let auto judge with these weights."""
     auto.WEIGHTS, auto.BIAS = weights, bias
 
 
@@ -298,7 +296,7 @@ def install(weights: auto.Signals, bias: float) -> None:
 
 
 def check(table: Table, kind: Kind) -> Figures:
-    """What auto as it is now does to fresh tuning jobs."""
+    """Return what auto as it is installed does to fresh tuning jobs."""
     spec = make_spec(table, kind.strategy, kind.jobs, kind.parallel)
     rule = [load_stop_rule("auto")]
     return average(
@@ -306,12 +304,14 @@ def check(table: Table, kind: Kind) -> Figures:
     )
 
 
-def check_all(tables: Sequence[Table], samples: Sequence[Sample]) -> Iterator[str]:
-    """A line for every recorded table and kind of tuning job, and the means."""
-    found: dict[str, list[Figures]] = {kind.name: [] for kind in KINDS}
+def check_all(
+    tables: Sequence[Table], samples: Sequence[Sample], kinds: Sequence[Kind]
+) -> Iterator[str]:
+    """Yield a line for every recorded table and kind of tuning job, and the means."""
+    found: dict[str, list[Figures]] = {kind.name: [] for kind in kinds}
     for table in tables:
         install(*fit([each for each in samples if each.table != table.name]))
-        for kind in KINDS:
+        for kind in kinds:
             found[kind.name].append(check(table, kind))
             yield describe(table.name, kind.name, found[kind.name][-1])
     for name, figures in found.items():
@@ -320,7 +320,7 @@ def check_all(tables: Sequence[Table], samples: Sequence[Sample]) -> Iterator[st
 
 
 def describe(table: str, kind: str, figures: Figures) -> str:
-    """A line of figures."""
+    """Return a line of figures."""
     return (
         f"{table:38} {kind:14} saved {figures.epochs_saved:6.1%}"
         f"   kept {figures.kept_best:6.1%}   loss {figures.loss:.4f}"
@@ -330,15 +330,21 @@ def describe(table: str, kind: str, figures: Figures) -> str:
 def main(words: Sequence[str]) -> None:
     """Collect, fit, check and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--table", type=Path, action="append", metavar="FILE")
-    parser.add_argument("--tables", type=Path, default=TABLES, metavar="DIR")
+    add_table_options(parser)
     parser.add_argument("--no-check", action="store_true", help="do not leave tables out")
+    parser.add_argument("--short", action="store_true", help="two tables, few tuning jobs")
     options = parser.parse_args(words)
-    recorded = [read_table(path) for path in options.table or sorted(options.tables.glob("*.gz"))]
+    recorded, kinds = read_tables(options, searchable=True), list(KINDS)
+    if options.short:
+        recorded, made = recorded[:1], [make_family("settle", settle)]
+        kinds = [replace(each, fitted=1, checked=1) for each in kinds if each.jobs <= 20]
+    else:
+        made = make_tables()
     samples = []
-    for table in [*recorded, *make_tables()]:
-        samples += [collect(table, kind) for kind in KINDS]
-        parts = (f"{len(each.beats)} of which {each.beats.mean():.0%}" for each in samples[-3:])
+    for table in [*recorded, *made]:
+        found = [collect(table, kind) for kind in kinds]
+        samples += found
+        parts = (f"{len(each.beats)} of which {each.beats.mean():.0%}" for each in found)
         print(f"{table.name:38} judgements: {', '.join(parts)} beat the best", flush=True)
     weights, bias = fit(samples)
     print("\nWEIGHTS = Signals(")
@@ -346,7 +352,7 @@ def main(words: Sequence[str]) -> None:
         print(f"    {name}={value:.3f},")
     print(f")\nBIAS = {bias:.3f}\n", flush=True)
     if not options.no_check:
-        for line in check_all(recorded, samples):
+        for line in check_all(recorded, samples, kinds):
             print(line, flush=True)
 
 
