@@ -29,9 +29,9 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from hpt_cli.executors.local import LocalExecutor
 from hpt_cli.logs.tail import AttemptTail, FileTail
 from hpt_cli.metrics.extractors import Extractor, compile_definition
-from hpt_cli.runtime.runner import POLL_SECONDS
 
 HPT = Path(sys.executable).parent / "hpt"
 EVERY = 100
@@ -175,7 +175,7 @@ def follow_logs(directory: Path, logs: int, seconds: float) -> dict[str, float]:
     while writer.poll() is None:
         for tail in tails:
             delays += [time.time() - each.value for each in tail.read()]
-        time.sleep(POLL_SECONDS)
+        time.sleep(LocalExecutor.poll_seconds)
     share = (time.process_time() - used) / (time.monotonic() - begun)
     return summarize_delays(delays, share, logs, seconds)
 
