@@ -7,7 +7,7 @@ it is said to have come to). `plan` there says what goes wrong, in lines of "NUM
     3 refuse MESSAGE    the third submission is refused, once
     3 lose MESSAGE      it is made, but the answer is lost
     3 end STATE         its processes are killed when it has printed, and it is in this state
-    3 forget CLUE       the same, but Slurm knows it no longer; the clue stands in its output
+    3 forget CLUE       the same, but Slurm no longer knows it; the clue stands in its output
 """
 
 import fcntl

@@ -17,10 +17,10 @@ from hpt_cli.executors import (
     Handle,
     LaunchRequest,
     Lost,
-    NotNowError,
     Outcome,
     Pending,
     Running,
+    TemporaryError,
 )
 from hpt_cli.logs.tail import AttemptTail, read_lines
 from hpt_cli.metrics.curve import Observation
@@ -74,7 +74,7 @@ def try_job(
     tail = AttemptTail(extractors, log, request.directory.parent, started_at=0.0, last_offsets={})
     try:
         handle = executor.launch(request)
-    except NotNowError as error:
+    except TemporaryError as error:
         raise HptError.of("launch", f"it cannot be launched at the moment: {error}") from error
     begun = time.monotonic()
     found: list[tuple[float, Observation]] = []

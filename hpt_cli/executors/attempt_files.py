@@ -1,4 +1,4 @@
-"""What a launcher wrote down in an attempt's directory, in files whose format is its own."""
+"""Reads the files that a launcher writes in an attempt's directory."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from hpt_cli.files import read_regular
 
 @dataclass(frozen=True)
 class Claim:
-    """A launcher took the directory. Time in seconds since the epoch."""
+    """The launcher that took an attempt's directory; `at` in seconds since the epoch."""
 
     pid: int
     identity: str
     at: float
     slurm_job: int | None = None
-    """The Slurm job that it ran in, if it did."""
+    """The Slurm job that it runs in, if any."""
     restarts: int = 0
-    """How often Slurm had started that job before."""
+    """Number of times Slurm had started that job before."""
 
     @property
     def is_of_this_boot(self) -> bool:
-        """Whether the machine is this one, and is still up since then."""
+        """Whether it was made on this machine since its last boot."""
         boot, colon, _ = self.identity.partition(":")
         return bool(boot and colon) and boot == launcher.BOOT_ID
 
 
 @dataclass(frozen=True)
 class Exit:
-    """The command ended; a negative exit code is a signal. Time in seconds since the epoch."""
+    """The end of a command; a negative exit code is a signal. Time in seconds since the epoch."""
 
     exit_code: int
     ended_at: float
     was_signalled: bool
-    """Whether the launcher was asked to end before that."""
+    """Whether the launcher had been asked to end by then."""
 
 
 def read_claim(directory: Path) -> Claim | None:
-    """Who took a directory; None if nobody did yet.
+    """Return the launcher that took a directory; None if none has yet.
 
     Raises:
-        OSError: nobody can tell.
+        OSError: the file is there but cannot be read.
     """
     path = directory / launcher.CLAIM
     try:
@@ -55,7 +55,10 @@ def read_claim(directory: Path) -> Claim | None:
 
 
 def read_exit(directory: Path, *, this_boot: bool) -> Exit | None:
-    """How an attempt ended; when, on the tuner's clock if the machine is still up since then."""
+    """Return how an attempt's command ended; None if it has not, or its file is damaged.
+
+    With `this_boot` the time is on the tuner's clock, which nobody can set.
+    """
     try:
         code, ended_at, *more = read_regular(directory / launcher.EXIT).split()
         at = clock.at_ticks(float(more[0])) if more and this_boot else float(ended_at)

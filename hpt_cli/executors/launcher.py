@@ -1,21 +1,21 @@
-"""The launcher: a small process that runs one attempt's command and writes down how it ended.
+"""The launcher: a small program that runs one attempt's command and writes down how it ended.
 
-It is started as a program, in a session of its own, and outlives the tuner. Signals to its process
-group reach the command; the launcher itself stays until the command is gone, so that its exit code
-is known. Only the quickest of imports, as there is one launcher for every attempt:
+It leads a session of its own and outlives the tuner. Signals to its process group reach the
+command; the launcher itself stays until the command has ended, so that its exit code is known. It
+imports only what imports quickly, as there is one launcher for every attempt:
 
     python -I -S launcher.py[c] [--alone] [--pty] [--cores 0,1] DIRECTORY WORKING_DIRECTORY ARGV...
 
 Files in DIRECTORY: `launcher` ("pid identity", in a Slurm job also its number and how often it was
-started before; made once: a second launcher gives way), `output.log`, and `exit` ("exit_code
-ended_at ticks", and whether the launcher was asked to end; written under another name and renamed).
+started before; made once: a second launcher exits), `output.log`, and `exit` ("exit_code ended_at
+ticks", and whether the launcher was asked to end; written under another name and renamed).
 
 The command writes to the log itself. With --pty it writes to a pseudo-terminal, which the launcher
-copies to the log. That is nobody's controlling terminal: signals come as they do without it, and
-nothing is hung up on.
+copies to the log. It is not a controlling terminal, so signals arrive as they do without it, and
+no process gets a SIGHUP when it is closed.
 
-With --alone nobody else on this machine clears up after a command that failed or was stopped: the
-launcher ends what that leaves behind, and on SIGUSR2 all of it at once.
+With --alone no executor on this machine cleans up after a command that failed or was stopped: the
+launcher kills what it left behind, and on SIGUSR2 the command with all that it started.
 """
 
 # What `signal` wraps: `signal` itself imports enum, which takes longer than all the rest.
@@ -27,7 +27,7 @@ import time
 
 CANNOT_RUN = 127
 GAVE_WAY = 75
-"""The exit code of a launcher whose directory was taken; otherwise it is the command's."""
+"""Exit code of a launcher whose directory was taken; otherwise it is the command's."""
 SIGNALLED = "signalled"
 CLAIM = "launcher"
 EXIT = "exit"
@@ -36,16 +36,16 @@ ALONE = "--alone"
 PTY = "--pty"
 CORES = "--cores"
 ROWS, COLUMNS = 50, 200
-"""Wide enough that a progress bar cuts no metric off."""
+"""Size of the pseudo-terminal: wide enough that progress bars do not cut off metrics."""
 CHUNK_BYTES = 1 << 16
 DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
 NO_ROOM = b"\nhpt: No space left on device when the command ended\n"
 ROOM_SECONDS = 600
-"""How long to wait for room on a full disk to write down how the command ended."""
+"""Time to wait for room on a full disk to write down how the command ended."""
 
 
 def read_boot_id() -> str:
-    """What tells this boot of the machine from all others; empty without /proc."""
+    """Return an identifier of this boot of the machine; empty without /proc."""
     try:
         with open("/proc/sys/kernel/random/boot_id") as file:
             return file.read().strip()
@@ -58,13 +58,13 @@ _signals: list[int] = []
 
 
 def identify(pid: int) -> str:
-    """What tells a process from any other that ever has its pid: the boot, and its start in ticks.
+    """Return what distinguishes a process from others with the same pid: boot, and start in ticks.
 
-    Wall clock times would change whenever the clock is set. Empty for a process that is dead, or on
-    a system without /proc.
+    Not a wall clock time, which changes when the clock is set. Empty for a process that is dead, or
+    on a system without /proc.
 
     Raises:
-        OSError: nobody can tell, for want of file descriptors.
+        OSError: there are no file descriptors left.
     """
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
@@ -75,7 +75,7 @@ def identify(pid: int) -> str:
 
 
 def read_ticks() -> float:
-    """Seconds since the machine booted, as clock.read_ticks counts them: nobody can set them."""
+    """Return seconds since the machine booted, as clock.read_ticks: a clock that cannot be set."""
     if hasattr(time, "CLOCK_BOOTTIME"):
         return time.clock_gettime(time.CLOCK_BOOTTIME)
     return time.monotonic()
@@ -84,8 +84,8 @@ def read_ticks() -> float:
 def write_whole(path: str, text: str) -> None:
     """Write a file so that a reader finds all of it or nothing.
 
-    Not flushed to the disk: what a power cut could lose is in the tuner's journal, or the attempt
-    counts as lost and runs again.
+    It is not flushed to the disk: after a power cut the attempt counts as lost and runs again,
+    unless its end is in the tuner's journal.
     """
     with open(f"{path}.new", "w") as file:
         file.write(text)
@@ -93,7 +93,7 @@ def write_whole(path: str, text: str) -> None:
 
 
 def claim(directory: str) -> bool:
-    """Be the one launcher of this directory."""
+    """Take a directory; return whether this process is now its only launcher."""
     claimed = f"{directory}/{CLAIM}"
     temporary = f"{claimed}.{os.uname().nodename}.{os.getpid()}"
     words = [str(os.getpid()), identify(os.getpid())]
@@ -112,7 +112,7 @@ def claim(directory: str) -> bool:
 
 
 def start(output: int, working_directory: str, argv: list[str]) -> int:
-    """Start the command, with its output to a descriptor; its pid."""
+    """Start the command with its output to a descriptor; return its pid."""
     pid = os.fork()
     if pid == 0:
         try:
@@ -130,8 +130,8 @@ def start(output: int, working_directory: str, argv: list[str]) -> int:
     return pid
 
 
-def hold_to(cores: str) -> None:
-    """Hold this process and its children to some cores, where the system can, and has them."""
+def pin_to_cores(cores: str) -> None:
+    """Pin this process and its children to cores, where the system can and still has them."""
     if hasattr(os, "sched_setaffinity"):
         try:
             os.sched_setaffinity(0, {int(core) for core in cores.split(",")})
@@ -140,7 +140,7 @@ def hold_to(cores: str) -> None:
 
 
 def open_terminal() -> tuple[int, int]:
-    """A pseudo-terminal that passes output on as it is: its two ends, ours and the command's."""
+    """Return both ends, ours and the command's, of a pseudo-terminal that alters no output."""
     import termios
 
     ours, theirs = os.openpty()
@@ -152,7 +152,7 @@ def open_terminal() -> tuple[int, int]:
 
 
 def copy(terminal: int, log: int) -> bool:
-    """Copy what is there, or wait for it; False when nobody can write to the terminal any more."""
+    """Copy output, waiting for some; return whether the terminal is still open for writing."""
     try:
         data = os.read(terminal, CHUNK_BYTES)
     except OSError:
@@ -166,16 +166,19 @@ def copy(terminal: int, log: int) -> bool:
     return is_open
 
 
-def relay(pid: int, terminal: int, log: int, alarm: int) -> int:
-    """Copy a command's output until it has ended and all of it is in the log; its exit status."""
+def relay(pid: int, terminal: int, log: int, wakeup: int) -> int:
+    """Copy a command's output until it has ended; return its status, as wait(2) has it.
+
+    A byte on `wakeup` says that a child has ended.
+    """
     import select
 
     while True:
-        ready = select.select([terminal, alarm], [], [])[0]
+        ready = select.select([terminal, wakeup], [], [])[0]
         if terminal in ready and not copy(terminal, log):
             return os.waitpid(pid, 0)[1]
-        if alarm in ready:
-            os.read(alarm, CHUNK_BYTES)
+        if wakeup in ready:
+            os.read(wakeup, CHUNK_BYTES)
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:
                 while select.select([terminal], [], [], 0)[0] and copy(terminal, log):
@@ -184,7 +187,7 @@ def relay(pid: int, terminal: int, log: int, alarm: int) -> int:
 
 
 def list_marked(directory: str) -> list[int]:
-    """The other processes that carry the attempt's directory in their environment."""
+    """Return the pids of other processes with the attempt's directory in their environment."""
     mark = f"HPT_ATTEMPT_DIR={directory}".encode()
     found = []
     for name in os.listdir("/proc") if os.path.isdir("/proc/self") else []:
@@ -199,7 +202,7 @@ def list_marked(directory: str) -> list[int]:
 
 
 def kill_marked(directory: str) -> None:
-    """End what the command is or left behind."""
+    """Kill the command and all that it started."""
     for pid in list_marked(directory):
         try:
             os.kill(pid, signal.SIGKILL)
@@ -208,25 +211,25 @@ def kill_marked(directory: str) -> None:
 
 
 def main(directory: str, working_directory: str, argv: list[str], *, pty: bool, alone: bool) -> int:
-    """Claim the directory, run the command there, and write down how it ended; its exit code."""
+    """Claim the directory, run the command, and write down how it ended; return its exit code."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda number, _: _signals.append(number))
     if not claim(directory):
         return GAVE_WAY
     log = os.open(f"{directory}/{LOG}", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     if not pty:
-        code = finish(directory, log, os.waitpid(start(log, working_directory, argv), 0)[1])
+        code = record_exit(directory, log, os.waitpid(start(log, working_directory, argv), 0)[1])
         if alone and (code or _signals):
             kill_marked(directory)
         return code
-    alarm, bell = os.pipe()
-    os.set_blocking(bell, False)
-    signal.set_wakeup_fd(bell)
+    wakeup, wakeup_writer = os.pipe()
+    os.set_blocking(wakeup_writer, False)
+    signal.set_wakeup_fd(wakeup_writer)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     terminal, theirs = open_terminal()
     pid = start(theirs, working_directory, argv)
     os.close(theirs)
-    code = finish(directory, log, relay(pid, terminal, log, alarm))
+    code = record_exit(directory, log, relay(pid, terminal, log, wakeup))
     if alone and (code or _signals):
         kill_marked(directory)
     while copy(terminal, log):  # what the command left behind may go on printing
@@ -234,11 +237,11 @@ def main(directory: str, working_directory: str, argv: list[str], *, pty: bool, 
     return code
 
 
-def finish(directory: str, log: int, status: int) -> int:
+def record_exit(directory: str, log: int, status: int) -> int:
     """Write down how the command ended: its exit code, negative for a signal, and when.
 
-    Where the disk is full that waits; a command that failed could hardly have said why, so the log
-    does.
+    While the disk is full it tries again each second. A command that failed for that reason could
+    not say so in its log, so a line is added there.
 
     Returns:
         The exit code as a shell would have it.
@@ -267,7 +270,7 @@ if __name__ == "__main__":
     on_terminal = words[0] == PTY
     words = words[1:] if on_terminal else words
     if words[0] == CORES:
-        hold_to(words[1])
+        pin_to_cores(words[1])
         words = words[2:]
     if is_alone:
         signal.signal(signal.SIGUSR2, lambda *_: kill_marked(words[0]))

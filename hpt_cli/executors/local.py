@@ -1,7 +1,7 @@
-"""Training jobs as processes of this machine.
+"""The local executor: training jobs as processes of this machine.
 
 Every attempt is a session of its own, led by a launcher (launcher.py); its pid and identity are the
-handle. A pid alone is never trusted: after a reboot, or a long night, it belongs to somebody else.
+handle. A pid alone is never trusted: after a reboot, or a long time, another process may have it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from hpt_cli.executors import Exited, Handle, LaunchRequest, Lost, Outcome, Runn
 from hpt_cli.executors.attempt_files import Claim, read_claim, read_exit
 
 FIND_PATIENCE_SECONDS = 0.5
-"""How long a launcher that the last tuner started may take to put its name down."""
+"""Time that a launcher started by the last tuner may take to claim its directory."""
 
 _RUNNING = Running()
 
@@ -58,21 +58,21 @@ class LocalExecutor:
             setsid=True,
         )
         self._children.add(pid)
-        return _handle(pid, _identify(pid), request.directory)
+        return _make_handle(pid, _identify(pid), request.directory)
 
     def find(self, directory: Path) -> Handle | None:
-        """The attempt whose launcher has claimed a directory."""
+        """Return the attempt whose launcher has claimed a directory, waiting a little for it."""
         deadline = time.monotonic() + FIND_PATIENCE_SECONDS
         while True:
             claim = read_claim(directory)
             if claim is not None:
-                return _handle(claim.pid, claim.identity, directory)
+                return _make_handle(claim.pid, claim.identity, directory)
             if time.monotonic() > deadline:
                 return None
             time.sleep(0.02)
 
     def poll(self, handles: Sequence[Handle]) -> list[Outcome]:
-        """How each attempt is doing."""
+        """Return the outcome of each attempt, in order."""
         self._reap()
         return [_poll_one(handle) for handle in handles]
 
@@ -82,11 +82,11 @@ class LocalExecutor:
         if _is_alive(handle):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(handle["pid"], number)
-        strays = [each for each in _find_marked(handle) if _group_of(each) != handle["pid"]]
+        strays = [each for each in _find_marked(handle) if _read_group(each) != handle["pid"]]
         _signal(strays, number)
 
     def sweep(self, handle: Handle, grace: float) -> list[str]:
-        """Kill the attempt's processes that outlive it by more than the grace."""
+        """Kill the attempt's processes that outlive it by more than `grace` seconds."""
         deadline = time.monotonic() + grace
         while (left := list(_find_marked(handle))) and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -98,7 +98,7 @@ class LocalExecutor:
         return killed
 
     def pop_notes(self) -> list[str]:
-        """Nothing: this machine is there."""
+        """Return nothing: this machine always answers."""
         return []
 
     def _reap(self) -> None:
@@ -108,15 +108,15 @@ class LocalExecutor:
 
 
 def make_executor(settings: object = None) -> LocalExecutor:  # noqa: ARG001
-    """An executor that knows of no attempt yet; there is nothing to set."""
+    """Return a new local executor; it has no settings."""
     return LocalExecutor()
 
 
 def _find_program() -> str:
-    """The launcher as a program: compiled, as it is started so often, where that is of this source.
+    """Return the path of the launcher: compiled, as it starts sooner, if that is up to date.
 
-    Python keeps it (PEP 552: magic, flags, time and size of the source), but where it is told not
-    to write such files, those of an older source stay.
+    Python writes the compiled file (PEP 552: magic, flags, time and size of the source); but where
+    it is told not to write such files, one of an older source may be there.
     """
     source = launcher.__file__
     try:
@@ -130,7 +130,7 @@ def _find_program() -> str:
     return compiled if is_current else source
 
 
-def _handle(pid: int, identity: str, directory: Path) -> Handle:
+def _make_handle(pid: int, identity: str, directory: Path) -> Handle:
     return {"pid": pid, "identity": identity, "directory": str(directory)}
 
 
@@ -158,17 +158,17 @@ def _poll_one(handle: Handle) -> Outcome:
         return Exited(ended.exit_code, ended.ended_at)
     if alive:
         return _RUNNING
-    return Lost("its launcher is gone and left no exit code (killed, or the machine went down)")
+    return Lost("its launcher left no exit code (it was killed, or the machine went down)")
 
 
 def _find_marked(handle: Handle) -> Iterator[psutil.Process]:
-    """The living processes that carry the attempt's directory in their environment.
+    """Yield the living processes with the attempt's directory in their environment.
 
-    Children inherit it, whatever session or group they move to. The launcher is not one of them: it
-    ends by itself.
+    Children inherit it, whatever session or group they move to. The launcher is left out: it ends
+    by itself.
 
     Raises:
-        OSError: nobody can tell, for want of file descriptors.
+        OSError: there are no file descriptors left.
     """
     mark = handle["directory"]
     own = os.getuid()
@@ -189,7 +189,7 @@ def _find_marked(handle: Handle) -> Iterator[psutil.Process]:
             yield process
 
 
-def _group_of(process: psutil.Process) -> int:
+def _read_group(process: psutil.Process) -> int:
     try:
         return os.getpgid(process.pid)
     except ProcessLookupError:

@@ -1,1 +1,1 @@
-"""live."""
+"""What the terminal shows while a tuning job runs."""

@@ -24,8 +24,8 @@ def describe_event(state: TuningState, event: ev.AnyEvent) -> str:
             again = len(state.sessions) > 2
             return f"{'resuming' if again else 'tuning'} {state.spec['name']}"
         case ev.TuningJobStopRequested(reason=reason):
-            more = " (Ctrl-C again kills them)" if reason == "Interrupted" else ""
-            return f"stopping: running jobs are asked to end{more}"
+            more = " (press Ctrl-C again to kill them)" if reason == "Interrupted" else ""
+            return f"stopping: asking running jobs to end{more}"
         case ev.TuningJobEnded(status=status, reason=reason):
             return f"{status}: {reason}"
         case ev.SpecChanged(changes=changes):
@@ -35,7 +35,7 @@ def describe_event(state: TuningState, event: ev.AnyEvent) -> str:
         case ev.ExecutorNoted(text=text):
             return plain(text)
         case ev.SpaceExhausted():
-            return "there is no untried point left"
+            return "there are no untried points left"
         case ev.JobEvent(number=number):
             return _describe_job_event(state, state.jobs[number], event)
     return ""
@@ -47,7 +47,7 @@ def _describe_job_event(state: TuningState, job: TrainingJob, event: ev.AnyEvent
         case ev.JobLaunched(attempt=attempt):
             return _describe_launch(state, job, attempt)
         case ev.JobQueued(reason=reason):
-            return plain(f"{name} waits: {reason}") if reason else ""
+            return plain(f"{name} is waiting: {reason}") if reason else ""
         case ev.JobStarted():
             return f"{name} started"
         case ev.JobStopRequested(reason=reason, explanation=explanation):

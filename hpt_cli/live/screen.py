@@ -1,4 +1,4 @@
-"""The live screen of a tuning job, drawn whole for a terminal of any size. It reads nothing."""
+"""The live screen of a tuning job, as rich renderables for a terminal of any size. Pure."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ CURVE_WIDTH = 14
 WIDE_CURVE_WIDTH = 40
 WIDE = 120
 GPU_WIDTH = 8
-"""What is longer than this is a UUID, and cut off."""
+"""A longer name is a UUID, and is cut off."""
 LOW = 20
-"""Below this height, blank lines and details give way to running jobs."""
+"""Below this height, blank lines and details are left out in favour of running jobs."""
 TALL = 40
 """From this height on there is room for the best jobs."""
 TOP = 5
@@ -51,7 +51,7 @@ IMPROVEMENTS = 4
 
 @dataclass(frozen=True)
 class Size:
-    """Of a terminal, in characters."""
+    """The size of a terminal, in characters."""
 
     width: int
     height: int
@@ -60,7 +60,7 @@ class Size:
 def draw_screen(
     summary: Summary, messages: Sequence[str], now: float, size: Size
 ) -> RenderableType:
-    """The whole screen: progress, best so far, running jobs, why one was stopped, messages."""
+    """Return the whole screen: progress, best so far, running jobs, last stop, messages."""
     running = [row for row in summary.rows if row.phase in RUNNING]
     above = [
         *_draw_head(summary, len(running), size),
@@ -82,7 +82,7 @@ def draw_screen(
 
 
 def _draw_warning(summary: Summary, size: Size) -> list[RenderableType]:
-    """The latest warning: what to do about it too, where there is room."""
+    """Return the latest warning, with what to do about it where there is room."""
     if not summary.warnings:
         return []
     lines = list(describe_warning(summary.warnings[-1]))
@@ -100,7 +100,7 @@ def _line(text: str, style: str = "") -> Text:
 
 
 def _draw_head(summary: Summary, running: int, size: Size) -> list[RenderableType]:
-    """Name and status, progress with the time left, counters with the time saved."""
+    """Return name and status, progress with the time left, counters with the time saved."""
     done = sum(row.phase in TERMINAL for row in summary.rows)
     total = summary.max_jobs or len(summary.rows)
     left = estimate_left(summary, running)
@@ -132,7 +132,7 @@ def _describe_counts(summary: Summary, running: int) -> Text:
 
 
 def estimate_left(summary: Summary, running: int) -> float | None:
-    """Seconds until the last job ends, from the mean of those that have."""
+    """Return seconds until the last job ends, from the mean of those that have; None before."""
     ended = [row.elapsed for row in summary.rows if row.ended_at is not None]
     if not ended or not summary.max_jobs:
         return None
@@ -161,7 +161,7 @@ def _draw_best(summary: Summary, now: float, *, detailed: bool) -> list[Renderab
 
 
 def _describe_lead(summary: Summary) -> str:
-    """Before there is a result: which running job has the best latest value."""
+    """Return which running job has the best latest value, while there is no result yet."""
     latest = [
         (summary.objective.loss(value), row.number, value)
         for row in summary.rows
@@ -175,7 +175,7 @@ def _describe_lead(summary: Summary) -> str:
 
 
 def _describe_improvements(summary: Summary) -> str:
-    """How the best moved: `0.9012 (job 1) → 0.9203 (job 4) → 0.9383 (job 10)`."""
+    """Return the improvements so far: `0.9012 (job 1) → 0.9203 (job 4) → 0.9383 (job 10)`."""
     steps = list_improvements(summary.rows, summary.objective)
     shown = steps[-IMPROVEMENTS:]
     values = format_column([row.final for row in shown])
@@ -233,7 +233,7 @@ def _describe_time(row: Row, *, is_wide: bool) -> str:
 
 
 def _compare_to_best(curve: Curve, best: Curve, objective: Objective) -> Text:
-    """How far the latest value is from that of the best job at the same epoch."""
+    """Return the difference of the latest value to the best job's at the same epoch."""
     at_step = dict(best)
     if not curve or curve[-1][0] not in at_step:
         return Text(NOTHING, style="dim")
@@ -247,9 +247,9 @@ def _is_as_good(value: float, other: float, objective: Objective) -> bool:
 
 
 def draw_curve(curve: Curve, best: Curve, objective: Objective, width: int) -> Text:
-    """A small curve on the scale of the best job's, green where it is as good at that epoch."""
+    """Return a sparkline on the best job's scale, green where a value is as good at that epoch."""
     points = thin(curve, width)
-    scale = _find_scale([value for _, value in points], [value for _, value in best])
+    scale = _compute_scale([value for _, value in points], [value for _, value in best])
     bars = draw_sparkline([value for _, value in points], width, scale)
     at_step = dict(best)
     text = Text(no_wrap=True)
@@ -260,8 +260,8 @@ def draw_curve(curve: Curve, best: Curve, objective: Objective, width: int) -> T
     return text
 
 
-def _find_scale(own: Sequence[float], best: Sequence[float]) -> tuple[float, float] | None:
-    """From low to high: what the best job's curve spans, and as much again for one beyond it."""
+def _compute_scale(own: Sequence[float], best: Sequence[float]) -> tuple[float, float] | None:
+    """Return low and high: the span of the best job's curve, extended by at most its own length."""
     finite = [value for value in own if math.isfinite(value)]
     of_best = [value for value in best if math.isfinite(value)] or finite
     if not of_best:
@@ -275,7 +275,7 @@ def _find_scale(own: Sequence[float], best: Sequence[float]) -> tuple[float, flo
 
 
 def _draw_top(summary: Summary) -> list[RenderableType]:
-    """The best jobs so far."""
+    """Return the best jobs so far."""
     able = [row for row in summary.rows if row.final is not None and math.isfinite(row.final)]
     able.sort(key=lambda row: summary.objective.loss(row.final or 0.0))
     rows = able[:TOP]

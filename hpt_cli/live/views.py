@@ -1,4 +1,4 @@
-"""What the terminal shows while a tuning job runs: a calm screen, or plain lines.
+"""Views for a terminal: a live screen, plain lines, or nothing.
 
 Everything goes to standard error; standard output is for results.
 """
@@ -48,17 +48,17 @@ class QuietView:
         return None
 
     def show(self, state: TuningState, events: Iterable[AnyEvent], now: float) -> None:
-        """Nothing."""
+        """Show nothing."""
 
 
 class PlainView(QuietView):
-    """A line for everything that happens, for pipes, logs and dumb terminals."""
+    """Prints a line for each event of interest, for pipes, logs and dumb terminals."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
 
     def show(self, state: TuningState, events: Iterable[AnyEvent], now: float) -> None:
-        """Print the events that a person wants to know of."""
+        """Print a line for each event that people want to know of."""
         for event in events:
             message = describe_event(state, event)
             if message:
@@ -70,9 +70,9 @@ class PlainView(QuietView):
 
 
 class LiveView(QuietView):
-    """A screen of its own, drawn again as a whole: nothing of before a resize stays on it.
+    """Draws the alternate screen, always as a whole, so that nothing stays on it after a resize.
 
-    It is there while the terminal is ours: Ctrl-Z gives the shell its own screen back.
+    Ctrl-Z gives the shell its own screen back.
     """
 
     def __init__(self, console: Console) -> None:
@@ -91,7 +91,7 @@ class LiveView(QuietView):
         self._leave()
 
     def _suspend(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        """Ctrl-Z: stop as if nobody had noticed, but for the screen."""
+        """Leave the screen and suspend this process (Ctrl-Z); draw again when it goes on."""
         self._leave()
         signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTSTP)
@@ -104,7 +104,7 @@ class LiveView(QuietView):
         self._is_shown = False
 
     def show(self, state: TuningState, events: Iterable[AnyEvent], now: float) -> None:
-        """Remember the latest messages, and draw if it is time."""
+        """Remember the latest messages, and draw if it is time to."""
         self._messages += [
             text
             for each in events
@@ -116,7 +116,7 @@ class LiveView(QuietView):
                 self._draw(state, now)
 
     def _is_in_foreground(self) -> bool:
-        """Whether the terminal is ours, and not that of a shell that put us into its background."""
+        """Return whether this process is in the foreground of its terminal."""
         try:
             return os.tcgetpgrp(self._console.file.fileno()) == os.getpgrp()
         except OSError:
@@ -127,7 +127,7 @@ class LiveView(QuietView):
 
         summary = summarize(state, now, at_work=True, known=self._rows)
         self._rows = summary.rows
-        # In the last column a terminal is about to wrap, and erases what stands there.
+        # A terminal that is about to wrap erases its last column.
         size = Size(self._console.width - 1, self._console.height)
         screen = draw_screen(summary, list(self._messages), now, size)
         with self._console.capture() as capture:

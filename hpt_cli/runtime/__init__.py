@@ -1,1 +1,1 @@
-"""runtime."""
+"""The tuner at work: the only room that uses asyncio."""

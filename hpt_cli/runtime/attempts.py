@@ -1,6 +1,6 @@
-"""The attempts that may be alive: how they are doing, what they print, and how they end.
+"""Follows the attempts under way: in a queue, in their logs, and until they are cleaned up.
 
-Nothing is recorded here: methods take the state that they need and return events.
+Nothing is recorded here: methods take the state and return events.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ KILL_AGAIN_SECONDS = 1.0
 
 @dataclass
 class LiveAttempt:
-    """An attempt from its launch until nothing of it is left."""
+    """An attempt, from its launch until all its processes have ended."""
 
     job: int
     number: int
@@ -43,17 +43,17 @@ class LiveAttempt:
     tail: AttemptTail
     size: int = 0
     last_output_at: float = field(default_factory=time.monotonic)
-    """When its log last grew, on a clock that stands still while the machine sleeps."""
+    """When its log last grew, on time.monotonic's clock, which stops while the machine sleeps."""
     killed_at: float = 0.0
     outcome: Outcome | None = None
-    """How it ended, once it has."""
+    """Its end, while what it left behind is cleaned up."""
     sweep: asyncio.Task[list[str]] | None = None
     others: Sequence[Share] = ()
-    """What the jobs beside it hold, as was known when its sweep was last looked after."""
+    """What other jobs hold of the machine; brought up to date while the sweep runs."""
 
 
 class AttemptFollower:
-    """Follows the attempts of one tuning job."""
+    """Follows the live attempts of one tuning job."""
 
     def __init__(
         self,
@@ -64,9 +64,9 @@ class AttemptFollower:
         clock: Callable[[], float],
         wake: Callable[[], None],
     ) -> None:
-        """`wake` is called when what an attempt left behind has been ended."""
+        """`wake` is called when the clean-up after an attempt is done."""
         self.spec = spec
-        """Replaced when it is changed while the tuner runs."""
+        """Replaced when the user changes it while the tuner runs."""
         self._executor = executor
         self._jobdir = jobdir
         self._gpu_watch = gpu_watch
@@ -83,7 +83,7 @@ class AttemptFollower:
         return len(self._attempts)
 
     def follow(self, job: TrainingJob) -> None:
-        """Watch a job's latest attempt, which has been launched, and read its log."""
+        """Follow the latest attempt of a job, which has been launched."""
         latest = _latest(job)
         tail = AttemptTail(
             self.spec.extractors,
@@ -101,7 +101,7 @@ class AttemptFollower:
     # How they are doing
 
     def poll(self) -> list[tuple[LiveAttempt, Outcome]]:
-        """Return each attempt with its outcome, also those whose end has not been recorded yet."""
+        """Return each live attempt with its outcome."""
         live = [each for each in self._attempts.values() if each.outcome is None]
         ended = [
             (each, each.outcome) for each in self._attempts.values() if each.outcome is not None
@@ -110,7 +110,7 @@ class AttemptFollower:
         return [*zip(live, outcomes, strict=True), *ended]
 
     def read(self, state: TuningState, attempt: LiveAttempt, outcome: Outcome) -> list[ev.AnyEvent]:
-        """Return what the queue and the log have to tell of an attempt since the last time."""
+        """Return what is new of an attempt, in its queue and in its log."""
         is_over = isinstance(outcome, (Exited, Lost))
         job = state.jobs[attempt.job]
         return [
@@ -122,7 +122,7 @@ class AttemptFollower:
     def _follow_queue(
         self, job: TrainingJob, attempt: LiveAttempt, outcome: Outcome
     ) -> list[ev.AnyEvent]:
-        """Return that an attempt waits for its turn, or has begun, where that is new."""
+        """Return whether an attempt waits in a queue, or has left it, where that is new."""
         latest, at = _latest(job), self._clock()
         if isinstance(outcome, Pending):
             attempt.last_output_at = time.monotonic()
@@ -154,17 +154,17 @@ class AttemptFollower:
         return [read]
 
     def _pop_notes(self, job: TrainingJob, attempt: LiveAttempt) -> list[ev.AnyEvent]:
-        """Return what is new to know about how an attempt's output was read."""
+        """Return new notes about how an attempt's output was read."""
         fresh = [text for text in attempt.tail.pop_notes() if text not in job.notes]
         return [ev.JobNoted(at=self._clock(), number=job.number, text=text) for text in fresh]
 
     def pop_observed(self) -> set[int]:
-        """Return the jobs that have printed objective values since the last time."""
+        """Return the numbers of jobs with new objective values since the last time."""
         observed, self._observed = self._observed, set()
         return observed
 
     def list_silent(self) -> list[int]:
-        """Return the jobs that have printed nothing for longer than they may."""
+        """Return the numbers of jobs that have printed nothing for `max_silence_seconds`."""
         limit = self.spec.max_silence_seconds
         if limit is None:
             return []
@@ -179,7 +179,7 @@ class AttemptFollower:
             self._executor.stop(self._attempts[number].handle, force=False)
 
     def kill(self, number: int) -> None:
-        """End a job's attempt, if it is alive; at most once a second."""
+        """Kill a job's attempt, if it is alive; at most once a second."""
         attempt, now = self._attempts.get(number), self._clock()
         if attempt is None or attempt.outcome is not None:
             return
@@ -188,7 +188,7 @@ class AttemptFollower:
             self._executor.stop(attempt.handle, force=True)
 
     def kill_all(self) -> None:
-        """End all attempts, and from now on at once what they leave behind."""
+        """Kill all attempts; from now on also what they leave behind, without grace."""
         self._may_linger = False
         for attempt in self._attempts.values():
             self._executor.stop(attempt.handle, force=True)
@@ -196,10 +196,10 @@ class AttemptFollower:
     def end(
         self, state: TuningState, attempt: LiveAttempt, outcome: Exited | Lost
     ) -> list[ev.AnyEvent]:
-        """Return the end of an attempt, once nothing of it is left: then its slot is free.
+        """Return the end of an attempt, but nothing until its clean-up is done: it keeps its slot.
 
-        What a command leaves behind when it ends well is its own affair. What a stopped, failed or
-        lost one leaves would hold memory and devices for nobody.
+        A command that succeeded may leave processes running. Those of one that failed, was stopped
+        or was lost would only hold memory and devices, so they are ended.
         """
         attempt.outcome = outcome
         notes: list[str] = []
@@ -223,10 +223,10 @@ class AttemptFollower:
         return [*ending, *(self._note(attempt.job, each) for each in notes)]
 
     async def _sweep(self, attempt: LiveAttempt) -> list[str]:
-        """End what an attempt left behind, and wait for its GPUs; return what to say of it."""
+        """End what an attempt left running, and wait for its GPUs; return notes on both."""
         grace = self.spec.stop_grace_seconds if self._may_linger else 0.0
         killed = await asyncio.to_thread(self._executor.sweep, attempt.handle, grace)
-        notes = [f"outlived the job, killed: {each}" for each in killed]
+        notes = [f"outlived the job and was killed: {each}" for each in killed]
         if attempt.share:
             release = self._gpu_watch.wait_for_release
             notes += await asyncio.to_thread(release, attempt.share, attempt.others)
@@ -246,7 +246,9 @@ class AttemptFollower:
                 with limit_searches(OneSearch()):
                     retry = is_worth_retrying(self.spec, job, [*tail, describe_exit(code), why])
             except SearchTooLongError:
-                text = "a regex of 'retry' takes too long on its last lines: it is not tried again"
+                text = (
+                    "a regex of 'retry' takes too long on its last lines, so it is not tried again"
+                )
                 notes = [self._note(job.number, text)]
         exited = ev.JobExited(
             at=self._clock(),
@@ -261,7 +263,7 @@ class AttemptFollower:
         return [*notes, exited]
 
     def _find_nearest(self, job: TrainingJob, log: Path) -> tuple[str, ...]:
-        """Return the lines that come nearest to an objective value, for a job that has none."""
+        """Return the lines that look most like an objective value, for a job that has none."""
         objective = self.spec.objective_metric_name
         if job.curve(objective) or job.number in self._observed:
             return ()

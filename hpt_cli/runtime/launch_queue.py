@@ -1,4 +1,4 @@
-"""Launches under way. Each is made in a thread, as a cluster may take its time to answer."""
+"""Launches attempts in threads, as a cluster may take its time to answer."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from threading import Event
 
 from hpt_cli.errors import NO_DESCRIPTORS, HptError
-from hpt_cli.executors import Executor, Handle, LaunchRequest, NotNowError
+from hpt_cli.executors import Executor, Handle, LaunchRequest, TemporaryError
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.state import TuningState
@@ -20,29 +21,29 @@ RESOURCE_ERRNOS = {
     *(*NO_DESCRIPTORS, errno.EAGAIN),
     *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE),
 }
-"""What the machine lacks, whichever job it is; another attempt would fare no better."""
+"""Errors for want of something that any launch would need: other attempts would fail too."""
 AT_A_TIME = 4
 FIRST_PAUSE_SECONDS = 1.0
 MAX_PAUSE_SECONDS = 30.0
-"""How long to wait, at most, before a launch that was not possible is tried again."""
+"""Longest time before a launch that was not possible is tried again."""
 STOP_SECONDS = 0.2
-"""How soon a wait ends that has become pointless."""
+"""Time until a waiting launch notices that it is no longer wanted."""
 
 
 @dataclass(frozen=True)
 class Launched:
-    """What came of a launch; the handle is None if it was given up."""
+    """The result of a launch; the handle is None if it was given up."""
 
     handle: Handle | None
     was_found: bool = False
-    """Whether an earlier tuner had made it."""
+    """Whether an earlier tuner had launched it."""
 
 
 class LaunchQueue:
-    """Launches attempts, as soon as that is possible."""
+    """The launches under way; one that is not possible yet is tried again."""
 
     def __init__(self, executor: Executor, jobdir: JobDir, wake: Callable[[], None]) -> None:
-        """`wake` is called, in whichever thread, when a launch has been made, or has failed."""
+        """`wake` is called, in any thread, when a launch has succeeded or failed."""
         self._executor = executor
         self._jobdir = jobdir
         self._wake = wake
@@ -56,26 +57,26 @@ class LaunchQueue:
     def __len__(self) -> int:
         return len(self._futures)
 
-    def submit(self, number: int, request: LaunchRequest, *, look: bool) -> None:
-        """Launch an attempt of a training job; `look` whether that has been done before."""
-        self._begin(number, request.directory, request, look)
+    def submit(self, number: int, request: LaunchRequest, *, may_exist: bool) -> None:
+        """Launch an attempt; with `may_exist` only if an earlier tuner has not launched it."""
+        self._enqueue(number, request.directory, request, may_exist)
 
     def recover(self, number: int, directory: Path) -> None:
-        """Look for an attempt that may have been launched before; launch none."""
-        self._begin(number, directory, None, True)
+        """Find an attempt that an earlier tuner may have launched; launch none."""
+        self._enqueue(number, directory, None, True)
 
-    def _begin(
-        self, number: int, directory: Path, request: LaunchRequest | None, look: bool
+    def _enqueue(
+        self, number: int, directory: Path, request: LaunchRequest | None, may_exist: bool
     ) -> None:
-        future = self._pool.submit(self._place, number, directory, request, look)
+        future = self._pool.submit(self._launch_or_wait, number, directory, request, may_exist)
         self._futures[number] = future
         future.add_done_callback(lambda _: self._wake())
 
     def pop_done(self, state: TuningState, at: float) -> Iterator[ev.JobLaunched | ev.JobLost]:
-        """Yield an event for each launch that has been made, or has failed, since the last time.
+        """Yield an event for each launch that has succeeded or failed since the last time.
 
         Raises:
-            HptError: the machine lacks what any launch would need.
+            HptError: no launch can succeed now (see RESOURCE_ERRNOS).
         """
         done = [(number, each) for number, each in self._futures.items() if each.done()]
         for number, launch in done:
@@ -86,7 +87,7 @@ class LaunchQueue:
         self, state: TuningState, number: int, launch: Future[Launched], at: float
     ) -> ev.JobLaunched | ev.JobLost:
         attempts = state.jobs[number].attempts
-        why, evicted = "it was not launched any more", True
+        why, evicted = "its launch was cancelled", True
         try:
             launched = launch.result()
             if launched.handle is not None:
@@ -102,50 +103,45 @@ class LaunchQueue:
                 raise HptError.of(
                     "launch",
                     f"training job {number} cannot be launched: {error}",
-                    f"it is no fault of the job; go on with 'hpt resume {self._jobdir.name}'",
+                    f"once that is fixed, go on with 'hpt resume {self._jobdir.name}'",
                 ) from error
             why, evicted = f"it could not be launched: {error}", False
         return ev.JobLost(at=at, number=number, attempt=len(attempts), why=why, evicted=evicted)
 
     def pop_delays(self) -> list[str]:
-        """Why launches wait, since the last time; what comes again in a row is told once."""
-        delays, self._delays = self._delays, []
-        fresh = [
-            delay
-            for delay, before in zip(delays, [self._last_delay, *delays], strict=False)
-            if delay != before
-        ]
-        self._last_delay = delays[-1] if delays else self._last_delay
-        return fresh
+        """Return why launches wait, since the last time; repetitions in a row once."""
+        delays, self._delays = [self._last_delay, *self._delays], []
+        self._last_delay = delays[-1]
+        return [delay for before, delay in pairwise(delays) if delay != before]
 
     def give_up(self) -> None:
-        """Launch nothing any more; what may have been launched already is still looked for."""
+        """Launch nothing any more; still find what may have been launched."""
         self._may_launch = False
 
     def close(self) -> None:
-        """Leave everything as it is."""
+        """Stop waiting; launched attempts keep running."""
         self._closed.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _place(
-        self, number: int, directory: Path, request: LaunchRequest | None, look: bool
+    def _launch_or_wait(
+        self, number: int, directory: Path, request: LaunchRequest | None, may_exist: bool
     ) -> Launched:
         pause = FIRST_PAUSE_SECONDS
         while True:
             try:
-                return self._find_or_launch(number, directory, request, look)
-            except NotNowError as error:
+                return self._find_or_launch(number, directory, request, may_exist)
+            except TemporaryError as error:
                 if self._closed.is_set():
                     raise
                 self._delays.append(str(error))
-            look = True  # it may have been launched nevertheless
+            may_exist = True  # it may have been launched all the same
             self._wait(pause)
             pause = min(2 * pause, MAX_PAUSE_SECONDS)
 
     def _find_or_launch(
-        self, number: int, directory: Path, request: LaunchRequest | None, look: bool
+        self, number: int, directory: Path, request: LaunchRequest | None, may_exist: bool
     ) -> Launched:
-        handle = self._executor.find(directory) if look else None
+        handle = self._executor.find(directory) if may_exist else None
         if handle is not None:
             return Launched(handle, was_found=True)
         if request is None or not self._may_launch:

@@ -1,4 +1,4 @@
-"""What looks wrong in a running tuning job: notes events, and reads logs again in its own step."""
+"""Watches a running tuning job for what looks wrong; reads logs in a step of its own."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class Monitor:
         same = warn_of_same_curves(self._spec, state, event.at)
         begun = job.attempt.started_at
         held_back = None
-        if begun >= self._began:  # nobody saw when values came that came before
+        if begun >= self._began:  # arrivals before this tuner began are not known
             held_back = warn_of_held_back_output(
                 self._spec,
                 job.number,
@@ -135,7 +135,7 @@ class Monitor:
             path = self._jobdir.attempt(event.number, event.attempt).log
             log = read_part(path, 0, BEGINNING_BYTES)
         except OSError:
-            return []  # what is wrong with it is said where it is followed
+            return []  # reported where the log is followed
         return warn_of_misreadings(self._spec, event.number, log, event.at, limit_searches)
 
     def _read(self, job: TrainingJob) -> list[str]:

@@ -1,6 +1,6 @@
-"""Running the command that the spec's `notify` names, when something happened.
+"""Runs the command of the spec's `notify` when something happened.
 
-It is a view like the live screen: it sees every event, and never holds up the tuner.
+The Notifier is a view like the live screen: it sees every event, and never delays the tuner.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from hpt_cli.tuning.summary import Row, summarize
 
 LOG = "notify.log"
 PATIENCE_SECONDS = 10.0
-"""How long the tuner waits, when it is done, for notifications that are still under way."""
+"""Time that the tuner waits, at its end, for notifications that are still running."""
 
 
 class Notifier:
-    """Runs the command for each new best training job, or for the end, as was asked for.
+    """Runs the command for each new best training job, for the end, or for both.
 
-    One at a time, in the order in which things happened.
+    One command at a time, in the order of events.
     """
 
     def __init__(self, notify: Notify | None, jobdir: JobDir) -> None:
@@ -49,39 +49,39 @@ class Notifier:
         while self._running is not None and time.monotonic() < deadline:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._running.wait(max(0.0, deadline - time.monotonic()))
-            self._go_on()
+            self._advance()
         if self._running is not None:
-            self._failures.append(f"it still runs after {PATIENCE_SECONDS:.0f} s")
+            self._failures.append(f"still running after {PATIENCE_SECONDS:.0f} s")
 
     @property
     def failures(self) -> list[str]:
-        """What went wrong with the commands, in words."""
+        """A message for each command that failed."""
         return self._failures
 
     def show(self, state: TuningState, events: Iterable[AnyEvent], now: float) -> None:
-        """Run the command for what is worth it among the events."""
+        """Run the command for a new best training job, or for the end, among the events."""
         events = list(events)
         ended = "end" in self._on and any(isinstance(each, TuningJobEnded) for each in events)
-        judges = "best" in self._on and (
+        may_have_best = "best" in self._on and (
             not self._knows_best or any(isinstance(each, JobExited) for each in events)
         )
-        if ended or judges:
+        if ended or may_have_best:
             best = summarize(state, now, at_work=True).best
-            if judges and self._is_better(best):
+            if may_have_best and self._is_better(best):
                 self._waiting.append((state.directory, self._describe("best", state, best)))
             if ended:
                 self._waiting.append((state.directory, self._describe("end", state, best)))
-        self._go_on()
+        self._advance()
 
     def _is_better(self, best: Row | None) -> bool:
-        """Whether there is another best than before; of what was before it, none is known."""
+        """Return whether the best job has changed; the first that is seen is not news."""
         number = best.number if best else None
         is_better = self._knows_best and number != self._best
         self._best, self._knows_best = number, True
         return is_better
 
-    def _go_on(self) -> None:
-        """Look after the command that runs, and start the next when it has ended."""
+    def _advance(self) -> None:
+        """Start the next command if none is running."""
         if self._running is not None:
             code = self._running.poll()
             if code is None:
@@ -104,8 +104,8 @@ class Notifier:
                     stderr=log,
                     start_new_session=True,
                 )
-        except (OSError, ValueError) as error:  # ValueError: text that no variable can hold
-            self._failures.append(f"it could not be run: {error}")
+        except (OSError, ValueError) as error:  # ValueError: a NUL byte in a variable
+            self._failures.append(f"the command could not be run: {error}")
 
     def _describe(self, event: str, state: TuningState, best: Row | None) -> Mapping[str, str]:
         value = "" if best is None or best.final is None else repr(best.final)

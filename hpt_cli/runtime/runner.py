@@ -49,13 +49,13 @@ from hpt_cli.tuning.state import TrainingJob, TuningState
 from hpt_cli.tuning.warnings import warn_of_busy_gpus
 
 SWITCH_SECONDS = 0.0005
-"""How long a thread may compute before another has its turn: reading and killing come first."""
+"""Time that a thread may compute before another has its turn: reading and killing come first."""
 WRITE_SECONDS = 0.5
-"""How long what was seen may wait to be written together; a write is some milliseconds of disk."""
+"""Longest time until what was seen is written; each write takes some milliseconds."""
 
 
 class Runner:
-    """Runs a tuning job until it ends, or until it is interrupted."""
+    """Runs a tuning job until it ends or is interrupted."""
 
     def __init__(
         self,
@@ -68,9 +68,11 @@ class Runner:
         machine: Survey | None = None,
         clock: Callable[[], float] = clock.now,
     ) -> None:
-        """`state` is what the journal holds; it is read once, as a long one takes its time.
+        """Prepare to tune on from a state.
 
-        `machine` is what there is for training jobs that say what they need.
+        Args:
+            state: what the journal holds; read once, as reading a long journal takes time.
+            machine: the resources to hand out to training jobs that say what they need.
         """
         self._spec = spec
         self._journal = journal
@@ -99,12 +101,12 @@ class Runner:
 
     @property
     def alive(self) -> int:
-        """How many attempts have not ended, as far as is known."""
+        """The number of attempts that have not ended, as far as is known."""
         return len(self._follower) + len(self._launch_queue)
 
     @property
     def interrupted_by(self) -> int | None:
-        """The signal that ended the run, if one did."""
+        """The signal that ended the run; None without one."""
         return next(iter(self._signals.received), None)
 
     def run(self) -> TuningState:
@@ -140,14 +142,14 @@ class Runner:
         )
 
     def _recover(self) -> None:
-        """Go on where the last tuner left off; what it recorded says what it may have done."""
+        """Take over the open jobs of the last tuner: find, follow or stop their attempts."""
         for job in list(self._state.jobs.values()):
             if job.phase == "Submitting" and self._state.status == "Stopping":
                 assert job.attempt is not None
                 directory = self._jobdir.attempt(job.number, job.attempt.number).path
                 self._launch_queue.recover(job.number, directory)
             elif job.phase == "Submitting":
-                self._submit(job, look=True)
+                self._submit(job, may_exist=True)
             elif job.is_running:
                 self._follower.follow(job)
                 if job.phase == "Stopping":
@@ -197,7 +199,7 @@ class Runner:
         self._view.show(self._state, events, self._clock())
 
     def _write(self) -> None:
-        """Write down what has been recorded; it is on disk when this returns."""
+        """Write what has been recorded to the journal; it is on disk when this returns."""
         self._journal.append(self._unwritten)
         self._unwritten = []
         self._written_at = time.monotonic()
@@ -205,7 +207,7 @@ class Runner:
     # Gather
 
     def _collect(self) -> None:
-        """Record what logs, attempts and the strategy have to tell since the last time."""
+        """Record what is new of launches, attempts, their logs and the suggestion under way."""
         self._collect_launches()
         events = [*self._pop_executor_notes(), *self._suggester.pop_done()]
         for attempt, outcome in self._follower.poll():
@@ -220,7 +222,7 @@ class Runner:
         self._suggest_planned()
 
     def _collect_launches(self) -> None:
-        """Record the launches that have been carried out, or were not possible."""
+        """Record the launches that have succeeded or failed, and follow what runs."""
         for event in self._launch_queue.pop_done(self._state, self._clock()):
             self._record([event])
             job = self._state.jobs[event.number]
@@ -231,13 +233,13 @@ class Runner:
                 self._act(Stop(job.number, "StoppedByUser"))
 
     def _pop_executor_notes(self) -> list[ev.AnyEvent]:
-        """Return news of the place where jobs run; why launches wait once in a row."""
+        """Return messages about the executor and about launches that wait."""
         texts = self._executor.pop_notes()
-        texts += [f"a launch waits: {delay}" for delay in self._launch_queue.pop_delays()]
+        texts += [f"launch delayed: {delay}" for delay in self._launch_queue.pop_delays()]
         return [ev.ExecutorNoted(at=self._clock(), text=text) for text in texts]
 
     def _answer_matches(self, number: int, attempt: int, matches: Iterable[LogMatch]) -> None:
-        """Do what the log rules ask for; a job that is stopping already goes on stopping."""
+        """Do what the log rules ask for, unless the job is stopping already."""
         for match in matches:
             job = self._state.jobs[number]
             text = f"attempt {attempt} printed {match}"
@@ -248,8 +250,7 @@ class Runner:
                 self._act(Stop(number, reason, explanation=str(match)))
 
     def _suggest_planned(self) -> None:
-        """Choose hyperparameters that another tuner was choosing, or had chosen before a part of
-        the journal was lost."""
+        """Choose hyperparameters for a job that an earlier tuner had planned."""
         planned = [job.number for job in self._state.jobs.open if job.phase == "Planned"]
         if planned and not self._suggester.is_busy:
             known = self._journal.state(self._journal.planned_seq(planned[0]))
@@ -265,7 +266,7 @@ class Runner:
     # Answer
 
     def _answer_requests(self) -> None:
-        """Do what signals and other terminals ask for."""
+        """Do what signals and other terminals have asked for."""
         if self._signals.pop_interrupt():
             self._begin_stop("Interrupted")
         for request in pop_requests(self._jobdir):
@@ -291,7 +292,7 @@ class Runner:
                     self._act(Stop(number, "StoppedByUser"))
 
     def _change_spec(self, changes: Mapping[str, object]) -> None:
-        """Go on with other limits; changes that hpt itself would not have sent are ignored."""
+        """Change limits of the spec; ignore changes that hpt itself would not have sent."""
         try:
             self._spec = change_spec(self._state.spec, changes, len(self._state.jobs))
         except UsageError:
@@ -341,7 +342,7 @@ class Runner:
         self._follower.stop(command.number)
 
     def _judge(self, number: int, verdict: Verdict) -> None:
-        """Record a stop rule's verdict on a job."""
+        """Record the verdict of a stop rule."""
         job = self._state.jobs[number]
         judged = ev.JobJudged(
             at=self._clock(),
@@ -362,11 +363,11 @@ class Runner:
             share=None if share is None else share.to_fields(),
         )
         self._record([submitting])
-        self._submit(self._state.jobs[job.number], look=False)
+        self._submit(self._state.jobs[job.number], may_exist=False)
         self._suggester.prepare(self._spec.strategy)
 
-    def _submit(self, job: TrainingJob, *, look: bool) -> None:
-        """Launch the attempt that was announced; `look` whether the last tuner has done so."""
+    def _submit(self, job: TrainingJob, *, may_exist: bool) -> None:
+        """Launch the attempt that was recorded; `may_exist`: the last tuner may have done so."""
         assert job.attempt is not None
         assert job.hyperparameters is not None
         context = JobContext(
@@ -381,4 +382,4 @@ class Runner:
         )
         request = make_launch_request(context)
         self._write()
-        self._launch_queue.submit(job.number, request, look=look)
+        self._launch_queue.submit(job.number, request, may_exist=may_exist)

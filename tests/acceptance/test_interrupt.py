@@ -174,7 +174,7 @@ def test_children_of_every_kind_are_gone_after_a_stop(terminal: Terminal) -> Non
     assert terminal.find_processes() == []
     notes = terminal.json("jobs", "t")[0]["notes"]
     assert len(notes) == 2
-    assert all("outlived the job, killed: " in note for note in notes)
+    assert all("outlived the job and was killed: " in note for note in notes)
 
 
 def test_a_program_that_ignores_sigterm_is_killed_after_its_grace(terminal: Terminal) -> None:

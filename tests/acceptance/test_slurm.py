@@ -53,7 +53,7 @@ def fake(terminal: Terminal, tmp_path: Path) -> Fake:
 
 def test_a_limit_of_submissions_is_waited_out(fake: Fake) -> None:
     text = fake.run("2 refuse QOSMaxSubmitJobPerUserLimit", max_jobs=3)
-    assert "a launch waits: QOSMaxSubmitJobPerUserLimit" in text
+    assert "launch delayed: QOSMaxSubmitJobPerUserLimit" in text
     assert [(row["training_job_status"], row["attempts"]) for row in fake.find_rows()] == [
         ("Completed", 1)
     ] * 3
@@ -70,8 +70,8 @@ def test_a_submission_whose_answer_was_lost_is_found_and_not_repeated(fake: Fake
 @pytest.mark.parametrize(
     ("spoiled", "reason"),
     [
-        ("end TIMEOUT", "Slurm: TIMEOUT, it took longer than its time limit"),
-        ("end OUT_OF_MEMORY", "Slurm: OUT_OF_MEMORY, it took more memory than it may"),
+        ("end TIMEOUT", "Slurm: TIMEOUT, it exceeded its time limit"),
+        ("end OUT_OF_MEMORY", "Slurm: OUT_OF_MEMORY, it exceeded its memory limit"),
         ("forget CANCELLED AT 2030-01-01 DUE TO TIME LIMIT", "Slurm: TIMEOUT"),
     ],
 )

@@ -101,7 +101,7 @@ def test_scancel_by_hand_is_a_failure_that_policy_may_try_again(
     terminal.cluster.run("scancel", terminal.cluster.find_number(f"{terminal.name}-0001"))
     run.communicate(timeout=60)
     first, second = terminal.find_rows()
-    reason = "Slurm: CANCELLED, somebody cancelled it (killed by SIGTERM)"
+    reason = "Slurm: CANCELLED, someone cancelled it (killed by SIGTERM)"
     if retry:
         assert (first["training_job_status"], first["attempts"]) == ("Completed", 2)
         assert first["notes"] == [f"attempt 1 failed: {reason}"]

@@ -1,10 +1,10 @@
-"""Training jobs as jobs of a Slurm cluster.
+"""The Slurm executor: training jobs as jobs of a Slurm cluster.
 
 Every attempt is a batch job whose script becomes the same launcher as on this machine; its files,
-on a file system that both sides see, tell when it began and how it ended. Slurm is asked about
-what they do not tell: why a job waits, and why one is gone. The handle is the Slurm job's number
-and the attempt's directory. That directory can be claimed once, so a job that was submitted twice,
-or that Slurm started again, runs nothing twice.
+on a file system that both sides see, tell when it began and how it ended. Slurm is asked for what
+they do not tell: why a job waits, and why one disappeared. The handle is the Slurm job's number and
+the attempt's directory. A directory can be claimed only once, so a job that was submitted twice, or
+that Slurm started again, runs nothing twice.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from hpt_cli import clock
 from hpt_cli.errors import HptError
-from hpt_cli.executors import Exited, Handle, LaunchRequest, Lost, NotNowError, Outcome, launcher
+from hpt_cli.executors import Exited, Handle, LaunchRequest, Lost, Outcome, TemporaryError, launcher
 from hpt_cli.executors.attempt_files import Claim, Exit, read_claim, read_exit
 from hpt_cli.executors.slurm.client import QueueSnapshot, Signal, SlurmClient, run
 from hpt_cli.executors.slurm.commands import (
@@ -32,24 +32,24 @@ from hpt_cli.executors.slurm.commands import (
     write_script,
     write_squeue,
 )
-from hpt_cli.executors.slurm.outcome import ALIVE, Evidence, is_beyond_doubt, resolve_outcome
+from hpt_cli.executors.slurm.outcome import ALIVE, Evidence, is_conclusive, resolve_outcome
 from hpt_cli.files import open_regular, read_regular
 from hpt_cli.spec.model import Slurm
 
 OUTPUT_BYTES = 1 << 14
 POLL_SECONDS = 0.25
 MAX_POLL_SECONDS = 1.0
-"""With hundreds of jobs on a shared file system, and with early stops within two seconds."""
+"""For hundreds of jobs on a shared file system; early stopping still acts within two seconds."""
 
 
 @dataclass
 class _Attempt:
-    """What is known of a handle, beyond what its files and Slurm would tell again."""
+    """What this executor remembers of a handle: its files and Slurm would not tell it again."""
 
     number: int
     directory: Path
     submitted_at: float = 0.0
-    """By whoever asks, on time.monotonic's clock: an older answer does not know it."""
+    """On time.monotonic's clock; an older answer of Slurm does not include the job."""
     claim: Claim | None = None
     over_since: float | None = None
     stopped: bool = False
@@ -57,11 +57,11 @@ class _Attempt:
 
     @cached_property
     def name(self) -> str:
-        """The Slurm job's name, which no other directory's job has."""
+        """The Slurm job's name, unique to the directory."""
         return name_job(self.directory)
 
     def read_exit(self) -> Exit | None:
-        """How its command ended, if it did; a job that found its directory taken ran none."""
+        """Return how its command ended; None if it has not, or if another job ran it."""
         if self.claim is None:
             claim = read_claim(self.directory)
             self.claim = claim if claim and claim.slurm_job == self.number else None
@@ -97,68 +97,68 @@ class SlurmExecutor:
         except (ValueError, IndexError):
             raise HptError.of("slurm-answer", f"sbatch answered {answer!r}") from None
         launcher.write_whole(str(request.directory / JOB_FILE), str(number))
-        handle = _handle(number, request.directory)
-        self._know(handle).submitted_at = time.monotonic()
+        handle = _make_handle(number, request.directory)
+        self._get_attempt(handle).submitted_at = time.monotonic()
         return handle
 
     def find(self, directory: Path) -> Handle | None:
-        """The job that ran in a directory, else the one that was submitted for it."""
+        """Return the job that ran in a directory, else one submitted for it; None without."""
         if not directory.is_dir():
             return None  # it is made before anything is submitted
         claim = read_claim(directory)
         if claim is not None and claim.slurm_job is not None:
-            return _handle(claim.slurm_job, directory)
+            return _make_handle(claim.slurm_job, directory)
         try:
-            return _handle(int(read_regular(directory / JOB_FILE)), directory)
+            return _make_handle(int(read_regular(directory / JOB_FILE)), directory)
         except (FileNotFoundError, ValueError):
             pass
         which = f"--name={name_job(directory)}"
         jobs = read_queue(run(write_squeue(os.getuid(), which)))
         jobs.sort(key=lambda job: (job.state not in ALIVE, job.number))
-        return _handle(jobs[0].number, directory) if jobs else None
+        return _make_handle(jobs[0].number, directory) if jobs else None
 
     def poll(self, handles: Sequence[Handle]) -> list[Outcome]:
-        """How each attempt is doing, by its files and by the latest answer."""
+        """Return the outcome of each attempt, by its files and Slurm's latest answer."""
         self.poll_seconds = min(MAX_POLL_SECONDS, POLL_SECONDS * max(1, len(handles) / 100))
-        attempts = [self._know(handle) for handle in handles]
+        attempts = [self._get_attempt(handle) for handle in handles]
         live = [each for each in attempts if each.verdict is None]
         exits = [each.read_exit() for each in live]
-        doubtful = {
+        unexplained = {
             each.number: ended
             for each, ended in zip(live, exits, strict=True)
-            if not is_beyond_doubt(Evidence(exit=ended, stopped=each.stopped))
+            if not is_conclusive(Evidence(exit=ended, stopped=each.stopped))
         }
-        has_ended = any(ended is not None for ended in doubtful.values())
-        answer = self._client.watch(doubtful, urgent=has_ended)
+        has_ended = any(ended is not None for ended in unexplained.values())
+        answer = self._client.watch(unexplained, urgent=has_ended)
         outcomes: dict[int, Outcome] = {
-            id(each): self._judge(each, ended, answer)
+            id(each): self._resolve(each, ended, answer)
             for each, ended in zip(live, exits, strict=True)
         }
         return [each.verdict or outcomes[id(each)] for each in attempts]
 
     def stop(self, handle: Handle, *, force: bool) -> None:
-        """Have it signalled, soon; what still waits is cancelled."""
-        attempt = self._know(handle)
+        """Have the job signalled soon, or cancelled if it still waits in the queue."""
+        attempt = self._get_attempt(handle)
         attempt.stopped = True
         self._client.send(Signal(attempt.number, attempt.name, force))
 
     def sweep(self, handle: Handle, grace: float) -> list[str]:  # noqa: ARG002
-        """Nothing: Slurm ends what is left of a job that is over."""
+        """Return nothing: Slurm ends what is left of a job."""
         return []
 
     def pop_notes(self) -> list[str]:
-        """Whether Slurm answers."""
+        """Return messages about whether Slurm answers."""
         return self._client.pop_notes()
 
-    def _know(self, handle: Handle) -> _Attempt:
+    def _get_attempt(self, handle: Handle) -> _Attempt:
         number, directory = int(handle["job"]), str(handle["directory"])
         known = self._attempts.get((number, directory))
         if known is None:
             known = self._attempts[number, directory] = _Attempt(number, Path(directory))
         return known
 
-    def _judge(self, attempt: _Attempt, ended: Exit | None, answer: QueueSnapshot) -> Outcome:
-        evidence = _gather(attempt, ended, answer)
+    def _resolve(self, attempt: _Attempt, ended: Exit | None, answer: QueueSnapshot) -> Outcome:
+        evidence = _gather_evidence(attempt, ended, answer)
         outcome = resolve_outcome(evidence, clock.now())
         if isinstance(outcome, (Exited, Lost)):
             attempt.verdict = outcome
@@ -168,11 +168,11 @@ class SlurmExecutor:
         return outcome
 
 
-def _gather(attempt: _Attempt, ended: Exit | None, answer: QueueSnapshot) -> Evidence:
-    """What speaks for and against that an attempt is over."""
+def _gather_evidence(attempt: _Attempt, ended: Exit | None, answer: QueueSnapshot) -> Evidence:
+    """Return all that is known of an attempt; refresh its directory once Slurm says it is over."""
     job = answer.jobs.get(attempt.number)
     if job is not None and job.name != attempt.name:
-        job = None  # somebody else has its number by now
+        job = None  # another job has its number by now
     is_known = attempt.number in answer.numbers and answer.asked_at > attempt.submitted_at
     now = time.monotonic()
     if ended is None and not (is_known and (job is None or job.state not in ALIVE)):
@@ -196,29 +196,29 @@ def _gather(attempt: _Attempt, ended: Exit | None, answer: QueueSnapshot) -> Evi
 
 
 def find_refusal(request: LaunchRequest, settings: Slurm | None) -> str:
-    """Why Slurm would not take an attempt, as far as it can be asked; empty if it would."""
+    """Return why Slurm would refuse an attempt, by `sbatch --test-only`; empty if it would not."""
     try:
         run(
             [*write_sbatch(request, settings or Slurm()), "--test-only"],
             "#!/bin/sh\n",
             request.environment,
         )
-    except (NotNowError, HptError) as error:
+    except (TemporaryError, HptError) as error:
         return str(error)
     return ""
 
 
 def make_executor(settings: Slurm | None = None) -> SlurmExecutor:
-    """An executor that has submitted nothing yet."""
+    """Return a new Slurm executor."""
     return SlurmExecutor(settings or Slurm())
 
 
-def _handle(number: int, directory: Path) -> Handle:
+def _make_handle(number: int, directory: Path) -> Handle:
     return {"job": number, "directory": str(directory)}
 
 
 def _refresh(directory: Path) -> None:
-    """Have NFS look whether files have appeared: it remembers for a while that there are none."""
+    """Make NFS look for new files: it caches for a while that there are none."""
     mark = directory / f".look.{time.monotonic_ns()}"
     try:
         mark.touch()

@@ -1,7 +1,7 @@
-"""Speaks to Slurm in a thread of its own, so that nobody waits while it is slow or down.
+"""Runs Slurm's commands in a thread, so that the tuner does not wait while Slurm is slow or down.
 
-One question for all jobs at a time: at most one a second, and less often the longer nothing
-changes. What is to be signalled is signalled until Slurm has taken it.
+One query covers all jobs: at most one a second, and fewer the longer nothing changes. A signal is
+sent again until Slurm has accepted it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hpt_cli.errors import HptError
-from hpt_cli.executors import NotNowError
+from hpt_cli.executors import TemporaryError
 from hpt_cli.executors.slurm.commands import (
     QueuedJob,
     clean_environment,
@@ -28,17 +28,17 @@ from hpt_cli.executors.slurm.commands import (
 )
 
 COMMAND_SECONDS = 120
-"""A command that takes longer will not answer any more."""
+"""Time limit of a command."""
 ASK_SECONDS = 1.0
 CALM_SECONDS = 15.0
-"""How rarely Slurm is asked when nothing changes, or when it does not answer."""
+"""Longest time between queries, when nothing changes or Slurm does not answer."""
 CALM_FACTOR = 1.5
 FIRST_ANSWER_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class QueueSnapshot:
-    """What Slurm said, of which jobs it was asked, and when; on time.monotonic's clock."""
+    """Slurm's latest answer: which jobs it was asked for, and when, on time.monotonic's clock."""
 
     asked_at: float
     numbers: frozenset[int]
@@ -47,7 +47,7 @@ class QueueSnapshot:
 
 @dataclass(frozen=True)
 class Signal:
-    """A job is to end; `force`: at once."""
+    """A job to end; with `force` at once."""
 
     number: int
     name: str
@@ -55,7 +55,7 @@ class Signal:
 
 
 class SlurmClient:
-    """Asks Slurm for the state of jobs, and sends them signals."""
+    """Queries the state of jobs and signals them."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -70,24 +70,24 @@ class SlurmClient:
         self._thread: threading.Thread | None = None
 
     def watch(self, numbers: Iterable[int], urgent: bool) -> QueueSnapshot:
-        """The latest answer; from now on these jobs are asked for.
+        """Return the latest answer; later queries ask for these jobs.
 
         `urgent`: something has happened to them that only Slurm can explain.
         """
         with self._changed:
-            watched, before = frozenset(numbers), self._find_due()
+            watched, before = frozenset(numbers), self._compute_due()
             if urgent or not watched <= self._watched:
                 self._interval = ASK_SECONDS
             self._watched = watched
             is_new = self._start()
-            if self._find_due() != before:
+            if self._compute_due() != before:
                 self._changed.notify_all()
             if is_new and watched:
                 self._changed.wait_for(self._has_answered, FIRST_ANSWER_SECONDS)
             return self._answer
 
     def send(self, signal: Signal) -> None:
-        """Have a job asked to end, or ended."""
+        """Send a job a signal soon."""
         with self._changed:
             if signal not in self._signals:
                 self._signals.append(signal)
@@ -95,7 +95,7 @@ class SlurmClient:
             self._changed.notify_all()
 
     def pop_notes(self) -> list[str]:
-        """What there is to say of Slurm since the last time."""
+        """Return messages about Slurm since the last call."""
         with self._changed:
             notes, self._notes = self._notes, []
         return notes
@@ -114,7 +114,7 @@ class SlurmClient:
         while True:
             with self._changed:
                 while not self._signals and not self._is_due():
-                    at = self._find_due()
+                    at = self._compute_due()
                     self._changed.wait(None if at is None else at - time.monotonic())
                 signals, self._signals = self._signals, []
                 numbers = self._watched
@@ -125,20 +125,20 @@ class SlurmClient:
             if due:
                 self._ask(numbers)
 
-    def _find_due(self) -> float | None:
-        """When to ask again, on time.monotonic's clock; None while there is nothing to ask."""
+    def _compute_due(self) -> float | None:
+        """Return when the next query is due, on time.monotonic's clock; None without jobs."""
         return self._asked_at + self._interval if self._watched else None
 
     def _is_due(self) -> bool:
-        at = self._find_due()
+        at = self._compute_due()
         return at is not None and time.monotonic() >= at
 
     def _ask(self, numbers: frozenset[int]) -> None:
         asked_at = time.monotonic()
         try:
             jobs = {each.number: each for each in ask_queue(numbers)}
-        except (NotNowError, HptError) as error:
-            self._hear_nothing(str(error))
+        except (TemporaryError, HptError) as error:
+            self._note_silence(str(error))
             return
         missing = numbers - jobs.keys()
         if missing and self._has_accounting:
@@ -146,7 +146,7 @@ class SlurmClient:
         with self._changed:
             if self._silent_since is not None:
                 seconds = time.monotonic() - self._silent_since
-                self._notes.append(f"Slurm answers again, after {seconds:.0f} s")
+                self._notes.append(f"Slurm is answering again after {seconds:.0f} s")
                 self._silent_since = None
             is_calm = jobs == self._answer.jobs and self._watched == numbers
             self._interval = (
@@ -158,15 +158,15 @@ class SlurmClient:
     def _ask_accounting(self, numbers: Iterable[int]) -> dict[int, QueuedJob]:
         try:
             return {each.number: each for each in read_accounting(run(write_sacct(numbers)))}
-        except (NotNowError, HptError):
-            self._has_accounting = False  # it is never there, or not needed often
+        except (TemporaryError, HptError):
+            self._has_accounting = False  # this cluster keeps none
             return {}
 
-    def _hear_nothing(self, complaint: str) -> None:
+    def _note_silence(self, complaint: str) -> None:
         with self._changed:
             if self._silent_since is None:
                 self._silent_since = self._asked_at
-                self._notes.append(f"Slurm does not answer ({complaint}); asking again")
+                self._notes.append(f"Slurm is not answering ({complaint}); trying again")
             self._interval = min(CALM_SECONDS, self._interval * CALM_FACTOR)
             self._changed.notify_all()
 
@@ -175,8 +175,8 @@ class SlurmClient:
             try:
                 for argv in write_scancel(each.number, each.name, force=each.force):
                     run(argv, missing_is_fine=True)
-            except (NotNowError, HptError) as error:
-                self._hear_nothing(str(error))
+            except (TemporaryError, HptError) as error:
+                self._note_silence(str(error))
                 with self._changed:
                     self._signals = [*signals[index:], *self._signals]
                 time.sleep(ASK_SECONDS)
@@ -186,10 +186,10 @@ class SlurmClient:
 
 
 def ask_queue(numbers: Iterable[int]) -> list[QueuedJob]:
-    """What squeue tells of jobs; those that it knows no longer are left out.
+    """Return the jobs of these numbers that squeue still knows.
 
     Raises:
-        NotNowError: it does not answer.
+        TemporaryError: Slurm does not answer.
     """
     which = f"--jobs={','.join(map(str, sorted(numbers)))}"
     return read_queue(run(write_squeue(os.getuid(), which), missing_is_fine=True))
@@ -202,16 +202,16 @@ def run(
     *,
     missing_is_fine: bool = False,
 ) -> str:
-    """What a command of Slurm answers.
+    """Run a Slurm command; return what it prints.
 
     Args:
-        text: what it reads.
-        environment: its own, if not this process's.
-        missing_is_fine: whether it may fail for jobs that are over, or unknown.
+        text: its standard input.
+        environment: this process's unless given.
+        missing_is_fine: whether it may fail because jobs are over, or unknown.
 
     Raises:
-        NotNowError: it will answer later, perhaps.
-        HptError: it will not.
+        TemporaryError: it failed, but may succeed later.
+        HptError: it failed for good.
     """
     base = os.environ if environment is None else environment
     try:
@@ -228,16 +228,16 @@ def run(
         raise HptError.of(
             "slurm-missing",
             f"there is no program '{argv[0]}' on the PATH",
-            "start hpt where Slurm's commands are: on a login node, or in a job",
+            "run hpt where Slurm's commands are available: on a login node, or inside a job",
         ) from None
     except subprocess.TimeoutExpired:
-        raise NotNowError(f"{argv[0]} took more than {COMMAND_SECONDS} s") from None
+        raise TemporaryError(f"{argv[0]} took more than {COMMAND_SECONDS} s") from None
     complaint = tidy_complaint(done.stderr.decode(errors="replace"))
     answer = done.stdout.decode(errors="replace")
     if done.returncode == 0:
         return answer
     if is_temporary(complaint):
-        raise NotNowError(complaint)
+        raise TemporaryError(complaint)
     if missing_is_fine:
         return answer
     raise HptError.of("slurm-refused", f"{argv[0]}: {complaint or f'exit {done.returncode}'}")

@@ -1,7 +1,7 @@
-"""What to say to Slurm's commands, and what their answers mean. Text in, values out.
+"""Slurm's command lines, and parsers of their output. Text in, values out.
 
 Works with what every Slurm since 2018 has: sbatch, squeue, scancel, and sacct where there is
-accounting. Fixed widths rather than separators, as those may stand in what Slurm has to say.
+accounting. Columns have fixed widths, as a separator could be part of a field.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from hpt_cli.executors import LaunchRequest
 from hpt_cli.spec.model import Slurm
 
 OUTPUT = "slurm.out"
-"""What Slurm itself, and `setup`, have to say of an attempt; beside its log."""
+"""File beside an attempt's log with the output of Slurm itself and of `setup`."""
 JOB_FILE = "slurm"
-"""Holds the number of the Slurm job that an attempt was submitted as."""
+"""File with the number of the Slurm job that an attempt was submitted as."""
 
 WIDTHS = {
     "JobID": 20,
@@ -36,43 +36,43 @@ TEMPORARY = re.compile(
     r"Unable to contact|timed out|Zero Bytes were transmitted|[Cc]onnection|[Cc]ommunication"
     r"|temporarily|MaxSubmit|MaxJobCount|job submit limit|munge|Munge|Protocol authentication error"
 )
-"""What Slurm says when the same request may be granted later: it is down or busy, or the user has
-as many jobs as allowed."""
+"""Errors after which the same request may succeed later: Slurm is down or busy, or the user has as
+many jobs as allowed."""
 
 OF_ENCLOSING_JOB = re.compile(r"SLURM_(?!CONF$)|SBATCH_(MEM_BIND|ARRAY_INX$|WAIT$|TEST_ONLY$)")
-"""Variables that a job finds about itself, which would make wrong options for another."""
+"""Variables that Slurm sets in a job, which would become wrong options of another job."""
 
 
 @dataclass(frozen=True)
 class QueuedJob:
-    """A Slurm job, as squeue or sacct tells of it."""
+    """A Slurm job, as squeue or sacct reports it."""
 
     number: int
     name: str
     state: str
     status: int = 0
-    """How its script ended, as wait(2) has it."""
+    """Exit status of its script, as wait(2) has it."""
     restarts: int = 0
     reason: str = ""
 
 
 def name_job(directory: Path) -> str:
-    """The name of the Slurm job for an attempt's directory: readable, and no other's."""
+    """Return the Slurm job's name for an attempt's directory: readable and unique."""
     digest = hashlib.sha256(str(directory).encode(errors="surrogateescape")).hexdigest()[:8]
     words = [*directory.parts[-4:-3], directory.parent.name, directory.name, digest]
     return "-".join(re.sub(r"[^\w.-]", "_", word) for word in words if word)[-MAX_NAME:]
 
 
 def write_script(command: Sequence[str], setup: Iterable[str]) -> str:
-    """The batch script of an attempt: it ends where its setup fails, and becomes the command."""
+    """Return the batch script of an attempt: exits if its setup fails, else execs the command."""
     return "\n".join(["#!/bin/bash", "set -e", *setup, "set +e", f"exec {shlex.join(command)}", ""])
 
 
 def write_sbatch(request: LaunchRequest, settings: Slurm) -> list[str]:
-    """How to submit an attempt whose script comes on stdin.
+    """Return the command that submits an attempt; its script is read from stdin.
 
-    The environment goes with it (`--export=ALL`) and stands in no file of ours. An attempt that
-    Slurm takes its place from is not started again by Slurm but by the tuner, as another attempt.
+    The environment goes along (`--export=ALL`) and is written to no file. An attempt that loses its
+    allocation is started again not by Slurm but by the tuner, as another attempt.
     """
     output = str(request.directory / OUTPUT).replace("%", "%%")
     given = {
@@ -95,27 +95,27 @@ def write_sbatch(request: LaunchRequest, settings: Slurm) -> list[str]:
 
 
 def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """An environment without what an enclosing Slurm job put into it."""
+    """Return an environment without the variables of an enclosing Slurm job."""
     return {name: value for name, value in environment.items() if not OF_ENCLOSING_JOB.match(name)}
 
 
 def read_submitted(answer: str) -> int:
-    """The number of the job that sbatch submitted.
+    """Return the number of the job that sbatch submitted.
 
     Raises:
-        ValueError: there is none in its answer.
+        ValueError: its answer holds none.
     """
     return int(answer.strip().splitlines()[-1].partition(";")[0])
 
 
 def write_squeue(user: int, *which: str) -> list[str]:
-    """How to ask for jobs of a user: the live ones, and those that ended minutes ago."""
+    """Return the command that lists jobs of a user, also those that ended minutes ago."""
     form = ",".join(f"{field}:{width}" for field, width in WIDTHS.items())
     return ["squeue", "--noheader", "--states=all", f"--user={user}", f"--Format={form}", *which]
 
 
 def read_queue(answer: str) -> list[QueuedJob]:
-    """The jobs that squeue tells of."""
+    """Parse the output of squeue."""
     found = []
     for line in answer.splitlines():
         fields, start = [], 0
@@ -131,14 +131,14 @@ def read_queue(answer: str) -> list[QueuedJob]:
 
 
 def write_sacct(numbers: Iterable[int]) -> list[str]:
-    """How to ask the accounting for jobs that squeue knows no longer."""
+    """Return the command that asks the accounting for jobs that squeue no longer knows."""
     jobs = ",".join(map(str, numbers))
     form = "--format=JobIDRaw,State,ExitCode,JobName"
     return ["sacct", "--allocations", "--noheader", "--parsable2", form, f"--jobs={jobs}"]
 
 
 def read_accounting(answer: str) -> list[QueuedJob]:
-    """The jobs that sacct tells of."""
+    """Parse the output of sacct."""
     found = []
     for line in answer.splitlines():
         number, state, code, name = [*line.split("|", 3), "", "", ""][:4]
@@ -154,11 +154,11 @@ def _read_number(text: str) -> int:
 
 
 def write_scancel(number: int, name: str, *, force: bool) -> list[list[str]]:
-    """How to have a job end: what waits is cancelled, what runs is signalled.
+    """Return the commands that end a job: cancelled while it waits, signalled while it runs.
 
     `--full` reaches the launcher and all that it started. With `force` the launcher is told to kill
-    all of that; should there be none any more, the cluster ends the job, after its own grace. The
-    name tells the job from another one that has its number by now.
+    all of that; if there is no launcher any more, the cluster ends the job, after its own grace.
+    The name guards against another job that has the same number by now.
     """
     job = [f"--name={name}", str(number)]
     waiting = ["scancel", "--state=PENDING", *job]
@@ -168,11 +168,11 @@ def write_scancel(number: int, name: str, *, force: bool) -> list[list[str]]:
 
 
 def is_temporary(complaint: str) -> bool:
-    """Whether what a command of Slurm complains of may be over a little later."""
+    """Return whether a command that failed with this message may succeed later."""
     return bool(TEMPORARY.search(complaint))
 
 
 def tidy_complaint(complaint: str) -> str:
-    """A command's complaint in one line, without its own name."""
+    """Return a command's error message in one line, without the command's name."""
     lines = (re.sub(r"^\w+: (error: )?", "", line) for line in complaint.splitlines())
     return "; ".join(dict.fromkeys(line.strip() for line in lines if line.strip()))

@@ -1,8 +1,8 @@
-"""What became of an attempt: judged from its own files and from what Slurm says of its job. Pure.
+"""An attempt's outcome, resolved from its own files and from what Slurm says of its job. Pure.
 
-The files come first: a launcher that wrote down an exit code, and was not asked to end, is believed
-whatever Slurm says or does not know any more. Slurm is asked about the others: whether their place
-was taken away, which is nobody's fault, or they went beyond what they may, which is the job's own.
+The files come first: the exit code that a launcher wrote down without being asked to end counts,
+whatever Slurm says. For others Slurm tells whether they lost their allocation, which is not the
+job's fault, or exceeded a limit, which is.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from hpt_cli.executors.attempt_files import Claim, Exit
 from hpt_cli.executors.slurm.commands import QueuedJob
 
 FILE_PATIENCE_SECONDS = 10.0
-"""How long a file that was written on another node may take to be seen on this one (NFS)."""
+"""Time until a file written on another node is visible on this one (NFS)."""
 SETTLE_SECONDS = 1.0
-"""The same where Slurm has said why the job is over, so that the file adds little."""
+"""The same where Slurm has said why the job ended, so that the file adds little."""
 
 WAITING = ("PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "SPECIAL_EXIT")
 ALIVE = (
@@ -27,20 +27,20 @@ ALIVE = (
 )
 
 OWN_FAULT = {
-    "CANCELLED": "somebody cancelled it",
-    "TIMEOUT": "it took longer than its time limit",
-    "DEADLINE": "it would have ended after its deadline",
-    "OUT_OF_MEMORY": "it took more memory than it may",
+    "CANCELLED": "someone cancelled it",
+    "TIMEOUT": "it exceeded its time limit",
+    "DEADLINE": "it could not end before its deadline",
+    "OUT_OF_MEMORY": "it exceeded its memory limit",
 }
-"""States of jobs that failed: another attempt would probably fare no better."""
+"""States of jobs that failed by themselves: another attempt would probably fail too."""
 
 TAKEN_AWAY = {
     "PREEMPTED": ("it was preempted", True),
-    "REVOKED": ("its place was revoked", True),
+    "REVOKED": ("its allocation was revoked", True),
     "NODE_FAIL": ("its node failed", False),
     "BOOT_FAIL": ("its node did not boot", False),
 }
-"""States of jobs that lost their place, and whether that says nothing about the job."""
+"""States of jobs that lost their allocation, and whether the job is certainly not at fault."""
 
 CLUES = {
     "DUE TO TIME LIMIT": "TIMEOUT",
@@ -51,32 +51,32 @@ CLUES = {
     "oom_kill": "OUT_OF_MEMORY",
     "CANCELLED AT": "CANCELLED",
 }
-"""What Slurm writes into a job's output, and the state that it tells; the sharper ones first."""
+"""Text that Slurm writes into a job's output, and the state it stands for; specific ones first."""
 
 
-REQUEUED = "Slurm: REQUEUED; it runs again as another attempt"
+REQUEUED = "Slurm: REQUEUED; it will run again as another attempt"
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that is known of an attempt that was submitted."""
+    """All that is known of a submitted attempt."""
 
     claim: Claim | None = None
     exit: Exit | None = None
     is_known: bool = False
     """Whether Slurm has answered since it was submitted, or since it ended."""
     job: QueuedJob | None = None
-    """What it said; None where it knows the job no longer."""
+    """Its answer; None where it no longer knows the job."""
     output: str = ""
     """The end of what Slurm wrote into the job's output."""
     stopped: bool = False
-    """Whether it was this executor that asked it to end."""
+    """Whether this executor asked it to end."""
     seconds: float = 0.0
-    """How long it has been over, or unknown to Slurm."""
+    """Time since it ended, or became unknown to Slurm."""
 
 
-def is_beyond_doubt(evidence: Evidence) -> bool:
-    """Whether the attempt's own files are enough."""
+def is_conclusive(evidence: Evidence) -> bool:
+    """Return whether the attempt's own files tell how it ended, without asking Slurm."""
     ended = evidence.exit
     if ended is None:
         return False
@@ -85,18 +85,18 @@ def is_beyond_doubt(evidence: Evidence) -> bool:
 
 
 def resolve_outcome(evidence: Evidence, now: float) -> Outcome:
-    """What became of an attempt."""
-    if is_beyond_doubt(evidence):
-        return _end(evidence, now)
+    """Return the outcome of an attempt."""
+    if is_conclusive(evidence):
+        return _make_exited(evidence, now)
     if not evidence.is_known:
-        return _go_on(evidence)
+        return _stay_open(evidence)
     job, claim = evidence.job, evidence.claim
     if job is not None and job.restarts > (claim.restarts if claim else job.restarts):
         return Lost(REQUEUED, evicted=True)
     state = job.state if job is not None else find_clue(evidence.output)
     if state in ALIVE and job is not None:
         waited = evidence.exit is not None and evidence.seconds > FILE_PATIENCE_SECONDS
-        return _end(evidence, now) if waited else _go_on(evidence)
+        return _make_exited(evidence, now) if waited else _stay_open(evidence)
     if state in TAKEN_AWAY:
         what, evicted = TAKEN_AWAY[state]
         return Lost(f"Slurm: {state}, {what}", evicted=evicted)
@@ -105,21 +105,21 @@ def resolve_outcome(evidence: Evidence, now: float) -> Outcome:
     is_settled = evidence.exit is not None or evidence.seconds >= SETTLE_SECONDS
     if state in OWN_FAULT and not evidence.stopped:
         if evidence.claim is not None and not is_settled:
-            return _go_on(evidence)
-        return _end(evidence, now, f"Slurm: {state}, {OWN_FAULT[state]}")
+            return _stay_open(evidence)
+        return _make_exited(evidence, now, f"Slurm: {state}, {OWN_FAULT[state]}")
     if evidence.exit is not None:
-        return _end(evidence, now)
-    return _judge_without_exit(evidence, now)
+        return _make_exited(evidence, now)
+    return _resolve_without_exit(evidence, now)
 
 
-def _go_on(evidence: Evidence) -> Outcome:
-    """It waits, it runs, or it is not known any better."""
+def _stay_open(evidence: Evidence) -> Outcome:
+    """Return that the attempt runs, or waits as far as is known."""
     if evidence.claim is not None:
         return Running(since=evidence.claim.at)
     return Pending(evidence.job.reason if evidence.job and evidence.job.state in WAITING else "")
 
 
-def _end(evidence: Evidence, now: float, why: str = "") -> Exited:
+def _make_exited(evidence: Evidence, now: float, why: str = "") -> Exited:
     since = evidence.claim.at if evidence.claim else None
     if evidence.exit is None:
         code = -signal.SIGKILL if evidence.claim else -signal.SIGTERM
@@ -127,8 +127,8 @@ def _end(evidence: Evidence, now: float, why: str = "") -> Exited:
     return Exited(evidence.exit.exit_code, evidence.exit.ended_at, why, since)
 
 
-def _judge_without_exit(evidence: Evidence, now: float) -> Outcome:
-    """Slurm says that it is over, or knows it no longer, and no exit code is to be seen."""
+def _resolve_without_exit(evidence: Evidence, now: float) -> Outcome:
+    """Return the outcome of an attempt that has ended for Slurm, but shows no exit code."""
     job = evidence.job
     status = job.status if job is not None else 0
     code = -(status & 0x7F) or status >> 8
@@ -140,9 +140,9 @@ def _judge_without_exit(evidence: Evidence, now: float) -> Outcome:
         return Lost(REQUEUED, evicted=True)
     is_strange = evidence.claim is not None or code == 0
     if evidence.seconds < (FILE_PATIENCE_SECONDS if is_strange else SETTLE_SECONDS):
-        return _go_on(evidence)
+        return _stay_open(evidence)
     if job is None:
-        return Lost("Slurm knows it no longer, and it left no exit code")
+        return Lost("Slurm no longer knows it, and it left no exit code")
     if evidence.claim is not None:
         return Exited(code, now, since=evidence.claim.at)
     last = evidence.output.strip().splitlines()[-1:] or [f"exit code {code}"]
@@ -150,7 +150,7 @@ def _judge_without_exit(evidence: Evidence, now: float) -> Outcome:
 
 
 def find_clue(output: str) -> str:
-    """The state of a job, from what Slurm wrote into its output; empty if it wrote nothing."""
+    """Return a job's state from what Slurm wrote into its output; empty if it wrote nothing."""
     said = [line for line in output.splitlines() if re.match(r"slurmstepd\S*: ", line)]
     for words, state in CLUES.items():
         if any(words in line for line in said):

@@ -88,7 +88,7 @@ def test_a_command_that_failed_on_a_full_disk_is_said_to_have_had_no_room(
     monkeypatch.setattr(launcher, "write_whole", write_whole)
     monkeypatch.setattr("time.sleep", lambda _: None)
     log = os.open(tmp_path / "output.log", os.O_WRONLY | os.O_CREAT)
-    launcher.finish(str(tmp_path), log, status)
+    launcher.record_exit(str(tmp_path), log, status)
     os.close(log)
     assert (tmp_path / "output.log").read_bytes() == said
     assert (tmp_path / "exit").read_text().split()[0] == str(status >> 8)

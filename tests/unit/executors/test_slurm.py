@@ -55,7 +55,7 @@ def end(code: int, signalled: bool = False) -> Exit:
         ),
         (
             Evidence(CLAIM, end(0, True), is_known=True, job=know("TIMEOUT")),
-            Exited(0, 90.0, "Slurm: TIMEOUT, it took longer than its time limit", 50.0),
+            Exited(0, 90.0, "Slurm: TIMEOUT, it exceeded its time limit", 50.0),
         ),
         (
             Evidence(CLAIM, end(1, True), is_known=True, job=know("PREEMPTED")),
@@ -63,7 +63,7 @@ def end(code: int, signalled: bool = False) -> Exit:
         ),
         (
             Evidence(CLAIM, end(-15, True), is_known=True, job=know("PENDING", restarts=1)),
-            Lost("Slurm: REQUEUED; it runs again as another attempt", evicted=True),
+            Lost("Slurm: REQUEUED; it will run again as another attempt", evicted=True),
         ),
         # There is no exit code.
         (
@@ -76,7 +76,7 @@ def end(code: int, signalled: bool = False) -> Exit:
         ),
         (
             Evidence(is_known=True, job=know("CANCELLED")),
-            Exited(-15, NOW, "Slurm: CANCELLED, somebody cancelled it"),
+            Exited(-15, NOW, "Slurm: CANCELLED, someone cancelled it"),
         ),
         (
             Evidence(is_known=True, job=know("CANCELLED"), stopped=True),
@@ -88,7 +88,7 @@ def end(code: int, signalled: bool = False) -> Exit:
         ),
         (
             Evidence(is_known=True, job=know("FAILED", launcher.GAVE_WAY << 8)),
-            Lost("Slurm: REQUEUED; it runs again as another attempt", evicted=True),
+            Lost("Slurm: REQUEUED; it will run again as another attempt", evicted=True),
         ),
         # Files of another node come late.
         (Evidence(CLAIM, is_known=True, job=know("COMPLETED"), seconds=5), Running(50.0)),
@@ -100,11 +100,11 @@ def end(code: int, signalled: bool = False) -> Exit:
             Evidence(CLAIM, is_known=True, job=know("FAILED", 3 << 8), seconds=11),
             Exited(3, NOW, since=50.0),
         ),
-        # Slurm knows it no longer.
+        # Slurm no longer knows it.
         (Evidence(CLAIM, is_known=True, seconds=5), Running(50.0)),
         (
             Evidence(CLAIM, is_known=True, seconds=11),
-            Lost("Slurm knows it no longer, and it left no exit code"),
+            Lost("Slurm no longer knows it, and it left no exit code"),
         ),
         (
             Evidence(
@@ -113,7 +113,7 @@ def end(code: int, signalled: bool = False) -> Exit:
                 output="slurmstepd: error: Detected 1 oom-kill event(s) in StepId=7.batch.",
                 seconds=2,
             ),
-            Exited(-9, NOW, "Slurm: OUT_OF_MEMORY, it took more memory than it may", 50.0),
+            Exited(-9, NOW, "Slurm: OUT_OF_MEMORY, it exceeded its memory limit", 50.0),
         ),
         (
             Evidence(
