@@ -1,7 +1,7 @@
-"""Where the program begins: `hpt`, or `python -m hpt_cli`.
+"""Entry point of `hpt` and `python -m hpt_cli`.
 
-Its imports take some tenths of a second. What happens meanwhile is no bug: Ctrl-C ends the process
-as it ends any other, and the system may refuse to open files.
+The imports take some tenths of a second. Until they are done Ctrl-C ends the process without a
+traceback, and a system that refuses to open files is reported as such.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The time of day, on a clock that nobody can set.
+"""The time of day, on a clock that cannot be set.
 
-It begins as the wall clock and goes on as the time since boot does. So an hour that somebody sets
-the clock by neither ends a training job nor makes one end before it began.
+It starts from the wall clock and then follows the time since boot. So setting the wall clock by an
+hour neither ends a training job nor makes one end before it began.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import time
 
 
 def read_ticks() -> float:
-    """Seconds since the machine booted, the same for all its processes."""
+    """Return seconds since the machine booted, the same for all processes."""
     if hasattr(time, "CLOCK_BOOTTIME"):
         return time.clock_gettime(time.CLOCK_BOOTTIME)
     return time.monotonic()
@@ -20,10 +20,10 @@ _ANCHOR = time.time() - read_ticks()
 
 
 def now() -> float:
-    """Seconds since the epoch, UTC."""
+    """Return seconds since the epoch, UTC."""
     return at_ticks(read_ticks())
 
 
 def at_ticks(ticks: float) -> float:
-    """The time at which the machine had been up for so long."""
+    """Return the time, in seconds since the epoch, at so many seconds after boot."""
     return _ANCHOR + ticks

@@ -1,6 +1,6 @@
-"""What can go wrong, as values: a slug to search for, a message to read, a hint to act on.
+"""Errors as values: a slug to search for, a message to read, a hint to act on.
 
-Only the command line turns these into text and an exit code; everything below it raises them.
+Only the command line turns them into text and an exit code; everything below it raises them.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from enum import IntEnum
 from typing import Self
 
 NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
-"""A file that cannot be opened for one of these reasons may well be there, and say something."""
+"""Errors that say nothing about the file: it may exist, but this process cannot open any now."""
 
 
 class ExitCode(IntEnum):
-    """What the process says to the shell."""
+    """Exit codes of the process."""
 
     OK = 0
     FAILED = 1
@@ -29,7 +29,7 @@ class ExitCode(IntEnum):
 
 @dataclass(frozen=True)
 class SourceLocation:
-    """Where in a file something is wrong; lines and columns count from 1."""
+    """A position in a file; lines and columns count from 1."""
 
     file: str
     line: int
@@ -41,7 +41,7 @@ class SourceLocation:
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong, in the user's words."""
+    """One mistake or warning, worded for the user."""
 
     slug: str
     message: str
@@ -60,18 +60,18 @@ class HptError(Exception):
 
     @classmethod
     def of(cls, slug: str, message: str, hint: str = "") -> Self:
-        """An error with a single problem."""
+        """Return an error with a single problem."""
         return cls(Problem(slug, message, hint))
 
 
 class UsageError(HptError):
-    """The spec or the command line is wrong."""
+    """A mistake in the spec or on the command line."""
 
     exit_code = ExitCode.USAGE
 
 
 def damaged_journal(why: str) -> HptError:
-    """What a journal says cannot be so."""
+    """Return the error for a journal whose content is impossible."""
     return HptError.of(
         "journal-damaged",
         f"the journal is damaged: {why}",
@@ -80,7 +80,7 @@ def damaged_journal(why: str) -> HptError:
 
 
 def did_you_mean(wrong: str, allowed: Iterable[str]) -> str:
-    """A hint at the closest of the allowed words, or nothing if none is close."""
+    """Return a hint that names the closest allowed word; empty if none is close."""
     by_lower = {each.lower(): each for each in allowed}
     close = difflib.get_close_matches(wrong.lower(), list(by_lower), n=1, cutoff=0.6)
     close = close or [

@@ -1,7 +1,7 @@
-"""Opening files that others may have put there, or put something else in the place of.
+"""Opening files safely where others may have put something else in their place.
 
-A pipe or a device may have no end, or never answer, and a symbolic link may lead anywhere. So only
-what is a file is read, and what is written is written where it is meant to be.
+Reading a pipe or a device may never end, and a symbolic link may lead anywhere. So only regular
+files are read, and nothing is written through a link.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from io import BufferedReader
 from pathlib import Path
 
 NO_FILE = (errno.ELOOP, errno.ENXIO, errno.ENODEV)
-"""What a link that leads to itself, a socket, or a device without a driver says."""
+"""Errors of a link that leads to itself, a socket, or a device without a driver."""
 
 
 def open_regular(path: Path) -> BufferedReader:
-    """Open a file for reading; a pipe, a device or a directory in its place counts as no file.
+    """Return a regular file opened for reading; a pipe, device or directory counts as missing.
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: there is no regular file.
         OSError: it cannot be read.
     """
     try:
@@ -36,15 +36,20 @@ def open_regular(path: Path) -> BufferedReader:
 
 
 def _not_regular(path: Path) -> FileNotFoundError:
-    return FileNotFoundError(errno.ENOENT, "there is something else than a file", str(path))
+    return FileNotFoundError(errno.ENOENT, "not a regular file", str(path))
 
 
 def read_regular(path: Path) -> str:
-    """The text of a small file. Raises as `open_regular` does, and ValueError for no UTF-8."""
+    """Return the text of a small file.
+
+    Raises:
+        OSError: as `open_regular`.
+        ValueError: it is not UTF-8.
+    """
     with open_regular(path) as file:
         return file.read().decode()
 
 
 def open_private(path: str, flags: int) -> int:
-    """For `open(opener=...)`: a new file is its user's alone, and a link is not followed."""
+    """Return a descriptor for `open(opener=...)`: new files are private, links are not followed."""
     return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

@@ -1,4 +1,4 @@
-"""How numbers, times and hyperparameters are put into words, everywhere the same."""
+"""Numbers, times, sizes and hyperparameters as text, the same everywhere."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
-if TYPE_CHECKING:
-    from hpt_cli.spec.hyperparameters import Value
+Value: TypeAlias = float | int | str
 
 Item = TypeVar("Item")
 
@@ -18,22 +17,22 @@ BARS = "▁▂▃▄▅▆▇█"
 NOTHING = "–"
 DIGITS = 4
 LEAST_DIGITS = 3
-"""A number is written with so many significant digits at least, so that it can be recognised."""
+"""Significant digits that every number in a column has at least."""
 MAX_DIGITS = 7
 SPREAD = 1000
-"""A column that spans more than this is written with significant digits, not with decimals."""
+"""Largest ratio in a column that is written with the same decimals; beyond it, with digits."""
 
 _CONTROL = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
-"""What drives a terminal, turns the direction in which it writes, or is no character at all."""
+"""Characters that control a terminal, change its writing direction, or are surrogates."""
 
 _LOGIN = re.compile(r"//[^/@\s]+@")
-"""What may stand before the host in the address of a server."""
+"""The user and password in a URL."""
 
 
 def format_number(value: float | None, digits: int = DIGITS) -> str:
-    """A number with sensible digits."""
+    """Return a number with `digits` significant digits; whole ones below a million as they are."""
     if value is None:
         return NOTHING
     if math.isfinite(value) and value == int(value) and abs(value) < 1e6:
@@ -41,15 +40,15 @@ def format_number(value: float | None, digits: int = DIGITS) -> str:
     return f"{value:.{digits}g}"
 
 
-def format_column(values: Sequence[Value | None], telling: Sequence[float] = ()) -> list[str]:
-    """The cells of a column: numbers of one size with the same decimals, so that they line up.
+def format_column(values: Sequence[Value | None], distinct: Sequence[float] = ()) -> list[str]:
+    """Return the cells of a column: numbers of similar size with the same decimals, lined up.
 
-    `telling`: two values that have three digits, and do not look the same unless they are.
+    `distinct`: values that must have three digits, and must not look equal unless they are.
     """
     numbers = [abs(each) for each in values if isinstance(each, (int, float)) and each]
     sizes = [each for each in numbers if math.isfinite(each)]
-    decimals = _find_decimals(sizes, telling)
-    digits = _find_telling("g", DIGITS, telling)
+    decimals = _compute_decimals(sizes, distinct)
+    digits = _add_digits("g", DIGITS, distinct)
 
     def write(value: Value | None) -> str:
         if isinstance(value, str):
@@ -61,8 +60,8 @@ def format_column(values: Sequence[Value | None], telling: Sequence[float] = ())
     return [write(value) for value in values]
 
 
-def _find_decimals(sizes: Sequence[float], telling: Sequence[float]) -> int | None:
-    """The same decimals for all; None where some are so small that they would say nothing."""
+def _compute_decimals(sizes: Sequence[float], distinct: Sequence[float]) -> int | None:
+    """Return the decimals for all numbers; None where they differ too much in size."""
     if not sizes or max(sizes) >= SPREAD * min(sizes):
         return None
     size, least_size = (math.floor(math.log10(each)) for each in (max(sizes), min(sizes)))
@@ -71,21 +70,21 @@ def _find_decimals(sizes: Sequence[float], telling: Sequence[float]) -> int | No
     most = max(0, DIGITS - 1 - size, LEAST_DIGITS - 1 - least_size)
     needed = (n for n in range(most) if all(round(x, n) == round(x, most) for x in sizes))
     decimals = next(needed, most)
-    told = [abs(x) for x in telling if x and math.isfinite(x)]
-    if decimals == most and told:
-        least = math.floor(math.log10(min(told)))
+    values = [abs(x) for x in distinct if x and math.isfinite(x)]
+    if decimals == most and values:
+        least = math.floor(math.log10(min(values)))
         decimals = min(MAX_DIGITS, max(decimals, LEAST_DIGITS - 1 - least))
-    return _find_telling("f", decimals, telling)
+    return _add_digits("f", decimals, distinct)
 
 
-def _find_telling(form: str, digits: int, telling: Sequence[float]) -> int:
-    """That many digits, or as many more as tell some values apart."""
+def _add_digits(form: str, digits: int, distinct: Sequence[float]) -> int:
+    """Return `digits`, or as many more as make the values look different."""
     more = range(digits, max(digits, MAX_DIGITS))
-    return next((n for n in more if len({f"{x:.{n}{form}}" for x in telling}) > 1), digits)
+    return next((n for n in more if len({f"{x:.{n}{form}}" for x in distinct}) > 1), digits)
 
 
 def format_seconds(seconds: float | None) -> str:
-    """A duration: `0.4 s`, `12 s`, `3 min 05 s`, `2 h 48 min`, `3 d 4 h`."""
+    """Return a duration: `0.4 s`, `12 s`, `3 min 05 s`, `2 h 48 min`, `3 d 4 h`."""
     if seconds is None:
         return NOTHING
     if round(seconds, 1) < 10:
@@ -101,7 +100,7 @@ def format_seconds(seconds: float | None) -> str:
 
 
 def format_clock(seconds: float) -> str:
-    """A duration in five characters or so: `4.2 s`, `12 s`, `3:05`, `2h48`, `3d04`."""
+    """Return a duration in about five characters: `4.2 s`, `12 s`, `3:05`, `2h48`, `3d04`."""
     if seconds < 60:
         return format_seconds(seconds)
     whole = round(seconds)
@@ -113,7 +112,7 @@ def format_clock(seconds: float) -> str:
 
 
 def format_age(seconds: float) -> str:
-    """How long ago something was, roughly: `just now`, `5 min`, `3 h`, `12 d`."""
+    """Return roughly how long ago something was: `just now`, `5 min`, `3 h`, `12 d`."""
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:
             return f"{int(seconds // size)} {unit}"
@@ -121,7 +120,7 @@ def format_age(seconds: float) -> str:
 
 
 def format_bytes(size: float) -> str:
-    """A size on disk: `512 B`, `3.4 MB`, `1.2 GB`."""
+    """Return a size on disk: `512 B`, `3.4 MB`, `1.2 GB`."""
     for unit in ("B", "kB", "MB", "GB"):
         if size < 1000:
             return f"{size:.0f} {unit}" if size >= 10 or unit == "B" else f"{size:.1f} {unit}"
@@ -130,27 +129,27 @@ def format_bytes(size: float) -> str:
 
 
 def format_time(seconds: float | None) -> str | None:
-    """A moment in ISO 8601, UTC."""
+    """Return a time (seconds since the epoch) in ISO 8601, UTC."""
     if seconds is None:
         return None
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
 def format_hyperparameters(hyperparameters: Mapping[str, Value]) -> str:
-    """`name=value` for each, with values cut to four digits."""
+    """Return `name=value` for each, with values cut to four digits."""
     settings = ((plain(name), format_setting(value)) for name, value in hyperparameters.items())
     return " ".join(f"{name}={value}" for name, value in settings)
 
 
 def format_setting(value: Value) -> str:
-    """One hyperparameter's value, short."""
+    """Return one hyperparameter's value, short."""
     return format_number(value) if isinstance(value, (int, float)) else plain(value)
 
 
 def draw_sparkline(
     values: Sequence[float], width: int, scale: tuple[float, float] | None = None
 ) -> str:
-    """A curve as a line of bars, from `scale`'s low to its high; what is not finite is a cross."""
+    """Return a curve as a line of bars, scaled from low to high; values not finite are crosses."""
     values = thin(values, width)
     finite = [value for value in values if math.isfinite(value)]
     low, high = scale or (min(finite, default=0.0), max(finite, default=0.0))
@@ -173,22 +172,22 @@ def thin(items: Sequence[Item], count: int) -> Sequence[Item]:
 
 
 def plain(text: str) -> str:
-    """Text that cannot drive a terminal: without control characters."""
+    """Return the text without control characters, safe for a terminal."""
     return _CONTROL.sub("�", text)
 
 
 def hide_passwords(text: str) -> str:
-    """Text in which the addresses of servers do not say who is let in, and how."""
+    """Return the text with user and password removed from URLs."""
     return _LOGIN.sub("//...@", text)
 
 
 def plain_lines(text: str) -> str:
-    """Text of several lines that cannot drive a terminal."""
+    """Return text of several lines without other control characters."""
     return "\n".join(map(plain, text.split("\n")))
 
 
 def write_json(document: Any) -> str:
-    """A JSON document, with what could drive a terminal escaped."""
+    """Return a JSON document with control characters escaped."""
     text = json.dumps(to_json_value(document), indent=2, ensure_ascii=False)
     return _CONTROL.sub(lambda found: _escape(found[0]), text)
 
@@ -198,7 +197,7 @@ def _escape(character: str) -> str:
 
 
 def to_json_value(value: Any) -> Any:
-    """The same value in JSON's terms: what is not finite becomes null."""
+    """Return the value in JSON's types; numbers that are not finite become null."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, Mapping):
@@ -209,7 +208,7 @@ def to_json_value(value: Any) -> Any:
 
 
 def describe_exit(exit_code: int) -> str:
-    """An exit code in words; negative ones are signals."""
+    """Return an exit code in words; negative codes are signals."""
     if exit_code >= 0:
         return f"exit code {exit_code}"
     names = {2: "SIGINT", 6: "SIGABRT", 9: "SIGKILL", 11: "SIGSEGV", 15: "SIGTERM", 1: "SIGHUP"}
@@ -217,5 +216,5 @@ def describe_exit(exit_code: int) -> str:
 
 
 def count(number: int, thing: str) -> str:
-    """`1 job`, `2 jobs`."""
+    """Return a count with its noun: `1 job`, `2 jobs`."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

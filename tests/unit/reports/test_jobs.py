@@ -58,9 +58,9 @@ def test_numbers_of_one_size_line_up() -> None:
     assert format_column([5.3, 0.01234]) == ["5.3000", "0.0123"]
     assert format_column([0.82, 0.000827]) == ["0.820000", "0.000827"]
     assert format_column([float("nan"), 12.5, "x"]) == ["nan", "12.5", "x"]
-    assert format_column([0.98761, 0.98764], telling=[0.98764, 0.98761]) == ["0.98761", "0.98764"]
-    assert format_column([1.234, 0.025, 0.0274], telling=[0.025, 0.0274])[0] == "1.2340"
-    assert format_column([1e-5, 0.98761], telling=[0.98764, 0.98761]) == ["1e-05", "0.98761"]
+    assert format_column([0.98761, 0.98764], distinct=[0.98764, 0.98761]) == ["0.98761", "0.98764"]
+    assert format_column([1.234, 0.025, 0.0274], distinct=[0.025, 0.0274])[0] == "1.2340"
+    assert format_column([1e-5, 0.98761], distinct=[0.98764, 0.98761]) == ["1e-05", "0.98761"]
 
 
 def test_programs_get_whole_numbers_and_the_names_of_the_contract() -> None:
