@@ -1,9 +1,9 @@
-"""Curve tables: learning curves of many configurations, recorded once, to try stop rules on.
+"""Curve tables: recorded learning curves of many configurations, to try stop rules on.
 
 A table is JSON lines, gzipped or not. The first is the header: `table`, `objective_type`,
 `objective_metric_name`, and `hyperparameter_ranges` as in a spec. Every other line is one training
-job: `hyperparameters`, `curve` (the objective after each epoch; null is NaN), and where known the
-`seconds` that the whole job took; else an epoch counts a second.
+job: `hyperparameters`, `curve` (the objective after each epoch; null is NaN), and if known the
+`seconds` that the whole job took; without them an epoch counts as a second.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ CORRUPT_DATA_ERRORS = (
     *(ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError),
     ValidationError,
 )
-"""What reading rows raises that are none."""
+"""Raised by reading a file that is no curve table."""
 _RANGES: TypeAdapter[dict[str, ParameterRange]] = TypeAdapter(dict[str, ParameterRange])
 
 
@@ -59,20 +59,19 @@ class Table:
 
     @cached_property
     def points(self) -> NDArray[np.float64]:
-        """The configurations as `place` has them, (jobs, d)."""
-        return np.array([self.place(job.hyperparameters) for job in self.jobs])
+        """The configurations as points of `encode`, (jobs, columns)."""
+        return np.array([self.encode(job.hyperparameters) for job in self.jobs])
 
-    def place(self, hyperparameters: Hyperparameters) -> list[float]:
-        """Where hyperparameters lie: their squared distances are those of the unit cube."""
-        place: list[float] = []
+    def encode(self, hyperparameters: Hyperparameters) -> list[float]:
+        """Return hyperparameters as a point; two categories that differ are 1 apart."""
+        point: list[float] = []
         for name, each in self.ranges.items():
             value = hyperparameters[name]
             if isinstance(each, CategoricalRange):
-                # Two categories that differ are 1 apart: two coordinates with half a square each.
-                place += [math.sqrt(0.5) * (value == other) for other in each.values]
+                point += [math.sqrt(0.5) * (value == other) for other in each.values]
             else:
-                place.append(each.to_unit(value))
-        return place
+                point.append(each.to_unit(value))
+        return point
 
 
 def read_table(path: Path) -> Table:
@@ -124,10 +123,10 @@ def _read_job(row: Mapping[str, Any]) -> RecordedJob:
 
 
 def make_spec(table: Table, strategy: StrategyName, jobs: int, parallel: int) -> TuningSpec:
-    """The tuning job that a table stands in for.
+    """Return the spec of the tuning job that is replayed on a table.
 
     Raises:
-        UsageError: the table has not so many jobs, or no ranges for a strategy to search.
+        UsageError: the table has too few jobs, or no ranges for a strategy to search.
     """
     if jobs > len(table.jobs):
         raise UsageError.of("table-size", f"--jobs {jobs}: {table.name} has {len(table.jobs)} jobs")
@@ -149,7 +148,7 @@ def make_spec(table: Table, strategy: StrategyName, jobs: int, parallel: int) ->
 def replay_table(
     table: Table, spec: TuningSpec, rules: Sequence[StopRule], seed: int
 ) -> list[Figures]:
-    """What each rule does to the tuning job of one seed."""
+    """Return the effect of each rule on the tuning job of one seed."""
     spec = spec.model_copy(update={"random_seed": seed})
     off = None
     figures = []
@@ -162,7 +161,7 @@ def replay_table(
 
 
 def make_chooser(table: Table, spec: TuningSpec) -> Chooser:
-    """Jobs drawn at random, or what the strategy suggests; no row of the table twice."""
+    """Return a chooser of random jobs, or of the strategy's; no row of the table comes twice."""
     if spec.strategy == "Random":
         rng = np.random.default_rng(spec.random_seed)
         rows = rng.choice(len(table.jobs), size=spec.max_jobs, replace=False)
@@ -171,7 +170,7 @@ def make_chooser(table: Table, spec: TuningSpec) -> Chooser:
 
 
 def _choose_nearest(table: Table, spec: TuningSpec) -> Chooser:
-    """The recorded job nearest to what the strategy suggests, of those not used yet."""
+    """Return a chooser of the unused recorded job nearest to what the strategy suggests."""
     strategy = load_strategy(spec.strategy)
     used: list[int] = []
 
@@ -179,7 +178,7 @@ def _choose_nearest(table: Table, spec: TuningSpec) -> Chooser:
         suggested = strategy.suggest(suggest_request(spec, state, number))
         if suggested is None:
             return None
-        distances = ((table.points - np.array(table.place(suggested))) ** 2).sum(axis=1)
+        distances = ((table.points - np.array(table.encode(suggested))) ** 2).sum(axis=1)
         distances[used] = np.inf
         used.append(int(distances.argmin()))
         return table.jobs[used[-1]]

@@ -1,15 +1,15 @@
-"""Which hyperparameters mattered, how sure that is, and where the good values lie.
+"""The importance of hyperparameters, its uncertainty, and the ranges of good values.
 
-A Gaussian process is fitted to the results as the Bayesian strategy does it. The variance of what
-it predicts over the whole search space is split among the hyperparameters (Sobol' indices); then
-functions are drawn from its posterior, each a landscape that the results allow, and how much they
-differ in that is how unsure the answer is (Le Gratiet et al. 2014, "A Bayesian approach for global
-sensitivity analysis of computer codes"). On functions with known indices and 20 to 150 results the
-error is a third of that of fANOVA on a random forest (`scripts/benchmarks/importance.py`).
+A Gaussian process is fitted to the results as the Bayesian strategy does it. The variance of its
+mean over the search space is divided among the hyperparameters (Sobol' indices); the spread of the
+indices over functions drawn from its posterior is their uncertainty (Le Gratiet et al. 2014, "A
+Bayesian approach for global sensitivity analysis of computer codes"). On functions with known
+indices and 20 to 150 results the error is a third of that of fANOVA on a random forest
+(`scripts/benchmarks/importance.py`).
 
 * Losses become robust scores, so that a few diverged jobs do not decide everything.
-* A stopped job counts with what it would have come to, and that as a guess.
-* A hyperparameter that counts only `when` another has a value can matter only there.
+* A stopped job counts with an estimate of its final loss, which has noise of its own.
+* A hyperparameter that is active only `when` another has a value can matter only there.
 """
 
 from __future__ import annotations
@@ -20,35 +20,40 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
-from scipy.spatial.distance import cdist
+from scipy.linalg import cho_solve
 from scipy.stats import qmc
 from threadpoolctl import threadpool_limits
 
 from hpt_cli.spec.hyperparameters import Hyperparameters, Value
 from hpt_cli.spec.ranges import CategoricalRange, ParameterRange
 from hpt_cli.strategies import Trial
-from hpt_cli.strategies.gaussian_process import Evidence, Posterior, gather, widen
+from hpt_cli.strategies.gaussian_process import (
+    Evidence,
+    Posterior,
+    encode_one_hot,
+    fit,
+    select_evidence,
+)
 from hpt_cli.strategies.space import Floats, Space
 from hpt_cli.strategies.targets import estimate_losses
 from hpt_cli.tuning.summary import MIN_RESULTS
 
 KERNELS, DRAWS = 6, 10
-"""How many kernels are drawn from their posterior, and how many landscapes with each."""
+"""How many kernels are drawn from their posterior, and how many functions with each."""
 FEATURES = 256
-"""How many random features make up a function of the prior."""
+"""The number of random features of a function drawn from the prior."""
 PLACES = 512
-"""How many places of the search space an index is estimated from; a power of 2."""
+"""The number of points of the search space that an index is estimated from; a power of 2."""
 BEST_SHARE = 0.1
-"""The good values are those in the best tenth of the search space,"""
+"""Good values are those of the best tenth of the search space."""
 REGION_SHARE = 0.8
-"""or rather in the narrowest interval with this share of it."""
+"""Their interval is the narrowest with this share of that tenth."""
 LOW, HIGH = 0.05, 0.95
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A share of the variance, 0 to 1, and the 90 % interval around it."""
+    """A share of the variance, 0 to 1, with its 90 % interval."""
 
     value: float
     low: float
@@ -57,7 +62,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Where the good values of a numeric range lie; `covers` is its share of the range's scale."""
+    """The good values of a numeric range; `covers` is its share of the range's scale."""
 
     low: float
     high: float
@@ -78,10 +83,10 @@ Region: TypeAlias = Interval | tuple[Choice, ...]
 
 @dataclass(frozen=True, slots=True)
 class Influence:
-    """What one hyperparameter does to the objective.
+    """The influence of one hyperparameter on the objective.
 
-    `total` counts all that it takes part in, `alone` only what it does whatever the others are: the
-    difference is interplay. `region` is None where it counts nowhere in the best tenth.
+    `total` is its total-effect index, `alone` its first-order index; the difference is interaction
+    with others. `region` is None if it is inactive everywhere in the best tenth.
     """
 
     name: str
@@ -92,10 +97,10 @@ class Influence:
 
 @dataclass(frozen=True, slots=True)
 class Importance:
-    """The influences, the strongest first, and what they were learned from.
+    """The influences, the strongest first, and the results that they were learned from.
 
-    `fit` is how much of the results' variance the model predicts when each result is left out in
-    turn, at most 1. Near 0 it has learned nothing, and the influences mean little.
+    `fit` is the share of the results' variance that the model predicts in leave-one-out cross
+    validation, at most 1. Near 0 it has learned nothing, and the influences mean little.
     """
 
     influences: tuple[Influence, ...]
@@ -108,12 +113,12 @@ class Importance:
 def measure_importance(
     ranges: Mapping[str, ParameterRange], trials: Sequence[Trial], seed: int = 0
 ) -> Importance | None:
-    """The importance of each range; None with fewer than MIN_RESULTS results, or all alike.
+    """Return the importance of each range; None with fewer than MIN_RESULTS different results.
 
     Args:
         ranges: the search space.
-        trials: training jobs; what runs, what failed and what lies outside the ranges is left out.
-        seed: of what is drawn.
+        trials: training jobs; those that run, failed or lie outside the ranges are left out.
+        seed: of the random draws.
     """
     space = Space(ranges)
     used = [each for each in trials if _has_result(each) and space.contains(each.hyperparameters)]
@@ -128,7 +133,7 @@ def _measure(
     space: Space, used: Sequence[Trial], losses: Floats, left_out: int, seed: int
 ) -> Importance:
     rng = np.random.default_rng(seed)
-    evidence = gather(space, used, losses, [])
+    evidence = select_evidence(space, used, losses, [])
     thetas = _sample_thetas(evidence, rng)
     models = [_Model(evidence, theta) for theta in thetas]
     design = _Design(space, seed)
@@ -160,7 +165,7 @@ def _has_result(trial: Trial) -> bool:
 
 
 def _by_loss(trial: Trial) -> float:
-    """What is not finite is the worst, whatever it is."""
+    """Return a trial's loss, inf where it is not finite."""
     loss = math.inf if trial.loss is None else trial.loss
     return math.inf if math.isnan(loss) else loss
 
@@ -171,11 +176,10 @@ def _sample_thetas(evidence: Evidence, rng: np.random.Generator) -> list[Floats]
 
 
 def _share(values: Floats, draws: Floats) -> Share:
-    """The index of the expected landscape, and where those of the drawn ones lie.
+    """Return the index of the posterior mean, with the interval of those of the drawn functions.
 
-    What is drawn is rougher than what is expected, in all hyperparameters: with few results even
-    the lowest of the draws may lie above, or the highest below. The interval then ends at the
-    value: what speaks for more says nothing of less.
+    Drawn functions are rougher than their mean, in all hyperparameters: with few results all of the
+    draws may lie above the value, or below. The interval then ends at the value.
     """
     value = float(values.mean())
     low, high = np.quantile(draws, [LOW, HIGH])
@@ -190,18 +194,14 @@ class _Model:
         self.lengths = np.exp(theta[1:-1])[evidence.groups]
         self.points, self.scores = evidence.points, evidence.scores
         self.noise = evidence.noise + math.exp(theta[-1])
-        self.factor = cho_factor(self._cover(self.points) + np.diag(self.noise))
-
-    def _cover(self, points: Floats) -> Floats:
-        """Covariances with the evidence, (m, n): Matérn 5/2."""
-        r = math.sqrt(5) * cdist(points / self.lengths, self.points / self.lengths)
-        return np.asarray(self.amplitude * (1 + r + r * r / 3) * np.exp(-r))
+        self.surrogate, _ = fit(evidence, theta)
+        self.factor = self.surrogate.L_, True
 
     def draw(self, points: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
-        """Expected scores at these points, (m,), and functions of the posterior, (m, DRAWS).
+        """Return the mean at points, (m,), and functions drawn from the posterior, (m, DRAWS).
 
-        Functions of the prior, made of random features (Rahimi and Recht 2007), are bent to fit
-        the evidence (Wilson et al. 2020, "Efficiently Sampling Functions from Gaussian Process
+        Functions of the prior, made of random features (Rahimi and Recht 2007), are corrected to
+        fit the evidence (Wilson et al. 2020, "Efficiently Sampling Functions from Gaussian Process
         Posteriors"). A Matérn 5/2 kernel has the spectrum of a t distribution with 5 degrees of
         freedom.
         """
@@ -217,14 +217,14 @@ class _Model:
 
         missing = self.scores[:, None] - prior(self.points) - errors
         targets = np.column_stack([self.scores, missing])
-        reached = self._cover(points) @ cho_solve(self.factor, targets)
+        reached = self.surrogate.cover(points) @ cho_solve(self.factor, targets)
         return reached[:, 0], prior(points) + reached[:, 1:]
 
     @property
     def fit(self) -> float:
-        """The share of the scores' variance that is predicted with each left out in turn.
+        """The share of the scores' variance that is predicted in leave-one-out cross validation.
 
-        In closed form (Rasmussen and Williams 2006, equation 5.12).
+        In closed form: Rasmussen and Williams 2006, equation 5.12.
         """
         inverse = cho_solve(self.factor, np.eye(len(self.scores)))
         missed = inverse @ self.scores / np.diag(inverse)
@@ -232,8 +232,8 @@ class _Model:
 
 
 class _Design:
-    """Places to estimate indices from: two samples, and for each range the first sample with that
-    one column of the second."""
+    """The points that indices are estimated from: two samples, and for each range the first
+    sample with that range's column of the second."""
 
     def __init__(self, space: Space, seed: int) -> None:
         self.count = len(space.ranges)
@@ -244,12 +244,14 @@ class _Design:
             mixed.append(first.copy())
             mixed[-1][:, column] = second[:, column]
         places = space.snap(np.vstack([first, second, *mixed]))
-        self.points = widen(space, places)
+        self.points = encode_one_hot(space, places)
         self.places = places[: 2 * PLACES]
 
     def split_variance(self, values: Floats) -> tuple[Floats, Floats]:
-        """Total and first-order indices, both (ranges, functions), of functions' values at the
-        points (Jansen 1999, "Analysis of variance designs for model output")."""
+        """Return total and first-order indices, both (ranges, functions), of values at the points.
+
+        Jansen 1999, "Analysis of variance designs for model output".
+        """
         first, second, *mixed = values.reshape(self.count + 2, PLACES, -1)
         variance = np.maximum(np.vstack([first, second]).var(axis=0), 1e-12)
         total = [((each - first) ** 2).mean(axis=0) / 2 / variance for each in mixed]
@@ -260,9 +262,9 @@ class _Design:
 def _find_regions(
     space: Space, places: Floats, scores: Floats, of_best: Hyperparameters
 ) -> list[Region | None]:
-    """Where the good values of each range lie, from the best tenth of the places, (m, d).
+    """Return the good values of each range, from the best tenth of the places, (m, d).
 
-    An interval holds the value of the best job too: that one was seen to be good.
+    An interval holds the value of the best job too, which is known to be good.
     """
     best = places[np.argsort(scores, kind="stable")[: round(BEST_SHARE * len(places))]]
     points = [space.decode(place) for place in best]
@@ -275,12 +277,12 @@ def _find_regions(
             regions.append(_rank_choices(each, [point[name] for point in points if name in point]))
         else:
             interval = _find_interval(each, best[counts, column])
-            regions.append(_widen_to(interval, each, of_best.get(name)))
+            regions.append(_extend_to(interval, each, of_best.get(name)))
     return regions
 
 
-def _widen_to(interval: Interval, each: ParameterRange, value: Value | None) -> Interval:
-    """The interval, as wide as it must be to hold a value; None is none."""
+def _extend_to(interval: Interval, each: ParameterRange, value: Value | None) -> Interval:
+    """Return the interval, extended to hold a value, if there is one."""
     if not isinstance(value, (int, float)):
         return interval
     low, high = min(interval.low, value), max(interval.high, value)
@@ -295,7 +297,7 @@ def _rank_choices(each: CategoricalRange, values: Sequence[Value]) -> tuple[Choi
 
 
 def _find_interval(each: ParameterRange, units: Floats) -> Interval:
-    """The narrowest interval of a numeric range with REGION_SHARE of these places, (m,)."""
+    """Return the narrowest interval with REGION_SHARE of these places, (m,), of a range."""
     ordered = np.sort(units)
     held = max(1, math.ceil(REGION_SHARE * len(ordered)))
     widths = ordered[held - 1 :] - ordered[: len(ordered) - held + 1]

@@ -1,10 +1,9 @@
-"""A tuning job again, under a virtual clock: what would a stop rule have done?
+"""Replay of a tuning job under a virtual clock, to see what a stop rule would have done.
 
-The same tuner as in earnest: `fold` keeps the state and `decide` fills the slots; only the training
-jobs are recorded ones. An epoch's value is known at the end of the epoch, a job's epochs are evenly
-spaced over its recorded seconds, choosing hyperparameters takes no time, and a stopped job ends at
-the epoch at which it was judged. What falls on the same moment is seen together, as the runner sees
-what happened between two looks.
+`fold` and `decide` are the tuner's own; only the training jobs are recorded ones. An epoch's value
+is known at the end of the epoch, a job's epochs are evenly spaced over its recorded seconds,
+suggestions take no time, and a stopped job ends at the epoch at which it was judged. What happens
+at the same moment is seen together, as the runner sees what happened between two polls.
 """
 
 from __future__ import annotations
@@ -63,7 +62,7 @@ class RecordedJob:
     seconds_per_epoch: float | None = None
 
     def find_moment(self, epoch: int) -> float:
-        """When an epoch ended, counted from 1, in seconds since the start."""
+        """Return when an epoch, counted from 1, ended: in seconds since the start."""
         last = max(1, len(self.curve))
         if self.seconds_per_epoch is None:
             return self.seconds * epoch / last
@@ -71,12 +70,12 @@ class RecordedJob:
 
 
 Chooser: TypeAlias = Callable[[TuningState, int], RecordedJob | None]
-"""The recorded job that answers for the training job of this number; None when none is left."""
+"""Returns the recorded job that stands for the training job of a number; None when none is left."""
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What came of a replay: the recorded jobs by number from 1, and the state at the end."""
+    """The result of a replay: the recorded jobs by number from 1, and the state at the end."""
 
     jobs: tuple[RecordedJob, ...]
     state: TuningState
@@ -84,7 +83,7 @@ class Replay:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a rule does to tuning jobs; fractions of the same training jobs with Off, or means."""
+    """The effect of a rule: fractions of the same training jobs with Off, or means of them."""
 
     epochs_saved: float
     training_time_saved: float
@@ -98,26 +97,24 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What a tuning job left to replay: by number, the training jobs that ended by themselves.
-
-    The curves of the others are not whole: they were stopped, or still run.
-    """
+    """The training jobs of a tuning job that can be replayed, by number: those that ended by
+    themselves. The others were stopped, or still run: their curves are not complete."""
 
     objective: Objective
     max_parallel_jobs: int
     jobs: Mapping[int, RecordedJob]
     left_out: int
     inherited: tuple[LossCurve, ...] = ()
-    """The curves of the parents from which a stop rule learns too."""
+    """The curves of the parents, from which a stop rule learns too."""
 
     def replay(self, rule: StopRule | None) -> Replay:
-        """The training jobs in their order; the first is number 1, whatever it was."""
+        """Return the replay with a rule of the training jobs in order, numbered from 1."""
         spec = make_spec(self.objective, len(self.jobs), self.max_parallel_jobs)
         return replay(spec, choose_in_order(list(self.jobs.values())), rule, self.inherited)
 
 
 def record(state: TuningState) -> Recording:
-    """The recording of a tuning job."""
+    """Return the recording of a tuning job."""
     objective = Objective.of(state.spec)
     jobs = {
         job.number: RecordedJob(
@@ -142,12 +139,12 @@ def record(state: TuningState) -> Recording:
 
 
 def choose_in_order(jobs: Sequence[RecordedJob]) -> Chooser:
-    """Training job 1 is the first of these, and so on."""
+    """Return a chooser for which training job 1 is the first of these, and so on."""
     return lambda _, number: jobs[number - 1] if number <= len(jobs) else None
 
 
 def make_spec(objective: Objective, jobs: int, parallel: int, **changes: Any) -> TuningSpec:
-    """A tuning job to replay: Off, without limits of time, and with no command to be checked."""
+    """Return the spec of a replay: Off, without time limits, with no command to be checked."""
     return TuningSpec.model_construct(
         name="replay",
         command="",
@@ -166,7 +163,7 @@ def replay(
     rule: StopRule | None,
     inherited: Sequence[LossCurve] = (),
 ) -> Replay:
-    """Run a tuning job on recorded curves.
+    """Return the replay of a tuning job on recorded curves.
 
     Args:
         spec: what to run, of `make_spec`.
@@ -214,14 +211,14 @@ class _Replayer:
         return Replay(tuple(self._jobs.values()), self._state)
 
     def _take_due(self, now: float) -> Iterator[int]:
-        """The running jobs for which it is time, in order of number."""
+        """Yield the running jobs that are due, in order of number."""
         while self._due and self._due[0][0] == now:
             number = heapq.heappop(self._due)[1]
             if self._state.jobs[number].is_running:
                 yield number
 
     def _observe(self, number: int) -> bool:
-        """See the next value of a job; whether it goes on after that."""
+        """Append the next value of a job to its curve; return whether it goes on after that."""
         curve, seen = self._jobs[number].curve, self._curves[number]
         epoch = len(seen.steps)
         if epoch < len(curve):
@@ -235,14 +232,14 @@ class _Replayer:
         return epoch + 1 < len(curve)
 
     def _judge(self, number: int) -> Verdict:
-        """What `decide` would say, without making every curve anew at every epoch."""
+        """Return what `decide` would, without building every curve again at every epoch."""
         if self._rule is None:
             return Verdict(False)
         others = [curve for other, curve in self._curves.items() if other != number]
         return self._rule.judge(self._curves[number], [*self._inherited, *others])
 
     def _await_epoch(self, number: int) -> None:
-        """The next epoch of a job is due; a job without a curve only ends."""
+        """Schedule the next epoch of a job, or its end if it has no curve."""
         recorded, attempt = self._jobs[number], self._state.jobs[number].attempt
         assert attempt is not None
         epoch = len(self._curves[number].steps) + 1
@@ -253,7 +250,7 @@ class _Replayer:
             self._state = fold(self._state, event)
 
     def _fold_observations(self, now: float) -> None:
-        """Fold what was seen since the last time: seldom, as the grouping changes nothing."""
+        """Fold the values seen since the last call. How they are grouped changes nothing."""
         metric = self._objective.metric
         for job in self._state.running:
             first, last = len(job.curve(metric)), len(self._curves[job.number].steps)
@@ -268,7 +265,7 @@ class _Replayer:
                 )
 
     def _end_all(self, numbers: Sequence[int], now: float) -> None:
-        """Jobs come to their recorded ends."""
+        """End jobs as they were recorded to end."""
         if numbers:
             self._fold_observations(now)
         for number in numbers:
@@ -289,7 +286,7 @@ class _Replayer:
         self._curves[number] = loss_curve(self._state.jobs[number], self._objective)
 
     def _decide(self, now: float) -> None:
-        """Do what is to be done, until nothing is left but to wait, or to end."""
+        """Carry out commands until there is nothing to do but wait, or end."""
         while commands := [each for each in decide(self._spec, self._state, now) if _is_act(each)]:
             for command in commands:
                 self._act(command, now)
@@ -326,41 +323,41 @@ def _is_act(command: Command) -> bool:
 
 
 def list_stopped(run: Replay) -> list[TrainingJob]:
-    """The training jobs that the rule stopped."""
+    """Return the training jobs that the rule stopped."""
     return [job for job in run.state.jobs.values() if job.stop_reason == "EarlyStopped"]
 
 
 def count_epochs(run: Replay, objective: Objective) -> int:
-    """The epochs of all training jobs."""
+    """Return the number of epochs of all training jobs."""
     return sum(len(job.curve(objective.metric)) for job in run.state.jobs.values())
 
 
 def sum_training_seconds(run: Replay) -> float:
-    """The training time of all training jobs."""
+    """Return the training time of all training jobs."""
     return sum(training_seconds(job, 0.0) for job in run.state.jobs.values())
 
 
 def find_final_losses(state: TuningState, objective: Objective) -> dict[int, float]:
-    """The final loss of every training job that has one, by number."""
+    """Return the final loss of every training job that has one, by number."""
     finals = {job.number: final_objective(job, objective) for job in state.jobs.values()}
     return {number: objective.loss(value) for number, value in finals.items() if value is not None}
 
 
 def find_best_value(run: Replay, objective: Objective) -> float | None:
-    """The best final value of a replayed tuning job; None where no job has a finite one."""
+    """Return the best final value of a replayed tuning job; None if no job has a finite one."""
     losses = filter(math.isfinite, find_final_losses(run.state, objective).values())
     best = min(losses, default=None)
     return -best if best is not None and objective.maximize else best
 
 
 def measure(off: Replay, run: Replay, objective: Objective, reference: Iterable[float]) -> Figures:
-    """What a rule did to a tuning job.
+    """Return the effect of a rule on a tuning job.
 
     Args:
         off: the same training jobs in the same order without the rule.
         run: the tuning job with the rule.
         objective: what is tuned.
-        reference: the final losses that say what a difference is worth.
+        reference: the final losses that a difference is measured against.
     """
     stopped = {job.number for job in list_stopped(run)}
     with_off = find_final_losses(off.state, objective)
@@ -382,7 +379,7 @@ def _find_saving(off: float, spent: float) -> float:
 
 
 def _keeps_best(finals: Mapping[int, float], stopped: set[int]) -> bool:
-    """Whether one of the best jobs was not stopped; if none has a value, none was lost."""
+    """Return whether one of the best jobs was not stopped; True if no job has a value."""
     best = min(finals.values(), default=math.inf)
     tied = {number for number, loss in finals.items() if loss == best}
     return not tied or not tied <= stopped
@@ -399,7 +396,7 @@ def _find_loss(
 
 
 def average(figures: Sequence[Figures]) -> Figures:
-    """The mean of each figure."""
+    """Return the mean of each figure."""
     names = Figures.__slots__
     return Figures(
         **{name: statistics.fmean(getattr(each, name) for each in figures) for name in names}

@@ -1,8 +1,8 @@
-"""Strategies: what to try next.
+"""Strategies choose the hyperparameters of the next training job.
 
-A strategy is a module with one pure function, `suggest`. The same question always gets the same
-answer: randomness comes from the seed and the job's number, and no optimizer outlives a call, so
-that an interrupted search and an undisturbed one are the same (as in OSS Vizier).
+A strategy is a module with one pure function, `suggest`. The same request always gets the same
+suggestion: randomness comes from the seed and the job's number, and no optimizer outlives a call,
+so that a resumed search and an uninterrupted one are the same (as in OSS Vizier).
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Strategy(Protocol):
     """One way to choose hyperparameters."""
 
     def suggest(self, request: SuggestRequest) -> Hyperparameters | None:
-        """The next hyperparameters to try; None when no point is left that was not tried."""
+        """Return the next hyperparameters to try; None when every point was tried."""
         ...
 
 
@@ -66,7 +66,7 @@ STRATEGIES: dict[str, str] = {
 
 
 def load_strategy(name: str) -> Strategy:
-    """The strategy of this name.
+    """Return the strategy of this name.
 
     Raises:
         KeyError: there is none.
@@ -75,7 +75,7 @@ def load_strategy(name: str) -> Strategy:
 
 
 def prepare_strategy(name: str) -> None:
-    """Have a strategy import what its first suggestions do without, if its module can `prepare`.
+    """Import what a strategy needs later but not for its first suggestions, if it can `prepare`.
 
     Raises:
         KeyError: there is none of this name.

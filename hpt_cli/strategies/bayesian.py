@@ -1,11 +1,12 @@
-"""Bayesian: a Gaussian process over what was tried says where an improvement is likeliest.
+"""Bayesian: the point where a Gaussian process over the trials expects the largest improvement.
 
-The process is in `surrogate`. It takes its time to be imported, and the first jobs do without:
+The process is in `gaussian_process`, which is slow to import. Not every job needs it:
 
-* the initial design keeps off the extremes, at which a point chosen at random nearly always has
-  one of its many coordinates (the Vizier GP bandit begins in the middle; Song et al. 2024);
-* while the best results are all alike, most jobs go on with the Sobol sequence instead:
-  on a plateau there is nothing to model.
+* the initial design is a Sobol sequence that keeps off the extremes, at which a point chosen at
+  random nearly always has one of its many coordinates (the Vizier GP bandit begins in the middle;
+  Song et al. 2024);
+* while the best results are all alike, most jobs go on with the Sobol sequence instead: a model
+  learns nothing from a plateau.
 """
 
 from __future__ import annotations
@@ -22,16 +23,16 @@ TIE = 0.02
 """Losses this close to the best tie with it, as a share of the way from the best to the median."""
 APART = 0.15
 """How far apart two points lie elsewhere: the root of the mean square over coordinates."""
-DOUBT, MAX_DOUBT = 0.25, 0.8
-"""How much one tie adds to the chance that a job is placed blindly, and the most it can be."""
+TIE_EXPLORATION, MAX_EXPLORATION = 0.25, 0.8
+"""How much one tie adds to the probability of exploration, and the most that it can be."""
 INNER = 0.75
-"""How much of each range the initial design covers, about its middle."""
+"""The share of each range that the initial design covers, around its middle."""
 SPARE = 64
-"""How many points of the Sobol sequence a job may choose its own among."""
+"""How many points of the Sobol sequence a job takes the first new one of."""
 
 
 def suggest(request: SuggestRequest) -> Hyperparameters | None:
-    """The point with the best expected improvement that was not tried; first, a Sobol design."""
+    """Return the untried point with the largest expected improvement; at first, a Sobol point."""
     space = Space(request.ranges, (trial.hyperparameters for trial in request.trials))
     if space.exhausted:
         return None
@@ -40,41 +41,41 @@ def suggest(request: SuggestRequest) -> Hyperparameters | None:
     losses = estimate_losses(ended)
     rng = np.random.default_rng([request.seed, request.number])
     places = space.encode(trial.hyperparameters for trial in ended)
-    opening = len(trials) < count_opening(request) or len(np.unique(losses)) < 2
-    if opening or rng.random() < doubt_model(losses, places):
+    opening = len(trials) < count_initial_jobs(request) or len(np.unique(losses)) < 2
+    if opening or rng.random() < compute_exploration(losses, places):
         return space.first_new(draw_inner(space, request))
     running = [trial for trial in trials if trial.status == "Running"]
-    from hpt_cli.strategies import gaussian_process as surrogate
+    from hpt_cli.strategies import gaussian_process
 
-    evidence = surrogate.gather(space, ended, losses, running)
-    return space.first_new(surrogate.search(space, evidence, rng))
+    evidence = gaussian_process.select_evidence(space, ended, losses, running)
+    return space.first_new(gaussian_process.rank_candidates(space, evidence, rng))
 
 
 def prepare() -> None:
-    """Import scikit-optimize, which takes a second or two."""
-    from hpt_cli.strategies import gaussian_process as surrogate  # noqa: F401
+    """Import scikit-optimize ahead of the first suggestion that needs it: it takes a second."""
+    from hpt_cli.strategies import gaussian_process  # noqa: F401
 
 
-def count_opening(request: SuggestRequest) -> int:
-    """How many jobs make up the initial design: enough to learn from, at most a third of all."""
+def count_initial_jobs(request: SuggestRequest) -> int:
+    """Return the size of the initial design: enough to learn from, at most a third of all jobs."""
     return max(3, min(2 * len(request.ranges) + 1, request.max_jobs // 3))
 
 
 def draw_inner(space: Space, request: SuggestRequest) -> Floats:
-    """Points, (SPARE, d), of the Sobol sequence, drawn in towards the middle of the ranges."""
+    """Return points, (SPARE, d), of the Sobol sequence, within the inner part of the ranges."""
     points = space.draw(request.seed, request.number - 1, SPARE)
     is_number = [not isinstance(each, CategoricalRange) for each in space.ranges.values()]
     return np.where(is_number, MIDDLE + INNER * (points - MIDDLE), points)
 
 
-def doubt_model(losses: Floats, places: Floats) -> float:
-    """How likely a job is better placed blindly: the more results tie for the best, far apart.
+def compute_exploration(losses: Floats, places: Floats) -> float:
+    """Return the probability of exploring: it grows with the results that tie for the best.
 
-    Such ties are a plateau ("predicts the most frequent class"), of which a model learns nothing.
-    Ties close together are a search that has found its optimum.
+    Only ties far apart count: they are a plateau ("predicts the most frequent class"), and a model
+    learns nothing from it. Ties close together are a search that has converged.
     """
     capped = np.minimum(losses, losses[np.isfinite(losses)].max(initial=-np.inf))
     best = np.argmin(capped)
     tied = capped <= capped[best] + TIE * (np.median(capped) - capped[best])
     apart = np.sqrt(np.mean((places - places[best]) ** 2, axis=1)) > APART
-    return min(MAX_DOUBT, DOUBT * np.count_nonzero(tied & apart))
+    return min(MAX_EXPLORATION, TIE_EXPLORATION * np.count_nonzero(tied & apart))

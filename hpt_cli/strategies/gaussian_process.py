@@ -1,15 +1,16 @@
-"""The surrogate of `bayesian`: a Gaussian process over what was tried, and where it promises most.
+"""The surrogate model of `bayesian`, a Gaussian process, and the acquisition function over it.
 
-scikit-optimize's regressor and kernels in a loop of our own, as `skopt.Optimizer` forgets what is
-in flight, repeats itself and refits from scratch for every point of a batch. What differs:
+The regressor and its kernels are scikit-optimize's; the loop around them is hpt's own, as
+`skopt.Optimizer` forgets pending points, repeats itself and refits for every point of a batch.
+What differs:
 
-* losses become robust scores (`outcomes`), points lie in the unit cube (`space`);
+* losses become robust scores (`targets`), points lie in the unit cube (`space`);
 * kernel hyperparameters are not fitted but sampled from their posterior (Snoek et al. 2012,
-  section 3.1; SageMaker does so too), as a fit to twenty points is over-sure of itself;
-* jobs in flight count as if they had come out as predicted (kriging believer), and no other is
-  right beside them;
+  section 3.1; SageMaker does so too), as a fit to twenty points is overconfident;
+* pending jobs count as if they had the predicted result (kriging believer), and no other job is
+  placed right beside them;
 * expected improvement is taken as a logarithm, which does not vanish (Ament et al. 2023);
-* where two jobs came out exactly alike, no other job looks in between.
+* between two jobs with exactly the same result no other job is placed.
 """
 
 from __future__ import annotations
@@ -32,29 +33,30 @@ from hpt_cli.strategies.space import Floats, Space
 from hpt_cli.strategies.targets import score_losses
 
 MAX_LEARN = 100
-"""How many observations kernel hyperparameters are learned from."""
+"""How many trials the kernel's hyperparameters are learned from."""
 MAX_MODEL = 400
-"""How many observations predictions are made from: the best, and an even sample of the rest."""
+"""How many trials predictions are made from: the best, and an even sample of the rest."""
 SAMPLES = 6
-"""How many kernels an acquisition is averaged over, while observations are few."""
-FLAT = 1.0
-"""How far a flat spot may reach from where it was seen, in length scales of the surrogate."""
+"""How many kernels the acquisition is averaged over, while there are few trials."""
+MAX_PLATEAU_RADIUS = 1.0
+"""How far a plateau may reach from a trial on it, in length scales of the kernel."""
 JITTER = 1e-6
 GUESS_NOISE = 0.1
 """Variance added where a trial was stopped or failed: the score is a guess (scores have 1)."""
-CROWD = 0.01
-"""How close to a job in flight no other is tried: a share of the range, in every coordinate."""
+PENDING_DISTANCE = 0.01
+"""How close to a pending job no other is placed: a share of the range, in every coordinate."""
 
-# What is known
+# Evidence
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the surrogate is told.
+    """What the surrogate is fitted to.
 
-    `points` (n, d) and `scores` (n,) in order of score, with `noise` (n,) on top of what is
-    estimated; `pending` (p, d); both already widened. `places` (n, d) are the points in the cube,
-    and `groups` (columns,) says which range a column of a widened point belongs to.
+    `places` (n, d) are the trials' points in the unit cube, in order of their `scores` (n,), and
+    `points` (n, columns) the same with categories one-hot encoded, as are the `pending` (p,
+    columns). `noise` (n,) is a variance on top of the estimated one. `groups` (columns,) says which
+    range a column belongs to.
     """
 
     places: Floats
@@ -65,26 +67,26 @@ class Evidence:
     groups: np.ndarray
 
 
-def gather(
+def select_evidence(
     space: Space, ended: Sequence[Trial], losses: Floats, running: Sequence[Trial]
 ) -> Evidence:
-    """Choose what the surrogate learns from: at most MAX_MODEL trials."""
+    """Return the evidence of at most MAX_MODEL of the trials that ended; `losses` is (n,)."""
     scores = score_losses(losses)
-    chosen = pick(np.argsort(scores, kind="stable"), MAX_MODEL)
+    chosen = subsample(np.argsort(scores, kind="stable"), MAX_MODEL)
     places = space.encode(ended[index].hyperparameters for index in chosen)
     guessed = np.array([ended[index].status != "Completed" for index in chosen])
     return Evidence(
         places=places,
-        points=widen(space, places),
+        points=encode_one_hot(space, places),
         scores=scores[chosen],
         noise=np.where(guessed, GUESS_NOISE, 0.0) + JITTER,
-        pending=widen(space, space.encode(trial.hyperparameters for trial in running)),
+        pending=encode_one_hot(space, space.encode(trial.hyperparameters for trial in running)),
         groups=np.repeat(np.arange(len(space.ranges)), count_columns(space)),
     )
 
 
-def pick(ordered: np.ndarray, count: int) -> np.ndarray:
-    """`count` of the ordered items: the first half of that, and an even sample of the others."""
+def subsample(ordered: np.ndarray, count: int) -> np.ndarray:
+    """Return `count` of ordered items: the first half of that, and an even sample of the rest."""
     if len(ordered) <= count:
         return ordered
     half = count // 2
@@ -93,15 +95,15 @@ def pick(ordered: np.ndarray, count: int) -> np.ndarray:
 
 
 def count_columns(space: Space) -> list[int]:
-    """How many columns each range has in a widened point."""
+    """Return how many columns each range has in a one-hot encoded point."""
     return [
         len(each.values) if isinstance(each, CategoricalRange) else 1
         for each in space.ranges.values()
     ]
 
 
-def widen(space: Space, places: Floats) -> Floats:
-    """Points, (n, d), with one column per category, so that any two categories are 1 apart."""
+def encode_one_hot(space: Space, places: Floats) -> Floats:
+    """Return points, (n, d), with a column for each category: any two categories are 1 apart."""
     columns = []
     for column, count in zip(places.T, count_columns(space), strict=True):
         hot = np.eye(count)[np.minimum((column * count).astype(int), count - 1)] / np.sqrt(2)
@@ -113,77 +115,70 @@ def widen(space: Space, places: Floats) -> Floats:
 
 
 class Surrogate(GaussianProcessRegressor):  # type: ignore[misc]
-    """scikit-optimize's regressor with a prediction through BLAS: ten times as fast."""
+    """scikit-optimize's Gaussian process, with a prediction through BLAS: ten times as fast."""
 
     def predict(self, points: Floats) -> tuple[Floats, Floats]:
-        """Mean and standard deviation without noise, both (m,), at widened points."""
-        signal = self.kernel_.k1
-        cross = signal(points, self.X_train_)
+        """Return mean and standard deviation without noise, both (m,), at points (m, columns)."""
+        cross = self.cover(points)
         half = solve_triangular(self.L_, cross.T, lower=True, check_finite=False)
-        variance = signal.diag(points) - np.einsum("ij,ij->j", half, half)
+        variance = self.kernel_.k1.diag(points) - np.einsum("ij,ij->j", half, half)
         return cross @ self.alpha_, np.sqrt(np.maximum(variance, 1e-12))
+
+    def cover(self, points: Floats) -> Floats:
+        """Return the covariances of points, (m, columns), with the evidence: (m, n)."""
+        return np.asarray(self.kernel_.k1(points, self.X_train_))
 
 
 class Posterior:
-    """The posterior of the kernel's hyperparameters, up to a constant.
+    """The posterior density of the kernel's hyperparameters, up to a constant.
 
     theta is the logarithm of (amplitude, length scale of each range, noise variance), with
     independent normal priors. A Matérn 5/2 kernel, as Snoek et al. 2012 advise.
     """
 
     def __init__(self, evidence: Evidence) -> None:
-        chosen = pick(np.arange(len(evidence.scores)), MAX_LEARN)
-        points, groups = evidence.points[chosen], evidence.groups
+        chosen = subsample(np.arange(len(evidence.scores)), MAX_LEARN)
+        self.points, self.groups = evidence.points[chosen], evidence.groups
         self.scores, self.noise = evidence.scores[chosen], np.diag(evidence.noise[chosen])
-        count = int(groups[-1]) + 1
-        gaps = (points[:, None, :] - points[None, :, :]) ** 2
-        by_range = [gaps[:, :, groups == each].sum(axis=2).ravel() for each in range(count)]
-        self.flat = np.stack(by_range)
+        count = int(self.groups[-1]) + 1
         self.centre = np.log([1.0, *[0.7] * count, 0.05])
         self.width = np.array([1.0, *[1.0] * count, 1.5])
         self.low, self.high = self.centre - 3 * self.width, self.centre + 3 * self.width
 
-    def _factor(self, theta: Floats) -> tuple[Floats, Floats, Floats]:
-        """Distances (n * n,), correlations (n * n,) and the Cholesky factor (n, n)."""
-        r = np.sqrt(5 * (np.exp(-2 * theta[1:-1]) @ self.flat))
-        correlation = (1 + r + r * r / 3) * np.exp(-r)
-        covariance = np.exp(theta[0]) * correlation.reshape(self.noise.shape) + self.noise
-        covariance[np.diag_indices_from(covariance)] += np.exp(theta[-1])
-        return r, correlation, cholesky(covariance, lower=True, check_finite=False)
-
-    def value(self, theta: Floats) -> float:
-        """Log density; -inf out of bounds."""
+    def log_density(self, theta: Floats) -> float:
+        """Return the logarithm of the density; -inf out of bounds."""
         if np.any(theta < self.low) or np.any(theta > self.high):
             return -np.inf
         try:
-            factor = self._factor(theta)[2]
+            covariance = make_kernel(theta, self.groups)(self.points) + self.noise
+            factor = cholesky(covariance, lower=True, check_finite=False)
         except LinAlgError:
             return -np.inf
         white = solve_triangular(factor, self.scores, lower=True, check_finite=False)
         off = (theta - self.centre) / self.width
         return float(-0.5 * (white @ white + off @ off) - np.log(np.diag(factor)).sum())
 
-    def descend(self, theta: Floats) -> tuple[float, Floats]:
-        """Minus the log density, and its gradient (Rasmussen and Williams 2006, equation 5.9)."""
-        r, correlation, factor = self._factor(theta)
+    def negative_log_density(self, theta: Floats) -> tuple[float, Floats]:
+        """Return minus the log density, and its gradient (d + 2,).
+
+        Rasmussen and Williams 2006, equation 5.9.
+        """
+        kernel = make_kernel(theta, self.groups)
+        covariance, slopes = kernel(self.points, eval_gradient=True)
+        factor = cholesky(covariance + self.noise, lower=True, check_finite=False)
         weights = cho_solve((factor, True), self.scores, check_finite=False)
         inverse = cho_solve((factor, True), np.eye(len(factor)), check_finite=False)
         outer = inverse - np.outer(weights, weights)
         off = (theta - self.centre) / self.width
-        amplitude, noise = np.exp(theta[0]), np.exp(theta[-1])
-        slope = outer.ravel() * (amplitude * 5 / 3 * (1 + r) * np.exp(-r))
-        gradient = [
-            amplitude * (outer.ravel() @ correlation),
-            *np.exp(-2 * theta[1:-1]) * (self.flat @ slope),
-            noise * np.trace(outer),
-        ]
+        amplitude, *columns, noise = np.tensordot(outer, slopes)
+        by_range = np.bincount(self.groups, columns)
         value = 0.5 * (self.scores @ weights + off @ off) + np.log(np.diag(factor)).sum()
-        return float(value), np.array(gradient) / 2 + off / self.width
+        return float(value), np.array([amplitude, *by_range, noise]) / 2 + off / self.width
 
     def find_mode(self) -> Floats:
-        """The likeliest theta that one descent from the priors' centre finds."""
+        """Return the mode that one descent from the centre of the priors finds."""
         found = minimize(
-            self.descend,
+            self.negative_log_density,
             self.centre,
             jac=True,
             bounds=list(zip(self.low, self.high, strict=True)),
@@ -193,39 +188,39 @@ class Posterior:
         return np.asarray(found.x)
 
     def sample(self, rng: np.random.Generator, start: Floats, count: int) -> Iterator[Floats]:
-        """`count` thetas by slice sampling along random directions (Neal 2003), every third."""
-        theta, level = start, self.value(start)
+        """Yield `count` thetas: slice sampling along random directions (Neal 2003), every third."""
+        theta, level = start, self.log_density(start)
         for step in range(1, 3 * count + 1):
             direction = rng.normal(size=len(theta)) * self.width
-            theta, level = self._slide(rng, theta, direction, level + np.log(rng.random()))
+            theta, level = self._slice_sample(rng, theta, direction, level + np.log(rng.random()))
             if step % 3 == 0:
                 yield theta
 
-    def _slide(
+    def _slice_sample(
         self, rng: np.random.Generator, theta: Floats, direction: Floats, least: float
     ) -> tuple[Floats, float]:
-        """A point on the line through theta whose density is at least `least`."""
+        """Return a point on a line through theta with a log density of at least `least`."""
         low = -rng.random()
         high = low + 1
         while high - low > 1e-6:
             step = rng.uniform(low, high)
-            level = self.value(theta + step * direction)
+            level = self.log_density(theta + step * direction)
             if level >= least:
                 return theta + step * direction, level
             low, high = (step, high) if step < 0 else (low, step)
-        return theta, self.value(theta)
+        return theta, self.log_density(theta)
 
 
 def make_kernel(theta: Floats, groups: np.ndarray) -> Kernel:
-    """scikit-optimize's kernel for a theta: columns of one range share a length scale."""
+    """Return the kernel for a theta: columns of one range share a length scale."""
     amplitude, noise = np.exp(theta[0]), np.exp(theta[-1])
     signal = ConstantKernel(amplitude) * Matern(np.exp(theta[1:-1])[groups], nu=2.5)
     return signal + WhiteKernel(noise)
 
 
 def fit(evidence: Evidence, theta: Floats) -> tuple[Surrogate, float]:
-    """A surrogate that believes in the pending points' predictions, and the least score it
-    expects where a trial ended."""
+    """Return the surrogate, which takes its predictions at pending points for results, and the
+    lowest score that it predicts where a trial ended."""
     kernel = make_kernel(theta, evidence.groups)
     surrogate = Surrogate(kernel, alpha=evidence.noise, optimizer=None)
     surrogate.fit(evidence.points, evidence.scores)
@@ -243,7 +238,10 @@ def fit(evidence: Evidence, theta: Floats) -> tuple[Surrogate, float]:
 
 
 def log_improvement(mean: Floats, deviation: Floats, best: float) -> Floats:
-    """Logarithm of the expected improvement on `best`, (m,) (Ament et al. 2023, equation 9)."""
+    """Return the logarithm of the expected improvement on `best`, (m,).
+
+    Ament et al. 2023, equation 9.
+    """
     z = (best - mean) / deviation
     log_density = -z * z / 2 - np.log(2 * np.pi) / 2
     near = np.exp(log_density) + z * ndtr(z)
@@ -254,18 +252,18 @@ def log_improvement(mean: Floats, deviation: Floats, best: float) -> Floats:
     return np.asarray(shape + np.log(deviation))
 
 
-def search(space: Space, evidence: Evidence, rng: np.random.Generator) -> Floats:
-    """Points of the cube, the most promising first.
+def rank_candidates(space: Space, evidence: Evidence, rng: np.random.Generator) -> Floats:
+    """Return points of the unit cube, (n, d), the largest expected improvement first.
 
-    From all over the cube and around the best places, then ever closer around those that promise
-    most; snapped, so that what is judged is what would be run.
+    Candidates come from all over the cube and from around the best trials, then from ever closer
+    around the best candidates. They are snapped: what is judged is what would be run.
     """
     # One thread: the cores are the training jobs', and matrices this small are no faster with two.
     with threadpool_limits(limits=1, user_api="blas"):
-        return _search(space, evidence, rng)
+        return _rank_candidates(space, evidence, rng)
 
 
-def _search(space: Space, evidence: Evidence, rng: np.random.Generator) -> Floats:
+def _rank_candidates(space: Space, evidence: Evidence, rng: np.random.Generator) -> Floats:
     posterior = Posterior(evidence)
     mode = posterior.find_mode()
     samples = SAMPLES if len(evidence.scores) <= MAX_LEARN else 0
@@ -273,7 +271,7 @@ def _search(space: Space, evidence: Evidence, rng: np.random.Generator) -> Float
     fits = [fit(evidence, theta) for theta in thetas]
 
     def judge(places: Floats) -> Floats:
-        points = widen(space, places)
+        points = encode_one_hot(space, places)
         logs = [log_improvement(*each.predict(points), best=best) for each, best in fits]
         return np.asarray(np.logaddexp.reduce(logs, axis=0))
 
@@ -285,17 +283,17 @@ def _search(space: Space, evidence: Evidence, rng: np.random.Generator) -> Float
         top = places[np.argsort(-values, kind="stable")[:8]]
         closer = space.snap(perturb(rng, top, width, 200))
         places, values = np.vstack([places, closer]), np.append(values, judge(closer))
-    points = widen(space, places)
-    shunned = is_flat(points, evidence, mode) | is_crowded(points, evidence)
-    return places[np.lexsort((-values, shunned))]
+    points = encode_one_hot(space, places)
+    avoided = is_on_plateau(points, evidence, mode) | is_near_pending(points, evidence)
+    return places[np.lexsort((-values, avoided))]
 
 
-def is_flat(points: Floats, evidence: Evidence, theta: Floats) -> np.ndarray:
-    """Whether each point, (m, columns), lies where the objective was found not to change, (m,).
+def is_on_plateau(points: Floats, evidence: Evidence, theta: Floats) -> np.ndarray:
+    """Return whether each point, (m, columns), lies where the objective does not change, (m,).
 
-    Two jobs with one and the same result tell that there is a step, not a slope: the metric is
-    coarse, or a hyperparameter hardly counts. Around them, twice as far as they lie apart, another
-    job would most likely tell the same. Distances are in length scales, at most FLAT.
+    Two jobs with exactly the same result are evidence of a plateau: the metric is coarse, or a
+    hyperparameter hardly counts. Within twice their distance another job would most likely have
+    that result too. Distances are in length scales, at most MAX_PLATEAU_RADIUS.
     """
     known = evidence.noise == JITTER
     scales = np.exp(theta[1:-1])[evidence.groups]
@@ -303,17 +301,19 @@ def is_flat(points: Floats, evidence: Evidence, theta: Floats) -> np.ndarray:
     gaps = cdist(centres, centres)
     gaps[(scores[:, None] != scores) | np.eye(len(scores), dtype=bool)] = np.inf
     reach = 2 * gaps.min(axis=1, initial=np.inf)
-    reach = np.where(np.isfinite(reach), np.minimum(reach, FLAT), 0.0)
+    reach = np.where(np.isfinite(reach), np.minimum(reach, MAX_PLATEAU_RADIUS), 0.0)
     return np.asarray((cdist(points / scales, centres) < reach).any(axis=1))
 
 
-def is_crowded(points: Floats, evidence: Evidence) -> np.ndarray:
-    """Whether each point, (m, columns), lies right beside one in flight, (m,)."""
-    return np.asarray((cdist(points, evidence.pending, "chebyshev") < CROWD).any(axis=1))
+def is_near_pending(points: Floats, evidence: Evidence) -> np.ndarray:
+    """Return whether each point, (m, columns), lies right beside a pending one, (m,)."""
+    gaps = cdist(points, evidence.pending, "chebyshev")
+    return np.asarray((gaps < PENDING_DISTANCE).any(axis=1))
 
 
 def perturb(rng: np.random.Generator, places: Floats, width: float, count: int) -> Floats:
-    """`count` points around these places, about two coordinates in three moved, off the walls."""
+    """Return `count` points around these places; about two coordinates in three are moved, and
+    reflected where they would leave the cube."""
     start = places[rng.integers(len(places), size=count)]
     moved = rng.random(start.shape) < 0.7
     beyond = np.abs(start + moved * rng.normal(scale=width, size=start.shape))

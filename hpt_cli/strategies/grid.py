@@ -1,6 +1,6 @@
-"""Grid: every point of the grid, the last range moving fastest.
+"""Grid: every point of the grid in order, the last range moving fastest.
 
-A range is as fine as its `grid_points` or its `step` say; finite ones give all their values.
+How fine it is follows from a range's `grid_points` or `step`; a finite range gives all its values.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from hpt_cli.strategies import SuggestRequest
 
 
 def suggest(request: SuggestRequest) -> Hyperparameters | None:
-    """The first point of the grid that was not tried; None when all were."""
+    """Return the first untried point of the grid; None when all were tried."""
     tried = {frozenset(trial.hyperparameters.items()) for trial in request.trials}
     points = list_grid(request.ranges)
     return next((each for each in points if frozenset(each.items()) not in tried), None)

@@ -1,9 +1,9 @@
-"""Random: points of a shifted additive recurrence, which fills the space more evenly than dice.
+"""Random: points of a shifted additive recurrence, more even than independent draws.
 
 The n-th point is the fractional part of shift + n * alpha, with the shift drawn from the seed and
 alpha from the generalized golden ratio (Roberts 2018, "The Unreasonable Effectiveness of
 Quasirandom Sequences"; the shift is Cranley and Patterson's, 1976). Job n gets the n-th point,
-whatever became of the jobs before it.
+whatever the results of the jobs before it.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from hpt_cli.strategies import SuggestRequest
 from hpt_cli.strategies.space import Floats, Space
 
 SPARE = 63
-"""How many further points of the sequence may stand in for one that was tried."""
+"""How many further points of the sequence may replace one that was tried."""
 ROOT_STEPS = 60
 """So many fixed-point steps give the golden ratio to the last digit, in any dimension."""
 
 
 def suggest(request: SuggestRequest) -> Hyperparameters | None:
-    """The job's point of the sequence, or the first after it that was not tried."""
+    """Return the job's point of the sequence, or the first untried one after it."""
     space = Space(request.ranges, (trial.hyperparameters for trial in request.trials))
     if space.exhausted:
         return None
@@ -29,7 +29,7 @@ def suggest(request: SuggestRequest) -> Hyperparameters | None:
 
 
 def draw(seed: int, start: int, count: int, dimensions: int) -> Floats:
-    """Points `start` to `start + count` of a seed's sequence, (count, dimensions)."""
+    """Return points `start` to `start + count` of a seed's sequence, (count, dimensions)."""
     root = 2.0
     for _ in range(ROOT_STEPS):
         root = (1.0 + root) ** (1.0 / (dimensions + 1))

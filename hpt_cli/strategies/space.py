@@ -1,7 +1,7 @@
-"""The search space as strategies move in it: points of the unit cube, one column per range.
+"""The search space as the unit cube: a point has one coordinate for each range.
 
-A discrete range owns cells of its column; a snapped point lies in the centre of its cells, so that
-points which mean the same hyperparameters are the same point.
+A discrete range divides its axis into cells; a snapped point lies in the centre of its cell, so
+that points with the same hyperparameters are the same point.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from hpt_cli.spec.ranges import CategoricalRange, ParameterRange, count_points, 
 Floats: TypeAlias = NDArray[np.float64]
 
 MAX_CELLS = 4096
-"""An integer range with more values than this is as good as continuous."""
+"""An integer range with more values than this is treated as continuous."""
 MIDDLE = 0.5
-"""Where a point is in the columns of hyperparameters that do not count."""
+"""The coordinate of a hyperparameter that is not active."""
 NO_VALUE = "no value"
 MAX_DRAWS = 256
-"""How many points are drawn in search of a new one before a continuum counts as used up."""
+"""How many points of a continuous space are drawn in search of an untried one."""
 
 
 @dataclass(frozen=True)
 class Cells:
-    """The cells of one discrete column: `edges` between them, (k - 1,), and `centres`, (k,)."""
+    """The cells of a discrete range: the `edges` between them, (k - 1,), and `centres`, (k,)."""
 
     edges: Floats
     centres: Floats
 
 
 def _cut(each: ParameterRange) -> Cells | None:
-    """The cells of a range; None for a continuum."""
+    """Return the cells of a range; None if it is continuous."""
     if each.size is None or each.size > MAX_CELLS:
         return None
     if isinstance(each, CategoricalRange):
@@ -50,7 +50,7 @@ def _cut(each: ParameterRange) -> Cells | None:
 
 
 class Space:
-    """The ranges of one tuning job, and which of their points were tried."""
+    """The search space of one tuning job, and which of its points were tried."""
 
     def __init__(
         self, ranges: Mapping[str, ParameterRange], tried: Iterable[Hyperparameters] = ()
@@ -63,28 +63,28 @@ class Space:
 
     @cached_property
     def tried(self) -> set[tuple[object, ...]]:
-        """Different points that were tried."""
+        """The distinct points that were tried."""
         return {self._key(each) for each in self._given if self.contains(each)}
 
     def _key(self, hyperparameters: Hyperparameters) -> tuple[object, ...]:
         return tuple(hyperparameters.get(name) for name in self.ranges)
 
     def contains(self, hyperparameters: Hyperparameters) -> bool:
-        """Whether hyperparameters lie in the ranges, all that count and no other."""
+        """Return whether hyperparameters lie in the ranges: of all active ones and no other."""
         if not hyperparameters.keys() <= self.ranges.keys():
             return False
         inside = all(self.ranges[name].contains(value) for name, value in hyperparameters.items())
         return inside and hyperparameters.keys() == self._list_active(hyperparameters)
 
     def _list_active(self, hyperparameters: Hyperparameters) -> set[str]:
-        """The ranges that count beside these values of the ranges that decide."""
+        """Return the ranges that are active with these values of the ranges that decide."""
         if not self.conditional:
             return set(self.ranges)
         missing = self.ranges.keys() - hyperparameters.keys()
         return set(select_active(self.ranges, hyperparameters | dict.fromkeys(missing, NO_VALUE)))
 
     def encode(self, hyperparameters: Iterable[Hyperparameters]) -> Floats:
-        """The points, (n, d), of n hyperparameters; what does not count is in the middle."""
+        """Return the points, (n, d), of n hyperparameters; inactive ones are in the middle."""
         rows = [
             [
                 each.to_unit(one[name]) if name in one else MIDDLE
@@ -95,7 +95,7 @@ class Space:
         return np.array(rows, dtype=float).reshape(len(rows), len(self.ranges))
 
     def decode(self, point: Floats) -> Hyperparameters:
-        """The hyperparameters of one point, (d,)."""
+        """Return the hyperparameters of one point, (d,)."""
         values = {
             name: each.from_unit(float(unit))
             for unit, (name, each) in zip(point, self.ranges.items(), strict=True)
@@ -103,7 +103,7 @@ class Space:
         return select_active(self.ranges, values) if self.conditional else values
 
     def snap(self, points: Floats) -> Floats:
-        """Points, (n, d), moved to the centres of their cells."""
+        """Return points, (n, d), moved to the centres of their cells."""
         snapped = points.clip(0.0, 1.0)
         for column, cells in enumerate(self.cells):
             if cells is not None:
@@ -112,7 +112,7 @@ class Space:
         return self._center_inactive(snapped)
 
     def _center_inactive(self, points: Floats) -> Floats:
-        """Points, (n, d), in the middle of the columns that do not count for them."""
+        """Return points, (n, d), moved to the middle in the columns that are inactive for them."""
         names = list(self.ranges)
         active = np.ones(points.shape, dtype=bool)
         # A chain of conditions is as long as there are columns, at the most.
@@ -127,8 +127,8 @@ class Space:
         return points
 
     def is_new(self, hyperparameters: Hyperparameters) -> bool:
-        """Whether no earlier trial had these hyperparameters."""
-        if self.size is None:  # few points of a continuum are asked for
+        """Return whether no earlier trial had these hyperparameters."""
+        if self.size is None:  # a list does: few points of a continuous space are asked for
             return hyperparameters not in self._given
         return self._key(hyperparameters) not in self.tried
 
@@ -138,11 +138,11 @@ class Space:
         return self.size is not None and len(self.tried) >= self.size
 
     def draw(self, seed: int, start: int, count: int = 1) -> Floats:
-        """Points `start` to `start + count` of the scrambled Sobol sequence of a seed, (count, d).
+        """Return points `start` to `start + count` of the scrambled Sobol sequence, (count, d).
 
-        From the start on, `count` must be a power of 2. Scrambling: Owen 1998, as scipy does it.
+        With `start` 0, `count` must be a power of 2. Scrambling: Owen 1998, as scipy does it.
         """
-        from scipy.stats import qmc  # half a second to import, which Random does without
+        from scipy.stats import qmc  # it takes half a second to import, and Random does not need it
 
         sequence = qmc.Sobol(len(self.ranges), scramble=True, seed=np.random.default_rng(seed))
         if start:
@@ -150,7 +150,7 @@ class Space:
         return np.asarray(sequence.random(count))
 
     def first_new(self, points: Iterable[Floats]) -> Hyperparameters | None:
-        """The first of these points that was not tried, or else any other such point."""
+        """Return the first untried one of these points, or else any other untried one."""
         candidates = (self.decode(point) for point in points)
         found = next((each for each in candidates if self.is_new(each)), None)
         if found is not None or self.exhausted:
@@ -158,7 +158,7 @@ class Space:
         return next((each for each in self._others() if self.is_new(each)), None)
 
     def _others(self) -> Iterator[Hyperparameters]:
-        """Different points in a fixed order: enough of them to hold a new one, if there is one."""
+        """Yield distinct points in a fixed order, enough to find a new one if there is one."""
         if self.size is None:
             yield from (self.decode(point) for point in self.draw(0, 0, MAX_DRAWS))
             return

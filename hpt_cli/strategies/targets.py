@@ -1,4 +1,4 @@
-"""What became of earlier trials, as numbers that a surrogate can learn from."""
+"""The results of trials as numbers that a surrogate model can be fitted to."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from hpt_cli.strategies import Trial
 from hpt_cli.strategies.space import Floats
 
 MAX_REFERENCES = 64
-"""How many completed curves a stopped one is held against."""
+"""How many completed curves a stopped one is compared with."""
 
 
 def estimate_losses(trials: Sequence[Trial]) -> Floats:
-    """The final losses of trials that ended, (n,): what a stopped one would have come to, and inf
+    """Return the final losses of trials that ended, (n,): an estimate for a stopped one, and inf
     for one that failed or diverged."""
     completed = [trial for trial in trials if trial.status == "Completed" and trial.curve]
     stride = max(1, -(-len(completed) // MAX_REFERENCES))
@@ -33,14 +33,14 @@ def _estimate(trial: Trial, rank_map: _RankMap) -> float:
     if trial.status == "Failed":
         return math.inf
     if trial.status == "Stopped" and trial.curve:
-        return rank_map.extend(*trial.curve[-1])
+        return rank_map.extrapolate(*trial.curve[-1])
     return math.inf if trial.loss is None else trial.loss
 
 
 class _RankMap:
     """Maps a loss at some step to the final loss of the same rank among completed trials.
 
-    A stopped trial's last loss is too pessimistic: it would have got better, as the others did.
+    A stopped trial's last loss is too pessimistic: it would have improved, as the others did.
     Measured on recorded curves, the map has half the error and none of the bias.
     """
 
@@ -48,8 +48,8 @@ class _RankMap:
         self.curves = [tuple(trial.curve) for trial in completed]
         self.columns: dict[float, tuple[Floats, Floats]] = {}
 
-    def extend(self, step: float, loss: float) -> float:
-        """The final loss that a loss at a step leads to; the loss itself without references."""
+    def extrapolate(self, step: float, loss: float) -> float:
+        """Return the final loss of the same rank; the loss itself without two completed curves."""
         if step not in self.columns:
             self.columns[step] = self._column(step)
         then, finals = self.columns[step]
@@ -58,7 +58,7 @@ class _RankMap:
         return float(np.interp(loss, then, finals))
 
     def _column(self, step: float) -> tuple[Floats, Floats]:
-        """Sorted losses at a step, and sorted final losses, of the curves that got that far."""
+        """Return sorted losses at a step, and sorted final losses, of the curves that reach it."""
         pairs = [
             (curve[bisect_right(curve, step, key=itemgetter(0)) - 1][1], curve[-1][1])
             for curve in self.curves
@@ -70,11 +70,12 @@ class _RankMap:
 
 
 def score_losses(losses: Floats) -> Floats:
-    """Losses, (n,), as scores of mean 0 and deviation 1: lower is better.
+    """Return losses, (n,), as scores of mean 0 and deviation 1: lower is better.
 
-    The mean of two views: normal quantiles of the ranks, which no outlier can stretch (Salinas et
-    al. 2020, section 4), and the same with the better half kept linear, so that the distance to
-    the best still counts (half-rank warping; Song et al. 2024, "The Vizier GP bandit", 3.1).
+    The mean of two transformations: normal quantiles of the ranks, which no outlier can stretch
+    (Salinas et al. 2020, section 4), and the same with the better half kept linear, so that the
+    distance to the best still counts (half-rank warping; Song et al. 2024, "The Vizier GP bandit",
+    3.1).
     """
     ranks = ndtri((rankdata(losses) - 0.375) / (len(losses) + 0.25))
     middle = float(np.quantile(losses, 0.5, method="lower"))

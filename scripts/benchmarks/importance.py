@@ -23,7 +23,7 @@ from sklearn.ensemble import RandomForestRegressor
 from hpt_cli.analysis.importance import measure_importance
 from hpt_cli.spec.ranges import CategoricalRange, ContinuousRange, ParameterRange
 from hpt_cli.strategies import Trial
-from hpt_cli.strategies.gaussian_process import widen
+from hpt_cli.strategies.gaussian_process import encode_one_hot
 from hpt_cli.strategies.space import Space
 from hpt_cli.strategies.targets import score_losses
 
@@ -127,8 +127,8 @@ def ask_forest(space: Space, trials: list[Trial], design: Floats) -> Floats:
     """The shares of a random forest's trees in the median, (2, count)."""
     places = space.encode(trial.hyperparameters for trial in trials)
     scores = score_losses(np.array([trial.loss for trial in trials]))
-    forest = RandomForestRegressor(200, random_state=0).fit(widen(space, places), scores)
-    points = widen(space, space.snap(design)).astype(np.float32)
+    forest = RandomForestRegressor(200, random_state=0).fit(encode_one_hot(space, places), scores)
+    points = encode_one_hot(space, space.snap(design)).astype(np.float32)
     trees = [split_variance(tree.predict(points), len(space.ranges)) for tree in forest.estimators_]
     return np.asarray(np.median(trees, axis=0))
 

@@ -54,7 +54,7 @@ def test_a_table_is_read_plain_or_gzipped(path: Path) -> None:
     assert table.jobs[0].curve == ((1, 1 / 40), (2, 1 / 30), (3, 1 / 20), (4, 1 / 10))
     assert (table.jobs[0].seconds, table.jobs[11].seconds) == (2, 4)
     assert table.final_losses[-2:] == [-1.1, math.inf]
-    near, far = table.place({"x": 1, "y": "a"}), table.place({"x": 1, "y": "b"})
+    near, far = table.encode({"x": 1, "y": "a"}), table.encode({"x": 1, "y": "b"})
     assert math.dist(near, far) == pytest.approx(1), "a categorical that differs counts 1"
 
 

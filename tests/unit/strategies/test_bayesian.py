@@ -13,20 +13,20 @@ from scipy.stats import norm
 from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.ranges import CategoricalRange, ContinuousRange, IntegerRange, ParameterRange
 from hpt_cli.strategies import SuggestRequest, Trial
-from hpt_cli.strategies.bayesian import count_opening, doubt_model, suggest
+from hpt_cli.strategies.bayesian import compute_exploration, count_initial_jobs, suggest
 from hpt_cli.strategies.gaussian_process import (
-    CROWD,
     MAX_MODEL,
+    PENDING_DISTANCE,
     Evidence,
     Posterior,
+    encode_one_hot,
     fit,
-    gather,
-    is_crowded,
-    is_flat,
+    is_near_pending,
+    is_on_plateau,
     log_improvement,
     perturb,
-    pick,
-    widen,
+    select_evidence,
+    subsample,
 )
 from hpt_cli.strategies.space import Space
 from hpt_cli.strategies.targets import estimate_losses, score_losses
@@ -59,7 +59,7 @@ def ask(trials: list[Trial], seed: int = 0) -> SuggestRequest:
 
 def collect(trials: list[Trial], running: list[Trial] | None = None) -> Evidence:
     space = Space(RANGES)
-    return gather(space, trials, estimate_losses(trials), running or [])
+    return select_evidence(space, trials, estimate_losses(trials), running or [])
 
 
 def extend(trials: list[Trial], jobs: int) -> list[Trial]:
@@ -128,9 +128,10 @@ def test_failed_and_diverged_jobs_are_the_worst() -> None:
 def test_the_gradient_of_the_posterior_is_right() -> None:
     posterior = Posterior(collect(draw_trials(12)))
     theta = posterior.centre + 0.3
-    error = check_grad(lambda t: posterior.descend(t)[0], lambda t: posterior.descend(t)[1], theta)
+    minus = posterior.negative_log_density
+    error = check_grad(lambda t: minus(t)[0], lambda t: minus(t)[1], theta)
     assert error < 1e-4
-    assert posterior.value(theta) == pytest.approx(-posterior.descend(theta)[0])
+    assert posterior.log_density(theta) == pytest.approx(-minus(theta)[0])
 
 
 def test_sampled_kernels_are_likely_ones() -> None:
@@ -138,13 +139,13 @@ def test_sampled_kernels_are_likely_ones() -> None:
     mode = posterior.find_mode()
     thetas = [*posterior.sample(np.random.default_rng(0), mode, 20)]
     assert len({tuple(theta) for theta in thetas}) > 10
-    assert all(posterior.value(mode) - posterior.value(theta) < 20 for theta in thetas)
+    assert all(posterior.log_density(mode) - posterior.log_density(theta) < 20 for theta in thetas)
 
 
 def test_the_surrogate_predicts_what_scikit_optimize_predicts() -> None:
     evidence = collect(draw_trials(15))
     surrogate, _ = fit(evidence, Posterior(evidence).find_mode())
-    points = widen(Space(RANGES), Space(RANGES).draw(3, 0, 8))
+    points = encode_one_hot(Space(RANGES), Space(RANGES).draw(3, 0, 8))
     mean, deviation = surrogate.predict(points)
     slow_mean, slow_deviation = super(type(surrogate), surrogate).predict(points, return_std=True)
     noise = surrogate.kernel_.k2.noise_level
@@ -152,7 +153,7 @@ def test_the_surrogate_predicts_what_scikit_optimize_predicts() -> None:
     assert np.sqrt(deviation**2 + noise) == pytest.approx(slow_deviation, rel=1e-3)
 
 
-def test_a_job_in_flight_lowers_doubt_around_it_and_moves_no_mean() -> None:
+def test_a_pending_job_lowers_the_deviation_around_it_and_moves_no_mean() -> None:
     trials = draw_trials(14)
     done, flying = collect(trials[:10]), collect(trials[:10], trials[10:])
     theta = Posterior(done).find_mode()
@@ -165,14 +166,14 @@ def test_a_job_in_flight_lowers_doubt_around_it_and_moves_no_mean() -> None:
 
 def test_any_two_categories_are_one_apart() -> None:
     space = Space(RANGES)
-    points = widen(space, np.array([[0.5, 0.5, place] for place in (1 / 6, 0.5, 5 / 6)]))
+    points = encode_one_hot(space, np.array([[0.5, 0.5, place] for place in (1 / 6, 0.5, 5 / 6)]))
     gaps = np.linalg.norm(points[:, None] - points[None], axis=2)
     assert gaps == pytest.approx(1 - np.eye(3))
 
 
 def test_the_surrogate_learns_from_a_bounded_number_of_trials() -> None:
     assert len(collect(draw_trials(MAX_MODEL + 50)).scores) == MAX_MODEL
-    assert list(pick(np.arange(9), 4)) == [0, 1, 2, 8]
+    assert list(subsample(np.arange(9), 4)) == [0, 1, 2, 8]
 
 
 # Where it looks
@@ -194,19 +195,19 @@ def test_perturbed_points_stay_in_the_cube() -> None:
     assert points.max() <= 1
 
 
-def test_a_plateau_is_doubted_and_a_found_optimum_is_not() -> None:
+def test_a_plateau_is_explored_and_a_found_optimum_is_not() -> None:
     places = np.random.default_rng(0).random((12, 4))
     losses = np.array([0.69] * 6 + [0.7, 0.8, 1.0, 2.0, 3.0, math.inf])
-    assert doubt_model(losses, places) > 0.5
+    assert compute_exploration(losses, places) > 0.5
     places[:6] = places[0] + 0.01
-    assert doubt_model(losses, places) == 0
-    assert doubt_model(np.linspace(0, 1, 12), places) == 0
+    assert compute_exploration(losses, places) == 0
+    assert compute_exploration(np.linspace(0, 1, 12), places) == 0
 
 
 def test_the_opening_is_bounded_by_the_budget() -> None:
     request = ask([])
-    assert count_opening(request) == 7
-    assert count_opening(SuggestRequest(RANGES, 0, 1, 6, 1, ())) == 3
+    assert count_initial_jobs(request) == 7
+    assert count_initial_jobs(SuggestRequest(RANGES, 0, 1, 6, 1, ())) == 3
 
 
 def test_it_finds_the_bottom_of_a_bowl() -> None:
@@ -224,7 +225,7 @@ def test_failures_in_one_corner_keep_it_away_from_there() -> None:
     assert sum(trial.hyperparameters["optimizer"] == "nag" for trial in new) <= 2
 
 
-def test_two_jobs_that_came_out_alike_are_a_flat_spot() -> None:
+def test_two_jobs_with_the_same_result_are_a_plateau() -> None:
     trials = draw_trials(12)
     near: Hyperparameters = {"rate": 0.012, "layers": 4, "optimizer": "adam"}
     alike: Hyperparameters = {"rate": 0.013, "layers": 4, "optimizer": "adam"}
@@ -233,13 +234,13 @@ def test_two_jobs_that_came_out_alike_are_a_flat_spot() -> None:
     theta = Posterior(evidence).find_mode()
     between: Hyperparameters = {"rate": 0.0125, "layers": 4, "optimizer": "adam"}
     away: Hyperparameters = {"rate": 0.5, "layers": 4, "optimizer": "adam"}
-    points = widen(space, space.encode([between, away]))
-    assert is_flat(points, evidence, theta).tolist() == [True, False]
+    points = encode_one_hot(space, space.encode([between, away]))
+    assert is_on_plateau(points, evidence, theta).tolist() == [True, False]
     distinct = collect([*trials[:-1], Trial(14, alike, "Completed", -0.09)])
-    assert not is_flat(points, distinct, theta).any()
+    assert not is_on_plateau(points, distinct, theta).any()
 
 
-def test_no_job_looks_into_a_flat_spot(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_job_is_placed_on_a_plateau(monkeypatch: pytest.MonkeyPatch) -> None:
     trials = draw_trials(12)
     near: Hyperparameters = {"rate": 0.01, "layers": 4, "optimizer": "adam"}
     alike: Hyperparameters = {"rate": 0.02, "layers": 4, "optimizer": "adam"}
@@ -249,16 +250,16 @@ def test_no_job_looks_into_a_flat_spot(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def look() -> np.ndarray:
         answers = [suggest(ask(trials, seed)) or {} for seed in range(4)]
-        return widen(space, space.encode(answers))
+        return encode_one_hot(space, space.encode(answers))
 
-    assert not is_flat(look(), evidence, theta).any()
+    assert not is_on_plateau(look(), evidence, theta).any()
     with monkeypatch.context() as patch:
-        patch.setattr("hpt_cli.strategies.gaussian_process.FLAT", 0.0)
+        patch.setattr("hpt_cli.strategies.gaussian_process.MAX_PLATEAU_RADIUS", 0.0)
         bound = look()
-    assert is_flat(bound, evidence, theta).any()
+    assert is_on_plateau(bound, evidence, theta).any()
 
 
-def test_no_job_is_tried_right_beside_one_in_flight() -> None:
+def test_no_job_is_placed_right_beside_a_pending_one() -> None:
     ranges: dict[str, ParameterRange] = {
         "x": ContinuousRange(type="Continuous", min_value=0.0, max_value=1.0)
     }
@@ -269,9 +270,13 @@ def test_no_job_is_tried_right_beside_one_in_flight() -> None:
     waiting = Trial(10, best, "Running", None)
     beside = suggest(replace(request, number=11, trials=(*known, waiting)))
     assert beside is not None
-    assert abs(float(beside["x"]) - float(best["x"])) >= CROWD
-    evidence = gather(Space(ranges), known, np.array([each.loss for each in known]), [waiting])
+    assert abs(float(beside["x"]) - float(best["x"])) >= PENDING_DISTANCE
+    evidence = select_evidence(
+        Space(ranges), known, np.array([each.loss for each in known]), [waiting]
+    )
     place = Space(ranges).encode([best])
-    near = np.vstack([place, place + CROWD / 2, place + 2 * CROWD])
-    assert is_crowded(near, evidence).tolist() == [True, True, False]
-    assert not is_crowded(near, gather(Space(ranges), known, evidence.scores, [])).any()
+    near = np.vstack([place, place + PENDING_DISTANCE / 2, place + 2 * PENDING_DISTANCE])
+    assert is_near_pending(near, evidence).tolist() == [True, True, False]
+    assert not is_near_pending(
+        near, select_evidence(Space(ranges), known, evidence.scores, [])
+    ).any()
