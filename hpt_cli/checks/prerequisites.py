@@ -1,36 +1,147 @@
-"""What must hold before a run: directory, program, scripts, environment variables, resources."""
+"""What must hold before a run: a right spec, variables, resources, a directory, parents, files.
+
+`run` and `check` look at all of it; `resume` and `init` at what can have changed, or be wrong.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from hpt_cli.errors import Problem, UsageError
+from pydantic import ValidationError
 
-if TYPE_CHECKING:
-    from hpt_cli.executors import LaunchRequest
-    from hpt_cli.machine.capacity import Survey
-    from hpt_cli.spec.model import TuningSpec
-    from hpt_cli.spec.resources import Request, ResourceShortage
-
+from hpt_cli.errors import Problem, UsageError, did_you_mean
+from hpt_cli.executors import LaunchRequest
+from hpt_cli.machine.capacity import Capacity, measure_capacity
+from hpt_cli.runtime.environment import JobContext, make_launch_request
+from hpt_cli.spec.checks.conflict import Conflict, mapping
+from hpt_cli.spec.env_references import find_references, is_variable_name
+from hpt_cli.spec.model import Resources, TuningSpec, make_request
+from hpt_cli.spec.resources import ResourceShortage
+from hpt_cli.spec.yaml_reader import RawSpec
+from hpt_cli.storage.home import find_anywhere
+from hpt_cli.storage.job_directory import JobDir
+from hpt_cli.storage.journal import open_journal
+from hpt_cli.tuning.events import WarmStarted
+from hpt_cli.tuning.warm_start import Candidate, find_mismatches, inherit
 
 SCRIPTS = (".py", ".sh", ".R", ".jl", ".lua", ".pl")
 
 
-def check_working_directory(spec: TuningSpec, directory: Path) -> None:
-    """Raise UsageError if the command's working directory is not there."""
+@dataclass(frozen=True)
+class Findings:
+    """A spec that can run here, and what was found out about that."""
+
+    spec: TuningSpec
+    capacity: Capacity | None
+    """What this machine has of what training jobs ask for; None where they ask for nothing."""
+    inherited: tuple[WarmStarted, ...] = ()
+    """What the parents of a warm start bring."""
+    warnings: tuple[Problem, ...] = ()
+    """Why every training job will fail, as far as that shows at once."""
+
+
+def check_before_run(
+    raw: RawSpec, environment: Mapping[str, str], directory: Path, home: Path | None = None
+) -> Findings:
+    """Return what a run needs to know, once nothing speaks against it.
+
+    Args:
+        environment: the tuner's own.
+        directory: where relative paths in the spec begin.
+        home: where the tuning job and the parents of a warm start are; None for one that has begun,
+            which has inherited from them and been warned already.
+
+    Raises:
+        UsageError: with everything that is wrong in the spec, or that is missing here.
+        HptError: the journal of a parent cannot be read.
+    """
+    capacity = measure_for(raw.fields, environment)
+    spec = raw.validate(
+        *find_unset_variables(raw.fields, environment),
+        *(_describe_shortage(each) for each in (capacity.shortages if capacity else ())),
+    )
     path = Path(directory, spec.working_directory)
     if not path.is_dir():
         raise UsageError.of("working-directory", f"working_directory {path} is not a directory")
+    if home is None:
+        return Findings(spec, capacity)
+    inherited = _inherit(spec, home)
+    request = _make_sample(spec, environment, directory, home)
+    warnings = () if spec.shell else _find_missing_files(request)
+    return Findings(spec, capacity, inherited, tuple(warnings))
 
 
-def find_missing_files(spec: TuningSpec, request: LaunchRequest) -> Iterator[Problem]:
-    """A program that is not found, and scripts that are not there; a shell finds its own."""
-    if spec.shell:
-        return
+def measure_for(fields: Mapping[str, Any], environment: Mapping[str, str]) -> Capacity | None:
+    """Return what this machine has of what each training job needs; None where that is nothing.
+
+    Args:
+        fields: of a spec, which may have mistakes.
+    """
+    asked, listed = fields.get("resources"), fields.get("gpus")
+    try:
+        resources = None if asked is None else Resources.model_validate(asked)
+    except ValidationError:  # one of the spec's mistakes
+        return None
+    gpus = [str(each) for each in listed] if isinstance(listed, list) else None
+    request = make_request(resources, gpus)
+    if request is None or fields.get("executor", "local") != "local":
+        return None
+    return measure_capacity(request, gpus, environment)
+
+
+def _describe_shortage(shortage: ResourceShortage) -> Conflict:
+    field = ".".join(each for each in shortage.location if isinstance(each, str))
+    hint = "if nvidia-smi does not find them: gpus: [0, 1]" if field == "resources.gpus" else ""
+    message = f"{field}: {shortage.message}"
+    return Conflict(shortage.location, "resources-missing", message, hint)
+
+
+def find_unset_variables(
+    fields: Mapping[str, Any], variables: Mapping[str, str]
+) -> Iterator[Conflict]:
+    """Yield each reference in a spec's `environment` to a variable that is not set."""
+    for name, value in mapping(fields, "environment").items():
+        for variable in find_references(str(value)):
+            if is_variable_name(variable) and variable not in variables:
+                yield Conflict(
+                    ("environment", name),
+                    "variable-unset",
+                    f"environment.{name}: the variable {variable} is not set",
+                    did_you_mean(variable, variables)
+                    or f"export {variable}=... before you start hpt",
+                )
+
+
+def _inherit(spec: TuningSpec, home: Path) -> tuple[WarmStarted, ...]:
+    """Return what the parents of a warm start bring."""
+    parents = []
+    for name in spec.warm_start.parents if spec.warm_start else ():
+        with open_journal(find_anywhere(home, name).journal) as journal:
+            parents.append(Candidate(name, journal.state()))
+    problems = [problem for parent in parents for problem in find_mismatches(spec, parent)]
+    if problems:
+        raise UsageError(*problems)
+    return tuple(inherit(spec, parent, time.time()) for parent in parents)
+
+
+def _make_sample(
+    spec: TuningSpec, environment: Mapping[str, str], directory: Path, home: Path
+) -> LaunchRequest:
+    """Return what a training job with values in the middle of the ranges would be launched with."""
+    middle = {name: each.from_unit(0.5) for name, each in spec.hyperparameter_ranges.items()}
+    jobdir = JobDir(home / spec.name)
+    job = JobContext(spec, jobdir, environment, str(directory), 1, 1, middle)
+    return make_launch_request(job)
+
+
+def _find_missing_files(request: LaunchRequest) -> Iterator[Problem]:
+    """Yield the program where it is not found, and the scripts that are not there."""
     program = request.argv[0]
     path = request.environment.get("PATH")
     local = request.working_directory / program
@@ -44,43 +155,3 @@ def find_missing_files(spec: TuningSpec, request: LaunchRequest) -> Iterator[Pro
             message = f"there is no file {word} in {request.working_directory}"
             hint = "working_directory in the spec says where the command runs"
             yield Problem("doubt-file", message, hint)
-
-
-def list_shortages(request: Request, gpus: Sequence[str] | None) -> Sequence[ResourceShortage]:
-    """What training jobs ask for and this machine does not have."""
-    from hpt_cli.machine.capacity import survey
-
-    return survey(request, gpus, os.environ).shortages
-
-
-def survey_machine(spec: TuningSpec) -> Survey | None:
-    """What this machine has of what training jobs ask for; None where it is not asked for any.
-
-    Raises:
-        UsageError: it has too little for a single one.
-    """
-    from hpt_cli.machine.capacity import survey
-    from hpt_cli.spec.yaml_reader import describe_shortage
-
-    request = spec.request
-    if request is None or spec.executor != "local":
-        return None
-    found = survey(request, spec.gpus, os.environ)
-    if found.shortages:
-        raise UsageError(*map(describe_shortage, found.shortages))
-    return found
-
-
-def check_variables(spec: TuningSpec) -> None:
-    """Raise UsageError if variables that the environment of the jobs refers to are not set."""
-    from hpt_cli.spec.env_references import find_references
-    from hpt_cli.spec.yaml_reader import describe_unset
-
-    unset = [
-        describe_unset(name, variable, os.environ)
-        for name, value in spec.environment.items()
-        for variable in find_references(value)
-        if variable not in os.environ
-    ]
-    if unset:
-        raise UsageError(*unset)

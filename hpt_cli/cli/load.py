@@ -32,16 +32,6 @@ def open_summary(home: Path | None, name: str) -> Summary:
     return read_summary(find_job_dir(find_home(home), name))
 
 
-def find_anywhere(home: Path, name: str) -> JobDir:
-    """A tuning job by its directory, or by its name in a home.
-
-    Raises:
-        UsageError: there is none, or more than one.
-    """
-    directory = JobDir(Path(name))
-    return directory if directory.journal.is_file() else find_job_dir(home, name)
-
-
 def read_state(jobdir: JobDir, *, only_latest: bool = False) -> TuningState:
     """The state of a tuning job; `only_latest`: with no more of each curve than its last step."""
     from hpt_cli.storage.journal import open_journal

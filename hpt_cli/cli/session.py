@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpt_cli.checks.prerequisites import survey_machine
 from hpt_cli.cli.console import say
 from hpt_cli.cli.load import print_report, read_summary
 from hpt_cli.errors import ExitCode, HptError
@@ -22,12 +21,21 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from hpt_cli.live.views import QuietView
+    from hpt_cli.machine.capacity import Capacity
     from hpt_cli.spec.model import TuningSpec
     from hpt_cli.tuning.state import TuningState
     from hpt_cli.tuning.summary import Summary
 
 
-def tune(jobdir: JobDir, spec: TuningSpec, state: TuningState, *, plain: bool, quiet: bool) -> int:
+def tune(
+    jobdir: JobDir,
+    spec: TuningSpec,
+    state: TuningState,
+    capacity: Capacity | None,
+    *,
+    plain: bool,
+    quiet: bool,
+) -> int:
     """Tune on from a state until the tuning job ends; the caller holds the lock.
 
     Returns:
@@ -41,7 +49,6 @@ def tune(jobdir: JobDir, spec: TuningSpec, state: TuningState, *, plain: bool, q
     from hpt_cli.runtime.view import Views
 
     console = Console(stderr=True)
-    found = survey_machine(spec)
     notifier = Notifier(spec.notify, jobdir)
     with (
         open_journal(jobdir.journal, write=True) as journal,
@@ -50,7 +57,7 @@ def tune(jobdir: JobDir, spec: TuningSpec, state: TuningState, *, plain: bool, q
     ):
         views = Views(view, notifier)
         executor = load_executor(spec.executor, spec.slurm)
-        runner = Runner(spec, journal, jobdir, executor, views, state, found)
+        runner = Runner(spec, journal, jobdir, executor, views, state, capacity)
         try:
             _check_descriptors()
             state = runner.run()

@@ -24,7 +24,7 @@ MIG = "MIG-"
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class Capacity:
     """What the machine has for training jobs, what of it is missing, and its GPUs as they are."""
 
     pool: Pool
@@ -32,10 +32,10 @@ class Survey:
     gpus: tuple[Gpu, ...] = ()
 
 
-def survey(
+def measure_capacity(
     request: Request, listed: Sequence[str] | None, environment: Mapping[str, str]
-) -> Survey:
-    """Look at this machine for what each training job needs.
+) -> Capacity:
+    """Return what this machine has of what each training job needs.
 
     GPUs are looked for only where they are needed: that takes a second.
 
@@ -47,7 +47,7 @@ def survey(
     names = tuple(_choose_gpus(listed, environment, there)) if request.gpus else ()
     pool = Pool(cores=tuple(list_cores()), gpus=names, memory_gb=round(read_memory() / GIB, 2))
     shortages = [*_find_unknown(listed or (), there), *find_shortages(request, pool)]
-    return Survey(pool, tuple(shortages), tuple(there))
+    return Capacity(pool, tuple(shortages), tuple(there))
 
 
 def _choose_gpus(

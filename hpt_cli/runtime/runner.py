@@ -23,7 +23,7 @@ from typing import Literal
 from hpt_cli import clock
 from hpt_cli.errors import UsageError
 from hpt_cli.executors import Executor, Exited, Lost
-from hpt_cli.machine.capacity import Survey
+from hpt_cli.machine.capacity import Capacity
 from hpt_cli.machine.gpu_monitor import GpuWatch
 from hpt_cli.metrics.log_rules import LogMatch
 from hpt_cli.runtime.attempts import AttemptFollower
@@ -65,14 +65,14 @@ class Runner:
         executor: Executor,
         view: View,
         state: TuningState,
-        machine: Survey | None = None,
+        capacity: Capacity | None = None,
         clock: Callable[[], float] = clock.now,
     ) -> None:
         """Prepare to tune on from a state.
 
         Args:
             state: what the journal holds; read once, as reading a long journal takes time.
-            machine: the resources to hand out to training jobs that say what they need.
+            capacity: the resources to hand out to training jobs that say what they need.
         """
         self._spec = spec
         self._journal = journal
@@ -85,10 +85,10 @@ class Runner:
         self._unwritten: list[ev.AnyEvent] = []
         self._written_at = time.monotonic()
         self._monitor = Monitor(spec, jobdir)
-        self._pool = machine.pool if machine else None
+        self._pool = capacity.pool if capacity else None
         self._gpu_watch = GpuWatch(
-            machine.pool.gpus if machine else (),
-            machine.gpus if machine else (),
+            capacity.pool.gpus if capacity else (),
+            capacity.gpus if capacity else (),
             state.list_held(),
             avoid_busy=spec.avoid_busy_gpus,
         )

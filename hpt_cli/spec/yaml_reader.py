@@ -6,57 +6,67 @@ number, null, or the text that stands there; fields that are booleans read it fr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from pydantic import ValidationError
 
-from hpt_cli.errors import Problem, SourceLocation, UsageError, did_you_mean
+from hpt_cli.errors import Problem, UsageError, did_you_mean
 from hpt_cli.formatting import count
 from hpt_cli.spec.checks import find_conflicts
+from hpt_cli.spec.checks.conflict import Conflict
 from hpt_cli.spec.command_template import find_placeholders
-from hpt_cli.spec.env_references import find_references, is_variable_name, remove_references
+from hpt_cli.spec.env_references import remove_references
 from hpt_cli.spec.hyperparameters import name_variable
 from hpt_cli.spec.messages import explain
-from hpt_cli.spec.model import (
-    CHANGEABLE,
-    Resources,
-    TuningSpec,
-    make_request,
-)
-from hpt_cli.spec.resources import Request, ResourceShortage
+from hpt_cli.spec.model import CHANGEABLE, TuningSpec
 from hpt_cli.spec.yaml_document import SURROGATE, Document, compose, read_scalar
 
-Survey: TypeAlias = Callable[[Request, Sequence[str] | None], Sequence[ResourceShortage]]
-"""Says what a machine does not have of what each training job needs, and of the GPUs listed."""
+
+@dataclass(frozen=True)
+class RawSpec:
+    """The fields of a spec as they were read, the mistakes in them, and where each field stands."""
+
+    fields: Mapping[str, Any]
+    mistakes: tuple[Problem, ...] = ()
+    document: Document | None = None
+    """None for the fields of a journal, which stand in no file."""
+
+    def validate(self, *conflicts: Conflict) -> TuningSpec:
+        """Return the spec.
+
+        Args:
+            conflicts: what is wrong with the fields besides: with the machine, for example.
+
+        Raises:
+            UsageError: with every mistake as a problem, in the order of the file.
+        """
+        problems = [*self.mistakes, *(_locate(each, self.document) for each in conflicts)]
+        if problems:
+            raise UsageError(*sorted(problems, key=_by_place))
+        return TuningSpec.model_validate(self.fields)
 
 
-def parse_spec(
-    text: str,
-    file: str,
-    overrides: Iterable[str] = (),
-    variables: Mapping[str, str] | None = None,
-    survey: Survey | None = None,
-) -> TuningSpec:
-    """The spec in YAML text; as `read_spec`.
+def parse_spec(text: str, file: str, overrides: Iterable[str] = ()) -> TuningSpec:
+    """Return the spec in YAML text. Raises as `read_spec` does."""
+    return parse_raw(text, file, overrides).validate()
+
+
+def parse_raw(text: str, file: str, overrides: Iterable[str] = ()) -> RawSpec:
+    """Return the fields in YAML text, with `field=value` overrides from the command line.
 
     Raises:
-        UsageError: with every mistake as a problem, in the order of the file.
+        UsageError: it is not YAML, or an override is not written so.
     """
-    root = compose(text, file)
-    raw = Document(root, file)
-    values = raw.to_values()
-    values |= read_overrides(overrides)
-    problems = [*raw.duplicates(), *_find_problems(values, raw)]
-    problems += _find_placeholders(values, raw)
-    if variables is not None:
-        problems += _find_unset(values, raw, variables)
-    if survey is not None:
-        problems += _find_missing(values, raw, survey)
-    if problems:
-        raise UsageError(*sorted(problems, key=_by_place))
-    return TuningSpec.model_validate(values)
+    document = Document(compose(text, file), file)
+    values = document.to_values() | read_overrides(overrides)
+    mistakes = (
+        *document.duplicates(),
+        *_find_problems(values, document),
+        *_find_placeholders(values, document),
+    )
+    return RawSpec(values, mistakes, document)
 
 
 def _find_placeholders(values: dict[str, Any], document: Document) -> Iterator[Problem]:
@@ -77,46 +87,6 @@ def _find_placeholders(values: dict[str, Any], document: Document) -> Iterator[P
                 hint += " command, with shell: true"
                 place = document.find(("environment", name), key=False)
                 yield Problem("placeholder-environment", message, hint, place)
-
-
-def _find_unset(
-    values: dict[str, Any], document: Document, variables: Mapping[str, str]
-) -> Iterator[Problem]:
-    environment = values.get("environment")
-    for name, value in environment.items() if isinstance(environment, dict) else ():
-        for variable in find_references(str(value)):
-            if is_variable_name(variable) and variable not in variables:
-                place = document.find(("environment", name), key=False)
-                yield describe_unset(name, variable, variables, place)
-
-
-def _find_missing(values: dict[str, Any], document: Document, survey: Survey) -> Iterator[Problem]:
-    asked, listed = values.get("resources"), values.get("gpus")
-    try:
-        resources = None if asked is None else Resources.model_validate(asked)
-    except ValidationError:  # reported already
-        return
-    names = [str(each) for each in listed] if isinstance(listed, list) else None
-    request = make_request(resources, names)
-    is_here = values.get("executor", "local") == "local"
-    for misfit in survey(request, names) if request and is_here else ():
-        yield describe_shortage(misfit, document.find(misfit.location, key=False))
-
-
-def describe_shortage(misfit: ResourceShortage, place: SourceLocation | None = None) -> Problem:
-    """Something that this machine has too little of."""
-    where = ".".join(each for each in misfit.location if isinstance(each, str))
-    hint = "if nvidia-smi does not find them: gpus: [0, 1]" if where == "resources.gpus" else ""
-    return Problem("resources-missing", f"{where}: {misfit.message}", hint, place)
-
-
-def describe_unset(
-    name: str, variable: str, variables: Iterable[str], place: SourceLocation | None = None
-) -> Problem:
-    """A variable that `environment` refers to and that is not set."""
-    message = f"environment.{name}: the variable {variable} is not set"
-    hint = did_you_mean(variable, variables) or f"export {variable}=... before you start hpt"
-    return Problem("variable-unset", message, hint, place)
 
 
 def read_overrides(overrides: Iterable[str]) -> dict[str, Any]:
@@ -210,5 +180,9 @@ def _find_problems(values: dict[str, Any], document: Document) -> Iterator[Probl
     except UnicodeEncodeError:  # of text that is none, which is a conflict
         pass
     for conflict in conflicts.values():
-        place = document.find(conflict.location, key=False)
-        yield Problem(conflict.slug, conflict.message, conflict.hint, place)
+        yield _locate(conflict, document)
+
+
+def _locate(conflict: Conflict, document: Document | None) -> Problem:
+    place = document.find(conflict.location, key=False) if document else None
+    return Problem(conflict.slug, conflict.message, conflict.hint, place)

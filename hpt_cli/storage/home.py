@@ -55,6 +55,16 @@ def find_job_dir(home: Path, name: str) -> JobDir:
     )
 
 
+def find_anywhere(home: Path, name: str) -> JobDir:
+    """Return a tuning job by its directory, or by its name in a home.
+
+    Raises:
+        UsageError: there is none, or more than one.
+    """
+    directory = JobDir(Path(name))
+    return directory if directory.journal.is_file() else find_job_dir(home, name)
+
+
 def make_job_dir(home: Path, name: str) -> JobDir:
     """An empty directory for a new tuning job, private to its user.
 

@@ -19,12 +19,11 @@ from importlib import resources
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hpt_cli import __version__, clock
 from hpt_cli.errors import HptError, damaged_journal
 from hpt_cli.metrics.curve import Observation
-from hpt_cli.spec.model import TuningSpec
 from hpt_cli.storage.connection import (
     SCHEMA_VERSION,
     TABLES,
@@ -46,6 +45,9 @@ from hpt_cli.tuning.events import (
 from hpt_cli.tuning.fold import ImpossibleEventError, fold_all
 from hpt_cli.tuning.recorded_spec import check_spec
 from hpt_cli.tuning.state import TuningState
+
+if TYPE_CHECKING:
+    from hpt_cli.spec.model import TuningSpec
 
 ALL = "observation"
 LATEST = """(SELECT job, attempt, metric, max(step) AS step FROM observation

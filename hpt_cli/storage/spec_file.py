@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from hpt_cli.errors import Problem, UsageError
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.yaml_document import find_end
-from hpt_cli.spec.yaml_reader import Survey, parse_spec
+from hpt_cli.spec.yaml_reader import RawSpec, parse_raw
 
 MAX_BYTES = 1_000_000
 """More than this is a log or a model, not a spec."""
 
 
-def read_spec(
-    path: Path,
-    overrides: Iterable[str] = (),
-    variables: Mapping[str, str] | None = None,
-    survey: Survey | None = None,
-) -> TuningSpec:
-    """The spec in a YAML file, with `field=value` overrides from the command line.
-
-    With `variables`, those that `environment` refers to must be among them; with `survey`, there
-    must be enough of what training jobs need.
+def read_spec(path: Path, overrides: Iterable[str] = ()) -> TuningSpec:
+    """Return the spec in a YAML file, with `field=value` overrides from the command line.
 
     Raises:
         UsageError: the file cannot be read, or holds mistakes: all of them.
+    """
+    return read_raw(path, overrides).validate()
+
+
+def read_raw(path: Path, overrides: Iterable[str] = ()) -> RawSpec:
+    """Return the fields in a YAML file, whatever mistakes they have.
+
+    Raises:
+        UsageError: the file cannot be read, or is not YAML.
     """
     try:
         with path.open("rb") as file:
@@ -42,4 +43,4 @@ def read_spec(
         place = find_end(data[: error.start].decode("utf-8"), str(path))
         message = f"this is not UTF-8 text: {error.reason}"
         raise UsageError(Problem("spec-unreadable", message, place=place)) from error
-    return parse_spec(text, str(path), overrides, variables, survey)
+    return parse_raw(text, str(path), overrides)

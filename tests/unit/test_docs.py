@@ -17,11 +17,12 @@ import pytest
 import typer
 import yaml
 
+from hpt_cli.checks.prerequisites import find_unset_variables
 from hpt_cli.cli import app as cli
 from hpt_cli.metrics.extractors import compile_definition
 from hpt_cli.metrics.reader import MetricReader
 from hpt_cli.spec.model import TuningSpec
-from hpt_cli.spec.yaml_reader import parse_spec
+from hpt_cli.spec.yaml_reader import parse_raw
 from hpt_cli.stop_rules import STOP_RULES, list_parameters
 from tests.guides import BLOCK, ROOT, read_blocks
 
@@ -68,9 +69,14 @@ def test_the_pages_made_from_the_code_are_as_it_is() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def read(text: str, file: str) -> TuningSpec:
+    raw = parse_raw(text, file)
+    return raw.validate(*find_unset_variables(raw.fields, os.environ))
+
+
 @pytest.mark.parametrize("text", SPECS)
 def test_a_spec_in_the_docs_is_right(text: str) -> None:
-    parse_spec(text, "docs", variables=os.environ)
+    read(text, "docs")
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if read_blocks(page, "log")], ids=str)
@@ -79,7 +85,7 @@ def test_a_spec_reads_the_log_beside_it(page: Path) -> None:
     for text in read_blocks(page, "yaml"):
         if not text.startswith("name:"):
             continue
-        spec = parse_spec(text, str(page), variables=os.environ)
+        spec = read(text, str(page))
         fields = [each.model_dump(exclude_none=True) for each in spec.metric_definitions]
         reader = MetricReader([compile_definition(each) for each in fields])
         found = {each.metric for each in reader.feed(log.encode())}

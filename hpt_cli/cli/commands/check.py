@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hpt_cli.cli.commands.run import inherit_parents
+from hpt_cli.cli.commands.run import tell_inherited
 from hpt_cli.cli.load import print_json
 from hpt_cli.cli.options import Home, Json
 from hpt_cli.errors import ExitCode, Problem
@@ -21,6 +21,7 @@ from hpt_cli.storage.home import find_home
 from hpt_cli.storage.job_directory import JobDir
 
 if TYPE_CHECKING:
+    from hpt_cli.checks.prerequisites import Findings
     from hpt_cli.executors import LaunchRequest
     from hpt_cli.reports.check import Checkup, TriedJob
     from hpt_cli.spec.hyperparameters import Hyperparameters
@@ -54,13 +55,14 @@ def check(
 
     Nothing is run but with --try, and nothing is kept.
     """
-    from hpt_cli.checks.prerequisites import check_working_directory, list_shortages
+    from hpt_cli.checks.prerequisites import check_before_run
     from hpt_cli.reports.check import render, to_json
-    from hpt_cli.storage.spec_file import read_spec
+    from hpt_cli.storage.spec_file import read_raw
 
-    asked = read_spec(spec, set_ or [], os.environ, list_shortages)
-    check_working_directory(asked, Path.cwd())
-    checkup = examine(asked, find_home(home), seconds if try_ else None)
+    raw = read_raw(spec, set_ or [])
+    found = check_before_run(raw, os.environ, Path.cwd(), find_home(home))
+    tell_inherited(found.inherited)
+    checkup = examine(found, find_home(home), seconds if try_ else None)
     if json:
         print_json(to_json(checkup))
     else:
@@ -72,19 +74,18 @@ def check(
         raise typer.Exit(ExitCode.FAILED)
 
 
-def examine(spec: TuningSpec, home: Path, seconds: float | None) -> Checkup:
+def examine(found: Findings, home: Path, seconds: float | None) -> Checkup:
     """Look at a spec from all sides; with `seconds`, also at one training job that runs so long."""
-    from hpt_cli.checks.prerequisites import find_missing_files, survey_machine
     from hpt_cli.checks.preview import find_warnings, list_first_points
     from hpt_cli.reports.check import Checkup
     from hpt_cli.storage.journal import describe_creation
     from hpt_cli.tuning.fold import fold
     from hpt_cli.tuning.state import TuningState
 
-    found = survey_machine(spec)
-    pool = found.pool if found else None
+    spec = found.spec
+    pool = found.capacity.pool if found.capacity else None
     state = fold(TuningState(), describe_creation(spec, Path.cwd()))
-    for warm in inherit_parents(spec, home):
+    for warm in found.inherited:
         state = fold(state, warm)
     points = list_first_points(spec, state, SAMPLES)
     jobdir = JobDir(home / spec.name)
@@ -105,7 +106,7 @@ def examine(spec: TuningSpec, home: Path, seconds: float | None) -> Checkup:
         output=f"{jobdir.attempt(1, 1).log}: what the first one prints",
         warnings=(
             *find_warnings(spec, pool),
-            *find_missing_files(spec, orders[0]),
+            *found.warnings,
             *_find_namesake(jobdir),
             *_find_refusal(spec, orders[0]),
         ),

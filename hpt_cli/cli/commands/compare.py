@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpt_cli.cli.load import find_anywhere, print_report, read_summary
+from hpt_cli.cli.load import print_report, read_summary
 from hpt_cli.cli.options import Force, Home, Json, Names, Png
 from hpt_cli.cli.output import write_picture
-from hpt_cli.storage.home import find_home
+from hpt_cli.storage.home import find_anywhere, find_home
 
 if TYPE_CHECKING:
     from hpt_cli.tuning.summary import Summary

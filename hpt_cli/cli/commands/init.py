@@ -78,9 +78,10 @@ def init(
     Options of hpt stand before the command. On a terminal it asks; elsewhere, or with --yes, it
     takes what is likeliest.
     """
+    from hpt_cli.checks.prerequisites import check_before_run
     from hpt_cli.cli.output import is_standard_output, refuse_existing, write_file
     from hpt_cli.scaffold.draft import Draft, fill_command, make_comments, make_fields, split_line
-    from hpt_cli.spec.yaml_reader import parse_spec
+    from hpt_cli.spec.yaml_reader import parse_raw
     from hpt_cli.spec.yaml_writer import write_spec
 
     asks = not yes and sys.stdin.isatty() and sys.stderr.isatty()
@@ -95,7 +96,7 @@ def init(
     lines = _read_output(fill_command(words, tuned), log, try_, seconds, asks=asks)
     draft = _choose_metric(draft, lines, metric, maximize, asks=asks)
     text = write_spec(make_fields(draft), make_comments(draft))
-    parse_spec(text, str(output), variables=os.environ)
+    check_before_run(parse_raw(text, str(output)), os.environ, Path.cwd())
     if target is None:
         sys.stdout.write(text)
     else:

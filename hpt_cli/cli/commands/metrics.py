@@ -171,9 +171,12 @@ def _list_definitions(
 
 def _read_definitions(spec: Path, log: str) -> Sequence[Mapping[str, Any]]:
     """Those of a spec that read the file of this name, or else those that read the output."""
-    from hpt_cli.storage.spec_file import read_spec
+    from hpt_cli.checks.prerequisites import find_unset_variables
+    from hpt_cli.storage.spec_file import read_raw
 
-    definitions = read_spec(spec, (), os.environ).list_definitions()
+    raw = read_raw(spec)
+    valid = raw.validate(*find_unset_variables(raw.fields, os.environ))
+    definitions = valid.list_definitions()
     own = [each for each in definitions if Path(each.get("file", "")).name == Path(log).name]
     return own or [each for each in definitions if "file" not in each] or definitions
 

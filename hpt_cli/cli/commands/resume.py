@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import time
 from pathlib import Path
@@ -32,9 +33,10 @@ def resume(name: Name, home: Home = None, plain: Plain = False, quiet: Quiet = F
     and max_jobs is still the total. A Completed one goes on after 'hpt update' has
     raised what it had reached.
     """
-    from hpt_cli.checks.prerequisites import check_variables, check_working_directory
+    from hpt_cli.checks.prerequisites import check_before_run
     from hpt_cli.cli.session import tune
     from hpt_cli.spec.model import load_spec
+    from hpt_cli.spec.yaml_reader import RawSpec
     from hpt_cli.tuning.completion import may_go_on
 
     jobdir = find_job_dir(find_home(home), name)
@@ -46,10 +48,9 @@ def resume(name: Name, home: Home = None, plain: Plain = False, quiet: Quiet = F
             if not state.exhausted:
                 say(f"to go on, change what it has reached: {_suggest_change(jobdir, state)}")
             return
-        check_working_directory(spec, Path(state.directory))
-        check_variables(spec)
+        found = check_before_run(RawSpec(state.spec), os.environ, Path(state.directory))
         tell_differences(jobdir, spec)
-        code = tune(jobdir, spec, state, plain=plain, quiet=quiet)
+        code = tune(jobdir, spec, state, found.capacity, plain=plain, quiet=quiet)
     raise typer.Exit(code)
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hpt_cli.cli.console import say
-from hpt_cli.cli.load import find_anywhere, read_state
+from hpt_cli.cli.load import read_state
 from hpt_cli.cli.options import Home, Plain, Quiet
-from hpt_cli.errors import UsageError
+from hpt_cli.errors import Problem, UsageError
 from hpt_cli.formatting import count
 from hpt_cli.storage.home import find_home, make_job_dir
 from hpt_cli.storage.job_directory import JobDir
@@ -48,56 +48,42 @@ def run(
 
     Ctrl-C stops it so that 'hpt resume NAME' goes on.
     """
-    from hpt_cli.checks.prerequisites import check_working_directory, list_shortages
+    from hpt_cli.checks.prerequisites import check_before_run
     from hpt_cli.cli.session import tune
-    from hpt_cli.storage.spec_file import read_spec
+    from hpt_cli.storage.spec_file import read_raw
     from hpt_cli.tuning.warnings import describe_warning
 
     overrides = [*(set_ or []), *([f"name={name}"] if name else [])]
-    asked = read_spec(spec, overrides, os.environ, list_shortages)
-    check_working_directory(asked, Path.cwd())
-    inherited = inherit_parents(asked, find_home(home))
-    jobdir = make_job_dir(find_home(home), asked.name)
-    warnings = _warn_of_missing_files(asked, jobdir)
+    raw = read_raw(spec, overrides)
+    found = check_before_run(raw, os.environ, Path.cwd(), find_home(home))
+    tell_inherited(found.inherited)
+    jobdir = make_job_dir(find_home(home), found.spec.name)
+    warnings = _record(found.warnings)
     remember_home(jobdir.path.parent)
     with hold_lock(jobdir):
-        _create(jobdir, asked, spec, [*inherited, *warnings])
+        _create(jobdir, found.spec, spec, [*found.inherited, *warnings])
         for each in () if quiet else warnings:
             say("\n".join(describe_warning(each)))
-        code = tune(jobdir, asked, read_state(jobdir), plain=plain, quiet=quiet)
+        state = read_state(jobdir)
+        code = tune(jobdir, found.spec, state, found.capacity, plain=plain, quiet=quiet)
     raise typer.Exit(code)
 
 
-def _warn_of_missing_files(spec: TuningSpec, jobdir: JobDir) -> list[Warned]:
-    """The warnings that every training job will fail, as far as that is seen at once."""
-    from hpt_cli.checks.prerequisites import find_missing_files
-    from hpt_cli.runtime.environment import JobContext, make_launch_request
-    from hpt_cli.tuning.events import Warned
-
-    middle = {name: each.from_unit(0.5) for name, each in spec.hyperparameter_ranges.items()}
-    context = JobContext(spec, jobdir, os.environ, str(Path.cwd()), 1, 1, middle)
-    request = make_launch_request(context)
-    return [
-        Warned(at=time.time(), slug=each.slug, message=each.message, hint=each.hint)
-        for each in find_missing_files(spec, request)
-    ]
-
-
-def inherit_parents(spec: TuningSpec, home: Path) -> list[WarmStarted]:
-    """What the parents of a warm start bring; every misfit is reported."""
-    from hpt_cli.tuning.warm_start import Candidate, find_mismatches, inherit
-
-    names = spec.warm_start.parents if spec.warm_start else ()
-    parents = [Candidate(name, read_state(find_anywhere(home, name))) for name in names]
-    problems = [problem for parent in parents for problem in find_mismatches(spec, parent)]
-    if problems:
-        raise UsageError(*problems)
-    brought = [inherit(spec, parent, time.time()) for parent in parents]
-    for each in brought:
+def tell_inherited(inherited: Iterable[WarmStarted]) -> None:
+    """Say what the parents of a warm start bring."""
+    for each in inherited:
         line = f"warm start: {count(len(each.jobs), 'training job')} of {each.parent}"
         outside = f"; {each.left_out} outside the ranges left out" if each.left_out else ""
         say(line + outside)
-    return brought
+
+
+def _record(warnings: Iterable[Problem]) -> list[Warned]:
+    from hpt_cli.tuning.events import Warned
+
+    return [
+        Warned(at=time.time(), slug=each.slug, message=each.message, hint=each.hint)
+        for each in warnings
+    ]
 
 
 def _create(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -82,10 +83,12 @@ def _stop_tuning_job(jobdir: JobDir) -> None:
         say(f"{jobdir.name} is {state.status} already")
         return
     # Nobody tunes it, but its jobs may be alive: be its tuner for as long as stopping takes.
+    from hpt_cli.checks.prerequisites import measure_for
     from hpt_cli.cli.session import tune
     from hpt_cli.spec.model import load_spec
 
     with hold_lock(jobdir):
         send_request(jobdir, {"stop_jobs": None})
         state = read_state(jobdir)
-        tune(jobdir, load_spec(state.spec), state, plain=True, quiet=True)
+        capacity = measure_for(state.spec, os.environ)
+        tune(jobdir, load_spec(state.spec), state, capacity, plain=True, quiet=True)

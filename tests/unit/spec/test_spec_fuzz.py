@@ -15,11 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from hpt_cli.checks.prerequisites import find_unset_variables
 from hpt_cli.cli.app import print_problems
 from hpt_cli.errors import UsageError
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.ranges import CategoricalRange
-from hpt_cli.storage.spec_file import MAX_BYTES, read_spec
+from hpt_cli.storage.spec_file import MAX_BYTES, read_raw, read_spec
 from tests.unit.spec.hostile_specs import draw_spec
 from tests.unit.spec.test_yaml_reader import GOOD
 
@@ -29,7 +30,8 @@ EXAMPLES = int(os.environ.get("HPT_FUZZ_EXAMPLES", "500"))
 def check_file(path: Path) -> UsageError | None:
     """A spec that can be used, or its mistakes, each in its place."""
     try:
-        spec = read_spec(path, (), os.environ)
+        raw = read_raw(path)
+        spec = raw.validate(*find_unset_variables(raw.fields, os.environ))
     except UsageError as error:
         check_problems(error, path)
         return error
