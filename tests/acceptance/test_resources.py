@@ -151,6 +151,19 @@ def test_memory_that_a_killed_job_leaves_in_use_is_said(terminal: Terminal) -> N
     assert note.startswith("still in use: GPU 0, 3.0 of 8.0 GiB by ")
 
 
+def test_stopping_needs_no_gpus(terminal: Terminal) -> None:
+    pretend_gpus(terminal, 10)
+    spec = write_spec(terminal, "--seconds 600", max_jobs=1, resources={"gpus": 1})
+    run = terminal.start("run", spec)
+    terminal.wait_for_log("t", 1, "gpus 0")
+    run.kill()
+    run.communicate()
+    (terminal.directory / "gpus").write_text("")
+    terminal.hpt("stop", "t")
+    (row,) = terminal.json("jobs", "t")
+    assert row["training_job_status"] == "Stopped"
+
+
 def test_another_machine_hands_out_what_it_has(terminal: Terminal) -> None:
     pretend_gpus(terminal, 10)
     spec = write_spec(terminal, "--seconds 600", max_jobs=1, resources={"gpus": 1})
