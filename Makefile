@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo faults test test-browser test-extras test-slurm check format clean
+.PHONY: help demo faults scripts-short test test-browser test-extras test-slurm check format clean
 
 help:  ## Show what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,6 +35,9 @@ test-slurm: $(INSTALLED)  ## Test `executor: slurm` on a real Slurm of one node 
 
 faults: $(INSTALLED)  ## Do hpt every kind of harm, briefly: kill -9, power loss, full disks ...
 	$(BIN)/python scripts/reliability/faults.py --short
+
+scripts-short: $(INSTALLED)  ## Run the benchmarks and every other script in its shortest form
+	$(BIN)/python scripts/run_short.py
 
 check: $(INSTALLED)  ## Check format, style, types and architecture
 	$(BIN)/ruff format --check .

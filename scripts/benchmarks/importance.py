@@ -1,10 +1,11 @@
 """How far measured importances are from the truth: hpt's model, and fANOVA on a random forest.
 
+    python scripts/benchmarks/importance.py [--seeds 4]
+    python scripts/benchmarks/importance.py --short    # one seed, 20 results
+
 On functions of the unit cube whose Sobol' indices are known by sampling; half of the results lie
 near the best ones, as a search leaves them. Prints the mean absolute error of total and first-order
 indices, and how often the 90 % interval holds the total.
-
-    python scripts/benchmarks/importance.py [--seeds 4]
 """
 
 from __future__ import annotations
@@ -33,23 +34,26 @@ PLACES = 2048
 
 
 def ishigami(u: Floats) -> Floats:
-    """Two periodic terms and an interplay; two columns do nothing."""
+    """Return two periodic terms and an interaction; two columns do nothing."""
     x = 2 * np.pi * u[:, :3] - np.pi
     return np.sin(x[:, 0]) + 7 * np.sin(x[:, 1]) ** 2 + 0.1 * x[:, 2] ** 4 * np.sin(x[:, 0])
 
 
 def additive(u: Floats) -> Floats:
-    """Two valleys and a slope; three columns do nothing."""
+    """Return two valleys and a slope; three columns do nothing."""
     return 8 * (u[:, 0] - 0.3) ** 2 + 2 * (u[:, 1] - 0.6) ** 2 + 0.3 * u[:, 2]
 
 
 def product(u: Floats) -> Floats:
-    """An interplay and a slope; two columns do nothing."""
+    """Return an interaction and a slope; two columns do nothing."""
     return (u[:, 0] - 0.5) * (u[:, 1] - 0.5) * 8 + 0.5 * u[:, 2]
 
 
 def training(u: Floats) -> Floats:
-    """A learning rate that diverges beyond a cliff, placed by the optimizer; a batch size."""
+    """Return a loss over learning rate, batch size and optimizer, which moves the optimum.
+
+    Beyond a learning rate that depends on the optimizer it diverges.
+    """
     kind = np.minimum((u[:, 2] * 4).astype(int), 3)
     best = np.array([0.7, 0.45, 0.4, 0.65])[kind]
     loss = 4 * (u[:, 0] - best) ** 2 + 0.15 * (u[:, 1] - 0.2) ** 2
@@ -66,6 +70,7 @@ FUNCTIONS: dict[str, tuple[Callable[[Floats], Floats], int]] = {
 
 
 def make_ranges(name: str, count: int) -> dict[str, ParameterRange]:
+    """Return the ranges of a function of so many columns."""
     ranges: dict[str, ParameterRange] = {
         f"x{place}": ContinuousRange(
             type="Continuous", min_value=0, max_value=1, scaling_type="Linear"
@@ -78,6 +83,7 @@ def make_ranges(name: str, count: int) -> dict[str, ParameterRange]:
 
 
 def make_design(count: int) -> Floats:
+    """Return the points at which Sobol' indices are estimated, ((count + 2) * PLACES, count)."""
     first, second = np.hsplit(qmc.Sobol(2 * count, seed=np.random.default_rng(3)).random(PLACES), 2)
     mixed = []
     for column in range(count):
@@ -87,7 +93,7 @@ def make_design(count: int) -> Floats:
 
 
 def split_variance(values: Floats, count: int) -> Floats:
-    """Total and first-order indices, (2, count)."""
+    """Return total and first-order indices, (2, count), of values at the points of a design."""
     first, second, *mixed = values.reshape(count + 2, PLACES)
     variance = np.append(first, second).var()
     total = [((each - first) ** 2).mean() / 2 / variance for each in mixed]
@@ -98,6 +104,7 @@ def split_variance(values: Floats, count: int) -> Floats:
 def make_trials(
     space: Space, function: Callable[[Floats], Floats], count: int, seed: int
 ) -> list[Trial]:
+    """Return results of a search: half of the points at random, half near the best of those."""
     rng = np.random.default_rng(seed)
     places = space.snap(rng.random((count, len(space.ranges))))
     half = count // 2
@@ -113,7 +120,7 @@ def make_trials(
 
 
 def ask_hpt(space: Space, trials: list[Trial]) -> tuple[Floats, Floats, Floats]:
-    """Shares, (2, count), and the bounds of the totals, both (count,)."""
+    """Return the shares by hpt, (2, count), and the bounds of the totals, both (count,)."""
     measured = measure_importance(space.ranges, trials)
     assert measured is not None
     found = {each.name: each for each in measured.influences}
@@ -124,7 +131,7 @@ def ask_hpt(space: Space, trials: list[Trial]) -> tuple[Floats, Floats, Floats]:
 
 
 def ask_forest(space: Space, trials: list[Trial], design: Floats) -> Floats:
-    """The shares of a random forest's trees in the median, (2, count)."""
+    """Return the shares by a random forest, (2, count): the median over its trees."""
     places = space.encode(trial.hyperparameters for trial in trials)
     scores = score_losses(np.array([trial.loss for trial in trials]))
     forest = RandomForestRegressor(200, random_state=0).fit(encode_one_hot(space, places), scores)
@@ -134,15 +141,18 @@ def ask_forest(space: Space, trials: list[Trial], design: Floats) -> Floats:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Measure and print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seeds", type=int, default=4)
-    seeds = parser.parse_args().seeds
+    parser.add_argument("--short", action="store_true", help="one seed, 20 results")
+    options = parser.parse_args()
+    seeds, counts = (1, COUNTS[:1]) if options.short else (options.seeds, COUNTS)
     table = Table("function", "results", "hpt total", "alone", "interval", "forest total", "alone")
     everything = []
     for name, (function, count) in FUNCTIONS.items():
         space, design = Space(make_ranges(name, count)), make_design(count)
         truth = split_variance(score_losses(function(space.snap(design))), count)
-        for results in COUNTS:
+        for results in counts:
             figures = []
             for seed in range(seeds):
                 trials = make_trials(space, function, results, seed)

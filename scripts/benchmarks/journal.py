@@ -3,6 +3,7 @@
 Times the real commands from start to end: the views, and `hpt resume` until its tuner has started.
 
     python scripts/benchmarks/journal.py [--jobs 1000] [--epochs 100] [--rounds 5]
+    python scripts/benchmarks/journal.py --short    # 20 training jobs of 10 epochs, once
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ HPT = str(Path(sys.executable).parent / "hpt")
 
 
 def make_spec(jobs: int) -> TuningSpec:
-    """A spec with one more job than the journal holds, so that there is something to resume."""
+    """Return a spec with one more job than the journal holds, so that it can be resumed."""
     return TuningSpec.model_validate(
         {
             "name": "long",
@@ -45,7 +46,7 @@ def make_spec(jobs: int) -> TuningSpec:
 
 
 def make_job(number: int, epochs: int) -> Iterator[ev.AnyEvent]:
-    """The events of one training job, an observation at a time as they really come."""
+    """Yield the events of one training job, with an event for each observation."""
     yield ev.JobPlanned(at=number, number=number)
     x = number / 7919 % 1
     yield ev.JobSuggested(at=number, number=number, hyperparameters={"x": x}, seconds=0.1)
@@ -59,7 +60,7 @@ def make_job(number: int, epochs: int) -> Iterator[ev.AnyEvent]:
 
 
 def make_journal(home: Path, jobs: int, epochs: int) -> None:
-    """Write the whole journal; it can be resumed."""
+    """Write the whole journal."""
     jobdir = make_job_dir(home, "long")
     spec = make_spec(jobs).model_dump(mode="json")
     create_journal(
@@ -72,14 +73,14 @@ def make_journal(home: Path, jobs: int, epochs: int) -> None:
 
 
 def time_view(home: Path, *arguments: str) -> float:
-    """Seconds of a command from start to end."""
+    """Return the seconds of a command from start to end."""
     begun = time.perf_counter()
     subprocess.run([HPT, *arguments, "--home", str(home)], check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - begun
 
 
 def time_resume(home: Path) -> float:
-    """Seconds until `hpt resume` says that it tunes; then it is interrupted."""
+    """Return the seconds until `hpt resume` says that it tunes; then it is interrupted."""
     begun = time.perf_counter()
     process = subprocess.Popen(
         [HPT, "resume", "long", "--plain", "--home", str(home)],
@@ -102,7 +103,10 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1000)
     parser.add_argument("--epochs", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--short", action="store_true", help="20 training jobs of 10 epochs, once")
     options = parser.parse_args()
+    if options.short:
+        options.jobs, options.epochs, options.rounds = 20, 10, 1
     title = f"{options.jobs} training jobs of {options.epochs} epochs: seconds"
     table = Table(title=title)
     for heading in ("command", "median", "slowest"):
@@ -122,14 +126,14 @@ def main() -> None:
 
 
 def time_help() -> float:
-    """Seconds of `hpt --help`."""
+    """Return the seconds of `hpt --help`."""
     begun = time.perf_counter()
     subprocess.run([HPT, "--help"], check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - begun
 
 
 def add_row(table: Table, name: str, times: list[float]) -> None:
-    """One command's row."""
+    """Add the row of a command."""
     table.add_row(name, f"{statistics.median(times):.2f}", f"{max(times):.2f}")
 
 

@@ -1,21 +1,20 @@
-"""What a large tuning job costs its tuner: time for each event, and memory, as jobs add up.
+"""What a large tuning job costs its tuner: time for each event, and memory, as jobs are added.
 
     python scripts/benchmarks/load.py [--jobs 5000] [--parallel 64] [--epochs 200] [--metrics 10]
-                                 [--rule auto:20] [--readings load.json]
-                                 [--plot docs/pictures/load.png]
+        [--rule auto:20] [--readings load.json] [--plot docs/pictures/load.png]
+    python scripts/benchmarks/load.py --short    # 50 training jobs of 20 epochs
 
-The tuner's own code with training jobs that are only told of: `fold`, `decide` and the journal; 64
-in parallel tell an epoch of ten metrics in turn. One line for each tenth of the jobs: the mean time
-for one event, and the memory of the process, which is why there is one rule to a run. A rule may
-have epochs of its own: `auto:20`. With --readings, they are kept in a file beside those of other
-runs, and the plot shows them all.
+The tuner's own code (`fold`, `decide` and the journal) with simulated training jobs: 64 in parallel
+report an epoch of ten metrics in turn. One line for each tenth of the jobs: the mean time for one
+event, and the memory of the process, which is why a run measures one rule. A rule may have epochs
+of its own: `auto:20`. With --readings, what is measured is kept in a file beside that of other
+runs, and the plot shows all of it.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -48,7 +47,7 @@ class Reading:
 
 
 def make_spec(jobs: int, parallel: int, metrics: int, rule: str) -> TuningSpec:
-    """A tuning job that is never launched."""
+    """Return the spec of the simulated tuning job."""
     return TuningSpec.model_validate(
         {
             "name": "load",
@@ -71,7 +70,7 @@ def make_spec(jobs: int, parallel: int, metrics: int, rule: str) -> TuningSpec:
 
 
 def tell(spec: TuningSpec, epochs: int) -> Iterator[tuple[ev.AnyEvent, bool]]:
-    """The events of a whole tuning job, and whether the objective was told."""
+    """Yield the events of a whole tuning job, and whether each reports the objective."""
     running: dict[int, int] = {}
     names = [each.name for each in spec.metric_definitions]
     number, at = 0, 1.0
@@ -102,7 +101,7 @@ def tell(spec: TuningSpec, epochs: int) -> Iterator[tuple[ev.AnyEvent, bool]]:
 
 
 def measure(spec: TuningSpec, epochs: int) -> Iterator[Reading]:
-    """Run it through the tuner's code."""
+    """Yield a reading at each tenth of the jobs."""
     process = psutil.Process()
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "journal.sqlite"
@@ -138,8 +137,8 @@ def measure(spec: TuningSpec, epochs: int) -> Iterator[Reading]:
                     spent, written, count = 0.0, 0.0, 0
 
 
-def main() -> int:
-    """Measure, print, plot."""
+def main() -> None:
+    """Measure, print and plot."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--jobs", type=int, default=5000)
     parser.add_argument("--parallel", type=int, default=64)
@@ -148,7 +147,10 @@ def main() -> int:
     parser.add_argument("--rule", default="Off", help="Off, auto, median:20 ...")
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--readings", type=Path)
+    parser.add_argument("--short", action="store_true", help="50 training jobs of 20 epochs")
     options = parser.parse_args()
+    if options.short:
+        options.jobs, options.parallel, options.epochs = 50, 8, 20
     rule, _, given = options.rule.partition(":")
     epochs = int(given or options.epochs)
     spec = make_spec(options.jobs, options.parallel, options.metrics, rule)
@@ -168,11 +170,10 @@ def main() -> int:
         found = keep(found, options.readings)
     if options.plot:
         plot(found, options.plot)
-    return 0
 
 
 def keep(found: dict[str, list[Reading]], path: Path) -> dict[str, list[Reading]]:
-    """Put readings beside those that a file holds; all of them."""
+    """Add readings to those in a file, and return all of them."""
     known = json.loads(path.read_text()) if path.exists() else {}
     known |= {label: [asdict(each) for each in readings] for label, readings in found.items()}
     path.write_text(json.dumps(known))
@@ -180,7 +181,7 @@ def keep(found: dict[str, list[Reading]], path: Path) -> dict[str, list[Reading]
 
 
 def plot(found: dict[str, list[Reading]], path: Path) -> None:
-    """Time and memory against the number of jobs."""
+    """Draw time and memory against the number of jobs."""
     from matplotlib import pyplot
 
     figure, (times, memory) = pyplot.subplots(1, 2, figsize=(9, 3.2))
@@ -198,4 +199,4 @@ def plot(found: dict[str, list[Reading]], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,17 +1,20 @@
-"""What hpt itself costs: time for each job, and time to end a job that was judged.
+"""What hpt itself costs: time for each job, and time to stop a job.
 
-1. 200 jobs of `echo loss=1`, 2 in parallel, Random: the wall time of `hpt run` beside that of a
-   hand-written loop of Optuna over `subprocess.run` with SQLite storage, in the same run, by turns.
-2. The time from the last line that a stopped job printed (which was its fatal one) to its death.
+1. 200 jobs of `echo loss=1`, 2 in parallel, Random: the wall time of `hpt run` and of a
+   hand-written loop of Optuna over `subprocess.run` with SQLite storage, in turns in the same run.
+   Without Optuna installed, hpt alone is timed.
+2. The time from the last line that a stopped job printed, on which it was judged, to its end.
 3. How busy 4 slots are with jobs of one second under Bayesian, from the first job's start to the
    last one's.
 
     python scripts/benchmarks/overhead.py [--jobs 200] [--rounds 3] [--stops 40] [--busy 80]
+    python scripts/benchmarks/overhead.py --short    # 4 jobs once, 2 stops, 6 busy jobs
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import re
 import statistics
@@ -20,6 +23,7 @@ import sys
 import tempfile
 import textwrap
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -58,7 +62,7 @@ for epoch in range(20):
 
 
 def write_spec(directory: Path, **fields: object) -> Path:
-    """A spec with one range and one metric, and the given fields."""
+    """Write a spec with one range and one metric, and the given fields; return its path."""
     spec = {
         "name": "bench",
         "hyperparameter_ranges": {"x": {"type": "Continuous", "min_value": 0, "max_value": 1}},
@@ -74,7 +78,7 @@ def write_spec(directory: Path, **fields: object) -> Path:
 
 
 def time_command(argv: list[str], directory: Path) -> float:
-    """Seconds that a command takes from start to end."""
+    """Return the seconds that a command takes from start to end."""
     begun = time.perf_counter()
     subprocess.run(
         argv, cwd=directory, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -83,21 +87,21 @@ def time_command(argv: list[str], directory: Path) -> float:
 
 
 def time_hpt(jobs: int) -> float:
-    """Seconds of `hpt run` over so many jobs of echo."""
+    """Return the seconds of `hpt run` over so many jobs of echo."""
     with tempfile.TemporaryDirectory() as name:
         spec = write_spec(Path(name), command=["echo", "loss=1"], max_jobs=jobs)
         return time_command([str(HPT), "run", str(spec), "--plain"], Path(name))
 
 
 def time_optuna(jobs: int) -> float:
-    """Seconds of the Optuna loop over so many trials of echo."""
+    """Return the seconds of the Optuna loop over so many trials of echo."""
     with tempfile.TemporaryDirectory() as name:
         argv = [sys.executable, "-c", OPTUNA_LOOP, str(jobs), str(PARALLEL)]
         return time_command(argv, Path(name))
 
 
 def measure_stops(stops: int) -> list[float]:
-    """Seconds from the fatal line to the death of each job that was stopped early."""
+    """Return the seconds from its last line to its end of each job that was stopped early."""
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         (directory / "train.py").write_text(textwrap.dedent(JUDGED_PROGRAM))
@@ -109,18 +113,18 @@ def measure_stops(stops: int) -> list[float]:
         )
         time_command([str(HPT), "run", str(spec), "--plain"], directory)
         attempts = sorted((directory / ".hpt/bench/jobs").glob("*/a1"))
-        return [measure_death(each) for each in attempts[GOOD_JOBS:]]
+        return [measure_stop(each) for each in attempts[GOOD_JOBS:]]
 
 
-def measure_death(attempt: Path) -> float:
-    """Seconds from the last line of an attempt to its end."""
+def measure_stop(attempt: Path) -> float:
+    """Return the seconds from the last line of an attempt to its end."""
     printed = re.findall(r"t=([\d.]+)", (attempt / "output.log").read_text())
     ended_at = float((attempt / "exit").read_text().split()[1])
     return ended_at - float(printed[-1])
 
 
 def measure_busy(jobs: int, slots: int = 4) -> float:
-    """The share of the time that slots are taken, while there are jobs to start."""
+    """Return the share of the time that slots are taken, while there are jobs to start."""
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         ranges = {f"x{i}": {"type": "Continuous", "min_value": 0, "max_value": 1} for i in range(6)}
@@ -146,34 +150,51 @@ def measure_busy(jobs: int, slots: int = 4) -> float:
     return busy / (slots * (over - begun))
 
 
+def compare_with_optuna(jobs: int, rounds: int) -> Table:
+    """Return a table of the seconds of hpt and of the Optuna loop; of hpt alone without Optuna."""
+    has_optuna = importlib.util.find_spec("optuna") is not None
+    if not has_optuna:
+        print("left out, as not installed: optuna", file=sys.stderr)
+    table = Table(title=f"{jobs} jobs of echo, {PARALLEL} in parallel: seconds")
+    for heading in ("round", "hpt", "Optuna loop", "ratio"):
+        table.add_column(heading, justify="right")
+    ratios = []
+    for round_number in range(1, rounds + 1):
+        cells = [ours := time_hpt(jobs)]
+        if has_optuna:
+            theirs = time_optuna(jobs)
+            ratios.append(ours / theirs)
+            cells += [theirs, ratios[-1]]
+        table.add_row(str(round_number), *(f"{cell:.2f}" for cell in cells))
+    if ratios:
+        table.add_row("median", "", "", f"{statistics.median(ratios):.2f}")
+    return table
+
+
+def describe_stops(delays: Sequence[float]) -> Table:
+    """Return a table of delays in seconds, sorted."""
+    quantiles = statistics.quantiles(delays, n=20, method="inclusive")
+    table = Table(title=f"from the last line to the end, {len(delays)} stopped jobs: milliseconds")
+    for heading in ("median", "95 %", "largest"):
+        table.add_column(heading, justify="right")
+    table.add_row(*(f"{1000 * x:.0f}" for x in (quantiles[9], quantiles[18], delays[-1])))
+    return table
+
+
 def main() -> None:
-    """Measure both, and print two tables."""
+    """Measure, and print two tables and a line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--jobs", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--stops", type=int, default=40)
     parser.add_argument("--busy", type=int, default=80)
+    parser.add_argument("--short", action="store_true", help="4 jobs once, 2 stops, 6 busy jobs")
     options = parser.parse_args()
+    if options.short:
+        options.jobs, options.rounds, options.stops, options.busy = 4, 1, 2, 6
     console = Console()
-
-    table = Table(title=f"{options.jobs} jobs of echo, {PARALLEL} in parallel: seconds")
-    for heading in ("round", "hpt", "Optuna loop", "ratio"):
-        table.add_column(heading, justify="right")
-    ratios = []
-    for round_number in range(1, options.rounds + 1):
-        ours, theirs = time_hpt(options.jobs), time_optuna(options.jobs)
-        ratios.append(ours / theirs)
-        table.add_row(str(round_number), f"{ours:.2f}", f"{theirs:.2f}", f"{ratios[-1]:.2f}")
-    table.add_row("median", "", "", f"{statistics.median(ratios):.2f}")
-    console.print(table)
-
-    deaths = sorted(measure_stops(options.stops))
-    quantiles = statistics.quantiles(deaths, n=20, method="inclusive")
-    table = Table(title=f"from the fatal line to death, {len(deaths)} stopped jobs: milliseconds")
-    for heading in ("median", "95 %", "largest"):
-        table.add_column(heading, justify="right")
-    table.add_row(*(f"{1000 * x:.0f}" for x in (quantiles[9], quantiles[18], deaths[-1])))
-    console.print(table)
+    console.print(compare_with_optuna(options.jobs, options.rounds))
+    console.print(describe_stops(sorted(measure_stops(options.stops))))
     share = measure_busy(options.busy)
     console.print(f"4 slots, {options.busy} jobs of one second, Bayesian: {share:.1%} busy")
 

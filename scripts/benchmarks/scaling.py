@@ -2,11 +2,12 @@
 
     python scripts/benchmarks/scaling.py [--slots 1000] [--jobs 2000] [--epochs 20]
         [--epoch-seconds 60]
+    python scripts/benchmarks/scaling.py --short    # 20 slots, 40 training jobs, 10 attempts
 
-First a pretended cluster of so many slots under a virtual clock: the tuner's own `fold` and
-`decide`, with early stopping Auto, on training jobs that are only told of. Then one look at the
-files of 10, 100 and 1,000 attempts on a real directory: the Slurm executor and the log readers.
-Processor time is measured, and compared to the time that passes on the cluster.
+First a simulated cluster of so many slots under a virtual clock: the tuner's own `fold` and
+`decide`, with early stopping Auto. Then one look at the files of 10, 100 and 1,000 attempts in a
+real directory: the Slurm executor and the log readers. Processor time is measured, and compared
+with the time that passes on the cluster.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ METRIC = "loss"
 
 
 def make_spec(slots: int, jobs: int) -> TuningSpec:
-    """A tuning job of so many training jobs, with early stopping."""
+    """Return a tuning job of so many training jobs, with early stopping."""
     return TuningSpec.model_validate(
         {
             "name": "scaling",
@@ -57,7 +58,7 @@ def make_spec(slots: int, jobs: int) -> TuningSpec:
 
 
 class Cluster:
-    """A pretended cluster; times are virtual seconds."""
+    """A simulated cluster; times are virtual seconds."""
 
     def __init__(self, spec: TuningSpec, epochs: int, seconds: float) -> None:
         self._spec = spec
@@ -72,12 +73,12 @@ class Cluster:
         self.observations = 0
 
     def fold(self, *events: ev.AnyEvent) -> None:
-        """Record what happened."""
+        """Fold events into the state."""
         for event in events:
             self.state = fold(self.state, event)
 
     def decide(self, observed: Iterable[int]) -> None:
-        """Do what is to be done, until nothing is left but to wait."""
+        """Carry out commands until there are none but to wait."""
         while commands := decide(self._spec, self.state, self.now, observed):
             observed, acted = (), False
             for command in commands:
@@ -108,7 +109,7 @@ class Cluster:
         return True
 
     def run_on(self) -> bool:
-        """The next second in which something happens; False when all is over."""
+        """Run the next second in which something happens; return False when all is over."""
         if not self._due:
             return False
         self.now = max(self.now, self._due[0][0])
@@ -140,7 +141,7 @@ class Cluster:
 
 
 def simulate(slots: int, jobs: int, epochs: int, seconds: float) -> None:
-    """Print what the pretended cluster costs its tuner."""
+    """Print what the simulated cluster costs its tuner."""
     cluster = Cluster(make_spec(slots, jobs), epochs, seconds)
     begun, start = time.process_time(), cluster.now
     cluster.decide(())
@@ -160,14 +161,14 @@ def simulate(slots: int, jobs: int, epochs: int, seconds: float) -> None:
     )
 
 
-class QuietClerk:
-    """Answers at once that all jobs run."""
+class RunningClient:
+    """A Slurm client that answers at once that all jobs run."""
 
     def __init__(self, jobs: Mapping[int, QueuedJob]) -> None:
         self._answer = QueueSnapshot(1.0, frozenset(jobs), jobs)
 
     def watch(self, numbers: Any, urgent: bool) -> QueueSnapshot:  # noqa: ARG002
-        """The one answer."""
+        """Return the one answer."""
         return self._answer
 
 
@@ -184,7 +185,7 @@ def look_at_files(attempts: int, passes: int = 20) -> None:
             number: QueuedJob(number, name_job(directory), "RUNNING")
             for number, directory in enumerate(directories)
         }
-        executor._client = QuietClerk(jobs)  # type: ignore[assignment]
+        executor._client = RunningClient(jobs)  # type: ignore[assignment]
         handles = [{"job": n, "directory": str(each)} for n, each in enumerate(directories)]
         tails = [
             AttemptTail(spec.extractors, each / "output.log", each.parent, 0.0, {})
@@ -211,16 +212,17 @@ def look_at_files(attempts: int, passes: int = 20) -> None:
 
 def main() -> None:
     """Read the options and measure."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--slots", type=int, default=1000)
     parser.add_argument("--jobs", type=int, default=2000)
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--epoch-seconds", type=float, default=60.0)
+    parser.add_argument("--short", action="store_true", help="20 slots, 40 jobs, 10 attempts")
     options = parser.parse_args()
+    if options.short:
+        options.slots, options.jobs, options.epochs = 20, 40, 5
     simulate(options.slots, options.jobs, options.epochs, options.epoch_seconds)
-    for attempts in (10, 100, 1000):
+    for attempts in (10,) if options.short else (10, 100, 1000):
         look_at_files(attempts)
 
 

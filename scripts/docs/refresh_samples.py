@@ -1,5 +1,6 @@
 """Run real programs and keep what they print, for the tests of presets.
 
+    python scripts/docs/refresh_samples.py --short    # one program, and keep nothing
     pip install xgboost lightgbm catboost scikit-learn keras jax vowpalwabbit spacy fasttext-wheel
     pip install torch lightning transformers accelerate
     python scripts/docs/refresh_samples.py [NAME...]
@@ -11,6 +12,7 @@ is not installed, the samples stay.
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
@@ -18,6 +20,7 @@ import tempfile
 import textwrap
 from pathlib import Path
 
+SHORT = "scikit-learn-mlp"
 SAMPLES = Path(__file__).parents[2] / "tests" / "unit" / "metrics" / "samples"
 
 DATA = """
@@ -268,8 +271,8 @@ SOURCES = {
 }
 
 
-def refresh(name: str) -> str:
-    """Run one program; what became of it, in words."""
+def refresh(name: str, samples: Path) -> str:
+    """Run one program, keep its samples in a directory, and return a line about it."""
     with tempfile.TemporaryDirectory() as directory:
         truth = Path(directory, "truth.json")
         tail = f"import json\njson.dump(truth, open({str(truth)!r}, 'w'))\n"
@@ -290,16 +293,29 @@ def refresh(name: str) -> str:
         if done.returncode:
             return done.stdout.decode(errors="replace").strip().splitlines()[-1]
         curves = json.loads(truth.read_text())
-    SAMPLES.mkdir(exist_ok=True)
-    (SAMPLES / f"{name}.log").write_bytes(done.stdout)
-    (SAMPLES / f"{name}.json").write_text(json.dumps(curves) + "\n")
+    (samples / f"{name}.log").write_bytes(done.stdout)
+    (samples / f"{name}.json").write_text(json.dumps(curves) + "\n")
     return f"{len(done.stdout)} bytes, {len(curves)} metrics"
 
 
 def main() -> None:
     """Refresh the samples that are named, or all."""
-    for name in sys.argv[1:] or SOURCES:
-        print(f"{name}: {refresh(name)}", flush=True)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(SOURCES))
+    parser.add_argument("--short", action="store_true", help="one program, and keep nothing")
+    options = parser.parse_args()
+    unknown = set(options.names) - set(SOURCES)
+    if unknown:
+        parser.error(f"no such program: {', '.join(sorted(unknown))}")
+    if options.short:
+        with tempfile.TemporaryDirectory() as directory:
+            line = refresh(SHORT, Path(directory))
+            if not any(Path(directory).iterdir()):
+                sys.exit(line)
+        print(f"{SHORT}: {line}")
+        return
+    for name in options.names or SOURCES:
+        print(f"{name}: {refresh(name, SAMPLES)}", flush=True)
 
 
 if __name__ == "__main__":

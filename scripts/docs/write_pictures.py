@@ -1,9 +1,10 @@
-"""Make the pictures of the README from a real run: the live view, and the report.
-
-Runs configs/digits.yaml in a directory of its own; draws the live view in the middle of that run
-again from the journal, as SVG; takes a screenshot of the report in Chromium (Debian: chromium).
+"""Write the pictures of the README from a real run: the live view, and the report.
 
     python scripts/docs/write_pictures.py [--home DIR]    # with --home: of the run `digits` there
+    python scripts/docs/write_pictures.py --short         # six small jobs, into a temporary folder
+
+Runs configs/digits.yaml in a directory of its own; draws the live view in the middle of that run
+from the journal, as SVG; takes a screenshot of the report in Chromium (Debian: chromium).
 """
 
 from __future__ import annotations
@@ -35,34 +36,36 @@ NAME = "digits"
 SCREEN = Size(100, 24)
 COLOURS = 200
 WINDOW = (1200, 1305)
-MIDDLE = (10, 15)
-"""The live view is drawn when at least so many training jobs have ended, and fewer than so many."""
+MIDDLE = (0.5, 0.75)
+"""The live view is drawn while the share of training jobs that have ended is between these."""
 MAX_EVENTS = 1_000_000
+SHORT = ("--set", "max_jobs=6", "--set", "static_hyperparameters={epochs: 3}")
 
 
 def main() -> None:
-    """Make both pictures."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Write both pictures."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--home", type=Path, help="where there is a run of the digits already")
-    home = parser.parse_args().home
+    parser.add_argument("--short", action="store_true", help="six jobs, and keep no picture")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
+        home, target = options.home, Path(directory) if options.short else PICTURES
         if home is None:
             home = Path(directory, "home")
-            run_digits(home)
-        PICTURES.mkdir(parents=True, exist_ok=True)
-        (PICTURES / "live.svg").write_text(draw_live(home))
-        shoot_report(home, Path(directory))
+            run_digits(home, *(SHORT if options.short else ()))
+        (target / "live.svg").write_text(draw_live(home))
+        draw_report(home, target / "report.png")
 
 
-def run_digits(home: Path) -> None:
-    """The run that the pictures are of."""
+def run_digits(home: Path, *arguments: str) -> None:
+    """Run the tuning job that the pictures show."""
     environment = os.environ | {"PATH": f"{Path(HPT).parent}:{os.environ['PATH']}"}
-    command = [HPT, "run", "configs/digits.yaml", "--home", str(home), "--plain"]
+    command = [HPT, "run", "configs/digits.yaml", "--home", str(home), "--plain", *arguments]
     subprocess.run(command, cwd=ROOT, env=environment, check=True)
 
 
 def draw_live(home: Path) -> str:
-    """The live view in the middle of the run, as SVG."""
+    """Return the live view in the middle of the run, as SVG."""
     with open_journal(find_job_dir(home, NAME).journal) as journal:
         until = find_middle(journal)
         state = journal.state(until)
@@ -77,7 +80,8 @@ def draw_live(home: Path) -> str:
 
 
 def find_middle(journal: Journal) -> int:
-    """The number of an event around the middle: where all that run have come furthest."""
+    """Return the number of an event around the middle, at which the running jobs are furthest."""
+    total = len(journal.state().jobs)
 
     def count_ended(until: int) -> int:
         return sum(job.has_ended for job in journal.state(until).jobs.values())
@@ -87,17 +91,28 @@ def find_middle(journal: Journal) -> int:
         metric = journal.state(until).spec["objective_metric_name"]
         return len(running), min((len(job.curve(metric)) for job in running), default=0)
 
-    ends = [bisect_left(range(MAX_EVENTS), ended, key=count_ended) for ended in MIDDLE]
+    ended = [int(share * total) for share in MIDDLE]
+    ends = [bisect_left(range(MAX_EVENTS), each, key=count_ended) for each in ended]
     return max(range(*ends), key=count_epochs)
 
 
-def shoot_report(home: Path, directory: Path) -> None:
-    """A picture of the upper part of the report."""
-    page, picture = directory / "report.html", directory / "report.png"
-    subprocess.run([HPT, "report", NAME, "--home", str(home), "-o", str(page)], check=True)
+def draw_report(home: Path, picture: Path) -> None:
+    """Write a picture of the upper part of the report, if there is Chromium."""
     chromium = shutil.which("chromium")
     if chromium is None:
-        sys.exit("no chromium: there is no picture of the report")
+        print("left out, as there is no chromium: the picture of the report", file=sys.stderr)
+        return
+    with tempfile.TemporaryDirectory() as directory:
+        page = Path(directory, "report.html")
+        take_screenshot(chromium, home, page, picture)
+    image = Image.open(picture).convert("RGB")
+    palette = image.quantize(COLOURS, kmeans=4, dither=Image.Dither.NONE)
+    palette.save(picture, optimize=True)
+
+
+def take_screenshot(chromium: str, home: Path, page: Path, picture: Path) -> None:
+    """Write the report to a page, and what Chromium shows of it to a picture."""
+    subprocess.run([HPT, "report", NAME, "--home", str(home), "-o", str(page)], check=True)
     options = ["--headless=new", "--no-sandbox", "--hide-scrollbars", "--virtual-time-budget=3000"]
     options.append("--run-all-compositor-stages-before-draw")
     size = f"--window-size={WINDOW[0]},{WINDOW[1]}"
@@ -106,9 +121,6 @@ def shoot_report(home: Path, directory: Path) -> None:
         check=True,
         stderr=subprocess.DEVNULL,
     )
-    image = Image.open(picture).convert("RGB")
-    palette = image.quantize(COLOURS, kmeans=4, dither=Image.Dither.NONE)
-    palette.save(PICTURES / "report.png", optimize=True)
 
 
 if __name__ == "__main__":

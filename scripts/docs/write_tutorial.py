@@ -1,14 +1,16 @@
-"""Type what docs/tutorial.md says to type, and put what is printed into it.
+"""Run the commands of docs/tutorial.md, and put what they print into it.
+
+    python scripts/docs/write_tutorial.py
+    python scripts/docs/write_tutorial.py --short    # only the first blocks, and write nothing
 
 Every line of a console block that begins with `$ ` runs, in order, in a directory of its own with
 the examples in it. A comment before a block may say `<!-- Ctrl-C after 12 s -->`. The number in
 `hpt explain digits 4` becomes that of a training job which was stopped early.
-
-    python scripts/docs/write_tutorial.py
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -23,11 +25,12 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "tutorial.md"
 HOME = "~/hpt"
-"""What stands in the page for the directory."""
+"""The name of the directory in the page."""
 WIDTH = 88
 MAX_LINES = 40
 FIRST, LAST = 22, 12
-"""So much of what is longer is shown."""
+"""The lines that are shown of an output of more than MAX_LINES."""
+SHORT_BLOCKS = 3
 BLOCK = re.compile(
     r"(?:<!-- Ctrl-C after (?P<seconds>\d+) s -->\n)?```console\n(?P<text>.*?)```\n", re.DOTALL
 )
@@ -35,17 +38,25 @@ EXPLAIN = re.compile(r"(hpt explain (\S+)) \d+")
 
 
 def main() -> None:
-    """Run the page's commands, and write it anew."""
+    """Run the page's commands, and write it again."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--short", action="store_true", help="run the first blocks, write nothing")
+    short = parser.parse_args().short
     with tempfile.TemporaryDirectory() as temporary:
         directory = Path(temporary, "hpt")
         for name in ("configs", "scripts"):
             shutil.copytree(ROOT / name, directory / name)
-        written = BLOCK.sub(lambda block: write_block(block, directory), PAGE.read_text())
-    PAGE.write_text(written)
+        written = BLOCK.sub(
+            lambda block: write_block(block, directory),
+            PAGE.read_text(),
+            count=SHORT_BLOCKS if short else 0,
+        )
+    if not short:
+        PAGE.write_text(written)
 
 
 def write_block(block: re.Match[str], directory: Path) -> str:
-    """The block with its commands, and what they print now."""
+    """Return the block with its commands, and what they print now."""
     seconds = block["seconds"]
     commands = [line[2:] for line in block["text"].splitlines() if line.startswith("$ ")]
     lines = [line for each in commands for line in run(each, directory, seconds)]
@@ -54,7 +65,7 @@ def write_block(block: re.Match[str], directory: Path) -> str:
 
 
 def run(command: str, directory: Path, seconds: str | None) -> Iterator[str]:
-    """The command as it is typed, and the lines that it prints."""
+    """Yield the command as it is typed, and the lines that it prints."""
     environment = os.environ | {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "COLUMNS": str(WIDTH),
@@ -86,7 +97,7 @@ def run(command: str, directory: Path, seconds: str | None) -> Iterator[str]:
 
 
 def choose_stopped(found: re.Match[str], directory: Path, environment: dict[str, str]) -> str:
-    """`hpt explain NAME` with the training job that was stopped latest."""
+    """Return `hpt explain NAME` with a job that was stopped early, after the median of epochs."""
     rows = json.loads(
         subprocess.run(
             ["hpt", "jobs", found[2], "--status", "Stopped", "--sort", "epochs", "--json"],

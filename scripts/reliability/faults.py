@@ -1,6 +1,7 @@
-"""Every fault hpt is to survive, done to the real command and real processes.
+"""Every fault that hpt is to survive, done to the real command and real processes.
 
-    python scripts/reliability/faults.py [--short] [--only NAME ...] [--seed N] [--parallel N]
+    python scripts/reliability/faults.py [--only NAME ...] [--seed N] [--parallel N]
+    python scripts/reliability/faults.py --short    # one or two trials of each, in some minutes
 
 A trial runs a tuning job, does it harm at random moments, resumes it to its end, and compares it
 with an undisturbed run: the same training jobs, hyperparameters and curves, each once, and no
@@ -13,190 +14,38 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
 import random
 import re
 import resource
 import shutil
 import signal
 import sqlite3
-import struct
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import psutil
-import yaml
+from ground import (
+    EPOCHS,
+    HPT,
+    JOBS,
+    PATIENCE,
+    Ground,
+    SkippedError,
+    check,
+    list_results,
+    load_shim,
+    mount,
+    work_directory,
+)
+from power_loss import apply_changes, count_events, count_synced, drop_unsynced, read_trace
 
-from hpt_cli.storage.journal import open_journal
-
-HERE = Path(__file__).parent
-HPT = str(Path(sys.executable).parent / "hpt")
-TRAIN = HERE / "faults_train.py"
-JOBS, PARALLEL, EPOCHS = 6, 3, 4
-PATIENCE = 180.0
 HOUR = 3600
-
-
-class SkippedError(Exception):
-    """A fault that cannot be done here, and why."""
-
-
-def check(truth: object, what: str) -> None:
-    """Raise if something was lost."""
-    if not truth:
-        raise AssertionError(what)
-
-
-@dataclass
-class Ground:
-    """One tuning job in a directory of its own, and what is done to it."""
-
-    root: Path
-    rng: random.Random
-    home: Path = field(init=False)
-    environment: dict[str, str] = field(init=False)
-    said: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.root.mkdir(parents=True)
-        self.home = self.root / "home"
-        self.environment = {k: v for k, v in os.environ.items() if not k.startswith("HPT_")}
-        self.write_spec()
-
-    @property
-    def directory(self) -> Path:
-        """The tuning job's directory."""
-        return self.home / "t"
-
-    @property
-    def journal(self) -> Path:
-        """Its journal."""
-        return self.directory / "journal.sqlite"
-
-    def write_spec(self, **changes: Any) -> None:
-        """The spec that every trial runs."""
-        words = "SIGKILL|SIGTERM|WorkerDied|MemoryError|No space left|Too many open files|Error 24"
-        fields: dict[str, Any] = {
-            "name": "t",
-            "command": f"{sys.executable} -I -S {TRAIN} {{args}}",
-            "hyperparameter_ranges": {
-                "x": {"type": "Continuous", "min_value": 0.001, "max_value": 10}
-            },
-            "static_hyperparameters": {"epochs": EPOCHS, "seconds": 0.1},
-            "metric_definitions": [{"name": "loss", "regex": "epoch={step} loss=({num})"}],
-            "objective_metric_name": "loss",
-            "objective_type": "Minimize",
-            "strategy": "Random",
-            "max_jobs": JOBS,
-            "max_parallel_jobs": PARALLEL,
-            "stop_grace_seconds": 1,
-            "retry": {"max_attempts": 50, "when": [words]},
-        }
-        (self.root / "t.yaml").write_text(yaml.safe_dump(fields | changes))
-
-    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """Start hpt; what it says is kept."""
-        output = self.root / f"said-{len(self.said):03d}"
-        self.said.append(str(output))
-        with open(output, "wb") as file:
-            return subprocess.Popen(
-                [HPT, *arguments, "--home", str(self.home)],
-                cwd=self.root,
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=file,
-            )
-
-    def run(self) -> subprocess.Popen[bytes]:
-        """Start the tuning job."""
-        return self.start("run", "t.yaml", "--plain")
-
-    def go_on(self) -> subprocess.Popen[bytes]:
-        """Resume it; or run it, if it has not come so far as to have a journal."""
-        return self.start("resume", "t", "--plain") if self.journal.exists() else self.run()
-
-    def finish(self) -> None:
-        """Resume until it has Completed, at most twice: the first may say what is wrong."""
-        process = self.go_on()
-        check(process.wait(PATIENCE) == 0, f"resume failed: {self.read_said()[-1][-800:]}")
-
-    def read_said(self) -> list[str]:
-        """What each hpt said."""
-        return [Path(path).read_text(errors="replace") for path in self.said]
-
-    def pause(self, longest: float = 1.5) -> None:
-        """Wait for a random moment."""
-        time.sleep(self.rng.uniform(0.0, longest))
-
-    def await_moment(self, process: subprocess.Popen[bytes]) -> None:
-        """Wait for a random moment of a tuner: one in four while it starts, else at work."""
-        if self.rng.random() >= 0.25:
-            while process.poll() is None and not self.is_at_work(process):
-                time.sleep(0.02)
-        self.pause()
-
-    def is_at_work(self, process: subprocess.Popen[bytes]) -> bool:
-        """Whether a tuner holds the lock."""
-        with contextlib.suppress(OSError, ValueError):
-            return bool(json.loads((self.directory / "lock").read_text())["pid"] == process.pid)
-        return False
-
-    def read_rows(self) -> list[dict[str, Any]]:
-        """The results table, with curves."""
-        command = [HPT, "jobs", "t", "--json", "--curves", "--home", str(self.home)]
-        done = subprocess.run(command, cwd=self.root, capture_output=True, text=True, check=False)
-        check(done.returncode == 0, f"hpt jobs failed: {done.stderr[-500:]}")
-        rows: list[dict[str, Any]] = json.loads(done.stdout)
-        return rows
-
-    def find_processes(self, role: str = "") -> list[psutil.Process]:
-        """The processes of its training jobs: all, or every `launcher`, `leader` or `child`."""
-        found = []
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error, OSError):
-                if process.environ().get("HPT_JOB_DIR", "").startswith(str(self.home)):
-                    if process.status() == psutil.STATUS_ZOMBIE:
-                        continue
-                    if not role or find_role(process) == role:
-                        found.append(process)
-        return found
-
-    def verify(self, expected: list[Any]) -> None:
-        """Raise AssertionError if anything differs from an undisturbed run."""
-        rows = self.read_rows()
-        statuses = {row["training_job_number"]: row["training_job_status"] for row in rows}
-        check(set(statuses.values()) == {"Completed"}, f"statuses {statuses}")
-        check(list_results(rows) == expected, f"not the undisturbed run: {list_results(rows)}")
-        with contextlib.closing(sqlite3.connect(self.journal)) as connection:
-            twice = connection.execute(
-                "SELECT job, json_extract(body, '$.attempt'), count(*) FROM event"
-                " WHERE type IN ('JobExited', 'JobLost') GROUP BY 1, 2 HAVING count(*) > 1"
-            ).fetchall()
-        check(not twice, f"counted twice: {twice}")
-        for text in self.read_said():
-            check("Traceback (most recent" not in text.split("--- log")[0], text[-800:])
-            check("hpt has a bug" not in text, text[-800:])
-
-
-def find_role(process: psutil.Process) -> str:
-    """What a process is in a training job."""
-    if any(Path(word).name.startswith("launcher.") for word in process.cmdline()):
-        return "launcher"
-    return "leader" if str(TRAIN) in process.cmdline() else "child"
-
-
-def list_results(rows: list[dict[str, Any]]) -> list[Any]:
-    """What must be the same: numbers, hyperparameters and curves."""
-    return [(row["training_job_number"], row["hyperparameters"], row["curve"]) for row in rows]
 
 
 # -- the faults: each returns how often it was tried -----------------------------------------------
@@ -549,149 +398,25 @@ FAULTS: dict[str, tuple[Callable[[Ground], int], int, int]] = {
     "three tuners at once": (tune_twice, 10, 1),
     "reboot": (reboot, 12, 2),
 }
-"""Each fault, and how many trials of it the long and the short form make."""
-
-
-# -- what the faults need --------------------------------------------------------------------------
-
-
-@cache
-def build_shim() -> str:
-    """Compile what LD_PRELOAD loads."""
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None or sys.platform != "linux":
-        raise SkippedError("needs Linux and a C compiler")
-    target = str(WORK / "shim.so")
-    source = str(HERE / "faults_shim.c")
-    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", target, source, "-ldl"], check=True)
-    return target
-
-
-def load_shim(ground: Ground, **variables: str) -> None:
-    """Have everything that starts from now on do with the shim."""
-    more = {"LD_PRELOAD": build_shim(), "FAULT_HOME": str(ground.home), **variables}
-    ground.environment = {
-        k: v for k, v in ground.environment.items() if not k.startswith("FAULT_")
-    } | more
-
-
-@contextlib.contextmanager
-def mount(ground: Ground, options: str) -> Iterator[None]:
-    """A home on a file system of its own."""
-    if os.geteuid() != 0:
-        raise SkippedError("needs root, to mount a file system")
-    ground.home.mkdir(mode=0o700)
-    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(ground.home)]
-    if subprocess.run(command, capture_output=True, check=False).returncode:
-        raise SkippedError("a file system cannot be mounted here")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "-l", str(ground.home)], check=True)
-
-
-@dataclass(frozen=True)
-class Change:
-    """One change to a file: (w)ritten, (t)runcated, or (s)ynced."""
-
-    kind: str
-    name: str
-    offset: int
-    data: bytes
-
-    def cut(self, length: int) -> Change:
-        """The same write, of which only the beginning came to the disk."""
-        return Change(self.kind, self.name, self.offset, self.data[:length])
-
-
-def read_trace(path: Path) -> list[Change]:
-    """What was done to the journal, in order."""
-    data, at, changes = path.read_bytes(), 0, []
-    while at < len(data):
-        kind, name_length, offset, length = struct.unpack_from("=4q", data, at)
-        at += 32
-        name = Path(data[at : at + name_length].decode()).name
-        at += name_length
-        changes.append(
-            Change(
-                chr(kind),
-                name.replace("journal.new", "journal.first"),
-                offset,
-                data[at : at + length],
-            )
-        )
-        at += length
-    return changes
-
-
-def apply_changes(changes: list[Change], directory: Path) -> Path:
-    """The files that changes make; the journal begins as a copy of `journal.new`."""
-    files: dict[str, bytearray] = {}
-    for each in changes:
-        if each.name == "journal.sqlite" and each.name not in files:
-            files[each.name] = bytearray(files["journal.first"])
-        content = files.setdefault(each.name, bytearray())
-        if each.kind == "t":
-            del content[each.offset :]
-            content.extend(b"\0" * (each.offset - len(content)))
-        elif each.kind == "w":
-            content.extend(b"\0" * (each.offset - len(content)))
-            content[each.offset : each.offset + len(each.data)] = each.data
-    if "journal.sqlite" not in files:
-        files["journal.sqlite"] = files["journal.first"]
-    directory.mkdir(exist_ok=True)
-    for name in ("journal.sqlite", "journal.sqlite-journal"):
-        (directory / name).write_bytes(files.get(name, b""))
-    return directory
-
-
-def drop_unsynced(changes: list[Change], rng: random.Random) -> Iterator[Change]:
-    """The same changes, but for some that no sync has followed."""
-    synced: dict[str, int] = {}
-    for index, each in enumerate(changes):
-        if each.kind == "s":
-            synced[each.name] = index
-    for index, each in enumerate(changes):
-        if each.name == "journal.first" or index <= synced.get(each.name, -1) or rng.random() < 0.5:
-            yield each
-
-
-def count_synced(changes: list[Change], directory: Path) -> int:
-    """The rows that were committed before the last sync of the journal itself."""
-    ends = [
-        i for i, each in enumerate(changes) if each.kind == "s" and each.name == "journal.sqlite"
-    ]
-    return count_events(apply_changes(changes[: ends[-1]], directory)) if ends else 0
-
-
-def count_events(directory: Path) -> int:
-    """How many rows a journal has; it must fold."""
-    with open_journal(directory / "journal.sqlite") as journal:
-        journal.state()
-    with contextlib.closing(sqlite3.connect(directory / "journal.sqlite")) as connection:
-        tables = ("event", "observation", "judgement")
-        return sum(connection.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in tables)
+"""Each fault, with its number of trials in the long and in the short form."""
 
 
 # -- the table -------------------------------------------------------------------------------------
 
-WORK = Path(tempfile.mkdtemp(prefix="hpt-faults-"))
-_EXPECTED: list[Any] = []
 
-
+@cache
 def undisturbed() -> list[Any]:
-    """The results of a run to which nothing was done."""
-    if not _EXPECTED:
-        ground = Ground(WORK / "undisturbed", random.Random(0))
-        check(ground.run().wait(PATIENCE) == 0, ground.read_said()[-1])
-        _EXPECTED.extend(list_results(ground.read_rows()))
-        check(len(_EXPECTED) == JOBS, "the undisturbed run")
-    return _EXPECTED
+    """Return the results of a run to which nothing was done."""
+    ground = Ground(work_directory() / "undisturbed", random.Random(0))
+    check(ground.run().wait(PATIENCE) == 0, ground.read_said()[-1])
+    expected = list_results(ground.read_rows())
+    check(len(expected) == JOBS, "the undisturbed run")
+    return expected
 
 
 @dataclass
 class Tally:
-    """How often a fault was tried, and how it went."""
+    """How often a fault was tried, and what came of it."""
 
     tried: int = 0
     trials: int = 0
@@ -702,9 +427,9 @@ class Tally:
 
 
 def try_once(name: str, seed: int, number: int, tally: Tally) -> None:
-    """One trial of a fault."""
+    """Make one trial of a fault, and count it."""
     fault = FAULTS[name][0]
-    root = WORK / re.sub(r"\W+", "-", name) / str(number)
+    root = work_directory() / re.sub(r"\W+", "-", name) / str(number)
     ground = Ground(root, random.Random(f"{name} {seed} {number}"))
     try:
         tried = fault(ground)
@@ -727,7 +452,7 @@ def try_once(name: str, seed: int, number: int, tally: Tally) -> None:
 
 
 def expect(name: str) -> list[Any]:
-    """The results of an undisturbed run of the spec of this fault."""
+    """Return the results of an undisturbed run of the spec of this fault."""
     if name != "out of memory":
         return undisturbed()
     return [
@@ -774,7 +499,7 @@ def main() -> int:
     for each in losses:
         print(each)
     if not losses:
-        shutil.rmtree(WORK, ignore_errors=True)
+        shutil.rmtree(work_directory(), ignore_errors=True)
     return 1 if losses or leftovers else 0
 
 

@@ -1,27 +1,35 @@
-"""Coverage-guided fuzzing of the log reader (needs `pip install -e '.[fuzz]'`).
+"""Fuzzing of the log reader.
 
-For any bytes, cut into blocks of any sizes:
+    python scripts/reliability/fuzz_reader.py -max_total_time=600 CORPUS_DIRECTORY \\
+        tests/unit/metrics/samples
+    python scripts/reliability/fuzz_reader.py --short    # 300 mutated samples, without atheris
+
+The first is guided by coverage (`pip install -e '.[fuzz]'`). For any bytes, cut into blocks of any
+sizes:
 
 * the observations are those of the whole at once, and of every line searched on its own;
-* offsets name them: no two the same, and in the order of the log;
+* offsets identify them: no two are the same, and they are in the order of the log;
 * nothing is raised, and what is held back stays bounded;
 * definitions can be proposed for the lines, and find what they say they find.
 
 Lines are cut at 300 bytes here, so that cutting is tried too.
-
-    python scripts/reliability/fuzz_reader.py -max_total_time=600 CORPUS_DIRECTORY \
-        tests/unit/metrics/samples
 """
 
 from __future__ import annotations
 
+import contextlib
+import random
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 
-import atheris
+SHORT = "--short" in sys.argv[1:]
+if not SHORT:
+    import atheris
 
-with atheris.instrument_imports(include=["hpt_cli.core"]):
+with contextlib.nullcontext() if SHORT else atheris.instrument_imports(include=["hpt_cli.metrics"]):
     from hpt_cli.metrics import lines
     from hpt_cli.metrics.curve import Observation
     from hpt_cli.metrics.detection import propose_definitions
@@ -30,8 +38,9 @@ with atheris.instrument_imports(include=["hpt_cli.core"]):
     from hpt_cli.metrics.reader import MetricReader
 
 lines.MAX_LINE_BYTES = 300
+SAMPLES = Path(__file__).parents[2] / "tests" / "unit" / "metrics" / "samples"
 
-FINDERS = [
+EXTRACTORS = [
     compile_definition({"name": f"m{number}", **fields})
     for number, fields in enumerate(
         [
@@ -50,13 +59,31 @@ FINDERS = [
 RULES = [compile_rule("Traceback", "fail"), compile_rule("(?i)nan", "warn")]
 
 
-def check(data: bytes) -> None:
-    """One input: sizes of blocks in its first bytes, and a log in the rest."""
+def check_input(data: bytes) -> None:
+    """Check one input: sizes of blocks in its first bytes, and a log in the rest."""
     provider = atheris.FuzzedDataProvider(data)
     cuts = [provider.ConsumeIntInRange(0, 1200) for _ in range(provider.ConsumeIntInRange(0, 6))]
-    log = provider.ConsumeBytes(sys.maxsize)
+    check(provider.ConsumeBytes(sys.maxsize), cuts)
+
+
+def check_mutated_samples(count: int) -> None:
+    """Check so many samples, each with some bytes changed and some lines repeated."""
+    rng = random.Random(0)
+    logs = [path.read_bytes()[:4000] for path in sorted(SAMPLES.glob("*.log"))]
+    for _ in range(count):
+        log = bytearray(rng.choice(logs))
+        for _ in range(rng.randrange(20)):
+            log[rng.randrange(len(log))] = rng.choice(b"\r\n\t\x1b\xff{}0123456789.e:=")
+        start = rng.randrange(len(log))
+        log += log[start : start + rng.randrange(1000)]
+        check(bytes(log), [rng.randrange(1200) for _ in range(rng.randrange(6))])
+    print(f"{count} mutated samples of {len(logs)} logs")
+
+
+def check(log: bytes, cuts: Sequence[int]) -> None:
+    """Raise AssertionError if a log is read in another way when it is cut into blocks."""
     edges = sorted({0, *(min(cut, len(log)) for cut in cuts), len(log)})
-    whole, parts = MetricReader(FINDERS, RULES), MetricReader(FINDERS, RULES)
+    whole, parts = MetricReader(EXTRACTORS, RULES), MetricReader(EXTRACTORS, RULES)
     expected = whole.feed(log) + whole.finish()
     found: list[Observation] = []
     for start, end in pairwise(edges):
@@ -80,8 +107,8 @@ def _check_offsets(observations: list[Observation], size: int) -> None:
 
 
 def _check_values(observations: list[Observation], shown: list[str]) -> None:
-    """The same as every line searched on its own."""
-    for extractor in FINDERS:
+    """Check that every line searched on its own has the same values."""
+    for extractor in EXTRACTORS:
         counts = Counter(
             repr(each.value) for each in observations if each.metric == extractor.metric
         )
@@ -90,5 +117,8 @@ def _check_values(observations: list[Observation], shown: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    atheris.Setup(sys.argv, check)
-    atheris.Fuzz()
+    if SHORT:
+        check_mutated_samples(300)
+    else:
+        atheris.Setup(sys.argv, check_input)
+        atheris.Fuzz()

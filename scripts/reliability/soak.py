@@ -1,6 +1,7 @@
 """Half an hour of tuning with kills and resumes: does the tuner grow, and is anything lost?
 
     python scripts/reliability/soak.py [--minutes 30] [--seed N]
+    python scripts/reliability/soak.py --short    # two tuners, 20 seconds
 
 One tuning job of short training jobs. Its tuner is killed with -9, or interrupted, at random times,
 and resumed; now and then a training job is killed too. The memory and the file descriptors of the
@@ -16,27 +17,27 @@ import random
 import signal
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-from faults import EPOCHS, PATIENCE, Ground, check
+from ground import EPOCHS, PATIENCE, Ground, check
 
 from hpt_cli.storage.journal import open_journal
 
 SAMPLE_SECONDS = 1.0
 SETTLE_SECONDS = 5.0
-"""A tuner that has just begun still reads its journal."""
-SHORTEST, LONGEST = 30.0, 240.0
-"""How long a tuner lives, in seconds."""
+"""A tuner that has just begun still reads its journal, and is not sampled yet."""
+LIVES = (30.0, 240.0)
+"""How long a tuner lives, in seconds: at least and at most."""
+SHORT_LIVES = (8.0, 12.0)
 
 
 @dataclass
 class Session:
-    """What was seen of one tuner."""
+    """The samples of one tuner."""
 
     ended_jobs: int
     """How many training jobs had ended when it began."""
@@ -47,14 +48,14 @@ class Session:
     threads: list[int] = field(default_factory=list)
 
     def sample(self, process: psutil.Process) -> None:
-        """Look at the tuner."""
+        """Sample the tuner once."""
         with contextlib.suppress(psutil.Error), process.oneshot():
             self.megabytes.append(process.memory_info().rss / 1e6)
             self.descriptors.append(process.num_fds())
             self.threads.append(process.num_threads())
 
     def describe(self, number: int) -> str:
-        """A line of the table."""
+        """Return a line of the table."""
         if not self.megabytes:
             return f"{number:>5} {self.seconds:>8.0f} {self.ended_jobs:>6}  {self.end}"
         memory = f"{self.megabytes[0]:>7.1f} {self.megabytes[-1]:>7.1f} {max(self.megabytes):>7.1f}"
@@ -66,7 +67,7 @@ class Session:
 
 
 def count_ended(ground: Ground) -> int:
-    """How many training jobs have ended."""
+    """Return how many training jobs have ended."""
     if not ground.journal.exists():
         return 0
     with open_journal(ground.journal) as journal:
@@ -74,7 +75,7 @@ def count_ended(ground: Ground) -> int:
 
 
 def watch(ground: Ground, process: subprocess.Popen[bytes], until: float) -> Session:
-    """Sample a tuner, and kill a training job now and then, until it is time."""
+    """Sample a tuner, and kill a training job now and then, until that time."""
     session = Session(count_ended(ground))
     begun = time.monotonic()
     tuner = psutil.Process(process.pid)
@@ -90,8 +91,8 @@ def watch(ground: Ground, process: subprocess.Popen[bytes], until: float) -> Ses
     return session
 
 
-def soak(ground: Ground, minutes: float) -> list[Session]:
-    """One tuner after the other; a line for each."""
+def soak(ground: Ground, minutes: float, lives: tuple[float, float]) -> list[Session]:
+    """Run one tuner after the other, and print a line for each."""
     print(f"{'':>5} {'':>8} {'jobs':>6} {'memory, MB':^23} {'descriptors':^13}")
     print(
         f"{'tuner':>5} {'seconds':>8} {'before':>6} {'first':>7} {'last':>7} {'most':>7}"
@@ -102,7 +103,7 @@ def soak(ground: Ground, minutes: float) -> list[Session]:
     sessions = []
     while time.monotonic() < end - SETTLE_SECONDS:
         process = ground.go_on()
-        life = ground.rng.uniform(SHORTEST, LONGEST)
+        life = ground.rng.uniform(*lives)
         session = watch(ground, process, min(end, time.monotonic() + life))
         check(process.poll() is None, f"the tuner ended by itself: {ground.read_said()[-1][-800:]}")
         number = ground.rng.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGINT, signal.SIGTERM))
@@ -115,7 +116,7 @@ def soak(ground: Ground, minutes: float) -> list[Session]:
 
 
 def stop(ground: Ground) -> None:
-    """Stop it for good: by a tuner, that takes over what lived on."""
+    """Stop the tuning job for good, with a tuner that takes over the jobs that lived on."""
     process = ground.go_on()
     while not ground.is_at_work(process):
         time.sleep(0.05)
@@ -124,7 +125,11 @@ def stop(ground: Ground) -> None:
 
 
 def verify(ground: Ground) -> tuple[int, int]:
-    """How many training jobs have completed, and in how many attempts; each as it should have."""
+    """Return how many training jobs have completed, and in how many attempts.
+
+    Raises:
+        AssertionError: one did not go as it should have.
+    """
     rows = ground.read_rows()
     numbers = [row["training_job_number"] for row in rows]
     check(numbers == list(range(1, len(rows) + 1)), "numbers")
@@ -139,20 +144,22 @@ def verify(ground: Ground) -> tuple[int, int]:
     return len(completed), sum(row["attempts"] for row in completed)
 
 
-def main() -> int:
-    """Soak, print, check; the exit code says whether all was well."""
+def main() -> None:
+    """Soak, check and print; an exception says what was lost."""
     # A shell that starts this in the background has it ignored, and so would the tuners.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--short", action="store_true", help="two tuners, 20 seconds")
     options = parser.parse_args()
+    minutes, lives = (1 / 3, SHORT_LIVES) if options.short else (options.minutes, LIVES)
     with tempfile.TemporaryDirectory(prefix="hpt-soak-") as directory:
         ground = Ground(Path(directory) / "soak", random.Random(options.seed))
         ground.write_spec(
             max_jobs=1_000_000, static_hyperparameters={"epochs": EPOCHS, "seconds": 0.5}
         )
-        sessions = soak(ground, options.minutes)
+        sessions = soak(ground, minutes, lives)
         stop(ground)
         completed, attempts = verify(ground)
     print(f"{completed} training jobs completed, in {attempts} attempts: each as it should be")
@@ -161,8 +168,7 @@ def main() -> int:
     files = [max(each.descriptors) for each in seen]
     print(f"memory: {memory[0]:.1f} MB in the first tuner, {memory[-1]:.1f} MB in the last")
     print(f"descriptors: at most {files[0]} in the first tuner, {files[-1]} in the last")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
