@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 import json
 import math
-import operator
 import os
 import sqlite3
 from collections import deque
@@ -43,8 +42,11 @@ from hpt_cli.tuning.events import (
     to_fields,
 )
 from hpt_cli.tuning.fold import ImpossibleEventError, fold_all
-from hpt_cli.tuning.recorded_spec import check_spec
 from hpt_cli.tuning.state import TuningState
+from hpt_cli.tuning.typed_json import parse
+
+if TYPE_CHECKING:
+    from hpt_cli.spec.model import TuningSpec
 
 if TYPE_CHECKING:
     from hpt_cli.spec.model import TuningSpec
@@ -194,8 +196,6 @@ class Journal:
         first = next(self.read(until=1), None)
         if not isinstance(first, TuningJobCreated):
             raise damaged_journal(NO_BEGINNING)
-        with _folding():
-            check_spec(first.spec)
         return first
 
     def read_moments(self) -> dict[tuple[int, str, float], float]:
@@ -265,20 +265,12 @@ def to_judgement(row: tuple[Any, ...]) -> JobJudged:
     """What a row of the table of judgements says.
 
     Raises:
-        TypeError: it is none.
-        ValueError: the same.
+        TypeError: it holds what it should not.
+        ValueError: its evidence is no JSON.
     """
     number, attempt, step, stop, reason, evidence, _, at = row
-    check_moment(at)
-    return JobJudged(
-        at=at,
-        number=operator.index(number),
-        attempt=operator.index(attempt),
-        step=+step,
-        stop=bool(stop),
-        reason=str(reason),
-        evidence=dict(json.loads(evidence)),
-    )
+    fields = {"at": at, "number": number, "attempt": attempt, "step": step, "reason": reason}
+    return parse(JobJudged, fields | {"stop": bool(stop), "evidence": json.loads(evidence)})
 
 
 @contextmanager

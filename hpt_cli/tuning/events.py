@@ -8,12 +8,25 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from functools import cache
-from types import NoneType
-from typing import Any, Literal, NamedTuple, TypeAlias, cast, get_args, get_type_hints
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from hpt_cli.metrics.curve import Observation
 from hpt_cli.spec.hyperparameters import Hyperparameters
+from hpt_cli.tuning.recorded_spec import check_best, check_spec
+from hpt_cli.tuning.typed_json import parse
+
+MAX_SECONDS = 1e11
+"""The latest moment: in the year 5138."""
+
+
+def check_moment(at: float) -> float:
+    """Return a time; raise ValueError if no calendar has it."""
+    if not 0 <= at <= MAX_SECONDS:
+        raise ValueError(f"{at!r} is no moment")
+    return at
+
+
+Moment: TypeAlias = Annotated[float, check_moment]
 
 StopReason = Literal[
     "EarlyStopped",
@@ -34,14 +47,14 @@ to stop as Failed is Failed; the others are Stopped."""
 class Event:
     """Something that happened, and when."""
 
-    at: float
+    at: Moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TuningJobCreated(Event):
     """The journal begins: what was asked for, by which version of hpt, in which directory."""
 
-    spec: dict[str, Any]
+    spec: Annotated[dict[str, Any], check_spec]
     hpt_version: str
     directory: str
 
@@ -57,7 +70,7 @@ class WarmStarted(Event):
     parent: str
     jobs: tuple[dict[str, Any], ...]
     left_out: int
-    best: dict[str, Any] | None
+    best: Annotated[dict[str, Any], check_best] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +173,7 @@ class JobLaunched(JobEvent):
 
     attempt: int
     handle: dict[str, Any]
-    since: float | None = None
+    since: Moment | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +189,7 @@ class JobStarted(JobEvent):
     """An attempt that waited runs, since then."""
 
     attempt: int
-    since: float
+    since: Moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,7 +232,7 @@ class JobExited(JobEvent):
 
     attempt: int
     exit_code: int
-    ended_at: float
+    ended_at: Moment
     tail: tuple[str, ...] = ()
     retry: bool = False
     why: str = ""
@@ -269,131 +282,25 @@ AnyEvent: TypeAlias = (
     | JobNoted
 )
 
-_BY_NAME: dict[str, Any] = {
-    each.__name__: each
-    for each in (
-        TuningJobCreated,
-        WarmStarted,
-        SpecChanged,
-        TunerStarted,
-        TuningJobStopRequested,
-        TuningJobEnded,
-        Warned,
-        ExecutorNoted,
-        JobPlanned,
-        SpaceExhausted,
-        JobSuggested,
-        JobSubmitting,
-        JobLaunched,
-        JobQueued,
-        JobStarted,
-        JobStopRequested,
-        JobExited,
-        JobLost,
-        JobNoted,
-    )
+_RECORDED: dict[str, type[AnyEvent]] = {
+    each.__name__: each for each in get_args(AnyEvent) if each not in (ObservationsRead, JobJudged)
 }
-"""Observations and judgements are not here: the journal keeps them in tables of their own."""
-
-
-MAX_SECONDS = 1e11
-"""After this no moment is; it is in the year 5138."""
-
-_TYPES: dict[str, tuple[type, ...]] = {
-    "float": (float, int),
-    "float | None": (float, int, NoneType),
-    "int": (int,),
-    "str": (str,),
-    "bool": (bool,),
-    "dict[str, Any]": (dict,),
-    "dict[str, Any] | None": (dict, NoneType),
-    "Hyperparameters": (dict,),
-    "tuple[str, ...]": (list,),
-    "tuple[dict[str, Any], ...]": (list,),
-}
-"""What JSON has in a field, by its annotation; the others are one of some words."""
-
-
-_ITEMS: dict[str, tuple[type, ...]] = {
-    "tuple[str, ...]": (str,),
-    "tuple[dict[str, Any], ...]": (dict,),
-    "Hyperparameters": (float, int, str),
-}
-
-
-class _Kind(NamedTuple):
-    """An event, and what JSON has in its fields."""
-
-    make: Any
-    types: dict[str, tuple[type, ...]]
-    items: tuple[tuple[str, tuple[type, ...]], ...]
-    """Of lists and mappings: what these are of."""
-    words: tuple[tuple[str, tuple[str, ...]], ...]
-    moments: tuple[str, ...]
-
-
-@cache
-def _describe(name: str) -> _Kind:
-    make, own = _BY_NAME[name], {}
-    for each in dataclasses.fields(_BY_NAME[name]):
-        if each.name not in ("at", "number"):
-            own[each.name] = str(each.type)
-    hints = get_type_hints(make) if set(own.values()) - set(_TYPES) else {}
-    return _Kind(
-        make,
-        {key: _TYPES.get(each, (str,)) for key, each in own.items()},
-        tuple((key, _ITEMS[each]) for key, each in own.items() if each in _ITEMS),
-        tuple((key, get_args(hints[key])) for key, each in own.items() if each not in _TYPES),
-        tuple(key for key in own if key in ("since", "ended_at")),
-    )
+"""The events of one table, by name: the journal keeps observations and judgements in others."""
 
 
 def to_fields(event: AnyEvent) -> dict[str, Any]:
-    """An event's own fields as JSON-able values, without `at` and `number`."""
+    """Return an event's own fields as JSON-able values, without `at` and `number`."""
     names = [each.name for each in dataclasses.fields(event) if each.name not in ("at", "number")]
     return {name: getattr(event, name) for name in names}
 
 
 def from_fields(kind: str, at: float, number: int | None, fields: dict[str, Any]) -> AnyEvent:
-    """The inverse of `to_fields`.
+    """Return the event of this name that happened then; the inverse of `to_fields`.
 
     Raises:
         KeyError: no event has this name.
         TypeError: the fields are not those of the event, or do not hold what they should.
-        ValueError: a moment is none.
     """
-    make, types, items, words, moments = _describe(kind)
-    if type(fields) is not dict:
-        raise TypeError(f"{kind} is {fields!r}")
-    for name, value in fields.items():
-        if type(value) not in types[name]:
-            raise _misfit(kind, name, value)
-    for name, among in words:
-        if fields[name] not in among:
-            raise _misfit(kind, name, fields[name])
-    for name, allowed in items:
-        value = fields.get(name, [])
-        for each in value.values() if type(value) is dict else value:
-            if type(each) not in allowed:
-                raise _misfit(kind, name, value)
-        if type(value) is list:
-            fields = {**fields, name: tuple(value)}
-    check_moment(at)
-    for name in moments:
-        if fields.get(name) is not None:
-            check_moment(fields[name])
-    if number is None:
-        return cast(AnyEvent, make(at=at, **fields))
-    if type(number) is not int:
-        raise _misfit(kind, "number", number)
-    return cast(AnyEvent, make(at=at, number=number, **fields))
-
-
-def _misfit(kind: str, name: str, value: Any) -> TypeError:
-    return TypeError(f"{name} of {kind} is {value!r}")
-
-
-def check_moment(at: float) -> None:
-    """Raise ValueError if something happened at no time that a calendar has."""
-    if not 0 <= at <= MAX_SECONDS:
-        raise ValueError(f"{at!r} is no moment")
+    if number is not None:
+        return parse(_RECORDED[kind], dict(at=at, number=number, **fields))
+    return parse(_RECORDED[kind], dict(at=at, **fields))

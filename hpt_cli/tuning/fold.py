@@ -38,7 +38,7 @@ from hpt_cli.tuning.events import (
     Warned,
 )
 from hpt_cli.tuning.job_index import Jobs
-from hpt_cli.tuning.recorded_spec import check_best, check_spec
+from hpt_cli.tuning.recorded_spec import check_spec
 from hpt_cli.tuning.state import (
     ENDED,
     TERMINAL,
@@ -122,7 +122,6 @@ def fold_all(state: TuningState, events: Iterable[AnyEvent]) -> TuningState:
 def _created(state: TuningState, event: TuningJobCreated) -> _Changes:
     if state.spec:
         raise ImpossibleEventError("a tuning job is created once")
-    check_spec(event.spec)
     return {
         "spec": event.spec,
         "directory": event.directory,
@@ -145,15 +144,13 @@ def _warm_started(state: TuningState, event: WarmStarted) -> _Changes:
             hyperparameters=job["hyperparameters"],
             attempts=(attempt,),
         )
-    check_best(event.best)
     parent = Parent(event.parent, len(event.jobs), event.left_out, event.best)
     return {"inherited": inherited, "parents": (*state.parents, parent)}
 
 
 def _spec_changed(state: TuningState, event: SpecChanged) -> _Changes:
     """No sign of a tuner at work: a tuning job that rests can be changed too."""
-    spec = {**state.spec, **event.changes}
-    check_spec(spec)
+    spec = check_spec({**state.spec, **event.changes})
     return {"spec": spec, "last_event_at": state.last_event_at}
 
 

@@ -9,20 +9,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from hpt_cli.formatting import count
+from hpt_cli.formatting import count, plain
 from hpt_cli.metrics.detection import nearest_lines, propose_definitions, write_definition
 from hpt_cli.metrics.lint import SILENT, lint_definitions
 from hpt_cli.metrics.reader import MetricReader
-from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.names import job_name
-from hpt_cli.tuning.events import (
-    Warned,
-)
+from hpt_cli.tuning.events import Warned
 from hpt_cli.tuning.state import TuningState
 
 if TYPE_CHECKING:
-    from hpt_cli.tuning.events import Warned
-from hpt_cli.formatting import plain
+    from hpt_cli.spec.model import TuningSpec
 
 PATIENCE_LINES = 200
 PATIENCE_SECONDS = 60.0

@@ -6,6 +6,8 @@ import itertools
 import math
 import re
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -204,3 +206,20 @@ def test_people_can_read_it_with_sql(tmp_path: Path) -> None:
     connection.close()
     assert rows == [(1, 1, 0, None), (2, 1, -15, "EarlyStopped")]
     assert points == [(1.0, 9.0), (2.0, 8.0)]
+
+
+def test_to_read_and_show_a_journal_is_to_load_no_models() -> None:
+    """Pydantic's take longer than a short report."""
+    modules = (
+        "storage.journal",
+        "tuning.summary",
+        "reports.show",
+        "reports.jobs",
+        "reports.overview",
+    )
+    imports = "; ".join(f"import hpt_cli.{each}" for each in modules)
+    loaded = f"import sys; {imports}; print('pydantic.main' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", loaded], capture_output=True, check=True, text=True
+    )
+    assert done.stdout == "False\n"
