@@ -20,21 +20,9 @@ from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.model import TuningSpec, load_spec
 from hpt_cli.spec.objective import Objective
 from hpt_cli.stop_rules import LossCurve, StopRule, Verdict
+from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.commands import Command, Launch, Plan, Stop
 from hpt_cli.tuning.decide import decide
-from hpt_cli.tuning.events import (
-    AnyEvent,
-    JobExited,
-    JobLaunched,
-    JobPlanned,
-    JobStopRequested,
-    JobSubmitting,
-    JobSuggested,
-    ObservationsRead,
-    SpaceExhausted,
-    StopReason,
-    TunerStarted,
-)
 from hpt_cli.tuning.evidence import known_jobs, loss_curve
 from hpt_cli.tuning.fold import fold
 from hpt_cli.tuning.state import TrainingJob, TuningState
@@ -189,7 +177,7 @@ class _Replayer:
         self._choose = choose
         self._rule = rule
         self._inherited = inherited
-        self._state = fold(TuningState(), TunerStarted(at=0.0, pid=0, host=""))
+        self._state = fold(TuningState(), ev.TunerStarted(at=0.0, pid=0, host=""))
         self._jobs: dict[int, RecordedJob] = {}
         self._curves: dict[int, LossCurve] = {}
         self._due: list[tuple[float, int]] = []
@@ -245,7 +233,7 @@ class _Replayer:
         epoch = len(self._curves[number].steps) + 1
         heapq.heappush(self._due, (attempt.started_at + recorded.find_moment(epoch), number))
 
-    def _fold(self, *events: AnyEvent) -> None:
+    def _fold(self, *events: ev.AnyEvent) -> None:
         for event in events:
             self._state = fold(self._state, event)
 
@@ -261,7 +249,7 @@ class _Replayer:
             )
             if fresh:
                 self._fold(
-                    ObservationsRead(at=now, number=job.number, attempt=1, observations=fresh)
+                    ev.ObservationsRead(at=now, number=job.number, attempt=1, observations=fresh)
                 )
 
     def _end_all(self, numbers: Sequence[int], now: float) -> None:
@@ -271,17 +259,17 @@ class _Replayer:
         for number in numbers:
             self._end(number, self._jobs[number].exit_code, now)
 
-    def _stop_all(self, numbers: Sequence[int], reason: StopReason, now: float) -> None:
+    def _stop_all(self, numbers: Sequence[int], reason: ev.StopReason, now: float) -> None:
         if numbers:
             self._fold_observations(now)
         for number in numbers:
-            self._fold(JobStopRequested(at=now, number=number, reason=reason))
+            self._fold(ev.JobStopRequested(at=now, number=number, reason=reason))
             if self._state.jobs[number].is_running:
                 self._end(number, STOPPED_EXIT_CODE, now)
 
     def _end(self, number: int, exit_code: int, now: float) -> None:
         self._fold(
-            JobExited(at=now, number=number, attempt=1, exit_code=exit_code, ended_at=now),
+            ev.JobExited(at=now, number=number, attempt=1, exit_code=exit_code, ended_at=now),
         )
         self._curves[number] = loss_curve(self._state.jobs[number], self._objective)
 
@@ -297,22 +285,22 @@ class _Replayer:
                 self._plan(number, now)
             case Launch(number):
                 self._fold(
-                    JobSubmitting(at=now, number=number, attempt=1),
-                    JobLaunched(at=now, number=number, attempt=1, handle={}),
+                    ev.JobSubmitting(at=now, number=number, attempt=1),
+                    ev.JobLaunched(at=now, number=number, attempt=1, handle={}),
                 )
                 self._await_epoch(number)
             case Stop(number, reason):
                 self._stop_all([number], reason, now)
 
     def _plan(self, number: int, now: float) -> None:
-        self._fold(JobPlanned(at=now, number=number))
+        self._fold(ev.JobPlanned(at=now, number=number))
         recorded = self._choose(self._state, number)
         if recorded is None:
-            self._fold(SpaceExhausted(at=now, number=number))
+            self._fold(ev.SpaceExhausted(at=now, number=number))
             return
         hyperparameters = recorded.hyperparameters
         self._fold(
-            JobSuggested(at=now, number=number, hyperparameters=hyperparameters, seconds=0.0)
+            ev.JobSuggested(at=now, number=number, hyperparameters=hyperparameters, seconds=0.0)
         )
         self._jobs[number] = recorded
         self._curves[number] = loss_curve(self._state.jobs[number], self._objective)

@@ -9,8 +9,13 @@ from hpt_cli.spec.names import job_name
 from hpt_cli.spec.objective import Objective
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.state import TrainingJob, TuningState
-from hpt_cli.tuning.summary import Row, final_objective, find_overall_best, make_row
-from hpt_cli.tuning.warnings import describe_warning
+from hpt_cli.tuning.summary import (
+    Row,
+    describe_warning,
+    final_objective,
+    find_overall_best,
+    make_row,
+)
 
 
 def describe_event(state: TuningState, event: ev.AnyEvent) -> str:

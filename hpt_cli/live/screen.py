@@ -30,11 +30,11 @@ from hpt_cli.tuning.state import RUNNING, TERMINAL
 from hpt_cli.tuning.summary import (
     Row,
     Summary,
+    describe_warning,
     estimate_saved_seconds,
     list_improvements,
     list_job_counts,
 )
-from hpt_cli.tuning.warnings import describe_warning
 
 CURVE_WIDTH = 14
 WIDE_CURVE_WIDTH = 40

@@ -21,8 +21,7 @@ from hpt_cli.tuning.events import (
     Warned,
 )
 from hpt_cli.tuning.state import TuningState
-from hpt_cli.tuning.summary import Row, summarize
-from hpt_cli.tuning.warnings import describe_warning
+from hpt_cli.tuning.summary import Row, describe_warning, summarize
 
 if TYPE_CHECKING:
     from rich.console import Console

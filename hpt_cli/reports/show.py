@@ -13,8 +13,13 @@ from rich.text import Text
 from hpt_cli.formatting import count, format_hyperparameters, format_number, format_seconds, plain
 from hpt_cli.reports.jobs import counters_to_json, row_to_json
 from hpt_cli.tuning.state import RUNNING
-from hpt_cli.tuning.summary import Row, Summary, estimate_saved_seconds, list_job_counts
-from hpt_cli.tuning.warnings import describe_warning
+from hpt_cli.tuning.summary import (
+    Row,
+    Summary,
+    describe_warning,
+    estimate_saved_seconds,
+    list_job_counts,
+)
 
 if TYPE_CHECKING:
     from hpt_cli.reports.json_types import InheritedBest, ObjectiveCounters, TuningJob

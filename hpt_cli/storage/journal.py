@@ -31,16 +31,7 @@ from hpt_cli.storage.connection import (
     is_transient,
     unreadable,
 )
-from hpt_cli.tuning.events import (
-    AnyEvent,
-    JobEvent,
-    JobJudged,
-    ObservationsRead,
-    TuningJobCreated,
-    check_moment,
-    from_fields,
-    to_fields,
-)
+from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.fold import ImpossibleEventError, fold_all
 from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.typed_json import parse
@@ -83,7 +74,7 @@ class Journal:
     def _find_last(self) -> int:
         return max(self._scalar(f"SELECT max(seq) FROM {table}") for table in TABLES)
 
-    def append(self, events: Iterable[AnyEvent]) -> None:
+    def append(self, events: Iterable[ev.AnyEvent]) -> None:
         """Write events, all or none; they are on disk when this returns.
 
         Raises:
@@ -107,14 +98,14 @@ class Journal:
                 "nothing recorded so far is lost; make room, then resume",
             ) from error
 
-    def _insert(self, event: AnyEvent, seq: int) -> None:
-        if isinstance(event, ObservationsRead):
+    def _insert(self, event: ev.AnyEvent, seq: int) -> None:
+        if isinstance(event, ev.ObservationsRead):
             self._connection.executemany(
                 "INSERT OR IGNORE INTO observation VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 [_to_row(event, each, seq) for each in event.observations],
             )
             return
-        if isinstance(event, JobJudged):
+        if isinstance(event, ev.JobJudged):
             self._connection.execute(
                 "INSERT OR REPLACE INTO judgement VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
@@ -123,8 +114,8 @@ class Journal:
                 ),
             )
             return
-        number = event.number if isinstance(event, JobEvent) else None
-        body = json.dumps(to_fields(event), separators=(",", ":"))
+        number = event.number if isinstance(event, ev.JobEvent) else None
+        body = json.dumps(ev.to_fields(event), separators=(",", ":"))
         self._connection.execute(
             "INSERT INTO event VALUES (?, ?, ?, ?, ?)",
             (seq, event.at, type(event).__name__, number, body),
@@ -132,7 +123,7 @@ class Journal:
 
     def read(
         self, until: int | None = None, after: int = 0, *, only_latest: bool = False
-    ) -> Iterator[AnyEvent]:
+    ) -> Iterator[ev.AnyEvent]:
         """The events in an order that folds to the state, up to and including number `until`.
 
         Observations of one job that nothing else about it came between are read as one event: the
@@ -155,7 +146,7 @@ class Journal:
             for seq, at, kind, number, body in rows:
                 if number is not None:
                     yield from waiting.take(number, seq)
-                yield from_fields(kind, at, number, json.loads(body))
+                yield ev.from_fields(kind, at, number, json.loads(body))
             yield from waiting.take_all()
 
     def _read_observations(self, after: int, last: int, source: str) -> _Waiting:
@@ -166,7 +157,7 @@ class Journal:
         )
         return _Waiting(rows)
 
-    def read_new(self) -> list[AnyEvent]:
+    def read_new(self) -> list[ev.AnyEvent]:
         """What was written since this was last asked, by whoever writes; at first, everything."""
         with _reading():
             last = self._find_last()
@@ -177,7 +168,7 @@ class Journal:
         self._read_seq = last
         return events
 
-    def follow(self, state: TuningState) -> tuple[TuningState, list[AnyEvent]]:
+    def follow(self, state: TuningState) -> tuple[TuningState, list[ev.AnyEvent]]:
         """The state after what was written since this was last asked, and that.
 
         Raises:
@@ -187,14 +178,14 @@ class Journal:
         with _folding():
             return fold_all(state, events), events
 
-    def creation(self) -> TuningJobCreated:
+    def creation(self) -> ev.TuningJobCreated:
         """The first event: what was asked for.
 
         Raises:
             HptError: the journal is damaged, or cannot be read now.
         """
         first = next(self.read(until=1), None)
-        if not isinstance(first, TuningJobCreated):
+        if not isinstance(first, ev.TuningJobCreated):
             raise damaged_journal(NO_BEGINNING)
         return first
 
@@ -207,7 +198,7 @@ class Journal:
             )
             return {(job, metric, step): at for job, metric, step, at in rows}
 
-    def read_judgements(self, number: int) -> list[JobJudged]:
+    def read_judgements(self, number: int) -> list[ev.JobJudged]:
         """What the stop rule said of a job, in order; the state does not hold it."""
         with _reading():
             rows = self._connection.execute(
@@ -261,7 +252,7 @@ class Journal:
             raise damaged_journal("a view is missing from it")
 
 
-def to_judgement(row: tuple[Any, ...]) -> JobJudged:
+def to_judgement(row: tuple[Any, ...]) -> ev.JobJudged:
     """What a row of the table of judgements says.
 
     Raises:
@@ -270,7 +261,7 @@ def to_judgement(row: tuple[Any, ...]) -> JobJudged:
     """
     number, attempt, step, stop, reason, evidence, _, at = row
     fields = {"at": at, "number": number, "attempt": attempt, "step": step, "reason": reason}
-    return parse(JobJudged, fields | {"stop": bool(stop), "evidence": json.loads(evidence)})
+    return parse(ev.JobJudged, fields | {"stop": bool(stop), "evidence": json.loads(evidence)})
 
 
 @contextmanager
@@ -311,7 +302,7 @@ class _Waiting:
     def __init__(self, rows: Iterable[tuple[int, int, float, int, str, int, float, float | None]]):
         self._rows = {job: deque(group) for job, group in groupby(rows, itemgetter(0))}
 
-    def take(self, job: int, before: float) -> Iterator[ObservationsRead]:
+    def take(self, job: int, before: float) -> Iterator[ev.ObservationsRead]:
         """What was observed of a job before event number `before`."""
         rows = self._rows.get(job)
         taken: list[Observation] = []
@@ -326,8 +317,8 @@ class _Waiting:
             taken.append(Observation(metric, +offset, step, value))
             moments.append(latest)
         if taken:
-            check_moment(latest)
-            yield ObservationsRead(
+            ev.check_moment(latest)
+            yield ev.ObservationsRead(
                 at=latest,
                 number=job,
                 attempt=attempt,
@@ -335,13 +326,13 @@ class _Waiting:
                 moments=() if moments[0] == latest else tuple(moments),
             )
 
-    def take_all(self) -> Iterator[ObservationsRead]:
+    def take_all(self) -> Iterator[ev.ObservationsRead]:
         """What is left."""
         for job in self._rows:
             yield from self.take(job, math.inf)
 
 
-def _to_row(event: ObservationsRead, each: Observation, seq: int) -> tuple[object, ...]:
+def _to_row(event: ev.ObservationsRead, each: Observation, seq: int) -> tuple[object, ...]:
     value = None if math.isnan(each.value) else each.value
     return (
         event.number,
@@ -355,9 +346,9 @@ def _to_row(event: ObservationsRead, each: Observation, seq: int) -> tuple[objec
     )
 
 
-def describe_creation(spec: TuningSpec, directory: Path) -> TuningJobCreated:
+def describe_creation(spec: TuningSpec, directory: Path) -> ev.TuningJobCreated:
     """The event with which a tuning job begins."""
-    return TuningJobCreated(
+    return ev.TuningJobCreated(
         at=clock.now(),
         spec=spec.model_dump(mode="json"),
         hpt_version=__version__,
@@ -365,7 +356,7 @@ def describe_creation(spec: TuningSpec, directory: Path) -> TuningJobCreated:
     )
 
 
-def create_journal(path: Path, *first: AnyEvent) -> None:
+def create_journal(path: Path, *first: ev.AnyEvent) -> None:
     """Make a journal that holds its first events: whole under its name, or not there at all.
 
     Raises:

@@ -36,22 +36,7 @@ from hpt_cli.storage.journal import (
     to_judgement,
 )
 from hpt_cli.storage.spec_file import read_spec
-from hpt_cli.tuning.events import (
-    AnyEvent,
-    JobEvent,
-    JobExited,
-    JobJudged,
-    JobLaunched,
-    JobLost,
-    JobNoted,
-    JobPlanned,
-    JobSubmitting,
-    JobSuggested,
-    ObservationsRead,
-    TuningJobCreated,
-    TuningJobEnded,
-    from_fields,
-)
+from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.fold import fold
 from hpt_cli.tuning.state import TuningState
 
@@ -59,7 +44,7 @@ BESIDE = ("-journal", "-wal", "-shm")
 """How the names go on of what sqlite keeps beside a journal."""
 MAX_GAP = 1000
 """How many training jobs in a row may be lost; a number beyond is none."""
-ENDS = (JobExited, JobLost)
+ENDS = (ev.JobExited, ev.JobLost)
 
 
 @dataclass(frozen=True)
@@ -85,11 +70,11 @@ def repair(jobdir: JobDir) -> Repair:
     damaged = _keep(jobdir)
     found = list(salvage(damaged))
     judgements = list(salvage_judgements(damaged))
-    created = next((each for each in found if isinstance(each, TuningJobCreated)), None)
+    created = next((each for each in found if isinstance(each, ev.TuningJobCreated)), None)
     if created is None or not _is_spec(created.spec):
         home = jobdir.path.resolve().parent
         created = describe_creation(read_spec(jobdir.spec), home.parent)
-    rest = [each for each in found if not isinstance(each, TuningJobCreated)]
+    rest = [each for each in found if not isinstance(each, ev.TuningJobCreated)]
     rebuilder = _Rebuilder(jobdir, created, salvage_observations(damaged))
     rebuilder.rebuild(rest)
     events, state = rebuilder.events, rebuilder.state
@@ -99,7 +84,7 @@ def repair(jobdir: JobDir) -> Repair:
     for beside in BESIDE:
         Path(f"{jobdir.journal}{beside}").unlink(missing_ok=True)
     os.replace(temporary, jobdir.journal)
-    observed = [each for each in events if isinstance(each, ObservationsRead)]
+    observed = [each for each in events if isinstance(each, ev.ObservationsRead)]
     kept = len({*map(id, events)} & {*map(id, rest)})
     return Repair(
         kept=kept,
@@ -124,16 +109,16 @@ def _keep(jobdir: JobDir) -> Path:
     return copy
 
 
-def salvage(path: Path) -> Iterator[AnyEvent]:
+def salvage(path: Path) -> Iterator[ev.AnyEvent]:
     """The events that can be read, in order; observations are in the logs."""
     rows = _read_rows(path, "event", "seq", lambda row: row[0])
     for row in (rows[seq] for seq in sorted(seq for seq in rows if isinstance(seq, int))):
         with contextlib.suppress(*CORRUPT_DATA_ERRORS):
             _, at, kind, number, body = row
-            yield from_fields(kind, float(at), number, json.loads(body))
+            yield ev.from_fields(kind, float(at), number, json.loads(body))
 
 
-def salvage_judgements(path: Path) -> Iterator[JobJudged]:
+def salvage_judgements(path: Path) -> Iterator[ev.JobJudged]:
     """What can be read of what the stop rule said."""
     for row in _read_rows(path, "judgement", "job, attempt, step", lambda row: row[:3]).values():
         with contextlib.suppress(*CORRUPT_DATA_ERRORS):
@@ -196,27 +181,27 @@ def _is_spec(fields: Any) -> bool:
 class _Rebuilder:
     """Events that follow on each other, and their fold."""
 
-    def __init__(self, jobdir: JobDir, created: TuningJobCreated, kept: Attempts) -> None:
+    def __init__(self, jobdir: JobDir, created: ev.TuningJobCreated, kept: Attempts) -> None:
         self._jobdir = jobdir
         self._kept = kept
         self._last = 0
         self.state = fold(TuningState(), created)
-        self.events: list[AnyEvent] = []
+        self.events: list[ev.AnyEvent] = []
         self.lost = 0
 
-    def rebuild(self, found: Sequence[AnyEvent]) -> None:
+    def rebuild(self, found: Sequence[ev.AnyEvent]) -> None:
         """Take what was found, in order."""
         ends = {(each.number, each.attempt) for each in found if isinstance(each, ENDS)}
         for event in found:
-            if isinstance(event, TuningJobEnded) and self._is_open(event):
+            if isinstance(event, ev.TuningJobEnded) and self._is_open(event):
                 continue  # what is lost is done again
-            for missing in self._bridge(event, ends) if isinstance(event, JobEvent) else ():
+            for missing in self._bridge(event, ends) if isinstance(event, ev.JobEvent) else ():
                 self._add(missing)
             self._add(event)
         for number in self._list_missing():
-            self._add(JobPlanned(at=self.state.last_event_at, number=number))
+            self._add(ev.JobPlanned(at=self.state.last_event_at, number=number))
 
-    def _is_open(self, event: TuningJobEnded) -> bool:
+    def _is_open(self, event: ev.TuningJobEnded) -> bool:
         if self.state.running or self._list_missing():
             return True
         return event.status == "Completed" and bool(self.state.jobs.open)
@@ -226,29 +211,31 @@ class _Rebuilder:
         jobs = self.state.jobs
         return [number for number in range(1, self._last) if number not in jobs]
 
-    def _bridge(self, event: JobEvent, ends: Collection[tuple[int, int]]) -> Iterator[AnyEvent]:
+    def _bridge(
+        self, event: ev.JobEvent, ends: Collection[tuple[int, int]]
+    ) -> Iterator[ev.AnyEvent]:
         """What must have happened before an event, where that is lost and says nothing else."""
         at, number = event.at, event.number
         job = self.state.jobs.get(number)
         if job is None:
-            if isinstance(event, JobSuggested):
-                yield JobPlanned(at=at, number=number)
+            if isinstance(event, ev.JobSuggested):
+                yield ev.JobPlanned(at=at, number=number)
             return
         before, attempt = len(job.attempts), getattr(event, "attempt", len(job.attempts))
         if attempt == before + 1:
             if job.is_running:
                 why = "how it ended was lost with a part of the journal"
-                yield JobLost(at=at, number=number, attempt=before, why=why, evicted=True)
-            if not isinstance(event, JobSubmitting):
-                yield JobSubmitting(at=at, number=number, attempt=attempt)
+                yield ev.JobLost(at=at, number=number, attempt=before, why=why, evicted=True)
+            if not isinstance(event, ev.JobSubmitting):
+                yield ev.JobSubmitting(at=at, number=number, attempt=attempt)
         is_launched = job.phase != "Submitting" and attempt == before
-        needs_launch = not isinstance(event, (JobSubmitting, JobLaunched, JobNoted))
+        needs_launch = not isinstance(event, (ev.JobSubmitting, ev.JobLaunched, ev.JobNoted))
         if needs_launch and not is_launched and (number, attempt) in ends:
-            yield JobLaunched(at=at, number=number, attempt=attempt, handle={})
+            yield ev.JobLaunched(at=at, number=number, attempt=attempt, handle={})
 
-    def _add(self, event: AnyEvent) -> None:
+    def _add(self, event: ev.AnyEvent) -> None:
         """Fold an event that follows; before the end of an attempt, with what it had printed."""
-        if isinstance(event, JobPlanned):
+        if isinstance(event, ev.JobPlanned):
             if not 1 <= event.number <= self._last + MAX_GAP:
                 return
             self._last = max(self._last, event.number)
@@ -260,7 +247,7 @@ class _Rebuilder:
             observations, missing = _read_log(self._jobdir, self.state, event, known)
             self.lost += missing
             if observations:
-                observed = ObservationsRead(
+                observed = ev.ObservationsRead(
                     at=event.at,
                     number=event.number,
                     attempt=event.attempt,
@@ -269,14 +256,14 @@ class _Rebuilder:
                 self._fold(observed)
         self._fold(event)
 
-    def _fold(self, event: AnyEvent) -> None:
+    def _fold(self, event: ev.AnyEvent) -> None:
         with contextlib.suppress(*CORRUPT_DATA_ERRORS):
             self.state = fold(self.state, event)
             self.events.append(event)
 
 
 def _read_log(
-    jobdir: JobDir, state: TuningState, event: JobExited | JobLost, known: list[Observation]
+    jobdir: JobDir, state: TuningState, event: ev.JobExited | ev.JobLost, known: list[Observation]
 ) -> tuple[tuple[Observation, ...], int]:
     """The observations of an attempt, by its log and as they are known; and how many are lost."""
     spec = load_spec(state.spec)

@@ -11,32 +11,8 @@ from typing import Any, TypeAlias
 from hpt_cli.formatting import describe_exit
 from hpt_cli.metrics.curve import Curve, Observation, PackedCurve
 from hpt_cli.spec.resources import Pool
+from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.allocation import Share
-from hpt_cli.tuning.events import (
-    AnyEvent,
-    ExecutorNoted,
-    JobEvent,
-    JobExited,
-    JobJudged,
-    JobLaunched,
-    JobLost,
-    JobNoted,
-    JobPlanned,
-    JobQueued,
-    JobStarted,
-    JobStopRequested,
-    JobSubmitting,
-    JobSuggested,
-    ObservationsRead,
-    SpaceExhausted,
-    SpecChanged,
-    TunerStarted,
-    TuningJobCreated,
-    TuningJobEnded,
-    TuningJobStopRequested,
-    WarmStarted,
-    Warned,
-)
 from hpt_cli.tuning.job_index import Jobs
 from hpt_cli.tuning.recorded_spec import check_spec
 from hpt_cli.tuning.state import (
@@ -55,32 +31,32 @@ MAX_LOST_ATTEMPTS = 3
 """A job whose attempts are lost this often is Failed: something kills it every time."""
 
 
-TRANSITIONS: Mapping[tuple[Phase, type[JobEvent]], tuple[Phase, ...]] = {
-    ("Planned", JobSuggested): ("Suggested",),
-    ("Suggested", JobSubmitting): ("Submitting",),
-    ("Suggested", JobStopRequested): ("Stopped",),
-    ("Interrupted", JobSubmitting): ("Submitting",),
-    ("Interrupted", JobStopRequested): ("Stopped",),
-    ("Submitting", JobLaunched): ("Starting",),
-    ("Submitting", JobExited): ENDED,
-    ("Submitting", JobLost): ENDED,
-    ("Starting", JobQueued): ("Starting",),
-    ("Starting", JobStarted): ("Starting",),
-    ("Starting", ObservationsRead): ("Training",),
-    ("Starting", JobStopRequested): ("Stopping",),
-    ("Starting", JobExited): ENDED,
-    ("Starting", JobLost): ENDED,
-    ("Training", ObservationsRead): ("Training",),
-    ("Training", JobStarted): ("Training",),
-    ("Training", JobStopRequested): ("Stopping",),
-    ("Training", JobExited): ENDED,
-    ("Training", JobLost): ENDED,
-    ("Stopping", ObservationsRead): ("Stopping",),
-    ("Stopping", JobQueued): ("Stopping",),
-    ("Stopping", JobStarted): ("Stopping",),
-    ("Stopping", JobStopRequested): ("Stopping",),
-    ("Stopping", JobExited): ENDED,
-    ("Stopping", JobLost): ENDED,
+TRANSITIONS: Mapping[tuple[Phase, type[ev.JobEvent]], tuple[Phase, ...]] = {
+    ("Planned", ev.JobSuggested): ("Suggested",),
+    ("Suggested", ev.JobSubmitting): ("Submitting",),
+    ("Suggested", ev.JobStopRequested): ("Stopped",),
+    ("Interrupted", ev.JobSubmitting): ("Submitting",),
+    ("Interrupted", ev.JobStopRequested): ("Stopped",),
+    ("Submitting", ev.JobLaunched): ("Starting",),
+    ("Submitting", ev.JobExited): ENDED,
+    ("Submitting", ev.JobLost): ENDED,
+    ("Starting", ev.JobQueued): ("Starting",),
+    ("Starting", ev.JobStarted): ("Starting",),
+    ("Starting", ev.ObservationsRead): ("Training",),
+    ("Starting", ev.JobStopRequested): ("Stopping",),
+    ("Starting", ev.JobExited): ENDED,
+    ("Starting", ev.JobLost): ENDED,
+    ("Training", ev.ObservationsRead): ("Training",),
+    ("Training", ev.JobStarted): ("Training",),
+    ("Training", ev.JobStopRequested): ("Stopping",),
+    ("Training", ev.JobExited): ENDED,
+    ("Training", ev.JobLost): ENDED,
+    ("Stopping", ev.ObservationsRead): ("Stopping",),
+    ("Stopping", ev.JobQueued): ("Stopping",),
+    ("Stopping", ev.JobStarted): ("Stopping",),
+    ("Stopping", ev.JobStopRequested): ("Stopping",),
+    ("Stopping", ev.JobExited): ENDED,
+    ("Stopping", ev.JobLost): ENDED,
 }
 
 
@@ -92,7 +68,7 @@ class ImpossibleEventError(Exception):
     """An event that cannot follow on the state: a bug, or a journal that was edited."""
 
 
-def fold(state: TuningState, event: AnyEvent) -> TuningState:
+def fold(state: TuningState, event: ev.AnyEvent) -> TuningState:
     """The state after an event.
 
     Raises:
@@ -102,7 +78,7 @@ def fold(state: TuningState, event: AnyEvent) -> TuningState:
     return replace(state, **(changes | _FOLDS[type(event)](state, event)))
 
 
-def fold_all(state: TuningState, events: Iterable[AnyEvent]) -> TuningState:
+def fold_all(state: TuningState, events: Iterable[ev.AnyEvent]) -> TuningState:
     """The state after many events: the same as one `fold` after another, and several times faster.
 
     Raises:
@@ -110,7 +86,7 @@ def fold_all(state: TuningState, events: Iterable[AnyEvent]) -> TuningState:
     """
     jobs, at = dict(state.jobs), state.last_event_at
     for event in events:
-        if isinstance(event, JobEvent) and type(event) in _OF_ONE_JOB:
+        if isinstance(event, ev.JobEvent) and type(event) in _OF_ONE_JOB:
             jobs[event.number] = _fold_job(jobs.get(event.number), event)
             at = max(at, event.at)
         else:
@@ -119,7 +95,7 @@ def fold_all(state: TuningState, events: Iterable[AnyEvent]) -> TuningState:
     return replace(state, jobs=Jobs(jobs.values()), last_event_at=at)
 
 
-def _created(state: TuningState, event: TuningJobCreated) -> _Changes:
+def _created(state: TuningState, event: ev.TuningJobCreated) -> _Changes:
     if state.spec:
         raise ImpossibleEventError("a tuning job is created once")
     return {
@@ -130,7 +106,7 @@ def _created(state: TuningState, event: TuningJobCreated) -> _Changes:
     }
 
 
-def _warm_started(state: TuningState, event: WarmStarted) -> _Changes:
+def _warm_started(state: TuningState, event: ev.WarmStarted) -> _Changes:
     metric = state.spec["objective_metric_name"]
     inherited = dict(state.inherited)
     for job in event.jobs:
@@ -148,13 +124,13 @@ def _warm_started(state: TuningState, event: WarmStarted) -> _Changes:
     return {"inherited": inherited, "parents": (*state.parents, parent)}
 
 
-def _spec_changed(state: TuningState, event: SpecChanged) -> _Changes:
+def _spec_changed(state: TuningState, event: ev.SpecChanged) -> _Changes:
     """No sign of a tuner at work: a tuning job that rests can be changed too."""
     spec = check_spec({**state.spec, **event.changes})
     return {"spec": spec, "last_event_at": state.last_event_at}
 
 
-def _tuner_started(state: TuningState, event: TunerStarted) -> _Changes:
+def _tuner_started(state: TuningState, event: ev.TunerStarted) -> _Changes:
     return {
         "status": "InProgress",
         "reason": "",
@@ -166,45 +142,45 @@ def _tuner_started(state: TuningState, event: TunerStarted) -> _Changes:
     }
 
 
-def _stop_requested(state: TuningState, event: TuningJobStopRequested) -> _Changes:
+def _stop_requested(state: TuningState, event: ev.TuningJobStopRequested) -> _Changes:
     reason = event.reason if state.stop_reason != "StoppedByUser" else "StoppedByUser"
     return {"status": "Stopping", "stop_reason": reason}
 
 
-def _ended(state: TuningState, event: TuningJobEnded) -> _Changes:  # noqa: ARG001
+def _ended(state: TuningState, event: ev.TuningJobEnded) -> _Changes:  # noqa: ARG001
     if event.status not in TERMINAL:
         raise ImpossibleEventError("a tuning job does not end so")
     return {"status": event.status, "reason": event.reason}
 
 
-def _warned(state: TuningState, event: Warned) -> _Changes:
+def _warned(state: TuningState, event: ev.Warned) -> _Changes:
     return {"warnings": (*state.warnings, event)}
 
 
-def _exhausted(state: TuningState, event: SpaceExhausted) -> _Changes:
+def _exhausted(state: TuningState, event: ev.SpaceExhausted) -> _Changes:
     if event.number not in state.jobs or state.jobs[event.number].phase != "Planned":
         raise ImpossibleEventError(f"job {event.number} was not being planned")
     return {"exhausted": True, "jobs": state.jobs.drop(event.number)}
 
 
-def _unchanged(state: TuningState, event: AnyEvent) -> _Changes:  # noqa: ARG001
+def _unchanged(state: TuningState, event: ev.AnyEvent) -> _Changes:  # noqa: ARG001
     return {}
 
 
-def _job_event(state: TuningState, event: JobEvent) -> _Changes:
+def _job_event(state: TuningState, event: ev.JobEvent) -> _Changes:
     job = _fold_job(state.jobs.get(event.number), event)
     return {"jobs": state.jobs.put(job)}
 
 
-def _fold_job(job: TrainingJob | None, event: JobEvent) -> TrainingJob:
+def _fold_job(job: TrainingJob | None, event: ev.JobEvent) -> TrainingJob:
     """A job after an event that concerns no other."""
-    if isinstance(event, JobPlanned):
+    if isinstance(event, ev.JobPlanned):
         if job is not None:
             raise ImpossibleEventError(f"job {event.number} is planned already")
         return TrainingJob(event.number, "Planned", event.at)
     if job is None:
         raise ImpossibleEventError(f"job {event.number} was never planned")
-    if isinstance(event, JobNoted):
+    if isinstance(event, ev.JobNoted):
         return replace(job, notes=(*job.notes, event.text))
     phases = TRANSITIONS.get((job.phase, type(event)))
     if phases is None:
@@ -215,47 +191,47 @@ def _fold_job(job: TrainingJob | None, event: JobEvent) -> TrainingJob:
     return replace(job, phase=phase, **_JOB_FOLDS[type(event)](job, event))
 
 
-def _outcome(job: TrainingJob, event: JobEvent) -> Phase:
+def _outcome(job: TrainingJob, event: ev.JobEvent) -> Phase:
     """What an attempt's end makes of its job (rules 2 and 3)."""
     request = job.stop_request
     if request is not None and request.reason in ("Retry", "Failed"):
         return "Interrupted" if request.reason == "Retry" else "Failed"
-    if isinstance(event, JobExited) and _ended_by_itself(job, event):
+    if isinstance(event, ev.JobExited) and _ended_by_itself(job, event):
         if event.exit_code == 0 and not event.why:
             return "Completed"
         return "Interrupted" if event.retry else "Failed"
     if request is not None:
         return "Interrupted" if request.reason == "Interrupted" else "Stopped"
-    if isinstance(event, JobLost) and event.evicted:
+    if isinstance(event, ev.JobLost) and event.evicted:
         return "Interrupted"
     lost = sum(each.exit_code is None and not each.evicted for each in job.attempts)
     return "Failed" if lost >= MAX_LOST_ATTEMPTS else "Interrupted"
 
 
-def _ended_by_itself(job: TrainingJob, event: JobExited) -> bool:
+def _ended_by_itself(job: TrainingJob, event: ev.JobExited) -> bool:
     return job.stop_request is None or event.ended_at < job.stop_request.at
 
 
-def _job_suggested(job: TrainingJob, event: JobSuggested) -> _Changes:  # noqa: ARG001
+def _job_suggested(job: TrainingJob, event: ev.JobSuggested) -> _Changes:  # noqa: ARG001
     return {"hyperparameters": event.hyperparameters, "suggest_seconds": event.seconds}
 
 
-def _job_submitting(job: TrainingJob, event: JobSubmitting) -> _Changes:
+def _job_submitting(job: TrainingJob, event: ev.JobSubmitting) -> _Changes:
     share = None if event.share is None else Share.from_fields(event.share)
     attempt = Attempt(event.attempt, submitted_at=event.at, share=share)
     return {"attempts": (*job.attempts, attempt), "stop_request": None, "failure_reason": ""}
 
 
-def _job_launched(job: TrainingJob, event: JobLaunched) -> _Changes:
+def _job_launched(job: TrainingJob, event: ev.JobLaunched) -> _Changes:
     began = event.at if event.since is None else event.since
     return _with_attempt(job, handle=event.handle, launched_at=began)
 
 
-def _job_queued(job: TrainingJob, event: JobQueued) -> _Changes:
+def _job_queued(job: TrainingJob, event: ev.JobQueued) -> _Changes:
     return _with_attempt(job, queue_reason=event.reason)
 
 
-def _job_started(job: TrainingJob, event: JobStarted) -> _Changes:
+def _job_started(job: TrainingJob, event: ev.JobStarted) -> _Changes:
     return _with_attempt(job, queue_reason=None, launched_at=event.since)
 
 
@@ -264,7 +240,7 @@ def _with_attempt(job: TrainingJob, **changes: Any) -> _Changes:
     return {"attempts": (*job.attempts[:-1], replace(job.attempts[-1], **changes))}
 
 
-def _job_observed(job: TrainingJob, event: ObservationsRead) -> _Changes:
+def _job_observed(job: TrainingJob, event: ev.ObservationsRead) -> _Changes:
     attempt = job.attempts[-1]
     curves = dict(attempt.curves)
     last, arrivals = dict(attempt.last_offsets), dict(attempt.arrivals)
@@ -298,20 +274,20 @@ def _extend(curve: Curve, points: list[tuple[float, float]]) -> Curve:
     return tuple(sorted({**dict(curve), **dict(points)}.items()))
 
 
-def _job_stop_requested(job: TrainingJob, event: JobStopRequested) -> _Changes:
+def _job_stop_requested(job: TrainingJob, event: ev.JobStopRequested) -> _Changes:
     if job.phase == "Stopping":
         return {}
     request = StopRequest(event.at, event.reason, event.explanation, event.evidence)
     return {"stop_request": request}
 
 
-def _job_exited(job: TrainingJob, event: JobExited) -> _Changes:
+def _job_exited(job: TrainingJob, event: ev.JobExited) -> _Changes:
     failure = _describe_failure(job, event)
     ending = {"ended_at": event.ended_at, "exit_code": event.exit_code, "failure": failure}
     return {**_with_attempt(job, **ending), **_after_failure(job, event, failure)}
 
 
-def _job_lost(job: TrainingJob, event: JobLost) -> _Changes:
+def _job_lost(job: TrainingJob, event: ev.JobLost) -> _Changes:
     failure = _describe_failure(job, event)
     return {
         **_with_attempt(
@@ -325,22 +301,22 @@ def _job_lost(job: TrainingJob, event: JobLost) -> _Changes:
     }
 
 
-def _describe_failure(job: TrainingJob, event: JobExited | JobLost) -> str:
+def _describe_failure(job: TrainingJob, event: ev.JobExited | ev.JobLost) -> str:
     """Why an attempt failed; nothing if it did not, or was lost."""
     request = job.stop_request
     if request is not None and request.reason in ("Retry", "Failed"):
         return request.explanation
-    if isinstance(event, JobExited) and _ended_by_itself(job, event):
+    if isinstance(event, ev.JobExited) and _ended_by_itself(job, event):
         code = describe_exit(event.exit_code) if event.exit_code else ""
         return f"{event.why} ({code})" if event.why and code else event.why or code
     return ""
 
 
-def _after_failure(job: TrainingJob, event: JobExited | JobLost, failure: str) -> _Changes:
+def _after_failure(job: TrainingJob, event: ev.JobExited | ev.JobLost, failure: str) -> _Changes:
     """What a job remembers of an attempt's end."""
     outcome = _outcome(job, event)
     notes = job.notes
-    has_exited = isinstance(event, JobExited)
+    has_exited = isinstance(event, ev.JobExited)
     if outcome == "Interrupted" and failure and (has_exited or job.stop_request is None):
         word = "failed" if has_exited else "was lost"
         notes = (*notes, f"attempt {len(job.attempts)} {word}: {failure}")
@@ -380,31 +356,31 @@ def _forget(attempt: Attempt, metric: str) -> Attempt:
 
 
 _JOB_FOLDS: Mapping[Any, Callable[[TrainingJob, Any], _Changes]] = {
-    JobSuggested: _job_suggested,
-    JobSubmitting: _job_submitting,
-    JobLaunched: _job_launched,
-    JobQueued: _job_queued,
-    JobStarted: _job_started,
-    ObservationsRead: _job_observed,
-    JobStopRequested: _job_stop_requested,
-    JobExited: _job_exited,
-    JobLost: _job_lost,
+    ev.JobSuggested: _job_suggested,
+    ev.JobSubmitting: _job_submitting,
+    ev.JobLaunched: _job_launched,
+    ev.JobQueued: _job_queued,
+    ev.JobStarted: _job_started,
+    ev.ObservationsRead: _job_observed,
+    ev.JobStopRequested: _job_stop_requested,
+    ev.JobExited: _job_exited,
+    ev.JobLost: _job_lost,
 }
 
 
-_OF_ONE_JOB = (JobPlanned, JobNoted, *_JOB_FOLDS)
+_OF_ONE_JOB = (ev.JobPlanned, ev.JobNoted, *_JOB_FOLDS)
 """The events that change one job and nothing else."""
 
 
 _FOLDS: Mapping[Any, Callable[[TuningState, Any], _Changes]] = {
-    TuningJobCreated: _created,
-    WarmStarted: _warm_started,
-    SpecChanged: _spec_changed,
-    TunerStarted: _tuner_started,
-    TuningJobStopRequested: _stop_requested,
-    TuningJobEnded: _ended,
-    Warned: _warned,
-    SpaceExhausted: _exhausted,
-    ExecutorNoted: _unchanged,
-    JobJudged: _unchanged,
+    ev.TuningJobCreated: _created,
+    ev.WarmStarted: _warm_started,
+    ev.SpecChanged: _spec_changed,
+    ev.TunerStarted: _tuner_started,
+    ev.TuningJobStopRequested: _stop_requested,
+    ev.TuningJobEnded: _ended,
+    ev.Warned: _warned,
+    ev.SpaceExhausted: _exhausted,
+    ev.ExecutorNoted: _unchanged,
+    ev.JobJudged: _unchanged,
 } | dict.fromkeys(_OF_ONE_JOB, _job_event)

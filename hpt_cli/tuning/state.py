@@ -23,9 +23,7 @@ from hpt_cli.metrics.curve import Curve
 from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.resources import Pool
 from hpt_cli.tuning.allocation import Share
-from hpt_cli.tuning.events import (
-    Warned,
-)
+from hpt_cli.tuning.events import Warned
 from hpt_cli.tuning.job_index import Jobs
 
 Phase = Literal[

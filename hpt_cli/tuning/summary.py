@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+from hpt_cli.formatting import plain
 from hpt_cli.metrics.curve import Curve
 from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.names import job_name
@@ -341,3 +342,11 @@ def _count_objectives(rows: Iterable[Row]) -> dict[str, int]:
     for row in rows:
         counts[row.objective_status.lower()] += 1
     return counts
+
+
+def describe_warning(warning: Warned) -> Iterator[str]:
+    """Yield a warning's lines: what looks wrong, the output it is about, and what to do."""
+    yield plain(f"warning[{warning.slug}]: {warning.message}")
+    yield from (plain(f"  │ {line}") for line in warning.lines)
+    yield plain(f"  {warning.hint}")
+    yield from (plain(f"    - {definition}") for definition in warning.definitions)

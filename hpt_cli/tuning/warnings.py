@@ -5,11 +5,11 @@ No value of the objective, output that is held back until the end, jobs that are
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from hpt_cli.formatting import count, plain
+from hpt_cli.formatting import count
 from hpt_cli.metrics.detection import nearest_lines, propose_definitions, write_definition
 from hpt_cli.metrics.lint import SILENT, lint_definitions
 from hpt_cli.metrics.reader import MetricReader
@@ -199,11 +199,3 @@ def warn_of_same_curves(spec: TuningSpec, state: TuningState, now: float) -> War
         ),
         hint=hint,
     )
-
-
-def describe_warning(warning: Warned) -> Iterator[str]:
-    """A warning in lines: what looks wrong, the output it is about, and what to do."""
-    yield plain(f"warning[{warning.slug}]: {warning.message}")
-    yield from (plain(f"  │ {line}") for line in warning.lines)
-    yield plain(f"  {warning.hint}")
-    yield from (plain(f"    - {definition}") for definition in warning.definitions)

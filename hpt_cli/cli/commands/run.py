@@ -51,7 +51,7 @@ def run(
     from hpt_cli.checks.prerequisites import check_before_run
     from hpt_cli.cli.session import tune
     from hpt_cli.storage.spec_file import read_raw
-    from hpt_cli.tuning.warnings import describe_warning
+    from hpt_cli.tuning.summary import describe_warning
 
     overrides = [*(set_ or []), *([f"name={name}"] if name else [])]
     raw = read_raw(spec, overrides)
