@@ -14,7 +14,6 @@ from hpt_cli.spec.resources import Pool
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.allocation import Share
 from hpt_cli.tuning.job_index import Jobs
-from hpt_cli.tuning.recorded_spec import check_spec
 from hpt_cli.tuning.state import (
     ENDED,
     TERMINAL,
@@ -126,7 +125,7 @@ def _warm_started(state: TuningState, event: ev.WarmStarted) -> _Changes:
 
 def _spec_changed(state: TuningState, event: ev.SpecChanged) -> _Changes:
     """No sign of a tuner at work: a tuning job that rests can be changed too."""
-    spec = check_spec({**state.spec, **event.changes})
+    spec = ev.check_spec({**state.spec, **event.changes})
     return {"spec": spec, "last_event_at": state.last_event_at}
 
 
