@@ -1,4 +1,4 @@
-"""Write the pages of docs/ that are made from the code, or (--check) say which are not as it is.
+"""Write the pages of docs/ that are made from the code, or (--check) name those out of date.
 
 python scripts/docs/write_all.py [--check]
 """
@@ -25,17 +25,17 @@ def main() -> None:
     """Write the pages, or compare them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--check", action="store_true", help="write nothing; exit with 1 if a page is old"
+        "--check", action="store_true", help="write nothing; exit with 1 if a page is out of date"
     )
     pages = {DOCS / name: write_page() for name, write_page in PAGES.items()}
     if parser.parse_args().check:
         old = [
-            path for path, text in pages.items() if not path.exists() or path.read_text() != text
+            str(path)
+            for path, text in pages.items()
+            if not path.exists() or path.read_text() != text
         ]
         if old:
-            sys.exit(
-                f"old: {', '.join(map(str, old))}; python scripts/docs/write_all.py writes them"
-            )
+            sys.exit(f"out of date: {', '.join(old)}; python scripts/docs/write_all.py writes them")
         return
     for path, text in pages.items():
         path.write_text(text)

@@ -56,7 +56,7 @@ whatever its case, with quotes where it has blanks; a job without a value meets 
 
 
 def write_page() -> str:
-    """The whole page."""
+    """Return the page."""
     group = typer.main.get_command(cli.app)
     context = typer.Context(group, info_name="hpt")
     commands = {
@@ -77,7 +77,7 @@ def _write_overview(commands: dict[str, Any]) -> str:
 
 
 def _find_anchor(name: str, command: Any) -> str:
-    """Where the heading of a command is, as forges name it."""
+    """Return the anchor of a command's heading, as forges make it."""
     return re.sub(r"[^a-z\- ]", "", _describe_usage(name, command).lower()).replace(" ", "-")
 
 

@@ -52,9 +52,9 @@ MAKERS = {
     "PydanticCustomError": (0, USAGE),
     "Warned": (0, WARNING),
 }
-"""What makes a problem: which argument is its slug, before its message, and the exit code."""
+"""The calls that make a problem: the place of its slug, before its message; the exit code."""
 FAULT = ("field", "slug", "message", "hint")
-"""What a function may yield instead."""
+"""The parts of a tuple that a function may yield instead."""
 
 
 @dataclass(frozen=True, order=True)
@@ -66,7 +66,7 @@ class Said:
 
 
 def write_page() -> str:
-    """The whole page."""
+    """Return the page."""
     rows = "".join(f"| {int(code)} | {words} |\n" for code, words in EXITS.items())
     return INTRODUCTION + rows + SLUGS + "".join(_write_slugs())
 
@@ -104,9 +104,9 @@ def _find_slugs(tree: ast.Module, *, warns: bool) -> Iterator[tuple[str, Said]]:
 
 
 def _find_slug(node: ast.AST, scope: ast.FunctionDef, *, warns: bool) -> Iterator[tuple[str, Said]]:
-    """What a call makes, or a fault that a function yields."""
-    if isinstance(node, ast.Call) and ast.unparse(node.func) in MAKERS:
-        maker = ast.unparse(node.func)
+    """Yield the slug of a problem that a call makes, or that a function yields as a tuple."""
+    maker = ast.unparse(node.func).removeprefix("ev.") if isinstance(node, ast.Call) else ""
+    if isinstance(node, ast.Call) and maker in MAKERS:
         at, code = MAKERS[maker]
         keywords = {each.arg: each.value for each in node.keywords}
         values = [keywords["slug"], keywords["message"]] if "slug" in keywords else node.args
@@ -123,7 +123,7 @@ def _find_slug(node: ast.AST, scope: ast.FunctionDef, *, warns: bool) -> Iterato
 
 
 def _read_message(node: ast.expr, scope: ast.FunctionDef) -> str:
-    """The text of an expression, with … for what is filled in."""
+    """Return the text of an expression, with … for what is filled in."""
     match node:
         case ast.Constant(value=str(text)):
             return re.sub(r"{\w+}", "…", text)
@@ -139,7 +139,7 @@ def _read_message(node: ast.expr, scope: ast.FunctionDef) -> str:
 
 
 def _find_assigned(name: str, scope: ast.FunctionDef, before: int) -> str:
-    """What was last assigned to a name in a function."""
+    """Return the text that was last assigned to a name in a function."""
     assigned = [
         each
         for each in ast.walk(scope)

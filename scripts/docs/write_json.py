@@ -1,4 +1,4 @@
-"""docs/json.md: what each command answers with --json, from hpt_cli/answers.py."""
+"""docs/json.md: what each command answers with --json, from hpt_cli/reports/json_types.py."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ PLAIN = {
 
 @dataclass
 class Shape:
-    """A TypedDict, as its source says it."""
+    """A TypedDict in the source."""
 
     words: str
     bases: list[str]
     fields: dict[str, tuple[ast.expr, str]]
-    """Name → annotation, and what the string behind it says."""
+    """Name → annotation, and the string after it."""
 
 
 def write_page() -> str:
-    """The whole page."""
+    """Return the page."""
     tree = ast.parse(Path(answers.__file__).read_text())
     shapes = dict(_find_shapes(tree))
     (table,) = [
@@ -92,7 +92,7 @@ def _find_fields(node: ast.ClassDef) -> Iterator[tuple[str, tuple[ast.expr, str]
 
 
 def _read_words(node: ast.stmt | None) -> str:
-    """The string that stands behind a field."""
+    """Return the string after a field."""
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
         return " ".join(str(node.value.value).split())
     return ""
@@ -108,7 +108,7 @@ def _write_shape(name: str, shapes: dict[str, Shape]) -> str:
 
 
 def _list_fields(name: str, shapes: dict[str, Shape]) -> dict[str, tuple[ast.expr, str]]:
-    """Its own and those of its bases, which come after where the base is no page of its own."""
+    """Return the fields of a shape and its bases: first the bases, unless they have no section."""
     shape = shapes[name]
     inherited = {
         field: value

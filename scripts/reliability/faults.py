@@ -52,7 +52,7 @@ HOUR = 3600
 
 
 def kill_tuner(ground: Ground) -> int:
-    """kill -9 of the tuner, again and again."""
+    """Kill the tuner with -9, again and again."""
     process = ground.run()
     for _ in range(5):
         ground.await_moment(process)
@@ -64,7 +64,7 @@ def kill_tuner(ground: Ground) -> int:
 
 
 def _kill(ground: Ground, role: str, at_most: int) -> int:
-    """kill -9 of one process after the other, while the tuner is at work."""
+    """Kill one process after the other with -9 while the tuner is at work."""
     process = ground.run()
     killed: dict[str, int] = {}
     while process.poll() is None:
@@ -83,22 +83,22 @@ def _kill(ground: Ground, role: str, at_most: int) -> int:
 
 
 def kill_launcher(ground: Ground) -> int:
-    """kill -9 of launchers: their commands live on without one."""
+    """Kill launchers with -9: their commands live on without one."""
     return _kill(ground, "launcher", 2)
 
 
 def kill_leader(ground: Ground) -> int:
-    """kill -9 of the commands, as the kernel's out-of-memory killer does."""
+    """Kill commands with -9, as the kernel's out-of-memory killer does."""
     return _kill(ground, "leader", 2)
 
 
 def kill_child(ground: Ground) -> int:
-    """kill -9 of the children of the commands."""
+    """Kill children of the commands with -9."""
     return _kill(ground, "child", 2)
 
 
 def kill_everything(ground: Ground) -> int:
-    """kill -9 of the tuner and of all it started, in any order."""
+    """Kill the tuner and all that it started with -9, in any order."""
     process = ground.run()
     for _ in range(3):
         ground.await_moment(process)
@@ -114,7 +114,7 @@ def kill_everything(ground: Ground) -> int:
 
 
 def interrupt(ground: Ground) -> int:
-    """Ctrl-C, SIGTERM and SIGHUP at any moment, once or twice."""
+    """Send SIGINT, SIGTERM or SIGHUP at any moment, once or twice."""
     process = ground.run()
     for _ in range(3):
         ground.await_moment(process)
@@ -128,7 +128,7 @@ def interrupt(ground: Ground) -> int:
 
 
 def pause_processes(ground: Ground) -> int:
-    """SIGSTOP of the tuner or of a training job for a while."""
+    """Suspend the tuner or a training job for a while."""
     process = ground.run()
     tried = 0
     while process.poll() is None and tried < 4:
@@ -145,7 +145,7 @@ def pause_processes(ground: Ground) -> int:
 
 
 def lose_power(ground: Ground) -> int:
-    """The journal cut at every write, in the middle of writes, and with unsynced writes lost."""
+    """Cut the journal at every write, in the middle of writes, and lose unsynced writes."""
     trace = ground.root / "trace"
     load_shim(ground, FAULT_TRACE=str(trace))
     check(ground.run().wait(PATIENCE) == 0, ground.read_said()[-1][-800:])
@@ -184,7 +184,7 @@ def lose_power(ground: Ground) -> int:
 
 
 def fill_disk(ground: Ground) -> int:
-    """No room left on the disk of the home, and then room again."""
+    """Fill the disk of the home, and make room again."""
     with mount(ground, "size=2m"):
         process = ground.run()
         for _ in range(2):
@@ -214,7 +214,7 @@ def fill_disk(ground: Ground) -> int:
 
 
 def forbid_writing(ground: Ground) -> int:
-    """A home that can be read only, and then written again."""
+    """Make the home read-only, and then writable again."""
     with mount(ground, "size=8m"):
         process = ground.run()
         ground.await_moment(process)
@@ -238,7 +238,7 @@ def forbid_writing(ground: Ground) -> int:
 
 
 def take_descriptors(ground: Ground) -> int:
-    """No file descriptor left to the tuner, and then some again."""
+    """Leave the tuner no file descriptor, and then some again."""
     process = ground.run()
     ground.await_moment(process)
     with contextlib.suppress(psutil.Error, ProcessLookupError):
@@ -258,7 +258,7 @@ def take_descriptors(ground: Ground) -> int:
 
 
 def take_memory(ground: Ground) -> int:
-    """Training jobs that run out of memory at their first attempt."""
+    """Let training jobs run out of memory at their first attempt."""
     static = {"epochs": EPOCHS, "seconds": 0.1, "hog": "yes"}
     ground.write_spec(static_hyperparameters=static)
     check(ground.run().wait(PATIENCE) == 0, ground.read_said()[-1][-800:])
@@ -267,7 +267,7 @@ def take_memory(ground: Ground) -> int:
 
 
 def set_clock(ground: Ground) -> int:
-    """The clock set by an hour, either way, with limits that an hour would exceed."""
+    """Set the clock by an hour, either way, with limits that an hour would exceed."""
     limits = ("max_runtime_seconds", "max_job_runtime_seconds", "max_silence_seconds")
     ground.write_spec(**dict.fromkeys(limits, HOUR / 2))
     clock = ground.root / "clock"
@@ -290,7 +290,7 @@ def set_clock(ground: Ground) -> int:
 
 
 def slow_down(ground: Ground) -> int:
-    """A home on a slow file system, and a kill -9 there."""
+    """Put the home on a slow file system, and kill the tuner with -9."""
     load_shim(ground, FAULT_SLOW="25", FAULT_HOME=str(ground.home))
     process = ground.run()
     ground.await_moment(process)
@@ -301,7 +301,7 @@ def slow_down(ground: Ground) -> int:
 
 
 def read_a_lot(ground: Ground) -> int:
-    """Ten readers in a loop while the tuner is at work."""
+    """Run ten readers in a loop while the tuner is at work."""
     process = ground.run()
     while not ground.journal.exists():
         time.sleep(0.05)
@@ -324,7 +324,7 @@ def read_a_lot(ground: Ground) -> int:
 
 
 def tune_twice(ground: Ground) -> int:
-    """Three tuners at once, after a kill -9 of a first."""
+    """Start three tuners at once, after killing a first with -9."""
     process = ground.run()
     while not ground.journal.exists():
         time.sleep(0.02)
@@ -339,7 +339,7 @@ def tune_twice(ground: Ground) -> int:
 
 
 def reboot(ground: Ground) -> int:
-    """A reboot: everything is gone, and the pids belong to somebody else."""
+    """Imitate a reboot: all processes are gone, and their pids belong to others."""
     boot = ground.root / "boot"
     boot.write_text("the-first-boot\n")
     load_shim(ground, FAULT_BOOT=str(boot))

@@ -1,8 +1,8 @@
 """A training program for the fault suite: a few quick epochs, a checkpoint after each.
 
 It goes on from its checkpoint, and what it prints depends on --x and the epoch alone. It has a
-child, like a data loader, and fails when that is gone. With `--hog yes` it takes all memory there
-is at the first attempt.
+child process, as a data loader would be, and fails when that is gone. With `--hog yes` its first
+attempt runs out of memory.
 """
 
 import os
@@ -12,7 +12,7 @@ import time
 
 
 def main() -> None:
-    """Train, or go on with it."""
+    """Train, from the checkpoint if there is one."""
     options = dict(zip(sys.argv[1::2], sys.argv[2::2], strict=True))
     x, epochs = float(options["--x"]), int(options["--epochs"])
     pause = float(options["--seconds"])
