@@ -23,12 +23,6 @@ from typing_extensions import is_typeddict
 from hpt_cli.reports import json_types as answers
 from tests.acceptance.warm import Answer, WarmHpt
 
-READING = {
-    *("show", "jobs", "best", "list", "compare", "explain", "importance", "replay", "check"),
-    *("export", "report", "logs", "import", "curves", "metrics"),
-}
-"""Commands that only look at what there is, and are over soon."""
-
 HPT = str(Path(sys.executable).parent / "hpt")
 TRAIN = Path(__file__).parent / "train.py"
 PATIENCE = 60.0
@@ -100,7 +94,7 @@ class Terminal:
         return path.name
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start hpt, and let it run."""
+        """Start hpt as a user does, and let it run."""
         process = subprocess.Popen(
             [HPT, *arguments],
             cwd=self.directory,
@@ -126,19 +120,14 @@ class Terminal:
 
     def try_hpt(self, *arguments: str) -> Answer:
         """Run hpt to its end, whatever that is."""
-        if arguments[0] in READING and not {"--try", "--follow"} & {*arguments}:
-            return self._warm.run(arguments, self.directory, self.environment)
-        process = self.start(*arguments)
-        out, err = process.communicate(timeout=PATIENCE)
-        return Answer(process.returncode, out, err)
+        return self._warm.run(arguments, self.directory, self.environment)
 
     def json(self, *arguments: str) -> Any:
         """Run hpt with --json; the document on its standard output."""
-        process = self.start(*arguments, "--json")
-        out, err = process.communicate(timeout=PATIENCE)
-        assert process.returncode == 0, err
-        check_answer(arguments, out)
-        return json.loads(out)
+        answer = self.try_hpt(*arguments, "--json")
+        assert answer.code == 0, answer.err
+        check_answer(arguments, answer.out)
+        return json.loads(answer.out)
 
     def log(self, name: str, number: int, attempt: int = 1) -> Path:
         return (

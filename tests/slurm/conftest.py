@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "slurm_one_node.sh"
+SCRIPT = Path(__file__).parents[2] / "scripts" / "reliability" / "slurm_one_node.sh"
 CPUS = 8
 
 
