@@ -13,7 +13,8 @@ from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.lock import find_lock_holder
 
 if TYPE_CHECKING:
-    from hpt_cli.tuning.state import TuningState
+    from hpt_cli.executors import Executor, Handle
+    from hpt_cli.tuning.state import TrainingJob, TuningState
 
 
 def check_at_rest(jobdir: JobDir) -> None:
@@ -28,25 +29,35 @@ def check_at_rest(jobdir: JobDir) -> None:
 
 
 def find_live_jobs(jobdir: JobDir) -> list[int]:
-    """The numbers of the training jobs that run, or wait for their turn.
+    """Return the numbers of the training jobs that run, or wait for their turn.
 
     Raises:
-        HptError: the journal is damaged, or cannot be read now.
+        HptError: the journal is damaged, or cannot be read now; or the scheduler does not answer.
     """
-    from hpt_cli.executors import Pending, Running, load_executor
+    from hpt_cli.executors import Pending, Running, TemporaryError, load_executor
 
     state = read_state(jobdir)
-    running = [job for job in state.running if job.attempt and job.attempt.handle]
-    handles = [dict(job.attempt.handle or {}) for job in running if job.attempt]
     try:
-        outcomes = load_executor(state.spec.get("executor", "local")).poll(handles)
+        executor = load_executor(state.spec.get("executor", "local"))
+        handles = {job.number: _find_handle(executor, jobdir, job) for job in state.running}
+        found = {number: handle for number, handle in handles.items() if handle is not None}
+        outcomes = executor.poll([*found.values()])
+    except TemporaryError as error:
+        raise HptError.of("running", f"{jobdir.name} may still run: {error}") from error
     except (LookupError, TypeError, ValueError, OverflowError) as error:
         raise damaged_journal(f"it does not say what runs: {error}") from error
     return [
-        job.number
-        for job, outcome in zip(running, outcomes, strict=True)
+        number
+        for number, outcome in zip(found, outcomes, strict=True)
         if isinstance(outcome, (Pending, Running))
     ]
+
+
+def _find_handle(executor: Executor, jobdir: JobDir, job: TrainingJob) -> Handle | None:
+    """Return the latest attempt; a tuner that was killed may not have recorded its launch."""
+    if job.attempt is not None and job.attempt.handle is not None:
+        return dict(job.attempt.handle)
+    return executor.find(jobdir.attempt(job.number, len(job.attempts)).path)
 
 
 def is_at_work(jobdir: JobDir) -> bool:

@@ -18,7 +18,7 @@ for epoch in range(1, 5):
     os.rename(f"{directory}/history.csv.new", f"{directory}/history.csv")
     with open(f"{directory}/metrics.json", "w") as file:  # holds the latest values only
         json.dump({"epoch": epoch, "val": {"f1": 0.1 * epoch}}, file)
-    time.sleep(0.15)
+    time.sleep(0.3)
 """
 
 TRUNCATES = """
@@ -66,7 +66,7 @@ def test_a_file_that_holds_the_latest_value_only_makes_a_curve(terminal: Termina
     definition = {"name": "f1", "json": "val.f1", "step": "epoch", "file": "metrics.json"}
     row = run_program(terminal, WRITES_FILES, definition)
     assert row["curve"][-1] == [4, 0.4]
-    assert len(row["curve"]) >= 3, "each of them stood there for 150 ms"
+    assert len(row["curve"]) >= 3, "each of them stood there for 300 ms"
 
 
 def test_an_output_that_is_truncated_is_read_on(terminal: Terminal) -> None:
