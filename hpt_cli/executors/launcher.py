@@ -151,6 +151,18 @@ def open_terminal() -> tuple[int, int]:
     return ours, theirs
 
 
+def run_in_terminal(working_directory: str, argv: list[str], log: int) -> tuple[int, int]:
+    """Run the command in a pseudo-terminal; return its status, and our end of the terminal."""
+    wakeup, wakeup_writer = os.pipe()
+    os.set_blocking(wakeup_writer, False)
+    signal.set_wakeup_fd(wakeup_writer)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    terminal, theirs = open_terminal()
+    pid = start(theirs, working_directory, argv)
+    os.close(theirs)
+    return relay(pid, terminal, log, wakeup), terminal
+
+
 def copy(terminal: int, log: int) -> bool:
     """Copy output, waiting for some; return whether the terminal is still open for writing."""
     try:
@@ -217,22 +229,15 @@ def main(directory: str, working_directory: str, argv: list[str], *, pty: bool, 
     if not claim(directory):
         return GAVE_WAY
     log = os.open(f"{directory}/{LOG}", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    if not pty:
-        code = record_exit(directory, log, os.waitpid(start(log, working_directory, argv), 0)[1])
-        if alone and (code or _signals):
-            kill_marked(directory)
-        return code
-    wakeup, wakeup_writer = os.pipe()
-    os.set_blocking(wakeup_writer, False)
-    signal.set_wakeup_fd(wakeup_writer)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    terminal, theirs = open_terminal()
-    pid = start(theirs, working_directory, argv)
-    os.close(theirs)
-    code = record_exit(directory, log, relay(pid, terminal, log, wakeup))
+    terminal = None
+    if pty:
+        status, terminal = run_in_terminal(working_directory, argv, log)
+    else:
+        status = os.waitpid(start(log, working_directory, argv), 0)[1]
+    code = record_exit(directory, log, status)
     if alone and (code or _signals):
         kill_marked(directory)
-    while copy(terminal, log):  # what the command left behind may go on printing
+    while terminal is not None and copy(terminal, log):  # what the command left may print more
         pass
     return code
 

@@ -184,46 +184,51 @@ def _describe_improvements(summary: Summary) -> str:
 
 
 def _draw_running(rows: Sequence[Row], summary: Summary, width: int) -> Table:
-    """A row for each running job: where it is, and its curve beside that of the best job."""
-    objective = summary.objective
+    """Return a row for each running job: where it is, and its curve beside the best job's."""
     is_wide = width >= WIDE
     curve_width = WIDE_CURVE_WIDTH if is_wide else CURVE_WIDTH
-    heading = plain(objective.metric) if is_wide else "value"
+    value = plain(summary.objective.metric) if is_wide else "value"
+    against = "vs best at epoch" if is_wide else "vs best"
+    gpus = [plain(row.share.gpu_names) if row.share else "" for row in rows]
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0), expand=True)
     table.add_column("job", justify="right", width=4, no_wrap=True)
     table.add_column("epoch", justify="right", width=7, no_wrap=True)
-    width_of_value = min(20, max(9, len(heading)))
-    table.add_column(Text(heading), justify="right", width=width_of_value, no_wrap=True)
-    against = "vs best at epoch" if is_wide else "vs best"
+    table.add_column(Text(value), justify="right", width=min(20, max(9, len(value))), no_wrap=True)
     table.add_column(against, justify="right", width=max(8, len(against)), no_wrap=True)
     table.add_column("curve", width=curve_width, no_wrap=True)
     table.add_column("time", justify="right", width=11 if is_wide else 6, no_wrap=True)
-    gpus = [plain(row.share.gpu_names) if row.share else "" for row in rows]
     if any(gpus):
         table.add_column("GPU", width=min(GPU_WIDTH, max(map(len, ["GPU", *gpus]))), no_wrap=True)
     table.add_column("hyperparameters", no_wrap=True, overflow="ellipsis", ratio=1)
-    best = summary.best.curve if summary.best else ()
-    usual = max((row.epochs for row in summary.rows if row.status == "Completed"), default=0)
     for row, gpu in zip(rows, gpus, strict=True):
-        settings = row.hyperparameters
-        table.add_row(
-            Text(str(row.number), style="yellow" if row.phase == "Stopping" else "cyan"),
-            f"{row.epochs}/{usual}" if usual and usual >= row.epochs else str(row.epochs),
-            format_number(row.curve[-1][1] if row.curve else None),
-            _compare_to_best(row.curve, best, objective),
-            draw_curve(row.curve, best, objective, curve_width)
-            if row.queue_reason is None
-            else _line(row.queue_reason, "dim"),
-            _describe_time(row, is_wide=is_wide),
-            *([Text(gpu)] if any(gpus) else []),
-            # The line of the best job, above, names them in the same order.
-            _line(
-                format_hyperparameters(settings)
-                if is_wide
-                else "  ".join(map(format_setting, settings.values()))
-            ),
-        )
+        cells = _draw_progress(row, summary, curve_width)
+        time = _describe_time(row, is_wide=is_wide)
+        settings = _describe_settings(row, is_wide=is_wide)
+        table.add_row(*cells, time, *([Text(gpu)] if any(gpus) else []), settings)
     return table
+
+
+def _draw_progress(row: Row, summary: Summary, curve_width: int) -> list[RenderableType]:
+    """Return the cells of a running job: number, epoch, value, against the best, curve."""
+    objective = summary.objective
+    best = summary.best.curve if summary.best else ()
+    usual = max((each.epochs for each in summary.rows if each.status == "Completed"), default=0)
+    return [
+        Text(str(row.number), style="yellow" if row.phase == "Stopping" else "cyan"),
+        f"{row.epochs}/{usual}" if usual and usual >= row.epochs else str(row.epochs),
+        format_number(row.curve[-1][1] if row.curve else None),
+        _compare_to_best(row.curve, best, objective),
+        draw_curve(row.curve, best, objective, curve_width)
+        if row.queue_reason is None
+        else _line(row.queue_reason, "dim"),
+    ]
+
+
+def _describe_settings(row: Row, *, is_wide: bool) -> Text:
+    """Return hyperparameters; without names where the line of the best job, above, has them."""
+    if is_wide:
+        return _line(format_hyperparameters(row.hyperparameters))
+    return _line("  ".join(map(format_setting, row.hyperparameters.values())))
 
 
 def _describe_time(row: Row, *, is_wide: bool) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -12,11 +11,12 @@ from pathlib import Path
 
 from hpt_cli.errors import HptError
 from hpt_cli.executors import LaunchRequest
+from hpt_cli.machine.capacity import list_cores
 from hpt_cli.machine.gpus import NO_GPU, VISIBLE, split_visible
 from hpt_cli.sagemaker.names import CHANNEL
 from hpt_cli.spec.command_template import render_argv
 from hpt_cli.spec.env_references import resolve
-from hpt_cli.spec.hyperparameters import Hyperparameters, Value, format_value, name_variable
+from hpt_cli.spec.hyperparameters import Hyperparameters, format_value, name_variable
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.names import job_name
 from hpt_cli.spec.resources import Request
@@ -86,7 +86,7 @@ def _make_environment(job: JobContext, there: JobDir) -> dict[str, str]:
     return {
         **job.base,
         "PYTHONUNBUFFERED": "1",
-        **(_terminal_variables(job.base) if spec.pty else {}),
+        **({"TERM": _choose_terminal(job.base)} if spec.pty else {}),
         **resources,
         **_sagemaker_variables(job.hyperparameters, {**job.base, **resources, **own}, job.asked),
         "SM_MODEL_DIR": str(there.model(number)),
@@ -103,10 +103,10 @@ def _make_environment(job: JobContext, there: JobDir) -> dict[str, str]:
     }
 
 
-def _terminal_variables(base: Mapping[str, str]) -> dict[str, str]:
+def _choose_terminal(base: Mapping[str, str]) -> str:
     """Return the type of a pseudo-terminal, unless the tuner's own terminal has a better one."""
     known = base.get("TERM", "dumb")
-    return {"TERM": TERMINAL if known == "dumb" else known}
+    return TERMINAL if known == "dumb" else known
 
 
 def _resource_variables(asked: Request, share: Share | None) -> dict[str, str]:
@@ -151,7 +151,11 @@ def _sagemaker_variables(
     channels = sorted(
         name.removeprefix(CHANNEL).lower() for name in environment if name.startswith(CHANNEL)
     )
-    options = [word for each in hyperparameters.items() for word in _write_option(*each)]
+    options = [
+        word
+        for name, value in hyperparameters.items()
+        for word in (f"--{name}", format_value(value))
+    ]
     return {
         "SM_HPS": json.dumps(hyperparameters),
         **named,
@@ -165,16 +169,10 @@ def _sagemaker_variables(
     }
 
 
-def _write_option(name: str, value: Value) -> tuple[str, str]:
-    return f"--{name}", format_value(value)
-
-
 @cache
 def _count_cpus() -> int:
     """Return how many CPUs this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return len(list_cores())
 
 
 @cache

@@ -39,7 +39,8 @@ class Notifier:
         self._knows_best = False
         self._waiting: deque[tuple[str, Mapping[str, str]]] = deque()
         self._running: subprocess.Popen[bytes] | None = None
-        self._failures: list[str] = []
+        self.failures: list[str] = []
+        """A message for each command that failed."""
 
     def __enter__(self) -> Notifier:
         return self
@@ -51,12 +52,7 @@ class Notifier:
                 self._running.wait(max(0.0, deadline - time.monotonic()))
             self._advance()
         if self._running is not None:
-            self._failures.append(f"still running after {PATIENCE_SECONDS:.0f} s")
-
-    @property
-    def failures(self) -> list[str]:
-        """A message for each command that failed."""
-        return self._failures
+            self.failures.append(f"still running after {PATIENCE_SECONDS:.0f} s")
 
     def show(self, state: TuningState, events: Iterable[AnyEvent], now: float) -> None:
         """Run the command for a new best training job, or for the end, among the events."""
@@ -88,7 +84,7 @@ class Notifier:
                 return
             self._running = None
             if code:
-                self._failures.append(f"exit code {code}; see {self._jobdir.path / LOG}")
+                self.failures.append(f"exit code {code}; see {self._jobdir.path / LOG}")
         if self._waiting:
             self._start(*self._waiting.popleft())
 
@@ -105,7 +101,7 @@ class Notifier:
                     start_new_session=True,
                 )
         except (OSError, ValueError) as error:  # ValueError: a NUL byte in a variable
-            self._failures.append(f"the command could not be run: {error}")
+            self.failures.append(f"the command could not be run: {error}")
 
     def _describe(self, event: str, state: TuningState, best: Row | None) -> Mapping[str, str]:
         value = "" if best is None or best.final is None else repr(best.final)

@@ -73,7 +73,7 @@ def _kill(ground: Ground, role: str, at_most: int) -> int:
         if not victims:
             continue
         victim = ground.rng.choice(victims)
-        with contextlib.suppress(psutil.Error, KeyError):  # it may be gone
+        with contextlib.suppress(psutil.Error, OSError, KeyError):  # it may be gone
             job = victim.environ()["HPT_JOB_DIR"]
             if killed.get(job, 0) < at_most:
                 victim.kill()
