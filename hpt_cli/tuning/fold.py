@@ -29,7 +29,54 @@ from hpt_cli.tuning.state import (
 MAX_LOST_ATTEMPTS = 3
 """A job whose attempts are lost this often is Failed: something kills it every time."""
 
-
+# The life of a training job: arrows are events, and so is what stands in brackets beside a phase,
+# which leaves it as it is. JobNoted and JobJudged may come at any time and change no phase.
+#
+#                      JobPlanned
+#                          |
+#                          v        SpaceExhausted
+#                       Planned ----------------------> (dropped)
+#                          |
+#                    JobSuggested
+#                          |
+#                          v       JobStopRequested
+#                      Suggested ---------------------------------------+
+#                          |                                            |
+#                    JobSubmitting                                      |
+#                          |                                            |
+#                          v      JobSubmitting      JobStopRequested   |
+#     +--------------- Submitting <------ Interrupted ------------------+
+#     |                    |                   ^                        |
+#     |               JobLaunched              |                        |
+#     |                    |                   |                        |
+#     |                    v                   |                        |
+#     +---------------- Starting (JobQueued, JobStarted)                |
+#     |                  |    |                |                        |
+#     |   ObservationsRead    |                |                        |
+#     |          |            |                |                        |
+#     |          v     JobStopRequested        |                        |
+#     +------ Training (ObservationsRead, JobStarted)                   |
+#     |          |            |                |                        |
+#     |   JobStopRequested    |                |                        |
+#     |          |            |                |                        |
+#     |          v            |                |                        |
+#     +------ Stopping <------+                |                        |
+#     |       (ObservationsRead, JobQueued, JobStarted, JobStopRequested)
+#     |                                        |                        v
+#     +---- JobExited, JobLost: by rule 2 -----+---> Completed Failed Stopped
+#
+# 1. A training job is in one phase. An event that the table does not allow is a bug, or a journal
+#    that somebody edited: `fold` says so rather than guess, and the journal stays what happened.
+# 2. An attempt that ends is judged once, by `_outcome`: who asked it to stop, and why, weighs more
+#    than its exit code, unless it had ended by itself before it was asked. What was found in its
+#    output (Retry, Failed) weighs more than either.
+# 3. An interrupted attempt, one that was lost through no fault of the command, and one that failed
+#    and is to be tried again, is followed by another with the same hyperparameters.
+# 4. Observations may come twice, in any grouping, and until the attempt has ended; the state is
+#    the same. So a log can be read again from any earlier point.
+# 5. Stopping is a phase of its own because a stop takes time: jobs save checkpoints, and print
+#    values that still count. An attempt may end before it has printed anything, or before the tuner
+#    has heard that it runs: so every running phase can end.
 TRANSITIONS: Mapping[tuple[Phase, type[ev.JobEvent]], tuple[Phase, ...]] = {
     ("Planned", ev.JobSuggested): ("Suggested",),
     ("Suggested", ev.JobSubmitting): ("Submitting",),

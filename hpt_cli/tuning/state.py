@@ -1,17 +1,4 @@
-"""The state of a tuning job, and how events change it.
-
-Rules:
-
-1. A training job is in one phase. TRANSITIONS is every step it can take; an event that the table
-   does not allow is a bug, and `fold` says so rather than guess.
-2. An attempt that ends is judged once, by `_outcome`: who asked it to stop, and why, weighs more
-   than its exit code, unless it had ended by itself before it was asked. What was found in its
-   output (Retry, Failed) weighs more than either.
-3. An interrupted attempt, one that was lost through no fault of the command, and one that failed
-   and is to be tried again, is followed by another with the same hyperparameters.
-4. Observations may come twice, in any grouping, and until the attempt has ended; the state is the
-   same. So a log can be read again from any earlier point.
-"""
+"""The state of a tuning job, as frozen values; fold.py says how events change it."""
 
 from __future__ import annotations
 

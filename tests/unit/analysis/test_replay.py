@@ -30,8 +30,7 @@ from hpt_cli.tuning.decide import decide
 from hpt_cli.tuning.fold import fold
 from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.summary import tuning_seconds
-from tests import builders
-from tests.builders import created, exited, fold_all, launched, observed, run, stop, suggested
+from tests import builders as b
 
 LOSS = Objective("loss", maximize=False)
 
@@ -59,7 +58,7 @@ def stops_of(run: Replay) -> dict[int, int]:
 def replay_by_decide(jobs: list[RecordedJob], spec: TuningSpec) -> dict[int, int]:
     """Every observation through `fold`, every judgement through `decide`."""
     state = TuningState()
-    for event in created(spec):
+    for event in b.created(spec):
         state = fold(state, event)
     due: list[tuple[float, int, int]] = []
     observed: set[int] = set()
@@ -83,14 +82,14 @@ def replay_by_decide(jobs: list[RecordedJob], spec: TuningSpec) -> dict[int, int
             for command in commands:
                 match command:
                     case Plan(number):
-                        tell(*suggested(number, now, **jobs[number - 1].hyperparameters))
+                        tell(*b.suggested(number, now, **jobs[number - 1].hyperparameters))
                         acted = True
                     case Launch(number):
-                        tell(*launched(number, now))
+                        tell(*b.launched(number, now))
                         await_epoch(number, 1)
                         acted = True
                     case Stop(number, reason):
-                        tell(stop(number, reason, now), exited(number, -15, now))
+                        tell(b.stop(number, reason, now), b.exited(number, -15, now))
                         acted = True
             if not acted:
                 return
@@ -105,7 +104,7 @@ def replay_by_decide(jobs: list[RecordedJob], spec: TuningSpec) -> dict[int, int
         point = Observation("loss", epoch, step, value)
         tell(ev.ObservationsRead(at=now, number=number, attempt=1, observations=(point,)))
         if epoch == len(recorded.curve):
-            tell(exited(number, recorded.exit_code, now))
+            tell(b.exited(number, recorded.exit_code, now))
         else:
             observed.add(number)
             await_epoch(number, epoch + 1)
@@ -128,20 +127,12 @@ def test_a_replay_is_what_decide_and_fold_do(rule: str) -> None:
         choose_in_order(jobs),
         load_stop_rule(rule, **parameters),
     )
-    slow_spec = TuningSpec.model_validate(
-        {
-            "name": "slow",
-            "command": "train --x {x}",
-            "hyperparameter_ranges": {"x": {"type": "Integer", "min_value": 0, "max_value": 99}},
-            "metric_definitions": [{"name": "loss", "regex": "loss=({num})"}],
-            "objective_metric_name": "loss",
-            "objective_type": "Minimize",
-            "strategy": "Random",
-            "max_jobs": len(jobs),
-            "max_parallel_jobs": 3,
-            "early_stopping_type": "Auto",
-            "early_stopping": {"rule": rule, **parameters},
-        }
+    slow_spec = b.make_spec(
+        hyperparameter_ranges={"x": {"type": "Integer", "min_value": 0, "max_value": 99}},
+        max_jobs=len(jobs),
+        max_parallel_jobs=3,
+        early_stopping_type="Auto",
+        early_stopping={"rule": rule, **parameters},
     )
     assert stops_of(fast) == replay_by_decide(jobs, slow_spec)
     assert fast.state.jobs[6].phase in ("Failed", "Stopped")
@@ -236,29 +227,19 @@ def test_a_rule_knows_the_curves_of_parents() -> None:
 
 
 def test_what_was_stopped_is_not_recorded() -> None:
-    spec = TuningSpec.model_validate(
-        {
-            "name": "story",
-            "command": "train --x {x}",
-            "hyperparameter_ranges": {"x": {"type": "Integer", "min_value": 1, "max_value": 9}},
-            "metric_definitions": [{"name": "loss", "regex": "loss=({num})"}],
-            "objective_metric_name": "loss",
-            "objective_type": "Minimize",
-            "max_jobs": 3,
-            "max_parallel_jobs": 2,
-        }
-    )
-    state = fold_all(
-        *created(spec),
-        *run(1, 3.0, 2.0, at=5),
-        *suggested(2),
-        *launched(2),
-        observed(2, 9.0),
-        stop(2, at=2),
-        exited(2, -15, at=3),
-        *suggested(3, 6),
-        *launched(3, 6),
-        exited(3, 1, at=8),
+    ranges = {"x": {"type": "Integer", "min_value": 1, "max_value": 9}}
+    spec = b.make_spec(hyperparameter_ranges=ranges, strategy="Bayesian", max_jobs=3)
+    state = b.fold_all(
+        *b.created(spec),
+        *b.run(1, 3.0, 2.0, at=5),
+        *b.suggested(2),
+        *b.launched(2),
+        b.observed(2, 9.0),
+        b.stop(2, at=2),
+        b.exited(2, -15, at=3),
+        *b.suggested(3, 6),
+        *b.launched(3, 6),
+        b.exited(3, 1, at=8),
     )
     recording = record(state)
     assert recording.left_out == 1
@@ -275,7 +256,7 @@ def test_a_job_that_takes_long_to_start_is_stopped_no_earlier_for_that() -> None
     assert RecordedJob({}, curve, 8.0).find_moment(2) == 4.0
     started = RecordedJob({}, curve, 8.0, seconds_per_epoch=1.0)
     assert [started.find_moment(epoch) for epoch in range(1, 5)] == [5.0, 6.0, 7.0, 8.0]
-    values = [observed(1, 1.0, at=4.0 + epoch, first=epoch) for epoch in range(1, 5)]
-    story = [*suggested(1), *launched(1), *values, exited(1, at=8)]
-    recorded = record(fold_all(*created(builders.make_spec()), *story)).jobs[1]
+    values = [b.observed(1, 1.0, at=4.0 + epoch, first=epoch) for epoch in range(1, 5)]
+    story = [*b.suggested(1), *b.launched(1), *values, b.exited(1, at=8)]
+    recorded = record(b.fold_all(*b.created(b.make_spec()), *story)).jobs[1]
     assert (recorded.seconds_per_epoch, recorded.seconds) == (1.0, 8.0)

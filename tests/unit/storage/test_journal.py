@@ -20,35 +20,25 @@ from hpt_cli.storage.journal import create_journal, open_journal
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.summary import summarize
-from tests.builders import (
-    created,
-    exited,
-    fold_all,
-    launched,
-    make_spec,
-    observed,
-    run,
-    stop,
-    suggested,
-)
+from tests import builders as b
 
-FIRST, SECOND = created(make_spec())
+FIRST, SECOND = b.created(b.make_spec())
 STORY = [
     SECOND,
-    *suggested(1, lr=0.5, name='ä\n"x'),
-    *launched(1),
-    *suggested(2),
-    *launched(2),
-    observed(1, 3.0, math.nan),
-    observed(2, 9.0),
-    observed(1, math.inf, first=3),
+    *b.suggested(1, lr=0.5, name='ä\n"x'),
+    *b.launched(1),
+    *b.suggested(2),
+    *b.launched(2),
+    b.observed(1, 3.0, math.nan),
+    b.observed(2, 9.0),
+    b.observed(1, math.inf, first=3),
     ev.JobStopRequested(
         at=4, number=2, reason="EarlyStopped", explanation="why", evidence={"median": 1.5}
     ),
-    observed(2, 8.0, first=2),
-    exited(2, -15, at=5),
+    b.observed(2, 8.0, first=2),
+    b.exited(2, -15, at=5),
     ev.JobNoted(at=5, number=2, text="note"),
-    exited(1, at=6),
+    b.exited(1, at=6),
     ev.JobPlanned(at=6, number=3),
     ev.SpaceExhausted(at=6, number=3),
     ev.TuningJobEnded(at=7, status="Completed", reason="done"),
@@ -75,7 +65,7 @@ def read_state(path: Path) -> TuningState:
 
 def test_what_is_read_folds_to_what_was_written(tmp_path: Path) -> None:
     state = read_state(make(tmp_path / "j.sqlite", STORY))
-    assert show(state) == show(fold_all(FIRST, *STORY))
+    assert show(state) == show(b.fold_all(FIRST, *STORY))
 
 
 @settings(max_examples=50, deadline=None)
@@ -88,23 +78,37 @@ def test_transactions_may_be_cut_anywhere(
     for begin, end in itertools.pairwise(edges):
         with open_journal(path, write=True) as journal:
             journal.append(STORY[begin:end])
-    assert show(read_state(path)) == show(fold_all(FIRST, *STORY))
+    assert show(read_state(path)) == show(b.fold_all(FIRST, *STORY))
 
 
 def test_an_observation_is_kept_once(tmp_path: Path) -> None:
-    path = make(tmp_path / "j.sqlite", [SECOND, *suggested(1), *launched(1), observed(1, 1, 2)])
+    path = make(
+        tmp_path / "j.sqlite", [SECOND, *b.suggested(1), *b.launched(1), b.observed(1, 1, 2)]
+    )
     with open_journal(path, write=True) as journal:
-        journal.append([observed(1, 1, 2, 3)])
+        journal.append([b.observed(1, 1, 2, 3)])
     assert read_state(path).jobs[1].curve("loss") == ((1, 1), (2, 2), (3, 3))
 
 
 def test_the_latest_of_each_curve_is_enough_for_what_a_job_came_to(tmp_path: Path) -> None:
-    again = [ev.TunerStarted(at=9, pid=2, host="here"), *launched(1, at=10, attempt=2)]
-    cut_off = [stop(1, "Interrupted", at=4), exited(1, -15, at=5), *again]
+    again = [ev.TunerStarted(at=9, pid=2, host="here"), *b.launched(1, at=10, attempt=2)]
+    cut_off = [b.stop(1, "Interrupted", at=4), b.exited(1, -15, at=5), *again]
     story = [
-        *[SECOND, *suggested(1), *launched(1), observed(1, 3.0, 2.0), observed(1, 7.0, first=2)],
-        *[*cut_off, observed(1, 1.5, 1.25, attempt=2), exited(1, at=12, attempt=2)],
-        *[*run(2, 4.0, 5.0), *run(3, math.nan), *suggested(4), *launched(4), exited(4, 1)],
+        *[
+            SECOND,
+            *b.suggested(1),
+            *b.launched(1),
+            b.observed(1, 3.0, 2.0),
+            b.observed(1, 7.0, first=2),
+        ],
+        *[*cut_off, b.observed(1, 1.5, 1.25, attempt=2), b.exited(1, at=12, attempt=2)],
+        *[
+            *b.run(2, 4.0, 5.0),
+            *b.run(3, math.nan),
+            *b.suggested(4),
+            *b.launched(4),
+            b.exited(4, 1),
+        ],
     ]
     with open_journal(make(tmp_path / "j.sqlite", story)) as journal:
         whole, latest = journal.state(), journal.state(only_latest=True)
@@ -118,18 +122,18 @@ def test_the_latest_of_each_curve_is_enough_for_what_a_job_came_to(tmp_path: Pat
 def test_the_state_of_the_past_knows_nothing_of_what_came_later(tmp_path: Path) -> None:
     events = [
         SECOND,
-        *run(1, 5.0),
-        *suggested(2),
-        *launched(2),
-        observed(2, 1.0),
+        *b.run(1, 5.0),
+        *b.suggested(2),
+        *b.launched(2),
+        b.observed(2, 1.0),
         ev.JobPlanned(at=2, number=3),
-        observed(2, 2.0, first=2),
-        exited(2),
+        b.observed(2, 2.0, first=2),
+        b.exited(2),
     ]
     path = make(tmp_path / "j.sqlite", events)
     with open_journal(path) as journal:
         past = journal.state(journal.planned_seq(3))
-    assert show(past) == show(fold_all(FIRST, *events[:-2]))
+    assert show(past) == show(b.fold_all(FIRST, *events[:-2]))
 
 
 def test_a_batch_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -137,14 +141,14 @@ def test_a_batch_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     unwritable = ev.JobNoted(at=1, number=1, text="x")
     object.__setattr__(unwritable, "text", object())
     with open_journal(path, write=True) as journal, pytest.raises(TypeError):
-        journal.append([*suggested(1), unwritable])
+        journal.append([*b.suggested(1), unwritable])
     assert read_state(path).jobs == {}
 
 
 def test_readers_cannot_write(tmp_path: Path) -> None:
     path = make(tmp_path / "j.sqlite", [SECOND])
     with open_journal(path) as journal, pytest.raises(HptError, match="cannot be written"):
-        journal.append(suggested(1))
+        journal.append(b.suggested(1))
 
 
 def test_a_newer_journal_is_refused_and_untouched(tmp_path: Path) -> None:
@@ -177,7 +181,7 @@ def test_an_unknown_event_is_a_clear_error(tmp_path: Path) -> None:
 
 
 def test_a_write_that_was_cut_off_is_rolled_back_by_a_reader(tmp_path: Path) -> None:
-    path = make(tmp_path / "j.sqlite", [SECOND, *suggested(1)])
+    path = make(tmp_path / "j.sqlite", [SECOND, *b.suggested(1)])
     whole = read_state(path)
     # A power cut in the middle of a commit: the rollback journal is hot, the file half written.
     writer = sqlite3.connect(path, isolation_level=None)

@@ -12,16 +12,16 @@ from hpt_cli.tuning.completion import (
     find_completion,
     has_converged,
 )
-from tests.builders import created, fold_all, launched, make_spec, observed, run, suggested
+from tests import builders as b
 
 
 def completion(*events: ev.AnyEvent, now: float = 0, **changes: Any) -> Completion | None:
-    spec = make_spec(**{"max_jobs": 100, **changes})
-    return find_completion(spec, fold_all(*created(spec), *events), now)
+    spec = b.make_spec(**{"max_jobs": 100, **changes})
+    return find_completion(spec, b.fold_all(*b.created(spec), *events), now)
 
 
 def many(*losses: float) -> list[ev.AnyEvent]:
-    return [event for n, loss in enumerate(losses, 1) for event in run(n, loss, at=n)]
+    return [event for n, loss in enumerate(losses, 1) for event in b.run(n, loss, at=n)]
 
 
 def test_the_target_ends_it_at_once() -> None:
@@ -74,5 +74,5 @@ def test_a_grid_needs_no_max_jobs() -> None:
 
 
 def test_running_jobs_have_no_result_yet() -> None:
-    running = [*suggested(1), *launched(1), observed(1, 0.5)]
+    running = [*b.suggested(1), *b.launched(1), b.observed(1, 0.5)]
     assert completion(*running, target_objective_metric_value=1) is None

@@ -9,24 +9,14 @@ from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.commands import Command, End, Kill, Launch, Plan, Stop
 from hpt_cli.tuning.decide import decide
 from hpt_cli.tuning.evidence import suggest_request
-from tests.builders import (
-    created,
-    exited,
-    fold_all,
-    launched,
-    make_spec,
-    observed,
-    run,
-    stop,
-    suggested,
-)
+from tests import builders as b
 
 
 def commands(
     *events: ev.AnyEvent, now: float = 0, seen: tuple[int, ...] = (), **changes: Any
 ) -> list[Command]:
-    spec = make_spec(**changes)
-    return decide(spec, fold_all(*created(spec), *events), now, seen)
+    spec = b.make_spec(**changes)
+    return decide(spec, b.fold_all(*b.created(spec), *events), now, seen)
 
 
 def end(*events: ev.AnyEvent, **changes: Any) -> tuple[str, str]:
@@ -44,53 +34,53 @@ def test_while_one_is_planned_no_other_is() -> None:
 
 
 def test_what_was_suggested_is_launched_and_the_next_is_planned() -> None:
-    assert commands(*suggested(1)) == [Launch(1), Plan(2)]
+    assert commands(*b.suggested(1)) == [Launch(1), Plan(2)]
 
 
 def test_no_more_jobs_run_than_are_allowed() -> None:
-    assert commands(*suggested(1), *launched(1), *suggested(2), *launched(2)) == []
+    assert commands(*b.suggested(1), *b.launched(1), *b.suggested(2), *b.launched(2)) == []
 
 
 def test_a_free_slot_is_filled() -> None:
-    assert commands(*run(1, 1.0), *suggested(2), *launched(2)) == [Plan(3)]
+    assert commands(*b.run(1, 1.0), *b.suggested(2), *b.launched(2)) == [Plan(3)]
 
 
 def test_max_jobs_is_the_total_and_running_jobs_are_waited_for() -> None:
-    three = [*run(1, 1.0), *run(2, 1.0), *run(3, 1.0)]
-    assert commands(*three, *suggested(4), *launched(4)) == []
-    assert end(*three, *run(4, 1.0)) == ("Completed", "max_jobs (4) reached")
+    three = [*b.run(1, 1.0), *b.run(2, 1.0), *b.run(3, 1.0)]
+    assert commands(*three, *b.suggested(4), *b.launched(4)) == []
+    assert end(*three, *b.run(4, 1.0)) == ("Completed", "max_jobs (4) reached")
 
 
 def test_an_interrupted_job_runs_again_before_anything_new() -> None:
-    interrupted = [*suggested(1), *launched(1), stop(1, "Interrupted"), exited(1, -15)]
+    interrupted = [*b.suggested(1), *b.launched(1), b.stop(1, "Interrupted"), b.exited(1, -15)]
     assert commands(*interrupted) == [Launch(1), Plan(2)]
 
 
 def test_an_interrupted_last_job_runs_again_though_all_jobs_were_planned() -> None:
     assert commands(
-        *run(1, 1.0),
-        *suggested(2),
-        *launched(2),
-        stop(2, "Interrupted"),
-        exited(2, -15),
+        *b.run(1, 1.0),
+        *b.suggested(2),
+        *b.launched(2),
+        b.stop(2, "Interrupted"),
+        b.exited(2, -15),
         max_jobs=2,
     ) == [Launch(2)]
 
 
 def test_ctrl_c_stops_what_runs_and_leaves_what_waits() -> None:
     interrupt = ev.TuningJobStopRequested(at=1, reason="Interrupted")
-    events = [*suggested(1), *launched(1), *suggested(2), interrupt]
+    events = [*b.suggested(1), *b.launched(1), *b.suggested(2), interrupt]
     assert commands(*events) == [Stop(1, "Interrupted")]
-    after = [*events, stop(1, "Interrupted", at=1), exited(1, -15, at=2)]
+    after = [*events, b.stop(1, "Interrupted", at=1), b.exited(1, -15, at=2)]
     assert end(*after) == ("Stopped", "interrupted")
 
 
 def test_the_user_s_stop_ends_interrupted_jobs_too_and_starts_nothing() -> None:
     request = ev.TuningJobStopRequested(at=1, reason="StoppedByUser")
-    interrupted = [*suggested(2), *launched(2), stop(2, "Interrupted"), exited(2, -15)]
-    events = [*suggested(1), *launched(1), *interrupted, *suggested(3), request]
+    interrupted = [*b.suggested(2), *b.launched(2), b.stop(2, "Interrupted"), b.exited(2, -15)]
+    events = [*b.suggested(1), *b.launched(1), *interrupted, *b.suggested(3), request]
     assert commands(*events) == [Stop(1, "StoppedByUser"), Stop(2, "StoppedByUser")]
-    after = [stop(1, "StoppedByUser"), stop(2, "StoppedByUser"), exited(1, -15)]
+    after = [b.stop(1, "StoppedByUser"), b.stop(2, "StoppedByUser"), b.exited(1, -15)]
     assert end(*events, *after) == ("Stopped", "stopped by the user")
 
 
@@ -100,7 +90,7 @@ def test_the_next_job_is_chosen_ahead_only_where_slots_would_stand_idle() -> Non
             ev.JobPlanned(at=1, number=3),
             ev.JobSuggested(at=1, number=3, hyperparameters={"x": 3}, seconds=thinking),
         ]
-        busy = [*run(1, 1.0), *suggested(2), *launched(2), *ahead, *launched(3)]
+        busy = [*b.run(1, 1.0), *b.suggested(2), *b.launched(2), *ahead, *b.launched(3)]
         return commands(*busy, max_jobs=9, **changes)
 
     assert story(0.02) == []  # a third of that for each of three jobs
@@ -109,21 +99,21 @@ def test_the_next_job_is_chosen_ahead_only_where_slots_would_stand_idle() -> Non
 
 
 def test_a_job_that_does_not_end_is_killed_after_its_grace() -> None:
-    events = [*suggested(1), *launched(1), *suggested(2), *launched(2), stop(1, at=5)]
+    events = [*b.suggested(1), *b.launched(1), *b.suggested(2), *b.launched(2), b.stop(1, at=5)]
     assert commands(*events, now=14, stop_grace_seconds=10) == []
     assert commands(*events, now=15, stop_grace_seconds=10) == [Kill(1)]
 
 
 def test_a_job_that_runs_too_long_is_stopped() -> None:
-    events = [*suggested(1), *launched(1, at=100), *suggested(2), *launched(2, at=109)]
+    events = [*b.suggested(1), *b.launched(1, at=100), *b.suggested(2), *b.launched(2, at=109)]
     assert commands(*events, now=110, max_job_runtime_seconds=10) == [Stop(1, "MaxRuntimeExceeded")]
 
 
 def test_the_tuning_job_s_own_limit_stops_all() -> None:
-    events = [*suggested(1), *launched(1)]
+    events = [*b.suggested(1), *b.launched(1)]
     assert commands(*events, now=60, max_runtime_seconds=60) == [Stop(1, "TuningJobFinished")]
     assert end(
-        *events, stop(1, "TuningJobFinished"), exited(1, -15), now=61, max_runtime_seconds=60
+        *events, b.stop(1, "TuningJobFinished"), b.exited(1, -15), now=61, max_runtime_seconds=60
     ) == ("Completed", "max_runtime_seconds (60) reached")
 
 
@@ -131,27 +121,27 @@ def test_five_failures_and_no_success_end_the_tuning_job() -> None:
     failed = [
         event
         for number in range(1, 6)
-        for event in [*suggested(number), *launched(number), exited(number, 1)]
+        for event in [*b.suggested(number), *b.launched(number), b.exited(number, 1)]
     ]
     assert end(*failed, max_jobs=20) == ("Failed", "all of the first 5 training jobs failed")
-    assert commands(*run(6, 1.0), *failed, max_jobs=20) == [Plan(7)]
-    in_flight = [*failed, *suggested(6), *launched(6)]
+    assert commands(*b.run(6, 1.0), *failed, max_jobs=20) == [Plan(7)]
+    in_flight = [*failed, *b.suggested(6), *b.launched(6)]
     assert commands(*in_flight, max_jobs=20) == [Stop(6, "TuningJobFinished")]
-    over = [*in_flight, stop(6, "TuningJobFinished"), exited(6, -15)]
+    over = [*in_flight, b.stop(6, "TuningJobFinished"), b.exited(6, -15)]
     assert end(*over, max_jobs=20)[0] == "Failed"
 
 
 def test_an_exhausted_space_ends_the_tuning_job() -> None:
     exhausted = [ev.JobPlanned(at=0, number=2), ev.SpaceExhausted(at=0, number=2)]
-    assert end(*run(1, 1.0), *exhausted) == (
+    assert end(*b.run(1, 1.0), *exhausted) == (
         "Completed",
         "all 1 points of the search space have been tried",
     )
 
 
 def hopeless_job() -> list[ev.AnyEvent]:
-    good = [event for n in range(1, 13) for event in run(n, 1.0, 0.9, 0.8 + n / 1000, 0.7)]
-    return [*good, *suggested(13), *launched(13), observed(13, *[50.0] * 3)]
+    good = [event for n in range(1, 13) for event in b.run(n, 1.0, 0.9, 0.8 + n / 1000, 0.7)]
+    return [*good, *b.suggested(13), *b.launched(13), b.observed(13, *[50.0] * 3)]
 
 
 def test_a_hopeless_job_is_stopped_early_and_says_why() -> None:
@@ -164,7 +154,7 @@ def test_a_hopeless_job_is_stopped_early_and_says_why() -> None:
 
 
 def test_a_job_at_its_usual_end_is_not_judged_any_more() -> None:
-    done = [*hopeless_job(), observed(13, 50.0, first=4)]
+    done = [*hopeless_job(), b.observed(13, 50.0, first=4)]
     assert commands(*done, seen=(13,), max_jobs=20, early_stopping_type="Auto") == [Plan(14)]
 
 
@@ -177,13 +167,13 @@ def test_only_what_has_news_is_judged() -> None:
 
 
 def test_a_strategy_is_asked_with_losses_and_without_the_job_itself() -> None:
-    spec = make_spec(objective_type="Maximize")
-    state = fold_all(
-        *created(spec),
-        *run(1, 1.0, 3.0),
-        *run(2, math.nan),
-        *[*suggested(3), *launched(3), exited(3, 1)],
-        *[*suggested(4), *launched(4), observed(4, 2.0)],
+    spec = b.make_spec(objective_type="Maximize")
+    state = b.fold_all(
+        *b.created(spec),
+        *b.run(1, 1.0, 3.0),
+        *b.run(2, math.nan),
+        *[*b.suggested(3), *b.launched(3), b.exited(3, 1)],
+        *[*b.suggested(4), *b.launched(4), b.observed(4, 2.0)],
         ev.JobPlanned(at=0, number=5),
     )
     request = suggest_request(spec, state, 5)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+import re
+from typing import get_args
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,68 +13,58 @@ from hypothesis import strategies as st
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning import fold as folding
 from hpt_cli.tuning.fold import TRANSITIONS, ImpossibleEventError, fold
-from hpt_cli.tuning.state import TuningState
-from tests.builders import (
-    created,
-    exited,
-    fold_all,
-    launched,
-    make_spec,
-    observed,
-    run,
-    stop,
-    suggested,
-)
+from hpt_cli.tuning.state import Phase, TuningState
+from tests import builders as b
 
-SPEC = make_spec()
+SPEC = b.make_spec()
 
 
 def phase(*events: ev.AnyEvent) -> str:
-    return fold_all(*created(SPEC), *suggested(1), *launched(1), *events).jobs[1].phase
+    return b.fold_all(*b.created(SPEC), *b.suggested(1), *b.launched(1), *events).jobs[1].phase
 
 
 def test_a_job_that_exits_with_0_is_completed_and_any_other_is_failed() -> None:
-    assert phase(exited(1, 0)) == "Completed"
-    assert phase(exited(1, 3)) == "Failed"
-    assert phase(exited(1, -9)) == "Failed"
+    assert phase(b.exited(1, 0)) == "Completed"
+    assert phase(b.exited(1, 3)) == "Failed"
+    assert phase(b.exited(1, -9)) == "Failed"
 
 
 def test_a_stopped_job_is_stopped_however_it_exits() -> None:
     for code in (0, 1, -15):
-        assert phase(observed(1, 0.5), stop(1, at=1), exited(1, code, at=2)) == "Stopped"
+        assert phase(b.observed(1, 0.5), b.stop(1, at=1), b.exited(1, code, at=2)) == "Stopped"
 
 
 def test_a_job_that_ended_before_it_was_asked_to_stop_ended_by_itself() -> None:
-    assert phase(stop(1, at=5), exited(1, 0, at=4)) == "Completed"
-    assert phase(stop(1, at=5), exited(1, 1, at=4)) == "Failed"
+    assert phase(b.stop(1, at=5), b.exited(1, 0, at=4)) == "Completed"
+    assert phase(b.stop(1, at=5), b.exited(1, 1, at=4)) == "Failed"
 
 
 def test_an_interrupted_job_waits_to_run_again() -> None:
-    interrupted = [stop(1, "Interrupted", at=1), exited(1, -15, at=2)]
+    interrupted = [b.stop(1, "Interrupted", at=1), b.exited(1, -15, at=2)]
     assert phase(*interrupted) == "Interrupted"
-    assert phase(*interrupted, *launched(1, attempt=2), exited(1, 0, attempt=2)) == "Completed"
+    assert phase(*interrupted, *b.launched(1, attempt=2), b.exited(1, 0, attempt=2)) == "Completed"
 
 
 def test_a_lost_job_runs_again_until_it_was_lost_three_times() -> None:
     lost = ev.JobLost(at=1, number=1, attempt=1, why="gone")
     assert phase(lost) == "Interrupted"
-    twice = [lost, *launched(1, attempt=2), lost]
+    twice = [lost, *b.launched(1, attempt=2), lost]
     assert phase(*twice) == "Interrupted"
-    assert phase(*twice, *launched(1, attempt=3), lost) == "Failed"
+    assert phase(*twice, *b.launched(1, attempt=3), lost) == "Failed"
 
 
 def test_a_job_that_was_killed_while_stopping_is_stopped() -> None:
-    assert phase(stop(1), ev.JobLost(at=1, number=1, attempt=1, why="gone")) == "Stopped"
+    assert phase(b.stop(1), ev.JobLost(at=1, number=1, attempt=1, why="gone")) == "Stopped"
 
 
 def test_observations_may_come_twice() -> None:
-    once = fold_all(*created(SPEC), *suggested(1), *launched(1), observed(1, 3, 2, 1))
-    twice = fold(fold(once, observed(1, 3, 2)), observed(1, 3, 2, 1))
+    once = b.fold_all(*b.created(SPEC), *b.suggested(1), *b.launched(1), b.observed(1, 3, 2, 1))
+    twice = fold(fold(once, b.observed(1, 3, 2)), b.observed(1, 3, 2, 1))
     assert twice.jobs[1].curve("loss") == once.jobs[1].curve("loss") == ((1, 3), (2, 2), (3, 1))
 
 
 def test_a_step_that_comes_again_replaces_what_it_had() -> None:
-    state = fold_all(*created(SPEC), *suggested(1), *launched(1), observed(1, 3, 2, 1))
+    state = b.fold_all(*b.created(SPEC), *b.suggested(1), *b.launched(1), b.observed(1, 3, 2, 1))
     again = ev.ObservationsRead(
         at=1,
         number=1,
@@ -82,24 +76,24 @@ def test_a_step_that_comes_again_replaces_what_it_had() -> None:
 
 def test_an_attempt_from_a_checkpoint_continues_the_curve() -> None:
     events = [
-        *suggested(1),
-        *launched(1),
-        observed(1, 5, 4, 3),
-        stop(1, "Interrupted"),
-        exited(1, -15),
-        *launched(1, attempt=2),
+        *b.suggested(1),
+        *b.launched(1),
+        b.observed(1, 5, 4, 3),
+        b.stop(1, "Interrupted"),
+        b.exited(1, -15),
+        *b.launched(1, attempt=2),
     ]
-    going_on = fold_all(*created(SPEC), *events, observed(1, 2.5, 2, attempt=2, first=3))
+    going_on = b.fold_all(*b.created(SPEC), *events, b.observed(1, 2.5, 2, attempt=2, first=3))
     assert going_on.jobs[1].curve("loss") == ((1, 5), (2, 4), (3, 2.5), (4, 2))
-    anew = fold_all(*created(SPEC), *events, observed(1, 9, attempt=2))
+    anew = b.fold_all(*b.created(SPEC), *events, b.observed(1, 9, attempt=2))
     assert anew.jobs[1].curve("loss") == ((1, 9),)
 
 
 def test_what_the_table_does_not_allow_is_refused() -> None:
     with pytest.raises(ImpossibleEventError, match="cannot happen to job 1, which is Completed"):
-        fold_all(*created(SPEC), *run(1, 1.0), exited(1))
+        b.fold_all(*b.created(SPEC), *b.run(1, 1.0), b.exited(1))
     with pytest.raises(ImpossibleEventError, match="never planned"):
-        fold_all(*created(SPEC), exited(7))
+        b.fold_all(*b.created(SPEC), b.exited(7))
 
 
 def test_the_table_names_every_job_event() -> None:
@@ -110,6 +104,14 @@ def test_the_table_names_every_job_event() -> None:
         if isinstance(each, type) and issubclass(each, ev.JobEvent) and each is not ev.JobEvent
     }
     assert named == known - set(_WITHOUT_TRANSITION)
+
+
+def test_the_picture_shows_every_phase_and_event() -> None:
+    comment = inspect.getsource(folding).split("TRANSITIONS:")[0].split("# The life")[1]
+    shown = {*re.findall(r"\w+", comment.split("# 1.")[0])}
+    assert {*get_args(Phase)} | {kind.__name__ for _, kind in TRANSITIONS} <= shown
+    assert {*_WITHOUT_TRANSITION} <= shown
+    assert {each for each in shown if each.startswith(("Job", "Obs", "Space"))} <= {*vars(ev)}
 
 
 _WITHOUT_TRANSITION = ("JobPlanned", "SpaceExhausted", "JobNoted", "JobJudged")
@@ -124,11 +126,11 @@ def make_events(state: TuningState, number: int) -> list[ev.AnyEvent]:
         ev.JobSuggested(at=1, number=number, hyperparameters={"x": number}, seconds=0),
         ev.JobSubmitting(at=1, number=number, attempt=attempt + 1),
         ev.JobLaunched(at=1, number=number, attempt=attempt, handle={}),
-        observed(number, 1.0, 2.0, attempt=attempt),
-        stop(number, "Interrupted", at=1),
-        stop(number, "EarlyStopped", at=1),
-        exited(number, 0, at=2, attempt=attempt),
-        exited(number, 1, at=2, attempt=attempt),
+        b.observed(number, 1.0, 2.0, attempt=attempt),
+        b.stop(number, "Interrupted", at=1),
+        b.stop(number, "EarlyStopped", at=1),
+        b.exited(number, 0, at=2, attempt=attempt),
+        b.exited(number, 1, at=2, attempt=attempt),
         ev.JobLost(at=2, number=number, attempt=attempt, why="gone"),
     ]
 
@@ -136,8 +138,8 @@ def make_events(state: TuningState, number: int) -> list[ev.AnyEvent]:
 @settings(max_examples=200)
 @given(st.data())
 def test_the_fold_never_fails_on_what_the_table_allows(data: st.DataObject) -> None:
-    events: list[ev.AnyEvent] = created(SPEC)
-    state = fold_all(*events)
+    events: list[ev.AnyEvent] = b.created(SPEC)
+    state = b.fold_all(*events)
     for _ in range(data.draw(st.integers(0, 25))):
         number = data.draw(st.integers(1, 3))
         event = data.draw(st.sampled_from(make_events(state, number)))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hpt_cli.tuning.fold import forget_curve, forget_curves
 from hpt_cli.tuning.job_index import Jobs
-from tests.builders import created, fold_all, make_spec, run
+from tests import builders as b
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def test_what_is_recalled_belongs_to_the_job_itself() -> None:
 
 
 def test_a_tuner_keeps_the_objective_and_the_last_of_other_metrics() -> None:
-    state = fold_all(*created(make_spec()), *run(1, 3.0, 2.0, 1.0))
+    state = b.fold_all(*b.created(b.make_spec()), *b.run(1, 3.0, 2.0, 1.0))
     for forget in (forget_curve, lambda state, metric, _: forget_curves(state, metric, [1])):
         assert forget(state, "loss", 1).jobs[1].curve("loss") == ((1, 3), (2, 2), (3, 1))
         assert forget(state, "other", 1).jobs[1].curve("loss") == ((3, 1),)

@@ -12,31 +12,21 @@ from hpt_cli.tuning.summary import (
     summarize,
     trace_best,
 )
-from tests.builders import (
-    created,
-    exited,
-    fold_all,
-    launched,
-    make_spec,
-    observed,
-    run,
-    stop,
-    suggested,
-)
+from tests import builders as b
 
 
 def summary(*events: ev.AnyEvent, objective_type: str = "Minimize", now: float = 10) -> Summary:
-    spec = make_spec(objective_type=objective_type)
-    return summarize(fold_all(*created(spec), *events), now, at_work=True)
+    spec = b.make_spec(objective_type=objective_type)
+    return summarize(b.fold_all(*b.created(spec), *events), now, at_work=True)
 
 
 def test_the_final_objective_is_the_last_value_not_the_best() -> None:
-    row = summary(*run(1, 3, 1, 2)).rows[0]
+    row = summary(*b.run(1, 3, 1, 2)).rows[0]
     assert (row.final, row.best, row.epochs) == (2, 1, 3)
 
 
 def test_the_best_follows_the_objective_type() -> None:
-    jobs = [*run(1, 3), *run(2, 1), *run(3, 2)]
+    jobs = [*b.run(1, 3), *b.run(2, 1), *b.run(3, 2)]
     best_low = summary(*jobs).best
     best_high = summary(*jobs, objective_type="Maximize").best
     assert best_low is not None
@@ -45,16 +35,16 @@ def test_the_best_follows_the_objective_type() -> None:
 
 
 def test_nan_and_infinity_are_never_best() -> None:
-    best = summary(*run(1, math.nan), *run(2, -math.inf), *run(3, 5)).best
+    best = summary(*b.run(1, math.nan), *b.run(2, -math.inf), *b.run(3, 5)).best
     assert best is not None
     assert best.number == 3
-    assert summary(*run(1, math.nan)).best is None
+    assert summary(*b.run(1, math.nan)).best is None
 
 
 def test_a_stopped_job_is_best_only_if_no_completed_one_is_as_good() -> None:
-    stopped = [*suggested(1), *launched(1), observed(1, 2), stop(1), exited(1, -15)]
-    tied = summary(*stopped, *run(2, 2)).best
-    beaten = summary(*stopped, *run(2, 3)).best
+    stopped = [*b.suggested(1), *b.launched(1), b.observed(1, 2), b.stop(1), b.exited(1, -15)]
+    tied = summary(*stopped, *b.run(2, 2)).best
+    beaten = summary(*stopped, *b.run(2, 3)).best
     assert tied is not None
     assert beaten is not None
     assert (tied.number, beaten.number) == (2, 1)
@@ -62,10 +52,10 @@ def test_a_stopped_job_is_best_only_if_no_completed_one_is_as_good() -> None:
 
 def test_objective_status_is_an_axis_of_its_own() -> None:
     rows = summary(
-        *[*suggested(1), *launched(1), exited(1)],
-        *[*suggested(2), *launched(2), observed(2, 1), stop(2), exited(2, -15)],
-        *[*suggested(3), *launched(3), observed(3, 1), exited(3, 1)],
-        *[*suggested(4), *launched(4), observed(4, 1)],
+        *[*b.suggested(1), *b.launched(1), b.exited(1)],
+        *[*b.suggested(2), *b.launched(2), b.observed(2, 1), b.stop(2), b.exited(2, -15)],
+        *[*b.suggested(3), *b.launched(3), b.observed(3, 1), b.exited(3, 1)],
+        *[*b.suggested(4), *b.launched(4), b.observed(4, 1)],
     )
     assert [(row.status, row.objective_status) for row in rows.rows] == [
         ("Completed", "Failed"),
@@ -80,20 +70,20 @@ def test_objective_status_is_an_axis_of_its_own() -> None:
 
 def test_times_add_up_over_attempts_and_sessions() -> None:
     result = summary(
-        *suggested(1),
-        *launched(1, at=1),
-        stop(1, "Interrupted", at=2),
-        exited(1, -15, at=3),
+        *b.suggested(1),
+        *b.launched(1, at=1),
+        b.stop(1, "Interrupted", at=2),
+        b.exited(1, -15, at=3),
         ev.SpecChanged(at=90, changes={"max_jobs": 9}),
         ev.TunerStarted(at=100, pid=2, host="here"),
-        *launched(1, at=101, attempt=2),
+        *b.launched(1, at=101, attempt=2),
         now=105,
     )
     assert result.total_training_time == (3 - 1) + (105 - 101)
     assert result.tuning_time == 3 + 5
     # The tuner shows how it ended before it leaves: that takes no tuning time.
     over = ev.TuningJobEnded(at=9, status="Completed", reason="max_jobs (1) reached")
-    assert summary(*run(1, 0.5), over, now=12).tuning_time == 9
+    assert summary(*b.run(1, 0.5), over, now=12).tuning_time == 9
 
 
 def test_a_job_without_hyperparameters_is_not_shown() -> None:
@@ -101,8 +91,10 @@ def test_a_job_without_hyperparameters_is_not_shown() -> None:
 
 
 def test_how_the_best_moved_over_tuning_time() -> None:
-    later = [ev.TunerStarted(at=100, pid=1, host="here"), *run(3, 0.5, at=109)]
-    state = fold_all(*created(make_spec()), *run(1, 3.0, at=4), *run(2, 4.0, at=6), *later)
+    later = [ev.TunerStarted(at=100, pid=1, host="here"), *b.run(3, 0.5, at=109)]
+    state = b.fold_all(
+        *b.created(b.make_spec()), *b.run(1, 3.0, at=4), *b.run(2, 4.0, at=6), *later
+    )
     found = summarize(state, 120, at_work=True)
     assert [row.number for row in list_improvements(found.rows, found.objective)] == [1, 3]
     # The first tuner was heard of last at 7; the second began at 100: 7 + 10 s of tuning.
@@ -111,12 +103,16 @@ def test_how_the_best_moved_over_tuning_time() -> None:
 
 def test_what_early_stopping_saved_is_what_was_left_at_the_job_s_own_pace() -> None:
     stopped = [
-        *[*suggested(3), *launched(3, at=0), observed(3, 9.0, 9.0, at=4)],
-        *[stop(3, at=4), exited(3, -15, at=4)],
+        *[*b.suggested(3), *b.launched(3, at=0), b.observed(3, 9.0, 9.0, at=4)],
+        *[b.stop(3, at=4), b.exited(3, -15, at=4)],
     ]
-    events = [*created(make_spec()), *run(1, 3.0, 2.0, 1.0, 0.5), *run(2, 3.0, 2.0, 1.0, 0.5)]
-    assert estimate_saved_seconds(summarize(fold_all(*events), 9, at_work=True).rows) is None
-    rows = summarize(fold_all(*events, *stopped), 9, at_work=True).rows
+    events = [
+        *b.created(b.make_spec()),
+        *b.run(1, 3.0, 2.0, 1.0, 0.5),
+        *b.run(2, 3.0, 2.0, 1.0, 0.5),
+    ]
+    assert estimate_saved_seconds(summarize(b.fold_all(*events), 9, at_work=True).rows) is None
+    rows = summarize(b.fold_all(*events, *stopped), 9, at_work=True).rows
     assert estimate_saved_seconds(rows) == 4.0, "2 of 4 epochs took 4 s"
     assert estimate_saved_seconds(rows[2:]) is None, "nothing completed to measure against"
 
@@ -124,16 +120,16 @@ def test_what_early_stopping_saved_is_what_was_left_at_the_job_s_own_pace() -> N
 def test_what_a_job_takes_to_start_is_not_saved() -> None:
     def tell(number: int, epochs: int, start: float) -> list[ev.AnyEvent]:
         values = [
-            observed(number, 9.0 - epoch, at=start + 5 + epoch, first=epoch)
+            b.observed(number, 9.0 - epoch, at=start + 5 + epoch, first=epoch)
             for epoch in range(1, epochs + 1)
         ]
-        return [*suggested(number), *launched(number, at=start), *values]
+        return [*b.suggested(number), *b.launched(number, at=start), *values]
 
-    whole = [*tell(1, 4, 0.0), exited(1, at=9)]
-    cut = [*tell(2, 2, 10.0), stop(2, at=17), exited(2, -15, at=17)]
-    rows = summarize(fold_all(*created(make_spec()), *whole, *cut), 20, at_work=True).rows
+    whole = [*tell(1, 4, 0.0), b.exited(1, at=9)]
+    cut = [*tell(2, 2, 10.0), b.stop(2, at=17), b.exited(2, -15, at=17)]
+    rows = summarize(b.fold_all(*b.created(b.make_spec()), *whole, *cut), 20, at_work=True).rows
     assert [row.seconds_per_epoch for row in rows] == [1.0, 1.0]
     assert estimate_saved_seconds(rows) == 2.0, "not half of the 7 s that two epochs took"
-    early = [*tell(2, 1, 10.0), stop(2, at=16), exited(2, -15, at=16)]
-    rows = summarize(fold_all(*created(make_spec()), *whole, *early), 20, at_work=True).rows
+    early = [*tell(2, 1, 10.0), b.stop(2, at=16), b.exited(2, -15, at=16)]
+    rows = summarize(b.fold_all(*b.created(b.make_spec()), *whole, *early), 20, at_work=True).rows
     assert estimate_saved_seconds(rows) == 3.0, "at the usual pace"

@@ -11,19 +11,19 @@ from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.suggest import initial_point
 from hpt_cli.tuning.summary import summarize
 from hpt_cli.tuning.warm_start import Candidate, find_mismatches, inherit
-from tests.builders import created, fold_all, make_spec, run, suggested
+from tests import builders as b
 
 ENDED = ev.TuningJobEnded(at=9, status="Completed", reason="done")
 
 
 def make_parent(**changes: Any) -> Candidate:
-    spec = make_spec(name="parent", **changes)
-    jobs = [event for n, loss in enumerate((3.0, 1.0, 2.0), 1) for event in run(n, 9.0, loss)]
-    return Candidate("parent", fold_all(*created(spec), *jobs, ENDED))
+    spec = b.make_spec(name="parent", **changes)
+    jobs = [event for n, loss in enumerate((3.0, 1.0, 2.0), 1) for event in b.run(n, 9.0, loss)]
+    return Candidate("parent", b.fold_all(*b.created(spec), *jobs, ENDED))
 
 
 def make_child(kind: str = "IdenticalDataAndAlgorithm", **changes: Any) -> TuningSpec:
-    return make_spec(
+    return b.make_spec(
         name="child",
         warm_start={"type": kind, "parents": ["parent"]},
         **{"max_jobs": 10, **changes},
@@ -31,13 +31,13 @@ def make_child(kind: str = "IdenticalDataAndAlgorithm", **changes: Any) -> Tunin
 
 
 def start(spec: TuningSpec, *events: ev.AnyEvent) -> TuningState:
-    first, second = created(spec)
-    return fold_all(first, inherit(spec, make_parent(), 1.0), second, *events)
+    first, second = b.created(spec)
+    return b.fold_all(first, inherit(spec, make_parent(), 1.0), second, *events)
 
 
 def test_results_of_the_same_data_are_results() -> None:
     spec = make_child()
-    request = suggest_request(spec, start(spec, *suggested(1)), 2)
+    request = suggest_request(spec, start(spec, *b.suggested(1)), 2)
     assert [(each.number, each.loss) for each in request.trials] == [
         (-2, 2.0),
         (-1, 1.0),
@@ -67,20 +67,20 @@ def test_jobs_outside_the_new_ranges_are_left_out_and_counted() -> None:
 
 def test_the_overall_best_may_be_a_parent_s() -> None:
     spec = make_child()
-    worse = summarize(start(spec, *run(1, 1.5)), 0, at_work=False)
-    better = summarize(start(spec, *run(1, 0.5)), 0, at_work=False)
+    worse = summarize(start(spec, *b.run(1, 1.5)), 0, at_work=False)
+    better = summarize(start(spec, *b.run(1, 0.5)), 0, at_work=False)
     assert worse.overall_best is not None
     assert better.overall_best is not None
     assert worse.overall_best["training_job_name"] == "parent-0002"
     assert better.overall_best["training_job_name"] == "child-0001"
     other = make_child("TransferLearning")
-    assert summarize(start(other, *run(1, 1.5)), 0, at_work=False).overall_best is None
+    assert summarize(start(other, *b.run(1, 1.5)), 0, at_work=False).overall_best is None
 
 
 def test_what_does_not_fit_is_said() -> None:
     spec = make_child()
     assert list(find_mismatches(spec, make_parent())) == []
-    running = Candidate("parent", fold_all(*created(make_spec())))
+    running = Candidate("parent", b.fold_all(*b.created(b.make_spec())))
     assert [each.slug for each in find_mismatches(spec, running)] == ["parent-running"]
     upwards = make_parent(objective_type="Maximize")
     assert [each.slug for each in find_mismatches(spec, upwards)] == ["parent-objective"]
@@ -89,7 +89,7 @@ def test_what_does_not_fit_is_said() -> None:
 
 
 def test_initial_points_come_first_and_are_completed() -> None:
-    spec = make_spec(
+    spec = b.make_spec(
         command="train {args}",
         hyperparameter_ranges={
             "x": {"type": "Integer", "min_value": 1, "max_value": 9},
@@ -98,7 +98,7 @@ def test_initial_points_come_first_and_are_completed() -> None:
         },
         initial_hyperparameters=[{"kind": "b", "x": 3}, {"kind": "a"}],
     )
-    state = fold_all(*created(spec))
+    state = b.fold_all(*b.created(spec))
     assert initial_point(spec, state, 1) == {"x": 3, "kind": "b", "only_b": 0.5}
     assert initial_point(spec, state, 2) == {"x": 5, "kind": "a"}
     assert initial_point(spec, state, 3) is None

@@ -11,9 +11,9 @@ from hpt_cli.tuning.warnings import (
     warn_of_no_objective,
     warn_of_same_curves,
 )
-from tests.builders import created, fold_all, make_spec, run
+from tests import builders as b
 
-SPEC = make_spec()
+SPEC = b.make_spec()
 
 
 @pytest.mark.parametrize(
@@ -49,14 +49,14 @@ def test_a_job_without_an_objective_is_explained_by_what_it_printed() -> None:
 
 def test_an_objective_that_is_read_from_a_file_is_missed_there() -> None:
     definition = {"name": "loss", "column": "val_loss", "file": "metrics.csv"}
-    spec = make_spec(metric_definitions=[definition])
+    spec = b.make_spec(metric_definitions=[definition])
     warning = warn_of_no_objective(spec, 1, [], 60.0, 0.0)
     assert warning.message == "there is no value of loss in the metrics.csv of story-0001"
     assert "HPT_JOB_DIR" in warning.hint
 
 
 def test_values_that_are_read_wrong_are_told() -> None:
-    spec = make_spec(
+    spec = b.make_spec(
         metric_definitions=[{"name": "loss", "regex": "s {step} loss ({num})"}],
     )
     (cut,) = warn_of_misreadings(spec, 1, b"s 1 loss 1,234.5\n", 0.0)
@@ -68,8 +68,8 @@ def test_values_that_are_read_wrong_are_told() -> None:
 
 
 def warn(*jobs: list[float]) -> Warned | None:
-    events = [event for number, curve in enumerate(jobs, 1) for event in run(number, *curve)]
-    return warn_of_same_curves(SPEC, fold_all(*created(SPEC), *events), 0.0)
+    events = [event for number, curve in enumerate(jobs, 1) for event in b.run(number, *curve)]
+    return warn_of_same_curves(SPEC, b.fold_all(*b.created(SPEC), *events), 0.0)
 
 
 def test_the_same_curve_in_every_job_is_odd() -> None:
