@@ -57,7 +57,7 @@ def read_claim(directory: Path) -> Claim | None:
 def read_exit(directory: Path, *, this_boot: bool) -> Exit | None:
     """Return how an attempt's command ended; None if it has not, or its file is damaged.
 
-    With `this_boot` the time is on the tuner's clock, which nobody can set.
+    With `this_boot` the time is on the tuner's clock, which cannot be set.
     """
     try:
         code, ended_at, *more = read_regular(directory / launcher.EXIT).split()

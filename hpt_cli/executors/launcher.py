@@ -209,7 +209,7 @@ def list_marked(directory: str) -> list[int]:
                     if mark in file.read().split(b"\0"):
                         found.append(int(name))
             except OSError:
-                continue  # gone, or somebody else's
+                continue  # gone, or another user's
     return found
 
 

@@ -1,7 +1,7 @@
 """The tuner's loop: gather, record, fold, decide, act. Only this room uses asyncio.
 
 One task owns everything that changes. It gathers what happened (logs grew, attempts ended, a
-suggestion is ready, somebody asked for something), records it, folds it into the state, asks
+suggestion is ready, a request came), records it, folds it into the state, asks
 `decide` what to do, records the intent, and does it. Choosing hyperparameters, launching and
 clearing up after a job run in threads, so that reading and killing never wait for them.
 
@@ -122,7 +122,13 @@ class Runner:
         self._signals.listen(
             self._follower.kill_all, to_children=self._executor.attempts_are_children
         )
-        self._record([self._start()])
+        started = ev.TunerStarted(
+            at=self._clock(),
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            pool=None if self._pool is None else self._pool.to_fields(),
+        )
+        self._record([started])
         self._write()
         self._answer_requests()
         self._recover()
@@ -132,14 +138,6 @@ class Runner:
             self._suggester.cancel()
             self._launch_queue.close()
         return self._state
-
-    def _start(self) -> ev.TunerStarted:
-        return ev.TunerStarted(
-            at=self._clock(),
-            pid=os.getpid(),
-            host=socket.gethostname(),
-            pool=None if self._pool is None else self._pool.to_fields(),
-        )
 
     def _recover(self) -> None:
         """Take over the open jobs of the last tuner: find, follow or stop their attempts."""

@@ -33,8 +33,8 @@ def _in_time() -> Iterator[None]:
     signal.signal(signal.SIGALRM, before)
 
 
-class SourceLocation:
-    """Where attempts fail at once, with these last words."""
+class FailingExecutor:
+    """Runs attempts that fail at once, with these last words."""
 
     poll_seconds = 0.01
     attempts_are_children = False
@@ -65,14 +65,14 @@ class SourceLocation:
         return []
 
 
-class Nobody:
-    """Watches nothing."""
+class NoView:
+    """Shows nothing."""
 
     def show(self, state: TuningState, events: Iterable[ev.AnyEvent], now: float) -> None: ...
 
 
 def run(
-    home: Path, place: SourceLocation, *story: ev.AnyEvent, ask: Any = None, **fields: Any
+    home: Path, executor: FailingExecutor, *story: ev.AnyEvent, ask: Any = None, **fields: Any
 ) -> TuningState:
     """Go on after a story, to the end; what has been asked is known before."""
     spec = make_spec(max_jobs=1, **fields)
@@ -82,25 +82,25 @@ def run(
         send_request(jobdir, ask)
     with open_journal(jobdir.journal, write=True) as journal:
         journal.append(story)
-        runner = Runner(spec, journal, jobdir, place, Nobody(), journal.state())
+        runner = Runner(spec, journal, jobdir, executor, NoView(), journal.state())
         return runner.run()
 
 
 def test_what_was_about_to_be_launched_is_not_launched_by_a_stop(tmp_path: Path) -> None:
-    place = SourceLocation()
+    executor = FailingExecutor()
     state = run(
-        *(tmp_path, place, *suggested(1), ev.JobSubmitting(at=1, number=1, attempt=1)),
+        *(tmp_path, executor, *suggested(1), ev.JobSubmitting(at=1, number=1, attempt=1)),
         ask={"stop_jobs": None},
         environment={"TOKEN": "${HPT_TEST_NOT_SET}"},
     )
     assert state.status == "Stopped"
-    assert place.launched == []
+    assert executor.launched == []
 
 
 def test_a_slow_regex_of_retry_holds_nobody_up(tmp_path: Path) -> None:
-    place = SourceLocation("a" * 40 + "!\n")
-    state = run(tmp_path, place, retry={"max_attempts": 3, "when": ["(a+)+$"]})
-    assert len(place.launched) == 1
+    executor = FailingExecutor("a" * 40 + "!\n")
+    state = run(tmp_path, executor, retry={"max_attempts": 3, "when": ["(a+)+$"]})
+    assert len(executor.launched) == 1
     assert "takes too long" in state.jobs[1].notes[0]
 
 
@@ -116,9 +116,9 @@ def test_only_what_hpt_itself_may_ask_for_is_done(tmp_path: Path) -> None:
             {"run": "touch pwned"},
         ]
     ):
-        place = SourceLocation()
-        state = run(tmp_path / str(number), place, ask=each)
-        assert len(place.launched) == 1
-        assert place.launched[0].argv[0] == "train"
+        executor = FailingExecutor()
+        state = run(tmp_path / str(number), executor, ask=each)
+        assert len(executor.launched) == 1
+        assert executor.launched[0].argv[0] == "train"
         assert state.reason != "StoppedByUser"
     assert state.spec["max_jobs"] == 1

@@ -1,0 +1,112 @@
+"""The end of an attempt: its slot is free only when nothing of it is left."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from hpt_cli.executors import Exited, Handle, LaunchRequest, Lost, Outcome
+from hpt_cli.machine.gpu_monitor import GpuWatch
+from hpt_cli.runtime.attempts import AttemptFollower
+from hpt_cli.storage.job_directory import JobDir
+from hpt_cli.tuning import events as ev
+from tests.builders import created, fold_all, launched, make_spec, suggested
+
+SPEC = make_spec(stop_grace_seconds=7)
+STATE = fold_all(*created(SPEC), *suggested(1), *launched(1))
+
+
+class SlowExecutor:
+    """Its attempts leave a process behind, which is killed when `release` is set."""
+
+    poll_seconds = 0.01
+    attempts_are_children = False
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        self.release = Event()
+        self.graces: list[float] = []
+        self.stopped: list[tuple[Handle, bool]] = []
+
+    def launch(self, request: LaunchRequest) -> Handle:
+        raise NotImplementedError
+
+    def find(self, directory: Path) -> Handle | None:
+        raise NotImplementedError
+
+    def poll(self, handles: Sequence[Handle]) -> list[Outcome]:
+        return [self.outcome for _ in handles]
+
+    def stop(self, handle: Handle, *, force: bool) -> None:
+        self.stopped.append((handle, force))
+
+    def sweep(self, handle: Handle, grace: float) -> list[str]:
+        self.graces.append(grace)
+        assert self.release.wait(10)
+        return ["loader (pid 7)"]
+
+    def pop_notes(self) -> list[str]:
+        return []
+
+
+def follow(executor: SlowExecutor, path: Path) -> AttemptFollower:
+    follower = AttemptFollower(
+        SPEC, executor, JobDir(path), GpuWatch(()), time.time, wake=lambda: None
+    )
+    follower.follow(STATE.jobs[1])
+    return follower
+
+
+def end_all(follower: AttemptFollower) -> list[ev.AnyEvent]:
+    return [
+        event
+        for attempt, outcome in follower.poll()
+        if isinstance(outcome, (Exited, Lost))
+        for event in follower.end(STATE, attempt, outcome)
+    ]
+
+
+async def end_slowly(follower: AttemptFollower, executor: SlowExecutor) -> list[Any]:
+    """End what fails: nothing is told before the executor has cleaned up."""
+    assert end_all(follower) == []
+    await asyncio.sleep(0.05)
+    assert end_all(follower) == []
+    assert len(follower) == 1
+    executor.release.set()
+    events: list[Any] = []
+    while not events:
+        await asyncio.sleep(0.01)
+        events = end_all(follower)
+    assert len(follower) == 0
+    return events
+
+
+def test_a_failed_attempt_ends_when_it_is_cleaned_up(tmp_path: Path) -> None:
+    executor = SlowExecutor(Exited(1, time.time()))
+    exited, noted = asyncio.run(end_slowly(follow(executor, tmp_path), executor))
+    assert exited.exit_code == 1
+    assert noted.text == "outlived the job and was killed: loader (pid 7)"
+    assert executor.graces == [7]
+
+
+def test_an_attempt_that_succeeds_ends_at_once(tmp_path: Path) -> None:
+    executor = SlowExecutor(Exited(0, time.time()))
+    follower = follow(executor, tmp_path)
+    (exited,) = end_all(follower)
+    assert isinstance(exited, ev.JobExited)
+    assert executor.graces == []
+    assert len(follower) == 0
+
+
+def test_when_all_are_killed_nothing_is_given_time(tmp_path: Path) -> None:
+    executor = SlowExecutor(Lost("it is gone"))
+    follower = follow(executor, tmp_path)
+    follower.kill_all()
+    assert executor.stopped == [({"pid": 1}, True)]
+    lost, _ = asyncio.run(end_slowly(follower, executor))
+    assert lost.why == "it is gone"
+    assert executor.graces == [0]
