@@ -1,1 +1,1 @@
-"""checks."""
+"""What is checked before anything runs: a spec, and this machine."""

@@ -1,4 +1,4 @@
-"""What this machine is, and what may be wrong with it."""
+"""What hpt depends on on this machine, and what is wrong with it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import contextlib
 import os
 import platform
 import shutil
-import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -17,24 +16,25 @@ from pathlib import Path
 import psutil
 
 from hpt_cli import __version__
+from hpt_cli.errors import HptError
 from hpt_cli.formatting import count, format_bytes
-from hpt_cli.machine.gpus import describe_use, read_gpus
+from hpt_cli.machine.gpus import ask_tool, describe_use, read_gpus
 from hpt_cli.storage.home import list_job_dirs
 from hpt_cli.storage.job_directory import JobDir
+from hpt_cli.storage.journal import open_journal
 from hpt_cli.storage.lock import find_lock_holder, hold_lock
 
 REQUIRED = ("typer", "pydantic", "rich", "numpy", "scipy", "scikit-optimize", "psutil", "PyYAML")
 OPTIONAL = ("matplotlib",)
-LITTLE_BYTES = 500_000_000
-"""Less free room than this is worth a warning."""
-TOOL_SECONDS = 10.0
+LEAST_FREE_BYTES = 500_000_000
+"""Less free space than this is a problem."""
 MARK = "HPT_JOB_DIR"
-"""The variable that every process of a training job inherits."""
+"""A variable that every process of a training job inherits."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at, and what is wrong with it, if anything."""
+    """One part of the machine, and what is wrong with it, if anything."""
 
     what: str
     found: str
@@ -42,21 +42,20 @@ class Finding:
 
 
 def diagnose(home: Path) -> list[Finding]:
-    """Everything worth knowing, in the order in which a person reads it."""
-    checks: Sequence[Callable[[], Finding]] = (
-        lambda: Finding("hpt", f"{__version__}, {Path(__file__).parent}"),
-        lambda: Finding("Python", f"{platform.python_version()}, {sys.executable}"),
-        lambda: Finding("system", f"{platform.platform()}, {count(os.cpu_count() or 1, 'core')}"),
-        _check_packages,
-        _check_terminal,
-        lambda: _check_home(home),
-        lambda: _check_disk(home),
-        lambda: _check_tuning_jobs(home),
-        lambda: _check_leftovers(home),
-        _check_gpus,
-        _check_slurm,
-    )
-    return [check() for check in checks]
+    """Return every finding, in the order in which a person reads them."""
+    return [
+        Finding("hpt", f"{__version__}, {Path(__file__).parents[1]}"),
+        Finding("Python", f"{platform.python_version()}, {sys.executable}"),
+        Finding("system", f"{platform.platform()}, {count(os.cpu_count() or 1, 'core')}"),
+        _check_packages(),
+        _check_terminal(),
+        _check_home(home),
+        _check_disk(home),
+        _check_tuning_jobs(home),
+        _check_leftovers(home),
+        _check_gpus(),
+        Finding("Slurm", _ask("sbatch", "--version") or "no sbatch"),
+    ]
 
 
 def _check_packages() -> Finding:
@@ -84,11 +83,12 @@ def _check_terminal() -> Finding:
 
 
 def _check_home(home: Path) -> Finding:
-    """Whether there can be tuning jobs: a lock and a file that takes another's place."""
-    there = home if home.is_dir() else Path()
-    found = f"{home.resolve()}, {_find_filesystem(there)}" + ("" if home.is_dir() else ", not yet")
+    """Check what tuning jobs need: a lock, and replacing one file by another."""
+    directory = home if home.is_dir() else Path()
+    found = f"{home.resolve()}, {_find_filesystem(directory)}"
+    found += "" if home.is_dir() else ", not yet"
     try:
-        with tempfile.TemporaryDirectory(prefix=".doctor-", dir=there) as name:
+        with tempfile.TemporaryDirectory(prefix=".doctor-", dir=directory) as name:
             with hold_lock(JobDir(Path(name))):
                 pass
             Path(name, "new").write_text("")
@@ -99,7 +99,7 @@ def _check_home(home: Path) -> Finding:
 
 
 def _find_filesystem(path: Path) -> str:
-    """The type of the file system that a path is on."""
+    """Return the type of the file system that a path is on."""
     resolved = path.resolve()
     mounts = [
         (len(each.mountpoint), each.fstype)
@@ -111,14 +111,11 @@ def _find_filesystem(path: Path) -> str:
 
 def _check_disk(home: Path) -> Finding:
     free = shutil.disk_usage(home if home.is_dir() else Path()).free
-    problem = "the journal needs room to write" if free < LITTLE_BYTES else ""
+    problem = "the journal needs room to write" if free < LEAST_FREE_BYTES else ""
     return Finding("disk", f"{format_bytes(free)} free", problem)
 
 
 def _check_tuning_jobs(home: Path) -> Finding:
-    from hpt_cli.errors import HptError
-    from hpt_cli.storage.journal import open_journal
-
     jobdirs = list_job_dirs(home)
     damaged = []
     for jobdir in jobdirs:
@@ -133,55 +130,38 @@ def _check_tuning_jobs(home: Path) -> Finding:
 
 
 def _check_leftovers(home: Path) -> Finding:
-    """Processes of training jobs that no tuner looks after."""
+    """Look for processes of training jobs whose tuning job has no tuner."""
+    resolved = home.resolve()
     processes = [
-        (process, Path(directory))
-        for process, directory in _list_job_processes()
-        if home.resolve() in Path(directory).parents
+        (pid, JobDir(home / path.relative_to(resolved).parts[0]))
+        for pid, path in _list_job_processes()
+        if resolved in path.parents
     ]
-    lonely = [
-        f"{process.pid} ({'-'.join(path.relative_to(home.resolve()).parts[:1])})"
-        for process, path in processes
-        if find_lock_holder(_find_jobdir(path, home)) is None
+    orphans = [
+        f"{pid} ({jobdir.name})" for pid, jobdir in processes if find_lock_holder(jobdir) is None
     ]
     found = f"{len(processes)} of training jobs"
-    if not lonely:
-        return Finding("processes", found)
-    problem = f"no tuner looks after {', '.join(lonely)}: hpt resume, or hpt stop"
-    return Finding("processes", found, problem)
+    problem = f"no tuner looks after {', '.join(orphans)}: hpt resume, or hpt stop"
+    return Finding("processes", found, problem if orphans else "")
 
 
-def _list_job_processes() -> Iterator[tuple[psutil.Process, str]]:
+def _list_job_processes() -> Iterator[tuple[int, Path]]:
+    """Yield (pid, directory of its training job) of each living process of a training job."""
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
             directory = process.environ().get(MARK)
             if directory and process.status() != psutil.STATUS_ZOMBIE:
-                yield process, directory
-
-
-def _find_jobdir(path: Path, home: Path) -> JobDir:
-    return JobDir(home / path.relative_to(home.resolve()).parts[0])
+                yield process.pid, Path(directory)
 
 
 def _check_gpus() -> Finding:
-    names = _ask(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"])
-    used = "; ".join(describe_use(gpu.index, gpu) for gpu in read_gpus())
-    found = f"{names}: {used}" if names and used else names or used
+    gpus = read_gpus()
+    models = "; ".join(filter(None, (gpu.model for gpu in gpus)))
+    use = "; ".join(describe_use(gpu.index, gpu) for gpu in gpus)
+    found = f"{models}: {use}" if models else use or _ask("nvidia-smi", "-L")
     return Finding("GPUs", found or "neither nvidia-smi nor rocm-smi")
 
 
-def _check_slurm() -> Finding:
-    return Finding("Slurm", _ask(["sbatch", "--version"]) or "no sbatch")
-
-
-def _ask(command: list[str]) -> str:
-    """What a tool prints, in one line; nothing if it is not there."""
-    if shutil.which(command[0]) is None:
-        return ""
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=TOOL_SECONDS, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return f"{command[0]}: {error}"
-    return "; ".join((done.stdout or done.stderr).split("\n")).strip("; ")
+def _ask(*command: str) -> str:
+    """Return what a tool prints, in one line; nothing where it is not installed."""
+    return "; ".join(ask_tool(*command).text.split("\n")).strip("; ")

@@ -1,1 +1,1 @@
-"""machine."""
+"""What this machine has: cores, memory, GPUs, and who uses them."""

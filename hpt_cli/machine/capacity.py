@@ -1,6 +1,6 @@
-"""What this machine has to hand out to training jobs: its cores, its memory, its GPUs.
+"""The cores, memory and GPUs of this machine that training jobs may use.
 
-Where no tool tells of GPUs they can still be listed in the spec or in CUDA_VISIBLE_DEVICES.
+Where no tool reports GPUs they can still be listed in the spec or in CUDA_VISIBLE_DEVICES.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from hpt_cli.spec.resources import Pool, Request, ResourceShortage, find_shortag
 GIB = 1 << 30
 CGROUPS = Path("/sys/fs/cgroup")
 MIG = "MIG-"
-"""How the name of a slice of a GPU begins; nvidia-smi lists only whole ones."""
+"""The prefix of the name of a slice of a GPU; nvidia-smi lists whole GPUs only."""
 
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What the machine has for training jobs, what of it is missing, and its GPUs as they are."""
+    """The resources of the machine, those it lacks, and how its GPUs are used now."""
 
     pool: Pool
     shortages: tuple[ResourceShortage, ...] = ()
@@ -37,35 +37,35 @@ def measure_capacity(
 ) -> Capacity:
     """Return what this machine has of what each training job needs.
 
-    GPUs are looked for only where they are needed: that takes a second.
+    GPUs are asked for only where they are needed: it takes a second.
 
     Args:
-        listed: the GPUs that may be used, by the spec.
+        listed: the GPUs that the spec allows.
         environment: the tuner's own, which may hide GPUs.
     """
-    there = read_gpus() if request.gpus else []
-    names = tuple(_choose_gpus(listed, environment, there)) if request.gpus else ()
+    found = read_gpus() if request.gpus else []
+    names = tuple(_choose_gpus(listed, environment, found)) if request.gpus else ()
     pool = Pool(cores=tuple(list_cores()), gpus=names, memory_gb=round(read_memory() / GIB, 2))
-    shortages = [*_find_unknown(listed or (), there), *find_shortages(request, pool)]
-    return Capacity(pool, tuple(shortages), tuple(there))
+    shortages = [*_find_unknown(listed or (), found), *find_shortages(request, pool)]
+    return Capacity(pool, tuple(shortages), tuple(found))
 
 
 def _choose_gpus(
-    listed: Sequence[str] | None, environment: Mapping[str, str], there: Sequence[Gpu]
+    listed: Sequence[str] | None, environment: Mapping[str, str], found: Sequence[Gpu]
 ) -> Iterable[str]:
-    """Those listed in the spec, else those that the tuner itself may see, else all."""
+    """Return those that the spec lists, else those that the tuner itself may see, else all."""
     if listed:
         return listed
     visible = next((environment[name] for name in VISIBLE if name in environment), None)
-    return [gpu.index for gpu in there] if visible is None else split_visible(visible)
+    return [gpu.index for gpu in found] if visible is None else split_visible(visible)
 
 
-def _find_unknown(listed: Sequence[str], there: Sequence[Gpu]) -> Iterator[ResourceShortage]:
-    """What is listed and is not there, or twice: once by its number, once by its UUID."""
-    known = ", ".join(gpu.index for gpu in there)
+def _find_unknown(listed: Sequence[str], found: Sequence[Gpu]) -> Iterator[ResourceShortage]:
+    """Yield each listed GPU that does not exist, or is listed twice: by its number and its UUID."""
+    known = ", ".join(gpu.index for gpu in found)
     seen: dict[Gpu, str] = {}
-    for index, name in enumerate(listed if there else ()):
-        gpu = find_gpu(name, there)
+    for index, name in enumerate(listed if found else ()):
+        gpu = find_gpu(name, found)
         if gpu is not None and gpu in seen:
             yield ResourceShortage(("gpus", index), f"{name} and {seen[gpu]} are the same GPU")
         elif gpu is not None:
@@ -78,9 +78,9 @@ def _find_unknown(listed: Sequence[str], there: Sequence[Gpu]) -> Iterator[Resou
 
 
 def list_cores() -> list[int]:
-    """The cores that may be used; threads of one physical core stand side by side.
+    """Return the cores that may be used, threads of one physical core beside each other.
 
-    Where a container may use less time than its cores have, only so many of them.
+    A container may be allowed less time than its cores have: then only so many are returned.
     """
     if hasattr(os, "sched_getaffinity"):
         cores = sorted(os.sched_getaffinity(0), key=_locate_core)
@@ -91,6 +91,7 @@ def list_cores() -> list[int]:
 
 
 def _locate_core(core: int) -> tuple[int, int, int]:
+    """Return (package, physical core, core), to sort by."""
     topology = Path(f"/sys/devices/system/cpu/cpu{core}/topology")
     try:
         package, physical = (
@@ -102,27 +103,27 @@ def _locate_core(core: int) -> tuple[int, int, int]:
 
 
 def _read_quotas() -> Iterator[float]:
-    """How many cores' time this process and its containers may use, where that is limited."""
+    """Yield the limits on CPU time of this process and of its containers, in cores."""
     for words in _read_limits("cpu.max"):
         if len(words) == 2 and words[0] != "max":
             yield max(1.0, float(words[0]) / float(words[1]))
 
 
 def read_memory() -> float:
-    """The memory of the machine, or of the container, in bytes."""
+    """Return the memory of the machine, or of the container, in bytes."""
     limits = [float(words[0]) for words in _read_limits("memory.max") if words[0] != "max"]
     return min([float(psutil.virtual_memory().total), *limits])
 
 
 def _read_limits(name: str) -> Iterator[list[str]]:
-    """What a file of the own control group, and of each around it, says (cgroup v2)."""
+    """Yield the words in a file of the own control group, and of each around it (cgroup v2)."""
     try:
         lines = Path("/proc/self/cgroup").read_text().splitlines()
     except OSError:
         return
     own = next((line[3:] for line in lines if line.startswith("0::")), "")
-    place = CGROUPS / own.lstrip("/")
-    for directory in (place, *place.parents):
+    group = CGROUPS / own.lstrip("/")
+    for directory in (group, *group.parents):
         if directory == CGROUPS.parent:
             return
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Keeps an eye on the GPUs of a running tuning job: who else uses them, and who does not let go."""
+"""Watching the GPUs of a running tuning job: which ones others use, and which are not released."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from hpt_cli.machine.gpus import BUSY_PART, Gpu, describe_use, find_gpu, read_gp
 from hpt_cli.tuning.allocation import Share
 
 LOOK_SECONDS = 5.0
-"""How often it is asked who uses the GPUs."""
+"""How often nvidia-smi is asked who uses the GPUs."""
 RELEASE_SECONDS = 5.0
 """How long a driver may take to free the memory of a process that was killed."""
 PAUSE_SECONDS = 0.2
 
 
-class GpuWatch:
-    """Watches the GPUs that one tuning job may use."""
+class GpuMonitor:
+    """The GPUs that one tuning job may use, and their use by others."""
 
     def __init__(
         self,
@@ -27,42 +27,40 @@ class GpuWatch:
         *,
         avoid_busy: bool = False,
     ) -> None:
-        """Watch GPUs by their names.
+        """Monitor GPUs by their names.
 
         Args:
-            gpus: how they are now.
-            held: what attempts hold that may be alive.
-            avoid_busy: whether GPUs that others use are to be left to them.
+            gpus: how they are used now.
+            held: the shares of attempts that may be alive.
+            avoid_busy: whether to leave GPUs that others use to them.
         """
         self._names = names
         self._avoid_busy = avoid_busy
         self._idle_use: dict[str, float] = {}
-        """The memory in use on each, in MiB, when no job of ours was on it last."""
-        self._looked_at = time.monotonic()
-        self._look: threading.Thread | None = None
+        """The memory in use on each, in MiB, when none of our jobs was on it last."""
+        self._updated_at = time.monotonic()
+        self._updating: threading.Thread | None = None
         self._busy: frozenset[str] = frozenset()
         self._note_use(gpus, _list_gpus(held))
 
     def list_avoided(self, held: Iterable[Share]) -> frozenset[str]:
-        """The GPUs to leave to others, as they were some seconds ago; returns at once."""
+        """Return the GPUs to leave to others, as of some seconds ago; return at once."""
         if not self._avoid_busy:
             return frozenset()
         ours = _list_gpus(held)
-        is_looking = self._look is not None and self._look.is_alive()
-        if not is_looking and time.monotonic() - self._looked_at >= LOOK_SECONDS:
-            self._looked_at = time.monotonic()
-            # Nothing waits for it in the end: a driver that is broken may never answer.
-            self._look = threading.Thread(target=self._look_around, args=(ours,), daemon=True)
-            self._look.start()
+        is_updating = self._updating is not None and self._updating.is_alive()
+        if not is_updating and time.monotonic() - self._updated_at >= LOOK_SECONDS:
+            self._updated_at = time.monotonic()
+            # A daemon, so that nobody waits for it at exit: a broken driver may never answer.
+            self._updating = threading.Thread(target=self._update, args=(ours,), daemon=True)
+            self._updating.start()
         return self._busy - ours
 
-    def _look_around(self, ours: frozenset[str]) -> None:
+    def _update(self, ours: frozenset[str]) -> None:
         self._note_use(read_gpus(), ours)
 
     def _note_use(self, gpus: Iterable[Gpu], ours: frozenset[str]) -> None:
-        gpus = list(gpus)
-        found = {name: find_gpu(name, gpus) for name in self._names if name not in ours}
-        others = {name: gpu for name, gpu in found.items() if gpu is not None}
+        others = _find_gpus(set(self._names) - ours, list(gpus))
         self._idle_use |= {name: gpu.used for name, gpu in others.items()}
         self._busy = frozenset(name for name, gpu in others.items() if gpu.is_busy)
 
@@ -71,10 +69,10 @@ class GpuWatch:
 
         Args:
             share: what they held.
-            others: what the jobs beside them hold; GPUs in common are not looked at.
+            others: what the jobs beside them hold; GPUs in common are not checked.
 
         Returns:
-            What is still in use after some seconds, in words; the same is not said again.
+            What is still in use after RELEASE_SECONDS, in words; once for the same memory.
         """
         names = _list_gpus([share]) - _list_gpus(others)
         deadline = time.monotonic() + RELEASE_SECONDS
@@ -86,14 +84,18 @@ class GpuWatch:
         return []
 
     def _find_holding(self, names: Iterable[str]) -> dict[str, Gpu]:
-        """The GPUs of which much more is in use than when no job of ours was on them."""
-        gpus = read_gpus() if names else []
-        found = {name: find_gpu(name, gpus) for name in names}
+        """Return the GPUs with much more memory in use than when none of our jobs was on them."""
         return {
             name: gpu
-            for name, gpu in found.items()
-            if gpu is not None and gpu.used - self._idle_use.get(name, 0.0) > BUSY_PART * gpu.total
+            for name, gpu in _find_gpus(names, read_gpus() if names else []).items()
+            if gpu.used - self._idle_use.get(name, 0.0) > BUSY_PART * gpu.total
         }
+
+
+def _find_gpus(names: Iterable[str], gpus: Sequence[Gpu]) -> dict[str, Gpu]:
+    """Return the GPUs that names mean, without the names that mean none."""
+    found = {name: find_gpu(name, gpus) for name in names}
+    return {name: gpu for name, gpu in found.items() if gpu is not None}
 
 
 def _list_gpus(shares: Iterable[Share]) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""The GPUs of this machine and who uses them, as nvidia-smi or rocm-smi tell it."""
+"""The GPUs of this machine and who uses them, as nvidia-smi or rocm-smi report them."""
 
 from __future__ import annotations
 
@@ -13,101 +13,118 @@ from itertools import takewhile
 import psutil
 
 NO_GPU = "-1"
-"""Hides all GPUs in CUDA_VISIBLE_DEVICES, as whatever comes after it."""
+"""Hides itself and all that follow it in CUDA_VISIBLE_DEVICES."""
 VISIBLE = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES")
 BUSY_PART = 0.1
-"""A GPU of whose memory more than this part is in use is busy, whether or not it is told by whom:
-in a container it is not. A screen takes less."""
+"""The share of its memory in use beyond which a GPU is busy, even if no process is reported:
+in a container none is. A screen uses less."""
 ANSWER_SECONDS = 20.0
-"""How long nvidia-smi may take: it wakes GPUs that sleep."""
+"""How long a tool may take to answer: nvidia-smi wakes GPUs that sleep."""
 MIB = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """A GPU as its driver sees it, in MiB; `pids` are the processes that compute on it."""
+    """A GPU as its driver reports it; memory in MiB."""
 
     index: str
     uuid: str
     used: float
     total: float
     pids: tuple[int, ...] = ()
+    """The processes that compute on it."""
+    model: str = ""
 
-    def answers_to(self, name: str) -> bool:
-        """Whether a name in CUDA_VISIBLE_DEVICES means this one; a UUID may be cut short."""
+    def is_named(self, name: str) -> bool:
+        """Return whether a name in CUDA_VISIBLE_DEVICES means it; a UUID may be abbreviated."""
         return name == self.index or (name.startswith("GPU-") and self.uuid.startswith(name))
 
     @property
     def is_busy(self) -> bool:
-        """Whether somebody computes on it."""
+        """Whether a process computes on it."""
         return bool(self.pids) or self.used > BUSY_PART * self.total
 
 
 def split_visible(value: str) -> list[str]:
-    """The GPUs that CUDA_VISIBLE_DEVICES names."""
+    """Return the names in a value of CUDA_VISIBLE_DEVICES."""
     names = (name.strip() for name in value.split(","))
     return list(takewhile(lambda name: name != NO_GPU, filter(None, names)))
 
 
 def find_gpu(name: str, gpus: Iterable[Gpu]) -> Gpu | None:
-    """The one that a name means."""
-    return next((gpu for gpu in gpus if gpu.answers_to(name)), None)
+    """Return the GPU that a name means."""
+    return next((gpu for gpu in gpus if gpu.is_named(name)), None)
 
 
 def read_gpus() -> list[Gpu]:
-    """The GPUs of this machine; none where no tool tells of them."""
-    if shutil.which("nvidia-smi"):
-        listed = _ask("nvidia-smi", *_query("gpu", "index,uuid,memory.used,memory.total"))
-        apps = _ask("nvidia-smi", *_query("compute-apps", "gpu_uuid,pid"))
-        found = parse_nvidia(listed, apps)
+    """Return the GPUs of this machine; none where no tool reports them."""
+    listed = ask_tool("nvidia-smi", *_query("gpu", "index,uuid,memory.used,memory.total,name"))
+    if listed.succeeded:
+        apps = ask_tool("nvidia-smi", *_query("compute-apps", "gpu_uuid,pid"))
+        found = parse_nvidia(listed.text, apps.text if apps.succeeded else "")
         if found:
             return found
-    if shutil.which("rocm-smi"):
-        return parse_rocm(_ask("rocm-smi", "--showmeminfo", "vram", "--json"))
-    return []
+    answer = ask_tool("rocm-smi", "--showmeminfo", "vram", "--json")
+    return parse_rocm(answer.text) if answer.succeeded else []
 
 
 def _query(what: str, fields: str) -> tuple[str, str]:
     return f"--query-{what}={fields}", "--format=csv,noheader,nounits"
 
 
-def _ask(*command: str) -> str:
-    """What a command prints; nothing where it fails or takes too long."""
+@dataclass(frozen=True, slots=True)
+class ToolAnswer:
+    """What a tool prints, or why it failed; no text where it is not installed."""
+
+    text: str
+    succeeded: bool
+
+
+def ask_tool(*command: str) -> ToolAnswer:
+    """Run a tool that reports about this machine or its cluster."""
+    if shutil.which(command[0]) is None:
+        return ToolAnswer("", False)
     try:
         done = subprocess.run(
             command,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            capture_output=True,
             timeout=ANSWER_SECONDS,
-            check=True,
+            check=False,
         )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return done.stdout.decode(errors="replace")
+    except (OSError, subprocess.SubprocessError) as error:
+        return ToolAnswer(f"{command[0]}: {error}", False)
+    text = (done.stdout or done.stderr).decode(errors="replace")
+    return ToolAnswer(text, done.returncode == 0)
 
 
 def parse_nvidia(listed: str, apps: str) -> list[Gpu]:
-    """The GPUs in two answers of nvidia-smi: of `index, uuid, used, total`, and of `uuid, pid`."""
+    """Return the GPUs in two answers of nvidia-smi.
+
+    Args:
+        listed: lines of `index, uuid, used, total, model`.
+        apps: lines of `uuid, pid`.
+    """
     pids: dict[str, list[int]] = {}
     for uuid, *rest in _split(apps):
         if rest and rest[0].isdigit():
             pids.setdefault(uuid, []).append(int(rest[0]))
     return [
         Gpu(
-            fields[0],
-            fields[1],
-            _number(fields[2]),
-            _number(fields[3]),
-            tuple(pids.get(fields[1], ())),
+            index=fields[0],
+            uuid=fields[1],
+            used=_number(fields[2]),
+            total=_number(fields[3]),
+            pids=tuple(pids.get(fields[1], ())),
+            model=", ".join(fields[4:]),
         )
         for fields in _split(listed)
-        if len(fields) == 4 and fields[0].isdigit()
+        if len(fields) >= 4 and fields[0].isdigit()
     ]
 
 
 def parse_rocm(answer: str) -> list[Gpu]:
-    """The GPUs in the JSON of `rocm-smi --showmeminfo vram`, which tells of no processes."""
+    """Return the GPUs in the JSON of `rocm-smi --showmeminfo vram`, which reports no processes."""
     try:
         cards = json.loads(answer)
     except ValueError:
@@ -131,7 +148,7 @@ def _split(text: str) -> Iterator[list[str]]:
 
 
 def _number(text: object) -> float:
-    """A number, or 0 where a driver says `[N/A]`."""
+    """Return the number in a text, or 0 where a driver says `[N/A]`."""
     try:
         return float(str(text))
     except ValueError:
@@ -139,7 +156,7 @@ def _number(text: object) -> float:
 
 
 def describe_use(name: str, gpu: Gpu) -> str:
-    """How much of a GPU is in use, and by which processes, where that is known."""
+    """Return in words how much of a GPU is in use, and by which processes where that is known."""
     who = f" by {', '.join(map(_describe_process, gpu.pids))}" if gpu.pids else ""
     return f"GPU {name}, {gpu.used / 1024:.1f} of {gpu.total / 1024:.1f} GiB{who}"
 

@@ -17,7 +17,7 @@ from hpt_cli.formatting import describe_exit
 from hpt_cli.logs.regex_timeout import OneSearch, limit_searches
 from hpt_cli.logs.tail import AttemptTail, read_lines, read_tail
 from hpt_cli.logs.trimming import UNSUPPORTED
-from hpt_cli.machine.gpu_monitor import GpuWatch
+from hpt_cli.machine.gpu_monitor import GpuMonitor
 from hpt_cli.metrics.detection import nearest_lines
 from hpt_cli.metrics.reader import SearchTooLongError
 from hpt_cli.spec.model import TuningSpec
@@ -60,7 +60,7 @@ class AttemptFollower:
         spec: TuningSpec,
         executor: Executor,
         jobdir: JobDir,
-        gpu_watch: GpuWatch,
+        gpu_monitor: GpuMonitor,
         clock: Callable[[], float],
         wake: Callable[[], None],
     ) -> None:
@@ -69,7 +69,7 @@ class AttemptFollower:
         """Replaced when the user changes it while the tuner runs."""
         self._executor = executor
         self._jobdir = jobdir
-        self._gpu_watch = gpu_watch
+        self._gpu_monitor = gpu_monitor
         self._clock = clock
         self._wake = wake
         self._attempts: dict[int, LiveAttempt] = {}
@@ -228,7 +228,7 @@ class AttemptFollower:
         killed = await asyncio.to_thread(self._executor.sweep, attempt.handle, grace)
         notes = [f"outlived the job and was killed: {each}" for each in killed]
         if attempt.share:
-            release = self._gpu_watch.wait_for_release
+            release = self._gpu_monitor.wait_for_release
             notes += await asyncio.to_thread(release, attempt.share, attempt.others)
         return notes
 

@@ -24,7 +24,7 @@ from hpt_cli import clock
 from hpt_cli.errors import UsageError
 from hpt_cli.executors import Executor, Exited, Lost
 from hpt_cli.machine.capacity import Capacity
-from hpt_cli.machine.gpu_monitor import GpuWatch
+from hpt_cli.machine.gpu_monitor import GpuMonitor
 from hpt_cli.metrics.log_rules import LogMatch
 from hpt_cli.runtime.attempts import AttemptFollower
 from hpt_cli.runtime.environment import JobContext, make_launch_request
@@ -86,7 +86,7 @@ class Runner:
         self._written_at = time.monotonic()
         self._monitor = Monitor(spec, jobdir)
         self._pool = capacity.pool if capacity else None
-        self._gpu_watch = GpuWatch(
+        self._gpu_monitor = GpuMonitor(
             capacity.pool.gpus if capacity else (),
             capacity.gpus if capacity else (),
             state.list_held(),
@@ -94,7 +94,7 @@ class Runner:
         )
         self._signals = Signals()
         wake = self._signals.wake
-        self._follower = AttemptFollower(spec, executor, jobdir, self._gpu_watch, clock, wake)
+        self._follower = AttemptFollower(spec, executor, jobdir, self._gpu_monitor, clock, wake)
         self._suggester = Suggester(clock, wake)
         self._launch_queue = LaunchQueue(executor, jobdir, wake)
         self._stop_soon: set[int] = set()
@@ -159,7 +159,7 @@ class Runner:
             self._bound_logs()
             self._answer_requests()
             self._record(self._monitor.read(self._state, self._clock()))
-            avoided = self._gpu_watch.list_avoided(self._state.list_held())
+            avoided = self._gpu_monitor.list_avoided(self._state.list_held())
             commands = self._decide(avoided)
             for command in commands:
                 self._act(command)

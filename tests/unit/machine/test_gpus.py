@@ -5,7 +5,7 @@ from __future__ import annotations
 from hpt_cli.machine.gpus import Gpu, parse_nvidia, parse_rocm
 
 NVIDIA = """\
-0, GPU-1f3a, 10240, 81920
+0, GPU-1f3a, 10240, 81920, NVIDIA H100
 1, GPU-77c2, [N/A], 81920
 """
 APPS = """\
@@ -22,7 +22,7 @@ ROCM = """\
 
 def test_nvidia_s_gpus_have_the_processes_that_use_them() -> None:
     assert parse_nvidia(NVIDIA, APPS) == [
-        Gpu("0", "GPU-1f3a", 10240.0, 81920.0, (4711, 4712)),
+        Gpu("0", "GPU-1f3a", 10240.0, 81920.0, (4711, 4712), "NVIDIA H100"),
         Gpu("1", "GPU-77c2", 0.0, 81920.0, ()),
     ]
     assert parse_nvidia("No devices were found", "") == []
