@@ -10,7 +10,7 @@ from threading import Event
 from typing import Any
 
 from hpt_cli.executors import Exited, Handle, LaunchRequest, Lost, Outcome
-from hpt_cli.machine.gpu_monitor import GpuWatch
+from hpt_cli.machine.gpu_monitor import GpuMonitor
 from hpt_cli.runtime.attempts import AttemptFollower
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.tuning import events as ev
@@ -55,7 +55,7 @@ class SlowExecutor:
 
 def follow(executor: SlowExecutor, path: Path) -> AttemptFollower:
     follower = AttemptFollower(
-        SPEC, executor, JobDir(path), GpuWatch(()), time.time, wake=lambda: None
+        SPEC, executor, JobDir(path), GpuMonitor(()), time.time, wake=lambda: None
     )
     follower.follow(STATE.jobs[1])
     return follower
