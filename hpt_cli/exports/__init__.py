@@ -1,7 +1,7 @@
-"""Exports: a tuning job's results for other programs, as files and in trackers.
+"""Exports of a tuning job's results: files and experiment trackers.
 
 `tables` makes the tables of SageMaker's SDK and `files` writes them; `mlflow` and `tensorboard`
-make one run for each training job. Packages that hpt does not need itself are imported on use.
+make a run for each training job. Packages that only exports need are imported on use.
 """
 
 from __future__ import annotations
@@ -17,20 +17,19 @@ from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.summary import Row, Summary
 
 Moments: TypeAlias = Mapping[tuple[int, str, float], float]
-"""When a training job's metric was seen at a step: by (job, metric, step), in seconds since the
-epoch."""
+"""When a value was seen, in seconds since the epoch, by (job number, metric, step)."""
 
 
 @dataclass(frozen=True)
 class Results:
-    """One tuning job with all that is exported."""
+    """The results of one tuning job."""
 
     summary: Summary
     state: TuningState
     moments: Moments
 
     def list_curve(self, row: Row, metric: str) -> list[tuple[float, float, float]]:
-        """A metric of a training job: (step, value, when it was seen) in order."""
+        """Return a metric of a training job: (step, value, when it was seen) in order."""
         start = self.find_start(row)
         return [
             (step, value, self.moments.get((row.number, metric, step), start))
@@ -38,20 +37,20 @@ class Results:
         ]
 
     def find_start(self, row: Row) -> float:
-        """When a training job began; when the tuning job did, for one that has not."""
+        """Return when a training job began, or if it has not, when the tuning job did."""
         return self.summary.created_at if row.started_at is None else row.started_at
 
     def list_metrics(self, row: Row) -> tuple[str, ...]:
-        """The metrics of a training job."""
+        """Return the metrics of a training job."""
         return self.state.jobs[row.number].metrics
 
     def list_hyperparameters(self, row: Row) -> Hyperparameters:
-        """The hyperparameters of a training job, with the static ones."""
+        """Return the hyperparameters of a training job, with the static ones."""
         return {**self.state.spec["static_hyperparameters"], **row.hyperparameters}
 
 
 def import_extra(module: str, extra: str) -> Any:
-    """A package that comes with an extra of hpt.
+    """Return a module of a package that an extra of hpt installs.
 
     Raises:
         HptError: it is not installed.

@@ -15,7 +15,7 @@ from hpt_cli.formatting import to_json_value
 
 
 def write_csv(table: Table) -> bytes:
-    """Comma-separated, the columns on top; times in ISO 8601, nothing where there is no value."""
+    """Return comma-separated values; times are in ISO 8601, missing values are empty."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(table.columns)
@@ -24,7 +24,7 @@ def write_csv(table: Table) -> bytes:
 
 
 def write_json(table: Table) -> bytes:
-    """A list of objects, one for each row; pandas reads it with `orient="records"`."""
+    """Return a list of objects, one for each row: pandas reads it with `orient="records"`."""
     rows = [dict(zip(table.columns, map(_write_moment, row), strict=True)) for row in table.rows]
     return (json.dumps(to_json_value(rows), indent=2, ensure_ascii=False) + "\n").encode(
         errors="replace"
@@ -32,7 +32,7 @@ def write_json(table: Table) -> bytes:
 
 
 def write_parquet(table: Table) -> bytes:
-    """Apache Parquet, with times as times. A column of numbers and texts becomes one of texts.
+    """Return Apache Parquet, with times as times; a column with numbers and text becomes text.
 
     Raises:
         HptError: pyarrow is not installed.

@@ -1,7 +1,7 @@
-"""MLflow: an experiment for the tuning job, with one run for each training job.
+"""MLflow: an experiment for a tuning job, with a run for each training job.
 
-A run keeps its training job's name in the tag `hpt.training_job`. Exporting again adds what is new,
-and makes a run anew that was not at its end the last time.
+A run has its training job's name in the tag `hpt.training_job`. Exporting again adds new training
+jobs, and replaces the runs of those that had not ended.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ JOB_TAG = "hpt.training_job"
 ENDED = {"Completed": "FINISHED", "Stopped": "KILLED", "Failed": "FAILED"}
 RUNNING = "RUNNING"
 MAX_BATCH = 1000
-"""How many metrics MLflow takes at once."""
+"""How many metrics MLflow accepts at once."""
 MAX_PARAM_LENGTH = 500
 DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -32,15 +32,14 @@ DEFAULTS = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ALLOW_FILE_STORE": "true",
 }
-"""Nothing is sent elsewhere, a server that is not there is told within seconds, and a directory
-that is asked for is written."""
+"""No telemetry, a quick error if the server does not answer, and directories as stores."""
 
 
 def export_runs(results: Results, uri: str) -> int:
-    """Write a run for each training job to a tracking server or store; how many were written.
+    """Write a run for each training job to a tracking server or store; return how many.
 
     Raises:
-        HptError: MLflow is not installed, or cannot write there.
+        HptError: MLflow is not installed, or cannot write to it.
     """
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
@@ -122,7 +121,7 @@ def _make_tags(row: Row) -> dict[str, str]:
 
 
 def _clean(metric: str) -> str:
-    """A metric's name as MLflow takes it."""
+    """Return a metric's name as MLflow accepts it."""
     return "".join(each if each.isalnum() or each in "_-. :/" else "_" for each in metric)
 
 

@@ -1,7 +1,7 @@
 """The tables of SageMaker's SDK: a row for each training job, or for each observation.
 
-Columns are those of `HyperparameterTuningJobAnalytics.dataframe()`, in its order: the tuned
-hyperparameters, then the training job's. What hpt knows besides follows after them.
+The columns are those of `HyperparameterTuningJobAnalytics.dataframe()` in its order: the tuned
+hyperparameters, then those of the training job. Columns that only hpt has come last.
 """
 
 from __future__ import annotations
@@ -39,8 +39,10 @@ JOB_COLUMNS: dict[str, Callable[[Row], Any]] = {
 
 
 def tabulate_jobs(results: Results) -> Table:
-    """A row for each training job. A hyperparameter that is called like a column comes with
-    `hyperparameter.` before its name."""
+    """Return a row for each training job.
+
+    A hyperparameter with the name of another column gets the prefix `hyperparameter.`.
+    """
     rows = results.summary.rows
     names = list(results.state.spec["hyperparameter_ranges"])
     headings = [f"hyperparameter.{name}" if name in JOB_COLUMNS else name for name in names]
@@ -57,9 +59,9 @@ def tabulate_jobs(results: Results) -> Table:
 
 
 def tabulate_observations(results: Results) -> Table:
-    """A row for each observation, with the columns of `TrainingJobAnalytics` and two more.
+    """Return a row for each observation, with the columns of `TrainingJobAnalytics` and two more.
 
-    `timestamp` counts in seconds from the start of the training job, as there.
+    `timestamp` is in seconds from the start of the training job, as there.
     """
     return Table(
         columns=("TrainingJobName", "timestamp", "metric_name", "step", "value"),

@@ -1,4 +1,4 @@
-"""TensorBoard: a run for each training job, with its curves and what the HPARAMS tab compares."""
+"""TensorBoard: a run for each training job, with its curves and hyperparameters (HPARAMS tab)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from hpt_cli.exports import Results, import_extra
 from hpt_cli.tuning.summary import Row
 
 SUFFIX = ".hpt"
-"""Ends the names of the files that are written here, so that they can be written anew."""
+"""The suffix of files that are written here, by which the next export finds and replaces them."""
 
 
 def export_runs(results: Results, directory: Path) -> int:
-    """Write `directory/<training job>/` for each training job; how many were written.
+    """Write `directory/<training job>/` for each training job; return how many.
 
     Raises:
         HptError: tensorboardX is not installed, or the directory cannot be written.

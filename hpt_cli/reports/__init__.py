@@ -1,7 +1,7 @@
-"""Reports: one module for each way to look at tuning jobs.
+"""Reports present tuning jobs: one module for each.
 
 A report is a module with two pure functions over summaries: `render` for people, `to_json` for
-programs. It reads nothing and decides nothing.
+programs. It reads no files and decides nothing.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class Report(Protocol):
-    """One way to look at tuning jobs."""
+    """One way to present tuning jobs."""
 
     def render(self, summaries: Sequence[Summary]) -> RenderableType:
-        """What a person sees."""
+        """Return what a person sees."""
         ...
 
     def to_json(self, summaries: Sequence[Summary]) -> Any:
-        """What a program reads: JSON-able values."""
+        """Return what a program reads: JSON-able values."""
         ...
 
 
@@ -35,11 +35,11 @@ REPORTS: dict[str, str] = {
     "best": "best",
     "compare": "compare",
 }
-"""Each report's module; imported on use."""
+"""The module of each report, imported on use."""
 
 
 def load_report(name: str) -> Report:
-    """The report of this name.
+    """Return the report of this name.
 
     Raises:
         KeyError: there is none.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def render(summaries: Sequence[Summary]) -> RenderableType:
-    """The best job's value and hyperparameters, a line each."""
+    """Return the best job's value and hyperparameters, a line each."""
     return Group(*(_render_best(each) for each in summaries))
 
 
@@ -35,6 +35,6 @@ def _render_best(summary: Summary) -> RenderableType:
 
 
 def to_json(summaries: Sequence[Summary]) -> TrainingJob | None:
-    """The best job's row, or null."""
+    """Return the best job's row, or None."""
     (summary,) = summaries
     return row_to_json(summary.best) if summary.best else None

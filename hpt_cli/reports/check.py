@@ -1,4 +1,4 @@
-"""A spec explained: what would be searched, run, read and written, and what ends it."""
+"""The report of `hpt check`: what a spec would search, run, read and write, and what ends it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MAX_LINES = 5
 
 @dataclass(frozen=True)
 class TriedJob:
-    """How one training job went that was run for a look. `exit_code` is None if it was cut off."""
+    """The result of a trial run of one training job. `exit_code` is None if it was stopped."""
 
     exit_code: int | None
     seconds: float
@@ -44,38 +44,38 @@ class TriedJob:
     last_lines: tuple[str, ...]
     nearest: tuple[str, ...]
     proposals: tuple[str, ...]
-    """Metric definitions that would find something, as lines of YAML."""
+    """Metric definitions that match something, as lines of YAML."""
     estimate: Estimate
     file: str | None = None
-    """The file that the objective is read from; None where that is the output."""
+    """The file that the objective is read from; None if that is the output."""
     warnings: tuple[Problem, ...] = ()
-    """What is doubtful about the metric definitions, as this job's output shows."""
+    """Warnings about the metric definitions, as found in this job's output."""
 
 
 @dataclass(frozen=True)
 class Checkup:
-    """Everything that can be said of a spec before it runs."""
+    """What is known about a spec before it runs."""
 
     spec: TuningSpec
     points: tuple[Hyperparameters, ...]
     commands: tuple[str, ...]
     environment: Mapping[str, str]
-    """What is set for the first training job, beside what it inherits."""
+    """The variables that are set for the first training job, without inherited ones."""
     directory: str
     output: str
     warnings: tuple[Problem, ...]
     tried: TriedJob | None = None
     pool: Pool | None = None
-    """What there is of the resources that the spec asks for."""
+    """The available resources, if the spec asks for any."""
 
     @property
     def slots(self) -> int:
-        """How many training jobs run at once."""
+        """The number of training jobs that run at once."""
         return self.spec.count_slots(self.pool)
 
 
 def render(checkup: Checkup) -> RenderableType:
-    """All of it, a section each."""
+    """Return the report, with a section for each subject."""
     spec = checkup.spec
     sections: list[tuple[str, RenderableType]] = [
         ("objective", Text(plain(f"{spec.objective_type} {spec.objective_metric_name}"))),
@@ -84,7 +84,7 @@ def render(checkup: Checkup) -> RenderableType:
         ("environment", _render_environment(checkup)),
         *([("resources", _list_lines(_describe_resources(checkup)))] if checkup.pool else []),
         ("files", _list_lines([checkup.directory, checkup.output])),
-        ("ends with the first of", _list_lines(list_criteria(spec))),
+        ("ends when one of these is met", _list_lines(list_criteria(spec))),
         ("early stopping", Text(_describe_stopping(spec))),
     ]
     blocks: list[RenderableType] = [Text(plain(spec.name), style="bold")]
@@ -100,7 +100,7 @@ def render(checkup: Checkup) -> RenderableType:
 
 
 def list_warnings(checkup: Checkup) -> tuple[Problem, ...]:
-    """What is probably not meant, in the spec itself and by what its first job printed."""
+    """Return the warnings about the spec, and about what its trial run printed."""
     return checkup.warnings + (checkup.tried.warnings if checkup.tried else ())
 
 
@@ -131,7 +131,7 @@ def _render_ranges(spec: TuningSpec) -> RenderableType:
 
 
 def _describe_size(spec: TuningSpec) -> str:
-    """How many points there are to try, and by what they are chosen."""
+    """Return how many points there are to try, and the strategy."""
     if spec.strategy == "Grid":
         return f"a grid of {count(count_grid(spec.hyperparameter_ranges), 'point')}"
     points = count_points(spec.hyperparameter_ranges)
@@ -143,7 +143,7 @@ def _describe_bounds(each: ParameterRange) -> str:
     if isinstance(each, CategoricalRange):
         return " ".join(map(format_setting, each.values))
     step = f" by {each.step:g}" if each.step not in (None, 1) else ""
-    kind = "" if each.type == "Continuous" else "whole "
+    kind = "" if each.type == "Continuous" else "integer "
     return f"{kind}{each.min_value:g} to {each.max_value:g}{step}"
 
 
@@ -156,7 +156,7 @@ def _describe_when(each: ParameterRange) -> str:
 
 
 def _render_environment(checkup: Checkup) -> RenderableType:
-    """What a script may want to know; of what is there for SageMaker's scripts, the names."""
+    """Return the variables that hpt sets; of those for SageMaker's scripts only the names."""
     own = checkup.spec.environment
     lines = [
         f"{name}={value}"
@@ -164,7 +164,7 @@ def _render_environment(checkup: Checkup) -> RenderableType:
         if name in own or not name.startswith("SM_")
     ]
     names = [name for name in sorted(checkup.environment) if name.startswith("SM_")]
-    rest = f"as at SageMaker: {' '.join(name for name in names if name not in own)}"
+    rest = f"as in SageMaker: {' '.join(name for name in names if name not in own)}"
     return Group(
         Text("\n".join(map(plain, lines)), no_wrap=True, overflow="ellipsis"),
         Text(plain(rest), style="dim"),
@@ -180,7 +180,7 @@ def _describe_stopping(spec: TuningSpec) -> str:
 
 
 def _describe_resources(checkup: Checkup) -> list[str]:
-    """What a training job gets, of what there is, and how many run at once."""
+    """Return what each training job gets of the resources, and how many run at once."""
     asked, pool = checkup.spec.request, checkup.pool
     if asked is None or pool is None:
         return []
@@ -189,7 +189,7 @@ def _describe_resources(checkup: Checkup) -> list[str]:
         lines.append(f"{count(asked.cpus, 'core')} each, of {len(pool.cores)}")
     if asked.gpus:
         each = count(int(asked.gpus), "GPU") if asked.gpus >= 1 else f"{asked.gpus:g} of a GPU"
-        alone = ", but for those that others use" if checkup.spec.avoid_busy_gpus else ""
+        alone = ", without those that others use" if checkup.spec.avoid_busy_gpus else ""
         lines.append(f"{each} each, of {', '.join(pool.gpus)}{alone}")
     if asked.memory_gb:
         lines.append(f"{asked.memory_gb:g} GiB of memory each, of {pool.memory_gb:.1f}")
@@ -198,7 +198,7 @@ def _describe_resources(checkup: Checkup) -> list[str]:
 
 def _render_tried(checkup: Checkup, tried: TriedJob) -> list[RenderableType]:
     spec = checkup.spec
-    lines = [Text("one training job, tried", style="bold"), Text(f"  {_describe_end(tried)}")]
+    lines = [Text("trial run of one training job", style="bold"), Text(f"  {_describe_end(tried)}")]
     name = plain(spec.objective_metric_name)
     if tried.values:
         curve = draw_sparkline(tried.values, SPARKLINE_WIDTH)
@@ -208,7 +208,7 @@ def _render_tried(checkup: Checkup, tried: TriedJob) -> list[RenderableType]:
         lines.append(Text(f"  {describe_estimate(spec, tried.estimate, checkup.slots)}"))
         return list(lines)
     where = f"in {plain(tried.file)}" if tried.file else "in what it printed"
-    lines.append(Text(f"  there is no value of {name} {where}", style="red"))
+    lines.append(Text(f"  no value of {name} {where}", style="red"))
     lines += _quote("the lines that come nearest:", tried.nearest)
     if not tried.nearest:
         lines += _quote("its last lines:", tried.last_lines[-MAX_LINES:])
@@ -240,7 +240,7 @@ def _describe_end(tried: TriedJob) -> str:
 
 
 def describe_estimate(spec: TuningSpec, estimate: Estimate, slots: int) -> str:
-    """How long the tuning job may take, in a sentence."""
+    """Return how long the tuning job may take, in a sentence."""
     bound = "at least " if estimate.is_at_least else "about "
     jobs = count(spec.job_limit, "training job")
     parallel = f", {slots} at once" if slots > 1 else ""
@@ -252,7 +252,7 @@ def describe_estimate(spec: TuningSpec, estimate: Estimate, slots: int) -> str:
 
 
 def to_json(checkup: Checkup) -> json_types.Checkup:
-    """The same as JSON-able values."""
+    """Return the report as JSON-able values."""
     spec, tried = checkup.spec, checkup.tried
     points = count_points(spec.hyperparameter_ranges)
     return {

@@ -1,13 +1,13 @@
-"""Tuning jobs side by side: the reports of the post that announced early stopping.
+"""Comparison of tuning jobs, as in the blog post that announced early stopping.
 
 Status counts, total training time and tuning time, the best hyperparameters, the top training jobs
-and the stopped ones; the first tuning job is what the others are measured against. And the best so
-far over time, of all of them on one plot.
+and the stopped ones; the first tuning job is the baseline of the others. And the best value so far
+over time, of all of them in one plot.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -29,14 +29,15 @@ TOP = 5
 MAX_STOPPED = 10
 REASON_WIDTH = 30
 MAX_LISTED = 4
-"""Of more tuning jobs than this, training jobs are not listed."""
+"""With more tuning jobs than this, training jobs are not listed."""
 CLIPPED = 0.05
 MARKS = "●▲■◆▼★◉◈"
 
 
 def render(summaries: Sequence[Summary]) -> RenderableType:
-    """The figures, what the best jobs differ in, the plot, and then the jobs of each."""
-    parts: list[RenderableType] = [_render_figures(summaries)]
+    """Return the figures, the differences of the best jobs, the plot, and the jobs of each."""
+    names = [each.name for each in summaries]
+    parts: list[RenderableType] = [_arrange(_list_figures(summaries), names)]
     if len(summaries) > 1:
         parts += _render_differences(summaries)
     parts += _render_plot(summaries)
@@ -55,54 +56,60 @@ def render(summaries: Sequence[Summary]) -> RenderableType:
 
 @dataclass(frozen=True)
 class _Figure:
-    """One figure of all tuning jobs, in words; the higher its rank the sooner it is left out."""
+    """One figure of all tuning jobs, as text; the higher its rank, the sooner it is left out."""
 
     heading: str
-    cells: list[str]
+    cells: Sequence[str]
     rank: int = 0
 
 
 def _list_figures(summaries: Sequence[Summary]) -> list[_Figure]:
-    first = summaries[0]
-    less = f"  less than {first.name}"
     training = [each.total_training_time for each in summaries]
-    tuning = [each.tuning_time for each in summaries]
-    best = [each.best.final if each.best else None for each in summaries]
-    is_same = all(each.objective == first.objective for each in summaries)
-    metric = plain(first.objective.metric) if is_same else "value"
-    telling = [each for each in best if each is not None][:2]
-    figures = [
+    names = [each.best_name or NOTHING for each in summaries]
+    return [
         _Figure("status", [each.status for each in summaries], 1),
         _Figure("training jobs", [str(len(each.rows)) for each in summaries], 7),
-        *(
-            _Figure(status, [str(each.job_counts[key]) for each in summaries], 8)
-            for status, key in JOB_STATUSES.items()
-            if any(each.job_counts[key] for each in summaries)
-        ),
-        _Figure("total training time", list(map(format_seconds, training)), 4),
-        _Figure(less, [_format_saved(training[0], each) for each in training], 5),
+        *_list_counts(summaries),
+        *_list_times("total training time", training, summaries, rank=4),
         _Figure("  early stopping saved", list(map(_format_estimate, summaries)), 6),
-        _Figure("tuning time", list(map(format_seconds, tuning)), 2),
-        _Figure(less, [_format_saved(tuning[0], each) for each in tuning], 3),
-        _Figure("best training job", [_name_best(each) for each in summaries], 9),
-        _Figure(f"best {metric}", format_column(best, telling)),
+        *_list_times("tuning time", [each.tuning_time for each in summaries], summaries, rank=2),
+        _Figure("best training job", names, 9),
+        *_list_best_values(summaries),
     ]
+
+
+def _list_counts(summaries: Sequence[Summary]) -> Iterator[_Figure]:
+    """Yield how many training jobs have each status that there is."""
+    for status, key in JOB_STATUSES.items():
+        counts = [each.job_counts[key] for each in summaries]
+        if any(counts):
+            yield _Figure(status, list(map(str, counts)), 8)
+
+
+def _list_times(
+    heading: str, seconds: Sequence[float], summaries: Sequence[Summary], rank: int
+) -> Iterator[_Figure]:
+    """Yield times, and how much less they are than that of the first tuning job."""
+    yield _Figure(heading, list(map(format_seconds, seconds)), rank)
+    if len(summaries) > 1:
+        saved = [_format_saved(seconds[0], each) for each in seconds]
+        yield _Figure(f"  less than {summaries[0].name}", saved, rank + 1)
+
+
+def _list_best_values(summaries: Sequence[Summary]) -> Iterator[_Figure]:
+    """Yield the best values, and the objectives where they are different."""
+    values = [each.best_value for each in summaries]
+    texts = format_column(values, [each for each in values if each is not None][:2])
     metrics = [plain(each.objective.metric) for each in summaries]
-    if len(summaries) == 1:
-        figures = [each for each in figures if each.heading != less]
-    return figures if is_same else [*figures, _Figure("objective", metrics, 1)]
-
-
-def _name_best(summary: Summary) -> str:
-    return summary.best.name if summary.best else NOTHING
-
-
-def _render_figures(summaries: Sequence[Summary]) -> FirstThatFits:
-    return _arrange(_list_figures(summaries), [each.name for each in summaries])
+    if len({each.objective for each in summaries}) == 1:
+        yield _Figure(f"best {metrics[0]}", texts)
+    else:
+        yield _Figure("best value", texts)
+        yield _Figure("objective", metrics, 1)
 
 
 def _arrange(figures: Sequence[_Figure], names: Sequence[str]) -> FirstThatFits:
-    """A column for each tuning job; where they are too many, a row."""
+    """Return a table with a column for each tuning job, or a row where columns do not fit."""
     beside = [Column("", [each.heading for each in figures])]
     beside += [
         Column(name, [each.cells[place] for each in figures], right=True)
@@ -123,7 +130,7 @@ def _format_saved(base: float, value: float) -> str:
     saved = _saved(base, value)
     if saved is None or base == value:
         return NOTHING
-    return f"{100 * saved:.0f} %" if value < 2 * base else f"{value / base:.3g} times"
+    return f"{saved:.0%}" if value < 2 * base else f"{value / base:.3g} times"
 
 
 def _format_estimate(summary: Summary) -> str:
@@ -132,23 +139,20 @@ def _format_estimate(summary: Summary) -> str:
 
 
 def _render_differences(summaries: Sequence[Summary]) -> list[RenderableType]:
-    """The hyperparameters in which the best training jobs differ, and the others."""
+    """Return in which hyperparameters the best training jobs differ, and in which they do not."""
     best = [each.best.hyperparameters if each.best else {} for each in summaries]
     names = list(dict.fromkeys(name for each in best for name in each))
-    same = [name for name in names if len({each.get(name) for each in best}) == 1]
-    differing = [name for name in names if name not in same]
+    cells = {name: [_format(each.get(name)) for each in best] for name in names}
+    differing = [name for name in names if len({each.get(name) for each in best}) > 1]
     parts: list[RenderableType] = [Text("\nthe best training jobs differ in", style="bold")]
     if differing:
-        figures = [
-            _Figure(plain(name), [_format(each.get(name)) for each in best], rank)
-            for rank, name in enumerate(differing, 1)
-        ]
+        figures = [_Figure(plain(name), cells[name], n) for n, name in enumerate(differing, 1)]
         parts.append(_arrange(figures, [each.name for each in summaries]))
     else:
         parts.append(Text("nothing"))
+    same = [f"{plain(name)}={cells[name][0]}" for name in names if name not in differing]
     if same:
-        settings = "  ".join(f"{plain(name)}={_format(best[0].get(name))}" for name in same)
-        parts.append(Text(f"and not in {settings}", style="dim"))
+        parts.append(Text(f"and agree in {'  '.join(same)}", style="dim"))
     return parts
 
 
@@ -165,12 +169,12 @@ def _render_plot(summaries: Sequence[Summary]) -> list[RenderableType]:
         legend.append(f"{'   ' if legend else ''}{line.mark} {line.label}", line.style)
     others = [each.name for each in summaries if each.objective != summaries[0].objective]
     if others:
-        legend.append(f"   of another objective: {', '.join(others)}", "dim")
+        legend.append(f"   not shown, with another objective: {', '.join(others)}", "dim")
     return [Text(), plot, legend]
 
 
 def make_plot(summaries: Sequence[Summary]) -> Plot:
-    """The best so far over tuning time, a line for each that has the first one's objective."""
+    """Return the best value so far over tuning time of those with the first one's objective."""
     objective = summaries[0].objective
     traces = [
         (place, each.name, points)
@@ -200,13 +204,13 @@ def make_plot(summaries: Sequence[Summary]) -> Plot:
 
 
 def _choose_unit(longest: float) -> tuple[str, float]:
-    """A unit of time that is good for so many seconds, and its length."""
+    """Return a unit of time that suits so many seconds, and its length in seconds."""
     units = (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0))
     return next((unit for unit in units if longest >= 2 * unit[1]), ("seconds", 1.0))
 
 
 def top_rows(summary: Summary) -> list[Row]:
-    """The five best training jobs by final objective."""
+    """Return the TOP training jobs by final objective."""
     objective = summary.objective
     able = [(objective.loss(row.final), row) for row in summary.rows if row.final is not None]
     return [row for _, row in sorted(able, key=lambda pair: (pair[0], pair[1].number))[:TOP]]
@@ -217,7 +221,7 @@ def _list_stopped(summary: Summary) -> list[Row]:
 
 
 def _render_stopped(summary: Summary) -> list[RenderableType]:
-    """The stopped jobs: why, before anything else."""
+    """Return the stopped jobs; their column of reasons is never left out."""
     stopped = _list_stopped(summary)
     heading = f"{count(len(stopped), 'stopped training job')} of {summary.name}"
     parts = _render_rows(heading, summary, stopped[:MAX_STOPPED], reasons=True)
@@ -232,19 +236,18 @@ def _render_rows(
 ) -> list[RenderableType]:
     parts: list[RenderableType] = [Text(f"\n{heading}", style="bold")]
     if rows:
-        best = summary.best.number if summary.best else None
         columns = [
             replace(each, rank=KEPT, shrinks_to=REASON_WIDTH) if each.name == "reason" else each
             for each in default_columns(summary)
             if each.name != ("status" if reasons else "reason")
         ]
         shown = [make_column(each, rows) for each in columns]
-        parts.append(Grid(shown, [find_style(row, best) for row in rows]))
+        parts.append(Grid(shown, [find_style(row, summary.best_number) for row in rows]))
     return parts
 
 
 def to_json(summaries: Sequence[Summary]) -> list[ComparedTuningJob]:
-    """The figures of each tuning job, with what it saved against the first, as fractions."""
+    """Return the figures of each tuning job; savings are fractions of the first one's times."""
     first = summaries[0]
     return [
         {
@@ -258,8 +261,8 @@ def to_json(summaries: Sequence[Summary]) -> list[ComparedTuningJob]:
             "tuning_time_seconds": round(each.tuning_time, 3),
             "tuning_time_saved": _saved(first.tuning_time, each.tuning_time),
             "seconds_saved_by_early_stopping": estimate_saved_seconds(each.rows),
-            "best_objective_value": each.best.final if each.best else None,
-            "best_training_job": each.best.name if each.best else None,
+            "best_objective_value": each.best_value,
+            "best_training_job": each.best_name,
             "best_hyperparameters": each.best.hyperparameters if each.best else None,
             "best_so_far": trace_best(each),
             "top_training_jobs": [row.name for row in top_rows(each)],

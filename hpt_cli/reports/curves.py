@@ -1,4 +1,4 @@
-"""Learning curves on one plot: the best job, running, stopped and other ones told apart."""
+"""Learning curves in one plot; the best job, running, stopped and other ones look different."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from hpt_cli.reports.json_types import TrainingJobCurve
 
 CLIPPED = 0.02
-"""The share of values at either end that may lie beyond the plot: a diverged job hides all else."""
+"""The share of values at either end that may lie outside the plot, as those of a diverged job."""
 MAX_NAMED = len(COLOURS)
-"""So many jobs have a colour and a line of the legend each."""
+"""Up to so many jobs have a colour and a line of the legend each."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """Jobs that look the same: `status` in words, `style` on a terminal, `colour` in a picture."""
+    """Jobs that look the same: their `style` is for a terminal, their `colour` for a picture."""
 
     status: str
     mark: str
@@ -55,7 +55,7 @@ class Trace:
 
 @dataclass(frozen=True)
 class Chart:
-    """The curves of one metric; `asked`: of training jobs that were asked for."""
+    """The curves of one metric; `asked` is whether the training jobs were named by the user."""
 
     summary: Summary
     metric: str
@@ -72,9 +72,8 @@ class Chart:
     @property
     def traces(self) -> list[Trace]:
         """The curves in the order in which they are drawn."""
-        best = self.summary.best.number if self.summary.best else None
         traces = [
-            Trace(row, self.curves[row.number], find_kind(row, best))
+            Trace(row, self.curves[row.number], find_kind(row, self.summary.best_number))
             for row in self.summary.rows
             if self.curves.get(row.number)
         ]
@@ -87,7 +86,7 @@ class Chart:
 
     @property
     def axes(self) -> tuple[Axis, Axis]:
-        """Epochs across, values up; the best job is never cut off."""
+        """The axes of epochs and of values; the best job is never cut off."""
         traces = self.traces
         steps = [step for each in traces for step, _ in each.curve]
         values = [value for each in traces for _, value in each.curve]
@@ -104,32 +103,32 @@ class Chart:
 
 
 def find_kind(row: Row, best: int | None) -> Kind:
-    """How a job is drawn."""
+    """Return how a job is drawn."""
     status = "best" if row.number == best else row.status
     by_status = {each.status: each for each in KINDS}
     return by_status.get(status, by_status["running"])
 
 
 def render(summaries: Sequence[Summary]) -> RenderableType:
-    """The objective's curves of each tuning job."""
+    """Return the curves of the objective of each tuning job."""
     return Group(*(render_chart(make_chart(each)) for each in summaries))
 
 
 def make_chart(summary: Summary) -> Chart:
-    """The chart of a tuning job's objective."""
+    """Return the chart of a tuning job's objective."""
     curves = {row.number: row.curve for row in summary.rows}
     return Chart(summary, summary.objective.metric, curves)
 
 
 def render_chart(chart: Chart) -> RenderableType:
-    """The plot, and below it what its colours and marks mean."""
+    """Return the plot and its legend."""
     if not chart.traces:
         return Text(f"no value of {plain(chart.metric)} yet")
     return Group(make_plot(chart), *list_legend(chart))
 
 
 def make_plot(chart: Chart) -> Plot:
-    """The lines of a chart, for a terminal and for a picture."""
+    """Return the plot of a chart, for a terminal or a picture."""
     x, y = chart.axes
     traces = chart.traces
     return Plot([_make_line(each, chart) for each in traces], x, y, chart.summary.name)
@@ -159,7 +158,7 @@ def _describe_best(trace: Trace) -> str:
 
 
 def list_legend(chart: Chart) -> list[Text]:
-    """A line for each job that has a colour of its own; else one for all."""
+    """Return a line for each job if each has its own colour, else one line for all."""
     traces = chart.traces
     if chart.named:
         return [_describe_trace(each) for each in traces]
@@ -186,12 +185,12 @@ def _describe_trace(trace: Trace) -> Text:
 
 
 def to_json(summaries: Sequence[Summary]) -> list[TrainingJobCurve]:
-    """The contract's rows with `curve`: [[step, value], ...]."""
+    """Return the rows of training jobs with `curve`: [[step, value], ...]."""
     return [row for summary in summaries for row in chart_to_json(make_chart(summary))]
 
 
 def chart_to_json(chart: Chart) -> list[TrainingJobCurve]:
-    """The rows of the jobs of a chart, with their curves of its metric."""
+    """Return the rows of the jobs of a chart, with their curves of its metric."""
     return [
         {
             **row_to_json(row),

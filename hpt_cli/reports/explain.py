@@ -1,7 +1,7 @@
-"""Why a training job was stopped early, or why it was not.
+"""The reason why a training job was stopped early, or why it was not.
 
-The journal's evidence is of losses. Here values are those of the objective metric again, as the
-command printed them; a margin above 0 is always what the job was worse by.
+Evidence in the journal is in losses. Here values are those of the objective metric again, as the
+command printed them; a margin above 0 always means that the job was worse.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 20
 CLIPPED = 0.05
-"""The share of values at either end that may lie beyond the plot: a diverged job hides all else."""
+"""The share of values at either end that may lie outside the plot, as those of a diverged job."""
 FAR = 3
-"""A job whose values are so many times what the others span away from them is cut off."""
+"""A value is cut off if its distance from the others is more than so many times their span."""
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """One training job of a tuning job, and what was said of it. `rule` is None for Off."""
+    """One training job of a tuning job and its judgements. `rule` is None for Off."""
 
     summary: Summary
     row: Row
@@ -46,7 +46,7 @@ class Explanation:
 
 
 def name_rule(rule: EarlyStopping | None) -> str | None:
-    """A stop rule with its parameters, as `hpt replay --rule` takes it; None for Off."""
+    """Return a stop rule with its parameters, as `hpt replay --rule` takes it; None for Off."""
     if rule is None:
         return None
     parameters = ",".join(f"{name}={value:g}" for name, value in rule.parameters.items())
@@ -54,11 +54,11 @@ def name_rule(rule: EarlyStopping | None) -> str | None:
 
 
 def render(explanation: Explanation) -> RenderableType:
-    """The answer in a sentence, the judgements as a table, and the curves as a plot."""
+    """Return the conclusion, the judgements as a table, and the curves as a plot."""
     blocks: list[RenderableType] = [Text(conclude(explanation), style="bold")]
     if explanation.rule is None:
         replay = f"hpt replay {explanation.summary.name}"
-        blocks.append(Text(f"what a stop rule would have done: {replay}"))
+        blocks.append(Text(f"see what a stop rule would have done: {replay}"))
     else:
         blocks.append(Text(f"rule: {explanation.rule}"))
     if explanation.judgements:
@@ -69,7 +69,7 @@ def render(explanation: Explanation) -> RenderableType:
 
 
 def conclude(explanation: Explanation) -> str:
-    """Why the job was stopped, or why it was not."""
+    """Return why the job was stopped, or why it was not, in a sentence."""
     return plain(f"{explanation.row.name} {_find_outcome(explanation)}")
 
 
@@ -80,7 +80,7 @@ def _find_outcome(explanation: Explanation) -> str:
         return f"{end}: early stopping is Off, so it was not judged"
     if not judgements:
         metric = explanation.summary.objective.metric
-        return f"{end}, never judged: no value of {metric} was seen before"
+        return f"{end}, never judged: it had printed no value of {metric}"
     last = judgements[-1]
     epoch = format_number(last.step)
     if row.stop_reason == "EarlyStopped":
@@ -88,7 +88,7 @@ def _find_outcome(explanation: Explanation) -> str:
     if last.stop:
         return f"{end} just before it was to be stopped at epoch {epoch}: {last.reason}"
     if not any("held_against" in each.evidence for each in judgements):
-        return f"{end}, held against nothing: {last.reason}"
+        return f"{end}, compared with no other job: {last.reason}"
     return f"{end}, not stopped early: at epoch {epoch}, {last.reason}"
 
 
@@ -136,7 +136,7 @@ def _list_cells(explanation: Explanation, judgement: JobJudged) -> list[str]:
 
 
 def _list_notes(explanation: Explanation, shown: int) -> list[str]:
-    """What must be said below the table to read it rightly."""
+    """Return what is needed to read the table correctly."""
     judgements = explanation.judgements
     notes = []
     if shown < len(judgements):
@@ -144,20 +144,20 @@ def _list_notes(explanation: Explanation, shown: int) -> list[str]:
     if any("margin" in each.evidence for each in judgements):
         best = any(map(_counts_from_best, judgements))
         of = "the job's best value so far" if best else "the value"
-        notes.append(f"margin: how much worse {of} is than what it was held against")
+        notes.append(f"margin: how much worse {of} is than the value it was compared with")
     bars = [each.evidence["stop_below"] for each in judgements if "stop_below" in each.evidence]
     if bars:
         notes += [
-            f"chance: to beat the best; at the last epoch a job was stopped below {bars[-1]:.1%},"
-            " if it was below at the epoch before too",
-            "whatever its chance, a job goes on that would beat the best if its curve went on"
-            " bending as it does, or that is as good as the best job was at the same epoch",
+            f"chance: of beating the best job; at the last epoch a job was stopped below"
+            f" {bars[-1]:.1%} if it had been below at the epoch before too",
+            "whatever its chance, a job goes on if its extrapolated curve beats the best job, or if"
+            " it is as good as the best job was at the same epoch",
         ]
     return notes
 
 
 def _counts_from_best(judgement: JobJudged) -> bool:
-    """Whether the margin is that of another value than the one at this epoch."""
+    """Return whether the margin is that of an earlier value than the one at this epoch."""
     evidence = judgement.evidence
     if not {"loss", "held_against", "margin"} <= evidence.keys():
         return False
@@ -166,14 +166,14 @@ def _counts_from_best(judgement: JobJudged) -> bool:
 
 
 def _to_value(loss: Any, objective: Objective) -> float | None:
-    """A loss of the evidence as a value of the objective metric."""
+    """Return a loss of the evidence as a value of the objective metric."""
     if not isinstance(loss, (int, float)):
         return None
     return -loss if objective.maximize else loss
 
 
 def _value_of(explanation: Explanation, judgement: JobJudged) -> float | None:
-    """The value that was judged: by some rules the best so far, by others the latest."""
+    """Return the value that was judged: with some rules the best so far, else the latest."""
     loss = judgement.evidence.get("loss")
     if isinstance(loss, (int, float)) and math.isfinite(loss):
         return _to_value(loss, explanation.summary.objective)
@@ -184,7 +184,7 @@ def _value_of(explanation: Explanation, judgement: JobJudged) -> float | None:
 
 
 def _render_plot(explanation: Explanation) -> list[RenderableType]:
-    """The job's curve, and behind it the best and the middle half of those that had ended."""
+    """Return the job's curve, with the best and the middle half of the jobs that had ended."""
     row, objective = explanation.row, explanation.summary.objective
     others = find_known_rows(explanation)
     steps = sorted({step for each in (row, *others) for step, _ in each.curve})
@@ -206,7 +206,7 @@ def _render_plot(explanation: Explanation) -> list[RenderableType]:
 
 
 def _find_values(metric: str, own: Sequence[float], quartiles: Sequence[tuple[float, ...]]) -> Axis:
-    """The axis on which the others fit; the job too, unless it is so far off as to hide them."""
+    """Return the axis that fits the others, and the job's own values unless they are far off."""
     others = [value for _, *values in quartiles for value in values] or own
     axis = find_axis(metric, others, clip=CLIPPED)
     far = FAR * (axis.high - axis.low)
@@ -215,7 +215,7 @@ def _find_values(metric: str, own: Sequence[float], quartiles: Sequence[tuple[fl
 
 
 def find_known_rows(explanation: Explanation) -> list[Row]:
-    """The other training jobs that had ended when this one was judged last, or ended."""
+    """Return the other jobs that had ended when this one was last judged, or ended."""
     judgements, row = explanation.judgements, explanation.row
     until = judgements[-1].at if judgements else row.ended_at or math.inf
     return [
@@ -231,7 +231,7 @@ def find_known_rows(explanation: Explanation) -> list[Row]:
 def _find_band(
     rows: Sequence[Row], step: float, objective: Objective
 ) -> tuple[float, float, float] | None:
-    """The best value, and the quartiles, of the jobs that reached a step."""
+    """Return the best value and the quartiles of the jobs that reached a step."""
     values = []
     for row in rows:
         place = bisect_left(row.curve, (step,))
@@ -247,7 +247,7 @@ def _find_band(
 
 
 def to_json(explanation: Explanation) -> json_types.Explanation:
-    """The answer and every judgement; `evidence` is as it was recorded, of losses."""
+    """Return the conclusion and every judgement; `evidence` is as recorded, in losses."""
     summary, row = explanation.summary, explanation.row
     return {
         "tuning_job_name": summary.name,

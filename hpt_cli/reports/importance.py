@@ -1,4 +1,4 @@
-"""Which hyperparameters mattered for the objective, as bars, and where the good values lie."""
+"""The importance of hyperparameters as bars, and their good values."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ if TYPE_CHECKING:
     from hpt_cli.reports import json_types as json_types
 
 FORMS = ((30, True, True), (16, True, True), (12, False, True), (8, False, False))
-"""How wide bars are; whether `alone` and the interval are there. The first that fits."""
+"""The forms of the table, of which the first that fits is used: the width of bars, whether it has
+`alone`, and whether it has the interval."""
 UNBOUNDED = 10_000
 ANYWHERE = 0.7
-"""Good values that lie over this much of a range's scale lie anywhere."""
+"""Good values that cover this share of a range's scale can be anywhere."""
 POOR_FIT, WEAK_FIT = 0.1, 0.3
-HARDLY = "The model has hardly learned anything from these results: do not rely on it."
+HARDLY = "The model has learned almost nothing from these results: do not rely on it."
 LITTLE = "The model explains little of these results: take importance and good values as a hint."
-ONE_SIDED = "An interval that begins at the importance itself: it may be more, hardly less."
-BARS = "▒ and ░: where it may lie (90 %). The importance beyond 'alone' is interplay."
+ONE_SIDED = "Where an interval begins at the importance, it may be higher, but hardly lower."
+BARS = "▒ and ░: the 90% interval. What 'alone' lacks of the importance is interaction."
 
 
 def render(name: str, metric: str, importance: Importance) -> RenderableType:
-    """A bar for each hyperparameter, the strongest first."""
+    """Return a bar for each hyperparameter, the strongest first."""
     heading = Text(plain(f"What mattered for {metric} in {name}"), style="bold")
     basis = Text(describe_basis(importance), style="dim")
     notes = [Text(f"\n{note}", style="dim") for note in list_notes(importance)]
@@ -37,25 +38,25 @@ def render(name: str, metric: str, importance: Importance) -> RenderableType:
 
 
 def describe_basis(importance: Importance) -> str:
-    """What was learned from: `learned from 20 results, 6 of stopped jobs; ...`."""
+    """Return what was learned from: `learned from 20 results, 6 of them of stopped jobs; ...`."""
     stopped = f", {importance.stopped} of them of stopped jobs" if importance.stopped else ""
     out = f"; {count(importance.left_out, 'job')} left out" if importance.left_out else ""
-    fit = f"the model predicts {_percent(max(0.0, importance.fit))} of what it was not told"
+    fit = f"the model predicts {max(0.0, importance.fit):.0%} of the variance of unseen results"
     return f"learned from {count(importance.results, 'result')}{stopped}{out}; {fit}"
 
 
 def list_notes(importance: Importance) -> list[str]:
-    """What a reader should know, so as not to read too much into it."""
-    doubted = [each for each in [warning(importance)] if each]
+    """Return what a reader should know to interpret the table correctly."""
+    caveats = [each for each in [describe_caveat(importance)] if each]
     if importance.fit < POOR_FIT:
-        return doubted
+        return caveats
     totals = [each.total for each in importance.influences]
     is_one_sided = any(each.low == each.value < each.high for each in totals)
-    return [BARS, *([ONE_SIDED] if is_one_sided else []), *doubted]
+    return [BARS, *([ONE_SIDED] if is_one_sided else []), *caveats]
 
 
-def warning(importance: Importance) -> str:
-    """How far the model can be relied on, where that is not far."""
+def describe_caveat(importance: Importance) -> str:
+    """Return how far the model can be relied on; nothing if it can."""
     if importance.fit < POOR_FIT:
         return HARDLY
     return LITTLE if importance.fit < WEAK_FIT else ""
@@ -63,7 +64,7 @@ def warning(importance: Importance) -> str:
 
 @dataclass(frozen=True)
 class _Fitting:
-    """The table in the widest form that fits the terminal."""
+    """The table, in the widest form that fits the terminal."""
 
     importance: Importance
 
@@ -84,35 +85,31 @@ def _render_table(
     table.add_column("importance", no_wrap=True)
     table.add_column("", justify="right", no_wrap=True)
     if with_interval:
-        table.add_column("90 %", justify="right", no_wrap=True)
+        table.add_column("90%", justify="right", no_wrap=True)
     if with_alone:
         table.add_column("alone", justify="right", no_wrap=True)
     table.add_column("good values", overflow="fold")
     for each in importance.influences:
-        cells = [plain(each.name), draw_bar(each.total, width), _percent(each.total.value)]
+        cells = [plain(each.name), draw_bar(each.total, width), f"{each.total.value:.0%}"]
         if with_interval:
-            cells.append(f"{_percent(each.total.low)} – {_percent(each.total.high)}")
+            cells.append(f"{each.total.low:.0%} – {each.total.high:.0%}")
         if with_alone:
-            cells.append(_percent(each.alone.value))
+            cells.append(f"{each.alone.value:.0%}")
         cells.append(plain(describe_region(each.region)))
         table.add_row(*map(Text, cells))
     return table
 
 
 def draw_bar(share: Share, width: int) -> str:
-    """A bar of a share; lighter where it is not sure, lightest where it may still reach."""
+    """Return a bar for a share: full up to its low end, lighter above it."""
     low, value, high = (round(each * width) for each in (share.low, share.value, share.high))
     return "█" * low + "▒" * (value - low) + "░" * (high - value)
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
-
-
 def describe_region(region: Region | None) -> str:
-    """Where the good values lie, in a few words."""
+    """Return the good values in a few words."""
     if region is None:
-        return "does not count there"
+        return "not active there"
     if isinstance(region, Interval):
         if region.covers >= ANYWHERE:
             return "anywhere"
@@ -124,7 +121,7 @@ def describe_region(region: Region | None) -> str:
 
 
 def to_json(name: str, metric: str, importance: Importance) -> json_types.Importance:
-    """The importance of each hyperparameter; shares are fractions."""
+    """Return the importance of each hyperparameter; shares are fractions."""
     return {
         "tuning_job_name": name,
         "objective_metric_name": metric,

@@ -1,4 +1,4 @@
-"""The results table: a row for every training job, with the best one marked."""
+"""The results table: a row for each training job, with the best one marked."""
 
 from __future__ import annotations
 
@@ -22,19 +22,18 @@ BEST = "bold green"
 
 
 def render(summaries: Sequence[Summary]) -> RenderableType:
-    """One table for each tuning job."""
+    """Return a table for each tuning job."""
     return Group(*(render_table(each, default_columns(each)) for each in summaries))
 
 
 def render_table(
     summary: Summary, columns: Sequence[ResultColumn], *, wide: bool = False
 ) -> RenderableType:
-    """The rows of a summary in these columns; `wide`: not cut to the terminal."""
+    """Return the rows of a summary in these columns; with `wide`, not cut to the terminal."""
     total = sum(summary.job_counts.values())
     if not total:
         return Text("no training job yet")
-    best = summary.best.number if summary.best else None
-    styles = [find_style(row, best) for row in summary.rows]
+    styles = [find_style(row, summary.best_number) for row in summary.rows]
     table = Grid(
         [make_column(each, summary.rows) for each in columns], styles, wide, "--wide shows all"
     )
@@ -44,7 +43,7 @@ def render_table(
 
 
 def make_column(column: ResultColumn, rows: Sequence[Row]) -> Column:
-    """A column of text."""
+    """Return a column with the texts of these rows."""
     return Column(
         heading=column.heading or column.name,
         cells=column.texts(rows),
@@ -65,12 +64,12 @@ def find_status_style(status: str) -> str:
 
 
 def to_json(summaries: Sequence[Summary]) -> list[TrainingJob]:
-    """The rows of the contract, of all tuning jobs in order."""
+    """Return the rows of all tuning jobs in order."""
     return [row_to_json(row) for summary in summaries for row in summary.rows]
 
 
 def row_to_json(row: Row) -> TrainingJob:
-    """One training job in the contract's words."""
+    """Return one training job with the names of docs/json.md."""
     return {
         "training_job_name": row.name,
         "training_job_number": row.number,
@@ -95,7 +94,7 @@ def row_to_json(row: Row) -> TrainingJob:
 
 
 def counters_to_json(summary: Summary) -> Counters:
-    """How many training jobs are how."""
+    """Return how many training jobs have each status."""
     counts = summary.job_counts
     return {
         "completed": counts["completed"],

@@ -1,7 +1,7 @@
-"""What `--json` answers, command by command: the shapes that scripts may rely on.
+"""The types of `--json` output, by command: scripts may rely on them.
 
-The functions that make the answers return these types, so that a field that is missing, superfluous
-or of another type is found before it runs; `docs/json.md` is written from them.
+The functions that make the output return these types, so that mypy finds a missing, superfluous or
+wrong field; `docs/json.md` is generated from them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Point = Sequence[float | None]
 
 
 class Counters(TypedDict):
-    """How many training jobs are how; `in_progress` has the Stopping ones too."""
+    """How many training jobs have each status; `in_progress` includes Stopping ones."""
 
     completed: int
     in_progress: int
@@ -44,7 +44,7 @@ class TrainingJob(TypedDict):
     training_job_status: str
     """`InProgress`, `Stopping`, `Completed`, `Failed`, `Stopped`"""
     queue_reason: str | None
-    """why a job that was submitted waits, in the scheduler's words; null unless it waits"""
+    """why a submitted job waits, in the scheduler's words; null unless it waits"""
     stop_reason: str | None
     """`EarlyStopped`, `MaxRuntimeExceeded`, `StoppedByUser`, `TuningJobFinished`, `Interrupted`,
     `Hung`, `LogRule`"""
@@ -56,7 +56,7 @@ class TrainingJob(TypedDict):
     """the last value, not the best"""
     best_objective_value: float | None
     epochs: int
-    """how many steps of the objective were read"""
+    """the number of steps of the objective that were read"""
     training_start_time: str | None
     """UTC"""
     training_end_time: str | None
@@ -66,13 +66,13 @@ class TrainingJob(TypedDict):
     attempts: int
     failure_reason: str | None
     notes: Sequence[str]
-    """what log rules and retries had to say"""
+    """messages of log rules and retries"""
     cores: Sequence[int] | None
-    """that its latest attempt is held to; null where the spec has no `resources` and no `gpus`"""
+    """the CPU cores of its latest attempt; null if the spec has neither `resources` nor `gpus`"""
     gpus: Sequence[str] | None
-    """that its latest attempt may see; null where the spec says nothing of GPUs"""
+    """the GPUs that its latest attempt can see; null if the spec does not ask for GPUs"""
     hyperparameters: Hyperparameters
-    """tuned ones, without static ones"""
+    """the tuned ones, without static ones"""
 
 
 class BestTrainingJob(TrainingJob):
@@ -107,20 +107,20 @@ class InheritedBest(TypedDict):
 
 
 class Warning(TypedDict):
-    """What looks wrong, and can be mended."""
+    """Something that looks wrong and can be fixed."""
 
     slug: str
     """see [slugs](errors.md)"""
     message: str
     hint: str
     lines: Sequence[str]
-    """of the output: those that come nearest to what is missing"""
+    """lines of the output that come nearest to what is missing"""
     metric_definitions: Sequence[str]
-    """as YAML: they would find something"""
+    """as YAML: definitions that would find something"""
 
 
 class TuningJob(TypedDict):
-    """How a tuning job stands."""
+    """The state of a tuning job."""
 
     tuning_job_name: str
     tuning_job_status: str
@@ -136,24 +136,24 @@ class TuningJob(TypedDict):
     """with `warm_start` only"""
     warm_start_parents: list[Parent]
     total_training_time_seconds: float
-    """of all training jobs added up"""
+    """the sum over all training jobs"""
     seconds_saved_by_early_stopping: float | None
-    """an estimate; null where nothing was stopped early"""
+    """an estimate; null if nothing was stopped early"""
     tuning_time_seconds: float
-    """from start to end, while a tuner was at work"""
+    """how long a tuner was at work"""
     completion_reason: str | None
-    """for people: what ended it"""
+    """what ended it, for people"""
     warnings: list[Warning]
 
 
 class ListedTuningJob(TypedDict):
-    """A tuning job of a home."""
+    """A tuning job in a home directory."""
 
     tuning_job_name: str
     tuning_job_status: str
     """`InProgress`, `Stopping`, `Completed`, `Failed`, `Stopped`"""
     tuner_at_work: bool
-    """an InProgress one without can be resumed"""
+    """an InProgress one without a tuner can be resumed"""
     creation_time: str | None
     """UTC"""
     objective_metric_name: str
@@ -164,13 +164,13 @@ class ListedTuningJob(TypedDict):
     max_jobs: int | None
     completion_reason: str | None
     size_bytes: int
-    """on disk, checkpoints and all"""
+    """on disk, with checkpoints"""
     home: str
-    """the directory that it is in"""
+    """the directory that contains it"""
 
 
 class ComparedTuningJob(TypedDict):
-    """A tuning job beside others; what it saved is against the first, as a fraction."""
+    """A tuning job beside others; what it saved is a fraction of the first one's time."""
 
     tuning_job_name: str
     tuning_job_status: str
@@ -182,20 +182,20 @@ class ComparedTuningJob(TypedDict):
     tuning_time_seconds: float
     tuning_time_saved: float | None
     seconds_saved_by_early_stopping: float | None
-    """an estimate from its own jobs"""
+    """an estimate from its own training jobs"""
     best_objective_value: float | None
     best_training_job: str | None
     """its name"""
     best_hyperparameters: Hyperparameters | None
     best_so_far: Sequence[Sequence[float]]
-    """`[seconds, value]`: each improvement, from the start of the tuning job"""
+    """`[seconds, value]` of each improvement, from the start of the tuning job"""
     top_training_jobs: Sequence[str]
     """names, the best first"""
     stopped_training_jobs: Sequence[str]
 
 
 class Judgement(TypedDict):
-    """What a stop rule made of a training job at one epoch."""
+    """The judgement of a stop rule on a training job at one epoch."""
 
     attempt: int
     step: float
@@ -203,17 +203,17 @@ class Judgement(TypedDict):
     reason: str
     value: float | None
     held_against: float | None
-    """the value that it had to be as good as"""
+    """the value that it was compared with"""
     held_against_job: int | None
-    """the number of the training job that this is of"""
+    """the number of the training job with that value"""
     jobs: int | None
-    """how many others it was judged by"""
+    """how many other training jobs it was compared with"""
     margin: float | None
-    """above 0: so much worse"""
+    """how much worse it was; below 0 if better"""
     probability: float | None
-    """that it would become the best"""
+    """of becoming the best"""
     evidence: Mapping[str, Any]
-    """all that the rule looked at, as losses: a maximized metric is negated"""
+    """everything that the rule used, as losses: a maximized metric is negated"""
 
 
 class Explanation(TypedDict):
@@ -227,7 +227,7 @@ class Explanation(TypedDict):
     objective_type: str
     """`Maximize` or `Minimize`"""
     rule: str | None
-    """null where early stopping is Off"""
+    """null if early stopping is Off"""
     stop_reason: str | None
     stop_explanation: str | None
     conclusion: str
@@ -236,48 +236,48 @@ class Explanation(TypedDict):
 
 
 class GoodInterval(TypedDict):
-    """Where good values of a number lie."""
+    """The good values of a numeric hyperparameter."""
 
     low: float
     high: float
     covers: float
-    """the share of the good points that lie in it"""
+    """the share of the range's scale that it covers"""
 
 
 class GoodValue(TypedDict):
-    """How often the good points have one value of a category."""
+    """The share of good points with one value of a categorical hyperparameter."""
 
     value: Value
     share: float
 
 
 class Influence(TypedDict):
-    """How much a hyperparameter mattered; shares of the objective's variance."""
+    """The importance of a hyperparameter, as shares of the objective's variance."""
 
     name: str
     importance: float
-    """with all that it takes part in"""
+    """with its interactions"""
     importance_interval: Sequence[float]
-    """90 %: `[low, high]`"""
+    """90% interval: `[low, high]`"""
     alone: float
-    """whatever the others are"""
+    """without interactions"""
     alone_interval: Sequence[float]
-    """90 %"""
+    """90% interval: `[low, high]`"""
     good_values: GoodInterval | list[GoodValue] | None
 
 
 class Importance(TypedDict):
-    """Which hyperparameters mattered."""
+    """The importance of the hyperparameters."""
 
     tuning_job_name: str
     objective_metric_name: str
     results: int
     """how many the model learned from"""
     stopped_results: int
-    """those of them that were stopped"""
+    """how many of them were of stopped jobs"""
     jobs_left_out: int
     fit: float | None
-    """the share of the variance that is predicted of results not told; near 0: believe nothing"""
+    """the share of the variance of unseen results that is predicted; near 0, do not rely on it"""
     hyperparameters: list[Influence]
 
 
@@ -287,12 +287,12 @@ class ReplayedStop(TypedDict):
     training_job_name: str
     training_job_number: int
     epochs: int
-    """after so many"""
+    """after how many it would have been stopped"""
 
 
 class _ReplayedAlone(TypedDict, total=False):
     tuning_job_name: str
-    """this and what follows are not there with `--table`"""
+    """with `--table`, this and the fields below are missing"""
     best_objective_value: float | None
     """the best final value with the rule"""
     best_objective_value_with_off: float | None
@@ -303,7 +303,7 @@ class _ReplayedAlone(TypedDict, total=False):
 
 
 class ReplayedRule(_ReplayedAlone):
-    """What a stop rule would have saved; fractions, but for `jobs_stopped`."""
+    """What a stop rule would have saved, as fractions; `jobs_stopped` is a number."""
 
     rule: str
     jobs_stopped: float
@@ -317,7 +317,7 @@ class ReplayedRule(_ReplayedAlone):
 
 
 class LintWarning(TypedDict):
-    """What is probably not meant."""
+    """Something that is probably not intended."""
 
     slug: str
     """see [slugs](errors.md)"""
@@ -331,34 +331,34 @@ class Range(TypedDict):
     scaling: str | None
     """`Linear`, `Logarithmic` or `ReverseLogarithmic`; null for a Categorical range"""
     size: int | None
-    """how many values there are; null for a continuum"""
+    """the number of values; null if continuous"""
     values: Sequence[Value]
     """all, or some evenly spaced"""
     when: Mapping[str, Sequence[Value]]
 
 
 class FirstTrainingJob(TypedDict):
-    """A training job as it will run."""
+    """A training job that would run."""
 
     hyperparameters: Hyperparameters
     command: str
 
 
 class TriedTrainingJob(TypedDict):
-    """What one run of the command came to."""
+    """The result of a trial run of the command."""
 
     exit_code: int | None
-    """null: it was stopped after `--seconds`"""
+    """null if it was stopped after `--seconds`"""
     seconds: float
     values: Sequence[float | None]
     """of the objective"""
     nearest_lines: Sequence[str]
-    """where there is no value: the lines that come nearest"""
+    """the lines that come nearest to a value, if there is none"""
     proposed_metric_definitions: Sequence[str]
     estimated_job_seconds: float
     estimated_tuning_seconds: float
     estimate_is_at_least: bool
-    """the run was cut off, and nothing tells how many epochs there are"""
+    """the run was stopped, and the number of epochs is not known"""
 
 
 _Tried = TypedDict("_Tried", {"try": TriedTrainingJob | None})
@@ -366,7 +366,7 @@ _Tried = TypedDict("_Tried", {"try": TriedTrainingJob | None})
 
 
 class Resources(TypedDict):
-    """What of this machine the tuning job may hand out."""
+    """What the tuning job can use of this machine."""
 
     cores: Sequence[int]
     gpus: Sequence[str]
@@ -379,18 +379,18 @@ class Checkup(_Tried):
 
     name: str
     spec: Mapping[str, Any]
-    """all fields, with their defaults"""
+    """all fields, with defaults"""
     hyperparameter_ranges: dict[str, Range]
     points: int | None
-    """how many there are to try; null for a continuum"""
+    """the number of points to try; null if continuous"""
     first_training_jobs: list[FirstTrainingJob]
     environment: dict[str, str]
     directory: str
-    """where the tuning job will live"""
+    """the directory that the tuning job will be in"""
     resources: Resources | None
-    """what there is to hand out; null where the spec asks for nothing"""
+    """null if the spec asks for none"""
     parallel_jobs: int
-    """how many training jobs run at once"""
+    """how many run at once"""
     ends_with: Sequence[str]
     """the criteria, for people"""
     warnings: list[LintWarning]
@@ -403,9 +403,9 @@ class Match(TypedDict):
     """from 1"""
     text: str
     span: Sequence[int]
-    """where in the text the match stands: `[start, end]`"""
+    """the position of the match in the text: `[start, end]`"""
     value_span: Sequence[int]
-    """where the value stands"""
+    """the position of the value"""
     step: float | None
     value: float | None
 
@@ -418,11 +418,11 @@ class Reading(TypedDict):
     curve: Sequence[Point]
     warnings: list[LintWarning]
     matches: list[Match]
-    """the first and the last; with `--all` all"""
+    """the first and the last, or with `--all` all"""
 
 
 class Readings(TypedDict):
-    """`--regex`, `--preset` or `--spec`: what they find."""
+    """With `--regex`, `--preset` or `--spec`: what they find."""
 
     log: str
     definitions: list[Reading]
@@ -434,30 +434,30 @@ class Proposal(TypedDict):
     definition: Mapping[str, Any]
     """ready for `metric_definitions`"""
     objective_type: str
-    """`Maximize` or `Minimize`: what is likelier of a metric of this name"""
+    """`Maximize` or `Minimize`: the likelier one for a metric of this name"""
     program: str | None
-    """the preset's program, where it is one"""
+    """the program, if it is a preset"""
     curve: Sequence[Point]
     example: str
     """a line that it matches"""
 
 
 class Proposals(TypedDict):
-    """Nothing but the log: what would find something, the likeliest objective first."""
+    """With the log alone: definitions that find something, the likeliest objective first."""
 
     log: str
     proposals: list[Proposal]
     warnings: list[LintWarning]
-    """what they read wrong"""
+    """about these definitions"""
 
 
 class Finding(TypedDict):
-    """One thing that was looked at."""
+    """One thing that was checked."""
 
     what: str
     found: str
     problem: str
-    """empty where there is none"""
+    """empty if there is none"""
 
 
 ANSWERS: dict[str, Any] = {
@@ -476,4 +476,4 @@ ANSWERS: dict[str, Any] = {
     "metrics": Readings | Proposals,
     "doctor": list[Finding],
 }
-"""What each command answers with `--json`."""
+"""The output of each command with `--json`."""

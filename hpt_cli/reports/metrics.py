@@ -1,4 +1,4 @@
-"""What metric definitions find in a log, for people: lines with the values marked, and curves."""
+"""The report of `hpt metrics`: the lines that definitions match, with values marked, and curves."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 SPARKLINE_WIDTH = 24
 TAB = "⇥"
 AFTER = 12
-"""So much is shown of a line after the value, where it does not fit as a whole."""
+"""How many characters of a line too long are shown after the value."""
 SHOWN = 3
-"""So many lines are shown of the first and of the last."""
+"""How many of the first matches are shown, and of the last."""
 
 
 def render_readings(
@@ -33,12 +33,14 @@ def render_readings(
     *,
     everything: bool,
 ) -> RenderableType:
-    """What each definition finds.
+    """Return what each definition finds.
 
     Args:
-        lines: of the log, to show those that come nearest to what is not found.
-        proposals: definitions that would find something.
-        width: of the terminal, in columns.
+        readings: the matches of each definition.
+        lines: the lines of the log, of which the nearest are shown if a definition finds nothing.
+        proposals: definitions that find something.
+        width: the width of the terminal.
+        everything: whether all matches are shown.
     """
     blocks: list[RenderableType] = []
     for reading in readings:
@@ -68,7 +70,7 @@ def _render_reading(
 
 
 def _show_nearest(reading: Reading, lines: Sequence[str]) -> Iterator[RenderableType]:
-    """The lines that have the words of a definition, or else the last ones."""
+    """Yield the lines that have words of a definition, or else the last ones."""
     fields = reading.definition
     words = " ".join(
         str(fields.get(key, "")) for key in ("name", "metric", "regex", "json", "column")
@@ -100,7 +102,7 @@ def _render_hits(reading: Reading, width: int, everything: bool) -> Iterator[Ren
 
 
 def _render_hit(hit: LineMatch, digits: int, width: int) -> Text:
-    """A line with its match underlined and the value in it bold, cut to where they are."""
+    """Return a line, cut around its match, which is underlined; the value is bold."""
     room = max(20, width - digits - 4)
     start, end = hit.value_span
     left = 0 if end < room else end - room + AFTER
@@ -127,11 +129,12 @@ def _render_curve(reading: Reading) -> Text:
 
 
 def render_proposals(shown: Sequence[Proposal], left: int, warnings: Sequence[Problem]) -> str:
-    """Metric definitions as YAML to paste, the likeliest objective first.
+    """Return metric definitions as YAML to paste, the likeliest objective first.
 
     Args:
-        left: how many others there are.
-        doubts: what they read wrong.
+        shown: the definitions.
+        left: how many more there are.
+        warnings: about these definitions.
     """
     definitions = [f"  - {write_definition(each.definition)}" for each in shown]
     width = min(72, max(map(len, definitions)))
@@ -159,7 +162,7 @@ def _describe_proposal(proposal: Proposal) -> str:
 
 
 def readings_to_json(readings: Sequence[Reading]) -> list[json_types.Reading]:
-    """What each definition finds; `matches` are the first and the last ones."""
+    """Return what each definition finds; `matches` are the first and the last ones."""
     return [
         {
             "definition": dict(reading.definition),
@@ -173,7 +176,7 @@ def readings_to_json(readings: Sequence[Reading]) -> list[json_types.Reading]:
 
 
 def list_warnings(warnings: Sequence[Problem]) -> list[json_types.LintWarning]:
-    """What is doubtful, as JSON-able values."""
+    """Return warnings as JSON-able values."""
     return [
         {"slug": warning.slug, "message": warning.message, "hint": warning.hint}
         for warning in warnings
@@ -192,7 +195,7 @@ def _match_to_json(hit: LineMatch) -> json_types.Match:
 
 
 def proposals_to_json(proposals: Sequence[Proposal]) -> list[json_types.Proposal]:
-    """Metric definitions that find something, the likeliest objective first."""
+    """Return metric definitions that find something, the likeliest objective first."""
     return [
         {
             "definition": dict(each.definition),

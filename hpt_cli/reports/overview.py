@@ -1,4 +1,4 @@
-"""Tuning jobs, a line each: how they stand, what is best, how much room they take."""
+"""The list of tuning jobs: a line each, with status, best value and size on disk."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Entry:
-    """One tuning job of a list: whether a tuner is at work on it, and its directory's size."""
+    """One tuning job of a list. `size` is that of its directory in bytes."""
 
     summary: Summary
     at_work: bool
@@ -31,7 +31,7 @@ class Entry:
 def render_list(
     entries: Sequence[Entry], now: float, *, with_homes: bool, wide: bool
 ) -> RenderableType:
-    """The table of tuning jobs."""
+    """Return the table of tuning jobs."""
     if not entries:
         return Text("no tuning job yet; start one with 'hpt run SPEC'")
     columns = [
@@ -43,7 +43,7 @@ def render_list(
             for key in ("stopped", "failed")
             if any(each.summary.job_counts[key] for each in entries)
         ),
-        _column(entries, "best", _describe_best, right=True),
+        _column(entries, "best", lambda each: format_number(each.summary.best_value), right=True),
         _column(entries, "objective", _describe_objective, rank=4, shrinks_to=12),
         _column(entries, "size", lambda each: format_bytes(each.size), right=True, rank=3),
         _column(
@@ -89,17 +89,13 @@ def _count(key: str) -> Callable[[Entry], str]:
     return lambda entry: str(entry.summary.job_counts[key])
 
 
-def _describe_best(entry: Entry) -> str:
-    return format_number(entry.summary.best.final if entry.summary.best else None)
-
-
 def _describe_objective(entry: Entry) -> str:
     arrow = "↑" if entry.summary.objective.maximize else "↓"
     return f"{arrow} {plain(entry.summary.objective.metric)}"
 
 
 def list_to_json(entries: Sequence[Entry]) -> list[ListedTuningJob]:
-    """A list of tuning jobs."""
+    """Return the list of tuning jobs."""
     return [
         {
             "tuning_job_name": each.summary.name,
@@ -107,8 +103,8 @@ def list_to_json(entries: Sequence[Entry]) -> list[ListedTuningJob]:
             "tuner_at_work": each.at_work,
             "creation_time": format_time(each.summary.created_at),
             "objective_metric_name": each.summary.objective.metric,
-            "best_objective_value": each.summary.best.final if each.summary.best else None,
-            "best_training_job": each.summary.best.name if each.summary.best else None,
+            "best_objective_value": each.summary.best_value,
+            "best_training_job": each.summary.best_name,
             "training_job_status_counters": counters_to_json(each.summary),
             "max_jobs": each.summary.max_jobs,
             "completion_reason": each.summary.reason or None,

@@ -1,4 +1,4 @@
-"""What stop rules would have done: a row for each rule, for a tuning job or a curve table."""
+"""The effects of stop rules on a tuning job or a curve table: a row for each rule."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hpt_cli.reports.json_types import ReplayedRule
 
 ENOUGH = 0.95
-"""A rule that keeps the best job less often than this is not worth its savings."""
+"""A rule that keeps the best job less often than this is not recommended."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,13 @@ class StoppedJob:
 
 @dataclass(frozen=True)
 class RuleRow:
-    """One rule, written as it was asked for, and what it does."""
+    """One rule, as the user wrote it, and its effects."""
 
     rule: str
     figures: Figures
     stopped: tuple[StoppedJob, ...] = ()
     best: float | None = None
-    """The best final value with the rule, of a tuning job."""
+    """With the rule, for a tuning job: the best final value."""
 
 
 @dataclass(frozen=True)
@@ -50,25 +50,25 @@ class ReplayReport:
     rows: tuple[RuleRow, ...]
     replays: int = 1
     off: str = ""
-    """What the training jobs took with Off, in words."""
+    """What the training jobs took with Off, as text."""
     name: str | None = None
     """The tuning job's; a table has none."""
     best: float | None = None
-    """The best final value with Off, of a tuning job."""
+    """With Off, for a tuning job: the best final value."""
     left_out: int = 0
-    """Training jobs that could not be replayed, as their curves are not whole."""
+    """The number of training jobs whose curves are incomplete."""
 
 
 LOSS = (
-    "best job kept: the job that is best with Off was not stopped. loss: by how much the best value"
-    " is worse than with Off, as a share of the way from the median job to the best."
+    "best job kept: the job that is best with Off was not stopped. loss: how much worse the best"
+    " value is than with Off, as a share of the distance from the median job to the best."
 )
 
 
 def describe_off(
     epochs: int, training_seconds: float, tuning_seconds: float, best: float | None
 ) -> str:
-    """What a tuning job took without a rule, and what it found."""
+    """Return what a tuning job took without a rule, and what it found."""
     return (
         f"with Off: {count(epochs, 'epoch')}, training time {format_seconds(training_seconds)},"
         f" tuning time {format_seconds(tuning_seconds)}, best {format_number(best)}"
@@ -76,7 +76,7 @@ def describe_off(
 
 
 def render(reports: Sequence[ReplayReport]) -> RenderableType:
-    """A table for each."""
+    """Return a table for each replayed tuning job or curve table."""
     blocks: list[RenderableType] = []
     for index, report in enumerate(reports):
         blocks += [Text()] if index else []
@@ -95,7 +95,7 @@ def render(reports: Sequence[ReplayReport]) -> RenderableType:
 def _describe_left_out(report: ReplayReport) -> str:
     if not report.left_out:
         return ""
-    return f"{count(report.left_out, 'job')} left out: without a whole curve, as when stopped early"
+    return f"{count(report.left_out, 'job')} left out: incomplete curves, as when stopped early"
 
 
 def _render_table(report: ReplayReport) -> Table:
@@ -113,37 +113,33 @@ def _render_table(report: ReplayReport) -> Table:
         cells = [
             row.rule,
             f"{format_number(each.jobs_stopped, 3)} of {report.jobs}",
-            _percent(each.epochs_saved),
-            _percent(each.training_time_saved),
-            _percent(each.tuning_time_saved),
+            f"{each.epochs_saved:.0%}",
+            f"{each.training_time_saved:.0%}",
+            f"{each.tuning_time_saved:.0%}",
             _describe_kept(each.kept_best, report.replays),
             *([best] if found else []),
-            f"{each.loss:.2%}".replace("%", " %"),
+            f"{each.loss:.2%}",
         ]
         table.add_row(*map(Text, cells), style="" if each.kept_best >= ENOUGH else "dim")
     return table
 
 
 def _find_nearest(values: Sequence[float]) -> Sequence[float]:
-    """The two values that are hardest to tell apart."""
+    """Return the two values with the smallest difference."""
     ordered = sorted(set(values))
     return min(pairwise(ordered), key=lambda pair: pair[1] - pair[0], default=())
-
-
-def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.0f} %"
 
 
 def _describe_kept(kept: float, replays: int) -> str:
     if replays == 1:
         return "yes" if kept else "no"
-    return _percent(kept)
+    return f"{kept:.0%}"
 
 
 def interpret(report: ReplayReport) -> str:
-    """What the table says, in a sentence."""
+    """Return what the table says, in a sentence."""
     keeping = [row for row in report.rows if row.figures.kept_best >= ENOUGH]
-    often = "" if report.replays == 1 else f" in {_percent(ENOUGH)} of replays or more"
+    often = "" if report.replays == 1 else f" in {ENOUGH:.0%} of replays or more"
     if not keeping:
         return f"No rule here keeps the best job{often}."
     best = max(keeping, key=lambda row: row.figures.epochs_saved)
@@ -151,13 +147,13 @@ def interpret(report: ReplayReport) -> str:
         return f"No rule here that keeps the best job{often} saves anything."
     return (
         f"Of the rules that keep the best job{often}, {best.rule} saves most:"
-        f" {_percent(best.figures.epochs_saved)} of the epochs and"
-        f" {_percent(best.figures.tuning_time_saved)} of the tuning time."
+        f" {best.figures.epochs_saved:.0%} of the epochs and"
+        f" {best.figures.tuning_time_saved:.0%} of the tuning time."
     )
 
 
 def to_json(reports: Sequence[ReplayReport]) -> list[ReplayedRule]:
-    """Each rule's figures: fractions, and the number of jobs stopped; for a tuning job, which."""
+    """Return each rule's figures as fractions; for a tuning job also which jobs were stopped."""
     return [_row_to_json(report, row) for report in reports for row in report.rows]
 
 

@@ -1,4 +1,4 @@
-"""One tuning job at a glance: how it stands, what is best, and what went wrong."""
+"""One tuning job at a glance: its status, the best training job, and what went wrong."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from hpt_cli.tuning.summary import (
 if TYPE_CHECKING:
     from hpt_cli.reports.json_types import InheritedBest, ObjectiveCounters, TuningJob
 
-MAX_TROUBLES = 3
+MAX_FAILURES = 3
 _NUMBER = re.compile(r"\d[\d.]*(e[-+]?\d+)?", re.IGNORECASE)
 
 
 def render(summaries: Sequence[Summary]) -> RenderableType:
-    """A block for each tuning job."""
+    """Return a block for each tuning job."""
     return Group(*(_render_block(each) for each in summaries))
 
 
@@ -39,7 +39,7 @@ def _render_block(summary: Summary) -> RenderableType:
     table.add_column(overflow="fold")
     for heading, text in _lines(summary):
         table.add_row(heading, Text(text))
-    return Group(table, *_render_warnings(summary), *_render_troubles(summary))
+    return Group(table, *_render_warnings(summary), *_render_failures(summary))
 
 
 def _lines(summary: Summary) -> list[tuple[str, str]]:
@@ -82,7 +82,7 @@ def _describe_saved(summary: Summary) -> str:
 
 
 def describe_jobs(summary: Summary) -> str:
-    """`20 of 20: 14 Completed, 6 Stopped`."""
+    """Return how many training jobs have which status: `20 of 20: 14 Completed, 6 Stopped`."""
     total = len(summary.rows)
     limit = summary.max_jobs or 0
     of = f"{total} of {limit}" if limit >= total else str(total)
@@ -97,35 +97,39 @@ def _render_warnings(summary: Summary) -> list[RenderableType]:
     return blocks
 
 
-def _render_troubles(summary: Summary) -> list[RenderableType]:
-    troubled = [row for row in summary.rows if row.failure_reason]
+def _render_failures(summary: Summary) -> list[RenderableType]:
+    failed = [row for row in summary.rows if row.failure_reason]
     shown = {_blank_numbers(warning.lines) for warning in summary.warnings}
     blocks: list[RenderableType] = []
-    for row in troubled[:MAX_TROUBLES]:
-        blocks += [Text(), *_render_trouble(row, is_shown=_blank_numbers(row.tail) in shown)]
+    for row in failed[:MAX_FAILURES]:
+        blocks += [Text(), *_render_failure(row, is_shown=_blank_numbers(row.tail) in shown)]
         shown.add(_blank_numbers(row.tail))
-    if len(troubled) > MAX_TROUBLES:
-        more = count(len(troubled) - MAX_TROUBLES, "more job")
-        blocks.append(Text(f"\n… and {more} in trouble: hpt jobs {summary.name} --status Failed"))
+    if len(failed) > MAX_FAILURES:
+        more = count(len(failed) - MAX_FAILURES, "more job")
+        blocks.append(
+            Text(f"\n… and {more} with problems: hpt jobs {summary.name} --status Failed")
+        )
     return blocks
 
 
 def _blank_numbers(lines: Iterable[str]) -> tuple[str, ...]:
-    """What lines of training jobs in the same trouble have in common."""
+    """Return lines without their numbers: those of jobs that failed alike are then equal."""
     return tuple(_NUMBER.sub("0", line) for line in lines)
 
 
-def _render_trouble(row: Row, *, is_shown: bool) -> list[Text]:
-    """What is wrong with a job, and its lines, unless the same ones are shown already."""
+def _render_failure(row: Row, *, is_shown: bool) -> list[Text]:
+    """Return what is wrong with a job, and its lines unless the same are shown already."""
     what = "Failed" if row.status == "Failed" else "no objective"
     heading = Text(plain(f"{row.name} {what}: {row.failure_reason}"), style="red")
     if not row.tail:
         nothing = (
-            "it printed nothing" if row.status == "Failed" else "none of its lines comes near one"
+            "it printed nothing"
+            if row.status == "Failed"
+            else "none of its lines comes close to one"
         )
         return [heading, Text(f"  {nothing}", style="dim")]
     if is_shown:
-        return [heading, Text("  its lines are like those above", style="dim")]
+        return [heading, Text("  its lines are the same as those above", style="dim")]
     intro = "its last lines:" if row.status == "Failed" else "the lines that come nearest:"
     return [
         heading,
@@ -135,7 +139,7 @@ def _render_trouble(row: Row, *, is_shown: bool) -> list[Text]:
 
 
 def to_json(summaries: Sequence[Summary]) -> TuningJob:
-    """The contract's document for the one tuning job."""
+    """Return the document of the one tuning job."""
     (summary,) = summaries
     return {
         "tuning_job_name": summary.name,

@@ -86,6 +86,21 @@ class Summary:
     sessions: tuple[tuple[float, float], ...] = ()
     """When each tuner took over, and when it was last heard of."""
 
+    @property
+    def best_name(self) -> str | None:
+        """The best training job's name."""
+        return self.best.name if self.best else None
+
+    @property
+    def best_number(self) -> int | None:
+        """The best training job's number."""
+        return self.best.number if self.best else None
+
+    @property
+    def best_value(self) -> float | None:
+        """The best training job's final objective value."""
+        return self.best.final if self.best else None
+
 
 def summarize(
     state: TuningState, now: float, *, at_work: bool, known: Iterable[Row] = ()

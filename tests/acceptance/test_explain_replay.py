@@ -75,7 +75,11 @@ def test_a_replay_agrees_with_an_actual_run(terminal: Terminal) -> None:
     _check_explanations(terminal, *next(iter(explained.items())))
     text = terminal.hpt("replay", "off", "med")
     assert f"{len(expected)} jobs left out" in text
-    told = ("as a share of the way from the median", f"with Off: {EPOCHS * JOBS} epochs", ", best ")
+    told = (
+        "as a share of the distance from the median",
+        f"with Off: {EPOCHS * JOBS} epochs",
+        ", best ",
+    )
     for words in (*told, "best job", "vizier_median", "patience"):
         assert words in " ".join(text.split())
 
@@ -94,7 +98,7 @@ def _check_explanations(terminal: Terminal, number: int, told: dict[str, Any]) -
     for words in ("against", "margin", "stop: worse", "●", "░", f"rule: {RULE_TEXT}"):
         assert words in text
     assert max(map(len, text.splitlines())) <= 80
-    assert "held against nothing: 0 of 3" in terminal.hpt("explain", "med", "1")
+    assert "compared with no other job: 0 of 3" in terminal.hpt("explain", "med", "1")
 
     off = terminal.json("explain", "off", "2")
     assert (off["rule"], off["judgements"]) == (None, [])

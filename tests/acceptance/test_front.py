@@ -143,7 +143,7 @@ def iterate_marks() -> Iterator[str]:
 def test_check_says_what_would_read_a_job_that_prints_no_objective(terminal: Terminal) -> None:
     spec = terminal.write_spec(metric_definitions=[{"name": "loss", "regex": "Loss: ({num})"}])
     out = terminal.hpt("check", spec, "--try", code=1)
-    assert "there is no value of loss in what it printed" in out
+    assert "no value of loss in what it printed" in out
     assert "epoch=4 loss=" in out
     assert "{name: 'loss', regex: " in out
 

@@ -1,4 +1,4 @@
-"""What the page knows of one tuning job, and the same as data for its charts."""
+"""The data of the report page: what is known of a tuning job, and what its charts read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.summary import Row, Summary, compute_typical_job, saved_seconds
 
 MAX_POINTS = 150_000
-"""How many observations a page holds; curves are thinned evenly to keep to it."""
+"""How many observations a page holds at most; curves are thinned evenly."""
 MIN_CURVE_POINTS = 8
 DIGITS = 6
 
@@ -28,9 +28,10 @@ _RANGES: TypeAdapter[dict[str, ParameterRange]] = TypeAdapter(dict[str, Paramete
 
 @dataclass(frozen=True)
 class Record:
-    """One tuning job with all that a page shows.
+    """One tuning job with everything that a page shows.
 
-    `command` runs the best training job again; `origin` says where and with what it was made.
+    `command` runs the best training job again; `origin` is names and values of how and where the
+    tuning job ran.
     """
 
     summary: Summary
@@ -53,8 +54,10 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One attempt on the timeline, in seconds of tuning time; `until` is when a job that was
-    stopped early would have ended."""
+    """One attempt on the timeline, in seconds of tuning time.
+
+    `until` is when a job that was stopped early would have ended.
+    """
 
     job: int
     slot: int
@@ -64,12 +67,12 @@ class Bar:
 
 
 def to_tuning_time(state: TuningState, at: float) -> float:
-    """A moment as seconds that tuners have worked until then: pauses do not count."""
+    """Return a time as seconds that tuners had worked until then, without pauses."""
     return sum(min(max(0.0, at - start), last - start) for start, last in state.sessions)
 
 
 def lay_out(record: Record) -> list[Bar]:
-    """The timeline: every attempt in the first slot that was free when it began."""
+    """Return the timeline: every attempt in the first slot that was free when it began."""
     rows = {row.number: row for row in record.summary.rows}
     typical = compute_typical_job(rows.values())
     attempts = sorted(
@@ -92,7 +95,7 @@ def lay_out(record: Record) -> list[Bar]:
 
 
 def to_data(record: Record) -> dict[str, Any]:
-    """A tuning job as its charts read it. Jobs are known by their place in `jobs`."""
+    """Return a tuning job as its charts read it: they refer to jobs by their index in `jobs`."""
     summary = record.summary
     places = {row.number: place for place, row in enumerate(summary.rows)}
     return {
@@ -126,7 +129,7 @@ def _describe_range(name: str, each: ParameterRange) -> dict[str, Any]:
 
 
 def _describe_job(record: Record, row: Row) -> list[Any]:
-    """A training job's values in the order of JOB_FIELDS."""
+    """Return a training job's values in the order of JOB_FIELDS."""
     ended = None if row.ended_at is None else to_tuning_time(record.state, row.ended_at)
     settings = [row.hyperparameters.get(name) for name in record.ranges]
     return [
@@ -142,7 +145,7 @@ def _describe_job(record: Record, row: Row) -> list[Any]:
 
 
 def _list_curves(record: Record) -> list[list[list[Any]]]:
-    """For each metric and job [steps, values]; steps are left out where they are 1, 2, 3 ..."""
+    """Return [steps, values] by metric and job; steps are None if they are 1, 2, 3 ..."""
     count = max(1, len(record.metrics) * len(record.summary.rows))
     most = max(MIN_CURVE_POINTS, MAX_POINTS // count)
     return [
@@ -161,7 +164,7 @@ def _describe_curve(curve: Curve) -> list[Any]:
 
 
 def shorten(value: float | None) -> float | None:
-    """A number with the digits that a page needs; None where it is not finite."""
+    """Return a number with the digits that a page needs; None if it is not finite."""
     if value is None or not math.isfinite(value):
         return None
     return float(f"{value:.{DIGITS}g}")

@@ -18,7 +18,7 @@ from typing import Any
 from hpt_cli import __version__
 from hpt_cli.analysis.importance import Influence
 from hpt_cli.formatting import count, format_column, format_number, format_seconds, format_setting
-from hpt_cli.reports.importance import describe_basis, describe_region, warning
+from hpt_cli.reports.importance import describe_basis, describe_caveat, describe_region
 from hpt_cli.reports.page.data import Record, shorten, to_data
 from hpt_cli.reports.page.html import Content, Markup, break_name, embed_json, join, tag
 from hpt_cli.reports.render.columns import describe_reason
@@ -271,7 +271,7 @@ def _render_importance(record: Record) -> Markup:
         return join()
     head = [
         tag("th", name, scope="col", colspan=2 if name == "importance" else None)
-        for name in ("hyperparameter", "importance", "90 %", "alone", "good values")
+        for name in ("hyperparameter", "importance", "90%", "alone", "good values")
     ]
     rows = [_render_influence(each) for each in record.importance.influences]
     return tag(
@@ -280,7 +280,7 @@ def _render_importance(record: Record) -> Markup:
         tag(
             "p",
             f"Share of the objective's variance; {describe_basis(record.importance)}."
-            f" {warning(record.importance)}".rstrip(),
+            f" {describe_caveat(record.importance)}".rstrip(),
             class_="muted",
         ),
         tag(
@@ -306,9 +306,9 @@ def _render_influence(each: Influence) -> Markup:
         "tr",
         tag("th", break_name(each.name), scope="row"),
         tag("td", bar, class_="bar-cell"),
-        tag("td", tag("b", f"{value:.0f} %"), class_="number"),
-        tag("td", f"{low:.0f} – {high:.0f} %", class_="number"),
-        tag("td", f"{100 * each.alone.value:.0f} %", class_="number"),
+        tag("td", tag("b", f"{value:.0f}%"), class_="number"),
+        tag("td", f"{low:.0f}% – {high:.0f}%", class_="number"),
+        tag("td", f"{each.alone.value:.0%}", class_="number"),
         tag("td", describe_region(each.region)),
     )
 

@@ -1,7 +1,7 @@
-"""The columns of results tables: what each is called, what it holds, how it is written.
+"""The columns of results tables: their names, values and texts.
 
-People and programs name them the same: by a short name, or by the contract's (`epochs`,
-`training_elapsed_time_seconds`); a hyperparameter and a metric by its own.
+A column has a short name and that of its field in JSON (`time`, `training_elapsed_time_seconds`),
+and both can be used everywhere; hyperparameters and metrics go by their own names.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from hpt_cli.tuning.summary import Row, Summary
 
 CURVE_WIDTH = 20
 USUAL = ("number", "objective", "epochs", "time", "status", "reason")
-"""The columns of every tuning job's table, around its hyperparameters."""
+"""The columns of every table, besides hyperparameters."""
 HOLDINGS = ("gpus", "cores")
-"""The columns that a table has besides, where training jobs hold such."""
+"""The columns of tables of training jobs that have such resources."""
 
 
 @dataclass(frozen=True)
 class ResultColumn:
     """One column of a results table.
 
-    `field` is its name for programs, `value` what programs read, `texts` what people read of all
-    rows at once. `rank` tells which columns a narrow terminal goes without first.
+    `field` is its name in JSON, `value` a row's value in JSON, `texts` the cells of all rows in a
+    table. Columns of the highest rank are the first that a narrow terminal leaves out.
     """
 
     name: str
@@ -40,14 +40,14 @@ class ResultColumn:
     shrinks_to: int | None = None
 
     def key(self, row: Row) -> tuple[float, str]:
-        """What rows that have a value are sorted by."""
+        """Return what rows with a value are sorted by."""
         value = self.value(row)
         number = value if isinstance(value, (int, float)) else 0.0
         return number, value if isinstance(value, str) else ""
 
 
 def list_columns(summary: Summary) -> dict[str, ResultColumn]:
-    """Every column that a tuning job's table can have, by its short name, in order."""
+    """Return every column that a table can have, by its short name, in order."""
     names = dict.fromkeys(name for row in summary.rows for name in row.hyperparameters)
     metrics = dict.fromkeys(name for row in summary.rows for name in row.latest)
     columns = [
@@ -84,7 +84,7 @@ def list_columns(summary: Summary) -> dict[str, ResultColumn]:
 
 
 def default_columns(summary: Summary) -> list[ResultColumn]:
-    """The columns that a table has when none are asked for."""
+    """Return the columns that a table has if none are asked for."""
     columns = list_columns(summary)
     names = dict.fromkeys(name for row in summary.rows for name in row.hyperparameters)
     first, *others = USUAL
@@ -95,7 +95,7 @@ def default_columns(summary: Summary) -> list[ResultColumn]:
 
 
 def name_columns(summary: Summary) -> dict[str, ResultColumn]:
-    """The same by every name that they answer to."""
+    """Return every column by each of its names."""
     columns = list_columns(summary)
     by_field = {column.field: column for column in columns.values()}
     by_heading = {column.heading: column for column in columns.values() if column.heading}
@@ -103,10 +103,10 @@ def name_columns(summary: Summary) -> dict[str, ResultColumn]:
 
 
 def find_columns(names: Iterable[str], summary: Summary, option: str) -> list[ResultColumn]:
-    """The columns of these names, each once: some answer to more than one.
+    """Return the columns of these names, each once even if named twice.
 
     Raises:
-        UsageError: there are none of some of the names.
+        UsageError: there is no column of some name.
     """
     known = name_columns(summary)
     unknown = [name for name in names if name not in known]
@@ -126,15 +126,16 @@ def find_columns(names: Iterable[str], summary: Summary, option: str) -> list[Re
 
 
 def list_values(row: Row, columns: Mapping[str, ResultColumn]) -> dict[str, Any]:
-    """A row's values by the names of columns."""
+    """Return a row's values by the names of columns."""
     return {name: column.value(row) for name, column in columns.items()}
 
 
 def _make_number(summary: Summary) -> ResultColumn:
-    best = summary.best.number if summary.best else None
 
     def texts(rows: Sequence[Row]) -> list[str]:
-        return [f"{row.number}{' ★' if row.number == best else '  '}" for row in rows]
+        return [
+            f"{row.number}{' ★' if row.number == summary.best_number else '  '}" for row in rows
+        ]
 
     return ResultColumn(
         "number", "training_job_number", lambda row: row.number, texts, "job", right=True
@@ -151,7 +152,7 @@ def _make_hyperparameter(name: str, rank: int, summary: Summary) -> ResultColumn
 
 
 def _make_objective(summary: Summary) -> ResultColumn:
-    """The final value; for people, that of a running job is its latest."""
+    """Return the column of final values; the text of a running job is its latest value."""
     best = [row.final for row in summary.rows if row.final is not None]
     best.sort(key=summary.objective.loss)
 
@@ -203,7 +204,7 @@ def _make_time() -> ResultColumn:
 def _make_holding(
     name: str, find: Callable[[Share], Sequence[int | str] | None], rank: int
 ) -> ResultColumn:
-    """Which cores or GPUs a job has, or had."""
+    """Return the column of the cores or GPUs that a job has, or had."""
 
     def value(row: Row) -> list[int | str] | None:
         found = find(row.share) if row.share else None
@@ -239,7 +240,7 @@ def _each(
 
 
 def describe_status(row: Row) -> str:
-    """The status, and for a job in progress how far it is, or what it waits for."""
+    """Return the status, and for a job in progress its phase, or what it waits for."""
     if row.queue_reason is not None:
         reason = f": {row.queue_reason}" if row.queue_reason else ""
         return plain(f"{row.status} (Pending{reason})")
@@ -247,6 +248,6 @@ def describe_status(row: Row) -> str:
 
 
 def describe_reason(row: Row) -> str:
-    """Why a job is Stopped or Failed, in a few words."""
+    """Return why a job is Stopped or Failed, in a few words."""
     reason = row.stop_reason or row.failure_reason or ""
     return plain(f"{reason}: {row.explanation}" if row.stop_reason and row.explanation else reason)

@@ -1,4 +1,4 @@
-"""A results table in other forms: CSV, TSV and JSON for programs, Markdown for messages."""
+"""Results tables as CSV, TSV and JSON, for programs, and as Markdown, for messages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from hpt_cli import formatting as wording
+from hpt_cli import formatting
 from hpt_cli.reports.jobs import make_column
 from hpt_cli.reports.render.columns import ResultColumn, list_values
 from hpt_cli.tuning.summary import Summary
@@ -16,40 +16,40 @@ from hpt_cli.tuning.summary import Summary
 Columns = Sequence[ResultColumn]
 
 _MARKS = re.compile(r"[\\`\[<|]")
-"""What would begin a link, a picture, a tag or code, or end a cell."""
+"""Characters that would begin a link, an image, a tag or code, or end a cell."""
 
 
 def write_csv(summary: Summary, columns: Columns) -> str:
-    """Comma-separated, with the contract's names on top."""
+    """Return comma-separated values, with the names of the fields on top."""
     return _separate(summary, columns, ",")
 
 
 def write_tsv(summary: Summary, columns: Columns) -> str:
-    """The same with tabs, for `cut` and `awk`."""
+    """Return tab-separated values, for `cut` and `awk`."""
     return _separate(summary, columns, "\t")
 
 
 def _separate(summary: Summary, columns: Columns, delimiter: str) -> str:
     file = io.StringIO()
     writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
-    writer.writerow(wording.plain(column.field) for column in columns)
+    writer.writerow(formatting.plain(column.field) for column in columns)
     for row in summary.rows:
         writer.writerow(_write_cell(column.value(row)) for column in columns)
     return file.getvalue()
 
 
 def _write_cell(value: Any) -> Any:
-    return wording.plain(value) if isinstance(value, str) else value
+    return formatting.plain(value) if isinstance(value, str) else value
 
 
 def write_json(summary: Summary, columns: Columns) -> str:
-    """A list of objects with the contract's names."""
+    """Return a list of objects with the names of the fields."""
     by_field = {column.field: column for column in columns}
-    return wording.write_json([list_values(row, by_field) for row in summary.rows]) + "\n"
+    return formatting.write_json([list_values(row, by_field) for row in summary.rows]) + "\n"
 
 
 def write_markdown(summary: Summary, columns: Columns) -> str:
-    """A table to paste into an issue or a chat."""
+    """Return a table to paste into an issue or a chat."""
     shown = [make_column(column, summary.rows) for column in columns]
     lines = [
         _join(column.heading for column in shown),

@@ -1,4 +1,4 @@
-"""Plots as pictures, with matplotlib: the one module that knows it."""
+"""Plots as pictures, drawn with matplotlib: the only module that imports it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MARKS = {"★": "*", "×": "x", "✗": "x", "▶": ">"}
 
 
 def draw_picture(plots: Sequence[Plot], form: str) -> bytes:
-    """A picture of plots, one below the other, as the bytes of a file of this format.
+    """Return a picture of plots, one below the other, as the bytes of a file of a format.
 
     Raises:
         HptError: matplotlib is not installed.
@@ -37,12 +37,12 @@ def draw_picture(plots: Sequence[Plot], form: str) -> bytes:
 
 
 def _plain(text: str) -> str:
-    """Text as it is: between dollars, matplotlib would set a formula."""
+    """Return text in which matplotlib sees no formula: it would take one from between dollars."""
     return plain(text).replace("$", r"\$")
 
 
 def _make_figure(rows: int) -> Figure:
-    """A figure that belongs to no window: nothing asks for a display."""
+    """Return a figure without a window: it needs no display."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
@@ -59,7 +59,7 @@ def _draw_plot(axes: Any, plot: Plot) -> None:
         _draw_lines(axes, list(lines))
     axes.set_title(_plain(plot.title), loc="left")
     if beyond := count_beyond(plot):
-        words = f"{count(beyond, 'value')} beyond the axis"
+        words = f"{count(beyond, 'value')} outside the axis"
         axes.set_title(words, loc="right", fontsize="small", color="gray")
     axes.set_xlabel(_plain(plot.x.label))
     axes.set_ylabel(_plain(plot.y.label))
@@ -73,14 +73,14 @@ def _draw_plot(axes: Any, plot: Plot) -> None:
 
 
 def count_beyond(plot: Plot) -> int:
-    """How many values lie beyond what the picture shows, so that they do not hide the others."""
+    """Return how many values lie outside the picture."""
     low, high = find_limits(plot.y)
     values = (value for line in plot.lines for _, value in line.points)
     return sum(math.isfinite(value) and not low <= value <= high for value in values)
 
 
 def _draw_lines(axes: Any, lines: Sequence[Line]) -> None:
-    """Lines that look the same, as one with gaps: a thousand would take half a minute."""
+    """Draw lines that look the same as one with gaps: a thousand would take half a minute."""
     first = lines[0]
     points = [point for line in lines for point in (*line.points, GAP)]
     axes.plot(
@@ -101,7 +101,7 @@ def _draw_lines(axes: Any, lines: Sequence[Line]) -> None:
 
 
 def find_limits(axis: Axis) -> tuple[float, float]:
-    """What an axis shows, from low to high: a little more than it spans; all where that is none."""
+    """Return the lowest and the highest value that are shown: a little more than the axis spans."""
     if axis.low >= axis.high:
         return -math.inf, math.inf
     if axis.log:

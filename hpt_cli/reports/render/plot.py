@@ -1,4 +1,8 @@
-"""Lines on a terminal: a canvas of braille dots, two by four to a character, within axes."""
+"""Line plots in a terminal: braille characters of two by four dots, with axes.
+
+Why not plotext: its interface is not stable (`plot`, `plotsize` and `build` of version 5 are gone
+in 6), and it has neither bands nor rich renderables.
+"""
 
 from __future__ import annotations
 
@@ -22,16 +26,16 @@ COLOURS = (
     ("bright_magenta", "#e377c2"),
     ("bright_blue", "#17becf"),
 )
-"""Told apart on a terminal, and in a picture."""
+"""The colour of each line in a terminal, and in a picture."""
 
 DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
-"""Unicode's braille: the bit of each dot, by column and by row from the top."""
+"""The bit of each dot in a braille character, by column and by row from the top."""
 BLANK = 0x2800
 SHADE = "░"
 MIN_HEIGHT, MAX_HEIGHT = 8, 30
 MIN_WIDTH = 16
 AROUND = 8
-"""Lines of a terminal that a plot leaves for what stands around it."""
+"""How many lines of the terminal a plot leaves free for what is around it."""
 ROWS_PER_TICK = 3
 COLUMNS_PER_TICK = 14
 
@@ -40,11 +44,10 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Line:
-    """Points joined by lines, and a mark at the last of them; later ones cover earlier ones.
+    """Points joined by lines, with a mark at the last one; later lines cover earlier ones.
 
-    On a terminal it has `style` and `mark`; in a picture the colour, and what looks like the mark.
-    Lines of one label, one after the other, are one entry of its legend. `gap` marks points that
-    have no place, as NaN, at the bottom.
+    `style` is for a terminal, `colour` for a picture. Successive lines with the same label are one
+    entry of a picture's legend. `gap` marks values that cannot be shown, as NaN, at the bottom.
     """
 
     points: Sequence[Point]
@@ -59,7 +62,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Axis:
-    """What an axis shows, and from where to where; `log`: in equal ratios, not differences."""
+    """The label and the range of an axis; `log` is whether it is logarithmic."""
 
     label: str
     low: float
@@ -67,7 +70,7 @@ class Axis:
     log: bool = False
 
     def place(self, value: float) -> float:
-        """Where a value lies between low and high, as 0 to 1; NaN where it has no place."""
+        """Return where a value lies between low, 0, and high, 1; NaN if it is not on the scale."""
         low, high, at = (self._scale(each) for each in (self.low, self.high, value))
         return (at - low) / (high - low) if high > low else 0.5 + 0 * at
 
@@ -79,7 +82,7 @@ class Axis:
         return math.log10(value) if value > 0 else math.nan
 
     def list_ticks(self, most: int) -> list[float]:
-        """Round numbers along the axis, at most about so many."""
+        """Return round numbers along the axis, about `most` of them at most."""
         if self.low >= self.high:
             return [self.low]
         ticks = self._list_log_ticks(most) if self.log else []
@@ -96,7 +99,7 @@ class Axis:
 
 
 def _list_round_numbers(low: float, high: float, most: int) -> list[float]:
-    """Multiples of the smallest 1, 2 or 5 times a power of ten of which there are so few."""
+    """Return the multiples of 1, 2 or 5 times a power of ten in a range, at most about `most`."""
     power = math.floor(math.log10((high - low) / max(2, most))) - 1
     for step in (factor * 10.0 ** (power + more) for more in range(4) for factor in (1, 2, 5)):
         first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
@@ -108,7 +111,7 @@ def _list_round_numbers(low: float, high: float, most: int) -> list[float]:
 
 @dataclass
 class _Canvas:
-    """Characters of dots, each in the style of what was drawn on it last."""
+    """A grid of characters made of dots, each in the style of what was last drawn there."""
 
     width: int
     height: int
@@ -140,7 +143,7 @@ class _Canvas:
                 self.marks[cell], self.styles[cell] = line.gap, line.style
 
     def fill(self, band: Sequence[tuple[float, float, float]], x: Axis, y: Axis) -> None:
-        """Shade what lies between the two values of each step, up to the next step."""
+        """Shade the area between the two values of each step, up to the next step."""
         for (step, low, high), (after, *_) in zip(band, [*band[1:], band[-1]], strict=True):
             left, right = (self._find_column(x.place(each)) for each in (step, after))
             top, bottom = (self.find_row(y.place(each)) for each in (high, low))
@@ -154,7 +157,7 @@ class _Canvas:
         return self._find_cell(round(place * (2 * self.width - 1)), 0)[0]
 
     def find_row(self, place: float) -> int:
-        """The row of a place between the bottom, 0, and the top, 1."""
+        """Return the row of a place between the bottom, 0, and the top, 1."""
         return self._find_cell(0, round((1 - place) * (4 * self.height - 1)))[1]
 
     def _find_cell(self, across: int, down: int) -> tuple[int, int]:
@@ -188,7 +191,7 @@ def _is_finite(pixel: Point) -> bool:
 
 
 def _join(start: Point, end: Point, longest: int) -> Iterator[tuple[int, int]]:
-    """The dots from one point to another; none if one of them has no place."""
+    """Yield the dots from one point to another; none if one of them is not finite."""
     if not (_is_finite(start) and _is_finite(end)):
         return
     length = max(abs(end[0] - start[0]), abs(end[1] - start[1]))
@@ -203,14 +206,14 @@ def _join(start: Point, end: Point, longest: int) -> Iterator[tuple[int, int]]:
 
 @dataclass(frozen=True)
 class Plot:
-    """Lines within two axes, as large as the terminal lets it be."""
+    """Lines within two axes, as large as the terminal allows."""
 
     lines: Sequence[Line]
     x: Axis
     y: Axis
     title: str = ""
     band: Sequence[tuple[float, float, float]] = ()
-    """(step, low, high) of what is shaded behind the lines."""
+    """(step, low, high) of the area that is shaded behind the lines."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         height = min(MAX_HEIGHT, max(MIN_HEIGHT, console.size.height - AROUND))
@@ -258,12 +261,14 @@ def find_axis(
     whole: Iterable[float] = (),
     clip: float = 0.0,
 ) -> Axis:
-    """An axis on which the values fit, but for a share of them at either end; `whole` always fit.
+    """Return an axis that fits the values, without a share of `clip` at either end, and `whole`.
 
-    One that shows nothing, as no value has a place on it, goes from 0 to 1.
+    It goes from 0 to 1 if there is no value that it can show.
     """
-    usable = sorted(each for each in values if math.isfinite(each) and (each > 0 or not log))
-    kept = [each for each in whole if math.isfinite(each) and (each > 0 or not log)]
+    usable, kept = (
+        sorted(each for each in group if math.isfinite(each) and (each > 0 or not log))
+        for group in (values, whole)
+    )
     if usable:
         kept += [
             usable[math.ceil(clip * (len(usable) - 1))],

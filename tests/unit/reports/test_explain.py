@@ -51,9 +51,13 @@ ENDED = [*STARTED, exited(2, at=4)]
 @pytest.mark.parametrize(
     ("events", "judgements", "expected"),
     [
-        (ENDED, [WAITING], "ran to its end, held against nothing: 1 of 2 jobs completed"),
+        (ENDED, [WAITING], "ran to its end, compared with no other job: 1 of 2 jobs completed"),
         (ENDED, [WAITING, GOING], "ran to its end, not stopped early: at epoch 2, 43% likely"),
-        ([*launched(2), exited(2, 3)], [], "is Failed (exit code 3), never judged: no value of"),
+        (
+            [*launched(2), exited(2, 3)],
+            [],
+            "is Failed (exit code 3), never judged: it had printed no value of",
+        ),
         (STARTED, [GOING], "is InProgress, not stopped early: at epoch 2"),
         (
             [*STARTED, stop(2, at=3), exited(2, -15, at=4)],
@@ -110,7 +114,7 @@ def test_what_lets_a_job_go_on_whatever_its_chance_is_said() -> None:
     console = Console(width=100, file=io.StringIO())
     console.print(render(explain(*STARTED, judgements=(bent,))))
     text = " ".join(console.file.getvalue().split())  # type: ignore[attr-defined]
-    assert "stopped below 3.0%, if it was below at the epoch before too" in text
+    assert "stopped below 3.0% if it had been below at the epoch before too" in text
     assert "whatever its chance, a job goes on" in text
 
 

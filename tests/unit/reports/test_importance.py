@@ -35,7 +35,7 @@ def test_it_fits_any_terminal(width: int) -> None:
     assert max(map(len, text.splitlines())) <= width
     assert "\x1b" not in text
     assert "20 results" in text
-    assert "50 %" in text
+    assert "50%" in text
 
 
 def test_a_weak_model_is_said_to_be_one() -> None:
@@ -44,7 +44,7 @@ def test_a_weak_model_is_said_to_be_one() -> None:
     assert "as a hint" in notes[0.13][-1]
     assert len(notes[0.5]) == 1
     unsure = replace(IMPORTANCE.influences[0], total=Share(0.04, 0.04, 0.52))
-    assert "may be more" in list_notes(replace(IMPORTANCE, influences=(unsure,)))[-1]
+    assert "may be higher" in list_notes(replace(IMPORTANCE, influences=(unsure,)))[-1]
 
 
 def test_a_bar_is_lighter_where_it_is_not_sure() -> None:
@@ -56,7 +56,7 @@ def test_regions_in_words() -> None:
     assert describe_region(Interval(0, 0.9, 0.9)) == "anywhere"
     assert describe_region((Choice("a", 0.9), Choice("b", 0.1), Choice("c", 0))) == "a"
     assert describe_region((Choice("a", 0.4), Choice("b", 0.3), Choice("c", 0.3))) == "any"
-    assert describe_region(None) == "does not count there"
+    assert describe_region(None) == "not active there"
 
 
 def test_programs_get_fractions() -> None:
