@@ -6,8 +6,8 @@
     comparison = column OPERATOR value | column ["not"] "in" "(" value ("," value)* ")"
     value      = a number, a word, 'quoted text', or another column's name
 
-Read by hand and never evaluated as code. Text is compared whatever its case; a missing value meets
-no comparison but `!=`.
+Text is compared whatever its case; a missing value meets no comparison but `!=`. Nothing is
+evaluated as code. tests/data/conditions.json has the cases that every reader of this grammar keeps.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge,
 }
 WORDS = ("and", "or", "not", "in")
-DEPTH = 50
+MAX_DEPTH = 50
 """How deep parentheses may nest."""
 
 _TOKEN = re.compile(
@@ -55,16 +55,21 @@ class _Token:
 
 
 def parse_condition(text: str, columns: Iterable[str]) -> Condition:
-    """What a row must meet; a row is a mapping of column names to values.
+    """Return a predicate of rows, which are mappings of column names to values.
 
     Raises:
-        UsageError: it is no condition, or names a column that there is not.
+        UsageError: the text does not follow the grammar, or names an unknown column; the hint
+            points at the place.
     """
     return _Parser(text, set(columns)).parse()
 
 
 class _Parser:
-    """Recursive descent over the grammar above."""
+    """Recursive descent over the grammar above.
+
+    By hand, since `ast.parse` would save 50 lines and lose what is missing and where: Python's own
+    messages are about Python.
+    """
 
     def __init__(self, text: str, columns: set[str]) -> None:
         self._text = text
@@ -94,7 +99,7 @@ class _Parser:
         return self._tokens[self._next]
 
     def _take(self, *texts: str) -> _Token | None:
-        """The next token, if it is one of these words or operators."""
+        """Return the next token and go past it, if it is one of these words or operators."""
         token = self._peek()
         if token.kind in ("word", "operator") and token.text in texts:
             self._next += 1
@@ -106,8 +111,8 @@ class _Parser:
             raise self._error(f"'{text}' is missing here")
 
     def _parse_or(self, depth: int) -> Condition:
-        if depth > DEPTH:
-            raise self._error("this is nested too deep")
+        if depth > MAX_DEPTH:
+            raise self._error("parentheses are nested too deep")
         parts = [self._parse_and(depth)]
         while self._take("or"):
             parts.append(self._parse_and(depth))
@@ -192,7 +197,10 @@ def _is_equal(left: Any, right: Any) -> bool:
 
 
 def _compare(compare: Callable[[Any, Any], bool], left: Any, right: Any) -> bool:
-    """Numbers with numbers, else text with text; what cannot be ordered is not."""
+    """Return whether a comparison holds: of numbers, or else of text.
+
+    Other things can be equal or not, but none is less than another.
+    """
     if left is None or right is None:
         return compare is operator.ne and left is not right
     numbers = _to_number(left), _to_number(right)
