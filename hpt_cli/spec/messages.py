@@ -26,13 +26,11 @@ from hpt_cli.spec.yaml_document import Document
 MAX_SHOWN = 100
 """How many characters of a wrong value are shown."""
 
-
 _RANGES: dict[str, type[BaseModel]] = {
     "Continuous": ContinuousRange,
     "Integer": IntegerRange,
     "Categorical": CategoricalRange,
 }
-
 
 _PARTS: dict[str, type[BaseModel]] = {
     "metric_definitions": MetricDefinition,
@@ -43,7 +41,6 @@ _PARTS: dict[str, type[BaseModel]] = {
     "slurm": Slurm,
     "resources": Resources,
 }
-
 
 _MESSAGES = {
     "int_parsing_size": "a whole number is needed, not one of so many digits",

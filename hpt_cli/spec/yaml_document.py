@@ -16,17 +16,11 @@ from hpt_cli.spec.checks.conflict import Location
 
 MAX_DEPTH = 50
 """Deeper than this, no field stands."""
-
-
 TOO_DEEP = f"nested more than {MAX_DEPTH} deep"
 MAX_NODES = 100_000
 """More than this is an alias bomb, not a spec."""
-
-
 MAX_DIGITS = 300
 """More than this is no whole number that means anything."""
-
-
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 SURROGATE = re.compile(r"[\ud800-\udfff]")

@@ -12,13 +12,10 @@ from hpt_cli.files import open_regular
 SCHEMA_VERSION = 3
 """1: the first. 2: specs change, and an exit may say that another attempt follows. 3: attempts hold
 shares of a machine, or wait for their turn on a cluster. Older ones are read as they are."""
-
-
 BUSY_SECONDS = 60.0
 TABLES = ("event", "observation", "judgement")
 SUPER_JOURNAL = bytes.fromhex("d9d505f920a163d7")
 """How a rollback journal ends that names another file (https://sqlite.org/fileformat2.html)."""
-
 
 TRANSIENT_SQLITE_ERRORS = (
     *(sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM),

@@ -15,8 +15,6 @@ from hpt_cli.tuning.summary import final_objective, tuning_seconds
 FIRST_FAILURES = 5
 """A tuning job whose first jobs all fail is Failed, as SageMaker's are ("No training job succeeded
 after 5 attempts")."""
-
-
 IMPROVEMENT = 0.01
 """An improvement counts from 1 % of the best value on, as at SageMaker."""
 CONVERGENCE_JOBS = 10

@@ -105,7 +105,6 @@ TRANSITIONS: Mapping[tuple[Phase, type[ev.JobEvent]], tuple[Phase, ...]] = {
     ("Stopping", ev.JobLost): ENDED,
 }
 
-
 _Changes: TypeAlias = dict[str, Any]
 """Fields of a state, or of a job, with their new values."""
 
@@ -413,10 +412,8 @@ _JOB_FOLDS: Mapping[Any, Callable[[TrainingJob, Any], _Changes]] = {
     ev.JobLost: _job_lost,
 }
 
-
 _OF_ONE_JOB = (ev.JobPlanned, ev.JobNoted, *_JOB_FOLDS)
 """The events that change one job and nothing else."""
-
 
 _FOLDS: Mapping[Any, Callable[[TuningState, Any], _Changes]] = {
     ev.TuningJobCreated: _created,

@@ -27,8 +27,6 @@ Phase = Literal[
 ]
 JobStatus = Literal["InProgress", "Stopping", "Completed", "Failed", "Stopped"]
 TuningJobStatus = Literal["InProgress", "Stopping", "Completed", "Failed", "Stopped"]
-
-
 ENDED: tuple[Phase, ...] = ("Completed", "Failed", "Stopped", "Interrupted")
 TERMINAL: tuple[Phase, ...] = ("Completed", "Stopped", "Failed")
 RUNNING: tuple[Phase, ...] = ("Submitting", "Starting", "Training", "Stopping")

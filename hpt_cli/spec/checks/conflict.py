@@ -8,8 +8,6 @@ from typing import Any, TypeAlias
 
 TRUE = ("true", "yes", "on")
 """A boolean as YAML 1.1 writes it."""
-
-
 Location: TypeAlias = tuple[str | int, ...]
 
 
