@@ -28,7 +28,7 @@ def list_first_points(spec: TuningSpec, state: TuningState, count: int) -> list[
         if point is None:
             break
         points.append(point)
-        job = TrainingJob(number, "Training", 0.0, hyperparameters=point)
+        job = TrainingJob(number, "Training", hyperparameters=point)
         state = replace(state, jobs=state.jobs.put(job))
     return points
 

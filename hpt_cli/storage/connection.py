@@ -1,4 +1,13 @@
-"""Opening the journal's SQLite file: modes, schema version, what is refused."""
+"""Opening the journal's SQLite file: modes, schema version, what is refused.
+
+A journal may come from somebody else: in a directory that was handed over, or unpacked. SQLite
+trusts its files more than that. A rollback journal that lies beside one may name another file, a
+"super-journal", which SQLite removes once it has rolled back; triggers and views in the schema
+compute when rows are written or read, with whatever functions there are. So a rollback journal
+that names a file is refused before anything is opened that could roll back; tables must be tables,
+and nothing may be triggered; and `trusted_schema` is off, so that what else is in a schema can call
+only harmless functions. What stands in the rows is checked where they become events.
+"""
 
 from __future__ import annotations
 
@@ -15,22 +24,23 @@ shares of a machine, or wait for their turn on a cluster. Older ones are read as
 BUSY_SECONDS = 60.0
 TABLES = ("event", "observation", "judgement")
 SUPER_JOURNAL = bytes.fromhex("d9d505f920a163d7")
-"""How a rollback journal ends that names another file (https://sqlite.org/fileformat2.html)."""
+"""The end of a rollback journal that names another file (https://sqlite.org/fileformat2.html)."""
 
 TRANSIENT_SQLITE_ERRORS = (
     *(sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM),
     *(sqlite3.SQLITE_READONLY, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_IOERR),
     *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_AUTH),
 )
-"""What sqlite says of a full disk, or of a lock: the journal may well be whole."""
+"""SQLite's codes for a full disk, a lock and the like: the journal may well be whole."""
 
 
 def is_transient(error: sqlite3.DatabaseError) -> bool:
-    """Whether it is the disk, or another process, and not what stands in the file."""
+    """Return whether it is the disk, or another process, and not what stands in the file."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in TRANSIENT_SQLITE_ERRORS
 
 
 def unreadable(why: str) -> HptError:
+    """Return the error of a journal that may be whole, but cannot be read now."""
     return HptError.of(
         "journal-unreadable",
         f"the journal cannot be read now: {why}",
@@ -38,9 +48,30 @@ def unreadable(why: str) -> HptError:
     )
 
 
-def has_our_tables(connection: sqlite3.Connection) -> bool:
-    """Whether tables are tables, and no views that compute what they show; and nothing is triggered
-    by what is written."""
+def check_schema(connection: sqlite3.Connection, path: Path, *, write: bool) -> None:
+    """Refuse a file that is no journal; mark an older one that is to be written as of this version.
+
+    Raises:
+        HptError: it is no journal, or one that a newer hpt has written.
+        sqlite3.DatabaseError: the same, in SQLite's words.
+    """
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > SCHEMA_VERSION:
+        raise HptError.of(
+            "journal-newer",
+            f"{path} was written by a newer hpt (schema {version}; this one knows"
+            f" {SCHEMA_VERSION})",
+            "upgrade hpt; the file is untouched",
+        )
+    if write and version < SCHEMA_VERSION:
+        # An older hpt would not understand what this one adds.
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    if not _has_our_tables(connection):
+        raise damaged_journal(f"{path} is not a journal: it has other tables")
+
+
+def _has_our_tables(connection: sqlite3.Connection) -> bool:
+    """Return whether the tables are tables, not views, and no trigger waits for what is written."""
     names = ", ".join(f"'{name}'" for name in TABLES)
     found = connection.execute(
         f"SELECT sum(name IN ({names}) AND type = 'table' AND sql LIKE 'CREATE TABLE %'),"
@@ -65,6 +96,12 @@ def _refuse_super_journal(path: Path) -> None:
 
 
 def connect(path: Path, *, write: bool) -> sqlite3.Connection:
+    """Return a connection to a journal; a reader never disturbs the writer.
+
+    Raises:
+        HptError: a rollback journal beside it names another file.
+        sqlite3.DatabaseError: it cannot be opened.
+    """
     where = path.resolve().as_uri()
     if write:
         _refuse_super_journal(path.resolve())
@@ -80,7 +117,7 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
         connection.close()
         if not isinstance(error, sqlite3.OperationalError):
             raise
-    # A tuner died while it wrote: only a connection that may write can roll that back.
+    # A tuner died while it wrote: only a connection with the right to write can roll that back.
     _refuse_super_journal(path.resolve())
     connection = _open(f"{where}?mode=rw")
     connection.execute("PRAGMA query_only = ON")
@@ -88,7 +125,7 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
 
 
 def open_damaged(path: Path) -> sqlite3.Connection:
-    """A copy of a journal, whatever is left of it: to read what can be read.
+    """Return a connection to the copy of a damaged journal, to read what can be read.
 
     Raises:
         HptError: reading it could do harm.
@@ -100,6 +137,6 @@ def open_damaged(path: Path) -> sqlite3.Connection:
 
 def _open(uri: str) -> sqlite3.Connection:
     connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
-    # What stands in the schema of a stranger's file may call nothing but what is harmless.
+    # A stranger's schema may call nothing but what is harmless.
     connection.execute("PRAGMA trusted_schema = OFF")
     return connection

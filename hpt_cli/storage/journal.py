@@ -26,8 +26,8 @@ from hpt_cli.metrics.curve import Observation
 from hpt_cli.storage.connection import (
     SCHEMA_VERSION,
     TABLES,
+    check_schema,
     connect,
-    has_our_tables,
     is_transient,
     unreadable,
 )
@@ -35,9 +35,6 @@ from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.fold import ImpossibleEventError, fold_all
 from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.typed_json import parse
-
-if TYPE_CHECKING:
-    from hpt_cli.spec.model import TuningSpec
 
 if TYPE_CHECKING:
     from hpt_cli.spec.model import TuningSpec
@@ -50,7 +47,7 @@ CORRUPT_DATA_ERRORS = (
     *(ImpossibleEventError, LookupError, TypeError, ValueError, AttributeError),
     *(ArithmeticError, RecursionError),
 )
-"""What reading or folding raises of what hpt has not written."""
+"""Raised by reading or folding rows that hpt did not write."""
 NO_BEGINNING = "it does not say what was asked for"
 
 
@@ -265,19 +262,20 @@ def to_judgement(row: tuple[Any, ...]) -> ev.JobJudged:
 
 
 @contextmanager
-def _reading() -> Iterator[None]:
-    """What goes wrong with the file is an expected failure."""
+def _reading(path: Path | None = None) -> Iterator[None]:
+    """Raise HptError for what goes wrong with the file; with a path, while it is opened."""
     try:
         yield
     except (sqlite3.DatabaseError, *CORRUPT_DATA_ERRORS) as error:
         if isinstance(error, sqlite3.DatabaseError) and is_transient(error):
-            raise unreadable(str(error)) from error
-        raise damaged_journal(f"it cannot be read: {type(error).__name__}: {error}") from error
+            raise unreadable(f"{path}: {error}" if path else str(error)) from error
+        what = f"{path} is not a journal" if path else "it cannot be read"
+        raise damaged_journal(f"{what}: {type(error).__name__}: {error}") from error
 
 
 @contextmanager
 def _folding() -> Iterator[None]:
-    """Events that do not follow on each other are an expected failure."""
+    """Raise HptError for events that do not follow on each other."""
     try:
         yield
     except CORRUPT_DATA_ERRORS as error:
@@ -286,7 +284,8 @@ def _folding() -> Iterator[None]:
 
 @contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    """Nothing that is read becomes garbage; looking for it among so much takes half the time."""
+    """Pause the garbage collector: nothing that is read becomes garbage, and looking for it among
+    so many objects takes half the time."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -384,29 +383,11 @@ def open_journal(path: Path, *, write: bool = False) -> Journal:
     Raises:
         HptError: it is not a journal, or one that a newer hpt has written.
     """
-    try:
+    with _reading(path):
         connection = connect(path, write=write)
-    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-        if isinstance(error, sqlite3.DatabaseError) and is_transient(error):
-            raise unreadable(f"{path}: {error}") from error
-        raise damaged_journal(f"{path} is not a journal: {error}") from error
-    try:
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version > SCHEMA_VERSION:
-            raise HptError.of(
-                "journal-newer",
-                f"{path} was written by a newer hpt (schema {version}; this one knows"
-                f" {SCHEMA_VERSION})",
-                "upgrade hpt; the file is untouched",
-            )
-        if write and version < SCHEMA_VERSION:
-            # What this hpt adds, an older one would not understand.
-            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        if not has_our_tables(connection):
-            raise damaged_journal(f"{path} is not a journal: it has other tables")
-        return Journal(connection)
-    except BaseException as error:
-        connection.close()
-        if not isinstance(error, (sqlite3.DatabaseError, TypeError, ValueError)):
+        try:
+            check_schema(connection, path, write=write)
+            return Journal(connection)
+        except BaseException:
+            connection.close()
             raise
-        raise damaged_journal(f"{path} is not a journal: {error}") from error

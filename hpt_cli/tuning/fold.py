@@ -161,7 +161,6 @@ def _warm_started(state: TuningState, event: ev.WarmStarted) -> _Changes:
         inherited[number] = TrainingJob(
             number=number,
             phase=job["status"],
-            planned_at=event.at,
             hyperparameters=job["hyperparameters"],
             attempts=(attempt,),
         )
@@ -222,7 +221,7 @@ def _fold_job(job: TrainingJob | None, event: ev.JobEvent) -> TrainingJob:
     if isinstance(event, ev.JobPlanned):
         if job is not None:
             raise ImpossibleEventError(f"job {event.number} is planned already")
-        return TrainingJob(event.number, "Planned", event.at)
+        return TrainingJob(event.number, "Planned")
     if job is None:
         raise ImpossibleEventError(f"job {event.number} was never planned")
     if isinstance(event, ev.JobNoted):

@@ -92,7 +92,6 @@ class TrainingJob:
 
     number: int
     phase: Phase
-    planned_at: float
     hyperparameters: Hyperparameters | None = None
     suggest_seconds: float = 0.0
     """How long it took to choose them."""
