@@ -1,1 +1,1 @@
-"""storage."""
+"""Everything on disk: directories, locks, requests, the journal and its repair."""

@@ -1,4 +1,4 @@
-"""Where tuning jobs live on disk, and finding one by name."""
+"""The home of tuning jobs on disk: finding, listing and making their directories."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ LAST = "@last"
 
 
 def find_home(home: Path | None) -> Path:
-    """Where tuning jobs live: the option, else HPT_HOME, else .hpt in the working directory."""
+    """Return the home: the option, else HPT_HOME, else .hpt in the working directory."""
     return home or Path(os.environ.get("HPT_HOME") or DEFAULT_HOME)
 
 
 def list_job_dirs(home: Path) -> list[JobDir]:
-    """The tuning jobs of a home, by name."""
+    """Return the directories of the tuning jobs in a home, by name."""
     if not home.is_dir():
         return []
     found = (JobDir(path) for path in sorted(home.iterdir()) if not find_name_fault(path.name))
@@ -29,7 +29,7 @@ def list_job_dirs(home: Path) -> list[JobDir]:
 
 
 def find_job_dir(home: Path, name: str) -> JobDir:
-    """The tuning job of this name, or the only one whose name begins so; `@last`: the newest.
+    """Return the tuning job of this name, or the only one that begins so; `@last`: the newest.
 
     Raises:
         UsageError: there is none, or more than one.
@@ -66,7 +66,7 @@ def find_anywhere(home: Path, name: str) -> JobDir:
 
 
 def make_job_dir(home: Path, name: str) -> JobDir:
-    """An empty directory for a new tuning job, private to its user.
+    """Make and return the directory of a new tuning job, private to its user.
 
     Raises:
         HptError: the home cannot be written, or what is there is not this user's.

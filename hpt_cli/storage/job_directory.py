@@ -1,4 +1,4 @@
-"""The files of one tuning job on disk, and the lock that says who tunes it.
+"""The paths of one tuning job's files.
 
 <home>/<name>/journal.sqlite        the journal
 <home>/<name>/spec.yaml             the spec as it was when the tuning job was made
@@ -81,7 +81,7 @@ class JobDir:
         return path.stat().st_mtime
 
     def measure_size(self) -> int:
-        """The bytes that all its files take, without the holes in them."""
+        """Return how many bytes its files take on disk; holes in them take none."""
         size, waiting = 0, [self.path]
         while waiting:
             with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:
@@ -94,23 +94,23 @@ class JobDir:
         return size
 
     def training_job(self, number: int) -> Path:
-        """The directory of a training job."""
+        """Return the directory of a training job."""
         return self.path / "jobs" / f"{number:04d}"
 
     def checkpoints(self, number: int) -> Path:
-        """Where a training job keeps what its next attempt goes on from."""
+        """Return the directory for checkpoints, which all attempts of a training job share."""
         return self.training_job(number) / "checkpoints"
 
     def model(self, number: int) -> Path:
-        """Where a training job that was written for SageMaker leaves its model."""
+        """Return the directory for the model of a program that was written for SageMaker."""
         return self.training_job(number) / "model"
 
     def output(self, number: int) -> Path:
-        """Where it leaves what else is worth keeping."""
+        """Return the directory for its other output."""
         return self.training_job(number) / "output"
 
     def output_data(self, number: int) -> Path:
-        """The part of that for data."""
+        """Return the directory for its output data, within `output`."""
         return self.output(number) / "data"
 
     def make_training_job(self, number: int) -> None:
@@ -123,5 +123,5 @@ class JobDir:
             path.mkdir(parents=True, exist_ok=True)
 
     def attempt(self, number: int, attempt: int) -> AttemptDir:
-        """The directory of one attempt."""
+        """Return the directory of one attempt."""
         return AttemptDir(self.training_job(number) / f"a{attempt}")

@@ -121,7 +121,7 @@ class Journal:
     def read(
         self, until: int | None = None, after: int = 0, *, only_latest: bool = False
     ) -> Iterator[ev.AnyEvent]:
-        """The events in an order that folds to the state, up to and including number `until`.
+        """Yield the events in an order that folds to the state, up to and including number `until`.
 
         Observations of one job that nothing else about it came between are read as one event: the
         state is the same, and a long journal reads many times faster.
@@ -155,7 +155,7 @@ class Journal:
         return _Waiting(rows)
 
     def read_new(self) -> list[ev.AnyEvent]:
-        """What was written since this was last asked, by whoever writes; at first, everything."""
+        """Return the events written since the last call, by whoever writes; at first, all."""
         with _reading():
             last = self._find_last()
         if last == self._read_seq:
@@ -166,7 +166,7 @@ class Journal:
         return events
 
     def follow(self, state: TuningState) -> tuple[TuningState, list[ev.AnyEvent]]:
-        """The state after what was written since this was last asked, and that.
+        """Return the state after the events written since the last call, and these events.
 
         Raises:
             HptError: the journal is damaged, or cannot be read now.
@@ -176,7 +176,7 @@ class Journal:
             return fold_all(state, events), events
 
     def creation(self) -> ev.TuningJobCreated:
-        """The first event: what was asked for.
+        """Return the first event, which holds the spec.
 
         Raises:
             HptError: the journal is damaged, or cannot be read now.
@@ -187,8 +187,8 @@ class Journal:
         return first
 
     def read_moments(self) -> dict[tuple[int, str, float], float]:
-        """When each metric of each job was seen at each step: by (job, metric, step), in seconds
-        since the epoch; of a step that came again, the last time."""
+        """Return when each metric was seen, in seconds since the epoch: by (job, metric, step);
+        for a step that came again, the last time."""
         with _reading():
             rows = self._connection.execute(
                 "SELECT job, metric, step, at FROM observation ORDER BY job, attempt, offset"
@@ -196,7 +196,7 @@ class Journal:
             return {(job, metric, step): at for job, metric, step, at in rows}
 
     def read_judgements(self, number: int) -> list[ev.JobJudged]:
-        """What the stop rule said of a job, in order; the state does not hold it."""
+        """Return the stop rule's judgements of a job, in order; the state does not hold them."""
         with _reading():
             rows = self._connection.execute(
                 "SELECT job, attempt, step, stop, reason, evidence, seq, at FROM judgement"
@@ -206,13 +206,13 @@ class Journal:
             return [to_judgement(row) for row in rows]
 
     def planned_seq(self, number: int) -> int:
-        """The number of the event that planned a job."""
+        """Return the sequence number of the event that planned a job."""
         query = "SELECT seq FROM event WHERE type = 'JobPlanned' AND job = ?"
         with _reading():
             return int(self._connection.execute(query, (number,)).fetchone()[0])
 
     def state(self, until: int | None = None, *, only_latest: bool = False) -> TuningState:
-        """The fold of the events, up to and including number `until`.
+        """Return the fold of the events, up to and including number `until`.
 
         Args:
             only_latest: curves have their last step only. Final values and statuses are the same,
@@ -231,7 +231,7 @@ class Journal:
         return state
 
     def check(self) -> None:
-        """Look for damage where reading alone finds none: the whole file, and what explains stops.
+        """Look for damage that reading events does not find: in the file, judgements and views.
 
         Raises:
             HptError: there is some.
@@ -250,7 +250,7 @@ class Journal:
 
 
 def to_judgement(row: tuple[Any, ...]) -> ev.JobJudged:
-    """What a row of the table of judgements says.
+    """Return the judgement in a row of its table.
 
     Raises:
         TypeError: it holds what it should not.
@@ -302,7 +302,7 @@ class _Waiting:
         self._rows = {job: deque(group) for job, group in groupby(rows, itemgetter(0))}
 
     def take(self, job: int, before: float) -> Iterator[ev.ObservationsRead]:
-        """What was observed of a job before event number `before`."""
+        """Yield what was observed of a job before event number `before`, as one event."""
         rows = self._rows.get(job)
         taken: list[Observation] = []
         moments: list[float] = []
@@ -326,7 +326,7 @@ class _Waiting:
             )
 
     def take_all(self) -> Iterator[ev.ObservationsRead]:
-        """What is left."""
+        """Yield what is left."""
         for job in self._rows:
             yield from self.take(job, math.inf)
 
@@ -346,7 +346,7 @@ def _to_row(event: ev.ObservationsRead, each: Observation, seq: int) -> tuple[ob
 
 
 def describe_creation(spec: TuningSpec, directory: Path) -> ev.TuningJobCreated:
-    """The event with which a tuning job begins."""
+    """Return the event with which a tuning job begins."""
     return ev.TuningJobCreated(
         at=clock.now(),
         spec=spec.model_dump(mode="json"),

@@ -1,4 +1,4 @@
-"""The homes in which this user has started tuning jobs, so that all of them can be listed.
+"""The homes in which this user has started tuning jobs, for `hpt list --all-homes`.
 
 A text file of directories, one a line, under XDG_STATE_HOME. It is only a convenience: where it
 cannot be written nothing else suffers.
@@ -14,13 +14,13 @@ from hpt_cli.files import open_private, read_regular
 
 
 def find_record() -> Path:
-    """Where homes are remembered."""
+    """Return the path of the file that lists homes."""
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(state, "hpt", "homes")
 
 
 def remember_home(home: Path) -> None:
-    """Put a home on the list, unless it is there."""
+    """Add a home to the list, unless it is there."""
     with contextlib.suppress(OSError, RuntimeError):
         line = str(home.resolve())
         if "\n" not in line and Path(line) not in list_homes():
@@ -31,7 +31,7 @@ def remember_home(home: Path) -> None:
 
 
 def list_homes() -> list[Path]:
-    """The homes that are remembered and still there, in the order in which they came."""
+    """Return the homes on the list that still exist, oldest first."""
     try:
         lines = read_regular(find_record()).splitlines()
     except (OSError, RuntimeError, UnicodeDecodeError):

@@ -18,14 +18,14 @@ from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.ownership import check_owner
 
 NO_LOCK = (errno.ENOENT, errno.EISDIR, errno.ELOOP, errno.ENOTDIR)
-"""Why what cannot be opened can be no lock that somebody holds."""
+"""Errors of opening a lock that mean that nobody holds it."""
 LOCK_PATIENCE_SECONDS = 1.0
-"""A reader that looks at the lock holds it for a moment; a tuner waits that out."""
+"""How long a tuner waits for the lock: a reader that looks at it holds it for a moment."""
 
 
 @contextmanager
 def hold_lock(jobdir: JobDir) -> Iterator[None]:
-    """Be the one tuner of this job.
+    """Hold the lock of a tuning job while the block runs: be its only tuner.
 
     Raises:
         HptError: somebody else is, or the directory is another user's.
@@ -54,7 +54,7 @@ def _locked_error(jobdir: JobDir) -> HptError:
 
 
 def find_lock_holder(jobdir: JobDir) -> dict[str, Any] | None:
-    """Who tunes this job now; None if nobody does."""
+    """Return who tunes a job now (`pid`, `host`, as far as known); None if nobody does."""
     try:
         with open_regular(jobdir.path / "lock") as file:
             if _try_lock(file.fileno(), fcntl.LOCK_SH):

@@ -1,4 +1,4 @@
-"""What other terminals ask the tuner at work to do: files in its directory `requests`."""
+"""Requests of other terminals to the tuner at work: files in its directory `requests`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hpt_cli.storage.ownership import refuse_link
 
 
 def send_request(jobdir: JobDir, request: dict[str, Any]) -> None:
-    """Ask the tuner to do something; it looks several times a second."""
+    """Write a request to the tuner, which looks for new ones several times a second."""
     directory = jobdir.path / "requests"
     refuse_link(directory)
     directory.mkdir(mode=PRIVATE, exist_ok=True)
@@ -25,7 +25,7 @@ def send_request(jobdir: JobDir, request: dict[str, Any]) -> None:
 
 
 def pop_requests(jobdir: JobDir) -> list[dict[str, Any]]:
-    """What has been asked since the last time, oldest first.
+    """Return and remove the requests that have come since the last call, oldest first.
 
     Raises:
         HptError: what is asked would be looked for, and removed, somewhere else.

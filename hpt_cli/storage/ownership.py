@@ -1,4 +1,4 @@
-"""What is refused of a directory: another user's, or a symbolic link."""
+"""Directories that are refused: another user's, and symbolic links."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def check_owner(directory: Path) -> None:
 
 
 def _find_own_id(directory: Path) -> int | None:
-    """Whose a file is that this user makes there: a network file system may give it to another."""
+    """Return the owner of a file made there: a network file system may map users; None if none."""
     try:
         with tempfile.TemporaryFile(dir=directory) as file:
             return os.fstat(file.fileno()).st_uid

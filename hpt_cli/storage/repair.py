@@ -1,4 +1,4 @@
-"""A damaged journal made whole again, from what can still be read of it and from the logs.
+"""Rebuilding a damaged journal from what can still be read of it, and from the logs.
 
 What cannot be read, or cannot follow on the rest, is left out; events that say no more than that
 another one could happen are put back. The observations of every attempt that is known to have ended
@@ -41,9 +41,9 @@ from hpt_cli.tuning.fold import fold
 from hpt_cli.tuning.state import TuningState
 
 BESIDE = ("-journal", "-wal", "-shm")
-"""How the names go on of what sqlite keeps beside a journal."""
+"""Suffixes of the files that SQLite keeps beside a journal."""
 MAX_GAP = 1000
-"""How many training jobs in a row may be lost; a number beyond is none."""
+"""How many training jobs in a row may be lost; a number further on is not believed."""
 ENDS = (ev.JobExited, ev.JobLost)
 
 
@@ -61,7 +61,7 @@ class Repair:
 
 
 def repair(jobdir: JobDir) -> Repair:
-    """Make a journal anew; the caller holds the lock.
+    """Rebuild a journal in place, and return what became of it; the caller holds the lock.
 
     Raises:
         UsageError: neither the journal nor the spec can be read.
@@ -97,7 +97,7 @@ def repair(jobdir: JobDir) -> Repair:
 
 
 def _keep(jobdir: JobDir) -> Path:
-    """A copy of the damaged journal, with what sqlite needs to roll it back."""
+    """Copy the damaged journal, with what SQLite needs to roll it back, and return the copy."""
     for count in itertools.count(1):
         copy = jobdir.path / f"journal.damaged-{count}"
         if not os.path.lexists(copy):
@@ -110,7 +110,7 @@ def _keep(jobdir: JobDir) -> Path:
 
 
 def salvage(path: Path) -> Iterator[ev.AnyEvent]:
-    """The events that can be read, in order; observations are in the logs."""
+    """Yield the events that can be read, in order; observations are in the logs."""
     rows = _read_rows(path, "event", "seq", lambda row: row[0])
     for row in (rows[seq] for seq in sorted(seq for seq in rows if isinstance(seq, int))):
         with contextlib.suppress(*CORRUPT_DATA_ERRORS):
@@ -119,7 +119,7 @@ def salvage(path: Path) -> Iterator[ev.AnyEvent]:
 
 
 def salvage_judgements(path: Path) -> Iterator[ev.JobJudged]:
-    """What can be read of what the stop rule said."""
+    """Yield the judgements that can be read."""
     for row in _read_rows(path, "judgement", "job, attempt, step", lambda row: row[:3]).values():
         with contextlib.suppress(*CORRUPT_DATA_ERRORS):
             yield to_judgement(row)
@@ -130,7 +130,7 @@ Attempts: TypeAlias = dict[tuple[int, int], list[Observation]]
 
 
 def salvage_observations(path: Path) -> Attempts:
-    """The observations that can be read."""
+    """Return the observations that can be read."""
     rows = _read_rows(path, "observation", "job, attempt, metric, offset", lambda row: row[:4])
     found: Attempts = {}
     for row in rows.values():
@@ -146,7 +146,7 @@ def salvage_observations(path: Path) -> Attempts:
 def _read_rows(
     path: Path, table: str, order: str, key: Callable[[tuple[Any, ...]], Any]
 ) -> dict[Any, tuple[Any, ...]]:
-    """The rows of a table by their key: up to the damage, and from the other end."""
+    """Return a table's rows by their key: up to the damage, and from the other end back to it."""
     rows: dict[Any, tuple[Any, ...]] = {}
     backwards = ", ".join(f"{column} DESC" for column in order.split(", "))
     for each in (order, backwards):
@@ -163,7 +163,7 @@ def _read_rows(
 
 
 def _decode(data: bytes) -> str | None:
-    """Text; nothing where there is none, which spoils no more than its own row."""
+    """Return UTF-8 data as text, or None: bad bytes spoil no more than their own row."""
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
@@ -190,7 +190,7 @@ class _Rebuilder:
         self.lost = 0
 
     def rebuild(self, found: Sequence[ev.AnyEvent]) -> None:
-        """Take what was found, in order."""
+        """Add what was found, in order."""
         ends = {(each.number, each.attempt) for each in found if isinstance(each, ENDS)}
         for event in found:
             if isinstance(event, ev.TuningJobEnded) and self._is_open(event):
@@ -207,14 +207,14 @@ class _Rebuilder:
         return event.status == "Completed" and bool(self.state.jobs.open)
 
     def _list_missing(self) -> list[int]:
-        """The numbers of training jobs of which nothing is left, not even that they were."""
+        """Return the numbers of training jobs that are missing altogether."""
         jobs = self.state.jobs
         return [number for number in range(1, self._last) if number not in jobs]
 
     def _bridge(
         self, event: ev.JobEvent, ends: Collection[tuple[int, int]]
     ) -> Iterator[ev.AnyEvent]:
-        """What must have happened before an event, where that is lost and says nothing else."""
+        """Yield the lost events that must have come before one, if they hold no other data."""
         at, number = event.at, event.number
         job = self.state.jobs.get(number)
         if job is None:
@@ -265,7 +265,7 @@ class _Rebuilder:
 def _read_log(
     jobdir: JobDir, state: TuningState, event: ev.JobExited | ev.JobLost, known: list[Observation]
 ) -> tuple[tuple[Observation, ...], int]:
-    """The observations of an attempt, by its log and as they are known; and how many are lost."""
+    """Return an attempt's observations, from its log and the journal, and how many are lost."""
     spec = load_spec(state.spec)
     log = jobdir.attempt(event.number, event.attempt).log
     extractors = [each for each in spec.extractors if not each.file]

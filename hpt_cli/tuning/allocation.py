@@ -23,7 +23,7 @@ class Share:
     memory_gb: float = 0.0
 
     def to_fields(self) -> dict[str, Any]:
-        """JSON-able values."""
+        """Return it as JSON-able values."""
         return {
             "cores": list(self.cores),
             "gpus": None if self.gpus is None else list(self.gpus),
@@ -38,7 +38,7 @@ class Share:
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> Share:
-        """The inverse of `to_fields`."""
+        """Return the share that `to_fields` described."""
         gpus = fields["gpus"]
         return cls(
             cores=tuple(fields["cores"]),
@@ -51,7 +51,7 @@ class Share:
 def allocate(
     request: Request, pool: Pool, held: Sequence[Share], avoided: Collection[str] = ()
 ) -> Share | None:
-    """A share of what is free; None while there is too little.
+    """Return a share of what is free; None while there is too little.
 
     Args:
         held: the shares of all attempts that may be alive.
@@ -81,7 +81,7 @@ def _choose_cores(request: Request, pool: Pool, held: Sequence[Share]) -> tuple[
 def _choose_gpus(
     request: Request, pool: Pool, held: Sequence[Share], avoided: Collection[str]
 ) -> tuple[str, ...] | None:
-    """Those of which least is held come first, so that jobs spread."""
+    """Return the least-loaded GPUs first, so that jobs spread."""
     wanted = request.gpus or 0.0
     loads = dict.fromkeys(pool.gpus, 0.0)
     for share in held:

@@ -1,4 +1,4 @@
-"""When a tuning job is over, and why."""
+"""Completion criteria: when a tuning job is over, and why."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Completion:
 
 
 def find_completion(spec: TuningSpec, state: TuningState, now: float) -> Completion | None:
-    """The reason to start no more jobs, if there is one.
+    """Return the reason to start no more jobs; None if there is none.
 
     Jobs in flight are waited for when there is nothing left to try, and stopped when there is no
     time or no need left; `on_completion` says otherwise.
@@ -60,17 +60,17 @@ def _find_failure(ended: Mapping[int, TrainingJob]) -> int:
 
 
 def _count_spoken(ended: Mapping[int, TrainingJob]) -> int:
-    """Jobs that were stopped because all others failed do not speak against it."""
+    """Return how many jobs have ended, without those stopped because the tuning job failed."""
     return sum(job.stop_reason != "TuningJobFinished" for job in ended.values())
 
 
 def may_go_on(spec: TuningSpec, state: TuningState, now: float) -> bool:
-    """Whether a tuning job that has ended could start more jobs, were it resumed."""
+    """Return whether a tuning job that has ended could start more jobs, if resumed."""
     return find_completion(spec, replace(state, status="InProgress"), now) is None
 
 
 def _find_reasons(spec: TuningSpec, state: TuningState, now: float) -> Iterator[tuple[str, bool]]:
-    """Each criterion that is met, and whether it stops the jobs in flight."""
+    """Yield each criterion that is met, and whether it stops the running jobs."""
     limit = spec.max_runtime_seconds
     if limit is not None and tuning_seconds(state, now) >= limit:
         yield f"max_runtime_seconds ({limit:g}) reached", True
@@ -84,7 +84,7 @@ def _find_reasons(spec: TuningSpec, state: TuningState, now: float) -> Iterator[
 
 
 def _find_result_reasons(spec: TuningSpec, state: TuningState) -> Iterator[tuple[str, bool]]:
-    """The criteria that look at results."""
+    """Yield the met criteria among those that look at results."""
     target, patience = spec.target_objective_metric_value, spec.max_jobs_not_improving
     if target is None and patience is None and not spec.complete_on_convergence:
         return
@@ -106,7 +106,7 @@ def _describe_limit(spec: TuningSpec) -> str:
 
 
 def list_losses(spec: TuningSpec, ended: Mapping[int, TrainingJob]) -> list[float]:
-    """The final losses of the jobs that ended with a result, in the order in which they ended."""
+    """Return the final losses of the jobs that ended with a result, in order of their ends."""
     able = [job for job in ended.values() if job.phase in ("Completed", "Stopped")]
     able.sort(key=lambda job: (_find_end(job), job.number))
     finals = (final_objective(job, spec.objective) for job in able)
@@ -118,7 +118,7 @@ def _find_end(job: TrainingJob) -> float:
 
 
 def count_not_improving(losses: Sequence[float]) -> int:
-    """How many results in a row, up to the latest, did not beat the best before by 1 %."""
+    """Return how many results in a row, up to the latest, did not beat the best by 1 %."""
     best = math.inf
     count = 0
     for loss in losses:
@@ -130,7 +130,7 @@ def count_not_improving(losses: Sequence[float]) -> int:
 
 
 def has_converged(losses: Sequence[float], noise: float) -> bool:
-    """Whether the latest third of the results, at least ten, found no more than noise.
+    """Return whether the latest third of the results, at least ten, improved by noise only.
 
     What they improved the best by is the estimate of what as many more would. It is nothing when
     it is below the noise of the metric, or 1 % of the way from the median result to the best.
@@ -147,7 +147,7 @@ def has_converged(losses: Sequence[float], noise: float) -> bool:
 
 
 def measure_noise(spec: TuningSpec, ended: Mapping[int, TrainingJob]) -> float:
-    """How much the objective moves from one epoch to the next at the end of completed jobs."""
+    """Return how much the objective moves between epochs at the end of completed jobs."""
     steps = []
     for job in ended.values():
         curve = job.curve(spec.objective.metric) if job.phase == "Completed" else ()

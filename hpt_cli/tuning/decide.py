@@ -36,7 +36,7 @@ def decide(
     silent: Iterable[int] = (),
     avoided: Collection[str] = (),
 ) -> list[Command]:
-    """What to do next.
+    """Return what to do next.
 
     Args:
         spec: what was asked for.
@@ -84,7 +84,7 @@ def _stop_some(
     observed: Iterable[int],
     silent: Iterable[int],
 ) -> list[Command]:
-    """The jobs that run too long or hang, and those that the judge gives up."""
+    """Return the stops of jobs that run too long, hang, or are hopeless by the stop rule."""
     commands: list[Command] = []
     limit = spec.max_job_runtime_seconds
     for job in state.running:
@@ -110,7 +110,7 @@ def _stop_some(
 
 
 def _is_done(state: TuningState, job: TrainingJob) -> bool:
-    """Whether a job is at the last step that a completed one has reached: it is about to end."""
+    """Return whether a job is at the last step of any completed one: it is about to end."""
     metric = state.spec["objective_metric_name"]
     last = state.jobs.cached(("last step", metric), lambda ended: _find_last_step(ended, metric))
     return job.curve(metric)[-1][0] >= last
@@ -123,7 +123,7 @@ def _find_last_step(ended: Mapping[int, TrainingJob], metric: str) -> float:
 
 
 def _fill_slots(spec: TuningSpec, state: TuningState, avoided: Collection[str]) -> list[Command]:
-    """Launch what is ready, and plan jobs for the slots that are still free."""
+    """Return launches of what is ready, and plans for the slots that are still free."""
     launches = _launch(spec, state, avoided)
     open_jobs = state.jobs.open
     wanted = spec.count_slots(state.pool) + should_prefetch(spec, state)
@@ -135,7 +135,7 @@ def _fill_slots(spec: TuningSpec, state: TuningState, avoided: Collection[str]) 
 
 
 def should_prefetch(spec: TuningSpec, state: TuningState) -> bool:
-    """Whether the next hyperparameters are chosen before a slot is free for them.
+    """Return whether the next hyperparameters are chosen before a slot is free for them.
 
     They are then chosen without the result that frees the slot. That is worth it only where slots
     would stand idle for a noticeable time, and never where jobs run one after the other.
@@ -151,7 +151,7 @@ def should_prefetch(spec: TuningSpec, state: TuningState) -> bool:
 
 
 def _list_recent_times(ended: Mapping[int, TrainingJob]) -> tuple[list[float], list[float]]:
-    """How long the latest jobs took, and how long it took to choose their hyperparameters."""
+    """Return the seconds that the latest jobs took, and those that choosing for them took."""
     recent = list(ended.values())[-RECENT_JOBS:]
     spent = [training_seconds(job, now=0.0) for job in recent if job.attempts]
     return spent, [job.suggest_seconds for job in recent]
@@ -176,7 +176,7 @@ def _launch(spec: TuningSpec, state: TuningState, avoided: Collection[str]) -> l
 def judge_job(
     spec: TuningSpec, state: TuningState, job: TrainingJob, rule: EarlyStopping
 ) -> Verdict:
-    """What a stop rule says of a running job, which has observations of the objective."""
+    """Return a stop rule's verdict on a running job, which has observations of the objective."""
     objective = spec.objective
 
     def begin() -> list[LossCurve]:

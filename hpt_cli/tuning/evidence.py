@@ -15,7 +15,7 @@ from hpt_cli.tuning.summary import final_objective
 
 
 def loss_curve(job: TrainingJob, objective: Objective) -> LossCurve:
-    """A job's objective as a stop rule sees it."""
+    """Return a job's objective as a stop rule sees it."""
     curve = job.curve(objective.metric)
     return LossCurve(
         number=job.number,
@@ -26,7 +26,7 @@ def loss_curve(job: TrainingJob, objective: Objective) -> LossCurve:
 
 
 def known_jobs(spec: TuningSpec, state: TuningState) -> list[TrainingJob]:
-    """The jobs with hyperparameters that may be learned from, in order of number.
+    """Return the jobs with hyperparameters that may be learned from, in order of number.
 
     Those of the parents come first, with numbers below 1, where data and algorithm are the same.
     """
@@ -39,12 +39,12 @@ def list_inherited(spec: TuningSpec, state: TuningState) -> list[TrainingJob]:
 
 
 def inherits_results(spec: TuningSpec) -> bool:
-    """Whether the results of parents count as results of this tuning job."""
+    """Return whether the results of parents count as results of this tuning job."""
     return spec.warm_start is not None and spec.warm_start.type == "IdenticalDataAndAlgorithm"
 
 
 def suggest_request(spec: TuningSpec, state: TuningState, number: int) -> SuggestRequest:
-    """The question a strategy is asked for job `number`: all it may know is in the state."""
+    """Return the request for the hyperparameters of job `number`: all that a strategy may know."""
     objective = spec.objective
 
     def begin() -> tuple[Trial, ...]:

@@ -1,4 +1,4 @@
-"""fold(state, event): how events change the state of a tuning job."""
+"""fold(state, event) -> state: how events change the state of a tuning job."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class ImpossibleEventError(Exception):
 
 
 def fold(state: TuningState, event: ev.AnyEvent) -> TuningState:
-    """The state after an event.
+    """Return the state after an event.
 
     Raises:
         ImpossibleEventError: the event cannot happen in this state.
@@ -124,7 +124,7 @@ def fold(state: TuningState, event: ev.AnyEvent) -> TuningState:
 
 
 def fold_all(state: TuningState, events: Iterable[ev.AnyEvent]) -> TuningState:
-    """The state after many events: the same as one `fold` after another, and several times faster.
+    """Return the state after many events: as by one `fold` after another, several times faster.
 
     Raises:
         ImpossibleEventError: an event cannot happen in the state that it comes upon.
@@ -169,7 +169,7 @@ def _warm_started(state: TuningState, event: ev.WarmStarted) -> _Changes:
 
 
 def _spec_changed(state: TuningState, event: ev.SpecChanged) -> _Changes:
-    """No sign of a tuner at work: a tuning job that rests can be changed too."""
+    """Return the new spec; `last_event_at` stays, since no tuner need be at work for a change."""
     spec = ev.check_spec({**state.spec, **event.changes})
     return {"spec": spec, "last_event_at": state.last_event_at}
 
@@ -217,7 +217,7 @@ def _job_event(state: TuningState, event: ev.JobEvent) -> _Changes:
 
 
 def _fold_job(job: TrainingJob | None, event: ev.JobEvent) -> TrainingJob:
-    """A job after an event that concerns no other."""
+    """Return a job after an event that concerns no other."""
     if isinstance(event, ev.JobPlanned):
         if job is not None:
             raise ImpossibleEventError(f"job {event.number} is planned already")
@@ -236,7 +236,7 @@ def _fold_job(job: TrainingJob | None, event: ev.JobEvent) -> TrainingJob:
 
 
 def _outcome(job: TrainingJob, event: ev.JobEvent) -> Phase:
-    """What an attempt's end makes of its job (rules 2 and 3)."""
+    """Return the phase of a job after its attempt has ended (rules 2 and 3)."""
     request = job.stop_request
     if request is not None and request.reason in ("Retry", "Failed"):
         return "Interrupted" if request.reason == "Retry" else "Failed"
@@ -280,7 +280,7 @@ def _job_started(job: TrainingJob, event: ev.JobStarted) -> _Changes:
 
 
 def _with_attempt(job: TrainingJob, **changes: Any) -> _Changes:
-    """The change of a job's latest attempt."""
+    """Return the change of a job's latest attempt."""
     return {"attempts": (*job.attempts[:-1], replace(job.attempts[-1], **changes))}
 
 
@@ -304,13 +304,13 @@ def _job_observed(job: TrainingJob, event: ev.ObservationsRead) -> _Changes:
 
 
 def find_fresh(attempt: Attempt, observations: Iterable[Observation]) -> list[Observation]:
-    """The observations that are not known of an attempt yet."""
+    """Return the observations that are not known of an attempt yet."""
     last = attempt.last_offsets
     return [each for each in observations if each.offset > last.get(each.metric, -1)]
 
 
 def _extend(curve: Curve, points: list[tuple[float, float]]) -> Curve:
-    """The curve with more points; a step that comes again replaces what it had."""
+    """Return the curve with more points; a step that comes again replaces what it had."""
     steps = [step for step, _ in points]
     grows = steps == sorted(set(steps)) and (not curve or steps[0] > curve[-1][0])
     if grows:
@@ -346,7 +346,7 @@ def _job_lost(job: TrainingJob, event: ev.JobLost) -> _Changes:
 
 
 def _describe_failure(job: TrainingJob, event: ev.JobExited | ev.JobLost) -> str:
-    """Why an attempt failed; nothing if it did not, or was lost."""
+    """Return why an attempt failed; empty if it did not, or was lost."""
     request = job.stop_request
     if request is not None and request.reason in ("Retry", "Failed"):
         return request.explanation
@@ -357,7 +357,7 @@ def _describe_failure(job: TrainingJob, event: ev.JobExited | ev.JobLost) -> str
 
 
 def _after_failure(job: TrainingJob, event: ev.JobExited | ev.JobLost, failure: str) -> _Changes:
-    """What a job remembers of an attempt's end."""
+    """Return what a job remembers of an attempt's end."""
     outcome = _outcome(job, event)
     notes = job.notes
     has_exited = isinstance(event, ev.JobExited)
@@ -372,7 +372,7 @@ def _after_failure(job: TrainingJob, event: ev.JobExited | ev.JobLost, failure: 
 
 
 def forget_curves(state: TuningState, metric: str, numbers: Iterable[int]) -> TuningState:
-    """The same state, but of some jobs only one metric's curve, and the last value of each other.
+    """Return the state with one metric's curve only of some jobs, and the last value of others.
 
     For a tuner, which has no use for more of attempts that have ended: the journal holds it.
     """
@@ -384,7 +384,7 @@ def forget_curves(state: TuningState, metric: str, numbers: Iterable[int]) -> Tu
 
 
 def forget_curve(state: TuningState, metric: str, number: int) -> TuningState:
-    """The same for one job."""
+    """Return the state with one metric's curve only of one job, and the last value of others."""
     job = state.jobs[number]
     attempts = tuple(_forget(attempt, metric) for attempt in job.attempts)
     return replace(state, jobs=state.jobs.put(replace(job, attempts=attempts)))

@@ -1,4 +1,4 @@
-"""The training jobs of a tuning job: what happens to one costs the same however many there are.
+"""The training jobs of a tuning job, indexed: a change costs the same however many there are.
 
 Almost all of them have ended, and nothing happens to those any more. They are apart from the few
 that are open, counted by phase, and what is computed from them is kept until another one ends.
@@ -59,11 +59,11 @@ class Jobs(Mapping[int, J], Generic[J]):
         return repr(dict(self))
 
     def put(self, job: J) -> Jobs[J]:
-        """The same jobs with a new one, or with one as it is now."""
+        """Return the jobs with a new one, or with one as it is now."""
         return self._follow(job.number, job)
 
     def drop(self, number: int) -> Jobs[J]:
-        """The same jobs without one."""
+        """Return the jobs without one."""
         return self._follow(number, None)
 
     def _follow(self, number: int, job: J | None) -> Jobs[J]:
@@ -97,18 +97,20 @@ class Jobs(Mapping[int, J], Generic[J]):
         return MappingProxyType(self._ended)
 
     def count(self, phase: str) -> int:
-        """How many have ended so."""
+        """Return how many have ended in a phase."""
         return self._counts.get(phase, 0)
 
     def cached(self, key: Any, make: Callable[[Mapping[int, J]], T]) -> T:
-        """What `make` computes from the jobs that have ended; once, until another one ends."""
+        """Return what `make` computes from the ended jobs: cached until another one ends."""
         if key not in self._derived:
             self._derived[key] = make(self.ended)
         return cast(T, self._derived[key])
 
     def cached_fold(self, key: Any, begin: Callable[[], T], add: Callable[[T, J], T]) -> T:
-        """What `add` makes of what it began with and of the jobs that have ended, one after another
-        in the order in which they did; of each job once."""
+        """Return the left fold of `add` over the ended jobs, in the order in which they ended.
+
+        It is cached, and each job is folded once.
+        """
         ended = list(self._ended.values())
         known = self._sums.get(key)
         if known is None or len(known[0]) > len(ended) or not all(map(is_, known[0], ended)):
@@ -120,7 +122,7 @@ class Jobs(Mapping[int, J], Generic[J]):
         return cast(T, total)
 
     def cached_per_job(self, key: Any, job: J, make: Callable[[J], T]) -> T:
-        """What `make` computes from a job; once, until it changes."""
+        """Return what `make` computes from a job: cached until it changes."""
         known = self._known.get(job.number)
         if known is None or known[0] is not job:
             known = self._known[job.number] = (job, {})

@@ -1,4 +1,4 @@
-"""What follows on a training job that fails, hangs, or prints what a log rule looks for."""
+"""What follows when a training job fails, hangs, or prints what a log rule looks for."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from hpt_cli.tuning.state import TrainingJob
 
 
 def has_attempts_left(spec: TuningSpec, job: TrainingJob) -> bool:
-    """Whether another attempt may follow on the latest one, if that fails."""
+    """Return whether another attempt may follow if the latest one fails."""
     failures = sum(bool(attempt.failure) for attempt in job.attempts)
     return spec.retry is not None and failures + 1 < spec.retry.max_attempts
 
 
 def is_worth_retrying(spec: TuningSpec, job: TrainingJob, lines: Iterable[str]) -> bool:
-    """Whether an attempt that failed with these last words is followed by another."""
+    """Return whether an attempt that failed with these last lines is followed by another."""
     if spec.retry is None or not has_attempts_left(spec, job):
         return False
     words = list(lines)
@@ -32,12 +32,12 @@ def _is_in(pattern: str, lines: Iterable[str]) -> bool:
 
 
 def judge_hung(spec: TuningSpec, job: TrainingJob) -> StopReason:
-    """Why a job is stopped that prints nothing: to try again, if failures are tried again."""
+    """Return the stop reason of a job that prints nothing: Retry, if failures are tried again."""
     return "Retry" if is_worth_retrying(spec, job, ["Hung"]) else "Hung"
 
 
 def judge_match(spec: TuningSpec, job: TrainingJob, action: Action) -> StopReason | None:
-    """Why a job is stopped that printed what a log rule looks for; None if it goes on."""
+    """Return the stop reason for what a log rule found in a job's output; None if it goes on."""
     if action == "retry":
         return "Retry" if has_attempts_left(spec, job) else "Failed"
     reasons: dict[Action, StopReason] = {"stop": "LogRule", "fail": "Failed"}

@@ -33,7 +33,7 @@ RUNNING: tuple[Phase, ...] = ("Submitting", "Starting", "Training", "Stopping")
 
 
 class ArrivalTimes(NamedTuple):
-    """When an attempt's values of a metric were seen: first, and so many at once, and last."""
+    """When an attempt's values of a metric were seen: the first, how many with it, the last."""
 
     since: float
     at_once: int
@@ -134,7 +134,7 @@ class TrainingJob:
         return tuple(dict.fromkeys(name for each in self.attempts for name in each.curves))
 
     def curve(self, metric: str) -> Curve:
-        """A metric's observations in order of step.
+        """Return a metric's observations in order of step.
 
         An attempt that went on from a checkpoint continues the curve of the one before; one that
         began anew replaces it.
@@ -195,6 +195,6 @@ class TuningState:
         return [job for job in self.jobs.open if job.is_running]
 
     def list_held(self, but: int = 0) -> list[Share]:
-        """What the attempts hold that may be alive; without that of one job, perhaps."""
+        """Return the shares of the attempts that may be alive, except those of job `but`."""
         latest = (job.attempt for job in self.running if job.number != but)
         return [each.share for each in latest if each is not None and each.share is not None]

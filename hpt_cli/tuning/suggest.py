@@ -1,4 +1,4 @@
-"""The hyperparameters of the next training job."""
+"""Suggesting the hyperparameters of the next training job."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TRANSFER_SHARE = 5
 
 
 def suggest(spec: TuningSpec, state: TuningState, number: int) -> Hyperparameters | None:
-    """The hyperparameters of job `number`; None when there is no untried point left."""
+    """Return the hyperparameters of job `number`; None when no untried point is left."""
     given = initial_point(spec, state, number)
     if given is not None:
         return given
@@ -22,7 +22,7 @@ def suggest(spec: TuningSpec, state: TuningState, number: int) -> Hyperparameter
 
 
 def initial_point(spec: TuningSpec, state: TuningState, number: int) -> Hyperparameters | None:
-    """The hyperparameters of the first jobs, where they are given rather than chosen.
+    """Return the hyperparameters of a first job, where they are given rather than chosen.
 
     First what the user gave, completed by the middle of the ranges that were left out. Then, where
     parents had other data, their best points: results do not carry over, but good regions often

@@ -105,7 +105,7 @@ class Summary:
 def summarize(
     state: TuningState, now: float, *, at_work: bool, known: Iterable[Row] = ()
 ) -> Summary:
-    """The summary of a tuning job at a time.
+    """Return the summary of a tuning job at a time.
 
     Args:
         state: what is known.
@@ -145,7 +145,7 @@ def summarize(
 def find_overall_best(
     state: TuningState, best: Row | None, objective: Objective
 ) -> Mapping[str, Any] | None:
-    """The best training job of a tuning job and its parents; None unless those had its data."""
+    """Return the best job of a tuning job and its parents; None unless those had the same data."""
     warm_start = state.spec.get("warm_start")
     if not warm_start or warm_start["type"] != "IdenticalDataAndAlgorithm":
         return None
@@ -158,7 +158,7 @@ def find_overall_best(
 
 
 def describe_best(row: Row) -> dict[str, Any]:
-    """A best training job as JSON-able values, as a warm start records it."""
+    """Return a best training job as JSON-able values, as a warm start records it."""
     return {
         "training_job_name": row.name,
         "final_objective_value": row.final,
@@ -167,7 +167,7 @@ def describe_best(row: Row) -> dict[str, Any]:
 
 
 def make_row(state: TuningState, job: TrainingJob, objective: Objective, now: float) -> Row:
-    """The row of a job that has hyperparameters."""
+    """Return the row of a job that has hyperparameters."""
     curve = job.curve(objective.metric)
     finite = [value for _, value in curve if math.isfinite(value)]
     request = job.stop_request
@@ -200,13 +200,13 @@ def make_row(state: TuningState, job: TrainingJob, objective: Objective, now: fl
 
 
 def final_objective(job: TrainingJob, objective: Objective) -> float | None:
-    """The last value of the objective metric, for a job that ended with a result."""
+    """Return the last value of the objective, for a job that ended with a result, else None."""
     curve = job.curve(objective.metric)
     return curve[-1][1] if curve and job.phase in ("Completed", "Stopped") else None
 
 
 def training_seconds(job: TrainingJob, now: float) -> float:
-    """How long all attempts of a job took, or have taken; without their time in a queue."""
+    """Return the seconds that all attempts of a job took so far, without their time in a queue."""
     total = 0.0
     for attempt in job.attempts:
         if attempt.is_queued:
@@ -219,8 +219,10 @@ def training_seconds(job: TrainingJob, now: float) -> float:
 
 
 def measure_seconds_per_epoch(job: TrainingJob, metric: str) -> float | None:
-    """The seconds between two values of a metric, without what came before the first; None where
-    they were not seen to come one after the other."""
+    """Return the seconds between two values of a metric, not counting the time before the first.
+
+    None where they were not seen to come one after the other.
+    """
     for attempt in reversed(job.attempts):
         arrivals = attempt.arrivals.get(metric)
         if arrivals is None:
@@ -234,13 +236,13 @@ def measure_seconds_per_epoch(job: TrainingJob, metric: str) -> float | None:
 
 
 def tuning_seconds(state: TuningState, now: float | None) -> float:
-    """How long tuners have worked on the tuning job; `now` if one is at work, else None."""
+    """Return the seconds of all tuners' work; `now` if one is at work, else None."""
     total = sum(last - start for start, last in state.sessions)
     return total if now is None else total + max(0.0, now - state.last_event_at)
 
 
 def find_best(rows: Iterable[Row], objective: Objective) -> Row | None:
-    """The best training job.
+    """Return the row of the best training job; None if no job has a result.
 
     A Stopped job is the best only if no Completed one is as good; a job whose last value is NaN or
     infinite never is.
@@ -255,13 +257,13 @@ def find_best(rows: Iterable[Row], objective: Objective) -> Row | None:
 
 
 def has_enough_results(rows: Iterable[Row]) -> bool:
-    """Whether there is something to learn of what mattered: results that are not all alike."""
+    """Return whether there are enough results to learn what mattered, and not all alike."""
     finals = [row.final for row in rows if row.final is not None and math.isfinite(row.final)]
     return len(finals) >= MIN_RESULTS and len(set(finals)) > 1
 
 
 def list_improvements(rows: Iterable[Row], objective: Objective) -> list[Row]:
-    """The jobs that were the best when they ended, in that order."""
+    """Return the jobs that were the best when they ended, in that order."""
     improved: list[Row] = []
     for row in sorted(rows, key=lambda row: row.ended_at or math.inf):
         if row.ended_at is None or row.final is None or not math.isfinite(row.final):
@@ -273,7 +275,7 @@ def list_improvements(rows: Iterable[Row], objective: Objective) -> list[Row]:
 
 
 def trace_best(summary: Summary) -> list[tuple[float, float]]:
-    """The best so far over tuning time, in seconds: a step for each improvement, up to now."""
+    """Return the best so far over tuning time in seconds: a step for each improvement, up to now."""
     steps: list[tuple[float, float]] = []
     for row in list_improvements(summary.rows, summary.objective):
         assert row.ended_at is not None
@@ -289,7 +291,7 @@ def trace_best(summary: Summary) -> list[tuple[float, float]]:
 
 
 def estimate_saved_seconds(rows: Iterable[Row]) -> float | None:
-    """Training time that early stopping has saved; None where it stopped nothing yet."""
+    """Return the training seconds that early stopping has saved; None if it stopped nothing yet."""
     rows = tuple(rows)
     typical = compute_typical_job(rows)
     saved = [each for row in rows if (each := saved_seconds(row, typical)) is not None]
@@ -304,7 +306,7 @@ class TypicalJob(NamedTuple):
 
 
 def compute_typical_job(rows: Iterable[Row]) -> TypicalJob | None:
-    """What is usual; None without any completed job."""
+    """Return what is typical of completed jobs; None without any."""
     full = [row for row in rows if row.status == "Completed" and row.epochs]
     paces = [row.seconds_per_epoch for row in full if row.seconds_per_epoch is not None]
     if not full:
@@ -314,7 +316,7 @@ def compute_typical_job(rows: Iterable[Row]) -> TypicalJob | None:
 
 
 def saved_seconds(row: Row, typical: TypicalJob | None) -> float | None:
-    """How much longer a job would have taken at its own pace, had it not been stopped early.
+    """Return how much longer a stopped job would have taken at its own pace, in seconds.
 
     What it took to start is no saving, so a pace is measured between its values; the usual pace
     counts where that cannot be.

@@ -31,7 +31,7 @@ class Candidate:
 
 
 def find_mismatches(spec: TuningSpec, parent: Candidate) -> Iterator[Problem]:
-    """Why a tuning job cannot be a parent: nothing, if it can."""
+    """Yield why a tuning job cannot be a parent: nothing, if it can."""
     theirs = parent.state.spec
     if parent.state.status in ("InProgress", "Stopping"):
         yield Problem(
@@ -60,7 +60,7 @@ def find_mismatches(spec: TuningSpec, parent: Candidate) -> Iterator[Problem]:
 
 
 def inherit(spec: TuningSpec, parent: Candidate, at: float) -> WarmStarted:
-    """What a parent brings; static hyperparameters of its own count where they are tuned now."""
+    """Return what a parent brings; its static hyperparameters count where they are tuned now."""
     jobs = []
     left_out = 0
     for job in parent.state.jobs.values():
@@ -83,7 +83,7 @@ def inherit(spec: TuningSpec, parent: Candidate, at: float) -> WarmStarted:
 
 
 def _fit(spec: TuningSpec, hyperparameters: Hyperparameters) -> Hyperparameters | None:
-    """The tuned hyperparameters, if they lie in the ranges and the static ones are as they were."""
+    """Return the tuned values, if in the ranges and the static ones are unchanged; else None."""
     for name, value in spec.static_hyperparameters.items():
         if name in hyperparameters and hyperparameters[name] != value:
             return None

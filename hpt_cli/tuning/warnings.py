@@ -1,4 +1,4 @@
-"""What looks wrong while a tuning job runs, and how to mend it: said at once, not in the morning.
+"""Warnings of what looks wrong while a tuning job runs, with how to mend it.
 
 No value of the objective, output that is held back until the end, jobs that are all the same.
 """
@@ -43,7 +43,7 @@ FLUSH = (
 def warn_of_no_objective(
     spec: TuningSpec, number: int, lines: Sequence[str], seconds: float | None, now: float
 ) -> Warned:
-    """The warning that a job shows no value of the objective.
+    """Return the warning that a job shows no value of the objective.
 
     Args:
         lines: what it has printed, as a person would see it.
@@ -79,13 +79,13 @@ def warn_of_no_objective(
 
 
 def find_file(spec: TuningSpec) -> str | None:
-    """The file that the objective is read from; None where that is the output."""
+    """Return the file that the objective is read from; None if it is the output."""
     objective = spec.objective_metric_name
     return next(each.file for each in spec.metric_definitions if each.name == objective)
 
 
 def propose_for(spec: TuningSpec, lines: Sequence[str]) -> tuple[str, ...]:
-    """Definitions of a spec's objective that would find something in a log, ready to paste."""
+    """Return definitions of the objective that find something in a log, ready to paste."""
     proposals = propose_definitions(lines)
     same = [each for each in proposals if each.objective_type == spec.objective_type]
     named = []
@@ -102,7 +102,7 @@ def warn_of_misreadings(
     now: float,
     limit: Callable[[MetricReader], AbstractContextManager[Any]] = nullcontext,
 ) -> list[Warned]:
-    """The warnings that values are read wrong, and nothing else will show it.
+    """Yield warnings that values are read wrong, where nothing else will show it.
 
     Args:
         log: the beginning of what a training job has printed.
@@ -117,7 +117,7 @@ def warn_of_misreadings(
 
 
 def warn_of_long_logs(why: str, now: float) -> Warned:
-    """The warning that logs grow beyond `max_log_bytes`."""
+    """Return the warning that logs grow beyond `max_log_bytes`."""
     return Warned(
         at=now,
         slug="log-too-long",
@@ -129,7 +129,7 @@ def warn_of_long_logs(why: str, now: float) -> Warned:
 def warn_of_held_back_output(
     spec: TuningSpec, number: int, values: int, seen_after: float, seconds: float, now: float
 ) -> Warned | None:
-    """The warning that all values of a job came when it ended, if they did.
+    """Return the warning that all values of a job came when it ended, if they did.
 
     Args:
         values: how many there are.
@@ -154,7 +154,7 @@ def warn_of_held_back_output(
 def warn_of_busy_gpus(
     spec: TuningSpec, state: TuningState, avoided: Iterable[str], now: float
 ) -> Warned | None:
-    """The warning that training jobs wait for GPUs that others use, if they do; said once.
+    """Return the warning that jobs wait for GPUs that others use, if they do; given once.
 
     Args:
         state: after all was launched that could be.
@@ -176,7 +176,7 @@ def warn_of_busy_gpus(
 
 
 def warn_of_same_curves(spec: TuningSpec, state: TuningState, now: float) -> Warned | None:
-    """The warning that all completed jobs have the same curve, if they have."""
+    """Return the warning that all completed jobs have the same curve, if they have."""
     metric = spec.objective_metric_name
     completed = [job for job in state.jobs.ended.values() if job.phase == "Completed"]
     curve = completed[0].curve(metric) if completed else ()
