@@ -1,1 +1,1 @@
-"""spec."""
+"""What the user asks for: the model of a spec, its checks, and its YAML."""

@@ -1,4 +1,4 @@
-"""From a command with placeholders and hyperparameters to the argument list of a training job."""
+"""A command with placeholders, and hyperparameters -> the argument list of a training job."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PLACEHOLDER = re.compile(rf"(?<!\{{)\{{({_NAME})\}}(?!\}})|\{{(\{{{_NAME}\}})\}}
 
 
 def split_command(command: str | Sequence[str]) -> list[str]:
-    """The words of a command, split as a shell would split them.
+    """Return the words of a command, split as a shell would split them.
 
     Raises:
         ValueError: a quotation has no end.
@@ -26,7 +26,7 @@ def split_command(command: str | Sequence[str]) -> list[str]:
 
 
 def find_placeholders(command: str | Sequence[str]) -> list[str]:
-    """The names in braces, in order, each once."""
+    """Return the names in braces, in order, each once."""
     text = command if isinstance(command, str) else "\n".join(command)
     return list(dict.fromkeys(name for name, _ in PLACEHOLDER.findall(text) if name))
 
@@ -34,7 +34,7 @@ def find_placeholders(command: str | Sequence[str]) -> list[str]:
 def render_argv(
     command: str | Sequence[str], hyperparameters: Mapping[str, Value], *, shell: bool = False
 ) -> list[str]:
-    """The argument list of one training job.
+    """Return the argument list of one training job.
 
     A value is never split and never passes through a shell; with `shell` it is quoted for it.
     Without any placeholder all hyperparameters are appended as `--name value`.
@@ -55,7 +55,7 @@ def render_argv(
 def render_line(
     command: str | Sequence[str], hyperparameters: Mapping[str, Value], *, shell: bool = False
 ) -> str:
-    """One training job's command as a line that can be pasted into a shell."""
+    """Return one training job's command as a line that can be pasted into a shell."""
     argv = render_argv(command, hyperparameters, shell=shell)
     return argv[-1] if shell else shlex.join(argv)
 

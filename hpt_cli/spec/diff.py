@@ -1,4 +1,4 @@
-"""What is different between two specs, field by field."""
+"""Differences between two specs, field by field."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Difference(NamedTuple):
 
 
 def find_differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Difference]:
-    """Every leaf that is not the same in both."""
+    """Return every leaf that is not the same in both."""
     old, new = dict(flatten(before)), dict(flatten(after))
     paths = dict.fromkeys([*old, *new])
     return [
@@ -31,7 +31,7 @@ def find_differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> lis
 
 
 def flatten(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Each leaf of nested mappings and lists, with its path."""
+    """Yield each leaf of nested mappings and lists, with its path."""
     if isinstance(value, Mapping) and value:
         parts = value.items()
     elif isinstance(value, (list, tuple)) and any(isinstance(each, Mapping) for each in value):

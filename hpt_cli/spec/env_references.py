@@ -14,22 +14,22 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def find_references(text: str) -> list[str]:
-    """The names that a text refers to, as they are written."""
+    """Return the names that a text refers to, as they are written."""
     return [match[1] for match in _REFERENCE.finditer(text) if match[1] is not None]
 
 
 def remove_references(text: str) -> str:
-    """What a text says beside the variables that it refers to."""
+    """Return a text without the variables that it refers to."""
     return _REFERENCE.sub("", text)
 
 
 def is_variable_name(name: str) -> bool:
-    """Whether an environment variable can be named so."""
+    """Return whether an environment variable can have this name."""
     return _NAME.fullmatch(name) is not None
 
 
 def resolve(text: str, variables: Mapping[str, str]) -> str:
-    """The text with the values of the variables that it refers to.
+    """Return the text with the values of the variables that it refers to.
 
     Raises:
         KeyError: a variable is not set.

@@ -10,10 +10,10 @@ Hyperparameters: TypeAlias = dict[str, Value]
 
 
 def name_variable(name: str) -> str:
-    """The variable in which a training job finds a hyperparameter, as at SageMaker: `SM_HP_LR`."""
+    """Return the environment variable of a hyperparameter, as at SageMaker: `SM_HP_LR`."""
     return f"SM_HP_{re.sub(r'[^A-Z0-9_]', '_', name.upper())}"
 
 
 def format_value(value: Value) -> str:
-    """A hyperparameter's value as a training program reads it."""
+    """Return a hyperparameter's value as a training program reads it."""
     return repr(value) if isinstance(value, float) else str(value)

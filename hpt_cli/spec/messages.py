@@ -1,4 +1,4 @@
-"""pydantic's errors as problems in plain English."""
+"""pydantic's errors -> problems in plain English."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ _MESSAGES = {
 
 
 def explain(error: Mapping[str, Any], values: dict[str, Any], document: Document) -> Problem:
-    """One of pydantic's errors in our words."""
+    """Return one of pydantic's errors in our words."""
     kind, context = error["type"], error.get("ctx", {})
     location = _strip_tags(error["loc"], values)
     field = str(context.get("field", ""))
@@ -99,7 +99,7 @@ def explain(error: Mapping[str, Any], values: dict[str, Any], document: Document
 
 
 def describe_mistake(error: Mapping[str, Any]) -> str:
-    """What is wrong with a value, of one of pydantic's errors."""
+    """Return what one of pydantic's errors says is wrong with a value."""
     template = _MESSAGES.get(error["type"])
     if template is None:
         return str(error["msg"]).removeprefix("Value error, ")
@@ -111,13 +111,13 @@ def _is_no_number(kind: str) -> bool:
 
 
 def _shorten(value: Any) -> str:
-    """A value as it could be written, or the beginning of it."""
+    """Return a value as it could be written, or the beginning of it."""
     text = repr(value)
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
 def _strip_tags(location: Location, values: Any) -> Location:
-    """A location without the names pydantic adds for the members of a union."""
+    """Return a location without the names that pydantic adds for the members of a union."""
     stripped: list[str | int] = []
     for index, part in enumerate(location):
         last = index == len(location) - 1
@@ -131,7 +131,7 @@ def _strip_tags(location: Location, values: Any) -> Location:
 
 
 def _allowed_fields(location: Location, values: dict[str, Any]) -> list[str]:
-    """The fields that may stand in the mapping at a location."""
+    """Return the fields that may stand in the mapping at a location."""
     if not location:
         return list(TuningSpec.model_fields)
     if location[0] == "hyperparameter_ranges":

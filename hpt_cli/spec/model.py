@@ -269,7 +269,7 @@ class Resources(BaseModel):
 
 
 def make_request(resources: Resources | None, gpus: Sequence[str] | None) -> Request | None:
-    """What each training job needs, one GPU where only GPUs are listed; None for nothing."""
+    """Return what each training job needs, one GPU where only GPUs are listed; None for nothing."""
     asked = resources or Resources()
     wanted = 1.0 if asked.gpus is None and gpus else asked.gpus
     request = Request(asked.cpus, wanted, asked.memory_gb)
@@ -399,7 +399,7 @@ class TuningSpec(BaseModel):
         return make_request(self.resources, self.gpus)
 
     def count_slots(self, pool: Pool | None) -> int:
-        """How many training jobs may run at once, of a pool if there is one: at least 1."""
+        """Return how many training jobs may run at once, in a pool if there is one: at least 1."""
         request = self.request
         fitting = count_fitting(request, pool) if request and pool else None
         limits = [each for each in (self.max_parallel_jobs, fitting) if each is not None]
@@ -422,11 +422,11 @@ class TuningSpec(BaseModel):
         return self.early_stopping or EarlyStopping(rule=stop_rules.AUTO)
 
     def list_definitions(self) -> list[dict[str, Any]]:
-        """The metric definitions, with the fields that were given."""
+        """Return the metric definitions, with the fields that were given."""
         return [each.model_dump(exclude_none=True) for each in self.metric_definitions]
 
     def list_unnamed(self) -> list[str]:
-        """The hyperparameters that no placeholder passes on, in a command that has some."""
+        """Return the hyperparameters that no placeholder passes on, if the command has any."""
         named = commands.find_placeholders(self.command)
         if not named or commands.ALL in named:
             return []
@@ -440,7 +440,7 @@ class TuningSpec(BaseModel):
 
 
 def load_spec(fields: Mapping[str, Any]) -> TuningSpec:
-    """The spec that a journal holds.
+    """Return the spec that a journal holds.
 
     Raises:
         HptError: it holds none; the journal is damaged.

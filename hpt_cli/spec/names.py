@@ -1,4 +1,4 @@
-"""Names: of a tuning job, and of its training jobs."""
+"""Names of a tuning job and of its training jobs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*")
 
 
 def find_name_fault(name: str) -> str:
-    """What is wrong with a tuning job's name, or nothing. A good one is safe as a directory too."""
+    """Return what is wrong with a tuning job's name, or "". A valid one is safe as a directory."""
     if len(name) > MAX_NAME_LENGTH:
         return f"a name has at most {MAX_NAME_LENGTH} characters; this one has {len(name)}"
     if not _NAME.fullmatch(name):
@@ -21,12 +21,12 @@ def find_name_fault(name: str) -> str:
 
 
 def job_name(tuning_job: str, number: int) -> str:
-    """A training job's name: `<name>-0007`."""
+    """Return a training job's name: `<name>-0007`."""
     return f"{tuning_job}-{number:04d}"
 
 
 def parse_job(text: str) -> int | None:
-    """The number in `7`, `0007` or `<name>-0007`; None if there is none."""
+    """Return the number in `7`, `0007` or `<name>-0007`; None if there is none."""
     digits = text.rpartition("-")[2]
     is_number = digits.isascii() and digits.isdigit() and len(digits) <= MAX_DIGITS
     return int(digits) if is_number else None

@@ -19,12 +19,15 @@ class Objective:
 
     @classmethod
     def of(cls, spec: Mapping[str, Any]) -> Objective:
-        """The objective of a recorded spec."""
+        """Return the objective of a recorded spec."""
         return cls(spec["objective_metric_name"], spec["objective_type"] == "Maximize")
 
     def loss(self, value: float) -> float:
-        """A value as a loss: lower is better; NaN is the worst there is, and so is infinity, or
-        what is so large that sums of its squares are no numbers."""
+        """Return a value as a loss: lower is better.
+
+        NaN and infinity are the worst there is, and so is what is so large that sums of its squares
+        overflow.
+        """
         if not abs(value) < LARGEST:
             return math.inf
         return -value if self.maximize else value

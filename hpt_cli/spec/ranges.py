@@ -62,7 +62,7 @@ Category = Annotated[
 
 
 def _listify(raw: Any) -> Any:
-    """`when: {optimizer: adam}` means the same as `when: {optimizer: [adam]}`."""
+    """Return `when` with lists: `{optimizer: adam}` means the same as `{optimizer: [adam]}`."""
     if not isinstance(raw, dict):
         return raw
     return {name: each if isinstance(each, list | tuple) else [each] for name, each in raw.items()}
@@ -76,7 +76,7 @@ class _Range(BaseModel):
 
 
 def _wrong(field: str, slug: str, message: str) -> PydanticCustomError:
-    """A mistake in one field that only shows beside another."""
+    """Return the error of a field that is wrong only beside another."""
     return PydanticCustomError("cross_field", "{message}", _ctx(field, slug, message))
 
 
@@ -106,7 +106,7 @@ def _check_bounds(low: float, high: float, scaling: ScalingType) -> None:
 
 
 def _resolve(scaling: ScalingType, low: float, high: float) -> ScalingType:
-    """What `Auto` means for these bounds: logarithmic where they span two orders of magnitude."""
+    """Return the scaling that `Auto` means: logarithmic over two orders of magnitude or more."""
     if scaling != "Auto":
         return scaling
     if low > 0 and high / low >= AUTO_RATIO:
@@ -153,7 +153,7 @@ def _from_unit(unit: float, low: float, high: float, scaling: ScalingType) -> fl
 
 
 def _round(value: float, scaling: ScalingType) -> float:
-    """Keep six significant digits, counted from 1 downwards on a reverse logarithmic scale."""
+    """Round to six significant digits, counted from 1 downwards if ReverseLogarithmic."""
     if scaling == "ReverseLogarithmic" and value > 0.5:
         return round(1 - float(f"{1 - value:.{SIGNIFICANT_DIGITS}g}"), 15)
     return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
@@ -196,7 +196,7 @@ class ContinuousRange(_Range):
         return 1 + math.floor((self.max_value - self.min_value) / self.step * (1 + 1e-12))
 
     def nth_value(self, place: int) -> float:
-        """The value at a place, counted from 0, of a range with a step or a single value."""
+        """Return the value at an index, from 0, of a range with a step or a single value."""
         value = self.min_value + place * (self.step or 0.0)
         return min(self.max_value, float(f"{value:.12g}"))
 
@@ -211,11 +211,11 @@ class ContinuousRange(_Range):
         return None if self.size is None else tuple(map(self.nth_value, range(self.size)))
 
     def to_unit(self, value: Value) -> float:
-        """The place of a value in [0, 1]."""
+        """Return the place of a value in [0, 1]."""
         return _to_unit(float(value), self.min_value, self.max_value, self.scaling)
 
     def from_unit(self, unit: float) -> float:
-        """The value at a place in [0, 1]: on the step, or of six significant digits."""
+        """Return the value at a place in [0, 1]: on the step, or of six significant digits."""
         exact = _from_unit(unit, self.min_value, self.max_value, self.scaling)
         if self.step is not None and self.size is not None:
             place = round((exact - self.min_value) / self.step)
@@ -223,7 +223,7 @@ class ContinuousRange(_Range):
         return min(self.max_value, max(self.min_value, _round(exact, self.scaling)))
 
     def contains(self, value: Value) -> bool:
-        """Whether the value lies in the range."""
+        """Return whether the value lies in the range."""
         return not isinstance(value, str) and self.min_value <= value <= self.max_value
 
 
@@ -261,7 +261,7 @@ class IntegerRange(_Range):
         return (self.max_value - self.min_value) // self.step + 1
 
     def nth_value(self, place: int) -> int:
-        """The value at a place, counted from 0."""
+        """Return the value at an index, from 0."""
         return self.min_value + place * self.step
 
     @property
@@ -280,17 +280,17 @@ class IntegerRange(_Range):
         return self.min_value - half, self.nth_value(self.size - 1) + half
 
     def to_unit(self, value: Value) -> float:
-        """The centre of the value's cell in [0, 1]."""
+        """Return the centre of the value's cell in [0, 1]."""
         return _to_unit(float(value), *self._edges, self.scaling)
 
     def from_unit(self, unit: float) -> int:
-        """The integer whose cell holds a place in [0, 1]."""
+        """Return the integer whose cell holds a place in [0, 1]."""
         exact = _from_unit(unit, *self._edges, self.scaling)
         place = math.floor((exact - self.min_value) / self.step + 0.5)
         return self.nth_value(min(self.size - 1, max(0, place)))
 
     def contains(self, value: Value) -> bool:
-        """Whether the value lies in the range."""
+        """Return whether the value lies in the range."""
         return (
             not isinstance(value, str)
             and value == int(value)
@@ -321,7 +321,7 @@ class CategoricalRange(_Range):
         return len(self.values)
 
     def nth_value(self, place: int) -> Value:
-        """The value at a place, counted from 0."""
+        """Return the value at an index, from 0."""
         return self.values[place]
 
     @property
@@ -330,15 +330,15 @@ class CategoricalRange(_Range):
         return self.values
 
     def to_unit(self, value: Value) -> float:
-        """The centre of the category's cell in [0, 1]."""
+        """Return the centre of the category's cell in [0, 1]."""
         return (self.values.index(value) + 0.5) / len(self.values)
 
     def from_unit(self, unit: float) -> Value:
-        """The category whose cell holds a place in [0, 1]."""
+        """Return the category whose cell holds a place in [0, 1]."""
         return self.values[min(len(self.values) - 1, int(unit * len(self.values)))]
 
     def contains(self, value: Value) -> bool:
-        """Whether the value is one of the categories."""
+        """Return whether the value is one of the categories."""
         return value in self.values
 
 
@@ -350,7 +350,7 @@ ParameterRange: TypeAlias = Annotated[
 def select_active(
     ranges: Mapping[str, ParameterRange], hyperparameters: Mapping[str, Value]
 ) -> Hyperparameters:
-    """The hyperparameters that count: without those whose `when` does not hold.
+    """Return the active hyperparameters: without those whose `when` does not hold.
 
     One that depends on a hyperparameter which does not count itself does not count either.
     """
@@ -368,8 +368,8 @@ def _holds(each: ParameterRange, hyperparameters: Mapping[str, Value]) -> bool:
 
 
 def count_points(ranges: Mapping[str, ParameterRange]) -> int | None:
-    """How many different configurations the ranges allow; None when there is no end to them, or
-    they are too many to count."""
+    """Return how many different configurations the ranges allow; None when there is no end to
+    them, or too many to count."""
     deciding = {name for each in ranges.values() for name in each.when}
     deciders = {name: ranges[name] for name in deciding}
     choices = [
@@ -397,7 +397,7 @@ def count_points(ranges: Mapping[str, ParameterRange]) -> int | None:
 
 
 def list_grid(ranges: Mapping[str, ParameterRange]) -> Iterator[Hyperparameters]:
-    """The points of a grid search, the last range moving fastest, each once.
+    """Yield the points of a grid search, the last range moving fastest, each once.
 
     Every range needs a grid: a step, `grid_points`, or a finite number of values.
     """
@@ -410,8 +410,8 @@ def list_grid(ranges: Mapping[str, ParameterRange]) -> Iterator[Hyperparameters]
 
 
 def bound_grid(ranges: Mapping[str, ParameterRange]) -> int | None:
-    """No fewer points than a grid search has, without a look at them; None where nothing says which
-    values to try."""
+    """Return an upper bound of a grid search's points, without listing them; None where nothing
+    says which values to try."""
     sizes = [_bound_grid(each) for each in ranges.values()]
     return None if None in sizes else math.prod(size or 0 for size in sizes)
 
@@ -424,7 +424,7 @@ def _bound_grid(each: ParameterRange) -> int | None:
 
 
 def count_grid(ranges: Mapping[str, ParameterRange]) -> int:
-    """How many points a grid search has."""
+    """Return how many points a grid search has."""
     if not any(each.when for each in ranges.values()):
         return math.prod(len(each.grid or ()) for each in ranges.values())
     return sum(1 for _ in list_grid(ranges))

@@ -1,4 +1,4 @@
-"""Cores, GPUs and memory: what there is, what a training job asks for, and which of it it gets.
+"""Cores, GPUs and memory: what there is, and what a training job asks for.
 
 A pool is what the tuner may hand out, a request is what one training job needs, and a share is the
 part of the pool that an attempt holds until nothing of it is left. Pure: looking at the machine is
@@ -27,12 +27,12 @@ class Pool:
     memory_gb: float = 0.0
 
     def to_fields(self) -> dict[str, Any]:
-        """JSON-able values."""
+        """Return it as JSON-able values."""
         return {"cores": list(self.cores), "gpus": list(self.gpus), "memory_gb": self.memory_gb}
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> Pool:
-        """The inverse of `to_fields`."""
+        """Return the pool that `to_fields` described."""
         return cls(tuple(fields["cores"]), tuple(fields["gpus"]), fields["memory_gb"])
 
 
@@ -58,7 +58,7 @@ class ResourceShortage:
 
 
 def find_shortages(request: Request, pool: Pool) -> list[ResourceShortage]:
-    """Why a training job can never run; nothing if it can."""
+    """Return why a training job can never run; nothing if it can."""
     return list(_find_misfits(request, pool))
 
 
@@ -85,7 +85,7 @@ def _count(number: float | None, word: str) -> str:
 
 
 def count_fitting(request: Request, pool: Pool) -> int | None:
-    """How many such training jobs run at once; None where nothing that they ask for runs out."""
+    """Return how many such jobs can run at once; None if nothing that they ask for runs out."""
     counts = []
     if request.cpus:
         counts.append(len(pool.cores) // request.cpus)

@@ -74,7 +74,7 @@ def read_scalar(text: str) -> Any:
 
 
 def is_plain_text(text: str) -> bool:
-    """Whether a plain scalar is read as the text that stands there, and not as a number or null."""
+    """Return whether a plain scalar is read as text, and not as a number or null."""
     return isinstance(read_scalar(text), str)
 
 
@@ -86,17 +86,17 @@ class Document:
     file: str
 
     def to_values(self) -> dict[str, Any]:
-        """Plain values: dicts, lists, text, numbers and None."""
+        """Return plain values: dicts, lists, text, numbers and None."""
         values = _Converter(self).convert(self.root, 0)
         assert isinstance(values, dict)
         return values
 
     def place(self, node: Node) -> SourceLocation:
-        """Where a node begins."""
+        """Return where a node begins."""
         return SourceLocation(self.file, node.start_mark.line + 1, node.start_mark.column + 1)
 
     def find(self, location: Location, *, key: bool) -> SourceLocation:
-        """The place of a location: of its key, or of its value.
+        """Return the place of a location: of its key, or of its value.
 
         Parts that are not in the document are passed over: a field that is missing is reported
         where it is missing from.
@@ -115,7 +115,7 @@ class Document:
         return self.place(name if key or isinstance(node, (MappingNode, SequenceNode)) else node)
 
     def duplicates(self) -> Iterator[Problem]:
-        """Keys that stand twice in one mapping, of which YAML would forget the first."""
+        """Yield keys that stand twice in one mapping, of which YAML would forget the first."""
         seen: set[int] = set()
         waiting: list[Node] = [self.root]
         while waiting:
@@ -170,7 +170,7 @@ class _Converter:
         return values
 
     def _check_characters(self, node: ScalarNode) -> None:
-        """Half a character, written `"\\ud800"`, can be stored nowhere."""
+        """Refuse half a character, written `"\\ud800"`, which can be stored nowhere."""
         if SURROGATE.search(node.value):
             raise self._refuse(f"{node.value!a} has half a character", node)
 
@@ -179,6 +179,6 @@ class _Converter:
 
 
 def find_end(text: str, file: str) -> SourceLocation:
-    """Where what follows a text would stand."""
+    """Return the place just after a text."""
     lines = text.split("\n")
     return SourceLocation(file, len(lines), len(lines[-1]) + 1)

@@ -70,7 +70,7 @@ def parse_raw(text: str, file: str, overrides: Iterable[str] = ()) -> RawSpec:
 
 
 def _find_placeholders(values: dict[str, Any], document: Document) -> Iterator[Problem]:
-    """Hyperparameters in `environment`, where nothing fills them in."""
+    """Yield hyperparameters in `environment`, where nothing fills them in."""
     environment = values.get("environment")
     known = [
         name
@@ -90,7 +90,7 @@ def _find_placeholders(values: dict[str, Any], document: Document) -> Iterator[P
 
 
 def read_overrides(overrides: Iterable[str]) -> dict[str, Any]:
-    """The fields and values of `field=value` on the command line.
+    """Return the fields and values of `field=value` on the command line.
 
     Raises:
         UsageError: some are written otherwise.
@@ -113,7 +113,7 @@ def read_overrides(overrides: Iterable[str]) -> dict[str, Any]:
 
 
 def _read_value(text: str) -> Any:
-    """A scalar; or a list or a mapping, in brackets."""
+    """Return a scalar; or a list or a mapping, in brackets."""
     if text[:1] not in ("[", "{"):
         return read_scalar(text)
     try:
@@ -123,7 +123,7 @@ def _read_value(text: str) -> Any:
 
 
 def change_spec(fields: Mapping[str, Any], changes: Mapping[str, Any], jobs: int) -> TuningSpec:
-    """The spec of a tuning job that has begun, with other values in some fields.
+    """Return the spec of a tuning job that has begun, with other values in some fields.
 
     Args:
         fields: of the spec as it is.

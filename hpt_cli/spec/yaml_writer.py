@@ -1,4 +1,4 @@
-"""Fields of a spec -> YAML text that reads well, and that specfile reads back as the same.
+"""Fields of a spec -> YAML text that reads well, and that yaml_reader reads back as the same.
 
 A list or a mapping inside a field is written on one line, as people write ranges. Text stays plain
 where nothing could take it for anything else.
@@ -24,7 +24,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./+-]*(?: [A-Za-z0-9_./=+-]+)*")
 def write_spec(
     fields: Mapping[str, Any], comments: Mapping[str, Sequence[str]] | None = None
 ) -> str:
-    """YAML text of a spec.
+    """Return the YAML text of a spec.
 
     Args:
         fields: a spec's fields as plain values; None is left out.
@@ -41,7 +41,7 @@ def write_spec(
 
 
 def _write_comment(line: str) -> str:
-    """One line, whatever is in it: what YAML takes for the end of a line would end the comment."""
+    """Return a comment of one line: what YAML takes for a line's end would end the comment."""
     return f"# {''.join(each if each.isprintable() else '�' for each in line)}".rstrip()
 
 
@@ -82,14 +82,14 @@ def _fold(command: str) -> Iterator[str]:
 
 
 def _write_command(value: Any) -> str:
-    """Braces inside a command need no quotes, unless it begins with one."""
+    """Return a command as YAML; braces in it need no quotes, unless it begins with one."""
     if isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_./][A-Za-z0-9_./{}=+ -]*[^ ]", value):
         return value
     return _write_value(value)
 
 
 def _write_value(value: Any) -> str:
-    """One value on one line."""
+    """Return a value as YAML on one line."""
     match value:
         case Mapping():
             return (
@@ -111,7 +111,7 @@ def _write_value(value: Any) -> str:
 
 
 def format_float(value: float) -> str:
-    """A number as people write it: `1e-4` and not `0.0001`, `0.5` and not `5e-1`."""
+    """Return a number as people write it: `1e-4` and not `0.0001`, `0.5` and not `5e-1`."""
     if value != 0 and not 1e-3 <= abs(value) < 1e6:
         mantissa, _, exponent = f"{value:.16g}".partition("e")
         if not exponent:

@@ -92,7 +92,7 @@ class _Guarded:
 
 
 def load_stop_rule(name: str, **parameters: float) -> StopRule:
-    """The stop rule of this name, with parameters other than its defaults where given.
+    """Return the stop rule of this name, with parameters other than its defaults where given.
 
     Raises:
         KeyError: there is no such rule.
@@ -103,7 +103,7 @@ def load_stop_rule(name: str, **parameters: float) -> StopRule:
 
 
 def select_ended(name: str, ended: Sequence[LossCurve]) -> list[LossCurve]:
-    """The curves of ended jobs that a rule looks at: all of them, unless it says which.
+    """Return the curves of ended jobs that a rule looks at: all, unless the rule says which.
 
     Raises:
         KeyError: there is no such rule.
@@ -113,7 +113,7 @@ def select_ended(name: str, ended: Sequence[LossCurve]) -> list[LossCurve]:
 
 
 def list_parameters(name: str) -> dict[str, float]:
-    """A rule's parameters with their defaults; a default's type is the parameter's.
+    """Return a rule's parameters with their defaults; a default's type is the parameter's.
 
     Raises:
         KeyError: there is no such rule.

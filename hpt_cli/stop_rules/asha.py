@@ -48,7 +48,7 @@ class Rule:
         return Verdict(loss > bar, f"{place} {share}", evidence)
 
     def _rungs(self, last: int) -> Iterator[float]:
-        """The rungs in epochs, up to the first that is beyond `last`."""
+        """Yield the rungs in epochs, up to the first that is beyond `last`."""
         rung = float(self.min_epochs)
         while rung <= last:
             yield rung

@@ -125,7 +125,7 @@ class Rule:
         return replace(verdict, stop=False, reason=f"{verdict.reason}, for the first time")
 
     def _look(self, live: LossCurve, others: Sequence[LossCurve]) -> Verdict:
-        """What this epoch alone says."""
+        """Return the verdict on this epoch alone."""
         step = live.steps[-1]
         evidence: dict[str, float | int | str] = {"step": step, "loss": live.losses[-1]}
         finished = _list_finished(others)
@@ -165,7 +165,7 @@ class Rule:
 
 
 def select_ended(curves: Sequence[LossCurve]) -> Sequence[LossCurve]:
-    """The curves that the rule looks at: of many that have ended, the best and the latest."""
+    """Return the curves that the rule looks at: of many ended ones, the best and the latest."""
     if len(curves) <= MOST_COMPLETED:
         return curves
     completed = [each for each in curves if each.status == "Completed"]
@@ -179,12 +179,12 @@ def select_ended(curves: Sequence[LossCurve]) -> Sequence[LossCurve]:
 
 
 def _list_latest(curves: Iterable[LossCurve], most: int) -> list[LossCurve]:
-    """Those with losses that have the highest numbers."""
+    """Return the curves with losses that have the highest numbers."""
     return nlargest(most, (each for each in curves if each.losses), key=lambda each: each.number)
 
 
 def _list_finished(curves: Iterable[LossCurve]) -> list[LossCurve]:
-    """The completed jobs with a final loss, in order of number."""
+    """Return the completed jobs with a final loss, in order of number."""
     return [each for each in list_completed(curves) if math.isfinite(each.losses[-1])]
 
 
@@ -193,7 +193,7 @@ def _by_loss(curve: LossCurve) -> tuple[float, int]:
 
 
 def estimate_probability(signals: Signals) -> float:
-    """The probability that the job's final loss is below the best so far."""
+    """Return the probability that the job's final loss is below the best so far."""
     score = BIAS + sum(a * b for a, b in zip(WEIGHTS, signals, strict=True))
     return 1 / (1 + math.exp(-score))
 
@@ -205,7 +205,7 @@ def read_signals(
     peers: Sequence[float],
     end: float,
 ) -> Signals:
-    """The signals of a job that is still behind the best completed one, the leader.
+    """Return the signals of a job that is still behind the best completed one, the leader.
 
     `references` are two or more completed jobs that reached the live job's step; `peers` are the
     best losses up to that step of all jobs that reached it; `end` is the usual last step.
@@ -236,7 +236,7 @@ def read_signals(
 
 
 def measure_lag(live: LossCurve, leader: LossCurve, goal: float, left: float) -> float:
-    """Log of the steps the leader took from the job's best loss to a goal / the steps left."""
+    """Return log(steps that the leader took from the job's best loss to a goal / steps left)."""
     epoch = _length_of_epoch(live)
     since = find_step(leader, best_until(live, live.steps[-1]))
     took = max(0.0, find_step(leader, goal) - since)
@@ -244,8 +244,8 @@ def measure_lag(live: LossCurve, leader: LossCurve, goal: float, left: float) ->
 
 
 def compare_speed(live: LossCurve, leader: LossCurve) -> float:
-    """Log of the steps that the leader took for what the job gained in the last half of its epochs
-    / the steps that the job took: above 0 where the job is faster."""
+    """Return log(steps that the leader took for what the job gained in the last half of its epochs
+    / steps that the job took): above 0 where the job is faster."""
     then, now = live.steps[-1 - len(live.losses) // 2], live.steps[-1]
     took = find_step(leader, best_until(live, now)) - find_step(leader, best_until(live, then))
     pause = 0.5 * _length_of_epoch(live)
@@ -253,7 +253,7 @@ def compare_speed(live: LossCurve, leader: LossCurve) -> float:
 
 
 def find_step(curve: LossCurve, loss: float) -> float:
-    """The first step at which a curve was as low as that; its last one where it never was."""
+    """Return the first step at which a curve was as low as that; the last if it never was."""
     return next(
         (step for step, seen in zip(curve.steps, curve.losses, strict=True) if seen <= loss),
         curve.steps[-1],
@@ -261,7 +261,7 @@ def find_step(curve: LossCurve, loss: float) -> float:
 
 
 def _drop_last(curve: LossCurve) -> LossCurve:
-    """The curve as it was an epoch ago."""
+    """Return the curve as it was an epoch ago."""
     return replace(curve, steps=curve.steps[:-1], losses=curve.losses[:-1])
 
 
@@ -270,7 +270,7 @@ def _length_of_epoch(curve: LossCurve) -> float:
 
 
 def _score(needed: float, gains: Sequence[float]) -> float:
-    """How many deviations `needed` is above the mean gain, within -5 and 5."""
+    """Return how many standard deviations `needed` is above the mean gain, within -5 and 5."""
     known = [max(0.0, gain) for gain in gains if gain < math.inf]
     if len(known) < 2:
         return 0.0
@@ -281,16 +281,19 @@ def _score(needed: float, gains: Sequence[float]) -> float:
 
 
 def measure_pace(curve: LossCurve) -> float:
-    """How fast the loss falls per step, over the last half of a job's epochs."""
+    """Return how fast the loss falls per step, over the last half of a job's epochs."""
     last = len(curve.losses)
     first = last - last // 2
     return _measure_fall(curve, first, last) / (curve.steps[-1] - curve.steps[first - 1])
 
 
 def foresee_gain(curve: LossCurve, left: float, nothing: float) -> float:
-    """What the steps left will bring if every doubling of a job's epochs goes on to bring r times
-    what the doubling before did, as the last one did: r is 2 on a line, and below 1 where the curve
-    levels off. Between 1/4 and 2, and 1 where there is but one doubling to go by."""
+    """Return what the steps left will bring if every doubling of a job's epochs goes on to bring r
+    times what the doubling before did, as the last one did.
+
+    r is 2 on a line, and below 1 where the curve levels off; it is bounded to 1/4 and 2, and is 1
+    where there is but one doubling to go by.
+    """
     last = len(curve.losses)
     middle = last - last // 2
     first = max(1, middle - max(1, middle // 2))
@@ -301,7 +304,7 @@ def foresee_gain(curve: LossCurve, left: float, nothing: float) -> float:
 
 
 def _measure_fall(curve: LossCurve, first: int, last: int) -> float:
-    """How far the loss fell from one epoch to a later one, counted from 1.
+    """Return how far the loss fell from one epoch to a later one, counted from 1.
 
     The fall of the best so far; or that of the loss itself where it is larger, as after a jump
     upwards at the start of training, from which a job may well recover.
@@ -316,7 +319,7 @@ def _measure_fall(curve: LossCurve, first: int, last: int) -> float:
 
 
 def correlate_ranks(xs: Sequence[float], ys: Sequence[float]) -> float:
-    """Spearman's rank correlation; 0 for less than three pairs or where all are equal."""
+    """Return Spearman's rank correlation; 0 for less than three pairs, or if all are equal."""
     if len(xs) < 3:
         return 0.0
     ranks = _rank(xs), _rank(ys)
@@ -329,7 +332,7 @@ def correlate_ranks(xs: Sequence[float], ys: Sequence[float]) -> float:
 
 
 def _rank(values: Sequence[float]) -> list[float]:
-    """Each value's rank; equal ones share their mean rank."""
+    """Return each value's rank; equal ones share their mean rank."""
     ordered = sorted(values)
     return [(bisect_left(ordered, each) + bisect_right(ordered, each) - 1) / 2 for each in values]
 

@@ -1,4 +1,4 @@
-"""What the stop rules read off a curve, and how they check their parameters."""
+"""Statistics of curves that stop rules share, and the check of their parameters."""
 
 from __future__ import annotations
 
@@ -11,45 +11,45 @@ from hpt_cli.stop_rules import LossCurve
 
 
 def check_bounds(name: str, value: float, low: float, high: float = math.inf) -> None:
-    """Raises ValueError where a parameter is out of its bounds."""
+    """Raise ValueError for a parameter that is out of its bounds."""
     if not low <= value <= high:
         bounds = f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
         raise ValueError(f"{name} must be {bounds}, not {value:g}")
 
 
 def list_completed(curves: Iterable[LossCurve]) -> list[LossCurve]:
-    """The curves that ran to their end, in order of job number."""
+    """Return the curves that ran to their end, in order of job number."""
     completed = [each for each in curves if each.status == "Completed" and each.losses]
     return sorted(completed, key=lambda each: each.number)
 
 
 def has_reached(curve: LossCurve, step: float) -> bool:
-    """Whether a job got as far as this step."""
+    """Return whether a job got as far as this step."""
     return bool(curve.steps) and curve.steps[-1] >= step
 
 
 def losses_until(curve: LossCurve, step: float) -> tuple[float, ...]:
-    """The losses up to and including a step."""
+    """Return the losses up to and including a step."""
     return curve.losses[: bisect_right(curve.steps, step)]
 
 
 def best_until(curve: LossCurve, step: float) -> float:
-    """The lowest loss up to and including a step; inf where there is none."""
+    """Return the lowest loss up to and including a step; inf where there is none."""
     count = bisect_right(curve.steps, step)
     return curve.lows[count - 1] if count else math.inf
 
 
 def running_averages(curves: Sequence[LossCurve], step: float) -> list[float]:
-    """The mean loss up to a step, of every job that reached it."""
+    """Return the mean loss up to a step, of every job that reached it."""
     seen = [losses_until(each, step) for each in curves if has_reached(each, step)]
     return [_find_mean(losses) for losses in seen if losses]
 
 
 def _find_mean(losses: Sequence[float]) -> float:
-    """The mean; inf where one is, even beside -inf."""
+    """Return the mean; inf where one is, even beside -inf."""
     return math.inf if math.inf in losses else statistics.fmean(losses)
 
 
 def measure_margin(loss: float, held_against: float) -> float:
-    """How much worse a loss is than what it is held against; 0 where both are inf."""
+    """Return how much worse a loss is than what it is compared with; 0 where both are inf."""
     return 0.0 if loss == held_against else loss - held_against

@@ -58,7 +58,7 @@ class Rule:
 
 
 def find_quantile(values: Sequence[float], share: float) -> float:
-    """The value below which a share of the values lies, interpolated as numpy does."""
+    """Return the value below which a share of the values lies, interpolated as numpy does."""
     ordered = sorted(values)
     place = share * (len(ordered) - 1)
     low = math.floor(place)

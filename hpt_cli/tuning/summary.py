@@ -275,7 +275,7 @@ def list_improvements(rows: Iterable[Row], objective: Objective) -> list[Row]:
 
 
 def trace_best(summary: Summary) -> list[tuple[float, float]]:
-    """Return the best so far over tuning time in seconds: a step for each improvement, up to now."""
+    """Return the best so far over tuning time (s): a step for each improvement, up to now."""
     steps: list[tuple[float, float]] = []
     for row in list_improvements(summary.rows, summary.objective):
         assert row.ended_at is not None

@@ -31,7 +31,7 @@ from hpt_cli.spec.checks.search import (
 
 
 def find_conflicts(raw: Mapping[str, Any]) -> list[Conflict]:
-    """Every mistake that shows only between fields, in data that may have others.
+    """Return every mistake that shows only between fields, in data that may have others.
 
     `raw` holds the fields of a TuningSpec as plain values, not necessarily valid.
     """

@@ -17,7 +17,7 @@ _NO_TEXT = re.compile(r"[\0\ud800-\udfff]")
 
 
 def find_text_conflicts(value: Any, where: Location) -> Iterator[Conflict]:
-    """Text that no argument, variable, file name or journal can hold."""
+    """Yield texts that no argument, variable, file name or journal can hold."""
     if isinstance(value, str) and _NO_TEXT.search(value):
         message = f"{'.'.join(map(str, where))}: there is a character that is none in {value!r}"
         yield Conflict(
@@ -53,7 +53,7 @@ def find_command_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
 
 
 def find_quoting_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
-    """Values that need quotes where quotes around them would be none."""
+    """Yield values that need quotes in places where the shell takes quotes for something else."""
     script = raw.get("command")
     if not isinstance(script, str) or str(raw.get("shell")).lower() not in TRUE:
         return
@@ -81,7 +81,7 @@ def _has_lines(text: str) -> bool:
 
 
 def _list_texts(raw: Mapping[str, Any], name: str | None) -> Iterator[str]:
-    """The texts that a hyperparameter can be; without a name, those of all, and all names."""
+    """Yield the texts that a hyperparameter can be; without a name, those of all, and all names."""
     for key, each in mapping(raw, "hyperparameter_ranges").items():
         values = each.get("values") if isinstance(each, Mapping) else None
         if name in (None, key) and isinstance(values, (list, tuple)):

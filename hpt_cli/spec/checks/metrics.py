@@ -40,7 +40,7 @@ def find_metric_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
 
 
 def find_form_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
-    """Mistakes in how a metric is to be found."""
+    """Yield mistakes in how a metric is to be found."""
     definitions = raw.get("metric_definitions")
     if not isinstance(definitions, Sequence) or isinstance(definitions, str):
         return
@@ -52,7 +52,7 @@ def find_form_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
 
 
 def _find_form_faults(fields: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
-    """(field, slug, message, hint) of each. Numbers stand for their text."""
+    """Yield (field, slug, message, hint) of each mistake. Numbers stand for their text."""
     fields = {key: str(each) if is_number(each) else each for key, each in fields.items()}
     given = [form for form in FORMS if fields.get(form) is not None]
     if not given:

@@ -20,7 +20,7 @@ EPOCH_NAMES = ("epochs", "numepochs", "n-epochs", "n_epochs", "num_epochs")
 
 
 def find_epochs(hyperparameters: Mapping[str, Any]) -> int | None:
-    """The number of epochs that static hyperparameters tell."""
+    """Return the number of epochs that static hyperparameters tell; None if none does."""
     found = (hyperparameters[name] for name in EPOCH_NAMES if name in hyperparameters)
     return next((int(each) for each in found if isinstance(each, int) and each >= 1), None)
 
@@ -77,7 +77,7 @@ def find_stop_rule_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
 
 
 def _find_no_rule(asked: Mapping[str, Any]) -> Iterator[Conflict]:
-    """Parameters without a rule; `rules` is none."""
+    """Yield parameters that belong to no rule, where no rule is named."""
     names = [name for rule in stop_rules.STOP_RULES for name in stop_rules.list_parameters(rule)]
     for name in asked:
         if name in names:
@@ -104,7 +104,7 @@ def _find_parameter_conflicts(rule: str, given: Mapping[str, Any]) -> Iterator[C
 
 
 def find_condition_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
-    """Mistakes in `when`: what it names must be a Categorical range, with these values."""
+    """Yield mistakes in `when`, which must name values of a Categorical range."""
     ranges = mapping(raw, "hyperparameter_ranges")
     for name, each in ranges.items():
         conditions = each.get("when") if isinstance(each, Mapping) else None
@@ -154,7 +154,7 @@ def _find_circles(ranges: Mapping[str, Any]) -> Iterator[Conflict]:
 
 
 def _parse_ranges(raw: Mapping[str, Any]) -> dict[str, ParameterRange]:
-    """The ranges that are right; the others are reported where they are wrong."""
+    """Return the ranges that are valid; the others are reported elsewhere."""
     adapter: TypeAdapter[ParameterRange] = TypeAdapter(ParameterRange)
     parsed: dict[str, ParameterRange] = {}
     for name, each in mapping(raw, "hyperparameter_ranges").items():
