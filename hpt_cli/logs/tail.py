@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hpt_cli.errors import NO_DESCRIPTORS
-from hpt_cli.logs.regex_timeout import SEARCH_SECONDS, limit_searches
 from hpt_cli.logs.trimming import BLOCK_BYTES, Gap, find_gap, forget_gap, make_gap, read_part
 from hpt_cli.metrics.curve import Observation
 from hpt_cli.metrics.extractors import Extractor
 from hpt_cli.metrics.lines import MAX_LINE_BYTES, split_lines
 from hpt_cli.metrics.log_rules import Action, LogMatch, Rule, compile_rule
+from hpt_cli.metrics.patterns import SEARCH_SECONDS
 from hpt_cli.metrics.reader import MAX_SLOW_LINES, MetricReader
 
 CHUNK_BYTES = 1 << 20
@@ -98,8 +98,7 @@ class FileTail:
             if final and error.errno in NO_DESCRIPTORS:
                 raise  # what is there would never be read
         if final and self._reader is not None:
-            with limit_searches(self._reader):
-                found += self._reader.finish()
+            found += self._reader.finish()
         return found
 
     def _read_from(self, descriptor: int) -> list[Observation]:
@@ -120,12 +119,11 @@ class FileTail:
         if self._seen and not self._goes_on(descriptor, seen):
             found += self._begin_anew(self._reader)
         self._seen = seen
-        with limit_searches(self._reader):
-            while block := os.pread(descriptor, CHUNK_BYTES, self._position):
-                self._position += len(block)
-                self.size += len(block)
-                self._anchor = (self._anchor + block[-ANCHOR_BYTES:])[-ANCHOR_BYTES:]
-                found += self._reader.feed(block)
+        while block := os.pread(descriptor, CHUNK_BYTES, self._position):
+            self._position += len(block)
+            self.size += len(block)
+            self._anchor = (self._anchor + block[-ANCHOR_BYTES:])[-ANCHOR_BYTES:]
+            found += self._reader.feed(block)
         return found
 
     def _goes_on(self, descriptor: int, seen: tuple[int, ...]) -> bool:
@@ -175,8 +173,7 @@ class FileTail:
         self._gap = gap
 
     def _begin_anew(self, reader: MetricReader) -> list[Observation]:
-        with limit_searches(reader):
-            found = reader.finish()
+        found = reader.finish()
         self._position, self._anchor = 0, b""
         if self._gap is not None:
             self._gap = None

@@ -13,13 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
-from hpt_cli.metrics.patterns import (
-    STEP_GROUP,
-    Pattern,
-    compile_regex,
-    compile_step_regex,
-    parse_number,
-)
+from hpt_cli.metrics.patterns import Pattern, compile_regex, compile_step_regex, parse_number
 from hpt_cli.metrics.presets import PRESETS
 
 
@@ -54,14 +48,13 @@ class RegexForm:
     def find(self, text: str, state: LineState) -> list[Match]:
         """The values in a line."""
         pattern = self.pattern
-        group, has_step = pattern.value, pattern.has_step
         found = []
-        for match in pattern.regex.finditer(text):
-            value = pattern.parse(match[group])
+        for match in pattern.finditer(text):
+            value = pattern.parse(match[pattern.value])
             if value is not None:
-                step = pattern.parse(match[STEP_GROUP]) if has_step else None
+                step = pattern.parse(match[pattern.step]) if pattern.step else None
                 step = state.last_step if step is None else step
-                found.append(Match(value, step, match.span(), match.span(group)))
+                found.append(Match(value, step, match.span(), match.span(pattern.value)))
         return found
 
 
@@ -301,6 +294,6 @@ def iterate_findings(extractor: Extractor, lines: list[str]) -> Iterator[tuple[i
 
 def tell_step(pattern: Pattern, text: str, before: float | None) -> float | None:
     """The step that a line tells, or else the one that was known before it."""
-    match = pattern.regex.search(text)
-    step = pattern.parse(match[STEP_GROUP]) if match else None
+    match = pattern.search(text)
+    step = pattern.parse(match[pattern.step]) if match else None
     return before if step is None else step

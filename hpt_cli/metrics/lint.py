@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -21,13 +20,9 @@ from hpt_cli.metrics.patterns import (
     CLOUDWATCH_TAB,
     GROUPED,
     NUMBER,
-    STEP_GROUP,
     Pattern,
-    can_capture_nothing,
-    can_explode,
     parse_number,
 )
-from hpt_cli.metrics.reader import MetricReader
 from hpt_cli.metrics.scan import KEPT, LineMatch, Reading, scan_log
 
 LOOKED_AT = 1000
@@ -56,13 +51,12 @@ def read_log(
     definitions: Sequence[Mapping[str, Any]],
     lines: Sequence[str],
     kept: int = KEPT,
-    limit: Callable[[MetricReader], AbstractContextManager[Any]] = nullcontext,
 ) -> tuple[Reading, ...]:
     """What each definition finds in a log (see `scan_log`), and what is doubtful about it.
 
     `lines` are those of its beginning, to look for what was nearly found.
     """
-    readings = scan_log(blocks, definitions, kept, limit)
+    readings = scan_log(blocks, definitions, kept)
     return tuple(replace(each, warnings=tuple(lint(each, lines))) for each in readings)
 
 
@@ -80,21 +74,22 @@ def lint(reading: Reading, lines: Sequence[str]) -> Iterator[Problem]:
 
 
 def lint_definitions(
-    definitions: Sequence[Mapping[str, Any]],
-    log: bytes,
-    limit: Callable[[MetricReader], AbstractContextManager[Any]] = nullcontext,
+    definitions: Sequence[Mapping[str, Any]], log: bytes, *, only_silent: bool = False
 ) -> Iterator[Problem]:
-    """What is doubtful about the values that definitions of the output find, each named.
+    """Yield what looks wrong with the values that definitions find, with the metric's name.
 
     Args:
-        log: the output, of which the first BEGINNING_BYTES are looked at.
-        limit: what bounds the time of a search.
+        definitions: those that read a file, not the output, are left out.
+        log: the output, of which the first BEGINNING_BYTES are read.
+        only_silent: only what makes a curve wrong and shows nowhere else.
     """
     if len(log) > BEGINNING_BYTES:
         log = log[: log.rfind(b"\n", 0, BEGINNING_BYTES) + 1]
     definitions = [each for each in definitions if not each.get("file")]
-    for reading in read_log([log], definitions, split_lines(log), KEPT, limit):
+    for reading in read_log([log], definitions, split_lines(log)):
         for warning in reading.warnings if reading.count else ():
+            if only_silent and warning.slug not in SILENT:
+                continue
             yield replace(warning, message=f"{reading.name}: {warning.message}")
 
 
@@ -110,11 +105,11 @@ def _lint_definition(fields: Mapping[str, Any], extractor: Extractor) -> Iterato
         yield Problem(
             "regex-tab", f"'{CLOUDWATCH_TAB}' is how CloudWatch writes a tab; it is read as one"
         )
-    if can_capture_nothing(pattern):
+    if pattern.can_capture_nothing:
         yield Problem(
             "regex-empty", "the group can capture nothing, as (.*?) does", "write ({num})"
         )
-    if can_explode(pattern):
+    if pattern.can_explode:
         yield Problem(
             "regex-slow",
             "what is repeated in a repetition can take forever on a long line",
@@ -124,7 +119,7 @@ def _lint_definition(fields: Mapping[str, Any], extractor: Extractor) -> Iterato
 
 def _is_quick(extractor: Extractor) -> bool:
     """Whether a line can be searched once more, without a bound on the time."""
-    return not isinstance(extractor.form, RegexForm) or not can_explode(extractor.form.pattern)
+    return not isinstance(extractor.form, RegexForm) or not extractor.form.pattern.can_explode
 
 
 def _lint_reading(reading: Reading) -> Iterator[Problem]:
@@ -145,7 +140,7 @@ def _lint_matches(
     if not hits:
         for number, line in enumerate(lines, 1):
             text = line[:LOOKED_AT]
-            match = pattern.regex.search(text) if pattern.literal in text else None
+            match = pattern.search(text) if pattern.literal in text else None
             if match and parse_number(match[pattern.value] or "") is None:
                 captured = match[pattern.value] or ""
                 message = f"line {number} matches, but '{captured}' is no number"
@@ -194,9 +189,9 @@ def _lint_commas(
     if extractor.step is not None:
         for number, line in enumerate(lines, 1):
             text = line[:LOOKED_AT]
-            match = extractor.step.regex.search(text) if extractor.step.literal in text else None
-            if match and match[STEP_GROUP]:
-                spans = [match.span(STEP_GROUP)]
+            match = extractor.step.search(text) if extractor.step.literal in text else None
+            if match and match[extractor.step.step]:
+                spans = [match.span(extractor.step.step)]
                 cuts += _find_cuts(extractor.step, number, text, match.start(), spans)
     if not cuts:
         return
@@ -209,8 +204,8 @@ def _lint_commas(
 
 def _list_spans(pattern: Pattern, hit: LineMatch) -> list[tuple[int, int]]:
     """Where the step stands in a match, if it tells one, and where the value."""
-    match = pattern.regex.match(hit.text, hit.span[0]) if pattern.has_step else None
-    return [*([match.span(STEP_GROUP)] if match else []), hit.value_span]
+    match = pattern.match(hit.text, hit.span[0]) if pattern.step else None
+    return [*([match.span(pattern.step)] if match else []), hit.value_span]
 
 
 def _find_cuts(
@@ -227,7 +222,7 @@ def _find_cuts(
         groups = rest.group()[1:].partition(".")[0].split(",")
         is_list = len(groups) > 1 and any(len(group) != 3 for group in groups)
         other = f"{text[:end]};{text[end + 1 :]}"
-        if not is_list and pattern.regex.match(other, start):
+        if not is_list and pattern.match(other, start):
             yield number, text[begin:end], text[begin : rest.end()]
 
 
@@ -262,7 +257,7 @@ def _probe(form: RegexForm, hit: LineMatch) -> Iterator[Problem]:
         return
     for probe in PROBES:
         text = hit.text[:start] + probe + hit.text[end:]
-        found = {match[form.pattern.value] for match in form.pattern.regex.finditer(text)}
+        found = {match[form.pattern.value] for match in form.pattern.finditer(text)}
         if probe not in found:
             seen = next((each for each in found if each and each in probe), None)
             how = f"would be read as {seen}" if seen else "would not be found"

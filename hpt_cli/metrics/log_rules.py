@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import Literal, NamedTuple
 
-from hpt_cli.metrics.patterns import Pattern, compile_alone, make_pattern
+from hpt_cli.metrics.patterns import Pattern, compile_line_regex
 
 Action = Literal["stop", "fail", "retry", "warn"]
 
@@ -25,18 +24,6 @@ class LogMatch(NamedTuple):
         return f"'{self.pattern}' in its output: {self.line}"
 
 
-def compile_pattern(pattern: str) -> re.Pattern[str]:
-    """Compile a pattern that lines are searched for.
-
-    Raises:
-        ValueError: it does not compile, or would be found in every line.
-    """
-    compiled = compile_alone(pattern)
-    if compiled.search("") is not None:
-        raise ValueError("the regex can match nothing at all, so it would match every line")
-    return compiled
-
-
 class Rule(NamedTuple):
     """A log rule, ready to be looked for; each answers once in a log."""
 
@@ -45,9 +32,9 @@ class Rule(NamedTuple):
 
     def match(self, text: str) -> LogMatch | None:
         """What it says of a line, if anything."""
-        if self.pattern.regex.search(text) is None:
+        if self.pattern.search(text) is None:
             return None
-        return LogMatch(self.action, self.pattern.regex.pattern, text.strip()[:MAX_LINE])
+        return LogMatch(self.action, self.pattern.source, text.strip()[:MAX_LINE])
 
 
 def compile_rule(pattern: str, action: Action) -> Rule:
@@ -56,4 +43,4 @@ def compile_rule(pattern: str, action: Action) -> Rule:
     Raises:
         ValueError: its pattern cannot be.
     """
-    return Rule(make_pattern(compile_pattern(pattern)), action)
+    return Rule(compile_line_regex(pattern), action)

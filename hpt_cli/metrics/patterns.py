@@ -3,9 +3,10 @@
 A comma in a number is a guess (`1,234` is a thousand, or one and a bit, or two numbers), so only
 `{num,}` and `{step,}` take it, between thousands.
 
-Python's `re` is the engine: it knows what people paste (lookarounds, backreferences), and whoever
-searches bounds its time. `literal` is what makes it fast: text that every match holds, and that is
-looked for first, in whole blocks.
+The language is that of Python's `re`, which also says what is wrong with a regex. The engine is the
+module `regex`, whose searches take a time limit in any thread: a regex that backtracks must not
+stop the tuner. `literal` is what makes it fast: text that every match holds, and that is looked for
+first, in whole blocks.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import import_module
-from typing import Any
+
+import regex as engine
+
+from hpt_cli.metrics.regex_syntax import analyze, translate
 
 NUMBER = r"[-+]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?|(?i:nan|inf(?:inity)?))"
 """What `{num}` in a regex stands for: a sign, digits, an exponent; NaN and infinity too."""
@@ -49,31 +52,56 @@ CLOUDWATCH_TAB = "#011"
 
 _TAB = rf"(?:\t|{CLOUDWATCH_TAB})"
 
-_parser: Any = import_module("re._parser")
-"""The parser of `re` itself; without type stubs."""
+SEARCH_SECONDS = 0.25
+"""How long one definition may be looked for in one line; usual is a hundred-thousandth of it."""
+TRIES = 2
+"""How often it is looked for: the clock counts the processor time of other threads too."""
+TRY_SECONDS = SEARCH_SECONDS / TRIES
+
+MAX_SIZE = 100_000
+"""Compiling takes seconds beyond this: the engine writes out what is repeated a fixed number of
+times."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A compiled regex, and what its groups mean."""
+    """A compiled regex, and what its groups mean.
 
-    regex: re.Pattern[str]
+    A search raises TimeoutError when it takes more than TRY_SECONDS of processor time.
+    """
+
+    source: str
+    """The regex as `re` reads it, placeholders filled in."""
+    compiled: engine.Pattern[str]
     value: int
     """The group that captures the value; 0 where there is none."""
+    step: int
+    """The group that captures the step; 0 where there is none."""
     literal: str
-    """What every match holds; empty if there is no such text."""
-    ignore_case: bool = False
+    """Text that every match holds; empty where none is known."""
+    ignore_case: bool
     """Whether the literal, in lower case, stands for itself in any case."""
-    groups_thousands: bool = False
+    groups_thousands: bool
     """Whether commas may stand between thousands: `{num,}`, `{step,}`."""
+    can_explode: bool
+    """Whether the time of a search may double with every character of a line."""
+    can_capture_nothing: bool
+    """Whether the value's group can match an empty text, like `(.*?)`."""
 
-    @property
-    def has_step(self) -> bool:
-        """Whether a match tells its step."""
-        return STEP_GROUP in self.regex.groupindex
+    def search(self, text: str) -> engine.Match[str] | None:
+        """Return the first match in a text."""
+        return self.compiled.search(text, concurrent=False, timeout=TRY_SECONDS)
+
+    def match(self, text: str, start: int) -> engine.Match[str] | None:
+        """Return the match that begins at a place in a text."""
+        return self.compiled.match(text, start, concurrent=False, timeout=TRY_SECONDS)
+
+    def finditer(self, text: str) -> Iterator[engine.Match[str]]:
+        """Yield all matches in a text."""
+        return self.compiled.finditer(text, concurrent=False, timeout=TRY_SECONDS)
 
     def parse(self, text: str | None) -> float | None:
-        """The number that a group captured; None if it is none."""
+        """Return the number that a group captured; None if it is none."""
         if self.groups_thousands and text and _WHOLE_GROUPED.fullmatch(text):
             text = text.replace(",", "")
         return parse_number(text or "")
@@ -94,21 +122,21 @@ def expand(regex: str) -> str:
 
 def _has_value_group(regex: str) -> bool:
     try:
-        return bool(_list_value_groups(compile_alone(regex)))
+        return bool(_list_value_groups(_check(regex)))
     except ValueError:
         return True
 
 
-def compile_alone(regex: str) -> re.Pattern[str]:
-    """Compile a regex without placeholders; what Python may mean by it one day is left unsaid.
+def _check(source: str) -> re.Pattern[str]:
+    """Return a regex without placeholders, compiled by `re`, whose language it is written in.
 
     Raises:
         ValueError: it does not compile.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
+        warnings.simplefilter("ignore", FutureWarning)  # of what sets may mean one day
         try:
-            return re.compile(regex)
+            return re.compile(source)
         except (re.error, RecursionError, OverflowError) as error:
             raise ValueError(f"the regex does not compile: {error}") from None
 
@@ -120,8 +148,8 @@ def compile_regex(regex: str) -> Pattern:
     Raises:
         ValueError: it does not compile, or does not say which part of a match is the value.
     """
-    compiled = compile_alone(expand(regex))
-    groups = _list_value_groups(compiled)
+    checked = _check(expand(regex))
+    groups = _list_value_groups(checked)
     if not groups:
         raise ValueError("the regex has no group (...) that captures the value")
     if len(groups) > 1:
@@ -129,9 +157,9 @@ def compile_regex(regex: str) -> Pattern:
             f"the regex has {len(groups)} groups that could be the value; one may capture: name it"
             f" (?P<{VALUE_GROUP}>...), or make the others (?:...)"
         )
-    if compiled.match("") is not None:
+    if checked.match("") is not None:
         raise ValueError("the regex can match nothing at all, so it would match everywhere")
-    return make_pattern(compiled, groups[0], groups_thousands=_groups_thousands(regex))
+    return _compile(checked, groups[0], groups_thousands=_groups_thousands(regex))
 
 
 @lru_cache(maxsize=512)
@@ -141,25 +169,50 @@ def compile_step_regex(regex: str) -> Pattern:
     Raises:
         ValueError: it does not compile, or does not say which part of a match is the step.
     """
-    compiled = compile_alone(expand(regex))
-    if STEP_GROUP not in compiled.groupindex:
+    checked = _check(expand(regex))
+    if STEP_GROUP not in checked.groupindex:
         raise ValueError("the regex for the step has no {step}, nor a group (?P<step>...)")
-    return make_pattern(compiled, groups_thousands=_groups_thousands(regex))
+    return _compile(checked, groups_thousands=_groups_thousands(regex))
+
+
+@lru_cache(maxsize=512)
+def compile_line_regex(regex: str) -> Pattern:
+    """Compile the regex of lines that are looked for as a whole.
+
+    Raises:
+        ValueError: it does not compile, or would be found in every line.
+    """
+    checked = _check(regex)
+    if checked.search("") is not None:
+        raise ValueError("the regex can match nothing at all, so it would match every line")
+    return _compile(checked)
 
 
 def _groups_thousands(regex: str) -> bool:
     return "{num,}" in regex or "{step,}" in regex
 
 
-def make_pattern(
-    compiled: re.Pattern[str], value: int = 0, *, groups_thousands: bool = False
+def _compile(
+    checked: re.Pattern[str], value: int = 0, *, groups_thousands: bool = False
 ) -> Pattern:
-    """A compiled regex with what is needed to look for it fast."""
-    literal = find_literal(compiled)
-    ignore_case = bool(compiled.flags & re.IGNORECASE) and literal.isascii()
-    if compiled.flags & re.IGNORECASE:
-        literal = literal.lower() if ignore_case else ""
-    return Pattern(compiled, value, literal, ignore_case, groups_thousands)
+    structure = analyze(checked)
+    if structure.size > MAX_SIZE:
+        raise ValueError(f"the regex repeats something more than {MAX_SIZE:,} times")
+    ignore_case = bool(checked.flags & re.IGNORECASE)
+    literal = structure.literal
+    if ignore_case:
+        literal = literal.lower() if literal.isascii() else ""
+    return Pattern(
+        source=checked.pattern,
+        compiled=engine.compile(translate(checked), engine.VERSION0),
+        value=value,
+        step=checked.groupindex.get(STEP_GROUP, 0),
+        literal=literal,
+        ignore_case=ignore_case,
+        groups_thousands=groups_thousands,
+        can_explode=structure.can_explode,
+        can_capture_nothing=value in structure.empty_groups,
+    )
 
 
 def _list_value_groups(pattern: re.Pattern[str]) -> list[int]:
@@ -183,86 +236,3 @@ def parse_number(text: str) -> float | None:
         return float(dividend) / float(divisor)
     except (ValueError, ZeroDivisionError):
         return None
-
-
-# -- what a regex is made of -----------------------------------------------------------------------
-
-
-def find_literal(pattern: re.Pattern[str]) -> str:
-    """The longest text that every match of a pattern is sure to hold; it may be empty.
-
-    In any case, where the pattern as a whole ignores it.
-    """
-    runs = "".join(_walk(_parse(pattern))).split("\0")
-    return max(runs, key=len, default="")
-
-
-def _parse(pattern: re.Pattern[str]) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
-        return _parser.parse(pattern.pattern, pattern.flags)
-
-
-def _walk(parsed: Any) -> Iterator[str]:
-    """The characters that a match has in a row; a NUL wherever anything else may be between."""
-    for operator, argument in parsed:
-        name = str(operator)
-        if name == "LITERAL" and not _is_odd(argument):
-            yield chr(argument)
-        elif name == "AT":
-            continue
-        elif name == "SUBPATTERN" and not argument[1] & re.IGNORECASE:
-            yield from _walk(argument[3])
-        elif name in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT") and argument[0] > 0:
-            yield "\0"
-            yield from _walk(argument[2])
-            yield "\0"
-        else:
-            yield "\0"
-
-
-def _is_odd(code: int) -> bool:
-    """Whether a character of a line is not sure to stand in the log as it is."""
-    return code == 0 or code == 0xFFFD or 0xD800 <= code <= 0xDFFF
-
-
-def can_capture_nothing(pattern: Pattern) -> bool:
-    """Whether the value's group can match an empty text, like `(.*?)`."""
-    widths = [
-        argument[3].getwidth()[0]
-        for name, argument in _walk_all(_parse(pattern.regex))
-        if name == "SUBPATTERN" and argument[0] == pattern.value
-    ]
-    return bool(widths) and widths[0] == 0
-
-
-def can_explode(pattern: Pattern) -> bool:
-    """Whether a repetition without end is repeated without end, like `(a+)+`.
-
-    Only then can the time that a search takes double with every character of a line.
-    """
-    return any(
-        any(inner in _REPEATS and _is_endless(within) for inner, within in _walk_all(argument[2]))
-        for name, argument in _walk_all(_parse(pattern.regex))
-        if name in _REPEATS and _is_endless(argument)
-    )
-
-
-_REPEATS = ("MAX_REPEAT", "MIN_REPEAT")
-
-
-def _is_endless(argument: Any) -> bool:
-    return bool(argument[1] == _parser.MAXREPEAT)
-
-
-def _walk_all(parsed: Any) -> Iterator[tuple[str, Any]]:
-    """Every part of a parsed regex, however deep."""
-    for operator, argument in parsed:
-        yield str(operator), argument
-        waiting = [argument]
-        while waiting:
-            part = waiting.pop()
-            if isinstance(part, _parser.SubPattern):
-                yield from _walk_all(part)
-            elif isinstance(part, (tuple, list)):
-                waiting += part

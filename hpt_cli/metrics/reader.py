@@ -29,16 +29,12 @@ from hpt_cli.metrics.extractors import (
 )
 from hpt_cli.metrics.lines import LineCutter, Segment, clean_lines, decode
 from hpt_cli.metrics.log_rules import LogMatch, Rule
-from hpt_cli.metrics.patterns import Pattern
+from hpt_cli.metrics.patterns import TRIES, Pattern
 
 MAX_STEP = 1e15
 """Beyond this, steps that differ by one are no longer different numbers: they are counted."""
 MAX_SLOW_LINES = 3
 """After so many lines that took too long to search, a definition is given up."""
-
-
-class SearchTooLongError(Exception):
-    """Raised from outside into a search that takes too long (see MetricReader.searching)."""
 
 
 @dataclass(slots=True, eq=False)
@@ -150,10 +146,6 @@ class MetricReader:
         self._searches += [_search_for(rule) for rule in rules]
         self._matches: list[LogMatch] = []
         self._slow_lines = Counter[str]() if slow_lines is None else slow_lines
-        self._search_count = 0
-        self.searching = 0
-        """The number of the search under way, 0 between searches. Whoever finds the same number for
-        too long may raise SearchTooLongError into it, by a signal: `re` looks for those."""
         self.cut_lines = 0
         """How many lines were too long to be searched to their end."""
 
@@ -248,16 +240,13 @@ class MetricReader:
         """Do what a search is for in a line, unless that takes too long."""
         if self._slow_lines and self._slow_lines[search.names[0]] >= MAX_SLOW_LINES:
             return ()
-        self._search_count += 1
-        try:
-            self.searching = self._search_count
-            found = self._extract(search, text)
-            self.searching = 0
-        except SearchTooLongError:
-            self.searching = 0
-            self._slow_lines.update(search.names)
-            return ()
-        return found
+        for _ in range(TRIES):
+            try:
+                return self._extract(search, text)
+            except TimeoutError:
+                continue
+        self._slow_lines.update(search.names)
+        return ()
 
     def _extract(self, search: _Search, text: str) -> Sequence[Match]:
         target = search.target
@@ -319,7 +308,7 @@ def _make_searches(extractors: Sequence[Extractor]) -> list[_Search]:
     steps: dict[str, list[int]] = {}
     for number, extractor in enumerate(extractors):
         if extractor.step is not None:
-            steps.setdefault(extractor.step.regex.pattern, []).append(number)
+            steps.setdefault(extractor.step.source, []).append(number)
     searches = []
     for numbers in steps.values():
         pattern = extractors[numbers[0]].step
@@ -338,9 +327,7 @@ def _make_searches(extractors: Sequence[Extractor]) -> list[_Search]:
 
 def _search_for(rule: Rule) -> _Search:
     pattern = rule.pattern
-    return _Search(
-        (pattern.regex.pattern,), rule, (), pattern.literal.encode(), pattern.ignore_case
-    )
+    return _Search((pattern.source,), rule, (), pattern.literal.encode(), pattern.ignore_case)
 
 
 def _is_step(number: float) -> bool:

@@ -6,8 +6,7 @@ import re
 from array import array
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,23 +65,20 @@ def scan_log(
     blocks: Iterable[bytes],
     definitions: Sequence[Mapping[str, Any]],
     kept: int = KEPT,
-    limit: Callable[[MetricReader], AbstractContextManager[Any]] = nullcontext,
 ) -> tuple[Reading, ...]:
     """What each definition finds.
 
     Args:
         blocks: the log, in blocks of any size.
         kept: how many hits to keep at either end; 0 keeps all.
-        limit: what bounds the time of a search, while the log is read.
     """
     extractors = [compile_definition(fields) for fields in definitions]
     collected = {extractor.metric: _Collected(extractor, kept) for extractor in extractors}
     reader, numbers = MetricReader(extractors), _LineNumbers()
-    with limit(reader):
-        for block in blocks:
-            numbers.feed(block)
-            _collect(reader.match(block), collected, numbers)
-        _collect(reader.match_rest(), collected, numbers)
+    for block in blocks:
+        numbers.feed(block)
+        _collect(reader.match(block), collected, numbers)
+    _collect(reader.match_rest(), collected, numbers)
     return tuple(collected[fields["name"]].conclude(fields, reader) for fields in definitions)
 
 

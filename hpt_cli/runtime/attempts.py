@@ -14,12 +14,10 @@ from pathlib import Path
 
 from hpt_cli.executors import Executor, Exited, Handle, Lost, Outcome, Pending
 from hpt_cli.formatting import describe_exit
-from hpt_cli.logs.regex_timeout import OneSearch, limit_searches
 from hpt_cli.logs.tail import AttemptTail, read_lines, read_tail
 from hpt_cli.logs.trimming import UNSUPPORTED
 from hpt_cli.machine.gpu_monitor import GpuMonitor
 from hpt_cli.metrics.detection import nearest_lines
-from hpt_cli.metrics.reader import SearchTooLongError
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.tuning import events as ev
@@ -243,9 +241,8 @@ class AttemptFollower:
         retry = False
         if code or why:
             try:
-                with limit_searches(OneSearch()):
-                    retry = is_worth_retrying(self.spec, job, [*tail, describe_exit(code), why])
-            except SearchTooLongError:
+                retry = is_worth_retrying(self.spec, job, [*tail, describe_exit(code), why])
+            except TimeoutError:
                 text = (
                     "a regex of 'retry' takes too long on its last lines, so it is not tried again"
                 )

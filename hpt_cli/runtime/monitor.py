@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from hpt_cli.logs.regex_timeout import limit_searches
 from hpt_cli.logs.tail import read_lines
 from hpt_cli.logs.trimming import read_part
 from hpt_cli.metrics.lint import BEGINNING_BYTES
@@ -136,7 +135,7 @@ class Monitor:
             log = read_part(path, 0, BEGINNING_BYTES)
         except OSError:
             return []  # reported where the log is followed
-        return warn_of_misreadings(self._spec, event.number, log, event.at, limit_searches)
+        return warn_of_misreadings(self._spec, event.number, log, event.at)
 
     def _read(self, job: TrainingJob) -> list[str]:
         return read_lines(self._jobdir.attempt(job.number, len(job.attempts)).log)

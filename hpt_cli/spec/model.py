@@ -29,7 +29,7 @@ from hpt_cli import stop_rules
 from hpt_cli.errors import damaged_journal
 from hpt_cli.metrics import patterns
 from hpt_cli.metrics.extractors import Extractor, compile_definition
-from hpt_cli.metrics.log_rules import Action, compile_pattern
+from hpt_cli.metrics.log_rules import Action
 from hpt_cli.spec import command_template as commands
 from hpt_cli.spec.checks import find_conflicts
 from hpt_cli.spec.checks.conflict import ConflictError
@@ -92,7 +92,7 @@ def _check_regex(pattern: str) -> str:
 
 def _check_pattern(pattern: str) -> str:
     try:
-        compile_pattern(pattern)
+        patterns.compile_line_regex(pattern)
     except ValueError as error:
         raise PydanticCustomError("pattern", "{why}", {"why": str(error)}) from None
     return pattern

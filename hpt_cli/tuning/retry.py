@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hpt_cli.metrics.log_rules import Action, compile_pattern
+from hpt_cli.metrics.log_rules import Action
+from hpt_cli.metrics.patterns import compile_line_regex
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.tuning.events import StopReason
 from hpt_cli.tuning.state import TrainingJob
@@ -17,7 +18,11 @@ def has_attempts_left(spec: TuningSpec, job: TrainingJob) -> bool:
 
 
 def is_worth_retrying(spec: TuningSpec, job: TrainingJob, lines: Iterable[str]) -> bool:
-    """Return whether an attempt that failed with these last lines is followed by another."""
+    """Return whether an attempt that failed with these last lines is followed by another.
+
+    Raises:
+        TimeoutError: a regex takes too long.
+    """
     if spec.retry is None or not has_attempts_left(spec, job):
         return False
     words = list(lines)
@@ -27,7 +32,7 @@ def is_worth_retrying(spec: TuningSpec, job: TrainingJob, lines: Iterable[str]) 
 
 
 def _is_in(pattern: str, lines: Iterable[str]) -> bool:
-    compiled = compile_pattern(pattern)
+    compiled = compile_line_regex(pattern)
     return any(compiled.search(line) for line in lines)
 
 

@@ -5,14 +5,12 @@ No value of the objective, output that is held back until the end, jobs that are
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from hpt_cli.formatting import count
 from hpt_cli.metrics.detection import nearest_lines, propose_definitions, write_definition
-from hpt_cli.metrics.lint import SILENT, lint_definitions
-from hpt_cli.metrics.reader import MetricReader
+from hpt_cli.metrics.lint import lint_definitions
 from hpt_cli.spec.names import job_name
 from hpt_cli.tuning.events import Warned
 from hpt_cli.tuning.state import TuningState
@@ -95,24 +93,16 @@ def propose_for(spec: TuningSpec, lines: Sequence[str]) -> tuple[str, ...]:
     return tuple(map(write_definition, named))
 
 
-def warn_of_misreadings(
-    spec: TuningSpec,
-    number: int,
-    log: bytes,
-    now: float,
-    limit: Callable[[MetricReader], AbstractContextManager[Any]] = nullcontext,
-) -> list[Warned]:
-    """Yield warnings that values are read wrong, where nothing else will show it.
+def warn_of_misreadings(spec: TuningSpec, number: int, log: bytes, now: float) -> list[Warned]:
+    """Return the warnings that values are read wrong, where nothing else would show it.
 
     Args:
         log: the beginning of what a training job has printed.
-        limit: what bounds the time of a search.
     """
     name = job_name(spec.name, number)
     return [
         Warned(at=now, slug=warning.slug, message=f"{name}: {warning.message}", hint=warning.hint)
-        for warning in lint_definitions(spec.list_definitions(), log, limit)
-        if warning.slug in SILENT
+        for warning in lint_definitions(spec.list_definitions(), log, only_silent=True)
     ]
 
 

@@ -237,8 +237,8 @@ def _run_once(words: Sequence[str], seconds: float) -> tuple[str, ...]:
 def _choose_metric(
     draft: Draft, lines: tuple[str, ...], wanted: str | None, maximize: bool | None, *, asks: bool
 ) -> Draft:
-    from hpt_cli.cli.commands.metrics import list_silent_warnings
     from hpt_cli.metrics.detection import propose_definitions
+    from hpt_cli.metrics.lint import lint_definitions
 
     direction = "" if maximize is None else "Maximize" if maximize else "Minimize"
     if not lines:
@@ -260,7 +260,8 @@ def _choose_metric(
     if asks and not direction:
         direction = _ask_direction(metric)
     rest = [each for each in shown if each is not metric]
-    for warning in list_silent_warnings([metric.definition], "\n".join(lines).encode()):
+    output = "\n".join(lines).encode()
+    for warning in lint_definitions([metric.definition], output, only_silent=True):
         say(f"warning[{warning.slug}]: {warning.message}\n    {warning.hint}")
     return replace(draft, metric=metric, other_metrics=rest, objective_type=direction)
 

@@ -12,7 +12,7 @@ import typer
 
 from hpt_cli.cli.load import print_json
 from hpt_cli.cli.options import Json
-from hpt_cli.errors import ExitCode, HptError, Problem, UsageError, did_you_mean
+from hpt_cli.errors import ExitCode, HptError, UsageError, did_you_mean
 from hpt_cli.formatting import count
 
 if TYPE_CHECKING:
@@ -63,10 +63,9 @@ def metrics(
     With nothing but the log: metric definitions that find something, the
     likeliest objective first, ready to paste into a spec.
     """
-    from hpt_cli.logs.regex_timeout import limit_searches
     from hpt_cli.metrics.detection import propose_definitions
     from hpt_cli.metrics.lines import split_lines
-    from hpt_cli.metrics.lint import read_log
+    from hpt_cli.metrics.lint import lint_definitions, read_log
     from hpt_cli.metrics.scan import KEPT
     from hpt_cli.reports.metrics import (
         list_warnings,
@@ -84,7 +83,8 @@ def metrics(
     if definitions is None:
         proposals = propose_definitions(lines)
         shown = proposals[: None if all_ else MAX_PROPOSALS]
-        warnings = list_silent_warnings([each.definition for each in shown], blocks.beginning)
+        definitions = [each.definition for each in shown]
+        warnings = list(lint_definitions(definitions, blocks.beginning, only_silent=True))
         if json:
             proposed: Proposals = {
                 "log": log,
@@ -101,7 +101,7 @@ def metrics(
                 "print the metric as name=value, or find it with --regex",
             )
         return
-    readings = read_log(blocks, definitions, lines, 0 if all_ else KEPT, limit_searches)
+    readings = read_log(blocks, definitions, lines, 0 if all_ else KEPT)
     if json:
         found: Readings = {"log": log, "definitions": readings_to_json(readings)}
         print_json(found)
@@ -114,15 +114,6 @@ def metrics(
         console.print(render_readings(readings, lines, proposals, console.width, everything=all_))
     if not all(reading.count for reading in readings):
         raise typer.Exit(ExitCode.FAILED)
-
-
-def list_silent_warnings(definitions: Sequence[Mapping[str, Any]], log: bytes) -> list[Problem]:
-    """What definitions read wrong in a log, and nothing else would show."""
-    from hpt_cli.logs.regex_timeout import limit_searches
-    from hpt_cli.metrics.lint import SILENT, lint_definitions
-
-    found = lint_definitions(definitions, log, limit_searches)
-    return [warning for warning in found if warning.slug in SILENT]
 
 
 class _Blocks:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from hpt_cli.metrics.log_rules import compile_pattern, compile_rule
+from hpt_cli.metrics.log_rules import compile_rule
+from hpt_cli.metrics.patterns import compile_line_regex
 from hpt_cli.metrics.reader import MetricReader
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.commands import Command, End, Launch, Stop
@@ -137,4 +138,4 @@ def test_a_rule_answers_once() -> None:
 @pytest.mark.parametrize("pattern", ["(", "x*", "^"])
 def test_a_pattern_that_finds_nothing_or_everything_is_refused(pattern: str) -> None:
     with pytest.raises(ValueError, match="the regex"):
-        compile_pattern(pattern)
+        compile_line_regex(pattern)
