@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from hpt_cli.metrics.curve import Observation
@@ -86,3 +87,27 @@ def fold_all(*events: ev.AnyEvent) -> TuningState:
     for event in events:
         state = fold(state, event)
     return state
+
+
+FIRST, SECOND = created(make_spec())
+STORY = [
+    SECOND,
+    *suggested(1, lr=0.5, name='ä\n"x'),
+    *launched(1),
+    *suggested(2),
+    *launched(2),
+    observed(1, 3.0, math.nan),
+    observed(2, 9.0),
+    observed(1, math.inf, first=3),
+    ev.JobStopRequested(
+        at=4, number=2, reason="EarlyStopped", explanation="why", evidence={"median": 1.5}
+    ),
+    observed(2, 8.0, first=2),
+    exited(2, -15, at=5),
+    ev.JobNoted(at=5, number=2, text="note"),
+    exited(1, at=6),
+    ev.JobPlanned(at=6, number=3),
+    ev.SpaceExhausted(at=6, number=3),
+    ev.TuningJobEnded(at=7, status="Completed", reason="done"),
+]
+"""What happened in a tuning job after `FIRST`: of every kind of event a little."""

@@ -22,32 +22,10 @@ from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.summary import summarize
 from tests import builders as b
 
-FIRST, SECOND = b.created(b.make_spec())
-STORY = [
-    SECOND,
-    *b.suggested(1, lr=0.5, name='ä\n"x'),
-    *b.launched(1),
-    *b.suggested(2),
-    *b.launched(2),
-    b.observed(1, 3.0, math.nan),
-    b.observed(2, 9.0),
-    b.observed(1, math.inf, first=3),
-    ev.JobStopRequested(
-        at=4, number=2, reason="EarlyStopped", explanation="why", evidence={"median": 1.5}
-    ),
-    b.observed(2, 8.0, first=2),
-    b.exited(2, -15, at=5),
-    ev.JobNoted(at=5, number=2, text="note"),
-    b.exited(1, at=6),
-    ev.JobPlanned(at=6, number=3),
-    ev.SpaceExhausted(at=6, number=3),
-    ev.TuningJobEnded(at=7, status="Completed", reason="done"),
-]
-
 
 def make(path: Path, events: list[ev.AnyEvent]) -> Path:
-    assert isinstance(FIRST, ev.TuningJobCreated)
-    create_journal(path, FIRST)
+    assert isinstance(b.FIRST, ev.TuningJobCreated)
+    create_journal(path, b.FIRST)
     with open_journal(path, write=True) as journal:
         journal.append(events)
     return path
@@ -64,26 +42,26 @@ def read_state(path: Path) -> TuningState:
 
 
 def test_what_is_read_folds_to_what_was_written(tmp_path: Path) -> None:
-    state = read_state(make(tmp_path / "j.sqlite", STORY))
-    assert show(state) == show(b.fold_all(FIRST, *STORY))
+    state = read_state(make(tmp_path / "j.sqlite", b.STORY))
+    assert show(state) == show(b.fold_all(b.FIRST, *b.STORY))
 
 
 @settings(max_examples=50, deadline=None)
-@given(cuts=st.lists(st.integers(0, len(STORY)), max_size=4))
+@given(cuts=st.lists(st.integers(0, len(b.STORY)), max_size=4))
 def test_transactions_may_be_cut_anywhere(
     tmp_path_factory: pytest.TempPathFactory, cuts: list[int]
 ) -> None:
     path = make(tmp_path_factory.mktemp("journal") / "j.sqlite", [])
-    edges = sorted({0, *cuts, len(STORY)})
+    edges = sorted({0, *cuts, len(b.STORY)})
     for begin, end in itertools.pairwise(edges):
         with open_journal(path, write=True) as journal:
-            journal.append(STORY[begin:end])
-    assert show(read_state(path)) == show(b.fold_all(FIRST, *STORY))
+            journal.append(b.STORY[begin:end])
+    assert show(read_state(path)) == show(b.fold_all(b.FIRST, *b.STORY))
 
 
 def test_an_observation_is_kept_once(tmp_path: Path) -> None:
     path = make(
-        tmp_path / "j.sqlite", [SECOND, *b.suggested(1), *b.launched(1), b.observed(1, 1, 2)]
+        tmp_path / "j.sqlite", [b.SECOND, *b.suggested(1), *b.launched(1), b.observed(1, 1, 2)]
     )
     with open_journal(path, write=True) as journal:
         journal.append([b.observed(1, 1, 2, 3)])
@@ -95,7 +73,7 @@ def test_the_latest_of_each_curve_is_enough_for_what_a_job_came_to(tmp_path: Pat
     cut_off = [b.stop(1, "Interrupted", at=4), b.exited(1, -15, at=5), *again]
     story = [
         *[
-            SECOND,
+            b.SECOND,
             *b.suggested(1),
             *b.launched(1),
             b.observed(1, 3.0, 2.0),
@@ -121,7 +99,7 @@ def test_the_latest_of_each_curve_is_enough_for_what_a_job_came_to(tmp_path: Pat
 
 def test_the_state_of_the_past_knows_nothing_of_what_came_later(tmp_path: Path) -> None:
     events = [
-        SECOND,
+        b.SECOND,
         *b.run(1, 5.0),
         *b.suggested(2),
         *b.launched(2),
@@ -133,11 +111,11 @@ def test_the_state_of_the_past_knows_nothing_of_what_came_later(tmp_path: Path) 
     path = make(tmp_path / "j.sqlite", events)
     with open_journal(path) as journal:
         past = journal.state(journal.planned_seq(3))
-    assert show(past) == show(b.fold_all(FIRST, *events[:-2]))
+    assert show(past) == show(b.fold_all(b.FIRST, *events[:-2]))
 
 
 def test_a_batch_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
-    path = make(tmp_path / "j.sqlite", [SECOND])
+    path = make(tmp_path / "j.sqlite", [b.SECOND])
     unwritable = ev.JobNoted(at=1, number=1, text="x")
     object.__setattr__(unwritable, "text", object())
     with open_journal(path, write=True) as journal, pytest.raises(TypeError):
@@ -146,13 +124,13 @@ def test_a_batch_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 def test_readers_cannot_write(tmp_path: Path) -> None:
-    path = make(tmp_path / "j.sqlite", [SECOND])
+    path = make(tmp_path / "j.sqlite", [b.SECOND])
     with open_journal(path) as journal, pytest.raises(HptError, match="cannot be written"):
         journal.append(b.suggested(1))
 
 
 def test_a_newer_journal_is_refused_and_untouched(tmp_path: Path) -> None:
-    path = make(tmp_path / "j.sqlite", STORY)
+    path = make(tmp_path / "j.sqlite", b.STORY)
     connection = sqlite3.connect(path)
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     connection.close()
@@ -171,7 +149,7 @@ def test_a_file_that_is_no_journal_is_a_clear_error(tmp_path: Path) -> None:
 
 
 def test_an_unknown_event_is_a_clear_error(tmp_path: Path) -> None:
-    path = make(tmp_path / "j.sqlite", [SECOND])
+    path = make(tmp_path / "j.sqlite", [b.SECOND])
     connection = sqlite3.connect(path)
     connection.execute("INSERT INTO event VALUES (99, 0, 'Novelty', NULL, '{}')")
     connection.commit()
@@ -181,7 +159,7 @@ def test_an_unknown_event_is_a_clear_error(tmp_path: Path) -> None:
 
 
 def test_a_write_that_was_cut_off_is_rolled_back_by_a_reader(tmp_path: Path) -> None:
-    path = make(tmp_path / "j.sqlite", [SECOND, *b.suggested(1)])
+    path = make(tmp_path / "j.sqlite", [b.SECOND, *b.suggested(1)])
     whole = read_state(path)
     # A power cut in the middle of a commit: the rollback journal is hot, the file half written.
     writer = sqlite3.connect(path, isolation_level=None)
@@ -201,7 +179,7 @@ def test_a_write_that_was_cut_off_is_rolled_back_by_a_reader(tmp_path: Path) -> 
 
 
 def test_people_can_read_it_with_sql(tmp_path: Path) -> None:
-    path = make(tmp_path / "j.sqlite", STORY)
+    path = make(tmp_path / "j.sqlite", b.STORY)
     connection = sqlite3.connect(path)
     rows = connection.execute(
         "SELECT number, attempts, exit_code, stop_reason FROM training_job"
