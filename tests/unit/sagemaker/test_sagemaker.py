@@ -83,7 +83,7 @@ def test_a_built_in_algorithm_gets_a_regex_by_the_name_of_its_metric() -> None:
         for each in imported.fields["metric_definitions"]
         if each["name"] == "validation:rmse"
     )
-    found = compile_regex(regex).regex.search("[3]\ttrain-rmse:0.2\tvalidation-rmse:1e-05")
+    found = compile_regex(regex).search("[3]\ttrain-rmse:0.2\tvalidation-rmse:1e-05")
     assert found is not None
     assert found[1] == "1e-05"
     assert guess_regex("val_loss") == r"\bval[\W_]?loss[\s:=]+({num})"
@@ -108,7 +108,7 @@ def test_values_lose_the_quotes_of_script_mode(text: str, value: Any) -> None:
 )
 def test_a_regex_keeps_its_first_group(regex: str, line: str, value: str) -> None:
     pattern = compile_regex(translate_regex(regex))
-    found = pattern.regex.search(line)
+    found = pattern.search(line)
     assert found is not None
     assert found[pattern.value] == value
 
