@@ -5,7 +5,7 @@ from __future__ import annotations
 from hpt_cli.analysis.importance import measure_importance
 from hpt_cli.exports import Results
 from hpt_cli.reports.page.data import Record
-from hpt_cli.reports.page.sections import render_page
+from hpt_cli.reports.page.html import render_page
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.evidence import suggest_request

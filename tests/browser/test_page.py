@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from hpt_cli.reports.page.data import Record
-from hpt_cli.reports.page.sections import render_page
+from hpt_cli.reports.page.html import render_page
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.summary import summarize
 from tests.browser.conftest import Page

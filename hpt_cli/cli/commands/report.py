@@ -47,7 +47,7 @@ def report(
     It works offline, prints, and loads nothing. The values of environment
     variables in the spec are not in it.
     """
-    from hpt_cli.reports.page.sections import render_page
+    from hpt_cli.reports.page.html import render_page
 
     jobdirs = [find_job_dir(find_home(home), name) for name in names]
     path = output or Path(f"{'-'.join(each.name for each in jobdirs)}.html")

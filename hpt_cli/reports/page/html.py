@@ -1,64 +1,114 @@
-"""HTML that cannot be broken by what it shows: text is escaped unless a tag made it."""
+"""One self-contained page on one or more tuning jobs: offline, printable, safe to pass on.
+
+The templates make tables and text, which need no script; `page.js` draws the charts from the data
+in the page and makes the table sort and filter. A content security policy that knows the script
+and the style by their hashes keeps everything else out: nothing is loaded, and nothing leaves.
+"""
 
 from __future__ import annotations
 
-import html
-import json
+import base64
+import hashlib
 import re
-from collections.abc import Iterable
-from typing import Any, TypeAlias
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib import resources
+from typing import Any
 
-from hpt_cli.formatting import plain_lines, to_json_value
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
 
-VOID = ("meta", "link", "input", "wbr")
-"""Elements that hold nothing and have no end tag."""
+from hpt_cli import __version__
+from hpt_cli.formatting import count, format_setting, plain_lines, to_json_value
+from hpt_cli.reports.importance import describe_basis, describe_caveat, describe_region
+from hpt_cli.reports.page.data import Record, to_data
+from hpt_cli.reports.page.tables import list_cards, list_figures, list_rows, write_spec
+from hpt_cli.reports.render.columns import describe_reason
+from hpt_cli.tuning.summary import JOB_STATUSES
 
-_DANGEROUS = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
+_INDENT = re.compile("^ +", re.MULTILINE)
 _JOINT = re.compile(r"(?<=[._:/-])(?=.)")
 
 
-class Markup(str):
-    """HTML, as opposed to text."""
-
-    __slots__ = ()
-
-
-Content: TypeAlias = "str | Markup | Iterable[Content]"
-
-
-def join(*content: Content) -> Markup:
-    """HTML of texts, tags and lists of them; nothing for what is empty."""
-    return Markup("".join(map(_render, content)))
-
-
-def _render(content: Content) -> str:
-    if isinstance(content, Markup):
-        return content
-    if isinstance(content, str):
-        return html.escape(plain_lines(content))
-    return join(*content)
+def render_page(records: Sequence[Record], made_at: float) -> str:
+    """Return the page as the text of an HTML file; `made_at` is in seconds since the epoch."""
+    style, script = _read("page.css"), _read("page.js")
+    return (
+        _make_environment()
+        .get_template("page.html")
+        .render(
+            records=records,
+            title=", ".join(record.summary.name for record in records),
+            is_comparable=len({record.summary.objective for record in records}) == 1,
+            data=to_json_value([to_data(record) for record in records]),
+            made_at=made_at,
+            style=Markup(style),
+            script=Markup(script),
+            policy=_make_policy(style, script),
+        )
+    )
 
 
-def tag(name: str, /, *content: Content, **attributes: Any) -> Markup:
-    """An element. Attributes that are None or False are left out; `_` in names stands for `-`, and
-    one at the end for nothing (`class_`)."""
-    words = [name]
-    for key, value in attributes.items():
-        if value is None or value is False:
-            continue
-        words.append(f'{key.rstrip("_").replace("_", "-")}="{_render(str(value))}"')
-    opened = f"<{' '.join(words)}>"
-    return Markup(opened if name in VOID else f"{opened}{join(*content)}</{name}>")
+def _read(name: str) -> str:
+    return resources.files("hpt_cli.reports.page").joinpath(name).read_text(encoding="utf-8")
+
+
+def _make_policy(style: str, script: str) -> str:
+    def hash_of(text: str) -> str:
+        digest = hashlib.sha256(text.encode()).digest()
+        return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+    return (
+        f"default-src 'none'; script-src {hash_of(script)}; style-src {hash_of(style)};"
+        " img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _make_environment() -> Environment:
+    """Return the environment of the templates: whatever they show is escaped."""
+    environment = Environment(
+        loader=FunctionLoader(_read_template),
+        autoescape=True,
+        finalize=_finalize,
+        trim_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
+    environment.globals |= {
+        "count": count,
+        "list_cards": list_cards,
+        "list_figures": list_figures,
+        "list_rows": list_rows,
+        "statuses": list(JOB_STATUSES),
+        "version": __version__,
+        "write_spec": write_spec,
+    }
+    environment.filters |= {
+        "basis": describe_basis,
+        "breakable": break_name,
+        "caveat": describe_caveat,
+        "minute": _format_minute,
+        "reason": describe_reason,
+        "region": describe_region,
+        "setting": format_setting,
+    }
+    return environment
+
+
+def _read_template(name: str) -> str:
+    """Return a template without its indentation, which would be a tenth of a large page."""
+    return _INDENT.sub("", _read(f"templates/{name}"))
+
+
+def _finalize(value: Any) -> Any:
+    """Return text without control characters; markup and the rest as they are."""
+    return plain_lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def break_name(name: str) -> Markup:
-    """A name that may go on in the next line after `_`, `.`, `:`, `/` or `-`."""
-    first, *others = _JOINT.split(name)
-    return join(first, [[tag("wbr"), each] for each in others])
+    """Return a name that may go on in the next line after `_`, `.`, `:`, `/` or `-`."""
+    return Markup("<wbr>").join(map(plain_lines, _JOINT.split(name)))
 
 
-def embed_json(document: Any, element_id: str) -> Markup:
-    """Data for a script: no `</script>` or `<!--` in it can end the element."""
-    text = json.dumps(to_json_value(document), ensure_ascii=False, separators=(",", ":"))
-    text = _DANGEROUS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
-    return Markup(f'<script type="application/json" id="{element_id}">{text}</script>')
+def _format_minute(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")

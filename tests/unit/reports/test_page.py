@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import json
 import re
 from html.parser import HTMLParser
 
 from hpt_cli.formatting import thin
 from hpt_cli.reports.page.data import Record, lay_out, to_data
-from hpt_cli.reports.page.html import VOID, Markup, break_name, embed_json, join, tag
-from hpt_cli.reports.page.sections import render_page
+from hpt_cli.reports.page.html import break_name, render_page
 from hpt_cli.tuning.events import TunerStarted, Warned
 from hpt_cli.tuning.summary import summarize
 from tests.builders import created, exited, fold_all, launched, make_spec, stop, suggested
 from tests.pages import COUNT, HOSTILE, SECRET, make_page, make_record
+
+VOID = ("meta", "link", "input", "wbr")
+"""Elements that hold nothing and have no end tag."""
 
 
 class Reader(HTMLParser):
@@ -74,22 +77,37 @@ def test_commands_that_may_hold_secrets_are_not_in_the_page() -> None:
 
 def test_the_policy_allows_the_script_and_the_style_and_nothing_else() -> None:
     page = make_page()
-    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', page)
-    assert policy.startswith("default-src &#x27;none&#x27;")
+    (content,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', page)
+    policy = html.unescape(content)
+    assert policy.startswith("default-src 'none'")
     for element in ("style", "script"):
         (text,) = re.findall(rf"<{element}>(.*?)</{element}>", page, re.DOTALL)
         digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-        assert f"{element}-src &#x27;sha256-{digest}&#x27;" in policy
+        assert f"{element}-src 'sha256-{digest}'" in policy
     urls = re.findall(r"https?://[^\"'\s<]*", page)
     assert set(urls) <= {"http://www.w3.org/2000/svg"}  # a name, which nothing is loaded from
 
 
-def test_tags_escape_texts_and_attributes() -> None:
-    assert tag("p", "<b>", Markup("<br>"), title='"&') == '<p title="&quot;&amp;">&lt;b&gt;<br></p>'
-    assert tag("input", checked=None, data_v="") == '<input data-v="">'
+def test_names_are_escaped_in_texts_attributes_and_data() -> None:
+    hostile = "\"><b>'&</script><!--"
+    ranges = {hostile: {"type": "Integer", "min_value": 1, "max_value": 2}}
+    spec = make_spec(command="train {args}", hyperparameter_ranges=ranges)
+    state = fold_all(*created(spec), *suggested(1, **{hostile: 1}))
+    summary = summarize(state, 1, at_work=True)
+    page = render_page([Record(summary, state, None, None, [(hostile, f"{hostile}\ud800")])], 0.0)
+    reader = Reader(page)
+    assert not reader.open
+    (field,) = [found for _, found in reader.tags if found.get("class") == "filter"]
+    assert field["placeholder"] == f"words, or {hostile} < 0.1 and status = Completed"
+    assert f"{hostile}�" in reader.text
+    assert hostile in reader.text.replace(f"{hostile}�", "")  # what it comes from, and the table
+    assert json.loads(reader.scripts[0])[0]["ranges"][0]["name"] == hostile
+    page.encode()  # what is no character is not in it
+
+
+def test_long_names_may_be_broken() -> None:
     assert break_name("a.b_") == "a.<wbr>b_"
-    assert join(["a", ["<", Markup("<i>")]]) == "a&lt;<i>"
-    assert "</script" not in embed_json(["</script>", "<!--"], "d").removesuffix("</script>")
+    assert break_name("<a:\x1bb") == "&lt;a:<wbr>�b"
 
 
 def test_attempts_share_slots_and_early_stopped_ones_say_how_long_they_would_have_run() -> None:

@@ -1,0 +1,126 @@
+"""What the tables of the page say: the figures of a tuning job, its training jobs, its spec."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from hpt_cli.formatting import (
+    NOTHING,
+    format_column,
+    format_number,
+    format_seconds,
+    format_setting,
+)
+from hpt_cli.reports.page.data import Record, shorten
+from hpt_cli.spec.hyperparameters import Hyperparameters, Value
+from hpt_cli.spec.model import TuningSpec
+from hpt_cli.tuning.state import TERMINAL
+from hpt_cli.tuning.summary import (
+    JOB_STATUSES,
+    Row,
+    Summary,
+    estimate_saved_seconds,
+    list_job_counts,
+)
+
+HIDDEN = "(not shown)"
+"""Stands for the values of environment variables, and for commands beside the one that trains: they
+may hold secrets, and a page is passed on.
+References to the variables of a shell are shown, as they hold none."""
+_REFERENCE = re.compile(r"\$\{\w+\}")
+
+
+class Cell(NamedTuple):
+    """A cell of the table of training jobs; what it is sorted by, where that is a number."""
+
+    text: str
+    number: str | None = None
+
+
+def list_cards(summary: Summary) -> Iterator[tuple[str, str, str]]:
+    """Yield the name, the value and a note of each figure of a tuning job."""
+    best, saved = summary.best, estimate_saved_seconds(summary.rows)
+    name = best.name if best else "no result yet"
+    yield f"Best {summary.objective.metric}", format_number(summary.best_value, 5), name
+    yield "Training jobs", str(len(summary.rows)), ", ".join(list_job_counts(summary)) or "none yet"
+    yield "Tuning time", format_seconds(summary.tuning_time), "pauses not counted"
+    yield "Training time", format_seconds(summary.total_training_time), "of all training jobs"
+    overall = summary.overall_best
+    if overall is not None and (best is None or overall["training_job_name"] != best.name):
+        value = format_number(overall["final_objective_value"], 5)
+        yield "Best with parents", value, overall["training_job_name"]
+    if saved:
+        share = saved / (saved + summary.total_training_time)
+        words = f"about {share:.0%} of the training time, by early stopping"
+        yield "Saved", format_seconds(saved), words
+
+
+def list_rows(record: Record) -> Iterator[tuple[Row, list[Cell]]]:
+    """Yield each training job with the cells of its hyperparameters, objective, epochs, time."""
+    rows, objective = record.summary.rows, record.summary.objective
+    best_two = sorted((row.final for row in rows if row.final is not None), key=objective.loss)[:2]
+    settings = [
+        _list_cells([row.hyperparameters.get(name) for row in rows]) for name in record.ranges
+    ]
+    finals = _list_cells([row.final for row in rows], best_two)
+    epochs = (_number(row.epochs, str(row.epochs)) for row in rows)
+    times = (_number(round(row.elapsed, 3), format_seconds(row.elapsed)) for row in rows)
+    for row, *cells in zip(rows, *settings, finals, epochs, times, strict=True):
+        yield row, cells
+
+
+def _list_cells(values: Sequence[Value | None], telling: Sequence[float] = ()) -> Iterator[Cell]:
+    """Yield the cells of a column."""
+    for value, text in zip(values, format_column(values, telling), strict=True):
+        yield Cell(value) if isinstance(value, str) else _number(value, text)
+
+
+def _number(value: float | None, text: str) -> Cell:
+    short = shorten(value)
+    return Cell(text, "" if short is None else f"{short:g}")
+
+
+def write_spec(spec: Mapping[str, Any]) -> str:
+    """Return the spec as YAML, without defaults and without what may hold secrets."""
+    import yaml
+
+    shown = TuningSpec.model_validate(spec).model_dump(mode="json", exclude_defaults=True)
+    if "environment" in shown:
+        shown["environment"] = {
+            name: value if _REFERENCE.fullmatch(value) else HIDDEN
+            for name, value in shown["environment"].items()
+        }
+    if "notify" in shown:
+        shown["notify"]["command"] = HIDDEN
+    if "setup" in shown.get("slurm", {}):
+        shown["slurm"]["setup"] = [HIDDEN]
+    return str(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True, width=100))
+
+
+def list_figures(records: Sequence[Record]) -> Iterator[tuple[str, list[str]]]:
+    """Yield each figure's name, and its value for each tuning job, to compare them."""
+    summaries = [record.summary for record in records]
+    best = [each.best for each in summaries]
+    yield "status", [each.status for each in summaries]
+    yield "objective", [each.objective.metric for each in summaries]
+    yield "best", format_column([each.best_value for each in summaries])
+    yield "best training job", [each.best_name or NOTHING for each in summaries]
+    settings = [each.hyperparameters if each else {} for each in best]
+    for name in _list_differing([each.hyperparameters for each in best if each]):
+        values = (each.get(name) for each in settings)
+        yield f"  {name}", [NOTHING if each is None else format_setting(each) for each in values]
+    yield "training jobs", [str(len(each.rows)) for each in summaries]
+    for status in TERMINAL:
+        yield status, [str(each.job_counts[JOB_STATUSES[status]]) for each in summaries]
+    yield "training time", [format_seconds(each.total_training_time) for each in summaries]
+    yield "tuning time", [format_seconds(each.tuning_time) for each in summaries]
+    saved = (estimate_saved_seconds(each.rows) for each in summaries)
+    yield "saved by early stopping", list(map(format_seconds, saved))
+
+
+def _list_differing(settings: Sequence[Hyperparameters]) -> list[str]:
+    """Return the hyperparameters in which the best training jobs differ."""
+    names = dict.fromkeys(name for each in settings for name in each)
+    return [name for name in names if len({each.get(name) for each in settings}) > 1]
