@@ -50,7 +50,7 @@ class Page:
     def list_shown_jobs(self) -> list[int]:
         """The numbers of the training jobs in the table, from above."""
         cells = "[...document.querySelectorAll('.jobs tbody tr')].filter((row) => !row.hidden)"
-        return list(self.run(f"return {cells}.map((row) => Number(row.cells[0].dataset.v))"))
+        return list(self.run(f"return {cells}.map((row) => parseInt(row.cells[0].textContent))"))
 
     def list_errors(self) -> list[str]:
         """What the console complained of."""

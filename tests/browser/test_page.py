@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from hpt_cli.formatting import format_number
+from hpt_cli.metrics.curve import Observation
 from hpt_cli.reports.page.data import Record
 from hpt_cli.reports.page.html import render_page
 from hpt_cli.tuning import events as ev
@@ -21,6 +25,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 Open = Callable[[str], Page]
+CONDITIONS = Path(__file__).parents[1] / "data" / "conditions.json"
 
 
 @pytest.fixture
@@ -104,6 +109,88 @@ def test_the_table_filters_by_words_conditions_and_status(page: Page) -> None:
     page.one("input[value=Completed]").click()
     assert page.list_shown_jobs() == [5, 6, 9]
     assert page.one("output").text == f"3 of {COUNT} jobs"
+
+
+def test_the_filter_takes_the_conditions_of_the_terminal(page: Page) -> None:
+    """The cases are those of tests/unit/filter."""
+    text = CONDITIONS.read_text()
+    outcomes = page.run(
+        """
+        const { row, cases } = JSON.parse(arguments[0]), record = new Map(Object.entries(row));
+        return cases.map(({ condition }) => {
+          try {
+            return [parseCondition(condition, record.keys())(record), null];
+          } catch (error) {
+            return [error.message, error.column];
+          }
+        });
+        """,
+        text,
+    )
+    cases = json.loads(text)["cases"]
+    assert len(cases) > 40
+    for case, (outcome, column) in zip(cases, outcomes, strict=True):
+        if "met" in case:
+            assert outcome is case["met"], case["condition"]
+        else:
+            assert case["error"] in outcome, case["condition"]
+            assert column == case["column"], case["condition"]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("status in (Failed, Stopped) or loss < 0.2", [5, 6, 8, 9]),
+        ("not (layers > 3) and rate < 0.09", [1, 2]),
+        ("kind = a or kind = b and layers = 2", [1, 3, 6, 9, 10, 12]),
+        ("stop_reason = EarlyStopped and epochs = 2", [6, 9]),
+        ("objective_status = Failed or final_objective_value = 0.1", [5, 8]),
+        ("training_job_name = story-0003 or job > 11 or attempts > 1", [3, 12]),
+        ("failed or 'early' and not (job = 9)", [5, 6]),
+        ("exit code 1", [5]),
+        ("stopped AND layers > 6", [6]),
+    ],
+)
+def test_conditions_and_words_filter_the_table(page: Page, text: str, shown: list[int]) -> None:
+    assert fill_filter(page, text) == shown
+    assert page.one(".filter").get_attribute("aria-invalid") == "false"
+
+
+def test_what_is_wrong_with_a_condition_is_said(page: Page) -> None:
+    assert fill_filter(page, "layers > 3 and (nonsense < 3)") == list(range(1, COUNT + 1))
+    assert page.one(".filter").get_attribute("aria-invalid") == "true"
+    assert page.one(".filter").get_attribute("title") == "there is no column 'nonsense'"
+
+
+def test_names_of_several_words_need_no_quotes(open_page: Open) -> None:
+    name = "val loss (%) < best"
+    definition = {"name": name, "regex": "loss=({num})"}
+    spec = make_spec(metric_definitions=[definition], objective_metric_name=name)
+    observations = [Observation(name, at, 1.0, float(at)) for at in (1, 2)]
+    events = [
+        event
+        for number, each in enumerate(observations, start=1)
+        for event in (
+            *suggested(number),
+            *launched(number),
+            ev.ObservationsRead(at=2, number=number, attempt=1, observations=(each,)),
+            exited(number),
+        )
+    ]
+    state = fold_all(*created(spec), *events)
+    record = Record(summarize(state, 20, at_work=False), state, None, None, [])
+    page = open_page(render_page([record], 0.0))
+    assert fill_filter(page, f"{name} > 1.5 and job < 9") == [2]
+    assert fill_filter(page, f"'{name}' > 1.5") == [2]
+
+
+def test_numbers_are_written_as_in_the_terminal(page: Page) -> None:
+    """But for exact halves such as 100.25, which Python rounds to even."""
+    numbers = [0, 1, -3, 999999, 1e6, 1234567, 123456.7, 12345.6, 0.1, 1 / 3, 2 / 3, -0.00012345]
+    numbers += [0.0001, 0.00009999, 0.000099999, 9999.6, 99999.6, 1e-300, 1.5e300, 100.26, 2.5]
+    written = page.run("return arguments[0].map((value) => formatNumber(value))", numbers)
+    assert written == [format_number(value) for value in numbers]
+    assert page.run("return formatNumber(null)") == format_number(None)
 
 
 def test_what_is_filtered_out_fades_in_the_charts(page: Page) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from hpt_cli.analysis.importance import Importance
 from hpt_cli.formatting import thin
 from hpt_cli.metrics.curve import Curve
+from hpt_cli.reports.render.columns import list_columns, name_columns
 from hpt_cli.spec.ranges import CategoricalRange, ParameterRange
 from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.summary import Row, Summary, compute_typical_job, saved_seconds
@@ -20,8 +21,6 @@ MAX_POINTS = 150_000
 """How many observations a page holds at most; curves are thinned evenly."""
 MIN_CURVE_POINTS = 8
 DIGITS = 6
-
-JOB_FIELDS = ("number", "status", "why", "final", "epochs", "elapsed", "ended", "settings")
 
 _RANGES: TypeAdapter[dict[str, ParameterRange]] = TypeAdapter(dict[str, ParameterRange])
 
@@ -95,7 +94,7 @@ def lay_out(record: Record) -> list[Bar]:
 
 
 def to_data(record: Record) -> dict[str, Any]:
-    """Return a tuning job as its charts read it: they refer to jobs by their index in `jobs`."""
+    """Return a tuning job as the page's scripts read it: they refer to jobs by their index."""
     summary = record.summary
     places = {row.number: place for place, row in enumerate(summary.rows)}
     return {
@@ -103,9 +102,9 @@ def to_data(record: Record) -> dict[str, Any]:
         "metric": summary.objective.metric,
         "maximize": summary.objective.maximize,
         "best": places[summary.best.number] if summary.best else None,
-        "ranges": [_describe_range(name, each) for name, each in record.ranges.items()],
-        "fields": JOB_FIELDS,
-        "jobs": [_describe_job(record, row) for row in summary.rows],
+        "ranges": [_describe_range(record, name, each) for name, each in record.ranges.items()],
+        "columns": list(_list_columns(record)),
+        "ended": [_find_end(record, row) for row in summary.rows],
         "metrics": record.metrics,
         "curves": _list_curves(record),
         "bars": [
@@ -116,32 +115,47 @@ def to_data(record: Record) -> dict[str, Any]:
     }
 
 
-def _describe_range(name: str, each: ParameterRange) -> dict[str, Any]:
+def _describe_range(record: Record, name: str, each: ParameterRange) -> dict[str, Any]:
+    """Return a range with the value of each training job."""
+    settings = [row.hyperparameters.get(name) for row in record.summary.rows]
     if isinstance(each, CategoricalRange):
-        return {"name": name, "values": [str(value) for value in each.values]}
+        texts = [None if value is None else str(value) for value in settings]
+        return {"name": name, "values": [str(value) for value in each.values], "settings": texts}
     return {
         "name": name,
         "scaling": each.scaling,
         "low": each.min_value,
         "high": each.max_value,
-        "whole": each.type == "Integer",
+        "settings": [_to_cell(value) for value in settings],
     }
 
 
-def _describe_job(record: Record, row: Row) -> list[Any]:
-    """Return a training job's values in the order of JOB_FIELDS."""
-    ended = None if row.ended_at is None else to_tuning_time(record.state, row.ended_at)
-    settings = [row.hyperparameters.get(name) for name in record.ranges]
-    return [
-        row.number,
-        row.status,
-        row.stop_reason or row.failure_reason,
-        shorten(row.final),
-        row.epochs,
-        shorten(row.elapsed),
-        shorten(ended),
-        settings,
-    ]
+def _find_end(record: Record, row: Row) -> float | None:
+    """Return when a training job ended, in seconds of tuning time."""
+    return None if row.ended_at is None else shorten(to_tuning_time(record.state, row.ended_at))
+
+
+def _list_columns(record: Record) -> Iterator[tuple[list[str], Any]]:
+    """Yield the names of each column that conditions can use, and its values.
+
+    One value stands for all where they are equal. Those of the ranges are left out: they stand
+    there. So are curves, which no condition can use.
+    """
+    names: dict[str, list[str]] = {}
+    for name, column in name_columns(record.summary).items():
+        names.setdefault(column.name, []).append(name)
+    for column in list_columns(record.summary).values():
+        if column.name in record.ranges or column.name == "curve":
+            continue
+        values = [_to_cell(column.value(row)) for row in record.summary.rows]
+        yield names[column.name], values[0] if len(set(values)) == 1 else values
+
+
+def _to_cell(value: Any) -> int | float | str | None:
+    """Return a value as conditions see it: a number in few digits, else text."""
+    if isinstance(value, float) and math.isfinite(value):
+        return shorten(value)
+    return value if value is None or isinstance(value, int) else str(value)
 
 
 def _list_curves(record: Record) -> list[list[list[Any]]]:

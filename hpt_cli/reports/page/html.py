@@ -1,7 +1,7 @@
 """One self-contained page on one or more tuning jobs: offline, printable, safe to pass on.
 
-The templates make tables and text, which need no script; `page.js` draws the charts from the data
-in the page and makes the table sort and filter. A content security policy that knows the script
+The templates make tables and text, which need no script; the scripts draw the charts from the data
+in the page and make the table sort and filter. A content security policy that knows the script
 and the style by their hashes keeps everything else out: nothing is loaded, and nothing leaves.
 """
 
@@ -22,17 +22,25 @@ from hpt_cli import __version__
 from hpt_cli.formatting import count, format_setting, plain_lines, to_json_value
 from hpt_cli.reports.importance import describe_basis, describe_caveat, describe_region
 from hpt_cli.reports.page.data import Record, to_data
-from hpt_cli.reports.page.tables import list_cards, list_figures, list_rows, write_spec
-from hpt_cli.reports.render.columns import describe_reason
+from hpt_cli.reports.page.tables import (
+    list_cards,
+    list_figures,
+    list_job_columns,
+    list_rows,
+    write_spec,
+)
 from hpt_cli.tuning.summary import JOB_STATUSES
 
-_INDENT = re.compile("^ +", re.MULTILINE)
+SCRIPTS = ("scales", "filter", "chart", "charts", "parallel", "table", "main")
+"""In this order they are the page's script."""
+_INDENT_OR_COMMENT = re.compile("^ *//.*\n|^ +", re.MULTILINE)
 _JOINT = re.compile(r"(?<=[._:/-])(?=.)")
 
 
 def render_page(records: Sequence[Record], made_at: float) -> str:
     """Return the page as the text of an HTML file; `made_at` is in seconds since the epoch."""
-    style, script = _read("page.css"), _read("page.js")
+    style = _read("page.css")
+    script = "\n".join(['"use strict";', *(_read(f"scripts/{name}.js") for name in SCRIPTS)])
     return (
         _make_environment()
         .get_template("page.html")
@@ -50,7 +58,9 @@ def render_page(records: Sequence[Record], made_at: float) -> str:
 
 
 def _read(name: str) -> str:
-    return resources.files("hpt_cli.reports.page").joinpath(name).read_text(encoding="utf-8")
+    """Return the text of a file, without what only its editor needs: a sixth of a small page."""
+    path = resources.files("hpt_cli.reports.page").joinpath(name)
+    return _INDENT_OR_COMMENT.sub("", path.read_text(encoding="utf-8"))
 
 
 def _make_policy(style: str, script: str) -> str:
@@ -67,7 +77,7 @@ def _make_policy(style: str, script: str) -> str:
 def _make_environment() -> Environment:
     """Return the environment of the templates: whatever they show is escaped."""
     environment = Environment(
-        loader=FunctionLoader(_read_template),
+        loader=FunctionLoader(lambda name: _read(f"templates/{name}")),
         autoescape=True,
         finalize=_finalize,
         trim_blocks=True,
@@ -78,6 +88,7 @@ def _make_environment() -> Environment:
         "count": count,
         "list_cards": list_cards,
         "list_figures": list_figures,
+        "list_job_columns": list_job_columns,
         "list_rows": list_rows,
         "statuses": list(JOB_STATUSES),
         "version": __version__,
@@ -88,16 +99,10 @@ def _make_environment() -> Environment:
         "breakable": break_name,
         "caveat": describe_caveat,
         "minute": _format_minute,
-        "reason": describe_reason,
         "region": describe_region,
         "setting": format_setting,
     }
     return environment
-
-
-def _read_template(name: str) -> str:
-    """Return a template without its indentation, which would be a tenth of a large page."""
-    return _INDENT.sub("", _read(f"templates/{name}"))
 
 
 def _finalize(value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from hpt_cli.formatting import (
     NOTHING,
@@ -13,8 +13,9 @@ from hpt_cli.formatting import (
     format_seconds,
     format_setting,
 )
-from hpt_cli.reports.page.data import Record, shorten
-from hpt_cli.spec.hyperparameters import Hyperparameters, Value
+from hpt_cli.reports.page.data import Record
+from hpt_cli.reports.render.columns import ResultColumn, default_columns, list_columns
+from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.tuning.state import TERMINAL
 from hpt_cli.tuning.summary import (
@@ -30,13 +31,6 @@ HIDDEN = "(not shown)"
 may hold secrets, and a page is passed on.
 References to the variables of a shell are shown, as they hold none."""
 _REFERENCE = re.compile(r"\$\{\w+\}")
-
-
-class Cell(NamedTuple):
-    """A cell of the table of training jobs; what it is sorted by, where that is a number."""
-
-    text: str
-    number: str | None = None
 
 
 def list_cards(summary: Summary) -> Iterator[tuple[str, str, str]]:
@@ -57,29 +51,16 @@ def list_cards(summary: Summary) -> Iterator[tuple[str, str, str]]:
         yield "Saved", format_seconds(saved), words
 
 
-def list_rows(record: Record) -> Iterator[tuple[Row, list[Cell]]]:
-    """Yield each training job with the cells of its hyperparameters, objective, epochs, time."""
-    rows, objective = record.summary.rows, record.summary.objective
-    best_two = sorted((row.final for row in rows if row.final is not None), key=objective.loss)[:2]
-    settings = [
-        _list_cells([row.hyperparameters.get(name) for row in rows]) for name in record.ranges
-    ]
-    finals = _list_cells([row.final for row in rows], best_two)
-    epochs = (_number(row.epochs, str(row.epochs)) for row in rows)
-    times = (_number(round(row.elapsed, 3), format_seconds(row.elapsed)) for row in rows)
-    for row, *cells in zip(rows, *settings, finals, epochs, times, strict=True):
-        yield row, cells
+def list_job_columns(summary: Summary) -> list[ResultColumn]:
+    """Return the columns of the table of training jobs: those of `hpt jobs`, the reason last."""
+    reason = list_columns(summary)["reason"]
+    return [*(each for each in default_columns(summary) if each.name != "reason"), reason]
 
 
-def _list_cells(values: Sequence[Value | None], telling: Sequence[float] = ()) -> Iterator[Cell]:
-    """Yield the cells of a column."""
-    for value, text in zip(values, format_column(values, telling), strict=True):
-        yield Cell(value) if isinstance(value, str) else _number(value, text)
-
-
-def _number(value: float | None, text: str) -> Cell:
-    short = shorten(value)
-    return Cell(text, "" if short is None else f"{short:g}")
+def list_rows(summary: Summary, columns: Sequence[ResultColumn]) -> Iterator[tuple[Row, Any]]:
+    """Yield each training job with the texts of its cells."""
+    texts = zip(*(column.texts(summary.rows) for column in columns), strict=True)
+    return zip(summary.rows, texts, strict=True)
 
 
 def write_spec(spec: Mapping[str, Any]) -> str:

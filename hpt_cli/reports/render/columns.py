@@ -79,7 +79,7 @@ def list_columns(summary: Summary) -> dict[str, ResultColumn]:
     ]
     found: dict[str, ResultColumn] = {}
     for column in columns:
-        found.setdefault(column.name, column)
+        found.setdefault(column.field if column.name in found else column.name, column)
     return found
 
 

@@ -137,7 +137,7 @@ def test_pauses_take_no_room_on_the_timeline() -> None:
 
 def test_data_is_short_and_long_curves_are_thinned_evenly() -> None:
     data = to_data(make_record())
-    assert len(data["jobs"]) == COUNT
+    assert len(data["ended"]) == COUNT
     assert data["curves"][0][0] == [None, [1.6, 1.1, 0.8, 0.6]]
     curve = tuple((float(step), 0.0) for step in range(1001))
     assert [step for step, _ in thin(curve, 5)] == [0, 250, 500, 750, 1000]
