@@ -38,6 +38,7 @@ class LiveAttempt:
     number: int
     handle: Handle
     share: Share | None
+    log: Path
     tail: AttemptTail
     size: int = 0
     last_output_at: float = field(default_factory=time.monotonic)
@@ -83,9 +84,10 @@ class AttemptFollower:
     def follow(self, job: TrainingJob) -> None:
         """Follow the latest attempt of a job, which has been launched."""
         latest = _latest(job)
+        log = self._jobdir.attempt(job.number, latest.number).log
         tail = AttemptTail(
             self.spec.extractors,
-            log=self._jobdir.attempt(job.number, latest.number).log,
+            log=log,
             directory=self._jobdir.training_job(job.number),
             started_at=latest.submitted_at,
             last_offsets=latest.last_offsets,
@@ -93,7 +95,7 @@ class AttemptFollower:
             slow_lines=self._slow_lines,
         )
         self._attempts[job.number] = LiveAttempt(
-            job.number, latest.number, dict(latest.handle or {}), latest.share, tail
+            job.number, latest.number, dict(latest.handle or {}), latest.share, log, tail
         )
 
     # How they are doing
@@ -154,7 +156,7 @@ class AttemptFollower:
     def _pop_notes(self, job: TrainingJob, attempt: LiveAttempt) -> list[ev.AnyEvent]:
         """Return new notes about how an attempt's output was read."""
         fresh = [text for text in attempt.tail.pop_notes() if text not in job.notes]
-        return [ev.JobNoted(at=self._clock(), number=job.number, text=text) for text in fresh]
+        return [self._note(job.number, text) for text in fresh]
 
     def pop_observed(self) -> set[int]:
         """Return the numbers of jobs with new objective values since the last time."""
@@ -234,19 +236,16 @@ class AttemptFollower:
         return ev.JobNoted(at=self._clock(), number=number, text=text)
 
     def _exited(self, job: TrainingJob, attempt: LiveAttempt, outcome: Exited) -> list[ev.AnyEvent]:
-        log = self._jobdir.attempt(attempt.job, attempt.number).log
         code, why = outcome.exit_code, outcome.why
-        tail = read_tail(log) if code or why else self._find_nearest(job, log)
+        tail = read_tail(attempt.log) if code or why else self._find_nearest(job, attempt.log)
         notes: list[ev.AnyEvent] = []
         retry = False
         if code or why:
             try:
                 retry = is_worth_retrying(self.spec, job, [*tail, describe_exit(code), why])
             except TimeoutError:
-                text = (
-                    "a regex of 'retry' takes too long on its last lines, so it is not tried again"
-                )
-                notes = [self._note(job.number, text)]
+                words = "a regex of 'retry' takes too long on its last lines: it is not tried again"
+                notes = [self._note(job.number, words)]
         exited = ev.JobExited(
             at=self._clock(),
             number=attempt.job,
@@ -273,7 +272,7 @@ class AttemptFollower:
             attempt=attempt.number,
             why=outcome.why,
             evicted=outcome.evicted,
-            tail=read_tail(self._jobdir.attempt(attempt.job, attempt.number).log),
+            tail=read_tail(attempt.log),
         )
 
     # Long logs
