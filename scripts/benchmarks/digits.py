@@ -75,9 +75,8 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--short", action="store_true", help="one seed, four small training jobs")
     options = parser.parse_args()
-    seeds, changes = range(1, options.seeds + 1), ()
-    if options.short:
-        seeds, changes = range(1, 2), SHORT
+    seeds = range(1, 2 if options.short else options.seeds + 1)
+    changes = SHORT if options.short else ()
     with tempfile.TemporaryDirectory() as home:
         rows = [compare_seed(home, seed, changes) for seed in seeds]
     rows.append(average(rows))

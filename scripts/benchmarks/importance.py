@@ -36,7 +36,8 @@ PLACES = 2048
 def ishigami(u: Floats) -> Floats:
     """Return two periodic terms and an interaction; two columns do nothing."""
     x = 2 * np.pi * u[:, :3] - np.pi
-    return np.sin(x[:, 0]) + 7 * np.sin(x[:, 1]) ** 2 + 0.1 * x[:, 2] ** 4 * np.sin(x[:, 0])
+    interaction = 0.1 * x[:, 2] ** 4 * np.sin(x[:, 0])
+    return np.asarray(np.sin(x[:, 0]) + 7 * np.sin(x[:, 1]) ** 2 + interaction)
 
 
 def additive(u: Floats) -> Floats:

@@ -73,11 +73,12 @@ def tell(spec: TuningSpec, epochs: int) -> Iterator[tuple[ev.AnyEvent, bool]]:
     """Yield the events of a whole tuning job, and whether each reports the objective."""
     running: dict[int, int] = {}
     names = [each.name for each in spec.metric_definitions]
+    slots = spec.max_parallel_jobs or 1
     number, at = 0, 1.0
     while number < spec.job_limit or running:
-        while len(running) < spec.max_parallel_jobs and number < spec.job_limit:
+        while len(running) < slots and number < spec.job_limit:
             number += 1
-            running[number] = number % spec.max_parallel_jobs * epochs // spec.max_parallel_jobs
+            running[number] = number % slots * epochs // slots
             x = number / spec.job_limit
             yield ev.JobPlanned(at=at, number=number), False
             yield (

@@ -147,7 +147,7 @@ def measure_busy(jobs: int, slots: int = 4) -> float:
         min(over, start + row["training_elapsed_time_seconds"]) - start
         for start, row in zip(starts, rows, strict=True)
     )
-    return busy / (slots * (over - begun))
+    return float(busy / (slots * (over - begun)))
 
 
 def compare_with_optuna(jobs: int, rounds: int) -> Table:

@@ -43,7 +43,7 @@ def make_lookup(table: Table) -> Problem:
     worst = float(losses[np.isfinite(losses)].max())
 
     def answer(hyperparameters: Hyperparameters) -> tuple[float, float]:
-        offsets = table.points - np.array(table.place(hyperparameters))
+        offsets = table.points - np.array(table.encode(hyperparameters))
         nearest = int(np.argmin(np.einsum("ij,ij->i", offsets, offsets)))
         return float(losses[nearest]), table.jobs[nearest].seconds
 

@@ -199,7 +199,7 @@ def follow_jobs(directory: Path, jobs: int, seconds: float) -> dict[str, float]:
         "max_parallel_jobs": jobs,
     }
     (directory / "spec.yaml").write_text(yaml.safe_dump(spec))
-    command = [HPT, "run", "spec.yaml", "--quiet", "--home", "home"]
+    command = [str(HPT), "run", "spec.yaml", "--quiet", "--home", "home"]
     tuner = subprocess.Popen(command, cwd=directory, stdin=subprocess.DEVNULL)
     process = psutil.Process(tuner.pid)
     begun, used = time.monotonic(), 0.0

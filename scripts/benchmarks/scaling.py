@@ -67,6 +67,7 @@ class Cluster:
         self._random = random.Random(0)
         self._due: list[tuple[float, int]] = []
         self._pace: dict[int, float] = {}
+        self._quality: dict[int, float] = {}
         self.state = fold(TuningState(), describe_creation(spec, Path("/")))
         self.now = self.state.created_at
         self.fold(ev.TunerStarted(at=self.now, pid=0, host=""))
@@ -89,9 +90,9 @@ class Cluster:
     def _act(self, command: object) -> bool:
         match command:
             case Plan(number):
-                x = {"x": self._random.random()}
+                self._quality[number] = x = self._random.random()
                 suggested = ev.JobSuggested(
-                    at=self.now, number=number, hyperparameters=x, seconds=0.0
+                    at=self.now, number=number, hyperparameters={"x": x}, seconds=0.0
                 )
                 self.fold(ev.JobPlanned(at=self.now, number=number), suggested)
             case Launch(number):
@@ -120,8 +121,7 @@ class Cluster:
             if not job.is_running:
                 continue
             epoch = len(job.curve(METRIC)) + 1
-            quality = job.hyperparameters["x"] if job.hyperparameters else 0.0
-            value = quality + 1 / epoch + self._random.gauss(0, 0.02)
+            value = self._quality[number] + 1 / epoch + self._random.gauss(0, 0.02)
             seen = (Observation(METRIC, epoch, float(epoch), value),)
             self.fold(ev.ObservationsRead(at=self.now, number=number, attempt=1, observations=seen))
             self.observations += 1

@@ -119,7 +119,7 @@ def _find_slug(node: ast.AST, scope: ast.FunctionDef, *, warns: bool) -> Iterato
         return
     slug, message = values[at : at + 2]
     if isinstance(slug, ast.Constant) and SLUG.fullmatch(str(slug.value)):
-        yield slug.value, Said(code, _read_message(message, scope))
+        yield str(slug.value), Said(code, _read_message(message, scope))
 
 
 def _read_message(node: ast.expr, scope: ast.FunctionDef) -> str:
@@ -128,7 +128,8 @@ def _read_message(node: ast.expr, scope: ast.FunctionDef) -> str:
         case ast.Constant(value=str(text)):
             return re.sub(r"{\w+}", "…", text)
         case ast.JoinedStr(values=values):
-            return "".join(each.value if isinstance(each, ast.Constant) else "…" for each in values)
+            parts = [str(each.value) if isinstance(each, ast.Constant) else "…" for each in values]
+            return "".join(parts)
         case ast.BinOp(left=left, right=right):
             return _read_message(left, scope) + _read_message(right, scope)
         case ast.IfExp(body=body, orelse=other):

@@ -481,9 +481,9 @@ def main() -> int:
     losses, leftovers = [], 0
     for name in names:
         tally = Tally()
-        trials = FAULTS[name][2 if options.short else 1]
+        _, long, short = FAULTS[name]
         with ThreadPoolExecutor(options.parallel) as pool:
-            for number in range(trials):
+            for number in range(short if options.short else long):
                 pool.submit(try_once, name, options.seed, number, tally)
         if tally.skipped:
             print(f"{name:<30} skipped: {tally.skipped}", flush=True)
