@@ -43,26 +43,26 @@ _PARTS: dict[str, type[BaseModel]] = {
 }
 
 _MESSAGES = {
-    "int_parsing_size": "a whole number is needed, not one of so many digits",
-    "int_parsing": "a whole number is needed, not {input}",
-    "int_type": "a whole number is needed, not {input}",
-    "int_from_float": "a whole number is needed, not {input}",
-    "float_parsing": "a number is needed, not {input}",
-    "float_type": "a number is needed, not {input}",
-    "finite_number": "a finite number is needed, not {input}",
-    "bool_parsing": "true or false is needed, not {input}",
-    "bool_type": "true or false is needed, not {input}",
-    "string_type": "text is needed, not {input}; put quotes around it",
-    "dict_type": "a mapping (name: value) is needed, not {input}",
-    "model_type": "a mapping (name: value) is needed, not {input}",
-    "model_attributes_type": "a mapping (name: value) is needed, not {input}",
-    "tuple_type": "a list is needed, not {input}",
+    "int_parsing_size": "must be a whole number, but this one has too many digits",
+    "int_parsing": "must be a whole number, not {input}",
+    "int_type": "must be a whole number, not {input}",
+    "int_from_float": "must be a whole number, not {input}",
+    "float_parsing": "must be a number, not {input}",
+    "float_type": "must be a number, not {input}",
+    "finite_number": "must be a finite number, not {input}",
+    "bool_parsing": "must be true or false, not {input}",
+    "bool_type": "must be true or false, not {input}",
+    "string_type": "must be text, not {input}; put quotes around it",
+    "dict_type": "must be a mapping (name: value), not {input}",
+    "model_type": "must be a mapping (name: value), not {input}",
+    "model_attributes_type": "must be a mapping (name: value), not {input}",
+    "tuple_type": "must be a list, not {input}",
     "missing": "the field is missing",
-    "less_than_equal": "must be at most {le:g}, and is {input}",
-    "greater_than_equal": "must be at least {ge:g}, and is {input}",
-    "greater_than": "must be more than {gt:g}, and is {input}",
+    "less_than_equal": "must be at most {le:g}, but is {input}",
+    "greater_than_equal": "must be at least {ge:g}, but is {input}",
+    "greater_than": "must be more than {gt:g}, but is {input}",
     "too_short": "must have at least {min_length}",
-    "too_long": "must have at most {max_length}, and has {actual_length}",
+    "too_long": "must have at most {max_length}, but has {actual_length}",
     "string_too_long": "must have at most {max_length} characters",
     "string_too_short": "must not be empty",
 }
@@ -85,16 +85,16 @@ def explain(error: Mapping[str, Any], values: dict[str, Any], document: Document
         return Problem("field-unknown", f"there is no field '{name}' here", hint, place)
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         wrong = context.get("tag")
-        said = f"type '{wrong}' is none of" if wrong else "a range needs a type, one of"
+        said = f"type '{wrong}' is not one of" if wrong else "a range needs a type, one of"
         hint = did_you_mean(str(wrong), _RANGES) if wrong else ""
         place = document.find((*location, "type"), key=False)
         return Problem("range-type", f"{label}: {said} {', '.join(_RANGES)}", hint, place)
     if kind == "literal_error":
         allowed = re.findall(r"'([^']*)'", str(context["expected"]))
-        message = f"{label}: {_shorten(error['input'])} is none of {', '.join(allowed)}"
+        message = f"{label}: {_shorten(error['input'])} is not one of {', '.join(allowed)}"
         return Problem("value-unknown", message, did_you_mean(str(error["input"]), allowed), place)
     slug = str(context.get("slug", kind.replace("_", "-")))
-    hint = "in seconds: 5 minutes are 300" if _is_no_number(kind) and "_seconds" in name else ""
+    hint = "in seconds: 300 for 5 minutes" if _is_no_number(kind) and "_seconds" in name else ""
     return Problem(slug, f"{label}: {describe_mistake(error)}", hint, place)
 
 

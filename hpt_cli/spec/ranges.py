@@ -35,7 +35,7 @@ SIGNIFICANT_DIGITS = 6
 
 def _refuse_bool(raw: Any) -> Any:
     if isinstance(raw, bool):
-        raise PydanticCustomError("number", "a number is needed here")
+        raise PydanticCustomError("number", "must be a number")
     return raw
 
 
@@ -90,7 +90,7 @@ def _check_bounds(low: float, high: float, scaling: ScalingType) -> None:
             "min_value", "range-order", f"min_value {low:g} is larger than max_value {high:g}"
         )
     if max(high, -low, high - low) > MAX_NUMBER:
-        raise _wrong("max_value", "range-width", "the range is wider than any number")
+        raise _wrong("max_value", "range-width", "the range is too wide to be represented")
     if scaling == "Logarithmic" and low <= 0:
         raise _wrong(
             "min_value",
@@ -118,7 +118,7 @@ def _resolve(scaling: ScalingType, low: float, high: float) -> ScalingType:
 
 def _check_step(low: float, high: float, step: float | None) -> None:
     if step is not None and high > low and step > high - low:
-        raise _wrong("step", "range-step", f"step {step:g} is wider than the range")
+        raise _wrong("step", "range-step", f"step {step:g} is larger than the range")
     if step is not None and high > low and high - low > MAX_STEPS * step:
         message = f"step {step:g} is too small for the range: more than {MAX_STEPS:.1g} values"
         raise _wrong("step", "range-step", message)

@@ -16,7 +16,7 @@ from hpt_cli.spec.checks.conflict import Location
 
 MAX_DEPTH = 50
 """Deeper than this, no field stands."""
-TOO_DEEP = f"nested more than {MAX_DEPTH} deep"
+TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
 MAX_NODES = 100_000
 """More than this is an alias bomb, not a spec."""
 MAX_DIGITS = 300
@@ -50,7 +50,7 @@ def compose(text: str, file: str) -> MappingNode:
         mark = error.problem_mark or error.context_mark
         place = SourceLocation(file, mark.line + 1, mark.column + 1) if mark else None
         why = str(error.problem or error.context)
-        why = "indent with blanks, not with tabs" if "'\\t'" in why else why
+        why = "indent with spaces, not with tabs" if "'\\t'" in why else why
         message = f"this is not YAML: {why}"
         raise UsageError(Problem("yaml", message, place=place)) from None
     except ReaderError as error:
@@ -58,7 +58,9 @@ def compose(text: str, file: str) -> MappingNode:
         message = f"this is not YAML: the character {text[error.position]!a} is not allowed"
         raise UsageError(Problem("yaml", message, place=place)) from None
     if not isinstance(root, MappingNode):
-        problem = Problem("yaml", "a spec is a mapping of fields", place=SourceLocation(file, 1, 1))
+        problem = Problem(
+            "yaml", "a spec must be a mapping of fields", place=SourceLocation(file, 1, 1)
+        )
         raise UsageError(problem)
     return root
 
@@ -131,7 +133,7 @@ class Document:
                     waiting.append(value)
                     first = names.setdefault(key.value, key)
                     if first is not key:
-                        message = f"'{key.value}' stands twice; first on line "
+                        message = f"'{key.value}' is given twice; first on line "
                         message += str(first.start_mark.line + 1)
                         yield Problem("duplicate-key", message, place=self.place(key))
 
@@ -150,7 +152,7 @@ class _Converter:
     def convert(self, node: Node, depth: int) -> Any:
         self._count += 1
         if self._count > MAX_NODES:
-            raise self._refuse(f"the YAML unfolds to more than {MAX_NODES} values", node)
+            raise self._refuse(f"the YAML expands to more than {MAX_NODES} values", node)
         if depth > MAX_DEPTH:  # an alias within what it stands for has no end
             raise self._refuse(TOO_DEEP, node)
         if isinstance(node, ScalarNode):
@@ -172,7 +174,7 @@ class _Converter:
     def _check_characters(self, node: ScalarNode) -> None:
         """Refuse half a character, written `"\\ud800"`, which can be stored nowhere."""
         if SURROGATE.search(node.value):
-            raise self._refuse(f"{node.value!a} has half a character", node)
+            raise self._refuse(f"{node.value!a} contains half a character (a surrogate)", node)
 
     def _refuse(self, message: str, node: Node) -> UsageError:
         return UsageError(Problem("yaml", message, place=self._document.place(node)))

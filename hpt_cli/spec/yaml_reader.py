@@ -81,7 +81,7 @@ def _find_placeholders(values: dict[str, Any], document: Document) -> Iterator[P
     for name, value in environment.items() if isinstance(environment, dict) else ():
         for placeholder in find_placeholders(remove_references(str(value))):
             if placeholder in known:
-                message = f"environment.{name}: {{{placeholder}}} is filled in the command only"
+                message = f"environment.{name}: {{{placeholder}}} is replaced in the command only"
                 hint = f"a training job finds it in {name_variable(placeholder)}, and all of them"
                 hint += f" in HPT_HYPERPARAMETERS; or write {name}={{{placeholder}}} before the"
                 hint += " command, with shell: true"

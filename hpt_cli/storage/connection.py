@@ -44,7 +44,7 @@ def unreadable(why: str) -> HptError:
     return HptError.of(
         "journal-unreadable",
         f"the journal cannot be read now: {why}",
-        "is its disk there, and can it be written? nothing was changed",
+        "is its disk mounted and writable? nothing was changed",
     )
 
 

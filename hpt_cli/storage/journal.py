@@ -48,7 +48,7 @@ CORRUPT_DATA_ERRORS = (
     *(ArithmeticError, RecursionError),
 )
 """Raised by reading or folding rows that hpt did not write."""
-NO_BEGINNING = "it does not say what was asked for"
+NO_BEGINNING = "its first event, which holds the spec, is missing"
 
 
 class Journal:
@@ -279,7 +279,7 @@ def _folding() -> Iterator[None]:
     try:
         yield
     except CORRUPT_DATA_ERRORS as error:
-        raise damaged_journal(f"its events do not follow on each other: {error}") from error
+        raise damaged_journal(f"its events contradict each other: {error}") from error
 
 
 @contextmanager

@@ -27,7 +27,7 @@ def check_owner(directory: Path) -> None:
     if user not in (0, owner) and _find_own_id(directory) != owner:
         raise HptError.of(
             "home-foreign",
-            f"{directory} belongs to another user, and says what would be run",
+            f"{directory} belongs to another user, who could change what is run",
             "look at it with 'hpt show'; to go on with it, copy it into a home of your own",
         )
 

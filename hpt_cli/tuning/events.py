@@ -22,7 +22,7 @@ MAX_SECONDS = 1e11
 def check_moment(at: float) -> float:
     """Return a time; raise ValueError if no calendar has it."""
     if not 0 <= at <= MAX_SECONDS:
-        raise ValueError(f"{at!r} is no moment")
+        raise ValueError(f"{at!r} is not a time of any calendar")
     return at
 
 

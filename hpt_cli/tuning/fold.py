@@ -142,7 +142,7 @@ def fold_all(state: TuningState, events: Iterable[ev.AnyEvent]) -> TuningState:
 
 def _created(state: TuningState, event: ev.TuningJobCreated) -> _Changes:
     if state.spec:
-        raise ImpossibleEventError("a tuning job is created once")
+        raise ImpossibleEventError("a tuning job is created only once")
     return {
         "spec": event.spec,
         "directory": event.directory,
@@ -193,7 +193,7 @@ def _stop_requested(state: TuningState, event: ev.TuningJobStopRequested) -> _Ch
 
 def _ended(state: TuningState, event: ev.TuningJobEnded) -> _Changes:  # noqa: ARG001
     if event.status not in TERMINAL:
-        raise ImpossibleEventError("a tuning job does not end so")
+        raise ImpossibleEventError("a tuning job cannot end as {event.status}")
     return {"status": event.status, "reason": event.reason}
 
 
@@ -220,7 +220,7 @@ def _fold_job(job: TrainingJob | None, event: ev.JobEvent) -> TrainingJob:
     """Return a job after an event that concerns no other."""
     if isinstance(event, ev.JobPlanned):
         if job is not None:
-            raise ImpossibleEventError(f"job {event.number} is planned already")
+            raise ImpossibleEventError(f"job {event.number} was planned already")
         return TrainingJob(event.number, "Planned")
     if job is None:
         raise ImpossibleEventError(f"job {event.number} was never planned")

@@ -83,7 +83,7 @@ def _same(value: Any) -> Any:
 def _make_choice(words: tuple[str, ...]) -> Reader:
     def read(value: str) -> str:
         if value not in words:
-            raise ValueError(f"{value!r} is none of {', '.join(words)}")
+            raise ValueError(f"{value!r} is not one of {', '.join(words)}")
         return value
 
     return read

@@ -51,7 +51,7 @@ def find_mismatches(spec: TuningSpec, parent: Candidate) -> Iterator[Problem]:
     missing, extra = sorted(own - names), sorted(names - own)
     if missing or extra:
         parts = [f"it lacks {', '.join(missing)}"] if missing else []
-        parts += [f"it has {', '.join(extra)} besides"] if extra else []
+        parts += [f"it also has {', '.join(extra)}"] if extra else []
         yield Problem(
             "parent-hyperparameters",
             f"the parent {parent.name} has other hyperparameters: {'; '.join(parts)}",

@@ -81,8 +81,8 @@ def test_check_warns_of_what_is_probably_not_meant(terminal: Terminal) -> None:
 
 def test_a_value_that_an_option_does_not_take_is_explained(terminal: Terminal) -> None:
     for words, why in [
-        (("jobs", "t", "--top", "0"), "must be at least 1, and is '0'"),
-        (("jobs", "t", "--top", "x"), "a whole number is needed, not 'x'"),
+        (("jobs", "t", "--top", "0"), "must be at least 1, but is '0'"),
+        (("jobs", "t", "--top", "x"), "must be a whole number, not 'x'"),
         (("jobs", "t", "--format", "xx"), "'--format': 'xx' is not one of"),
         (("init", "python", "nowhere.py"), "there is no file nowhere.py"),
     ]:

@@ -81,7 +81,7 @@ def test_what_cannot_change_is_said_all_at_once(terminal: Terminal) -> None:
     text = terminal.hpt("update", "t", *wrong, code=2)
     assert "'strategy' cannot change" in text
     assert "did you mean 'max_jobs'?" in text
-    assert "max_parallel_jobs: must be at least 1, and is 0" in text
+    assert "max_parallel_jobs: must be at least 1, but is 0" in text
     assert "nothing to change" in terminal.hpt("update", "t", code=2)
 
 

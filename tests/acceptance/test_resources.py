@@ -207,14 +207,14 @@ def test_what_can_never_fit_is_refused(terminal: Terminal, command: str) -> None
     ("fields", "words"),
     [
         ({"resources": {"cpu": 1, "cpus": 1}}, "did you mean 'cpus'?"),
-        ({"resources": {}}, "resources says nothing: it needs one of cpus, gpus, memory_gb"),
+        ({"resources": {}}, "resources is empty: it needs one of cpus, gpus, memory_gb"),
         ({"resources": {"gpus": 1.5}}, "must be a whole number, or less than 1 for a part of one"),
-        ({"avoid_busy_gpus": True}, "avoid_busy_gpus is for training jobs that need GPUs"),
+        ({"avoid_busy_gpus": True}, "avoid_busy_gpus only applies to training jobs that need GPUs"),
         ({"gpus": [0, 0]}, "the GPU 0 is listed twice"),
         ({"gpus": ["0,1"]}, "must be a number or a UUID"),
         ({"gpus": [0], "executor": "slurm"}, "those of a cluster are chosen by Slurm"),
         ({"resources": {"gpus": 0.5}, "executor": "slurm"}, "Slurm gives whole GPUs"),
-        ({"gpus": [0], "resources": {"gpus": 0}}, "GPUs are listed, and training jobs need none"),
+        ({"gpus": [0], "resources": {"gpus": 0}}, "GPUs are listed, but training jobs need none"),
     ],
 )
 def test_mistakes_in_resources_are_explained(

@@ -144,9 +144,9 @@ def test_mistakes_in_slurm_s_fields_are_all_said(terminal: Terminal) -> None:
     text = terminal.hpt("run", spec, code=2)
     for words in (
         "did you mean 'partition'?",
-        "'1h' is no time that Slurm knows",
-        "--output is for hpt to set",
-        "'nice' is no option of sbatch",
+        "'1h' is not a time that Slurm understands",
+        "--output is set by hpt itself",
+        "'nice' is not an option of sbatch",
         "slurm.gres and resources.gpus both say how many GPUs",
     ):
         assert words in text

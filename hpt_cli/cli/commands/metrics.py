@@ -188,7 +188,7 @@ def _fill_preset(preset: str, metrics: list[str], lines: list[str]) -> Sequence[
         if known and not PRESETS[preset].regex and metric not in known:
             raise UsageError.of(
                 "preset-metric",
-                f"{PRESETS[preset].program} has no metric '{metric}', but {', '.join(known)}",
+                f"{PRESETS[preset].program} has no metric '{metric}'; it has: {', '.join(known)}",
                 did_you_mean(metric, known),
             )
     names = metrics or list_metrics(preset, lines)

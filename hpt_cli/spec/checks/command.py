@@ -19,9 +19,9 @@ _NO_TEXT = re.compile(r"[\0\ud800-\udfff]")
 def find_text_conflicts(value: Any, where: Location) -> Iterator[Conflict]:
     """Yield texts that no argument, variable, file name or journal can hold."""
     if isinstance(value, str) and _NO_TEXT.search(value):
-        message = f"{'.'.join(map(str, where))}: there is a character that is none in {value!r}"
+        message = f"{'.'.join(map(str, where))}: {value!r} contains an invalid character"
         yield Conflict(
-            where, "text", message, "NUL, and bytes that are not UTF-8, cannot be passed on"
+            where, "text", message, "NUL and bytes that are not UTF-8 cannot be passed on"
         )
     elif isinstance(value, Mapping):
         for name, each in value.items():
@@ -47,8 +47,8 @@ def find_command_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
             yield Conflict(
                 ("command",),
                 "placeholder-unknown",
-                f"no hyperparameter fills {{{name}}} in the command",
-                did_you_mean(name, known) or f"write {{{{{name}}}}} for the braces themselves",
+                f"there is no hyperparameter for {{{name}}} in the command",
+                did_you_mean(name, known) or f"write {{{{{name}}}}} for literal braces",
             )
 
 
@@ -70,7 +70,7 @@ def find_quoting_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
             yield Conflict(
                 ("command",),
                 "placeholder-quoted",
-                f"{{{name}}} stands within quotes or the like, and {value!r} needs its own",
+                f"{{{name}}} is inside quotes or the like, but {value!r} needs quotes of its own",
                 f"hpt quotes values for the shell: write {{{name}}} without quotes around it;"
                 f" for a document (<<), value={{{name}}} on a line before, and $value in it",
             )
@@ -97,13 +97,13 @@ def _list_texts(raw: Mapping[str, Any], name: str | None) -> Iterator[str]:
 def find_environment_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
     for name, value in mapping(raw, "environment").items():
         if not name or "=" in name:
-            message = f"{name!r} cannot be the name of a variable"
+            message = f"{name!r} is not a valid variable name"
             yield Conflict(("environment", name), "environment-name", message)
         for reference in find_references(str(value)):
             if not is_variable_name(reference):
                 yield Conflict(
                     ("environment", name),
                     "reference",
-                    f"environment.{name}: '${{{reference}}}' refers to no variable",
-                    "write ${NAME}, or $${ for the characters themselves",
+                    f"environment.{name}: '${{{reference}}}' is not a valid variable reference",
+                    "write ${NAME}, or $${ for a literal ${",
                 )

@@ -27,7 +27,7 @@ def find_slurm_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
         yield Conflict(("slurm",), "slurm-local", message, "write executor: slurm")
     time = asked.get("time")
     if time is not None and not SLURM_TIME.fullmatch(str(time)):
-        message = f"slurm.time: '{time}' is no time that Slurm knows"
+        message = f"slurm.time: '{time}' is not a time that Slurm understands"
         hint = "minutes, H:MM:SS, D-HH or D-HH:MM:SS, such as 1-12:00:00"
         yield Conflict(("slurm", "time"), "slurm-time", message, hint)
     resources = mapping(raw, "resources")
@@ -39,15 +39,18 @@ def find_slurm_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
         option = str(word).partition("=")[0]
         where = ("slurm", "extra", index)
         if not option.startswith("-"):
-            message = f"slurm.extra: '{word}' is no option of sbatch"
+            message = f"slurm.extra: '{word}' is not an option of sbatch"
             yield Conflict(where, "slurm-extra", message, "one word each: --option=value")
         elif option in SLURM_OWN or option[:2] in SLURM_OWN:
-            message = f"slurm.extra: {option} is for hpt to set"
+            message = f"slurm.extra: {option} is set by hpt itself"
             yield Conflict(where, "slurm-extra", message)
         elif option.lstrip("-") in SLURM_FIELDS:
             field = option.lstrip("-")
             yield Conflict(
-                where, "slurm-extra", f"slurm.extra: {option} has a field", f"{field}: ..."
+                where,
+                "slurm-extra",
+                f"slurm.extra: {option} has a field of its own",
+                f"{field}: ...",
             )
 
 
@@ -58,15 +61,15 @@ def find_resource_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
     if asked is not None and all(
         fields.get(field) is None for field in ("cpus", "gpus", "memory_gb")
     ):
-        message = "resources says nothing: it needs one of cpus, gpus, memory_gb"
+        message = "resources is empty: it needs one of cpus, gpus, memory_gb"
         yield Conflict(("resources",), "resources-none", message)
     wanted = fields.get("gpus")
     avoids = str(raw.get("avoid_busy_gpus")).lower() in TRUE
     if avoids and not (wanted or names):
-        message = "avoid_busy_gpus is for training jobs that need GPUs"
+        message = "avoid_busy_gpus only applies to training jobs that need GPUs"
         yield Conflict(("avoid_busy_gpus",), "gpus-missing", message, "resources: {gpus: 1}")
     if names and wanted == 0:
-        message = "GPUs are listed, and training jobs need none"
+        message = "GPUs are listed, but training jobs need none"
         yield Conflict(("gpus",), "gpus-unused", message, "resources: {gpus: 1}")
     if raw.get("executor") == "slurm":
         yield from _find_slurm_gpu_conflicts(wanted, avoids=avoids, lists=bool(names))

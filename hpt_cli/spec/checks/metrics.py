@@ -56,11 +56,16 @@ def _find_form_faults(fields: Mapping[str, Any]) -> Iterator[tuple[str, str, str
     fields = {key: str(each) if is_number(each) else each for key, each in fields.items()}
     given = [form for form in FORMS if fields.get(form) is not None]
     if not given:
-        yield "", "metric-form", f"how is it found? It needs one of {', '.join(FORMS)}", ""
+        yield "", "metric-form", f"it needs one of {', '.join(FORMS)}, which say how to find it", ""
     for form in given[1:]:
-        yield form, "metric-form", f"{given[0]} and {form}: it can be found in one way only", ""
+        yield form, "metric-form", f"{given[0]} and {form} exclude each other: give only one", ""
     if fields.get("metric") is not None and "preset" not in given:
-        yield "metric", "metric-form", "metric says which of a preset's; there is no preset", ""
+        yield (
+            "metric",
+            "metric-form",
+            "metric names one of a preset's metrics, but there is no preset",
+            "",
+        )
     file = fields.get("file")
     if isinstance(file, str) and (file.startswith(("/", "~")) or ".." in file.split("/")):
         yield "file", "metric-file", f"'{file}' is not inside the job's directory (HPT_JOB_DIR)", ""
@@ -81,7 +86,9 @@ def _find_preset_faults(fields: Mapping[str, Any]) -> Iterator[tuple[str, str, s
         known = PRESETS[preset].metrics
         if isinstance(metric, str) and not PRESETS[preset].regex and known and metric not in known:
             where = "metric" if fields.get("metric") else "name"
-            message = f"{PRESETS[preset].program} has no metric '{metric}', but {', '.join(known)}"
+            message = (
+                f"{PRESETS[preset].program} has no metric '{metric}'; it has: {', '.join(known)}"
+            )
             yield where, "preset-metric", message, did_you_mean(metric, known)
     step = fields.get("step")
     if is_regex and isinstance(step, str):
@@ -98,6 +105,6 @@ def find_log_rule_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
             yield Conflict(
                 ("log_rules", index, "action"),
                 "retry-missing",
-                "a rule that retries needs to know how often",
+                "action: retry needs the field retry, which says how often",
                 "add retry: {max_attempts: 3}",
             )

@@ -29,7 +29,9 @@ def find_range_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
     ranges = mapping(raw, "hyperparameter_ranges")
     if isinstance(raw.get("hyperparameter_ranges"), Mapping) and not ranges:
         yield Conflict(
-            ("hyperparameter_ranges",), "range-none", "there is no range to search: name at least 1"
+            ("hyperparameter_ranges",),
+            "range-none",
+            "there are no ranges to search: give at least one",
         )
     if len(ranges) > MAX_RANGES:
         yield Conflict(
@@ -42,7 +44,7 @@ def find_range_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
             yield Conflict(
                 ("static_hyperparameters", name),
                 "hyperparameter-duplicate",
-                f"'{name}' is a hyperparameter range too; it can be one of the two",
+                f"'{name}' is both a range and a static hyperparameter: give only one",
             )
 
 
@@ -63,7 +65,7 @@ def find_stop_rule_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
         return
     if not isinstance(rule, str):
         where = ("early_stopping", "rule")
-        yield Conflict(where, "stop-rule-unknown", "one stop rule is needed, by its name", RULE)
+        yield Conflict(where, "stop-rule-unknown", "rule must be the name of one stop rule", RULE)
         return
     if rule not in stop_rules.STOP_RULES:
         yield Conflict(
@@ -117,7 +119,7 @@ def find_condition_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
                     for key, value in ranges.items()
                     if isinstance(value, Mapping) and value.get("type") == "Categorical"
                 ]
-                message = f"'{decider}' is no Categorical range, and only those can decide"
+                message = f"'{decider}' is not a Categorical range, which 'when' needs"
                 yield Conflict(where, "when-unknown", message, did_you_mean(decider, known))
                 continue
             allowed = other.get("values")
@@ -128,7 +130,7 @@ def find_condition_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
             )
             for value in wanted:
                 if value not in allowed:
-                    message = f"'{value}' is none of the values of '{decider}'"
+                    message = f"'{value}' is not one of the values of '{decider}'"
                     hint = did_you_mean(str(value), map(str, allowed))
                     yield Conflict(where, "when-value", message, hint)
     yield from _find_circles(ranges)
@@ -170,7 +172,7 @@ def find_strategy_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
     if strategy != "Hyperband":
         for field in ("min_resource", "max_resource"):
             if raw.get(field) is not None and (field, raw[field]) != ("min_resource", 1):
-                yield Conflict((field,), "resource", f"{field} is for strategy: Hyperband")
+                yield Conflict((field,), "resource", f"{field} only applies to strategy: Hyperband")
         return
     if raw.get("early_stopping_type", "Off") != "Off":
         yield Conflict(
@@ -184,7 +186,7 @@ def find_strategy_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
             ("strategy",),
             "hyperband-resource",
             "Hyperband needs max_resource, the epochs of a whole training job",
-            f"or a static hyperparameter that tells it: {', '.join(EPOCH_NAMES)}",
+            f"or a static hyperparameter that gives it: {', '.join(EPOCH_NAMES)}",
         )
         return
     least = raw.get("min_resource")
@@ -204,7 +206,7 @@ def _find_grid_conflicts(ranges: Mapping[str, ParameterRange]) -> Iterator[Confl
             )
     points = bound_grid(ranges)
     if points is not None and points > MAX_GRID:
-        message = f"a grid of {points:.4g} points has no end; at most {MAX_GRID} are tried"
+        message = f"the grid has {points:.4g} points; at most {MAX_GRID} can be tried"
         yield Conflict(("hyperparameter_ranges",), "grid-size", message, "grid_points: N")
 
 

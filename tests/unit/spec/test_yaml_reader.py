@@ -98,7 +98,7 @@ def test_what_yaml_1_1_would_twist_means_what_it_says() -> None:
     ("old", "new", "line", "column", "words"),
     [
         ("max_jobs: 10", "max_jbos: 10", 11, 1, "did you mean 'max_jobs'?"),
-        ("max_jobs: 10", "max_jobs: ten", 11, 11, "a whole number is needed, not 'ten'"),
+        ("max_jobs: 10", "max_jobs: ten", 11, 11, "must be a whole number, not 'ten'"),
         ("max_jobs: 10", "max_jobs: 0", 11, 11, "must be at least 1"),
         ("1e-4", "2", 4, 37, "min_value 2 is larger than max_value 1"),
         ("1e-4", "0", 4, 37, "must lie above 0"),
@@ -113,18 +113,18 @@ def test_what_yaml_1_1_would_twist_means_what_it_says() -> None:
         ("{lr}", "{lrr}", 2, 10, "did you mean 'lr'?"),
         ("Minimize", "minimise", 10, 17, "did you mean 'Minimize'?"),
         ("name: good", "name: go_od", 1, 7, "a-z"),
-        ("{epochs: 10}", "{lr: 10}", 6, 30, "can be one of the two"),
+        ("{epochs: 10}", "{lr: 10}", 6, 30, "is both a range and a static"),
         ("1e-4", "1e-4, step: 1e-300", 4, 49, "too small for the range"),
         (
             "max_jobs: 10",
             "gpus: [a]",
             11,
             8,
-            "a number or a UUID (GPU-..., MIG-...) of nvidia-smi -L, and is 'a'",
+            "a number or a UUID (GPU-..., MIG-...) of nvidia-smi -L, but is 'a'",
         ),
         ("max_jobs: 10", 'description: "\\ud800"', 11, 14, "half a character"),
-        ("max_jobs: 10", "description: " + "[" * 60, 11, 63, "nested more than 50 deep"),
-        ("max_jobs: 10", "max_jobs: 10\nmax_jobs: 11", 12, 1, "stands twice; first on line 11"),
+        ("max_jobs: 10", "description: " + "[" * 60, 11, 63, "nested more than 50 levels deep"),
+        ("max_jobs: 10", "max_jobs: 10\nmax_jobs: 11", 12, 1, "is given twice; first on line 11"),
         ("[yes, no, on, 3, 0.5]", "[a, a]", 5, 28, "listed twice: a"),
     ],
 )
@@ -141,11 +141,11 @@ def test_mistakes_are_shown_in_their_place(
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("values: [yes", "when: {lr: [1]}, values: [yes", "'lr' is no Categorical range"),
+        ("values: [yes", "when: {lr: [1]}, values: [yes", "'lr' is not a Categorical range"),
         ("Logarithmic}", "Logarithmic, when: {opt: yess}}", "did you mean 'yes'?"),
         ("values: [yes", "when: {opt: yes}, values: [yes", "'opt' depends on itself"),
         ("max_jobs: 10", "strategy: Grid", "which values of 'lr' to try"),
-        ("max_jobs: 10", "max_resource: 10", "is for strategy: Hyperband"),
+        ("max_jobs: 10", "max_resource: 10", "only applies to strategy: Hyperband"),
         ("{epochs: 10}", "{e: 1}\nstrategy: Hyperband", "needs max_resource"),
         ("max_jobs: 10", "initial_hyperparameters: [{lr: 2}]", "2 is outside the range of 'lr'"),
         ("max_jobs: 10", "initial_hyperparameters: [{lrr: 1}]", "did you mean 'lr'?"),
@@ -153,13 +153,13 @@ def test_mistakes_are_shown_in_their_place(
         ("type: Off", "type: Auto\nearly_stopping: {rule: meidan}", "did you mean 'median'?"),
         ("type: Off", "type: Auto\nearly_stopping: {rule: median, min: 1}", "no parameter 'min'"),
         ("max_jobs: 10", "max_jobs_not_improving: 2", "must be at least 3"),
-        ("max_jobs: 10", "warm_start: {type: Same, parents: [a]}", "is none of Identical"),
-        ("Logarithmic}", "Logarithmic, step: 5}", "step 5 is wider than the range"),
-        ("regex: 'loss=({num})'", "json: a, column: b", "json and column: it can be found in one"),
-        (", regex: 'loss=({num})'", "", "It needs one of regex, json, column, preset"),
+        ("max_jobs: 10", "warm_start: {type: Same, parents: [a]}", "is not one of Identical"),
+        ("Logarithmic}", "Logarithmic, step: 5}", "step 5 is larger than the range"),
+        ("regex: 'loss=({num})'", "json: a, column: b", "json and column exclude each other"),
+        (", regex: 'loss=({num})'", "", "it needs one of regex, json, column, preset"),
         ("regex: 'loss=({num})'", "preset: xgbost", "did you mean 'xgboost'?"),
         ("regex: 'loss=({num})'", "preset: ultralytics, metric: map50", "did you mean 'mAP50'?"),
-        ("regex: 'loss=({num})'", "preset: ultralytics", "has no metric 'loss', but precision"),
+        ("regex: 'loss=({num})'", "preset: ultralytics", "has no metric 'loss'; it has: precision"),
         ("regex: 'loss=({num})'", "preset: xgboost, step: Epoch", "has no {step}"),
         ("regex: 'loss=({num})'", "json: a, metric: b", "there is no preset"),
         ("regex: 'loss=({num})'", "json: a, file: ../b", "not inside the job's directory"),
@@ -217,7 +217,7 @@ def test_what_is_not_yaml_is_said_with_its_place() -> None:
     (problem,) = problems("name: [1, 2\ncommand: x")
     assert problem.place is not None
     assert problem.place.line == 2
-    assert problems("just text")[0].message == "a spec is a mapping of fields"
+    assert problems("just text")[0].message == "a spec must be a mapping of fields"
 
 
 def test_a_grid_without_end_is_refused() -> None:
@@ -245,7 +245,7 @@ def test_conflicts_of_values_that_are_read_as_others_are_found(
 
 def test_an_alias_bomb_is_refused() -> None:
     layers = "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 9))
-    with pytest.raises(UsageError, match="unfolds"):
+    with pytest.raises(UsageError, match="expands"):
         parse_spec("a0: &a0 [x]\n" + layers, "spec.yaml")
 
 
@@ -289,10 +289,10 @@ def test_a_hyperparameter_in_the_environment_is_filled_by_nothing() -> None:
     ("line", "messages"),
     [
         ("early_stopping: {rules: [{rule: median}]}", ["there is no parameter 'rules'"]),
-        ("early_stopping: {rule: [median]}", ["one stop rule is needed"]),
+        ("early_stopping: {rule: [median]}", ["rule must be the name of one stop rule"]),
         ("early_stopping: {percentile: 3}", ["early_stopping.rule: the field is missing"]),
-        ("max_runtime_seconds: 5m", ["max_runtime_seconds: a number is needed, not '5m'"]),
-        ("environment:\n\tA: 1", ["this is not YAML: indent with blanks, not with tabs"]),
+        ("max_runtime_seconds: 5m", ["max_runtime_seconds: must be a number, not '5m'"]),
+        ("environment:\n\tA: 1", ["this is not YAML: indent with spaces, not with tabs"]),
     ],
 )
 def test_a_mistake_that_many_make_is_explained_once(line: str, messages: list[str]) -> None:
