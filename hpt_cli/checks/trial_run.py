@@ -22,7 +22,8 @@ from hpt_cli.executors import (
     Running,
     TemporaryError,
 )
-from hpt_cli.logs.tail import AttemptTail, read_lines
+from hpt_cli.logs.log_file import read_lines
+from hpt_cli.logs.tail import AttemptTail
 from hpt_cli.metrics.curve import Observation
 from hpt_cli.metrics.extractors import Extractor
 from hpt_cli.storage.job_directory import AttemptDir

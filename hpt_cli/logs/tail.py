@@ -9,10 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hpt_cli.errors import NO_DESCRIPTORS
-from hpt_cli.logs.trimming import BLOCK_BYTES, Gap, find_gap, forget_gap, make_gap, read_part
 from hpt_cli.metrics.curve import Observation
 from hpt_cli.metrics.extractors import Extractor
-from hpt_cli.metrics.lines import MAX_LINE_BYTES, split_lines
+from hpt_cli.metrics.lines import MAX_LINE_BYTES
 from hpt_cli.metrics.log_rules import Action, LogMatch, Rule, compile_rule
 from hpt_cli.metrics.patterns import SEARCH_SECONDS
 from hpt_cli.metrics.reader import MAX_SLOW_LINES, MetricReader
@@ -20,9 +19,6 @@ from hpt_cli.metrics.reader import MAX_SLOW_LINES, MetricReader
 CHUNK_BYTES = 1 << 20
 ANCHOR_BYTES = 64
 """So much of what was read last is read again, to see whether it still stands there."""
-
-TAIL_BYTES = 1 << 16
-TAIL_LINES = 20
 
 
 class FileTail:
@@ -43,7 +39,6 @@ class FileTail:
         written_since: float = 0.0,
         known_to: int = -1,
         slow_lines: Counter[str] | None = None,
-        may_have_gap: bool = False,
     ) -> None:
         """How to follow a file.
 
@@ -54,7 +49,6 @@ class FileTail:
             written_since: seconds since the epoch; a file last written before is not looked at yet.
             known_to: the offset of the last known observation.
             slow_lines: shared by all readers with these finders.
-            may_have_gap: its middle may be given up (see `gaps`); it is read on behind that.
         """
         self._path = path
         self._finders = tuple(extractors)
@@ -63,8 +57,6 @@ class FileTail:
         self._written_since = written_since
         self._known_to = known_to
         self._slow_lines = slow_lines
-        self._may_have_gap = may_have_gap
-        self._gap: Gap | None = None
         self._reader: MetricReader | None = None
         self._identity: tuple[int, int] = (0, 0)
         self._seen: tuple[int, ...] = ()
@@ -111,10 +103,7 @@ class FileTail:
         if self._reader is None:
             was_truncated = status.st_size <= self._known_to
             begin = self._known_to + 1 if was_truncated else 0
-            reader = MetricReader(self._finders, self._rules, begin, self._slow_lines)
-            if self._may_have_gap:
-                self._go_behind_gap(descriptor, reader)
-            self._reader = reader
+            self._reader = MetricReader(self._finders, self._rules, begin, self._slow_lines)
         found: list[Observation] = []
         if self._seen and not self._goes_on(descriptor, seen):
             found += self._begin_anew(self._reader)
@@ -130,61 +119,15 @@ class FileTail:
         """Whether the file is what it was, with more at its end."""
         if seen[:2] != self._seen[:2] or seen[2] < self._position:
             return False
-        return self._is_anchored(descriptor)
-
-    def _is_anchored(self, descriptor: int) -> bool:
         start = self._position - len(self._anchor)
         return os.pread(descriptor, len(self._anchor), start) == self._anchor
-
-    def _go_behind_gap(self, descriptor: int, reader: MetricReader) -> None:
-        """Go on where the reader was that gave up what comes before."""
-        gap = find_gap(self._path)
-        if gap is None:
-            return
-        self._position, self._anchor = gap.position, bytes.fromhex(gap.anchor)
-        if self._is_anchored(descriptor):
-            self._gap = gap
-            reader.go_to(gap.bookmark)
-        else:  # the log was begun anew since
-            self._position, self._anchor = 0, b""
-
-    @property
-    def kept_bytes(self) -> int:
-        """How much room what has been read takes on the disk."""
-        return self._position - (self._gap.end - self._gap.begin if self._gap else 0)
-
-    def trim(self, limit: int) -> None:
-        """Give up the middle of what was read if the file takes more room than this, in bytes.
-
-        What the middle told must be in the journal: no reader will find it any more.
-
-        Raises:
-            OSError: it cannot be (see `gaps.make_gap`).
-        """
-        if self._reader is None or self.kept_bytes <= limit:
-            return
-        bookmark = self._reader.mark()
-        position = self._position - (self._reader.offset - bookmark.offset)
-        begin = self._gap.begin if self._gap else _round_down(limit // 4)
-        end = _round_down(min(position - ANCHOR_BYTES, self._position - limit // 2))
-        anchor = read_part(self._path, position - ANCHOR_BYTES, ANCHOR_BYTES)
-        gap = Gap(begin, end, position, anchor.hex(), bookmark)
-        make_gap(self._path, gap)
-        self._gap = gap
 
     def _begin_anew(self, reader: MetricReader) -> list[Observation]:
         found = reader.finish()
         self._position, self._anchor = 0, b""
-        if self._gap is not None:
-            self._gap = None
-            forget_gap(self._path)
         if self._is_whole:
             reader.restart()
         return found
-
-
-def _round_down(size: int) -> int:
-    return size - size % BLOCK_BYTES
 
 
 class AttemptTail:
@@ -223,21 +166,7 @@ class AttemptTail:
                 written_since=started_at if file else 0.0,
                 known_to=max((last_offsets.get(each.metric, -1) for each in own), default=-1),
                 slow_lines=self._slow_lines,
-                may_have_gap=not file,
             )
-
-    @property
-    def log_bytes(self) -> int:
-        """How much room the log takes on the disk, as far as it has been read."""
-        return self._tails[""].kept_bytes
-
-    def trim(self, limit: int) -> None:
-        """Give up the middle of the log if it takes more room than this, in bytes.
-
-        Raises:
-            OSError: it cannot be (see `gaps.make_gap`).
-        """
-        self._tails[""].trim(limit)
 
     @property
     def size(self) -> int:
@@ -269,24 +198,3 @@ class AttemptTail:
         fresh = [note for note in notes if note not in self._noted]
         self._noted.update(fresh)
         return fresh
-
-
-def read_tail(path: Path, limit: int = TAIL_LINES) -> tuple[str, ...]:
-    """The last lines of a log, as a person would see them."""
-    return tuple(split_lines(_read_end(path, TAIL_BYTES))[-limit:])
-
-
-def read_lines(path: Path, limit: int = 2000) -> list[str]:
-    """The last `limit` lines of a log."""
-    return split_lines(_read_end(path, 64 * TAIL_BYTES))[-limit:]
-
-
-def _read_end(path: Path, size: int) -> bytes:
-    gap = find_gap(path)
-    try:
-        end = path.stat().st_size
-        return read_part(path, max(end - size, gap.end if gap else 0), size)
-    except OSError as error:
-        if error.errno in NO_DESCRIPTORS:
-            raise
-        return b""

@@ -38,13 +38,8 @@ class LineCutter:
         self.offset = offset
         """Where the next block begins in the log, in bytes."""
         self._rest = bytearray()
-        self.skips = False
+        self._skips = False
         """Whether the next block begins in a long line, of which no more is looked at."""
-
-    @property
-    def line_offset(self) -> int:
-        """Where the line that is held back begins; the next block, if there is none."""
-        return self.offset - len(self._rest)
 
     def feed(self, block: bytes) -> list[Segment]:
         """The lines that are complete with this block."""
@@ -53,11 +48,11 @@ class LineCutter:
         if b"\r" in block:
             block = block.replace(b"\r", b"\n")
         start = 0
-        if self.skips:
+        if self._skips:
             start = block.find(b"\n") + 1
             if not start:
                 return []
-            self.skips = False
+            self._skips = False
         end = block.rfind(b"\n") + 1
         segments: list[Segment] = []
         if end > start:
@@ -70,12 +65,12 @@ class LineCutter:
             at = self.offset - len(self._rest)
             segments.append(Segment(at, bytes(self._rest[:MAX_LINE_BYTES]), is_cut=True))
             self._rest.clear()
-            self.skips = True
+            self._skips = True
         return segments
 
     def finish(self) -> list[Segment]:
         """The last line, if it has no ending; what comes after it begins a line."""
-        self.skips = False
+        self._skips = False
         if not self._rest:
             return []
         segment = Segment(self.offset - len(self._rest), bytes(self._rest))

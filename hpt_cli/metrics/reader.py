@@ -11,17 +11,15 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any
 
 from hpt_cli.metrics.curve import LARGEST, Observation
 from hpt_cli.metrics.extractors import (
     ColumnForm,
     Extractor,
     Form,
-    Header,
     LineState,
     Match,
     RegexForm,
@@ -91,39 +89,6 @@ def _take_line(data: bytes, start: int) -> bytes:
     return data[start:end] if end >= 0 else data[start:]
 
 
-@dataclass(frozen=True, slots=True)
-class Bookmark:
-    """How far a reader has come, and what it needs to go on from there; JSON-able."""
-
-    offset: int
-    """Where it goes on: at the beginning of a line, or (`skips`) within one that is too long."""
-    skips: bool
-    counts: tuple[int, ...]
-    """Of each finder: how many values it has found."""
-    told_steps: tuple[float | None, ...]
-    headers: tuple[Header | None, ...]
-    rules: tuple[str, ...]
-    """The patterns of the rules that have not answered."""
-
-    @classmethod
-    def of(cls, fields: Mapping[str, Any]) -> Bookmark:
-        """The inverse of `dataclasses.asdict`, after JSON.
-
-        Raises:
-            KeyError, TypeError, ValueError: it is no bookmark.
-        """
-        return cls(
-            offset=int(fields["offset"]),
-            skips=bool(fields["skips"]),
-            counts=tuple(map(int, fields["counts"])),
-            told_steps=tuple(
-                None if each is None else float(each) for each in fields["told_steps"]
-            ),
-            headers=tuple(each and Header(**each) for each in fields["headers"]),
-            rules=tuple(map(str, fields["rules"])),
-        )
-
-
 class MetricReader:
     """Finds the observations in one log, in blocks of any size."""
 
@@ -166,46 +131,6 @@ class MetricReader:
         """As `finish`, with the line and what was found there."""
         for segment in self._cutter.finish():
             yield from self._search(segment)
-
-    @property
-    def offset(self) -> int:
-        """What the next byte that is fed counts as."""
-        return self._cutter.offset
-
-    def mark(self) -> Bookmark:
-        """Where it is; a line that has no ending yet is yet to be read."""
-        searches = self._list_metric_watches()
-        states = [search.states[0] for search in searches]
-        return Bookmark(
-            offset=self._cutter.line_offset,
-            skips=self._cutter.skips,
-            counts=tuple(search.count for search in searches),
-            told_steps=tuple(state.last_step for state in states),
-            headers=tuple(state.header for state in states),
-            rules=tuple(
-                search.names[0] for search in self._searches if isinstance(search.target, Rule)
-            ),
-        )
-
-    def go_to(self, bookmark: Bookmark) -> None:
-        """Go on, without having read what comes before, as the reader that made the bookmark."""
-        self._cutter = LineCutter(bookmark.offset)
-        self._cutter.skips = bookmark.skips
-        self._searches = [
-            search
-            for search in self._searches
-            if not isinstance(search.target, Rule) or search.names[0] in bookmark.rules
-        ]
-        known = zip(bookmark.counts, bookmark.told_steps, bookmark.headers, strict=True)
-        for search, (count, last_step, header) in zip(
-            self._list_metric_watches(), known, strict=True
-        ):
-            search.count = count
-            search.states[0].last_step, search.states[0].header = last_step, header
-
-    def _list_metric_watches(self) -> list[_Search]:
-        """One for each finder, in their order."""
-        return [each for each in self._searches if not isinstance(each.target, (Pattern, Rule))]
 
     def restart(self) -> None:
         """Count anew: what comes next is a new version of the same."""

@@ -8,14 +8,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from hpt_cli.executors import Executor, Exited, Handle, Lost, Outcome, Pending
 from hpt_cli.formatting import describe_exit
-from hpt_cli.logs.tail import AttemptTail, read_lines, read_tail
-from hpt_cli.logs.trimming import UNSUPPORTED
+from hpt_cli.logs.log_file import read_lines, read_tail
+from hpt_cli.logs.tail import AttemptTail
 from hpt_cli.machine.gpu_monitor import GpuMonitor
 from hpt_cli.metrics.detection import nearest_lines
 from hpt_cli.spec.model import TuningSpec
@@ -25,7 +25,6 @@ from hpt_cli.tuning.allocation import Share
 from hpt_cli.tuning.fold import find_fresh
 from hpt_cli.tuning.retry import is_worth_retrying
 from hpt_cli.tuning.state import Attempt, TrainingJob, TuningState
-from hpt_cli.tuning.warnings import warn_of_long_logs
 
 KILL_AGAIN_SECONDS = 1.0
 
@@ -75,8 +74,6 @@ class AttemptFollower:
         self._observed: set[int] = set()
         self._slow_lines = Counter[str]()
         self._may_linger = True
-        self._ended_tails: list[AttemptTail] = []
-        self._can_bound_logs = True
 
     def __len__(self) -> int:
         return len(self._attempts)
@@ -218,7 +215,6 @@ class AttemptFollower:
             else [self._lost(attempt, outcome)]
         )
         del self._attempts[attempt.job]
-        self._ended_tails.append(attempt.tail)
         self._observed.discard(attempt.job)
         return [*ending, *(self._note(attempt.job, each) for each in notes)]
 
@@ -274,30 +270,6 @@ class AttemptFollower:
             evicted=outcome.evicted,
             tail=read_tail(attempt.log),
         )
-
-    # Long logs
-
-    def pop_long_logs(self) -> list[AttemptTail]:
-        """Return the tails of logs that take more room than they may."""
-        limit = self.spec.max_log_bytes
-        tails = [*(each.tail for each in self._attempts.values()), *self._ended_tails]
-        self._ended_tails = []
-        if limit is None or not self._can_bound_logs:
-            return []
-        return [each for each in tails if each.log_bytes > limit]
-
-    def trim(self, state: TuningState, tails: Iterable[AttemptTail]) -> list[ev.AnyEvent]:
-        """Give up the middle of logs; what was found there is in the journal."""
-        warnings: dict[str, ev.AnyEvent] = {}
-        for tail in tails:
-            try:
-                tail.trim(self.spec.max_log_bytes or 0)
-            except OSError as error:
-                self._can_bound_logs = error.errno not in UNSUPPORTED
-                warning = warn_of_long_logs(str(error.strerror), self._clock())
-                if all(each.slug != warning.slug for each in state.warnings):
-                    warnings.setdefault(warning.slug, warning)
-        return [*warnings.values()]
 
 
 def _latest(job: TrainingJob) -> Attempt:

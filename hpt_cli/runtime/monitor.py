@@ -6,8 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from hpt_cli.logs.tail import read_lines
-from hpt_cli.logs.trimming import read_part
+from hpt_cli.logs.log_file import read_lines, read_part
 from hpt_cli.metrics.lint import BEGINNING_BYTES
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.storage.job_directory import JobDir
@@ -18,13 +17,16 @@ from hpt_cli.tuning.warnings import (
     PATIENCE_SECONDS,
     find_file,
     warn_of_held_back_output,
+    warn_of_long_log,
     warn_of_misreadings,
     warn_of_no_objective,
     warn_of_same_curves,
 )
 
 READ_SECONDS = 1.0
-"""How often the log of a job without an objective value is read again."""
+"""How often the logs of running jobs are looked at."""
+MAX_LOG_BYTES = 1 << 30
+"""The bound of logs whose spec sets none."""
 
 
 @dataclass
@@ -77,12 +79,18 @@ class Monitor:
         for event in self._unread:
             if isinstance(event, ev.JobExited):
                 warnings += self._check_end(state, event)
+                warnings += self._check_size(state, event.number, event.attempt, event.ended_at)
             else:
                 warnings += self._check_readings(event)
         self._unread = []
         given = {each.slug for each in state.warnings}
-        if not self._has_objective and "no-objective" not in given:
-            warnings += self._check_running(state, now)
+        if time.monotonic() - self._read_at >= READ_SECONDS:
+            self._read_at = time.monotonic()
+            if not self._has_objective and "no-objective" not in given:
+                warnings += self._check_objective(state, now)
+            if "log-too-long" not in given:
+                for job in state.running:
+                    warnings += self._check_size(state, job.number, len(job.attempts), now)
         first = {each.slug: each for each in reversed(warnings) if each.slug not in given}
         return list(first.values())
 
@@ -113,20 +121,31 @@ class Monitor:
             )
         yield from (each for each in (held_back, same) if each is not None)
 
-    def _check_running(self, state: TuningState, now: float) -> Iterator[ev.Warned]:
-        """Yield that the first running job should have a value by now; read once a second."""
-        if time.monotonic() - self._read_at < READ_SECONDS:
-            return
-        self._read_at = time.monotonic()
+    def _check_objective(self, state: TuningState, now: float) -> Iterator[ev.Warned]:
+        """Yield that the first running job should have a value by now."""
         metric = self._spec.objective_metric_name
         self._has_objective = any(job.curve(metric) for job in state.jobs.values())
-        job = next((each for each in state.running if each.attempt is not None), None)
+        followed = (each for each in state.running if each.phase != "Submitting")
+        job = next(followed, None)
         if self._has_objective or job is None or job.attempt is None:
             return
         seconds = now - job.attempt.started_at
         lines = self._read(job) if find_file(self._spec) is None else []
         if len(lines) >= PATIENCE_LINES or seconds >= PATIENCE_SECONDS:
             yield warn_of_no_objective(self._spec, job.number, lines, seconds, now)
+
+    def _check_size(
+        self, state: TuningState, number: int, attempt: int, at: float
+    ) -> Iterator[ev.Warned]:
+        """Yield that the log of an attempt is longer than `max_log_bytes`."""
+        limit = state.spec.get("max_log_bytes") or MAX_LOG_BYTES
+        try:
+            size = self._jobdir.attempt(number, attempt).log.stat().st_size
+        except OSError:
+            return  # reported where the log is followed
+        if size > limit:
+            seconds = at - state.jobs[number].attempts[attempt - 1].started_at
+            yield warn_of_long_log(self._spec, number, size, limit, seconds, at)
 
     def _check_readings(self, event: ev.ObservationsRead | ev.JobExited) -> list[ev.Warned]:
         """Return what the definitions read wrong in the beginning of an attempt's log."""

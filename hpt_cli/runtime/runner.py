@@ -156,7 +156,6 @@ class Runner:
     async def _tune(self) -> None:
         while True:
             self._collect()
-            self._bound_logs()
             self._answer_requests()
             self._record(self._monitor.read(self._state, self._clock()))
             avoided = self._gpu_monitor.list_avoided(self._state.list_held())
@@ -253,13 +252,6 @@ class Runner:
         if planned and not self._suggester.is_busy:
             known = self._journal.state(self._journal.planned_seq(planned[0]))
             self._suggester.suggest(self._spec, known, planned[0])
-
-    def _bound_logs(self) -> None:
-        """Give up the middle of logs that take more room than they may, once it is written down
-        what was found there."""
-        if too_long := self._follower.pop_long_logs():
-            self._write()
-            self._record(self._follower.trim(self._state, too_long))
 
     # Answer
 

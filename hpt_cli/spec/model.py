@@ -351,8 +351,7 @@ class TuningSpec(BaseModel):
     max_silence_seconds: Seconds | None = None
     """Stops a training job that prints nothing for so long: it is Hung."""
     max_log_bytes: Annotated[Whole, Field(ge=MIN_LOG_BYTES)] | None = None
-    """How much room the log of an attempt may take: of a longer one the head and the tail are kept,
-    and what stood between was read before it went."""
+    """Warns, once, when a training job's log is longer than this: 1 GiB by default."""
     retry: Retry | None = None
     """Whether a training job that failed is tried again."""
     fail_fast: bool = False

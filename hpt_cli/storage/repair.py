@@ -23,9 +23,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from hpt_cli.logs.tail import FileTail
-from hpt_cli.logs.trimming import find_gap, read_part
 from hpt_cli.metrics.curve import Observation
-from hpt_cli.metrics.reader import MetricReader
 from hpt_cli.spec.model import TuningSpec, load_spec
 from hpt_cli.storage.connection import open_damaged
 from hpt_cli.storage.job_directory import JobDir
@@ -54,8 +52,6 @@ class Repair:
     kept: int
     left_out: int
     observations: int
-    lost: int
-    """Observations from logs' middles, which are neither in the journal nor in the logs."""
     damaged: Path
     set_aside: tuple[Path, ...]
 
@@ -90,7 +86,6 @@ def repair(jobdir: JobDir) -> Repair:
         kept=kept,
         left_out=len(rest) - kept,
         observations=sum(len(each.observations) for each in observed),
-        lost=rebuilder.lost,
         damaged=damaged,
         set_aside=tuple(_set_aside_unknown(jobdir, state)),
     )
@@ -187,7 +182,6 @@ class _Rebuilder:
         self._last = 0
         self.state = fold(TuningState(), created)
         self.events: list[ev.AnyEvent] = []
-        self.lost = 0
 
     def rebuild(self, found: Sequence[ev.AnyEvent]) -> None:
         """Add what was found, in order."""
@@ -244,8 +238,7 @@ class _Rebuilder:
             if job is None or not job.is_running or len(job.attempts) != event.attempt:
                 return
             known = self._kept.get((event.number, event.attempt), [])
-            observations, missing = _read_log(self._jobdir, self.state, event, known)
-            self.lost += missing
+            observations = _read_log(self._jobdir, self.state, event, known)
             if observations:
                 observed = ev.ObservationsRead(
                     at=event.at,
@@ -264,27 +257,21 @@ class _Rebuilder:
 
 def _read_log(
     jobdir: JobDir, state: TuningState, event: ev.JobExited | ev.JobLost, known: list[Observation]
-) -> tuple[tuple[Observation, ...], int]:
-    """Return an attempt's observations, from its log and the journal, and how many are lost."""
+) -> tuple[Observation, ...]:
+    """Return an attempt's observations, from its log and the journal.
+
+    The log is believed, unless an earlier version of hpt gave up its middle: steps that are counted
+    then come from the journal.
+    """
     spec = load_spec(state.spec)
     log = jobdir.attempt(event.number, event.attempt).log
     extractors = [each for each in spec.extractors if not each.file]
-    metrics = {each.metric for each in extractors}
     found = {(each.metric, each.offset): each for each in known}
-    missing = 0
     with contextlib.suppress(OSError):
-        rest = FileTail(log, extractors, may_have_gap=True).read(final=True)
-        gap = find_gap(log)
-        if gap is not None:
-            head = MetricReader(extractors).feed(read_part(log, 0, gap.begin))
-            rest = [*head, *rest]
-            known_now = {key for key in found if key[0] in metrics} | {
-                (each.metric, each.offset) for each in head
-            }
-            before = [key for key in known_now if key[1] < gap.bookmark.offset]
-            missing = sum(gap.bookmark.counts) - len(before)
-        found |= {(each.metric, each.offset): each for each in rest}
-    return tuple(sorted(found.values(), key=lambda each: each.offset)), missing
+        read = FileTail(log, extractors).read(final=True)
+        logged = {(each.metric, each.offset): each for each in read}
+        found = logged | found if log.with_suffix(".gap").exists() else found | logged
+    return tuple(sorted(found.values(), key=lambda each: each.offset))
 
 
 def _set_aside_unknown(jobdir: JobDir, state: TuningState) -> Iterator[Path]:

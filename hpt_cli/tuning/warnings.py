@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from hpt_cli.formatting import count
+from hpt_cli.formatting import count, format_bytes, format_seconds
 from hpt_cli.metrics.detection import nearest_lines, propose_definitions, write_definition
 from hpt_cli.metrics.lint import lint_definitions
 from hpt_cli.spec.names import job_name
@@ -106,13 +106,26 @@ def warn_of_misreadings(spec: TuningSpec, number: int, log: bytes, now: float) -
     ]
 
 
-def warn_of_long_logs(why: str, now: float) -> Warned:
-    """Return the warning that logs grow beyond `max_log_bytes`."""
+def warn_of_long_log(
+    spec: TuningSpec, number: int, size: int, limit: int, seconds: float, now: float
+) -> Warned:
+    """Return the warning that a log is longer than `max_log_bytes`.
+
+    Args:
+        size: in bytes.
+        limit: how long it may be, in bytes.
+        seconds: since the job's attempt started.
+    """
+    rate = format_bytes(size / max(seconds, 1.0) * 3600)
     return Warned(
         at=now,
         slug="log-too-long",
-        message=f"the middle of a log longer than max_log_bytes cannot be given up: {why}",
-        hint="its file system may not be able to make holes in files; look after the room on it",
+        message=(
+            f"{job_name(spec.name, number)} has printed {format_bytes(size)} in"
+            f" {format_seconds(seconds)} ({rate} an hour), more than max_log_bytes"
+            f" ({format_bytes(limit)})"
+        ),
+        hint="hpt keeps it all: print less, or set max_log_bytes to what is usual",
     )
 
 

@@ -95,8 +95,6 @@ def look_at_journal(jobdir: JobDir, *, mend: bool) -> None:
         done = repair(jobdir)
     print(f"{jobdir.name}: repaired; {count(done.kept, 'event')} kept, {done.left_out} left out")
     print(f"{count(done.observations, 'observation')} read again from logs")
-    if done.lost:
-        print(f"{count(done.lost, 'observation')} lost, from the middle of logs (max_log_bytes)")
     print(plain(f"the damaged journal is kept: {done.damaged}"))
     for path in done.set_aside:
         print(plain(f"nothing is known of it any more: {path}"))

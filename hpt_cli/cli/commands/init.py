@@ -193,7 +193,7 @@ def _read_output(
     words: Sequence[str], log: Path | None, wanted: bool | None, seconds: float, *, asks: bool
 ) -> tuple[str, ...]:
     """What the command prints: from a log, or from a run of it as it stands."""
-    from hpt_cli.logs.tail import read_lines
+    from hpt_cli.logs.log_file import read_lines
 
     if log is not None:
         if not log.is_file():

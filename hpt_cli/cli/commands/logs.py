@@ -13,7 +13,7 @@ from hpt_cli.cli.load import parse_jobs, read_state
 from hpt_cli.cli.options import Home, Job, Name
 from hpt_cli.errors import HptError, UsageError
 from hpt_cli.formatting import count, plain
-from hpt_cli.logs.trimming import read_kept
+from hpt_cli.logs.log_file import read_blocks
 from hpt_cli.metrics.lines import clean
 from hpt_cli.storage.home import find_home, find_job_dir
 from hpt_cli.storage.lock import find_lock_holder
@@ -60,7 +60,7 @@ def logs(
 def _print_from(log: Path, offset: int) -> int:
     """Print a log from an offset on: raw into a pipe, but safe on a terminal."""
     try:
-        for end, block in read_kept(log, offset):
+        for end, block in read_blocks(log, offset):
             _print_block(block)
             offset = end
     except FileNotFoundError:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from hpt_cli.logs.tail import CHUNK_BYTES, AttemptTail, FileTail, read_lines, read_tail
+from hpt_cli.logs.log_file import read_blocks, read_lines, read_tail
+from hpt_cli.logs.tail import CHUNK_BYTES, AttemptTail, FileTail
 from hpt_cli.metrics.curve import Observation
 from hpt_cli.metrics.extractors import compile_definition
 from hpt_cli.metrics.reader import MAX_SLOW_LINES
@@ -128,3 +129,12 @@ def test_the_last_lines_are_as_a_person_would_see_them(tmp_path: Path) -> None:
     assert read_lines(log)[-2:] == ["4", "\ufffd5"]
     assert read_tail(tmp_path / "none") == ()
     assert read_lines(tmp_path / "none") == []
+
+
+def test_the_hole_of_a_log_that_an_earlier_hpt_trimmed_is_left_out(tmp_path: Path) -> None:
+    log = tmp_path / "output.log"
+    head = b"loss=1\n" + b"x" * 4089
+    log.write_bytes(head + bytes(3 << 20) + b"x\nloss=2\nlast\n")
+    assert b"".join(block for _, block in read_blocks(log)) == head + b"x\nloss=2\nlast\n"
+    assert read_tail(log) == tuple(read_lines(log)) == ("x", "loss=2", "last")
+    assert [each.value for each in FileTail(log, [LOSS]).read(final=True)] == [1, 2]

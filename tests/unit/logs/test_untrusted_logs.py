@@ -1,4 +1,4 @@
-"""Logs that are links, pipes or devices, and notes about them that hpt did not write."""
+"""Logs that are links, pipes or devices."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from hpt_cli.logs.tail import FileTail, read_lines, read_tail
-from hpt_cli.logs.trimming import Gap, find_gap, make_gap, read_kept
+from hpt_cli.logs.log_file import read_blocks, read_lines, read_tail
+from hpt_cli.logs.tail import FileTail
 from hpt_cli.metrics.extractors import compile_definition
-from hpt_cli.metrics.reader import Bookmark
-from tests.untrusted import BOMB, NO_FILES
+from tests.untrusted import NO_FILES
 
 pytestmark = pytest.mark.usefixtures("in_time")
 FINDERS = [compile_definition({"name": "loss", "regex": "loss=({num})"})]
@@ -20,28 +19,10 @@ FINDERS = [compile_definition({"name": "loss", "regex": "loss=({num})"})]
 @pytest.mark.parametrize("make", NO_FILES)
 def test_what_is_no_file_is_not_read(tmp_path: Path, make: Callable[[Path], None]) -> None:
     log = tmp_path / "output.log"
-    for path in (log, log.with_suffix(".gap")):
-        make(path)
-    tail = FileTail(log, FINDERS, may_have_gap=True)
+    make(log)
+    tail = FileTail(log, FINDERS)
     assert tail.read() + tail.read(final=True) == []
     assert read_tail(log) == ()
     assert read_lines(log) == []
-    assert find_gap(log) is None
     with pytest.raises(FileNotFoundError):
-        list(read_kept(log))
-
-
-def test_no_hole_is_made_behind_a_link(tmp_path: Path) -> None:
-    log, other = tmp_path / "output.log", tmp_path / "other"
-    other.write_bytes(b"x" * 100_000)
-    log.symlink_to(other)
-    with pytest.raises(OSError, match="symbolic links"):
-        make_gap(log, Gap(4096, 8192, 90_000, "", Bookmark(90_000, False, (), (), (), ())))
-    assert other.read_bytes() == b"x" * 100_000
-    assert find_gap(log) is None
-
-
-@pytest.mark.parametrize("text", [BOMB, '{"begin": "x"}', '{"begin": 1e999}', "[]", "{}"])
-def test_a_gap_that_hpt_did_not_write_is_none(tmp_path: Path, text: str) -> None:
-    (tmp_path / "output.gap").write_text(text)
-    assert find_gap(tmp_path / "output.log") is None
+        list(read_blocks(log))

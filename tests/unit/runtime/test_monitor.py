@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-from hpt_cli.runtime.monitor import Monitor
+import pytest
+
+from hpt_cli.runtime.monitor import MAX_LOG_BYTES, Monitor
 from hpt_cli.storage.job_directory import JobDir
+from hpt_cli.tuning.state import TuningState
 from tests.builders import created, exited, fold_all, launched, make_spec, suggested
 
 SPEC = make_spec()
@@ -33,3 +37,44 @@ def test_a_warning_that_was_given_is_not_given_again(tmp_path: Path) -> None:
     resumed = Monitor(SPEC, JobDir(tmp_path))
     resumed.observe(STORY)
     assert resumed.read(fold_all(*STORY, warning), 12.0) == []
+
+
+def test_a_log_is_not_judged_before_it_is_followed(tmp_path: Path) -> None:
+    """A killed tuner may have launched what it has not recorded as launched."""
+    *story, launch = [*created(SPEC), *suggested(1), *launched(1)]
+    log = JobDir(tmp_path).attempt(1, 1).log
+    log.parent.mkdir(parents=True)
+    log.write_text("loss=1\n" * 1000)
+    assert Monitor(SPEC, JobDir(tmp_path)).read(fold_all(*story), 100.0) == []
+    (warning,) = Monitor(SPEC, JobDir(tmp_path)).read(fold_all(*story, launch), 100.0)
+    assert warning.slug == "no-objective"
+
+
+def list_long(monitor: Monitor, state: TuningState, now: float) -> list[str]:
+    warnings = monitor.read(state, now)
+    return [each.message for each in warnings if each.slug == "log-too-long"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "shown"), [(None, ("1.1 GB", "537 MB")), (1 << 20, ("1.0 MB", "524 kB"))]
+)
+def test_a_log_that_is_too_long_is_warned_of_once(
+    tmp_path: Path, limit: int | None, shown: tuple[str, str]
+) -> None:
+    spec = make_spec(max_log_bytes=limit)
+    story = [*created(spec), *suggested(1), *launched(1), *suggested(2), *launched(2)]
+    state, jobdir = fold_all(*story), JobDir(tmp_path)
+    bound = limit or MAX_LOG_BYTES
+    for number in (1, 2):
+        log = jobdir.attempt(number, 1).log
+        log.parent.mkdir(parents=True)
+        log.touch()
+        os.truncate(log, bound)
+    assert list_long(Monitor(spec, jobdir), state, 3600.0) == []
+    os.truncate(log, bound + 1)
+    (message,) = list_long(Monitor(spec, jobdir), state, 7200.0)
+    size, rate = shown
+    text = f"story-0002 has printed {size} in 2 h 00 min ({rate} an hour), more than max_log_bytes"
+    assert message == f"{text} ({size})"
+    warned = [*story, *Monitor(spec, jobdir).read(state, 7200.0)]
+    assert list_long(Monitor(spec, jobdir), fold_all(*warned), 7201.0) == []
