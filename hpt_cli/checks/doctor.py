@@ -22,7 +22,7 @@ from hpt_cli.machine.gpus import ask_tool, describe_use, read_gpus
 from hpt_cli.storage.home import list_job_dirs
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.journal import open_journal
-from hpt_cli.storage.lock import find_lock_holder, hold_lock
+from hpt_cli.storage.lock import has_tuner, hold_lock
 
 REQUIRED = ("typer", "pydantic", "rich", "numpy", "scipy", "scikit-optimize", "psutil", "PyYAML")
 OPTIONAL = ("matplotlib",)
@@ -124,7 +124,7 @@ def _check_tuning_jobs(home: Path) -> Finding:
                 journal.creation()
         except HptError as error:
             damaged.append(f"{jobdir.name}: {error}")
-    tuned = [each.name for each in jobdirs if find_lock_holder(each) is not None]
+    tuned = [each.name for each in jobdirs if has_tuner(each)]
     found = f"{len(jobdirs)}, {len(tuned)} being tuned" + (f": {', '.join(tuned)}" if tuned else "")
     return Finding("tuning jobs", found, "; ".join(damaged))
 
@@ -137,9 +137,7 @@ def _check_leftovers(home: Path) -> Finding:
         for pid, path in _list_job_processes()
         if resolved in path.parents
     ]
-    orphans = [
-        f"{pid} ({jobdir.name})" for pid, jobdir in processes if find_lock_holder(jobdir) is None
-    ]
+    orphans = [f"{pid} ({jobdir.name})" for pid, jobdir in processes if not has_tuner(jobdir)]
     found = f"{len(processes)} of training jobs"
     problem = f"no tuner looks after {', '.join(orphans)}: hpt resume, or hpt stop"
     return Finding("processes", found, problem if orphans else "")

@@ -20,6 +20,7 @@ from hpt_cli.executors import LaunchRequest
 from hpt_cli.machine.capacity import Capacity, measure_capacity
 from hpt_cli.runtime.environment import JobContext, make_launch_request
 from hpt_cli.spec.checks.conflict import Conflict, mapping
+from hpt_cli.spec.command_template import SCRIPTS
 from hpt_cli.spec.env_references import find_references, is_variable_name
 from hpt_cli.spec.model import Resources, TuningSpec, make_request
 from hpt_cli.spec.resources import ResourceShortage
@@ -29,8 +30,6 @@ from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.journal import open_journal
 from hpt_cli.tuning.events import WarmStarted
 from hpt_cli.tuning.warm_start import Candidate, find_mismatches, inherit
-
-SCRIPTS = (".py", ".sh", ".R", ".jl", ".lua", ".pl")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a spec would do: its first points, what ends it, how long it takes, and what looks odd."""
+"""What a spec would do: its first points, what ends it, how long it takes, what looks wrong."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from hpt_cli.tuning.state import TrainingJob, TuningState
 from hpt_cli.tuning.suggest import suggest
 
 UNITS = (0.0, 0.25, 0.5, 0.75, 1.0)
-"""Where a range is looked at, to show how its scaling spreads values."""
+"""The places in a range whose values show how its scaling spreads them."""
 
 
 def list_first_points(spec: TuningSpec, state: TuningState, count: int) -> list[Hyperparameters]:
-    """The hyperparameters of the first training jobs, as long as none of them has a result."""
+    """Return the hyperparameters of the first training jobs while none of them has a result."""
     points: list[Hyperparameters] = []
     for number in range(1, min(count, spec.job_limit) + 1):
         point = suggest(spec, state, number)
@@ -34,7 +34,7 @@ def list_first_points(spec: TuningSpec, state: TuningState, count: int) -> list[
 
 
 def explain_scaling(each: ParameterRange) -> str:
-    """The scaling in force, and for Auto why."""
+    """Return the scaling that is used, and for Auto the reason."""
     if isinstance(each, CategoricalRange):
         return ""
     if each.scaling_type != "Auto":
@@ -50,7 +50,7 @@ def explain_scaling(each: ParameterRange) -> str:
 
 
 def list_values(each: ParameterRange) -> list[float | int | str]:
-    """The values at the quarters of a range, or all of a short one."""
+    """Return the values at the quarters of a range, or all values of a short one."""
     if each.size is not None and each.size <= len(UNITS):
         return [each.nth_value(place) for place in range(each.size)]
     if isinstance(each, CategoricalRange):
@@ -58,12 +58,8 @@ def list_values(each: ParameterRange) -> list[float | int | str]:
     return list(dict.fromkeys(each.from_unit(unit) for unit in UNITS))
 
 
-def list_criteria(spec: TuningSpec) -> list[str]:
-    """What ends the tuning job; the first of these does."""
-    return list(_list_criteria(spec))
-
-
-def _list_criteria(spec: TuningSpec) -> Iterator[str]:
+def list_criteria(spec: TuningSpec) -> Iterator[str]:
+    """Yield the criteria of which the first that is met ends the tuning job."""
     grid = spec.strategy == "Grid" and spec.max_jobs is None
     yield (
         f"all {spec.job_limit} points of the grid tried" if grid else f"max_jobs: {spec.job_limit}"
@@ -80,56 +76,56 @@ def _list_criteria(spec: TuningSpec) -> Iterator[str]:
     if spec.max_jobs_not_improving is not None:
         yield f"{spec.max_jobs_not_improving} results in a row without an improvement of 1 %"
     if spec.complete_on_convergence:
-        yield "convergence: more training jobs are unlikely to improve the best"
+        yield "convergence: more training jobs are unlikely to improve on the best"
     yield "the first 5 training jobs all failing"
 
 
-def find_warnings(spec: TuningSpec, pool: Pool | None = None) -> list[Problem]:
-    """What is allowed, and probably not meant; `pool` is what the machine has."""
-    return list(_find_warnings(spec, pool))
+def find_warnings(spec: TuningSpec, pool: Pool | None = None) -> Iterator[Problem]:
+    """Yield what is allowed, and probably not intended.
 
-
-def _find_warnings(spec: TuningSpec, pool: Pool | None) -> Iterator[Problem]:
+    Args:
+        pool: the resources of this machine.
+    """
     if spec.job_limit == 1:
-        message = "one training job is no search"
-        yield Problem("doubt-jobs", message, "say how many: max_jobs: 20")
+        message = "a single training job is not a search"
+        yield Problem("doubt-jobs", message, "write how many to run: max_jobs: 20")
     unnamed = spec.list_unnamed()
     if unnamed:
         message = f"the command does not name {', '.join(f'{{{name}}}' for name in unnamed)}"
-        hint = "the program finds them only in HPT_HYPERPARAMETERS and SM_HPS"
+        hint = "the program gets them only in HPT_HYPERPARAMETERS and SM_HPS"
         yield Problem("doubt-placeholder", message, hint)
     if shell_quoting.hides_failure(spec.command, shell=spec.shell):
-        message = "in a pipe (a | b) the exit code is that of b: if a fails, nobody is told"
-        hint = "command: bash -c 'set -o pipefail; a | b'; /bin/sh may not know pipefail"
+        message = "a pipe (a | b) ends with the exit code of b: a failure of a goes unnoticed"
+        hint = "write command: bash -c 'set -o pipefail; a | b'; /bin/sh may not support pipefail"
         yield Problem("doubt-pipe", message, hint)
     parallel, slots = spec.max_parallel_jobs or 1, spec.count_slots(pool)
     if parallel > spec.job_limit:
-        message = f"max_parallel_jobs {parallel} is more than there are jobs"
+        message = f"max_parallel_jobs is {parallel}, more than the total of {spec.job_limit} jobs"
         yield Problem("doubt-parallel", message)
     if parallel > slots:
-        message = f"max_parallel_jobs is {parallel}, and of these resources {slots} fit at once"
+        message = f"max_parallel_jobs is {parallel}, but the resources suffice for {slots} at once"
         yield Problem("doubt-fit", message)
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """How long the tuning job may take, from one training job. Seconds."""
+    """How long the tuning job may take, in seconds."""
 
     job_seconds: float
     tuning_seconds: float
     is_at_least: bool
-    """Whether the training job was cut off, and nothing says how much of it was left."""
+    """Whether the training job was cut off, and nothing tells how much of it was left."""
 
 
 def estimate_time(
     spec: TuningSpec, seconds: float, epoch_times: list[float], *, ended: bool, slots: int
 ) -> Estimate:
-    """The estimate from one training job that ran for `seconds`.
+    """Return the estimate from one training job that ran for `seconds`.
 
     Args:
-        epoch_times: when each value of the objective was seen, in seconds from the start.
+        epoch_times: seconds from the start to each value of the objective.
         ended: whether it ended by itself, or was cut off.
-        slots: how many run at once.
+        slots: how many training jobs run at once.
     """
     job_seconds, is_at_least = seconds, not ended
     epochs = find_epochs(spec.static_hyperparameters) or spec.max_resource

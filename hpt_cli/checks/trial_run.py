@@ -1,6 +1,6 @@
-"""One training job run for a look: what it prints, how long it takes, what is found in it.
+"""One training job run on trial: its output, its duration, the metrics found in it.
 
-Nothing of it is kept but what is returned; no journal knows of it.
+Only what is returned is kept; no journal records it.
 """
 
 from __future__ import annotations
@@ -33,26 +33,26 @@ GRACE_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class TrialRun:
-    """How one training job went. Times are in seconds from its start."""
+    """The outcome of one training job. Times are in seconds from its start."""
 
     exit_code: int | None
     """None if it was cut off."""
     seconds: float
     lines: tuple[str, ...]
     observations: tuple[tuple[float, Observation], ...]
-    """When each value was seen, and what it is."""
+    """(time, observation) of each value."""
 
     @property
     def was_cut_off(self) -> bool:
-        """Whether it was still running when its time was over."""
+        """Whether it was still running when its time was up."""
         return self.exit_code is None
 
     def list_times(self, metric: str) -> list[float]:
-        """When the values of a metric were seen."""
+        """Return the times of the values of a metric."""
         return [at for at, each in self.observations if each.metric == metric]
 
     def list_values(self, metric: str) -> list[float]:
-        """The values of a metric."""
+        """Return the values of a metric."""
         return [each.value for _, each in self.observations if each.metric == metric]
 
 
@@ -66,7 +66,7 @@ def try_job(
     """Run one training job to its end, or for `limit` seconds.
 
     Args:
-        show: told several times a second how long it has run and how many values were found.
+        show: called several times a second with its running time and the number of values found.
 
     Raises:
         OSError: it could not be launched.
@@ -76,7 +76,7 @@ def try_job(
     try:
         handle = executor.launch(request)
     except TemporaryError as error:
-        raise HptError.of("launch", f"it cannot be launched at the moment: {error}") from error
+        raise HptError.of("launch", f"it cannot be launched now: {error}") from error
     begun = time.monotonic()
     found: list[tuple[float, Observation]] = []
     outcome: Outcome = Running()
@@ -100,7 +100,7 @@ def try_job(
 
 
 def _wait(executor: Executor, handle: Handle) -> None:
-    """Wait for a job that was asked to end, and end it if it does not."""
+    """Wait for a job that was asked to end, and kill it if it does not."""
     deadline = time.monotonic() + GRACE_SECONDS
     while isinstance(executor.poll([handle])[0], (Pending, Running)):
         if time.monotonic() > deadline:

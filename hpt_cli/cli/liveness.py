@@ -1,26 +1,28 @@
-"""Making sure that nothing of a tuning job runs."""
+"""Whether tuners and training jobs are alive, and what a tuner has done."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Callable
 
 import typer
 
-from hpt_cli.cli.console import say
+from hpt_cli.cli.console import print_message
 from hpt_cli.cli.load import read_state
 from hpt_cli.errors import ExitCode, HptError, damaged_journal
+from hpt_cli.executors import Executor, Handle, Pending, Running, TemporaryError, load_executor
 from hpt_cli.storage.job_directory import JobDir
-from hpt_cli.storage.lock import find_lock_holder
+from hpt_cli.storage.lock import has_tuner
+from hpt_cli.tuning.state import TrainingJob, TuningState
 
-if TYPE_CHECKING:
-    from hpt_cli.executors import Executor, Handle
-    from hpt_cli.tuning.state import TrainingJob, TuningState
+ANSWER_SECONDS = 30.0
+"""How long a tuner may take to answer, besides the grace period of the jobs that it stops."""
 
 
 def check_at_rest(jobdir: JobDir) -> None:
-    """Raise HptError if a tuner is at work on a tuning job, or training jobs of it live on."""
+    """Raise HptError if a tuner is at work on a tuning job, or training jobs of it are alive."""
     hint = f"end it first: hpt stop {jobdir.name}"
-    if find_lock_holder(jobdir) is not None:
+    if has_tuner(jobdir):
         raise HptError.of("running", f"{jobdir.name} is being tuned", hint)
     alive = find_live_jobs(jobdir)
     if alive:
@@ -34,8 +36,6 @@ def find_live_jobs(jobdir: JobDir) -> list[int]:
     Raises:
         HptError: the journal is damaged, or cannot be read now; or the scheduler does not answer.
     """
-    from hpt_cli.executors import Pending, Running, TemporaryError, load_executor
-
     state = read_state(jobdir)
     try:
         executor = load_executor(state.spec.get("executor", "local"))
@@ -54,22 +54,31 @@ def find_live_jobs(jobdir: JobDir) -> list[int]:
 
 
 def _find_handle(executor: Executor, jobdir: JobDir, job: TrainingJob) -> Handle | None:
-    """Return the latest attempt; a tuner that was killed may not have recorded its launch."""
+    """Return the latest attempt, also where a killed tuner has not recorded its launch."""
     if job.attempt is not None and job.attempt.handle is not None:
         return dict(job.attempt.handle)
     return executor.find(jobdir.attempt(job.number, len(job.attempts)).path)
 
 
-def is_at_work(jobdir: JobDir) -> bool:
-    """Whether a tuner works on a tuning job; what it writes last, it writes before it leaves."""
-    return find_lock_holder(jobdir) is not None
-
-
-def tell_end(jobdir: JobDir, state: TuningState) -> None:
-    """Say how a tuning job ended, and exit with 1 unless it is Completed.
+def wait_for_answer(jobdir: JobDir, is_done: Callable[[], bool]) -> None:
+    """Wait until a tuner has done what it was asked to do.
 
     Raises:
-        HptError: it has not ended, and nobody is at work on it.
+        HptError: it takes longer than stopping a training job may take.
+    """
+    patience = ANSWER_SECONDS + float(read_state(jobdir).spec.get("stop_grace_seconds", 0))
+    deadline = time.monotonic() + patience
+    while not is_done():
+        if time.monotonic() > deadline:
+            raise HptError.of("no-answer", f"{jobdir.name} has not answered for {patience:.0f} s")
+        time.sleep(0.1)
+
+
+def print_end(jobdir: JobDir, state: TuningState) -> None:
+    """Print how a tuning job ended, and exit with 1 unless it is Completed.
+
+    Raises:
+        HptError: it has not ended, and no tuner is at work on it.
     """
     if state.status in ("InProgress", "Stopping"):
         raise HptError.of(
@@ -77,6 +86,6 @@ def tell_end(jobdir: JobDir, state: TuningState) -> None:
             f"no tuner is at work on {jobdir.name}",
             f"go on with 'hpt resume {jobdir.name}'",
         )
-    say(f"{jobdir.name} is {state.status}: {state.reason}")
+    print_message(f"{jobdir.name} is {state.status}: {state.reason}")
     if state.status != "Completed":
         raise typer.Exit(ExitCode.FAILED)

@@ -13,14 +13,14 @@ Home: TypeAlias = Annotated[
     Path | None,
     typer.Option(
         "--home",
-        help="Where tuning jobs live; else HPT_HOME, else .hpt in this directory.",
+        help="Where tuning jobs are kept; by default HPT_HOME, else .hpt in this directory.",
         show_default=False,
     ),
 ]
 Name: TypeAlias = Annotated[
     str,
     typer.Argument(
-        help="The tuning job's name, or the beginning of it; @last is the newest.",
+        help="The name of the tuning job, or its beginning; @last is the newest.",
         show_default=False,
         autocompletion=complete_name,
     ),
@@ -28,7 +28,7 @@ Name: TypeAlias = Annotated[
 Names: TypeAlias = Annotated[
     list[str],
     typer.Argument(
-        help="Tuning jobs, each by its name, the beginning of it, or @last.",
+        help="Tuning jobs, each by its name, the beginning of its name, or @last.",
         show_default=False,
         autocompletion=complete_name,
     ),
@@ -42,28 +42,39 @@ Job: TypeAlias = Annotated[
 Jobs: TypeAlias = Annotated[
     list[str] | None,
     typer.Argument(
-        help="Training jobs: 7, or NAME-0007; all where none is named.",
+        help="Training jobs: 7, or NAME-0007; all by default.",
         show_default=False,
         autocompletion=complete_job,
     ),
 ]
-Json: TypeAlias = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+SpecFile: TypeAlias = Annotated[
+    Path, typer.Argument(help="The YAML file that describes what to tune.", show_default=False)
+]
+Set: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Change a field of the spec (repeatable).", metavar="FIELD=VALUE"),
+]
+TrySeconds: TypeAlias = Annotated[
+    float, typer.Option("--seconds", min=1, help="With --try: stop it after so many seconds.")
+]
+Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Plain: TypeAlias = Annotated[
-    bool, typer.Option("--plain", help="A line for each event instead of the live screen.")
+    bool, typer.Option("--plain", help="Print a line for each event instead of the live screen.")
 ]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+Yes: TypeAlias = Annotated[bool, typer.Option("--yes", "-y", help="Ask no questions.")]
 Wide: TypeAlias = Annotated[
-    bool, typer.Option("--wide", help="All of every cell, however narrow the terminal.")
+    bool, typer.Option("--wide", help="Show every cell in full, however narrow the terminal is.")
 ]
 Force: TypeAlias = Annotated[
-    bool, typer.Option("--force", help="Overwrite the file if it is there already.")
+    bool, typer.Option("--force", help="Overwrite the file if it already exists.")
 ]
 Png: TypeAlias = Annotated[
     Path | None,
     typer.Option(
         "--png",
         metavar="FILE",
-        help="A picture; .svg and .pdf too. Needs 'hpt-cli[plot]'.",
+        help="Write a picture: .png, .svg or .pdf. Needs 'hpt-cli[plot]'.",
         show_default=False,
     ),
 ]

@@ -1,44 +1,67 @@
-"""Writing what the user asked for to a file: one that is there stays as it is without --force."""
+"""Results for people or as JSON, on standard output or in a file that only --force overwrites."""
 
 from __future__ import annotations
 
+import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from hpt_cli.cli.console import say
+from rich.console import Console, RenderableType
+
+from hpt_cli.cli.console import print_message
 from hpt_cli.errors import HptError, UsageError
+from hpt_cli.formatting import write_json
+from hpt_cli.reports import load_report
 
 if TYPE_CHECKING:
     from hpt_cli.reports.render.plot import Plot
+    from hpt_cli.tuning.summary import Summary
+
+
+def print_report(name: str, summaries: Sequence[Summary], *, as_json: bool) -> None:
+    """Print a report, for people or as JSON."""
+    report = load_report(name)
+    print_answer(report.render, report.to_json, summaries, as_json=as_json)
+
+
+def print_answer(
+    render: Callable[..., RenderableType],
+    to_json: Callable[..., Any],
+    *values: Any,
+    as_json: bool,
+) -> None:
+    """Print values for people or as JSON, made from them by one of two functions."""
+    if as_json:
+        print_json(to_json(*values))
+    else:
+        Console().print(render(*values))
+
+
+def print_json(document: Any) -> None:
+    """Print one JSON document, in UTF-8 whatever the locale (RFC 8259)."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="replace")
+    print(write_json(document))
 
 
 def is_standard_output(path: Path | None) -> bool:
-    """Whether no file is meant: none was named, or `-`."""
+    """Return whether no file is meant: none was named, or `-`."""
     return path is None or str(path) == "-"
 
 
 def refuse_existing(path: Path | None, *, force: bool) -> None:
-    """Say early that a file would not be written; devices and pipes always are.
-
-    Raises:
-        UsageError: the file is there already.
-    """
+    """Raise UsageError if a file exists that `write_file` would not overwrite."""
     if not force and path is not None and path.is_file():
-        raise UsageError.of("file-exists", f"{path} is there already", "--force overwrites it")
+        raise UsageError.of("file-exists", f"{path} already exists", "--force overwrites it")
 
 
 def write_output(content: str | bytes, path: Path | None, *, force: bool) -> None:
-    """Write to a file and say so, or to standard output.
-
-    Raises:
-        UsageError: the file is there already.
-        HptError: it cannot be written.
-    """
+    """Write to a file and say so, or to standard output. Raises as `write_file` does."""
     if path is not None and not is_standard_output(path):
         write_file(content, path, force=force)
-        say(f"written to {path}")
+        print_message(f"written to {path}")
     elif isinstance(content, str):
         sys.stdout.write(content)
     else:
@@ -47,11 +70,16 @@ def write_output(content: str | bytes, path: Path | None, *, force: bool) -> Non
 
 
 def write_file(content: str | bytes, path: Path, *, force: bool) -> None:
-    """Write a file. Raises as `write_output` does."""
+    """Write a file.
+
+    Raises:
+        UsageError: the file already exists; devices and pipes do not count.
+        HptError: it cannot be written.
+    """
     refuse_existing(path, force=force)
     data = content.encode(errors="replace") if isinstance(content, str) else content
     try:
-        # A link that leads nowhere is not followed: nobody asked for a file where it points to.
+        # "xb" does not follow a dangling link: nobody asked for a file where it points.
         with open(path, "wb" if force or path.exists() else "xb") as file:
             file.write(data)
     except OSError as error:
@@ -59,17 +87,17 @@ def write_file(content: str | bytes, path: Path, *, force: bool) -> None:
 
 
 def write_picture(plots: Sequence[Plot], path: Path, *, force: bool) -> None:
-    """Write plots as a picture; the file's suffix says in which format.
+    """Write plots as a picture in the format of the file's suffix.
 
     Raises:
-        UsageError: there is no such format, or the file is there already.
+        UsageError: there is no such format, or the file already exists.
         HptError: it cannot be written, or matplotlib is not installed.
     """
     from hpt_cli.reports.render.picture import FORMATS, draw_picture
 
-    form = path.suffix.removeprefix(".").lower() or "png"
-    if form not in FORMATS:
+    suffix = path.suffix.removeprefix(".").lower() or "png"
+    if suffix not in FORMATS:
         known = f"one of {', '.join(FORMATS)}"
-        raise UsageError.of("picture-format", f"{path}: .{form} is no format for pictures", known)
+        raise UsageError.of("picture-format", f"{path}: .{suffix} is not a picture format", known)
     refuse_existing(path, force=force)
-    write_output(draw_picture(plots, form), path, force=force)
+    write_output(draw_picture(plots, suffix), path, force=force)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
@@ -11,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from hpt_cli.checks.checkup import Checkup, TriedJob
 from hpt_cli.checks.preview import Estimate, explain_scaling, list_criteria, list_values
 from hpt_cli.errors import Problem
 from hpt_cli.formatting import (
@@ -22,7 +22,7 @@ from hpt_cli.formatting import (
     format_setting,
     plain,
 )
-from hpt_cli.spec.hyperparameters import Hyperparameters, Value
+from hpt_cli.spec.hyperparameters import Value
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.ranges import CategoricalRange, ParameterRange, count_grid, count_points
 from hpt_cli.spec.resources import Pool
@@ -32,46 +32,6 @@ if TYPE_CHECKING:
 
 SPARKLINE_WIDTH = 24
 MAX_LINES = 5
-
-
-@dataclass(frozen=True)
-class TriedJob:
-    """The result of a trial run of one training job. `exit_code` is None if it was stopped."""
-
-    exit_code: int | None
-    seconds: float
-    values: tuple[float, ...]
-    last_lines: tuple[str, ...]
-    nearest: tuple[str, ...]
-    proposals: tuple[str, ...]
-    """Metric definitions that match something, as lines of YAML."""
-    estimate: Estimate
-    file: str | None = None
-    """The file that the objective is read from; None if that is the output."""
-    warnings: tuple[Problem, ...] = ()
-    """Warnings about the metric definitions, as found in this job's output."""
-
-
-@dataclass(frozen=True)
-class Checkup:
-    """What is known about a spec before it runs."""
-
-    spec: TuningSpec
-    points: tuple[Hyperparameters, ...]
-    commands: tuple[str, ...]
-    environment: Mapping[str, str]
-    """The variables that are set for the first training job, without inherited ones."""
-    directory: str
-    output: str
-    warnings: tuple[Problem, ...]
-    tried: TriedJob | None = None
-    pool: Pool | None = None
-    """The available resources, if the spec asks for any."""
-
-    @property
-    def slots(self) -> int:
-        """The number of training jobs that run at once."""
-        return self.spec.count_slots(self.pool)
 
 
 def render(checkup: Checkup) -> RenderableType:
@@ -84,7 +44,7 @@ def render(checkup: Checkup) -> RenderableType:
         ("environment", _render_environment(checkup)),
         *([("resources", _list_lines(_describe_resources(checkup)))] if checkup.pool else []),
         ("files", _list_lines([checkup.directory, checkup.output])),
-        ("ends when one of these is met", _list_lines(list_criteria(spec))),
+        ("ends when one of these is met", _list_lines([*list_criteria(spec)])),
         ("early stopping", Text(_describe_stopping(spec))),
     ]
     blocks: list[RenderableType] = [Text(plain(spec.name), style="bold")]
@@ -270,7 +230,7 @@ def to_json(checkup: Checkup) -> json_types.Checkup:
         "directory": checkup.directory,
         "resources": None if checkup.pool is None else _pool_to_json(checkup.pool),
         "parallel_jobs": checkup.slots,
-        "ends_with": list_criteria(spec),
+        "ends_with": [*list_criteria(spec)],
         "warnings": [
             {"slug": each.slug, "message": each.message, "hint": each.hint or None}
             for each in list_warnings(checkup)

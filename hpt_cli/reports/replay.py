@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -11,8 +11,23 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from hpt_cli.analysis.replay import Figures
+from hpt_cli.analysis.replay import (
+    Figures,
+    Recording,
+    Replay,
+    count_epochs,
+    find_best_value,
+    find_final_losses,
+    list_stopped,
+    measure,
+    sum_training_seconds,
+)
+from hpt_cli.errors import HptError
 from hpt_cli.formatting import count, format_column, format_number, format_seconds, plain
+from hpt_cli.spec.names import job_name
+from hpt_cli.spec.objective import Objective
+from hpt_cli.stop_rules import StopRule
+from hpt_cli.tuning.summary import tuning_seconds
 
 if TYPE_CHECKING:
     from hpt_cli.reports.json_types import ReplayedRule
@@ -65,13 +80,63 @@ LOSS = (
 )
 
 
-def describe_off(
-    epochs: int, training_seconds: float, tuning_seconds: float, best: float | None
-) -> str:
-    """Return what a tuning job took without a rule, and what it found."""
+def report_tuning_job(
+    name: str, recording: Recording, rules: Mapping[str, StopRule]
+) -> ReplayReport:
+    """Return what stop rules would have done to a tuning job.
+
+    Args:
+        rules: by what the user wrote.
+
+    Raises:
+        HptError: no training job ran to its end with a value.
+    """
+    objective, off = recording.objective, recording.replay(None)
+    if not find_final_losses(off.state, objective):
+        raise HptError.of(
+            "replay-none",
+            f"no training job of {name} ran to its end with a value of {objective.metric}",
+            "run it with early_stopping_type: Off first",
+        )
+    jobs, parallel = len(recording.jobs), recording.max_parallel_jobs
+    return ReplayReport(
+        heading=f"{name}: {count(jobs, 'training job')}, {parallel} in parallel",
+        jobs=jobs,
+        rows=tuple(_measure(name, recording, off, *each) for each in rules.items()),
+        name=name,
+        left_out=recording.left_out,
+        off=_describe_off(off, objective),
+        best=find_best_value(off, objective),
+    )
+
+
+def _measure(name: str, recording: Recording, off: Replay, text: str, rule: StopRule) -> RuleRow:
+    objective, numbers = recording.objective, list(recording.jobs)
+    run = recording.replay(rule)
+    finals = find_final_losses(off.state, objective)
+    stopped = (
+        StoppedJob(
+            name=job_name(name, numbers[job.number - 1]),
+            number=numbers[job.number - 1],
+            epochs=len(job.curve(objective.metric)),
+        )
+        for job in list_stopped(run)
+    )
+    return RuleRow(
+        rule=text,
+        figures=measure(off, run, objective, finals.values()),
+        stopped=tuple(stopped),
+        best=find_best_value(run, objective),
+    )
+
+
+def _describe_off(off: Replay, objective: Objective) -> str:
+    """Return in words what a tuning job took without a rule, and what it found."""
     return (
-        f"with Off: {count(epochs, 'epoch')}, training time {format_seconds(training_seconds)},"
-        f" tuning time {format_seconds(tuning_seconds)}, best {format_number(best)}"
+        f"with Off: {count(count_epochs(off, objective), 'epoch')},"
+        f" training time {format_seconds(sum_training_seconds(off))},"
+        f" tuning time {format_seconds(tuning_seconds(off.state, None))},"
+        f" best {format_number(find_best_value(off, objective))}"
     )
 
 

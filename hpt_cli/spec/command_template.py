@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from hpt_cli.spec.hyperparameters import Value, format_value
 
+SCRIPTS = (".py", ".sh", ".R", ".jl", ".lua", ".pl")
+"""Suffixes of scripts among the words of a command."""
 ALL = "args"
 """`{args}` stands for every hyperparameter as `--name value`."""
 

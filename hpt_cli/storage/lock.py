@@ -67,6 +67,11 @@ def find_lock_holder(jobdir: JobDir) -> dict[str, Any] | None:
     return holder if isinstance(holder, dict) else {}
 
 
+def has_tuner(jobdir: JobDir) -> bool:
+    """Return whether a tuner is at work; it writes everything before it releases the lock."""
+    return find_lock_holder(jobdir) is not None
+
+
 def _try_lock(descriptor: int, kind: int) -> bool:
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)

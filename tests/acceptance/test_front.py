@@ -26,7 +26,7 @@ def test_a_sagemaker_request_becomes_a_spec(terminal: Terminal) -> None:
     out = terminal.hpt("import", str(REQUEST), "-o", "mnist.yaml")
     assert "left out: RoleArn" in out
     assert read_spec(terminal.directory / "mnist.yaml").name == "pytorch-mnist-241124"
-    assert "is there already" in terminal.hpt("import", str(REQUEST), "-o", "mnist.yaml", code=2)
+    assert "already exists" in terminal.hpt("import", str(REQUEST), "-o", "mnist.yaml", code=2)
     for text in ('{"HyperParameterTuningJobConfig": {"ResourceLimits": [1]}}', "9" * 5000):
         Path(terminal.directory, "odd.json").write_text(text)
         assert "error[request-" in terminal.hpt("import", "odd.json", code=2)
@@ -267,6 +267,6 @@ def test_init_takes_what_it_is_told(terminal: Terminal) -> None:
     assert (spec.name, spec.objective_metric_name, spec.objective_type) == ("n", "err", "Minimize")
     assert "did you mean 'lr'" in terminal.hpt("init", "--tune", "lrr", *command, code=2)
     terminal.hpt("init", *command)
-    assert "spec.yaml is there already" in terminal.hpt("init", *command, code=2)
+    assert "spec.yaml already exists" in terminal.hpt("init", *command, code=2)
     assert "no program" in terminal.hpt("init", "-o", "x.yaml", "nowhere", code=2)
     assert "exit code 2" in terminal.hpt("init", "-o", "x", "--try", *command, "--bad", "1", code=1)

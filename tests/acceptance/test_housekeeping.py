@@ -25,10 +25,10 @@ def test_a_running_tuning_job_takes_new_limits(terminal: Terminal) -> None:
 def test_a_finished_tuning_job_goes_on_for_more_jobs(terminal: Terminal) -> None:
     terminal.hpt("run", terminal.write_spec(max_jobs=2))
     assert "t is Completed" in terminal.hpt("resume", "t")
-    assert "to go on: hpt resume t" in terminal.hpt("update", "t", "--max-jobs", "3")
+    assert "to continue: hpt resume t" in terminal.hpt("update", "t", "--max-jobs", "3")
     terminal.hpt("resume", "t")
     assert len(terminal.json("jobs", "t")) == 3
-    assert "these are its values already" in terminal.hpt("update", "t", "--max-jobs", "3")
+    assert "it already has these values" in terminal.hpt("update", "t", "--max-jobs", "3")
 
 
 def test_there_cannot_be_fewer_training_jobs_than_there_are(terminal: Terminal) -> None:
@@ -51,10 +51,10 @@ def test_a_training_job_is_said_to_be_stopped_only_if_it_was(terminal: Terminal)
     terminal.wait_for_log("t", 2, "epoch=1 ")
     assert "t-0001 is Stopped\n" in terminal.hpt("stop", "t", "1")
     text = terminal.hpt("stop", "t", "1", "2")
-    assert "t-0001 is Stopped already" in text
+    assert "t-0001 is already Stopped" in text
     assert "t-0002 is Stopped\n" in text
     assert run.wait(60) == 0
-    assert "t-0002 is Stopped already" in terminal.hpt("stop", "t", "2")
+    assert "t-0002 is already Stopped" in terminal.hpt("stop", "t", "2")
 
 
 def test_without_a_tuner_the_ways_on_are_named(terminal: Terminal) -> None:
@@ -67,7 +67,7 @@ def test_without_a_tuner_the_ways_on_are_named(terminal: Terminal) -> None:
     assert "'hpt resume t'" in text
     assert "all of it with 'hpt stop t'" in text
     terminal.hpt("stop", "t")
-    assert "t-0001 is Stopped already" in terminal.hpt("stop", "t", "1")
+    assert "t-0001 is already Stopped" in terminal.hpt("stop", "t", "1")
 
 
 def test_what_ended_it_is_what_to_change(terminal: Terminal) -> None:
@@ -94,7 +94,7 @@ def test_a_renamed_tuning_job_is_the_same_under_its_new_name(terminal: Terminal)
     assert [row["hyperparameters"] for row in after] == [row["hyperparameters"] for row in before]
     assert "epoch=1 " in terminal.hpt("logs", "fresh", "1")
     terminal.hpt("run", terminal.write_spec(max_jobs=1))
-    assert "is there already" in terminal.hpt("rename", "t", "fresh", code=2)
+    assert "already exists" in terminal.hpt("rename", "t", "fresh", code=2)
     assert "a name is made of" in terminal.hpt("rename", "t", "no/name", code=2)
 
 

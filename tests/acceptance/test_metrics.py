@@ -62,7 +62,7 @@ def test_mistakes_are_errors_with_a_way_out() -> None:
         (("-", "--preset", "xgbost"), b"did you mean 'xgboost'?"),
         (("-", "--preset", "ultralytics", "--metric", "map50"), b"did you mean 'mAP50'?"),
         (("-", "--regex", "("), b"does not compile"),
-        (("-", "--regex", "x={num}", "--preset", "keras"), b"one of them at a time"),
+        (("-", "--regex", "x={num}", "--preset", "keras"), b"cannot be combined"),
     ]:
         shown = hpt(*words)
         assert shown.returncode == 2, words

@@ -205,7 +205,7 @@ def test_unknown_commands_and_names_are_usage_errors(terminal: Terminal) -> None
 def test_a_name_is_used_once(terminal: Terminal) -> None:
     spec = terminal.write_spec(max_jobs=1)
     terminal.hpt("run", spec)
-    assert "exists already" in terminal.hpt("run", spec, code=2)
+    assert "already exists" in terminal.hpt("run", spec, code=2)
     terminal.hpt("run", spec, "--name", "other")
     assert len(terminal.json("list")) == 2
     assert "is Completed" in terminal.hpt("resume", "t")

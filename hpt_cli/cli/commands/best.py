@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hpt_cli.cli.load import print_json, print_report, read_state, read_summary
+from hpt_cli.cli.load import find_tuning_job, read_state, summarize_state
 from hpt_cli.cli.options import Home, Json, Name
+from hpt_cli.cli.output import print_json, print_report
 from hpt_cli.errors import HptError
 from hpt_cli.formatting import plain
+from hpt_cli.reports.jobs import row_to_json
 from hpt_cli.spec.command_template import render_line
-from hpt_cli.storage.home import find_home, find_job_dir
 
 if TYPE_CHECKING:
     from hpt_cli.reports.json_types import BestTrainingJob
+    from hpt_cli.tuning.state import TuningState
+    from hpt_cli.tuning.summary import Row
 
 EXAMPLES = (
     "hpt best digits",
@@ -28,27 +31,31 @@ def best(
     home: Home = None,
     json: Json = False,
     command: Annotated[
-        bool, typer.Option("--command", help="Only the command line, ready to paste.")
+        bool, typer.Option("--command", help="Print only the command line, ready to paste.")
     ] = False,
 ) -> None:
     """Show the best training job: its value, hyperparameters and command line."""
-    jobdir = find_job_dir(find_home(home), name)
-    summary = read_summary(jobdir)
+    jobdir = find_tuning_job(home, name)
+    state = read_state(jobdir)
+    summary = summarize_state(jobdir, state)
     if summary.best is None:
         raise HptError.of(
             "no-best", f"no training job of {summary.name} has an objective value yet"
         )
-    spec = read_state(jobdir).spec
-    hyperparameters = {**summary.best.hyperparameters, **spec["static_hyperparameters"]}
-    line = render_line(spec["command"], hyperparameters, shell=spec["shell"])
+    line = write_command(state, summary.best)
     if json:
-        from hpt_cli.reports.jobs import row_to_json
-
         answer: BestTrainingJob = {**row_to_json(summary.best), "command": line}
         print_json(answer)
         return
     if not command:
         print_report("best", [summary], as_json=False)
         print()
-    # Into a pipe exactly what was run; a terminal it must not drive.
+    # A pipe gets exactly what was run; a terminal, only what cannot control it.
     print(plain(line) if sys.stdout.isatty() else line)
+
+
+def write_command(state: TuningState, row: Row) -> str:
+    """Return the command line of a training job."""
+    spec = state.spec
+    hyperparameters = {**row.hyperparameters, **spec["static_hyperparameters"]}
+    return render_line(spec["command"], hyperparameters, shell=spec["shell"])

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from hpt_cli.cli.load import print_report, read_summary
+from hpt_cli.cli.load import read_summary
 from hpt_cli.cli.options import Force, Home, Json, Names, Png
-from hpt_cli.cli.output import write_picture
+from hpt_cli.cli.output import print_report, write_picture
+from hpt_cli.reports.compare import make_plot
 from hpt_cli.storage.home import find_anywhere, find_home
-
-if TYPE_CHECKING:
-    from hpt_cli.tuning.summary import Summary
+from hpt_cli.tuning.summary import Summary
 
 EXAMPLES = (
     "hpt compare digits-off digits",
@@ -25,25 +23,22 @@ EXAMPLES = (
 def compare(
     names: Names, png: Png = None, force: Force = False, json: Json = False, home: Home = None
 ) -> None:
-    """Compare tuning jobs: counts, times and what was saved, best hyperparameters, best over time.
+    """Compare tuning jobs with the first: counts, times, savings, best results, best over time.
 
-    The others are held against the first. The directory of a tuning job of another home
-    does as well as a name.
+    Instead of a name, the directory of a tuning job in another home can be given.
     """
     summaries = open_all(home, names)
     if png is None:
         print_report("compare", summaries, as_json=json)
-        return
-    from hpt_cli.reports.compare import make_plot
-
-    write_picture([make_plot(summaries)], png, force=force)
+    else:
+        write_picture([make_plot(summaries)], png, force=force)
 
 
 def open_all(home: Path | None, names: Sequence[str]) -> list[Summary]:
-    """The summaries of tuning jobs; those of one name are called what was typed.
+    """Return the summaries of tuning jobs, named as typed where several have one name.
 
     Raises:
-        HptError: there are none of some names, or a journal cannot be read.
+        HptError: a tuning job does not exist, or its journal cannot be read.
     """
     summaries = [read_summary(find_anywhere(find_home(home), name)) for name in names]
     known = [each.name for each in summaries]

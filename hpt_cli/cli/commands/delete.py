@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import shutil
 import sys
-from typing import Annotated
 
-import typer
-
-from hpt_cli.cli.console import confirm, say
+from hpt_cli.cli.console import confirm, print_message
 from hpt_cli.cli.liveness import check_at_rest
-from hpt_cli.cli.options import Home, Names
+from hpt_cli.cli.load import find_tuning_job
+from hpt_cli.cli.options import Home, Names, Yes
 from hpt_cli.errors import HptError, UsageError
 from hpt_cli.formatting import format_bytes
-from hpt_cli.storage.home import find_home, find_job_dir
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.lock import hold_lock
 
@@ -25,38 +22,38 @@ EXAMPLES = (
 
 def delete(
     names: Names,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     home: Home = None,
 ) -> None:
-    """Delete tuning jobs with their results, logs and checkpoints; asks before.
+    """Delete tuning jobs with their results, logs and checkpoints, after asking.
 
-    One that runs has to be stopped before.
+    A running one must be stopped first.
     """
-    jobdirs = {each.name: each for each in (find_job_dir(find_home(home), name) for name in names)}
+    jobdirs = {each.name: each for each in (find_tuning_job(home, name) for name in names)}
     for jobdir in jobdirs.values():
         check_at_rest(jobdir)
     for jobdir in jobdirs.values():
         if yes or _ask(jobdir):
             _delete(jobdir)
-            say(f"{jobdir.name}: deleted")
+            print_message(f"{jobdir.name}: deleted")
 
 
 def _ask(jobdir: JobDir) -> bool:
     if not sys.stdin.isatty():
         raise UsageError.of(
-            "not-asked", f"{jobdir.name} is not deleted without being asked for", "--yes"
+            "not-asked", f"{jobdir.name} is not deleted without confirmation", "add --yes"
         )
     size = format_bytes(jobdir.measure_size())
     return confirm(f"delete {jobdir.path} ({size}) with its logs and checkpoints?")
 
 
 def _delete(jobdir: JobDir) -> None:
-    """Out of sight at once, then file by file."""
+    """Hide a tuning job at once, then delete it file by file."""
     if jobdir.path.is_symlink():
         raise HptError.of(
             "home-link",
-            f"{jobdir.path} is a symbolic link: what it leads to is not deleted",
-            "remove the link, or delete it in the home where it lives",
+            f"{jobdir.path} is a symbolic link: its target is not deleted",
+            "remove the link, or delete the tuning job in its own home",
         )
     hidden = jobdir.path.with_name(f".deleted-{jobdir.name}")
     try:

@@ -1,4 +1,4 @@
-"""hpt doctor: what there is to know of this machine when something does not work."""
+"""hpt doctor: the state of this machine, or of a journal, when something does not work."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hpt_cli.cli.console import say
-from hpt_cli.cli.load import print_json, summarize_state
+from hpt_cli.cli.console import print_message
+from hpt_cli.cli.load import find_tuning_job, summarize_state
 from hpt_cli.cli.options import Home, Json
+from hpt_cli.cli.output import print_json
 from hpt_cli.errors import ExitCode, HptError, UsageError
 from hpt_cli.formatting import count, plain
-from hpt_cli.storage.home import find_home, find_job_dir
+from hpt_cli.storage.home import find_home
 from hpt_cli.storage.job_directory import JobDir
+from hpt_cli.storage.journal import open_journal
 from hpt_cli.storage.lock import hold_lock
 
 if TYPE_CHECKING:
@@ -25,25 +27,27 @@ EXAMPLES = ("hpt doctor", "hpt doctor digits --repair")
 
 def doctor(
     name: Annotated[
-        str | None, typer.Argument(help="Look at this tuning job's journal instead.")
+        str | None, typer.Argument(help="Check the journal of this tuning job instead.")
     ] = None,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Make a damaged journal anew from what is left of it.")
+        bool, typer.Option("--repair", help="Rebuild a damaged journal from what can be read.")
     ] = False,
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Check versions, home, disk, Slurm, GPUs and leftover processes; paste it into a bug report.
+    """Check versions, home, disk, Slurm, GPUs and leftover processes, for a bug report.
 
     Exits with 1 if something is wrong.
     """
     from hpt_cli.checks.doctor import diagnose
 
     if name is not None:
-        look_at_journal(find_job_dir(find_home(home), name), mend=repair)
+        check_journal(find_tuning_job(home, name), mend=repair)
         return
     if repair:
-        raise UsageError.of("name-missing", "which tuning job?", "as in: hpt doctor NAME --repair")
+        raise UsageError.of(
+            "name-missing", "--repair needs the name of a tuning job", "hpt doctor NAME --repair"
+        )
     findings = diagnose(find_home(home))
     if json:
         print_json([_finding_to_json(each) for each in findings])
@@ -55,7 +59,7 @@ def doctor(
                 print(plain(f"{'':<{width}}  ✗ {each.problem}"))
     problems = sum(bool(each.problem) for each in findings)
     if problems:
-        say(f"\n{problems} of {len(findings)} need attention")
+        print_message(f"\n{problems} of {len(findings)} need attention")
         raise typer.Exit(ExitCode.FAILED)
 
 
@@ -63,14 +67,25 @@ def _finding_to_json(finding: Finding) -> json_types.Finding:
     return {"what": finding.what, "found": finding.found, "problem": finding.problem}
 
 
-def check_journal(jobdir: JobDir) -> Summary:
-    """The summary of a tuning job, after a look at all that its journal holds.
+def check_journal(jobdir: JobDir, *, mend: bool) -> None:
+    """Print whether a journal is whole; with `mend`, rebuild one that is damaged."""
+    try:
+        summary = _read_all(jobdir)
+    except HptError as error:
+        if not mend or error.problems[0].slug != "journal-damaged":
+            raise
+        _repair(jobdir)
+    else:
+        print(f"{jobdir.name}: the journal is whole, {count(len(summary.rows), 'training job')}")
+
+
+def _read_all(jobdir: JobDir) -> Summary:
+    """Return the summary of a tuning job, after reading all that its journal holds.
 
     Raises:
         HptError: it is damaged, or cannot be read.
     """
     from hpt_cli.spec.model import load_spec
-    from hpt_cli.storage.journal import open_journal
 
     with open_journal(jobdir.journal) as journal:
         journal.check()
@@ -79,23 +94,14 @@ def check_journal(jobdir: JobDir) -> Summary:
     return summarize_state(jobdir, state)
 
 
-def look_at_journal(jobdir: JobDir, *, mend: bool) -> None:
-    """Say whether a journal can be read; with `mend`, make one that cannot anew."""
-    try:
-        summary = check_journal(jobdir)
-    except HptError as error:
-        if not mend or error.problems[0].slug != "journal-damaged":
-            raise
-    else:
-        print(f"{jobdir.name}: the journal is whole, {count(len(summary.rows), 'training job')}")
-        return
+def _repair(jobdir: JobDir) -> None:
     from hpt_cli.storage.repair import repair
 
     with hold_lock(jobdir):
         done = repair(jobdir)
     print(f"{jobdir.name}: repaired; {count(done.kept, 'event')} kept, {done.left_out} left out")
     print(f"{count(done.observations, 'observation')} read again from logs")
-    print(plain(f"the damaged journal is kept: {done.damaged}"))
+    print(plain(f"the damaged journal is kept as {done.damaged}"))
     for path in done.set_aside:
         print(plain(f"nothing is known of it any more: {path}"))
-    say(f"to go on: hpt resume {jobdir.name}")
+    print_message(f"to continue: hpt resume {jobdir.name}")

@@ -5,24 +5,25 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from hpt_cli.cli.console import say
-from hpt_cli.cli.load import read_state, summarize_state
+from hpt_cli.cli.console import print_message
+from hpt_cli.cli.load import find_tuning_job, summarize_state
 from hpt_cli.cli.options import Force, Home, Name
 from hpt_cli.cli.output import is_standard_output, refuse_existing, write_output
 from hpt_cli.errors import UsageError
+from hpt_cli.exports import Results
+from hpt_cli.exports.files import FORMATS
+from hpt_cli.exports.mlflow import export_runs as export_to_mlflow
+from hpt_cli.exports.tables import tabulate_jobs, tabulate_observations
+from hpt_cli.exports.tensorboard import export_runs as export_to_tensorboard
 from hpt_cli.formatting import count, hide_passwords, plain_lines, to_json_value
-from hpt_cli.storage.home import find_home, find_job_dir
-
-if TYPE_CHECKING:
-    from hpt_cli.exports import Results
+from hpt_cli.storage.journal import open_journal
 
 Format = Literal["csv", "json", "parquet", "sagemaker", "sagemaker-request"]
 SUFFIXES: dict[str, Format] = {".csv": "csv", ".json": "json", ".parquet": "parquet"}
-OF_TABLES = ("csv", "json", "parquet")
 EXAMPLES = (
     "hpt export digits -o jobs.csv",
     "hpt export digits --observations -o curves.parquet",
@@ -30,68 +31,72 @@ EXAMPLES = (
 )
 
 
+AsFormat = Annotated[
+    Format | None,
+    typer.Option(
+        "--format",
+        help="csv (unless the file has another suffix), json, parquet; sagemaker is the answer of"
+        " DescribeHyperParameterTuningJob, sagemaker-request the request that creates the tuning"
+        " job there.",
+        show_default=False,
+    ),
+]
+Sagemaker = Annotated[
+    bool, typer.Option("--sagemaker", help="The same as --format sagemaker-request.")
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", help="Write to a file instead of standard output."),
+]
+Observations = Annotated[
+    bool, typer.Option("--observations", help="Write a row for each epoch and metric.")
+]
+Mlflow = Annotated[
+    str | None,
+    typer.Option(
+        "--mlflow",
+        metavar="URI",
+        help="Write a run for each training job to an MLflow server or store.",
+    ),
+]
+Tensorboard = Annotated[
+    Path | None,
+    typer.Option(
+        "--tensorboard",
+        metavar="DIR",
+        help="Write a run for each training job that TensorBoard shows.",
+    ),
+]
+
+
 def export(
     name: Name,
-    format: Annotated[
-        Format | None,
-        typer.Option(
-            "--format",
-            help="csv (unless the file's suffix says otherwise), json, parquet; sagemaker is what"
-            " DescribeHyperParameterTuningJob answers, sagemaker-request what creates the tuning"
-            " job there.",
-            show_default=False,
-        ),
-    ] = None,
-    sagemaker: Annotated[
-        bool, typer.Option("--sagemaker", help="The same as --format sagemaker-request.")
-    ] = False,
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", help="Write to a file instead of standard output."),
-    ] = None,
+    format: AsFormat = None,
+    sagemaker: Sagemaker = False,
+    output: Output = None,
     force: Force = False,
-    observations: Annotated[
-        bool, typer.Option("--observations", help="A row for each epoch and metric.")
-    ] = False,
-    mlflow: Annotated[
-        str | None,
-        typer.Option(
-            "--mlflow",
-            metavar="URI",
-            help="Write a run for each training job to an MLflow server or store.",
-        ),
-    ] = None,
-    tensorboard: Annotated[
-        Path | None,
-        typer.Option(
-            "--tensorboard",
-            metavar="DIR",
-            help="Write a run for each training job that TensorBoard shows.",
-        ),
-    ] = None,
+    observations: Observations = False,
+    mlflow: Mlflow = None,
+    tensorboard: Tensorboard = None,
     home: Home = None,
 ) -> None:
     """Export the results, with the columns of SageMaker's tuning job analytics.
 
-    To pandas: hpt export NAME -o jobs.csv, and pandas.read_csv("jobs.csv").
+    For pandas: hpt export NAME -o jobs.csv, then pandas.read_csv("jobs.csv").
     """
     form = "sagemaker-request" if sagemaker else _choose_format(format, output)
-    if observations and form not in OF_TABLES:
+    if observations and form not in FORMATS:
         raise UsageError.of(
             "option-conflict",
-            f"--observations does not go with --format {form}",
-            f"one of {', '.join(OF_TABLES)}",
+            f"--observations cannot be combined with --format {form}",
+            f"one of {', '.join(FORMATS)}",
         )
     refuse_existing(output, force=force)
     results = _read_results(home, name)
     if mlflow is not None:
-        from hpt_cli.exports.mlflow import export_runs as export_to_mlflow
-
-        _tell(export_to_mlflow(results, mlflow), mlflow)
+        _print_runs(export_to_mlflow(results, mlflow), mlflow)
     if tensorboard is not None:
-        from hpt_cli.exports.tensorboard import export_runs as export_to_tensorboard
-
-        _tell(export_to_tensorboard(results, tensorboard), tensorboard)
+        _print_runs(export_to_tensorboard(results, tensorboard), tensorboard)
     if (mlflow is None and tensorboard is None) or format or sagemaker or output:
         content = _render(form, results, observations=observations)
         if is_standard_output(output) and sys.stdout.isatty():
@@ -107,29 +112,24 @@ def _choose_format(form: Format | None, output: Path | None) -> Format:
     if output.suffix.lower() not in SUFFIXES:
         raise UsageError.of(
             "format-unknown",
-            f"-o {output}: '{output.suffix}' is not the suffix of a format",
-            f"one of {', '.join(SUFFIXES)}; or say --format",
+            f"-o {output}: no format has the suffix '{output.suffix}'",
+            f"use one of {', '.join(SUFFIXES)}, or --format",
         )
     return SUFFIXES[output.suffix.lower()]
 
 
 def _read_results(home: Path | None, name: str) -> Results:
-    from hpt_cli.exports import Results
-    from hpt_cli.storage.journal import open_journal
-
-    jobdir = find_job_dir(find_home(home), name)
-    state = read_state(jobdir)
+    jobdir = find_tuning_job(home, name)
     with open_journal(jobdir.journal) as journal:
+        state = journal.state()
         moments = journal.read_moments()
     return Results(summarize_state(jobdir, state), state, moments)
 
 
 def _render(form: Format, results: Results, *, observations: bool) -> bytes:
-    if form in OF_TABLES:
-        from hpt_cli.exports.files import FORMATS
-        from hpt_cli.exports.tables import tabulate_jobs, tabulate_observations
-
-        return FORMATS[form]((tabulate_observations if observations else tabulate_jobs)(results))
+    if form in FORMATS:
+        tabulate = tabulate_observations if observations else tabulate_jobs
+        return FORMATS[form](tabulate(results))
     from hpt_cli.sagemaker import describe_tuning_job, export_request
     from hpt_cli.spec.model import load_spec
 
@@ -140,18 +140,20 @@ def _render(form: Format, results: Results, *, observations: bool) -> bytes:
         exported = export_request(spec)
         document = exported.request
         for note in exported.notes:
-            say(f"note: {note}")
+            print_message(f"note: {note}")
     return (json.dumps(to_json_value(document), indent=2, ensure_ascii=False) + "\n").encode(
         errors="replace"
     )
 
 
 def _make_harmless(content: bytes, form: Format) -> bytes:
-    """Text that does not drive a terminal; into a pipe goes exactly what there is."""
+    """Return text that cannot control a terminal."""
     if form == "parquet":
-        raise UsageError.of("output-binary", "Parquet is not for a terminal", "-o FILE.parquet")
+        raise UsageError.of(
+            "output-binary", "Parquet is not text for a terminal", "-o FILE.parquet"
+        )
     return plain_lines(content.decode()).encode()
 
 
-def _tell(runs: int, where: object) -> None:
-    say(f"{count(runs, 'run')} written to {hide_passwords(str(where))}")
+def _print_runs(runs: int, where: object) -> None:
+    print_message(f"{count(runs, 'run')} written to {hide_passwords(str(where))}")

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from hpt_cli.cli.console import say
+from hpt_cli.cli.console import print_message
 from hpt_cli.cli.options import Force
+from hpt_cli.cli.output import write_output
 from hpt_cli.errors import Problem, UsageError
 
 EXAMPLES = ("hpt import request.json -o spec.yaml",)
@@ -18,25 +19,29 @@ EXAMPLES = ("hpt import request.json -o spec.yaml",)
 
 def import_request(
     request: Annotated[
-        Path, typer.Argument(help="A CreateHyperParameterTuningJob request, or Describe's answer.")
+        Path,
+        typer.Argument(help="A CreateHyperParameterTuningJob request, or the answer of Describe."),
     ],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Write the spec here; else on standard output."),
+        typer.Option(
+            "--output", "-o", help="Write the spec to this file instead of standard output."
+        ),
     ] = None,
     definition: Annotated[
         str | None,
         typer.Option(
-            "--definition", metavar="NAME", help="Which training job definition, if several."
+            "--definition",
+            metavar="NAME",
+            help="The training job definition to use if there are several.",
         ),
     ] = None,
     force: Force = False,
 ) -> None:
     """Turn a SageMaker tuning job into a spec.
 
-    What has no meaning here is listed on standard error.
+    Lists on standard error what has no equivalent here.
     """
-    from hpt_cli.cli.output import write_output
     from hpt_cli.sagemaker import import_request as convert
     from hpt_cli.spec.yaml_reader import parse_spec
     from hpt_cli.spec.yaml_writer import write_spec
@@ -45,16 +50,16 @@ def import_request(
     try:
         imported = convert(document, definition)
     except (AttributeError, TypeError, ValueError) as error:
-        message = f"{request} is no request of the shape that SageMaker documents: {error}"
+        message = f"{request} does not have the structure that SageMaker documents: {error}"
         raise UsageError.of("request-unreadable", message) from None
     text = write_spec(imported.fields)
     write_output(text, output, force=force)
     for line in imported.left_out:
-        say(f"left out: {line}")
+        print_message(f"left out: {line}")
     try:
         parse_spec(text, str(output or "spec.yaml"))
     except UsageError as error:
-        intro = Problem("imported", "the spec needs a hand before it runs:")
+        intro = Problem("imported", "the spec must be completed by hand before it can run:")
         raise UsageError(intro, *error.problems) from None
 
 

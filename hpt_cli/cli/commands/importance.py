@@ -1,28 +1,28 @@
-"""hpt importance NAME: which hyperparameters mattered, and where their good values lie."""
+"""hpt importance NAME: which hyperparameters matter, and where their good values lie."""
 
 from __future__ import annotations
 
-from hpt_cli.cli.load import print_json, read_state
+from hpt_cli.cli.load import find_tuning_job, read_state
 from hpt_cli.cli.options import Home, Json, Name
+from hpt_cli.cli.output import print_answer
 from hpt_cli.errors import HptError
-from hpt_cli.storage.home import find_home, find_job_dir
+from hpt_cli.tuning.summary import MIN_RESULTS
 
 EXAMPLES = ("hpt importance digits",)
 
 
 def importance(name: Name, json: Json = False, home: Home = None) -> None:
-    """Show which hyperparameters mattered for the objective.
+    """Show which hyperparameters matter for the objective.
 
-    A model of the results says how much of the objective's variance each
-    hyperparameter accounts for, how sure that is, and where good values lie.
+    A model of the results estimates how much of the variance of the objective each
+    hyperparameter accounts for, how certain that is, and where good values lie.
     """
     from hpt_cli.analysis.importance import measure_importance
     from hpt_cli.reports.importance import render, to_json
     from hpt_cli.spec.model import load_spec
     from hpt_cli.tuning.evidence import suggest_request
-    from hpt_cli.tuning.summary import MIN_RESULTS
 
-    state = read_state(find_job_dir(find_home(home), name))
+    state = read_state(find_tuning_job(home, name))
     spec = load_spec(state.spec)
     measured = measure_importance(
         spec.hyperparameter_ranges, suggest_request(spec, state, 0).trials
@@ -31,12 +31,7 @@ def importance(name: Name, json: Json = False, home: Home = None) -> None:
         raise HptError.of(
             "importance-few",
             f"{spec.name} has too few results to learn from, or they are all alike",
-            f"at least {MIN_RESULTS} jobs must be Completed or Stopped with a value",
+            f"at least {MIN_RESULTS} training jobs must be Completed or Stopped with a value",
         )
     metric = spec.objective_metric_name
-    if json:
-        print_json(to_json(spec.name, metric, measured))
-        return
-    from rich.console import Console
-
-    Console().print(render(spec.name, metric, measured))
+    print_answer(render, to_json, spec.name, metric, measured, as_json=json)

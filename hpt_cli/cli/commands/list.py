@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.console import Console
 
-from hpt_cli.cli.console import say
-from hpt_cli.cli.load import print_json, read_state, summarize_state
+from hpt_cli.cli.console import print_message
+from hpt_cli.cli.load import read_state, summarize_state
 from hpt_cli.cli.options import Home, Json, Wide
+from hpt_cli.cli.output import print_json
 from hpt_cli.errors import HptError
+from hpt_cli.reports.overview import Entry, list_to_json, render_list
 from hpt_cli.storage.home import find_home, list_job_dirs
 from hpt_cli.storage.known_homes import list_homes
-from hpt_cli.storage.lock import find_lock_holder
-
-if TYPE_CHECKING:
-    from hpt_cli.reports.overview import Entry
+from hpt_cli.storage.lock import has_tuner
 
 EXAMPLES = (
     "hpt list",
@@ -29,14 +30,12 @@ def list_tuning_jobs(
     home: Home = None,
     all_homes: Annotated[
         bool,
-        typer.Option("--all-homes", help="Of every home in which you have started tuning jobs."),
+        typer.Option("--all-homes", help="Those of every home in which you started tuning jobs."),
     ] = False,
     wide: Wide = False,
     json: Json = False,
 ) -> None:
     """List tuning jobs, the newest first: status, progress, best value, size, age."""
-    from hpt_cli.reports.overview import list_to_json, render_list
-
     homes = [find_home(home)]
     if all_homes:
         homes = list({each.resolve(): each for each in [*list_homes(), *homes]})
@@ -45,23 +44,16 @@ def list_tuning_jobs(
     if json:
         print_json(list_to_json(entries))
         return
-    from rich.console import Console
-
     table = render_list(entries, time.time(), with_homes=all_homes, wide=wide)
     Console().print(table, soft_wrap=wide)
 
 
-def _read_entries(home: Path) -> list[Entry]:
-    """What can be read in a home; what cannot is reported on standard error."""
-    from hpt_cli.reports.overview import Entry
-
-    entries = []
+def _read_entries(home: Path) -> Iterator[Entry]:
+    """Yield the tuning jobs of a home that can be read; print why others cannot."""
     for jobdir in list_job_dirs(home):
         try:
             summary = summarize_state(jobdir, read_state(jobdir, only_latest=True))
         except HptError as error:
-            say(f"{jobdir.name}: {error}")
-            continue
-        at_work = find_lock_holder(jobdir) is not None
-        entries.append(Entry(summary, at_work, jobdir.measure_size(), str(home)))
-    return entries
+            print_message(f"{jobdir.name}: {error}")
+        else:
+            yield Entry(summary, has_tuner(jobdir), jobdir.measure_size(), str(home))

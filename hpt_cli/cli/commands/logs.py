@@ -9,14 +9,13 @@ from typing import Annotated
 
 import typer
 
-from hpt_cli.cli.load import parse_jobs, read_state
+from hpt_cli.cli.load import find_tuning_job, parse_jobs, read_state
 from hpt_cli.cli.options import Home, Job, Name
 from hpt_cli.errors import HptError, UsageError
 from hpt_cli.formatting import count, plain
 from hpt_cli.logs.log_file import read_blocks
 from hpt_cli.metrics.lines import clean
-from hpt_cli.storage.home import find_home, find_job_dir
-from hpt_cli.storage.lock import find_lock_holder
+from hpt_cli.storage.lock import has_tuner
 
 EXAMPLES = (
     "hpt logs digits 7",
@@ -37,7 +36,7 @@ def logs(
     home: Home = None,
 ) -> None:
     """Print a training job's output."""
-    jobdir = find_job_dir(find_home(home), name)
+    jobdir = find_tuning_job(home, name)
     known = read_state(jobdir).jobs
     (number,) = parse_jobs([job], jobdir.name, known)
     attempts = known[number].attempts
@@ -50,7 +49,7 @@ def logs(
         )
     offset = _print_from(jobdir.attempt(number, wanted).log, 0)
     while follow:
-        over = read_state(jobdir).jobs[number].has_ended or find_lock_holder(jobdir) is None
+        over = read_state(jobdir).jobs[number].has_ended or not has_tuner(jobdir)
         offset = _print_from(jobdir.attempt(number, wanted).log, offset)
         if over:
             return

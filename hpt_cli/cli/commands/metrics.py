@@ -1,4 +1,4 @@
-"""hpt metrics LOG: what metric definitions find in a log, or which would find something."""
+"""hpt metrics LOG: what metric definitions match in a log, or which ones would match."""
 
 from __future__ import annotations
 
@@ -9,11 +9,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import Console
 
-from hpt_cli.cli.load import print_json
 from hpt_cli.cli.options import Json
-from hpt_cli.errors import ExitCode, HptError, UsageError, did_you_mean
+from hpt_cli.cli.output import print_json
+from hpt_cli.errors import ExitCode, HptError, Problem, UsageError
 from hpt_cli.formatting import count
+from hpt_cli.metrics.detection import list_metrics, propose_definitions
+from hpt_cli.metrics.extractors import compile_definition
+from hpt_cli.metrics.lines import split_lines
+from hpt_cli.metrics.lint import lint_definitions, read_log
+from hpt_cli.metrics.presets import PRESETS
+from hpt_cli.metrics.scan import KEPT
+from hpt_cli.reports.metrics import (
+    list_warnings,
+    proposals_to_json,
+    readings_to_json,
+    render_proposals,
+    render_readings,
+)
 
 if TYPE_CHECKING:
     from hpt_cli.reports.json_types import Proposals, Readings
@@ -27,32 +41,38 @@ EXAMPLES = (
 CHUNK_BYTES = 1 << 20
 MAX_PROPOSALS = 8
 BEGINNING_BYTES = 4 << 20
-"""So much of a log is looked at for metrics that nobody has defined."""
+"""How much of a log is searched for metrics that are not defined."""
+
+Definitions = Sequence[Mapping[str, Any]]
+SpecOption = Annotated[
+    Path | None, typer.Option("--spec", help="A spec whose metric definitions are tried.")
+]
+Preset = Annotated[
+    str | None, typer.Option("--preset", help="A program that hpt can read: xgboost, keras, ...")
+]
+Metric = Annotated[
+    list[str] | None,
+    typer.Option("--metric", help="With --preset: only this metric (repeatable)."),
+]
+Regex = Annotated[
+    list[str] | None,
+    typer.Option("--regex", help="A regex with {num} for the value (repeatable)."),
+]
+Step = Annotated[
+    str | None,
+    typer.Option("--step", help="With --regex: a regex with {step}, for lines that come before."),
+]
 
 
 def metrics(
     log: Annotated[
-        str, typer.Argument(help="What a training program printed; - is standard input.")
+        str, typer.Argument(help="The output of a training program; - is standard input.")
     ],
-    spec: Annotated[
-        Path | None, typer.Option("--spec", help="A spec, whose metric definitions are tried.")
-    ] = None,
-    preset: Annotated[
-        str | None,
-        typer.Option("--preset", help="A program that hpt can read: xgboost, keras, ..."),
-    ] = None,
-    metric: Annotated[
-        list[str] | None,
-        typer.Option("--metric", help="With --preset: only this metric (repeatable)."),
-    ] = None,
-    regex: Annotated[
-        list[str] | None,
-        typer.Option("--regex", help="A regex with {num} for the value (repeatable)."),
-    ] = None,
-    step: Annotated[
-        str | None,
-        typer.Option("--step", help="With --regex: a regex with {step}, for the lines before."),
-    ] = None,
+    spec: SpecOption = None,
+    preset: Preset = None,
+    metric: Metric = None,
+    regex: Regex = None,
+    step: Step = None,
     all_: Annotated[
         bool, typer.Option("--all", help="Show every value and every proposal.")
     ] = False,
@@ -60,72 +80,36 @@ def metrics(
 ) -> None:
     """Show what metric definitions find in a log, and what goes wrong silently.
 
-    With nothing but the log: metric definitions that find something, the
-    likeliest objective first, ready to paste into a spec.
+    With only a log: metric definitions that would find something, the likeliest objective first,
+    ready to paste into a spec.
     """
-    from hpt_cli.metrics.detection import propose_definitions
-    from hpt_cli.metrics.lines import split_lines
-    from hpt_cli.metrics.lint import lint_definitions, read_log
-    from hpt_cli.metrics.scan import KEPT
-    from hpt_cli.reports.metrics import (
-        list_warnings,
-        proposals_to_json,
-        readings_to_json,
-        render_proposals,
-        render_readings,
-    )
-
     if sum(bool(each) for each in (spec, preset, regex)) > 1:
-        raise UsageError.of("options", "--spec, --preset and --regex: one of them at a time")
-    blocks = _Blocks(log)
-    lines = split_lines(blocks.beginning)
-    definitions = _list_definitions(log, spec, preset, metric or [], regex or [], step, lines)
-    if definitions is None:
-        proposals = propose_definitions(lines)
-        shown = proposals[: None if all_ else MAX_PROPOSALS]
-        definitions = [each.definition for each in shown]
-        warnings = list(lint_definitions(definitions, blocks.beginning, only_silent=True))
-        if json:
-            proposed: Proposals = {
-                "log": log,
-                "proposals": proposals_to_json(proposals),
-                "warnings": list_warnings(warnings),
-            }
-            print_json(proposed)
-        elif proposals:
-            sys.stdout.write(render_proposals(shown, len(proposals) - len(shown), warnings))
-        if not proposals:
-            raise HptError.of(
-                "metric-none",
-                f"no number with a name in {count(len(lines), 'line')} of {log}",
-                "print the metric as name=value, or find it with --regex",
-            )
-        return
-    readings = read_log(blocks, definitions, lines, 0 if all_ else KEPT)
-    if json:
-        found: Readings = {"log": log, "definitions": readings_to_json(readings)}
-        print_json(found)
+        raise UsageError.of("options", "--spec, --preset and --regex cannot be combined")
+    output = _Log(log)
+    if spec is not None:
+        definitions = _read_definitions(spec, log)
+    elif preset is not None:
+        definitions = _fill_preset(preset, metric or [], output.lines)
+    elif regex:
+        definitions = [_check_regex(number, each, step) for number, each in enumerate(regex, 1)]
     else:
-        from rich.console import Console
-
-        found_all = all(reading.count for reading in readings)
-        proposals = () if found_all else propose_definitions(lines)[:MAX_PROPOSALS]
-        console = Console()
-        console.print(render_readings(readings, lines, proposals, console.width, everything=all_))
-    if not all(reading.count for reading in readings):
-        raise typer.Exit(ExitCode.FAILED)
+        _propose(output, everything=all_, as_json=json)
+        return
+    _read(output, definitions, everything=all_, as_json=json)
 
 
-class _Blocks:
-    """A log in blocks; its beginning is kept, as a pipe can be read only once."""
+class _Log:
+    """A log in blocks, with its beginning kept: a pipe can be read only once."""
 
-    def __init__(self, log: str) -> None:
-        self._blocks = _read_blocks(log)
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._blocks = _read_blocks(name)
         self.beginning = b""
         for block in self._blocks:
             self.beginning += block
             if len(self.beginning) >= BEGINNING_BYTES:
                 break
+        self.lines = split_lines(self.beginning)
 
     def __iter__(self) -> Iterator[bytes]:
         yield self.beginning
@@ -141,27 +125,51 @@ def _read_blocks(log: str) -> Iterator[bytes]:
         raise UsageError.of("log-unreadable", f"{log}: {error.strerror}") from error
 
 
-def _list_definitions(
-    log: str,
-    spec: Path | None,
-    preset: str | None,
-    metrics: list[str],
-    regexes: list[str],
-    step: str | None,
-    lines: list[str],
-) -> Sequence[Mapping[str, Any]] | None:
-    """The definitions that are asked for; None if none is."""
-    if spec is not None:
-        return _read_definitions(spec, log)
-    if preset is not None:
-        return _fill_preset(preset, metrics, lines)
-    if regexes:
-        return [_check_regex(number, regex, step) for number, regex in enumerate(regexes, 1)]
-    return None
+def _propose(log: _Log, *, everything: bool, as_json: bool) -> None:
+    """Print the metric definitions that would find something.
+
+    Raises:
+        HptError: none would; a JSON document is printed nevertheless.
+    """
+    proposals = propose_definitions(log.lines)
+    shown = proposals[: None if everything else MAX_PROPOSALS]
+    definitions = [each.definition for each in shown]
+    warnings = list(lint_definitions(definitions, log.beginning, only_silent=True))
+    if as_json:
+        proposed: Proposals = {
+            "log": log.name,
+            "proposals": proposals_to_json(proposals),
+            "warnings": list_warnings(warnings),
+        }
+        print_json(proposed)
+    elif proposals:
+        sys.stdout.write(render_proposals(shown, len(proposals) - len(shown), warnings))
+    if not proposals:
+        raise HptError.of(
+            "metric-none",
+            f"no named number was found in {count(len(log.lines), 'line')} of {log.name}",
+            "print the metric as name=value, or find it with --regex",
+        )
 
 
-def _read_definitions(spec: Path, log: str) -> Sequence[Mapping[str, Any]]:
-    """Those of a spec that read the file of this name, or else those that read the output."""
+def _read(log: _Log, definitions: Definitions, *, everything: bool, as_json: bool) -> None:
+    """Print what definitions find; exit with 1 if some find nothing."""
+    readings = read_log(log, definitions, log.lines, 0 if everything else KEPT)
+    found_all = all(reading.count for reading in readings)
+    if as_json:
+        found: Readings = {"log": log.name, "definitions": readings_to_json(readings)}
+        print_json(found)
+    else:
+        proposals = () if found_all else propose_definitions(log.lines)[:MAX_PROPOSALS]
+        console = Console()
+        width = console.width
+        console.print(render_readings(readings, log.lines, proposals, width, everything=everything))
+    if not found_all:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _read_definitions(spec: Path, log: str) -> Definitions:
+    """Return those of a spec that read the file of this name, else those that read the output."""
     from hpt_cli.checks.prerequisites import find_unset_variables
     from hpt_cli.storage.spec_file import read_raw
 
@@ -172,38 +180,28 @@ def _read_definitions(spec: Path, log: str) -> Sequence[Mapping[str, Any]]:
     return own or [each for each in definitions if "file" not in each] or definitions
 
 
-def _fill_preset(preset: str, metrics: list[str], lines: list[str]) -> Sequence[Mapping[str, Any]]:
-    """The metrics of a program that are asked for, or else all that the log has."""
-    from hpt_cli.metrics.detection import list_metrics
-    from hpt_cli.metrics.presets import PRESETS
+def _fill_preset(preset: str, metrics: Sequence[str], lines: list[str]) -> Definitions:
+    """Return definitions of some metrics of a program, by default all that the log has."""
+    from hpt_cli.spec.checks.metrics import find_form_conflicts
 
-    if preset not in PRESETS:
-        raise UsageError.of(
-            "preset-unknown",
-            f"there is no preset '{preset}'; there are: {', '.join(PRESETS)}",
-            did_you_mean(preset, PRESETS),
-        )
-    known = PRESETS[preset].metrics
-    for metric in metrics:
-        if known and not PRESETS[preset].regex and metric not in known:
-            raise UsageError.of(
-                "preset-metric",
-                f"{PRESETS[preset].program} has no metric '{metric}'; it has: {', '.join(known)}",
-                did_you_mean(metric, known),
-            )
-    names = metrics or list_metrics(preset, lines)
-    if not names:
+    definitions = [{"name": name, "preset": preset} for name in metrics]
+    conflicts = find_form_conflicts({"metric_definitions": definitions or [{"preset": preset}]})
+    problems = dict.fromkeys(Problem(each.slug, each.message, each.hint) for each in conflicts)
+    if problems:
+        raise UsageError(*problems)
+    found = definitions or [
+        {"name": name, "preset": preset} for name in list_metrics(preset, lines)
+    ]
+    if not found:
         raise HptError.of(
             "metric-none",
             f"nothing in {count(len(lines), 'line')} looks like {PRESETS[preset].program}",
-            "without --preset, hpt metrics says what it finds",
+            "without --preset, hpt metrics shows what it finds",
         )
-    return [{"name": name, "preset": preset} for name in names]
+    return found
 
 
 def _check_regex(number: int, regex: str, step: str | None) -> Mapping[str, Any]:
-    from hpt_cli.metrics.extractors import compile_definition
-
     fields = {"name": f"regex {number}", "regex": regex} | ({"step": step} if step else {})
     try:
         compile_definition(fields)

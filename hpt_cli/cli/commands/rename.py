@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 
 from hpt_cli.cli.commands.update import change_at_rest
-from hpt_cli.cli.console import say
+from hpt_cli.cli.console import print_message
 from hpt_cli.cli.liveness import check_at_rest
+from hpt_cli.cli.load import find_tuning_job
 from hpt_cli.cli.options import Home, Name
 from hpt_cli.errors import HptError, UsageError
 from hpt_cli.spec.names import find_name_fault
-from hpt_cli.storage.home import find_home, find_job_dir
 from hpt_cli.storage.job_directory import JobDir
 
 EXAMPLES = ("hpt rename digits first-try",)
@@ -24,21 +24,21 @@ def rename(
     new: Annotated[str, typer.Argument(help="The new name.", show_default=False)],
     home: Home = None,
 ) -> None:
-    """Give a tuning job another name; its training jobs are called after it.
+    """Give a tuning job, and with it its training jobs, another name.
 
-    One that runs has to be stopped before.
+    A running one must be stopped first.
     """
-    jobdir = find_job_dir(find_home(home), name)
+    jobdir = find_tuning_job(home, name)
     fault = find_name_fault(new)
     if fault:
         raise UsageError.of("name", f"'{new}': {fault}")
     target = JobDir(jobdir.path.parent / new)
     if os.path.lexists(target.path):
-        raise UsageError.of("name-exists", f"{target.path} is there already")
+        raise UsageError.of("name-exists", f"{target.path} already exists")
     check_at_rest(jobdir)
     change_at_rest(jobdir, {"name": new})
     try:
         jobdir.path.rename(target.path)
     except OSError as error:
         raise HptError.of("home-write", f"{jobdir.path}: {error.strerror}") from error
-    say(f"{jobdir.name} is now {new}")
+    print_message(f"{jobdir.name} is now {new}")

@@ -7,18 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
+from rich.console import Console
 
-from hpt_cli.cli.load import print_json, read_state
+from hpt_cli.cli.load import find_tuning_job, read_state
 from hpt_cli.cli.options import Home, Json
-from hpt_cli.errors import HptError, Problem, UsageError
+from hpt_cli.cli.output import print_answer
+from hpt_cli.errors import Problem, UsageError
 from hpt_cli.formatting import count
 from hpt_cli.stop_rules import STOP_RULES, StopRule, load_stop_rule
-from hpt_cli.storage.home import find_home, find_job_dir
-from hpt_cli.storage.job_directory import JobDir
 
 if TYPE_CHECKING:
-    from hpt_cli.analysis.replay import Recording, Replay
-    from hpt_cli.reports.replay import ReplayReport, RuleRow
+    from hpt_cli.reports.replay import ReplayReport
 
 EXAMPLES = (
     "hpt replay digits-off",
@@ -28,89 +27,103 @@ T = TypeVar("T")
 TABLE_PANEL = "With --table"
 
 
+Rule = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--rule",
+        "-r",
+        metavar="RULE",
+        help=f"{', '.join(STOP_RULES)}; with parameters as in median:min_completed_jobs=5,"
+        "min_epochs=2 (repeatable). By default all of them.",
+    ),
+]
+Table = Annotated[
+    Path | None,
+    typer.Option(
+        "--table",
+        metavar="FILE",
+        help="Replay a table of recorded curves instead of tuning jobs: JSON lines, also gzipped.",
+        show_default=False,
+    ),
+]
+TableJobs = Annotated[
+    int, typer.Option("--jobs", min=1, help="Training jobs.", rich_help_panel=TABLE_PANEL)
+]
+Parallel = Annotated[
+    int,
+    typer.Option("--parallel", min=1, help="Training jobs at once.", rich_help_panel=TABLE_PANEL),
+]
+Seeds = Annotated[
+    int,
+    typer.Option(
+        "--seeds",
+        min=1,
+        help="Tuning jobs to replay; the figures are their means.",
+        rich_help_panel=TABLE_PANEL,
+    ),
+]
+StrategyName = Literal["Random", "Bayesian"]
+Strategy = Annotated[
+    StrategyName,
+    typer.Option(
+        "--strategy",
+        help="Random draws configurations from the table; Bayesian suggests some and takes the"
+        " nearest recorded ones, which takes a second or so for each replay.",
+        rich_help_panel=TABLE_PANEL,
+    ),
+]
+
+
 def replay(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Tuning jobs, best those run with Off.", show_default=False),
-    ] = None,
-    rule: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--rule",
-            "-r",
-            metavar="RULE",
-            help=f"{', '.join(STOP_RULES)}; with parameters as in median:min_completed_jobs=5,"
-            "min_epochs=2 (repeatable). All of them where none is named.",
+        typer.Argument(
+            help="Tuning jobs, preferably run with early stopping Off.", show_default=False
         ),
     ] = None,
-    table: Annotated[
-        Path | None,
-        typer.Option(
-            "--table",
-            metavar="FILE",
-            help="A table of recorded curves instead of tuning jobs: JSON lines, or gzipped.",
-            show_default=False,
-        ),
-    ] = None,
-    jobs: Annotated[
-        int,
-        typer.Option("--jobs", min=1, help="Training jobs.", rich_help_panel=TABLE_PANEL),
-    ] = 20,
-    parallel: Annotated[
-        int,
-        typer.Option("--parallel", min=1, help="Jobs at a time.", rich_help_panel=TABLE_PANEL),
-    ] = 2,
-    seeds: Annotated[
-        int,
-        typer.Option(
-            "--seeds",
-            min=1,
-            help="Tuning jobs to replay; the figures are their means.",
-            rich_help_panel=TABLE_PANEL,
-        ),
-    ] = 100,
-    strategy: Annotated[
-        Literal["Random", "Bayesian"],
-        typer.Option(
-            "--strategy",
-            help="Random draws configurations of the table; Bayesian suggests some and takes the"
-            " nearest recorded ones, at a second or so for each replay.",
-            rich_help_panel=TABLE_PANEL,
-        ),
-    ] = "Random",
+    rule: Rule = None,
+    table: Table = None,
+    jobs: TableJobs = 20,
+    parallel: Parallel = 2,
+    seeds: Seeds = 100,
+    strategy: Strategy = "Random",
     json: Json = False,
     home: Home = None,
 ) -> None:
-    """Show what stop rules would have saved, and if the best job would be lost.
+    """Show what stop rules would have saved, and whether the best job would be lost.
 
-    The same tuner runs again under a virtual clock, on recorded curves: nothing
-    is trained. A tuning job is replayed with its own training jobs, in their
-    order and with their durations; those that were stopped are left out, as
-    nobody knows how they would have gone on.
+    The same tuner runs again under a virtual clock, on recorded curves: nothing is trained. A
+    tuning job is replayed with its own training jobs, in their order and with their durations;
+    those that were stopped are left out, as the rest of their curves is unknown.
 
-    Savings are against the same training jobs with Off. The loss is what the
-    best value found falls short of the best there was, as a share of the way
-    from the median to the best.
+    Savings are relative to the same training jobs with early stopping Off. The loss is how much
+    worse the best value is, as a share of the distance from the median to the best.
     """
+    from hpt_cli.analysis.replay import record
+    from hpt_cli.reports.replay import render, report_tuning_job, to_json
+
     if bool(names) == (table is not None):
         raise UsageError.of(
             "replay-what",
-            "name either tuning jobs or a table to replay",
+            "give either tuning jobs or a table to replay",
             "hpt replay NAME, or hpt replay --table FILE",
         )
     rules = read_rules(rule or [])
     if table is not None:
-        _replay_table(table, rules, jobs, parallel, seeds, strategy, as_json=json)
-        return
-    jobdirs = [find_job_dir(find_home(home), name) for name in names or []]
-    _print([_replay_tuning_job(jobdir, rules) for jobdir in jobdirs], as_json=json)
+        reports = [_replay_table(table, rules, jobs, parallel, seeds, strategy)]
+    else:
+        jobdirs = [find_tuning_job(home, name) for name in names or []]
+        reports = [
+            report_tuning_job(each.name, record(read_state(each)), rules) for each in jobdirs
+        ]
+    print_answer(render, to_json, reports, as_json=json)
 
 
 def read_rules(texts: Sequence[str]) -> dict[str, StopRule]:
-    """The rules asked for, by what was typed; all of the built-in ones if none was.
+    """Return stop rules by what the user wrote; all of them if nothing was written.
 
     Raises:
-        UsageError: there is no such rule or parameter, or a parameter is out of its bounds.
+        UsageError: there is no such rule or parameter, or a parameter is out of bounds.
     """
     from hpt_cli.spec.checks import find_conflicts
     from hpt_cli.spec.model import EarlyStopping
@@ -128,7 +141,7 @@ def read_rules(texts: Sequence[str]) -> dict[str, StopRule]:
 
 
 def _split_rule(text: str) -> dict[str, Any]:
-    """`median:min_epochs=2` as the fields of `early_stopping`."""
+    """Return the fields of `early_stopping` for `median:min_epochs=2`."""
     rule, _, parameters = text.partition(":")
     fields: dict[str, Any] = {"rule": rule}
     for part in filter(None, parameters.split(",")):
@@ -138,7 +151,7 @@ def _split_rule(text: str) -> dict[str, Any]:
         except ValueError:
             raise UsageError.of(
                 "stop-rule-parameter",
-                f"--rule {text}: '{part}' gives no number",
+                f"--rule {text}: '{part}' does not contain a number",
                 "write it as RULE:PARAMETER=NUMBER,PARAMETER=NUMBER",
             ) from None
     return fields
@@ -150,10 +163,8 @@ def _replay_table(
     jobs: int,
     parallel: int,
     seeds: int,
-    strategy: Literal["Random", "Bayesian"],
-    *,
-    as_json: bool,
-) -> None:
+    strategy: StrategyName,
+) -> ReplayReport:
     from hpt_cli.analysis.curve_tables import make_spec, read_table, replay_table
     from hpt_cli.analysis.replay import average
     from hpt_cli.reports.replay import ReplayReport, RuleRow
@@ -164,19 +175,17 @@ def _replay_table(
         replay_table(table, spec, list(rules.values()), seed) for seed in _track(range(seeds))
     ]
     by_rule = map(average, zip(*by_seed, strict=True))
-    report = ReplayReport(
+    return ReplayReport(
         heading=f"{table.name}: {count(jobs, 'job')}, {parallel} in parallel, {strategy},"
         f" means of {count(seeds, 'replay')}",
         jobs=jobs,
         rows=tuple(map(RuleRow, rules, by_rule)),
         replays=seeds,
     )
-    _print([report], as_json=as_json)
 
 
 def _track(items: Sequence[T]) -> Iterable[T]:
-    """The items, with a bar on a terminal that shows how many are done."""
-    from rich.console import Console
+    """Return the items, with a progress bar on a terminal."""
     from rich.progress import track
 
     console = Console(stderr=True)
@@ -187,76 +196,3 @@ def _track(items: Sequence[T]) -> Iterable[T]:
         transient=True,
         disable=not console.is_terminal,
     )
-
-
-def _replay_tuning_job(jobdir: JobDir, rules: dict[str, StopRule]) -> ReplayReport:
-    from hpt_cli.analysis.replay import (
-        count_epochs,
-        find_best_value,
-        find_final_losses,
-        record,
-        sum_training_seconds,
-    )
-    from hpt_cli.reports.replay import ReplayReport, describe_off
-    from hpt_cli.tuning.summary import tuning_seconds
-
-    recording = record(read_state(jobdir))
-    objective = recording.objective
-    off = recording.replay(None)
-    if not find_final_losses(off.state, objective):
-        raise HptError.of(
-            "replay-none",
-            f"no training job of {jobdir.name} ran to its end with a value of {objective.metric}",
-            "run it with early_stopping_type: Off first",
-        )
-    best = find_best_value(off, objective)
-    jobs, parallel = len(recording.jobs), recording.max_parallel_jobs
-    return ReplayReport(
-        heading=f"{jobdir.name}: {count(jobs, 'training job')}, {parallel} in parallel",
-        jobs=jobs,
-        rows=tuple(_measure(jobdir.name, recording, off, *each) for each in rules.items()),
-        name=jobdir.name,
-        left_out=recording.left_out,
-        off=describe_off(
-            count_epochs(off, objective),
-            sum_training_seconds(off),
-            tuning_seconds(off.state, None),
-            best,
-        ),
-        best=best,
-    )
-
-
-def _measure(name: str, recording: Recording, off: Replay, text: str, rule: StopRule) -> RuleRow:
-    from hpt_cli.analysis.replay import find_best_value, find_final_losses, list_stopped, measure
-    from hpt_cli.reports.replay import RuleRow, StoppedJob
-    from hpt_cli.spec.names import job_name
-
-    objective, numbers = recording.objective, list(recording.jobs)
-    run = recording.replay(rule)
-    finals = find_final_losses(off.state, objective)
-    stopped = (
-        StoppedJob(
-            name=job_name(name, numbers[job.number - 1]),
-            number=numbers[job.number - 1],
-            epochs=len(job.curve(objective.metric)),
-        )
-        for job in list_stopped(run)
-    )
-    return RuleRow(
-        rule=text,
-        figures=measure(off, run, objective, finals.values()),
-        stopped=tuple(stopped),
-        best=find_best_value(run, objective),
-    )
-
-
-def _print(reports: Sequence[ReplayReport], *, as_json: bool) -> None:
-    from hpt_cli.reports.replay import render, to_json
-
-    if as_json:
-        print_json(to_json(reports))
-        return
-    from rich.console import Console
-
-    Console().print(render(reports))

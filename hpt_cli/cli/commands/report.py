@@ -9,47 +9,47 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hpt_cli.cli.load import read_state, summarize_state
+from hpt_cli.cli.commands.best import write_command
+from hpt_cli.cli.load import find_tuning_job, read_state, summarize_state
 from hpt_cli.cli.options import Force, Home, Names
 from hpt_cli.cli.output import refuse_existing, write_output
 from hpt_cli.formatting import count
-from hpt_cli.spec.command_template import render_line
-from hpt_cli.storage.home import find_home, find_job_dir
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.journal import open_journal
 from hpt_cli.tuning.events import TunerStarted, TuningJobCreated
 from hpt_cli.tuning.state import TuningState
-from hpt_cli.tuning.summary import Row
 
 if TYPE_CHECKING:
     from hpt_cli.reports.page.data import Record
-
+    from hpt_cli.spec.model import TuningSpec
 
 EXAMPLES = (
     "hpt report digits",
     "hpt report digits-off digits -o both.html",
 )
 FIRST_EVENTS = 2
-"""A journal begins with what was asked for, and with who took it up."""
+"""A journal begins with TuningJobCreated and TunerStarted."""
 
 
 def report(
     names: Names,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="The file; else NAME.html. '-' is standard output."),
+        typer.Option(
+            "-o", "--output", help="The file, by default NAME.html; '-' is standard output."
+        ),
     ] = None,
     force: Force = False,
     home: Home = None,
 ) -> None:
     """Write a self-contained HTML page: charts, results table, spec.
 
-    It works offline, prints, and loads nothing. The values of environment
-    variables in the spec are not in it.
+    It works offline, can be printed, and loads nothing. It does not contain the values of
+    environment variables in the spec.
     """
     from hpt_cli.reports.page.html import render_page
 
-    jobdirs = [find_job_dir(find_home(home), name) for name in names]
+    jobdirs = [find_tuning_job(home, name) for name in names]
     path = output or Path(f"{'-'.join(each.name for each in jobdirs)}.html")
     refuse_existing(path, force=force)
     page = render_page([_read_record(each) for each in jobdirs], time.time())
@@ -71,20 +71,13 @@ def _read_record(jobdir: JobDir) -> Record:
         importance=measure_importance(
             spec.hyperparameter_ranges, suggest_request(spec, state, 0).trials
         ),
-        command=_write_command(state, summary.best) if summary.best else None,
-        origin=list(_list_origin(jobdir, state)),
+        command=write_command(state, summary.best) if summary.best else None,
+        origin=list(_list_origin(jobdir, state, spec)),
     )
 
 
-def _write_command(state: TuningState, best: Row) -> str:
-    hyperparameters = {**best.hyperparameters, **state.spec["static_hyperparameters"]}
-    return render_line(state.spec["command"], hyperparameters, shell=state.spec["shell"])
-
-
-def _list_origin(jobdir: JobDir, state: TuningState) -> Iterator[tuple[str, str]]:
-    """Where a tuning job was made, with what, and how it searched."""
-    from hpt_cli.spec.model import load_spec
-
+def _list_origin(jobdir: JobDir, state: TuningState, spec: TuningSpec) -> Iterator[tuple[str, str]]:
+    """Yield (label, value): where a tuning job was created, with what, and how it searched."""
     with open_journal(jobdir.journal) as journal:
         first = list(journal.read(until=FIRST_EVENTS))
     for event in first:
@@ -93,10 +86,9 @@ def _list_origin(jobdir: JobDir, state: TuningState) -> Iterator[tuple[str, str]
             yield "directory", event.directory
         if isinstance(event, TunerStarted):
             yield "host", event.host
-    spec = state.spec
-    yield "strategy", f"{spec['strategy']}, seed {spec['random_seed']}"
-    rule = (spec.get("early_stopping") or {}).get("rule")
-    yield "early stopping", spec["early_stopping_type"] + (f" ({rule})" if rule else "")
-    yield "parallel jobs", str(load_spec(spec).count_slots(state.pool))
+    yield "strategy", f"{spec.strategy}, seed {spec.random_seed}"
+    rule = f" ({spec.early_stopping.rule})" if spec.early_stopping else ""
+    yield "early stopping", spec.early_stopping_type + rule
+    yield "parallel jobs", str(spec.count_slots(state.pool))
     for parent in state.parents:
         yield "warm start", f"{parent.name}: {count(parent.used, 'job')} used"

@@ -1,4 +1,4 @@
-"""hpt resume NAME: go on with a tuning job."""
+"""hpt resume NAME: continue a tuning job."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from hpt_cli.cli.console import say
-from hpt_cli.cli.load import read_state
+from hpt_cli.cli.console import print_message
+from hpt_cli.cli.load import find_tuning_job, read_state
 from hpt_cli.cli.options import Home, Name, Plain, Quiet
 from hpt_cli.errors import UsageError
-from hpt_cli.storage.home import find_home, find_job_dir
+from hpt_cli.spec.diff import find_differences, flatten
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.lock import hold_lock
 
@@ -27,11 +27,11 @@ EXAMPLES = ("hpt resume digits",)
 
 
 def resume(name: Name, home: Home = None, plain: Plain = False, quiet: Quiet = False) -> None:
-    """Go on with a tuning job that was interrupted, stopped or killed.
+    """Continue a tuning job that was interrupted, stopped or killed.
 
-    Jobs that still run are taken over, interrupted ones run again with the same hyperparameters,
-    and max_jobs is still the total. A Completed one goes on after 'hpt update' has
-    raised what it had reached.
+    Training jobs that still run are taken over, interrupted ones run again with the same
+    hyperparameters, and max_jobs is still the total. A Completed tuning job continues after
+    'hpt update' has raised the limit that it had reached.
     """
     from hpt_cli.checks.prerequisites import check_before_run
     from hpt_cli.cli.session import tune
@@ -39,23 +39,24 @@ def resume(name: Name, home: Home = None, plain: Plain = False, quiet: Quiet = F
     from hpt_cli.spec.yaml_reader import RawSpec
     from hpt_cli.tuning.completion import may_go_on
 
-    jobdir = find_job_dir(find_home(home), name)
+    jobdir = find_tuning_job(home, name)
     with hold_lock(jobdir):
         state = read_state(jobdir)
         spec = load_spec(state.spec)
         if state.status == "Completed" and not may_go_on(spec, state, time.time()):
-            say(f"{jobdir.name} is Completed: {state.reason}")
+            print_message(f"{jobdir.name} is Completed: {state.reason}")
             if not state.exhausted:
-                say(f"to go on, change what it has reached: {_suggest_change(jobdir, state)}")
+                change = _suggest_change(jobdir, state)
+                print_message(f"to continue, change the limit that it has reached: {change}")
             return
         found = check_before_run(RawSpec(state.spec), os.environ, Path(state.directory))
-        tell_differences(jobdir, spec)
+        print_differences(jobdir, spec)
         code = tune(jobdir, spec, state, found.capacity, plain=plain, quiet=quiet)
     raise typer.Exit(code)
 
 
 def _suggest_change(jobdir: JobDir, state: TuningState) -> str:
-    """How to change the limit that a tuning job has reached, as far as its reason names one."""
+    """Return the command that changes the limit named in the reason for the end, if one is."""
     from hpt_cli.spec.model import CHANGEABLE
 
     first = state.reason.split(" ")[0]
@@ -63,9 +64,8 @@ def _suggest_change(jobdir: JobDir, state: TuningState) -> str:
     return f"hpt update {jobdir.name} --set {field}=..."
 
 
-def tell_differences(jobdir: JobDir, spec: TuningSpec) -> None:
-    """Say how the file that a tuning job began with has changed since; it does not matter to it."""
-    from hpt_cli.spec.diff import find_differences, flatten
+def print_differences(jobdir: JobDir, spec: TuningSpec) -> None:
+    """Print how the file that a tuning job began with has changed since; it has no effect."""
     from hpt_cli.spec.model import CHANGEABLE
     from hpt_cli.storage.spec_file import read_spec
 
@@ -79,7 +79,7 @@ def tell_differences(jobdir: JobDir, spec: TuningSpec) -> None:
     except OSError:
         return
     except UsageError as error:
-        say(f"{source} has changed since, and has mistakes: {error}")
+        print_message(f"{source} has changed since, and has mistakes: {error}")
         return
     known = dict(flatten(spec.model_dump(mode="json")))
     changed = [
@@ -88,13 +88,13 @@ def tell_differences(jobdir: JobDir, spec: TuningSpec) -> None:
         if known.get(each.path) != each.after
     ]
     if changed:
-        say(f"{source} has changed since; {jobdir.name} goes on as it was:")
+        print_message(f"{source} has changed since; {jobdir.name} continues as it was:")
     wanted = after.model_dump(mode="json", exclude_defaults=True)
     for each in changed:
         can_change = each.field in CHANGEABLE and each.after is not None
         value = each.after if each.path == each.field else json.dumps(wanted[each.field])
         setting = shlex.quote(f"{each.field}={value}") if can_change else ""
         hint = f"hpt update {jobdir.name} --set {setting}" if can_change else "cannot change"
-        say(f"  {each.path}: {each.before} → {each.after}  ({hint})")
+        print_message(f"  {each.path}: {each.before} → {each.after}  ({hint})")
     if any(each.field not in CHANGEABLE for each in changed):
-        say(f"  for those: hpt run {source} --name NEW")
+        print_message(f"  for those: hpt run {source} --name NEW")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hpt_cli.cli.load import print_json
+from hpt_cli.cli.output import print_json
 
 EXAMPLES = ("hpt schema > hpt.schema.json",)
 
@@ -10,7 +10,7 @@ EXAMPLES = ("hpt schema > hpt.schema.json",)
 def schema() -> None:
     """Print the JSON Schema of a spec, with which an editor completes and checks it.
 
-    hpt schema > hpt.schema.json, and in the spec's first line:
+    Run hpt schema > hpt.schema.json, and write in the first line of the spec:
     # yaml-language-server: $schema=hpt.schema.json
     """
     from hpt_cli.spec.json_schema import make_schema

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from hpt_cli.cli.load import open_summary, print_report
+from hpt_cli.cli.load import find_tuning_job, read_summary
 from hpt_cli.cli.options import Home, Json, Name
+from hpt_cli.cli.output import print_report
 
 EXAMPLES = (
     "hpt show digits",
@@ -12,5 +13,5 @@ EXAMPLES = (
 
 
 def show(name: Name, home: Home = None, json: Json = False) -> None:
-    """Show how a tuning job stands: counts, best training job, times, failures."""
-    print_report("show", [open_summary(home, name)], as_json=json)
+    """Show the status of a tuning job: counts, best training job, times, failures."""
+    print_report("show", [read_summary(find_tuning_job(home, name))], as_json=json)

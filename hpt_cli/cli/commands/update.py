@@ -7,14 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-from hpt_cli.cli.console import say
-from hpt_cli.cli.load import read_state, wait_for_answer
+from hpt_cli.cli.console import print_message
+from hpt_cli.cli.liveness import wait_for_answer
+from hpt_cli.cli.load import find_tuning_job, read_state
 from hpt_cli.cli.options import Home, Name
 from hpt_cli.errors import UsageError
-from hpt_cli.storage.home import find_home, find_job_dir
 from hpt_cli.storage.job_directory import JobDir
-from hpt_cli.storage.lock import find_lock_holder, hold_lock
+from hpt_cli.storage.journal import open_journal
+from hpt_cli.storage.lock import has_tuner, hold_lock
 from hpt_cli.storage.mailbox import pop_requests, send_request
+from hpt_cli.tuning.events import SpecChanged
 
 EXAMPLES = (
     "hpt update digits --max-jobs 50 --max-parallel-jobs 4",
@@ -25,16 +27,16 @@ EXAMPLES = (
 def update(
     name: Name,
     max_jobs: Annotated[
-        int | None, typer.Option("--max-jobs", help="How many training jobs in total.")
+        int | None, typer.Option("--max-jobs", help="The total number of training jobs.")
     ] = None,
     max_parallel_jobs: Annotated[
-        int | None, typer.Option("--max-parallel-jobs", help="How many training jobs at once.")
+        int | None, typer.Option("--max-parallel-jobs", help="The number of training jobs at once.")
     ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
-            metavar="F=VALUE",
+            metavar="FIELD=VALUE",
             help="Another field: max_runtime_seconds, target_objective_metric_value,"
             " early_stopping_type, ... (repeatable).",
         ),
@@ -43,18 +45,18 @@ def update(
 ) -> None:
     """Change the limits of a tuning job, running or not.
 
-    A running one goes on with them at once; one that has ended does with 'hpt resume'. Jobs that
-    run when max_parallel_jobs is lowered run to their end.
+    A running tuning job applies them at once; one that has ended, with 'hpt resume'. When
+    max_parallel_jobs is lowered, training jobs that already run are not stopped.
     """
     from hpt_cli.spec.yaml_reader import read_overrides
 
-    jobdir = find_job_dir(find_home(home), name)
+    jobdir = find_tuning_job(home, name)
     limits = {"max_jobs": max_jobs, "max_parallel_jobs": max_parallel_jobs}
     changes = read_overrides(set_ or [])
     changes |= {field: value for field, value in limits.items() if value is not None}
     if not changes:
         raise UsageError.of(
-            "no-change", "nothing to change", f"as in: hpt update {jobdir.name} --max-jobs 50"
+            "no-change", "nothing to change", f"for example: hpt update {jobdir.name} --max-jobs 50"
         )
     _change(jobdir, changes)
 
@@ -64,24 +66,24 @@ def _change(jobdir: JobDir, changes: dict[str, Any]) -> None:
     checked = _check(jobdir, changes)
     changed = {field: checked[field] for field in changes if checked[field] != before.get(field)}
     if not changed:
-        say(f"{jobdir.name}: these are its values already")
+        print_message(f"{jobdir.name}: it already has these values")
         return
-    if find_lock_holder(jobdir) is not None:
+    if has_tuner(jobdir):
         send_request(jobdir, {"changes": changed})
-        wait_for_answer(jobdir, lambda: _has(jobdir, changed) or find_lock_holder(jobdir) is None)
+        wait_for_answer(jobdir, lambda: _has(jobdir, changed) or not has_tuner(jobdir))
     if not _has(jobdir, changed):
         change_at_rest(jobdir, changed)
     for field, value in changed.items():
-        say(f"{jobdir.name}: {field} {before.get(field)} → {value}")
-    if find_lock_holder(jobdir) is None:
-        say(f"to go on: hpt resume {jobdir.name}")
+        print_message(f"{jobdir.name}: {field} {before.get(field)} → {value}")
+    if not has_tuner(jobdir):
+        print_message(f"to continue: hpt resume {jobdir.name}")
 
 
 def _check(jobdir: JobDir, changes: dict[str, Any]) -> dict[str, Any]:
-    """The fields of its spec with the changes made.
+    """Return the fields of the spec with the changes made.
 
     Raises:
-        UsageError: they cannot be, as there are more training jobs by now, for example.
+        UsageError: they cannot be made, for example as there are already more training jobs.
     """
     from hpt_cli.spec.yaml_reader import change_spec
 
@@ -90,21 +92,18 @@ def _check(jobdir: JobDir, changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def _has(jobdir: JobDir, changed: dict[str, Any]) -> bool:
-    """Whether they are made; a tuner does not make those that cannot be."""
+    """Return whether the changes have been made. Raises as `_check` does."""
     _check(jobdir, changed)
     spec = read_state(jobdir).spec
     return all(spec.get(field) == value for field, value in changed.items())
 
 
 def change_at_rest(jobdir: JobDir, changes: dict[str, Any]) -> None:
-    """Change the spec of a tuning job that nobody tunes.
+    """Change the spec of a tuning job that has no tuner.
 
     Raises:
-        HptError: somebody does.
+        HptError: it has one.
     """
-    from hpt_cli.storage.journal import open_journal
-    from hpt_cli.tuning.events import SpecChanged
-
     with hold_lock(jobdir), open_journal(jobdir.journal, write=True) as journal:
         pop_requests(jobdir)
         journal.append([SpecChanged(at=time.time(), changes=changes)])

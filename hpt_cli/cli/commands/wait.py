@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from hpt_cli.cli.liveness import is_at_work, tell_end
-from hpt_cli.cli.load import print_report, read_state, read_summary
+from hpt_cli.cli.liveness import print_end
+from hpt_cli.cli.load import find_tuning_job, read_state, read_summary
 from hpt_cli.cli.options import Home, Json, Name
+from hpt_cli.cli.output import print_report
 from hpt_cli.errors import HptError
-from hpt_cli.storage.home import find_home, find_job_dir
+from hpt_cli.storage.lock import has_tuner
 
 EXAMPLES = (
     "hpt wait digits && hpt best digits --command",
@@ -24,22 +25,22 @@ def wait(
     name: Name,
     timeout: Annotated[
         float | None,
-        typer.Option("--timeout", metavar="SECONDS", min=0, help="Give up after so long."),
+        typer.Option("--timeout", metavar="SECONDS", min=0, help="Give up after so many seconds."),
     ] = None,
     json: Json = False,
     home: Home = None,
 ) -> None:
     """Wait until a tuning job has ended; for scripts.
 
-    Exits with 0 when it is Completed, and with 1 when it is Failed or Stopped, or when the time is
-    over. --json prints what 'hpt show' does.
+    Exits with 0 if it is Completed, and with 1 if it is Failed or Stopped, or if the timeout
+    expires. --json prints what 'hpt show' does.
     """
-    jobdir = find_job_dir(find_home(home), name)
+    jobdir = find_tuning_job(home, name)
     deadline = None if timeout is None else time.monotonic() + timeout
-    while is_at_work(jobdir):
+    while has_tuner(jobdir):
         if deadline is not None and time.monotonic() > deadline:
             raise HptError.of("timeout", f"{jobdir.name} has not ended after {timeout:g} s")
         time.sleep(WAIT_SECONDS)
     if json:
         print_report("show", [read_summary(jobdir)], as_json=True)
-    tell_end(jobdir, read_state(jobdir))
+    print_end(jobdir, read_state(jobdir))

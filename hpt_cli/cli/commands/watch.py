@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
-from hpt_cli.cli.console import say
-from hpt_cli.cli.liveness import is_at_work, tell_end
+from hpt_cli.cli.console import print_message
+from hpt_cli.cli.liveness import print_end
+from hpt_cli.cli.load import find_tuning_job
 from hpt_cli.cli.options import Home, Name, Plain
-from hpt_cli.storage.home import find_home, find_job_dir
 from hpt_cli.storage.job_directory import JobDir
-
-if TYPE_CHECKING:
-    from hpt_cli.storage.journal import Journal
-    from hpt_cli.tuning.state import TuningState
+from hpt_cli.storage.journal import Journal, open_journal
+from hpt_cli.storage.lock import has_tuner
+from hpt_cli.tuning.state import TuningState
+from hpt_cli.tuning.summary import summarize
 
 EXAMPLES = (
     "hpt watch digits",
@@ -23,35 +22,29 @@ WATCH_SECONDS = 0.5
 
 
 def watch(name: Name, home: Home = None, plain: Plain = False) -> None:
-    """Follow a tuning job that another terminal runs; Ctrl-C ends only the watching.
+    """Follow a tuning job that runs in another terminal; Ctrl-C ends only the watching.
 
-    Exits with 0 when it is Completed, and with 1 when it is Failed or Stopped.
+    Exits with 0 if it is Completed, and with 1 if it is Failed or Stopped.
     """
-    from hpt_cli.storage.journal import open_journal
-
-    jobdir = find_job_dir(find_home(home), name)
+    jobdir = find_tuning_job(home, name)
     with open_journal(jobdir.journal) as journal:
         state = _follow(jobdir, journal, plain=plain)
-    tell_end(jobdir, state)
+    print_end(jobdir, state)
 
 
 def _follow(jobdir: JobDir, journal: Journal, *, plain: bool) -> TuningState:
-    """Show the tuning job until its tuner leaves; its last state."""
-    from rich.console import Console
-
+    """Show the tuning job until its tuner leaves; return its last state."""
     from hpt_cli.cli.session import choose_view
     from hpt_cli.reports.show import describe_jobs
-    from hpt_cli.tuning.state import TuningState
-    from hpt_cli.tuning.summary import summarize
 
     state, _ = journal.follow(TuningState())
-    if not is_at_work(jobdir):
+    if not has_tuner(jobdir):
         return state
     summary = summarize(state, time.time(), at_work=True)
-    say(f"watching {jobdir.name}: {describe_jobs(summary)}")
-    with choose_view(Console(stderr=True), plain=plain, quiet=False) as view:
+    print_message(f"watching {jobdir.name}: {describe_jobs(summary)}")
+    with choose_view(plain=plain, quiet=False) as view:
         view.show(state, [], time.time())
-        while is_at_work(jobdir):
+        while has_tuner(jobdir):
             time.sleep(WATCH_SECONDS)
             state, events = journal.follow(state)
             view.show(state, events, time.time())

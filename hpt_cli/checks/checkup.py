@@ -1,0 +1,169 @@
+"""A spec examined before it runs: its first training jobs, warnings, and one training job tried."""
+
+from __future__ import annotations
+
+import shlex
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hpt_cli.checks.prerequisites import Findings
+from hpt_cli.checks.preview import Estimate, estimate_time, find_warnings, list_first_points
+from hpt_cli.checks.trial_run import try_job
+from hpt_cli.errors import Problem
+from hpt_cli.executors import LaunchRequest, load_executor
+from hpt_cli.executors.slurm import find_refusal
+from hpt_cli.metrics.detection import nearest_lines
+from hpt_cli.metrics.lint import lint_definitions
+from hpt_cli.runtime.environment import JobContext, make_launch_request
+from hpt_cli.spec.hyperparameters import Hyperparameters
+from hpt_cli.spec.model import TuningSpec
+from hpt_cli.spec.resources import Pool
+from hpt_cli.storage.job_directory import JobDir
+from hpt_cli.storage.journal import describe_creation
+from hpt_cli.tuning.allocation import allocate
+from hpt_cli.tuning.fold import fold_all
+from hpt_cli.tuning.state import TuningState
+from hpt_cli.tuning.warnings import find_file, propose_for
+
+SAMPLES = 3
+"""How many training jobs are shown before they run."""
+
+
+@dataclass(frozen=True)
+class TriedJob:
+    """The result of a trial run of one training job."""
+
+    exit_code: int | None
+    """None if it was stopped."""
+    seconds: float
+    values: tuple[float, ...]
+    last_lines: tuple[str, ...]
+    nearest: tuple[str, ...]
+    """Where no value was found: the lines that are most like the objective."""
+    proposals: tuple[str, ...]
+    """Metric definitions that match something, as lines of YAML."""
+    estimate: Estimate
+    file: str | None = None
+    """The file that the objective is read from; None if that is the output."""
+    warnings: tuple[Problem, ...] = ()
+    """Warnings about the metric definitions, as found in this job's output."""
+
+
+@dataclass(frozen=True)
+class Checkup:
+    """What is known about a spec before it runs."""
+
+    spec: TuningSpec
+    first: JobContext
+    """The first training job."""
+    points: tuple[Hyperparameters, ...]
+    commands: tuple[str, ...]
+    environment: Mapping[str, str]
+    """The variables that are set for the first training job, without inherited ones."""
+    directory: str
+    output: str
+    warnings: tuple[Problem, ...]
+    tried: TriedJob | None = None
+    pool: Pool | None = None
+    """The available resources, if the spec asks for any."""
+
+    @property
+    def slots(self) -> int:
+        """The number of training jobs that run at once."""
+        return self.spec.count_slots(self.pool)
+
+
+def examine(
+    found: Findings, environment: Mapping[str, str], directory: Path, home: Path
+) -> Checkup:
+    """Return the checkup of a spec of which nothing is run.
+
+    Args:
+        environment: the tuner's own.
+        directory: where relative paths in the spec begin.
+    """
+    spec = found.spec
+    pool = found.capacity.pool if found.capacity else None
+    state = fold_all(TuningState(), [describe_creation(spec, directory), *found.inherited])
+    points = list_first_points(spec, state, SAMPLES)
+    jobdir = JobDir(home / spec.name)
+    share = allocate(spec.request, pool, []) if spec.request and pool else None
+    first = JobContext(spec, jobdir, environment, str(directory), 1, 1, points[0], share)
+    requests = [
+        make_launch_request(replace(first, number=number, tuned=point))
+        for number, point in enumerate(points, 1)
+    ]
+    return Checkup(
+        spec=spec,
+        first=first,
+        points=tuple(points),
+        commands=tuple(each.argv[-1] if spec.shell else shlex.join(each.argv) for each in requests),
+        environment={
+            name: spec.environment.get(name, value)
+            for name, value in requests[0].environment.items()
+            if environment.get(name) != value
+        },
+        directory=f"{jobdir.path}/",
+        output=f"{jobdir.attempt(1, 1).log}: what the first one prints",
+        warnings=(
+            *find_warnings(spec, pool),
+            *found.warnings,
+            *_find_namesake(jobdir),
+            *_find_refusal(spec, requests[0]),
+        ),
+        pool=pool,
+    )
+
+
+def _find_namesake(jobdir: JobDir) -> Iterator[Problem]:
+    if jobdir.journal.exists():
+        message = f"a tuning job named '{jobdir.name}' already exists in {jobdir.path.parent}"
+        yield Problem("doubt-name", message, "hpt run will need another name: --name NEW")
+
+
+def _find_refusal(spec: TuningSpec, request: LaunchRequest) -> Iterator[Problem]:
+    """Yield why Slurm would refuse such a training job, if it would."""
+    refusal = find_refusal(request, spec.slurm) if spec.executor == "slurm" else ""
+    if refusal:
+        yield Problem("doubt-slurm", f"Slurm would not take a training job: {refusal}")
+
+
+def try_first_job(checkup: Checkup, seconds: float, show: Callable[[float, int], None]) -> TriedJob:
+    """Return the results of the first training job, run for so many seconds.
+
+    It runs in a directory that is deleted afterwards.
+
+    Args:
+        show: called as `try_job` calls it.
+    """
+    spec = checkup.spec
+    metric, file = spec.objective_metric_name, find_file(spec)
+    # The nodes of a cluster can see the working directory, but not the temporary one.
+    place = None if spec.executor == "local" else Path.cwd()
+    with tempfile.TemporaryDirectory(prefix=".hpt-try-", dir=place) as temporary:
+        jobdir = JobDir(Path(temporary) / spec.name)
+        jobdir.make_training_job(1)
+        request = make_launch_request(replace(checkup.first, jobdir=jobdir))
+        executor = load_executor(spec.executor, spec.slurm)
+        trial = try_job(executor, request, spec.extractors, seconds, show)
+    values = tuple(trial.list_values(metric))
+    estimate = estimate_time(
+        spec,
+        trial.seconds,
+        trial.list_times(metric),
+        ended=not trial.was_cut_off,
+        slots=checkup.slots,
+    )
+    return TriedJob(
+        exit_code=trial.exit_code,
+        seconds=trial.seconds,
+        values=values,
+        last_lines=trial.lines,
+        nearest=() if values or file else tuple(nearest_lines(list(trial.lines), metric)),
+        proposals=() if values else propose_for(spec, trial.lines),
+        file=file,
+        estimate=estimate,
+        warnings=tuple(lint_definitions(spec.list_definitions(), "\n".join(trial.lines).encode())),
+    )
