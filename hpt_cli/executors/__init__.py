@@ -125,10 +125,7 @@ class Executor(Protocol):
         ...
 
 
-EXECUTORS: dict[str, str] = {
-    "local": "local",
-    "slurm": "slurm",
-}
+EXECUTORS = {"local": "local", "slurm": "slurm"}
 """Name to module, which has a function `make_executor`; imported on use."""
 
 

@@ -63,9 +63,5 @@ def read_exit(directory: Path, *, this_boot: bool) -> Exit | None:
         code, ended_at, *more = read_regular(directory / launcher.EXIT).split()
         at = clock.at_ticks(float(more[0])) if more and this_boot else float(ended_at)
         return Exit(int(code), at, was_signalled=launcher.SIGNALLED in more)
-    except (
-        FileNotFoundError,
-        ValueError,
-        OverflowError,
-    ):  # not there, or cut short by a power failure
+    except (FileNotFoundError, ValueError, OverflowError):  # or cut short by a power failure
         return None

@@ -21,11 +21,10 @@ import psutil
 from hpt_cli.errors import NO_DESCRIPTORS
 from hpt_cli.executors import Exited, Handle, LaunchRequest, Lost, Outcome, Running, launcher
 from hpt_cli.executors.attempt_files import Claim, read_claim, read_exit
+from hpt_cli.machine.gpus import describe_process
 
 FIND_PATIENCE_SECONDS = 0.5
 """Time that a launcher started by the last tuner may take to claim its directory."""
-
-_RUNNING = Running()
 
 
 class LocalExecutor:
@@ -73,7 +72,7 @@ class LocalExecutor:
 
     def poll(self, handles: Sequence[Handle]) -> list[Outcome]:
         """Return the outcome of each attempt, in order."""
-        self._reap()
+        self._children = {pid for pid in self._children if not os.waitpid(pid, os.WNOHANG)[0]}
         return [_poll_one(handle) for handle in handles]
 
     def stop(self, handle: Handle, *, force: bool) -> None:
@@ -90,7 +89,7 @@ class LocalExecutor:
         deadline = time.monotonic() + grace
         while (left := list(_find_marked(handle))) and time.monotonic() < deadline:
             time.sleep(0.05)
-        killed = [_describe(process) for process in left]
+        killed = [describe_process(process.pid) for process in left]
         while left:
             _signal(left, signal.SIGKILL)
             psutil.wait_procs(left, timeout=1)
@@ -100,11 +99,6 @@ class LocalExecutor:
     def pop_notes(self) -> list[str]:
         """Return nothing: this machine always answers."""
         return []
-
-    def _reap(self) -> None:
-        for pid in list(self._children):
-            if os.waitpid(pid, os.WNOHANG)[0] == pid:
-                self._children.discard(pid)
 
 
 def make_executor(settings: object = None) -> LocalExecutor:  # noqa: ARG001
@@ -157,7 +151,7 @@ def _poll_one(handle: Handle) -> Outcome:
     if ended is not None:
         return Exited(ended.exit_code, ended.ended_at)
     if alive:
-        return _RUNNING
+        return Running()
     return Lost("its launcher left no exit code (it was killed, or the machine went down)")
 
 
@@ -200,9 +194,3 @@ def _signal(processes: Sequence[psutil.Process], number: signal.Signals) -> None
     for process in processes:
         with contextlib.suppress(psutil.Error):
             process.send_signal(number)
-
-
-def _describe(process: psutil.Process) -> str:
-    with contextlib.suppress(psutil.Error):
-        return f"{process.name()} (pid {process.pid})"
-    return f"pid {process.pid}"

@@ -157,11 +157,12 @@ def _number(text: object) -> float:
 
 def describe_use(name: str, gpu: Gpu) -> str:
     """Return in words how much of a GPU is in use, and by which processes where that is known."""
-    who = f" by {', '.join(map(_describe_process, gpu.pids))}" if gpu.pids else ""
+    who = f" by {', '.join(map(describe_process, gpu.pids))}" if gpu.pids else ""
     return f"GPU {name}, {gpu.used / 1024:.1f} of {gpu.total / 1024:.1f} GiB{who}"
 
 
-def _describe_process(pid: int) -> str:
+def describe_process(pid: int) -> str:
+    """Return a process's name and pid; only the pid once it is gone."""
     with suppress(psutil.Error):
         return f"{psutil.Process(pid).name()} (pid {pid})"
     return f"pid {pid}"

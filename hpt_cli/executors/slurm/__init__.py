@@ -13,6 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,17 +22,8 @@ from hpt_cli import clock
 from hpt_cli.errors import HptError
 from hpt_cli.executors import Exited, Handle, LaunchRequest, Lost, Outcome, TemporaryError, launcher
 from hpt_cli.executors.attempt_files import Claim, Exit, read_claim, read_exit
-from hpt_cli.executors.slurm.client import QueueSnapshot, Signal, SlurmClient, run
-from hpt_cli.executors.slurm.commands import (
-    JOB_FILE,
-    OUTPUT,
-    name_job,
-    read_queue,
-    read_submitted,
-    write_sbatch,
-    write_script,
-    write_squeue,
-)
+from hpt_cli.executors.slurm import commands
+from hpt_cli.executors.slurm.client import QueueSnapshot, SlurmClient, run
 from hpt_cli.executors.slurm.outcome import ALIVE, Evidence, is_conclusive, resolve_outcome
 from hpt_cli.files import open_regular, read_regular
 from hpt_cli.spec.model import Slurm
@@ -58,7 +50,7 @@ class _Attempt:
     @cached_property
     def name(self) -> str:
         """The Slurm job's name, unique to the directory."""
-        return name_job(self.directory)
+        return commands.name_job(self.directory)
 
     def read_exit(self) -> Exit | None:
         """Return how its command ended; None if it has not, or if another job ran it."""
@@ -90,13 +82,14 @@ class SlurmExecutor:
             *(str(request.directory), str(request.working_directory)),
             *request.argv,
         ]
-        script = write_script(command, self._settings.setup)
-        answer = run(write_sbatch(request, self._settings), script, request.environment)
+        script = commands.write_script(command, self._settings.setup)
+        sbatch = commands.write_sbatch(request, self._settings)
+        answer = run(sbatch, script, request.environment)
         try:
-            number = read_submitted(answer)
+            number = commands.read_submitted(answer)
         except (ValueError, IndexError):
             raise HptError.of("slurm-answer", f"sbatch answered {answer!r}") from None
-        launcher.write_whole(str(request.directory / JOB_FILE), str(number))
+        launcher.write_whole(str(request.directory / commands.JOB_FILE), str(number))
         handle = _make_handle(number, request.directory)
         self._get_attempt(handle).submitted_at = time.monotonic()
         return handle
@@ -108,12 +101,10 @@ class SlurmExecutor:
         claim = read_claim(directory)
         if claim is not None and claim.slurm_job is not None:
             return _make_handle(claim.slurm_job, directory)
-        try:
-            return _make_handle(int(read_regular(directory / JOB_FILE)), directory)
-        except (FileNotFoundError, ValueError):
-            pass
-        which = f"--name={name_job(directory)}"
-        jobs = read_queue(run(write_squeue(os.getuid(), which)))
+        with suppress(FileNotFoundError, ValueError):
+            return _make_handle(int(read_regular(directory / commands.JOB_FILE)), directory)
+        which = f"--name={commands.name_job(directory)}"
+        jobs = commands.read_queue(run(commands.write_squeue(os.getuid(), which)))
         jobs.sort(key=lambda job: (job.state not in ALIVE, job.number))
         return _make_handle(jobs[0].number, directory) if jobs else None
 
@@ -140,7 +131,7 @@ class SlurmExecutor:
         """Have the job signalled soon, or cancelled if it still waits in the queue."""
         attempt = self._get_attempt(handle)
         attempt.stopped = True
-        self._client.send(Signal(attempt.number, attempt.name, force))
+        self._client.send(commands.write_scancel(attempt.number, attempt.name, force=force))
 
     def sweep(self, handle: Handle, grace: float) -> list[str]:  # noqa: ARG002
         """Return nothing: Slurm ends what is left of a job."""
@@ -164,7 +155,7 @@ class SlurmExecutor:
             attempt.verdict = outcome
         if isinstance(outcome, Lost) and evidence.job and evidence.job.state in ALIVE:
             # Slurm starts it again; it would only find its directory taken.
-            self._client.send(Signal(attempt.number, attempt.name, force=True))
+            self._client.send(commands.write_scancel(attempt.number, attempt.name, force=True))
         return outcome
 
 
@@ -189,7 +180,7 @@ def _gather_evidence(attempt: _Attempt, ended: Exit | None, answer: QueueSnapsho
         exit=ended,
         is_known=is_known,
         job=job,
-        output=_read_end(attempt.directory / OUTPUT) if is_known else "",
+        output=_read_end(attempt.directory / commands.OUTPUT) if is_known else "",
         stopped=attempt.stopped,
         seconds=now - attempt.over_since,
     )
@@ -197,12 +188,9 @@ def _gather_evidence(attempt: _Attempt, ended: Exit | None, answer: QueueSnapsho
 
 def find_refusal(request: LaunchRequest, settings: Slurm | None) -> str:
     """Return why Slurm would refuse an attempt, by `sbatch --test-only`; empty if it would not."""
+    sbatch = commands.write_sbatch(request, settings or Slurm())
     try:
-        run(
-            [*write_sbatch(request, settings or Slurm()), "--test-only"],
-            "#!/bin/sh\n",
-            request.environment,
-        )
+        run([*sbatch, "--test-only"], "#!/bin/sh\n", request.environment)
     except (TemporaryError, HptError) as error:
         return str(error)
     return ""
@@ -220,17 +208,13 @@ def _make_handle(number: int, directory: Path) -> Handle:
 def _refresh(directory: Path) -> None:
     """Make NFS look for new files: it caches for a while that there are none."""
     mark = directory / f".look.{time.monotonic_ns()}"
-    try:
+    with suppress(OSError):
         mark.touch()
         mark.unlink()
-    except OSError:
-        pass
 
 
 def _read_end(path: Path) -> str:
-    try:
-        with open_regular(path) as file:
-            file.seek(max(0, file.seek(0, 2) - OUTPUT_BYTES))
-            return file.read().decode(errors="replace")
-    except OSError:
-        return ""
+    with suppress(OSError), open_regular(path) as file:
+        file.seek(max(0, file.seek(0, 2) - OUTPUT_BYTES))
+        return file.read().decode(errors="replace")
+    return ""

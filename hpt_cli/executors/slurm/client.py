@@ -23,7 +23,6 @@ from hpt_cli.executors.slurm.commands import (
     read_queue,
     tidy_complaint,
     write_sacct,
-    write_scancel,
     write_squeue,
 )
 
@@ -45,22 +44,13 @@ class QueueSnapshot:
     jobs: Mapping[int, QueuedJob] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Signal:
-    """A job to end; with `force` at once."""
-
-    number: int
-    name: str
-    force: bool
-
-
 class SlurmClient:
     """Queries the state of jobs and signals them."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._watched: frozenset[int] = frozenset()
-        self._signals: list[Signal] = []
+        self._signals: list[list[list[str]]] = []
         self._answer = QueueSnapshot(0.0, frozenset())
         self._interval = ASK_SECONDS
         self._asked_at = -CALM_SECONDS
@@ -86,8 +76,8 @@ class SlurmClient:
                 self._changed.wait_for(self._has_answered, FIRST_ANSWER_SECONDS)
             return self._answer
 
-    def send(self, signal: Signal) -> None:
-        """Send a job a signal soon."""
+    def send(self, signal: list[list[str]]) -> None:
+        """Run the commands that signal a job soon, until Slurm has accepted them."""
         with self._changed:
             if signal not in self._signals:
                 self._signals.append(signal)
@@ -136,7 +126,9 @@ class SlurmClient:
     def _ask(self, numbers: frozenset[int]) -> None:
         asked_at = time.monotonic()
         try:
-            jobs = {each.number: each for each in ask_queue(numbers)}
+            which = f"--jobs={','.join(map(str, sorted(numbers)))}"
+            answer = run(write_squeue(os.getuid(), which), missing_is_fine=True)
+            jobs = {each.number: each for each in read_queue(answer)}
         except (TemporaryError, HptError) as error:
             self._note_silence(str(error))
             return
@@ -170,10 +162,10 @@ class SlurmClient:
             self._interval = min(CALM_SECONDS, self._interval * CALM_FACTOR)
             self._changed.notify_all()
 
-    def _signal(self, signals: Sequence[Signal]) -> None:
-        for index, each in enumerate(signals):
+    def _signal(self, signals: Sequence[list[list[str]]]) -> None:
+        for index, commands in enumerate(signals):
             try:
-                for argv in write_scancel(each.number, each.name, force=each.force):
+                for argv in commands:
                     run(argv, missing_is_fine=True)
             except (TemporaryError, HptError) as error:
                 self._note_silence(str(error))
@@ -183,16 +175,6 @@ class SlurmClient:
                 break
         with self._changed:
             self._interval = ASK_SECONDS
-
-
-def ask_queue(numbers: Iterable[int]) -> list[QueuedJob]:
-    """Return the jobs of these numbers that squeue still knows.
-
-    Raises:
-        TemporaryError: Slurm does not answer.
-    """
-    which = f"--jobs={','.join(map(str, sorted(numbers)))}"
-    return read_queue(run(write_squeue(os.getuid(), which), missing_is_fine=True))
 
 
 def run(
@@ -213,12 +195,11 @@ def run(
         TemporaryError: it failed, but may succeed later.
         HptError: it failed for good.
     """
-    base = os.environ if environment is None else environment
     try:
         done = subprocess.run(
             argv,
             input=os.fsencode(text),
-            env=clean_environment(base),
+            env=clean_environment(os.environ if environment is None else environment),
             capture_output=True,
             timeout=COMMAND_SECONDS,
             start_new_session=True,
@@ -233,11 +214,8 @@ def run(
     except subprocess.TimeoutExpired:
         raise TemporaryError(f"{argv[0]} took more than {COMMAND_SECONDS} s") from None
     complaint = tidy_complaint(done.stderr.decode(errors="replace"))
-    answer = done.stdout.decode(errors="replace")
-    if done.returncode == 0:
-        return answer
-    if is_temporary(complaint):
+    if done.returncode and is_temporary(complaint):
         raise TemporaryError(complaint)
-    if missing_is_fine:
-        return answer
+    if done.returncode == 0 or missing_is_fine:
+        return done.stdout.decode(errors="replace")
     raise HptError.of("slurm-refused", f"{argv[0]}: {complaint or f'exit {done.returncode}'}")

@@ -12,6 +12,7 @@ import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 from hpt_cli.executors import LaunchRequest
@@ -22,14 +23,8 @@ OUTPUT = "slurm.out"
 JOB_FILE = "slurm"
 """File with the number of the Slurm job that an attempt was submitted as."""
 
-WIDTHS = {
-    "JobID": 20,
-    "Name": 200,
-    "State": 24,
-    "exit_code": 12,
-    "RestartCnt": 12,
-    "Reason": 120,
-}
+WIDTHS = {"JobID": 20, "Name": 200, "State": 24, "exit_code": 12, "RestartCnt": 12, "Reason": 120}
+"""The columns asked of squeue."""
 MAX_NAME = 190
 
 TEMPORARY = re.compile(
@@ -116,13 +111,10 @@ def write_squeue(user: int, *which: str) -> list[str]:
 
 def read_queue(answer: str) -> list[QueuedJob]:
     """Parse the output of squeue."""
+    columns = [slice(*ends) for ends in pairwise(accumulate(WIDTHS.values(), initial=0))]
     found = []
     for line in answer.splitlines():
-        fields, start = [], 0
-        for width in WIDTHS.values():
-            fields.append(line[start : start + width].strip())
-            start += width
-        number, name, state, status, restarts, reason = fields
+        number, name, state, status, restarts, reason = (line[each].strip() for each in columns)
         if number.isdigit():
             counts = _read_number(status), _read_number(restarts)
             reason = "" if reason == "None" else reason
