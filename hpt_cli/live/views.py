@@ -16,10 +16,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from hpt_cli.formatting import format_seconds, plain
 from hpt_cli.live.messages import describe_event
-from hpt_cli.tuning.events import (
-    AnyEvent,
-    Warned,
-)
+from hpt_cli.tuning.events import AnyEvent, Warned
 from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.summary import Row, describe_warning, summarize
 

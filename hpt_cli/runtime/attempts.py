@@ -99,12 +99,10 @@ class AttemptFollower:
 
     def poll(self) -> list[tuple[LiveAttempt, Outcome]]:
         """Return each live attempt with its outcome."""
-        live = [each for each in self._attempts.values() if each.outcome is None]
-        ended = [
-            (each, each.outcome) for each in self._attempts.values() if each.outcome is not None
-        ]
-        outcomes = self._executor.poll([each.handle for each in live])
-        return [*zip(live, outcomes, strict=True), *ended]
+        attempts = self._attempts.values()
+        live = [each.handle for each in attempts if each.outcome is None]
+        outcomes = iter(self._executor.poll(live))
+        return [(each, each.outcome or next(outcomes)) for each in attempts]
 
     def read(self, state: TuningState, attempt: LiveAttempt, outcome: Outcome) -> list[ev.AnyEvent]:
         """Return what is new of an attempt, in its queue and in its log."""
@@ -113,7 +111,7 @@ class AttemptFollower:
         return [
             *self._follow_queue(job, attempt, outcome),
             *self._read_log(job, attempt, final=is_over),
-            *self._pop_notes(job, attempt),
+            *(self._note(job, text) for text in attempt.tail.pop_notes() if text not in job.notes),
         ]
 
     def _follow_queue(
@@ -125,10 +123,8 @@ class AttemptFollower:
             attempt.last_output_at = time.monotonic()
             if outcome.reason == latest.queue_reason:
                 return []
-            queued = ev.JobQueued(
-                at=at, number=job.number, attempt=attempt.number, reason=outcome.reason
-            )
-            return [queued]
+            number, reason = attempt.number, outcome.reason
+            return [ev.JobQueued(at=at, number=job.number, attempt=number, reason=reason)]
         since = None if isinstance(outcome, Lost) else outcome.since
         if not latest.is_queued or since is None:
             return []
@@ -149,11 +145,6 @@ class AttemptFollower:
             at=self._clock(), number=job.number, attempt=attempt.number, observations=observations
         )
         return [read]
-
-    def _pop_notes(self, job: TrainingJob, attempt: LiveAttempt) -> list[ev.AnyEvent]:
-        """Return new notes about how an attempt's output was read."""
-        fresh = [text for text in attempt.tail.pop_notes() if text not in job.notes]
-        return [self._note(job.number, text) for text in fresh]
 
     def pop_observed(self) -> set[int]:
         """Return the numbers of jobs with new objective values since the last time."""
@@ -209,14 +200,10 @@ class AttemptFollower:
                 return []
             notes = attempt.sweep.result()
         job = state.jobs[attempt.job]
-        ending = (
-            self._exited(job, attempt, outcome)
-            if isinstance(outcome, Exited)
-            else [self._lost(attempt, outcome)]
-        )
+        ending = self._describe_end(job, attempt, outcome)
         del self._attempts[attempt.job]
         self._observed.discard(attempt.job)
-        return [*ending, *(self._note(attempt.job, each) for each in notes)]
+        return [*ending, *(self._note(job, each) for each in notes)]
 
     async def _sweep(self, attempt: LiveAttempt) -> list[str]:
         """End what an attempt left running, and wait for its GPUs; return notes on both."""
@@ -228,10 +215,22 @@ class AttemptFollower:
             notes += await asyncio.to_thread(release, attempt.share, attempt.others)
         return notes
 
-    def _note(self, number: int, text: str) -> ev.AnyEvent:
-        return ev.JobNoted(at=self._clock(), number=number, text=text)
+    def _note(self, job: TrainingJob, text: str) -> ev.AnyEvent:
+        return ev.JobNoted(at=self._clock(), number=job.number, text=text)
 
-    def _exited(self, job: TrainingJob, attempt: LiveAttempt, outcome: Exited) -> list[ev.AnyEvent]:
+    def _describe_end(
+        self, job: TrainingJob, attempt: LiveAttempt, outcome: Exited | Lost
+    ) -> list[ev.AnyEvent]:
+        if isinstance(outcome, Lost):
+            lost = ev.JobLost(
+                at=self._clock(),
+                number=job.number,
+                attempt=attempt.number,
+                why=outcome.why,
+                evicted=outcome.evicted,
+                tail=read_tail(attempt.log),
+            )
+            return [lost]
         code, why = outcome.exit_code, outcome.why
         tail = read_tail(attempt.log) if code or why else self._find_nearest(job, attempt.log)
         notes: list[ev.AnyEvent] = []
@@ -241,10 +240,10 @@ class AttemptFollower:
                 retry = is_worth_retrying(self.spec, job, [*tail, describe_exit(code), why])
             except TimeoutError:
                 words = "a regex of 'retry' takes too long on its last lines: it is not tried again"
-                notes = [self._note(job.number, words)]
+                notes = [self._note(job, words)]
         exited = ev.JobExited(
             at=self._clock(),
-            number=attempt.job,
+            number=job.number,
             attempt=attempt.number,
             exit_code=code,
             ended_at=outcome.ended_at,
@@ -260,16 +259,6 @@ class AttemptFollower:
         if job.curve(objective) or job.number in self._observed:
             return ()
         return tuple(nearest_lines(read_lines(log), objective))
-
-    def _lost(self, attempt: LiveAttempt, outcome: Lost) -> ev.AnyEvent:
-        return ev.JobLost(
-            at=self._clock(),
-            number=attempt.job,
-            attempt=attempt.number,
-            why=outcome.why,
-            evicted=outcome.evicted,
-            tail=read_tail(attempt.log),
-        )
 
 
 def _latest(job: TrainingJob) -> Attempt:

@@ -24,6 +24,7 @@ from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.tuning.allocation import Share
 
 TERMINAL = "xterm-256color"
+"""The type of a pseudo-terminal, unless the tuner's own terminal has a better one."""
 THREADS = ("OMP", "MKL", "OPENBLAS", "NUMEXPR")
 """Libraries that read their number of threads from a variable ..._NUM_THREADS."""
 HOST = "algo-1"
@@ -86,7 +87,7 @@ def _make_environment(job: JobContext, there: JobDir) -> dict[str, str]:
     return {
         **job.base,
         "PYTHONUNBUFFERED": "1",
-        **({"TERM": _choose_terminal(job.base)} if spec.pty else {}),
+        **({"TERM": TERMINAL} if spec.pty and job.base.get("TERM", "dumb") == "dumb" else {}),
         **resources,
         **_sagemaker_variables(job.hyperparameters, {**job.base, **resources, **own}, job.asked),
         "SM_MODEL_DIR": str(there.model(number)),
@@ -101,12 +102,6 @@ def _make_environment(job: JobContext, there: JobDir) -> dict[str, str]:
         "HPT_ATTEMPT": str(job.attempt),
         "HPT_HYPERPARAMETERS": json.dumps(job.hyperparameters),
     }
-
-
-def _choose_terminal(base: Mapping[str, str]) -> str:
-    """Return the type of a pseudo-terminal, unless the tuner's own terminal has a better one."""
-    known = base.get("TERM", "dumb")
-    return TERMINAL if known == "dumb" else known
 
 
 def _resource_variables(asked: Request, share: Share | None) -> dict[str, str]:
@@ -147,18 +142,14 @@ def _sagemaker_variables(
 
     Source: ENVIRONMENT_VARIABLES.md of sagemaker-training-toolkit.
     """
-    named = {name_variable(name): format_value(value) for name, value in hyperparameters.items()}
+    texts = {name: format_value(value) for name, value in hyperparameters.items()}
     channels = sorted(
         name.removeprefix(CHANNEL).lower() for name in environment if name.startswith(CHANNEL)
     )
-    options = [
-        word
-        for name, value in hyperparameters.items()
-        for word in (f"--{name}", format_value(value))
-    ]
+    options = [word for name, text in texts.items() for word in (f"--{name}", text)]
     return {
         "SM_HPS": json.dumps(hyperparameters),
-        **named,
+        **{name_variable(name): text for name, text in texts.items()},
         "SM_USER_ARGS": json.dumps(options),
         "SM_CHANNELS": json.dumps(channels),
         "SM_CURRENT_HOST": HOST,

@@ -57,17 +57,15 @@ class LaunchQueue:
     def __len__(self) -> int:
         return len(self._futures)
 
-    def submit(self, number: int, request: LaunchRequest, *, may_exist: bool) -> None:
-        """Launch an attempt; with `may_exist` only if an earlier tuner has not launched it."""
-        self._enqueue(number, request.directory, request, may_exist)
-
-    def recover(self, number: int, directory: Path) -> None:
-        """Find an attempt that an earlier tuner may have launched; launch none."""
-        self._enqueue(number, directory, None, True)
-
-    def _enqueue(
-        self, number: int, directory: Path, request: LaunchRequest | None, may_exist: bool
+    def submit(
+        self, number: int, directory: Path, request: LaunchRequest | None, *, may_exist: bool
     ) -> None:
+        """Launch an attempt into a directory.
+
+        Args:
+            request: None to launch nothing, only to find what an earlier tuner may have launched.
+            may_exist: whether an earlier tuner may have launched it.
+        """
         future = self._pool.submit(self._launch_or_wait, number, directory, request, may_exist)
         self._futures[number] = future
         future.add_done_callback(lambda _: self._wake())

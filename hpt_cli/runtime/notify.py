@@ -104,7 +104,6 @@ class Notifier:
             self.failures.append(f"the command could not be run: {error}")
 
     def _describe(self, event: str, state: TuningState, best: Row | None) -> Mapping[str, str]:
-        value = "" if best is None or best.final is None else repr(best.final)
         return {
             "HPT_EVENT": event,
             "HPT_TUNING_JOB": str(state.spec["name"]),
@@ -112,7 +111,7 @@ class Notifier:
             "HPT_REASON": state.reason,
             "HPT_OBJECTIVE": str(state.spec["objective_metric_name"]),
             "HPT_BEST_TRAINING_JOB": best.name if best else "",
-            "HPT_BEST_VALUE": value,
+            "HPT_BEST_VALUE": "" if best is None or best.final is None else repr(best.final),
             "HPT_HYPERPARAMETERS": json.dumps(best.hyperparameters if best else {}),
             "HPT_DIR": str(self._jobdir.path.resolve()),
         }

@@ -17,7 +17,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
 from hpt_cli import clock
@@ -145,7 +145,7 @@ class Runner:
             if job.phase == "Submitting" and self._state.status == "Stopping":
                 assert job.attempt is not None
                 directory = self._jobdir.attempt(job.number, job.attempt.number).path
-                self._launch_queue.recover(job.number, directory)
+                self._launch_queue.submit(job.number, directory, None, may_exist=True)
             elif job.phase == "Submitting":
                 self._submit(job, may_exist=True)
             elif job.is_running:
@@ -159,7 +159,9 @@ class Runner:
             self._answer_requests()
             self._record(self._monitor.read(self._state, self._clock()))
             avoided = self._gpu_monitor.list_avoided(self._state.list_held())
-            commands = self._decide(avoided)
+            observed, silent = self._follower.pop_observed(), self._follower.list_silent()
+            now = self._clock()
+            commands = decide(self._spec, self._state, now, observed, silent, avoided)
             for command in commands:
                 self._act(command)
             waiting = warn_of_busy_gpus(self._spec, self._state, avoided, self._clock())
@@ -171,16 +173,6 @@ class Runner:
                 self._write()
             if not any(isinstance(command, (Launch, Stop)) for command in commands):
                 await self._signals.wait(self._executor.poll_seconds)
-
-    def _decide(self, avoided: Collection[str]) -> list[Command]:
-        return decide(
-            self._spec,
-            self._state,
-            self._clock(),
-            self._follower.pop_observed(),
-            self._follower.list_silent(),
-            avoided,
-        )
 
     # Record
 
@@ -274,12 +266,13 @@ class Runner:
 
     def _stop_jobs(self, numbers: Iterable[object]) -> None:
         for number in numbers:
-            if isinstance(number, int):
-                job = self._state.jobs.get(number)
-                if job is not None and job.phase == "Submitting":
-                    self._stop_soon.add(number)
-                elif job is not None and not job.has_ended and job.phase != "Planned":
-                    self._act(Stop(number, "StoppedByUser"))
+            job = self._state.jobs.get(number) if isinstance(number, int) else None
+            if job is None or job.has_ended or job.phase == "Planned":
+                continue
+            if job.phase == "Submitting":
+                self._stop_soon.add(job.number)
+            else:
+                self._act(Stop(job.number, "StoppedByUser"))
 
     def _change_spec(self, changes: Mapping[str, object]) -> None:
         """Change limits of the spec; ignore changes that hpt itself would not have sent."""
@@ -310,11 +303,8 @@ class Runner:
                 self._stop(command)
             case Kill(number):
                 self._follower.kill(number)
-            case End(completion):
-                ended = ev.TuningJobEnded(
-                    at=now, status=completion.status, reason=completion.reason
-                )
-                self._record([ended])
+            case End(end):
+                self._record([ev.TuningJobEnded(at=now, status=end.status, reason=end.reason)])
 
     def _stop(self, command: Stop) -> None:
         verdict = command.verdict
@@ -372,4 +362,4 @@ class Runner:
         )
         request = make_launch_request(context)
         self._write()
-        self._launch_queue.submit(job.number, request, may_exist=may_exist)
+        self._launch_queue.submit(job.number, request.directory, request, may_exist=may_exist)
