@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.measure import Measurement
-from rich.table import Table
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from hpt_cli.analysis.importance import Importance, Influence, Interval, Region, Share
 from hpt_cli.formatting import count, format_number, format_setting, plain
+from hpt_cli.reports.render.table import Column, FirstThatFits, Grid
 
 if TYPE_CHECKING:
     from hpt_cli.reports import json_types as json_types
 
-FORMS = ((30, True, True), (16, True, True), (12, False, True), (8, False, False))
+FORMS = (
+    (30, True, True),
+    (16, True, True),
+    (12, False, True),
+    (8, False, False),
+    (0, False, False),
+)
 """The forms of the table, of which the first that fits is used: the width of bars, whether it has
 `alone`, and whether it has the interval."""
-UNBOUNDED = 10_000
 ANYWHERE = 0.7
 """Good values that cover this share of a range's scale can be anywhere."""
 POOR_FIT, WEAK_FIT = 0.1, 0.3
@@ -34,7 +37,8 @@ def render(name: str, metric: str, importance: Importance) -> RenderableType:
     heading = Text(plain(f"What mattered for {metric} in {name}"), style="bold")
     basis = Text(describe_basis(importance), style="dim")
     notes = [Text(f"\n{note}", style="dim") for note in list_notes(importance)]
-    return Group(heading, basis, Text(), _Fitting(importance), *notes)
+    table = FirstThatFits([_make_grid(importance, *form) for form in FORMS])
+    return Group(heading, basis, Text(), table, *notes)
 
 
 def describe_basis(importance: Importance) -> str:
@@ -62,42 +66,19 @@ def describe_caveat(importance: Importance) -> str:
     return LITTLE if importance.fit < WEAK_FIT else ""
 
 
-@dataclass(frozen=True)
-class _Fitting:
-    """The table, in the widest form that fits the terminal."""
-
-    importance: Importance
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        unbounded = options.update(max_width=UNBOUNDED)
-        for width, with_alone, with_interval in FORMS:
-            table = _render_table(self.importance, width, with_alone, with_interval)
-            if Measurement.get(console, unbounded, table).maximum <= options.max_width:
-                break
-        yield table
-
-
-def _render_table(
-    importance: Importance, width: int, with_alone: bool, with_interval: bool
-) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("hyperparameter", overflow="fold")
-    table.add_column("importance", no_wrap=True)
-    table.add_column("", justify="right", no_wrap=True)
-    if with_interval:
-        table.add_column("90%", justify="right", no_wrap=True)
-    if with_alone:
-        table.add_column("alone", justify="right", no_wrap=True)
-    table.add_column("good values", overflow="fold")
-    for each in importance.influences:
-        cells = [plain(each.name), draw_bar(each.total, width), f"{each.total.value:.0%}"]
-        if with_interval:
-            cells.append(f"{each.total.low:.0%} – {each.total.high:.0%}")
-        if with_alone:
-            cells.append(f"{each.alone.value:.0%}")
-        cells.append(plain(describe_region(each.region)))
-        table.add_row(*map(Text, cells))
-    return table
+def _make_grid(importance: Importance, width: int, with_alone: bool, with_interval: bool) -> Grid:
+    influences = importance.influences
+    totals = [each.total for each in influences]
+    intervals = [f"{each.low:.0%} – {each.high:.0%}" for each in totals]
+    columns = [
+        Column("hyperparameter", [plain(each.name) for each in influences]),
+        *([Column("importance", [draw_bar(each, width) for each in totals])] if width else []),
+        Column("" if width else "importance", [f"{each.value:.0%}" for each in totals], right=True),
+        *([Column("90%", intervals, right=True)] if with_interval else []),
+        *([Column("alone", [f"{e.alone.value:.0%}" for e in influences], right=True)] * with_alone),
+        Column("good values", [plain(describe_region(each.region)) for each in influences]),
+    ]
+    return Grid(columns, [""] * len(influences))
 
 
 def draw_bar(share: Share, width: int) -> str:

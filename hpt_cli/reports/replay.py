@@ -8,7 +8,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from hpt_cli.analysis.replay import (
@@ -24,6 +23,7 @@ from hpt_cli.analysis.replay import (
 )
 from hpt_cli.errors import HptError
 from hpt_cli.formatting import count, format_column, format_number, format_seconds, plain
+from hpt_cli.reports.render.table import KEPT, Column, Grid
 from hpt_cli.spec.names import job_name
 from hpt_cli.spec.objective import Objective
 from hpt_cli.stop_rules import StopRule
@@ -149,7 +149,7 @@ def render(reports: Sequence[ReplayReport]) -> RenderableType:
             Text(plain(report.heading), style="bold"),
             *(Text(line) for line in (report.off, _describe_left_out(report)) if line),
             Text(),
-            _render_table(report),
+            _make_grid(report),
             Text(),
             Text(interpret(report)),
             Text(LOSS, style="dim"),
@@ -163,30 +163,28 @@ def _describe_left_out(report: ReplayReport) -> str:
     return f"{count(report.left_out, 'job')} left out: incomplete curves, as when stopped early"
 
 
-def _render_table(report: ReplayReport) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("rule", overflow="fold")
-    saved = ("epochs\nsaved", "training\ntime saved", "tuning\ntime saved")
-    found = ("best\nvalue",) if report.name else ()
-    for heading in ("jobs\nstopped", *saved, "best job\nkept", *found, "loss"):
-        table.add_column(heading, justify="right", no_wrap=True, vertical="bottom")
+def _make_grid(report: ReplayReport) -> Grid:
     of_rules = [row.best for row in report.rows]
     known = [each for each in (report.best, *of_rules) if each is not None]
     _, *bests = format_column([report.best, *of_rules], _find_nearest(known))
-    for row, best in zip(report.rows, bests, strict=True):
-        each = row.figures
-        cells = [
-            row.rule,
-            f"{format_number(each.jobs_stopped, 3)} of {report.jobs}",
-            f"{each.epochs_saved:.0%}",
-            f"{each.training_time_saved:.0%}",
-            f"{each.tuning_time_saved:.0%}",
-            _describe_kept(each.kept_best, report.replays),
-            *([best] if found else []),
-            f"{each.loss:.2%}",
-        ]
-        table.add_row(*map(Text, cells), style="" if each.kept_best >= ENOUGH else "dim")
-    return table
+    figures = [row.figures for row in report.rows]
+    stopped = [f"{format_number(each.jobs_stopped, 3)} of {report.jobs}" for each in figures]
+    kept = [_describe_kept(each.kept_best, report.replays) for each in figures]
+    columns = [
+        Column("rule", [plain(row.rule) for row in report.rows]),
+        _right("jobs\nstopped", stopped, rank=2),
+        _right("epochs\nsaved", [f"{each.epochs_saved:.0%}" for each in figures], rank=1),
+        _right("training\ntime saved", [f"{e.training_time_saved:.0%}" for e in figures], rank=4),
+        _right("tuning\ntime saved", [f"{each.tuning_time_saved:.0%}" for each in figures]),
+        _right("best job\nkept", kept),
+        *([_right("best\nvalue", bests, rank=3)] if report.name else []),
+        _right("loss", [f"{each.loss:.2%}" for each in figures]),
+    ]
+    return Grid(columns, ["" if each.kept_best >= ENOUGH else "dim" for each in figures])
+
+
+def _right(heading: str, cells: Sequence[str], rank: int = KEPT) -> Column:
+    return Column(heading, cells, right=True, rank=rank)
 
 
 def _find_nearest(values: Sequence[float]) -> Sequence[float]:

@@ -19,6 +19,8 @@ def chromium() -> Iterator[Any]:
         pytest.skip("no chromium, or no chromedriver")
     options = webdriver.ChromeOptions()
     options.binary_location = browser
+    for quiet in ("background-networking", "component-update", "gpu", "quic", "sync"):
+        options.add_argument(f"--disable-{quiet}")
     options.add_argument("--headless=new")
     options.add_argument("--no-sandbox")
     options.add_argument("--window-size=1200,900")

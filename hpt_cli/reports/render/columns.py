@@ -7,11 +7,12 @@ and both can be used everywhere; hyperparameters and metrics go by their own nam
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from hpt_cli.errors import Problem, UsageError, did_you_mean
 from hpt_cli.formatting import draw_sparkline, format_column, format_seconds, format_time, plain
+from hpt_cli.spec.hyperparameters import Value
 from hpt_cli.tuning.allocation import Share
 from hpt_cli.tuning.summary import Row, Summary
 
@@ -26,18 +27,27 @@ HOLDINGS = ("gpus", "cores")
 class ResultColumn:
     """One column of a results table.
 
-    `field` is its name in JSON, `value` a row's value in JSON, `texts` the cells of all rows in a
-    table. Columns of the highest rank are the first that a narrow terminal leaves out.
+    `field` is its name in JSON, `value` a row's value there, and `text` its cell in tables. Without
+    `text`, `format_column` makes the cells, of `shown` if that is given instead of `value`. Columns
+    of the highest rank are the first that a narrow terminal leaves out.
     """
 
     name: str
     field: str
     value: Callable[[Row], Any]
-    texts: Callable[[Sequence[Row]], list[str]]
+    text: Callable[[Row], str] | None = None
     heading: str = ""
     right: bool = False
     rank: int = 0
     shrinks_to: int | None = None
+    shown: Callable[[Row], Value | None] | None = None
+    telling: Sequence[float] = ()
+
+    def texts(self, rows: Sequence[Row]) -> list[str]:
+        """Return the cells of these rows."""
+        if self.text is not None:
+            return list(map(self.text, rows))
+        return format_column(list(map(self.shown or self.value, rows)), self.telling)
 
     def key(self, row: Row) -> tuple[float, str]:
         """Return what rows with a value are sorted by."""
@@ -52,28 +62,21 @@ def list_columns(summary: Summary) -> dict[str, ResultColumn]:
     metrics = dict.fromkeys(name for row in summary.rows for name in row.latest)
     columns = [
         _make_number(summary),
-        _each("name", "training_job_name", lambda row: row.name, rank=35),
+        _text("name", "training_job_name", lambda row: row.name, rank=35),
         *(_make_hyperparameter(name, rank, summary) for rank, name in enumerate(names, 1)),
         _make_objective(summary),
         *(_make_metric(name) for name in metrics if name != summary.objective.metric),
-        _numbers("best", "best_objective_value", lambda row: row.best, rank=36),
-        _numbers("epochs", "epochs", lambda row: row.epochs, rank=40),
+        _number("best", "best_objective_value", lambda row: row.best, rank=36),
+        _number("epochs", "epochs", lambda row: row.epochs, rank=40),
         _make_time(),
-        _each("status", "training_job_status", lambda row: row.status, describe_status),
-        _each("objective_status", "objective_status", lambda row: row.objective_status, rank=61),
-        _each(
-            "reason",
-            "stop_reason",
-            lambda row: row.stop_reason,
-            describe_reason,
-            rank=60,
-            shrinks_to=12,
-        ),
-        _each("failure", "failure_reason", lambda row: row.failure_reason, rank=62, shrinks_to=12),
-        _each("start", "training_start_time", lambda row: format_time(row.started_at), rank=63),
-        _each("end", "training_end_time", lambda row: format_time(row.ended_at), rank=64),
+        _text("status", "training_job_status", lambda row: row.status, describe_status),
+        _text("objective_status", "objective_status", lambda row: row.objective_status, rank=61),
+        _make_reason(),
+        _text("failure", "failure_reason", lambda row: row.failure_reason, rank=62, shrinks_to=12),
+        _text("start", "training_start_time", lambda row: format_time(row.started_at), rank=63),
+        _text("end", "training_end_time", lambda row: format_time(row.ended_at), rank=64),
         _make_curve(),
-        _numbers("attempts", "attempts", lambda row: row.attempts, rank=65),
+        _number("attempts", "attempts", lambda row: row.attempts, rank=65),
         _make_holding("cores", lambda share: share.cores, rank=67),
         _make_holding("gpus", lambda share: share.gpus, rank=66),
     ]
@@ -131,42 +134,36 @@ def list_values(row: Row, columns: Mapping[str, ResultColumn]) -> dict[str, Any]
 
 
 def _make_number(summary: Summary) -> ResultColumn:
+    def text(row: Row) -> str:
+        return f"{row.number}{' ★' if row.number == summary.best_number else '  '}"
 
-    def texts(rows: Sequence[Row]) -> list[str]:
-        return [
-            f"{row.number}{' ★' if row.number == summary.best_number else '  '}" for row in rows
-        ]
-
-    return ResultColumn(
-        "number", "training_job_number", lambda row: row.number, texts, "job", right=True
+    return _number(
+        "number", "training_job_number", lambda row: row.number, text=text, heading="job"
     )
 
 
 def _make_hyperparameter(name: str, rank: int, summary: Summary) -> ResultColumn:
-    def value(row: Row) -> Any:
-        return row.hyperparameters.get(name)
-
-    column = _numbers(name, name, value, rank=min(rank, 30))
-    is_text = any(isinstance(value(row), str) for row in summary.rows)
-    return replace(column, heading=plain(name), right=not is_text)
+    is_text = any(isinstance(row.hyperparameters.get(name), str) for row in summary.rows)
+    return ResultColumn(
+        name,
+        name,
+        lambda row: row.hyperparameters.get(name),
+        heading=plain(name),
+        right=not is_text,
+        rank=min(rank, 30),
+    )
 
 
 def _make_objective(summary: Summary) -> ResultColumn:
     """Return the column of final values; the text of a running job is its latest value."""
-    best = [row.final for row in summary.rows if row.final is not None]
-    best.sort(key=summary.objective.loss)
-
-    def texts(rows: Sequence[Row]) -> list[str]:
-        values = [_latest(row) if row.final is None else row.final for row in rows]
-        return format_column(values, best[:2])
-
-    return ResultColumn(
+    finals = [row.final for row in summary.rows if row.final is not None]
+    return _number(
         "objective",
         "final_objective_value",
         lambda row: row.final,
-        texts,
-        plain(summary.objective.metric),
-        right=True,
+        heading=plain(summary.objective.metric),
+        shown=lambda row: _latest(row) if row.final is None else row.final,
+        telling=sorted(finals, key=summary.objective.loss)[:2],
     )
 
 
@@ -175,30 +172,27 @@ def _latest(row: Row) -> float | None:
 
 
 def _make_metric(name: str) -> ResultColumn:
-    return replace(
-        _numbers(name, name, lambda row: row.latest.get(name), rank=37), heading=plain(name)
-    )
+    return _number(name, name, lambda row: row.latest.get(name), rank=37, heading=plain(name))
 
 
 def _make_curve() -> ResultColumn:
-    return _each(
-        "curve",
-        "curve",
-        lambda row: [list(point) for point in row.curve],
-        lambda row: draw_sparkline([value for _, value in row.curve], CURVE_WIDTH),
-        rank=35,
-    )
+    def text(row: Row) -> str:
+        return draw_sparkline([value for _, value in row.curve], CURVE_WIDTH)
+
+    return _text("curve", "curve", lambda row: list(map(list, row.curve)), text, rank=35)
 
 
 def _make_time() -> ResultColumn:
-    return ResultColumn(
-        "time",
-        "training_elapsed_time_seconds",
-        lambda row: round(row.elapsed, 3),
-        lambda rows: [format_seconds(row.elapsed) for row in rows],
-        right=True,
-        rank=50,
-    )
+    def text(row: Row) -> str:
+        return format_seconds(row.elapsed)
+
+    field = "training_elapsed_time_seconds"
+    return _number("time", field, lambda row: round(row.elapsed, 3), text=text, rank=50)
+
+
+def _make_reason() -> ResultColumn:
+    field, value = "stop_reason", lambda row: row.stop_reason
+    return _text("reason", field, value, describe_reason, rank=60, shrinks_to=12)
 
 
 def _make_holding(
@@ -210,17 +204,14 @@ def _make_holding(
         found = find(row.share) if row.share else None
         return None if found is None else list(found)
 
-    return _each(name, name, value, lambda row: plain(" ".join(map(str, value(row) or ()))), rank)
+    return _text(name, name, value, lambda row: plain(" ".join(map(str, value(row) or ()))), rank)
 
 
-def _numbers(name: str, field: str, value: Callable[[Row], Any], rank: int = 0) -> ResultColumn:
-    def texts(rows: Sequence[Row]) -> list[str]:
-        return format_column([value(row) for row in rows])
-
-    return ResultColumn(name, field, value, texts, right=True, rank=rank)
+def _number(name: str, field: str, value: Callable[[Row], Any], **options: Any) -> ResultColumn:
+    return ResultColumn(name, field, value, right=True, **options)
 
 
-def _each(
+def _text(
     name: str,
     field: str,
     value: Callable[[Row], Any],
@@ -228,15 +219,8 @@ def _each(
     rank: int = 0,
     shrinks_to: int | None = None,
 ) -> ResultColumn:
-    describe = text or (lambda row: plain(str(value(row) or "")))
-    return ResultColumn(
-        name,
-        field,
-        value,
-        lambda rows: [describe(row) for row in rows],
-        rank=rank,
-        shrinks_to=shrinks_to,
-    )
+    text = text or (lambda row: plain(str(value(row) or "")))
+    return ResultColumn(name, field, value, text, rank=rank, shrinks_to=shrinks_to)
 
 
 def describe_status(row: Row) -> str:

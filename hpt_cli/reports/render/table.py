@@ -77,7 +77,7 @@ class Grid:
             yield Segment((" " * GAP).join(row).rstrip(), styles[style])
             yield Segment.line()
         if left_out:
-            names = ", ".join(column.heading.strip() for column in left_out)
+            names = ", ".join(" ".join(column.lines).strip() for column in left_out)
             yield Text(f"not shown: {names}{self.hint and f'; {self.hint}'}", style="dim")
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:

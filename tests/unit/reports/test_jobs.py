@@ -13,7 +13,12 @@ from rich.console import Console
 from hpt_cli.errors import UsageError
 from hpt_cli.formatting import format_column
 from hpt_cli.reports.jobs import render_table
-from hpt_cli.reports.render.columns import default_columns, find_columns
+from hpt_cli.reports.render.columns import (
+    default_columns,
+    find_columns,
+    list_columns,
+    name_columns,
+)
 from hpt_cli.reports.render.formats import FORMATS
 from hpt_cli.tuning.summary import Summary, summarize
 from tests.builders import created, fold_all, launched, make_spec, observed, run, suggested
@@ -44,6 +49,14 @@ def test_headings_break_and_columns_leave_until_it_fits() -> None:
     assert show(summary, 44, wide=True)[0].endswith(
         "another_rather_long_name   loss  epochs   time  status"
     )
+
+
+def test_a_hyperparameter_hides_no_column_from_programs() -> None:
+    summary = make_summary(status="x", time=2)
+    columns = list_columns(summary)
+    assert columns["status"].value(summary.rows[1]) == "x"
+    assert columns["training_job_status"].value(summary.rows[1]) == "InProgress"
+    assert name_columns(summary)["training_elapsed_time_seconds"].value(summary.rows[0]) > 0
 
 
 def test_numbers_of_one_size_line_up() -> None:

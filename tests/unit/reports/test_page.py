@@ -15,7 +15,7 @@ from hpt_cli.reports.page.html import break_name, render_page
 from hpt_cli.tuning.events import TunerStarted, Warned
 from hpt_cli.tuning.summary import summarize
 from tests.builders import created, exited, fold_all, launched, make_spec, stop, suggested
-from tests.pages import COUNT, HOSTILE, SECRET, make_page, make_record
+from tests.pages import COUNT, HOSTILE, RANGES, SECRET, make_page, make_record
 
 VOID = ("meta", "link", "input", "wbr")
 """Elements that hold nothing and have no end tag."""
@@ -141,6 +141,18 @@ def test_data_is_short_and_long_curves_are_thinned_evenly() -> None:
     assert data["curves"][0][0] == [None, [1.6, 1.1, 0.8, 0.6]]
     curve = tuple((float(step), 0.0) for step in range(1001))
     assert [step for step, _ in thin(curve, 5)] == [0, 250, 500, 750, 1000]
+
+
+def test_conditions_find_every_column_by_all_its_names() -> None:
+    data = to_data(make_record())
+    columns = {name: values for names, values in data["columns"] for name in names}
+    finals = columns["objective"]
+    assert finals == columns["loss"] == columns["final_objective_value"]
+    assert (finals[7], finals[4]) == (0.1, None)
+    assert columns["attempts"] == 1  # of all jobs
+    assert columns["stop_reason"][5] == "EarlyStopped"
+    assert not columns.keys() & {"curve", *RANGES}
+    assert [each["settings"][1] for each in data["ranges"]] == [0.000464159, 3, HOSTILE]
 
 
 def test_a_tuning_job_without_results_has_a_page() -> None:

@@ -54,11 +54,11 @@ class View {
     if (this.table) this.table.update();
   }
 
-  light(place, x = 0, y = 0) {
+  highlight(place, x = 0, y = 0) {
     if (place !== this.lit) {
       this.lit = place;
-      for (const chart of this.charts) chart.light(place);
-      if (this.table) this.table.light(place);
+      for (const chart of this.charts) chart.highlight(place);
+      if (this.table) this.table.highlight(place);
     }
     if (place < 0) tip.hidden = true;
     else showTip(this, place, x, y);
@@ -153,10 +153,10 @@ class Chart extends Plot {
     box.setAttribute("aria-label", label);
     view.charts.push(this);
     box.addEventListener("pointermove", (event) => this.onMove(event));
-    box.addEventListener("pointerleave", () => { if (!view.pinned) view.light(-1); });
+    box.addEventListener("pointerleave", () => { if (!view.pinned) view.highlight(-1); });
     box.addEventListener("click", (event) => this.onClick(event));
     box.addEventListener("keydown", (event) => this.onKey(event));
-    box.addEventListener("blur", () => { view.pinned = false; view.light(-1); });
+    box.addEventListener("blur", () => { view.pinned = false; view.highlight(-1); });
     this.follow(box, () => this.render());
   }
 
@@ -197,7 +197,7 @@ class Chart extends Plot {
     }
   }
 
-  light(place) {
+  highlight(place) {
     if (this.overlay) this.overlay.setAttribute("d", place < 0 ? "" : this.shapes[place]);
   }
 
@@ -224,19 +224,19 @@ class Chart extends Plot {
 
   onMove(event) {
     if (!this.root || this.view.pinned) return;
-    this.view.light(this.pick(...this.pointer(event)), event.clientX, event.clientY);
+    this.view.highlight(this.pick(...this.pointer(event)), event.clientX, event.clientY);
   }
 
   onClick(event) {
     const place = this.pick(...this.pointer(event));
     this.view.pinned = place >= 0;
-    this.view.light(place, event.clientX, event.clientY);
+    this.view.highlight(place, event.clientX, event.clientY);
   }
 
   // Arrow keys step through the jobs, Escape lets go.
   onKey(event) {
     const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-    if (event.key === "Escape") { this.view.pinned = false; this.view.light(-1); }
+    if (event.key === "Escape") { this.view.pinned = false; this.view.highlight(-1); }
     if (!step) return;
     event.preventDefault();
     const drawn = this.shapes.map((_, place) => place).filter((place) => this.shapes[place] && this.view.shown[place]);
@@ -246,7 +246,7 @@ class Chart extends Plot {
     const hit = this.hits.find((each) => each[0] === place) || [place, this.area.left, this.area.top];
     const box = this.root.getBoundingClientRect();
     const scale = box.width / this.area.width;
-    this.view.light(place, box.left + hit[1] * scale, box.top + hit[2] * scale);
+    this.view.highlight(place, box.left + hit[1] * scale, box.top + hit[2] * scale);
     said.textContent = tip.innerText.replace(/\s*\n\s*/g, ", ").replace(/\t/g, " ");
   }
 }

@@ -12,7 +12,7 @@ class Progress extends Chart {
 
   note(beyond) {
     const note = this.box.closest("figure").querySelector(".beyond");
-    note.textContent = beyond ? ` (worse than the axes show, and at their edge: ${beyond})` : "";
+    note.textContent = beyond ? ` (drawn at the edge, as they are far worse: ${beyond})` : "";
   }
 
   draw() {

@@ -26,7 +26,7 @@ function describe(job, what) {
   return `${what} of ${job.name}: ${job.jobs.length} training jobs.${best} Arrow keys step through them; the table below has all values.`;
 }
 
-const CHARTS = { progress: [Progress, "Objective over time"], curves: [Curves, "Learning curves"], parallel: [Parallel, "Hyperparameters together"], timeline: [Timeline, "Who ran when"] };
+const CHARTS = { progress: [Progress, "Objective over time"], curves: [Curves, "Learning curves"], parallel: [Parallel, "Hyperparameters together"], timeline: [Timeline, "Timeline"] };
 
 for (const section of document.querySelectorAll(".tuning-job")) {
   const job = tuningJobs[Number(section.dataset.place)];

@@ -1,4 +1,4 @@
-// Parallel coordinates: an axis for each hyperparameter and the objective, of which a part can be kept.
+// Parallel coordinates: an axis for each hyperparameter and the objective, of which a part can be selected.
 
 // A name among others in so many characters: what it has in common with them goes first.
 function cutName(name, others, length) {
@@ -83,18 +83,18 @@ class Parallel extends Chart {
   listen(handle, column) {
     let start = null;
     handle.addEventListener("pointerdown", (event) => { start = this.pointer(event)[1]; handle.setPointerCapture(event.pointerId); event.preventDefault(); });
-    handle.addEventListener("pointermove", (event) => { if (start !== null) this.brush(column, start, this.pointer(event)[1]); });
+    handle.addEventListener("pointermove", (event) => { if (start !== null) this.drag(column, start, this.pointer(event)[1]); });
     handle.addEventListener("pointerup", (event) => {
-      if (start !== null && Math.abs(this.pointer(event)[1] - start) < 3) this.brush(column, null, null);
+      if (start !== null && Math.abs(this.pointer(event)[1] - start) < 3) this.drag(column, null, null);
       start = null;
     });
     handle.addEventListener("click", (event) => event.stopPropagation());
   }
 
-  // The same for a keyboard: two sliders for each axis.
+  // The same by keyboard: two sliders for each axis.
   addSliders(figure) {
     const box = html("details", "sliders", null, figure);
-    html("summary", "", "Keep a part of an axis with sliders", box);
+    html("summary", "", "Select ranges with sliders", box);
     this.sliders = Object.create(null);
     for (const { name } of this.columns || []) {
       const group = html("fieldset", "", null, box);
@@ -108,7 +108,7 @@ class Parallel extends Chart {
         return slider;
       });
       this.sliders[name].push(html("span", "", null, group));
-      this.tell(this.columns.find((each) => each.name === name));
+      this.describe(this.columns.find((each) => each.name === name));
     }
   }
 
@@ -117,13 +117,13 @@ class Parallel extends Chart {
     const [low, high] = [Number(from.value), Number(to.value)];
     const ends = low <= high ? [low, high] : moved === 0 ? [low, low] : [high, high];
     const all = ends[0] === 0 && ends[1] === 100;
-    this.keep(this.columns.find((each) => each.name === name), all ? null : ends.map((end) => end / 100));
+    this.select(this.columns.find((each) => each.name === name), all ? null : ends.map((end) => end / 100));
   }
 
-  // What the sliders of an axis keep, in its values.
-  tell(column) {
+  // Shows what the sliders of an axis select, in its values.
+  describe(column) {
     if (!this.sliders) return;
-    const [low, high] = this.kept?.[column.name] || [0, 1];
+    const [low, high] = this.selected?.[column.name] || [0, 1];
     const [from, to, words] = this.sliders[column.name];
     const texts = [low, high].map((unit) => column.scale.read(unit));
     [from, to].forEach((slider, n) => {
@@ -133,32 +133,32 @@ class Parallel extends Chart {
     words.textContent = low === 0 && high === 1 ? "all" : texts.join(" to ");
   }
 
-  brush(column, from, to) {
+  drag(column, from, to) {
     const unit = (y) => Math.min(1, Math.max(0, (this.area.bottom - y) / (this.area.bottom - this.area.top)));
-    this.keep(column, from === null ? null : [Math.min(unit(from), unit(to)), Math.max(unit(from), unit(to))]);
+    this.select(column, from === null ? null : [Math.min(unit(from), unit(to)), Math.max(unit(from), unit(to))]);
   }
 
-  // What is kept is in units of the axis, so that it survives a resize; null is all.
-  keep(column, units) {
-    this.kept ||= Object.create(null);
-    if (units === null) delete this.kept[column.name];
-    else this.kept[column.name] = units;
+  // Selections are in units of the axis, so that they survive a resize; null is all.
+  select(column, units) {
+    this.selected ||= Object.create(null);
+    if (units === null) delete this.selected[column.name];
+    else this.selected[column.name] = units;
     this.paint(column);
-    this.tell(column);
-    const names = Object.keys(this.kept);
+    this.describe(column);
+    const names = Object.keys(this.selected);
     const brushed = this.columns.filter((each) => names.includes(each.name));
     this.view.setFilter("brush", names.length ? (place) => brushed.every((each) => {
       const value = each.value(this.view.job.jobs[place]);
       if (value === null) return false;
-      const at = each.scale.place(value), [low, high] = this.kept[each.name];
+      const at = each.scale.place(value), [low, high] = this.selected[each.name];
       return at >= low && at <= high;
     }) : null);
   }
 
   paint(column) {
-    const kept = this.kept?.[column.name];
-    column.brush.setAttribute("y", kept ? this.y(kept[1]) : 0);
-    column.brush.setAttribute("height", kept ? Math.max(1, this.y(kept[0]) - this.y(kept[1])) : 0);
+    const part = this.selected?.[column.name];
+    column.brush.setAttribute("y", part ? this.y(part[1]) : 0);
+    column.brush.setAttribute("height", part ? Math.max(1, this.y(part[0]) - this.y(part[1])) : 0);
   }
 
   pick(x, y) {

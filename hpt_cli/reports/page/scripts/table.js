@@ -20,9 +20,9 @@ class Table {
     this.listenToStatuses([...section.querySelectorAll("input[type=checkbox]")]);
     this.body.addEventListener("pointermove", (event) => {
       const row = event.target.closest("tr");
-      if (row && !view.pinned) { view.light(Number(row.dataset.at)); tip.hidden = true; }
+      if (row && !view.pinned) { view.highlight(Number(row.dataset.at)); tip.hidden = true; }
     });
-    this.body.addEventListener("pointerleave", () => { if (!view.pinned) view.light(-1); });
+    this.body.addEventListener("pointerleave", () => { if (!view.pinned) view.highlight(-1); });
   }
 
   listenToStatuses(checks) {
@@ -78,7 +78,7 @@ class Table {
     this.output.textContent = `${count} of ${this.rows.length} jobs`;
   }
 
-  light(place) {
+  highlight(place) {
     if (this.lit) this.lit.classList.remove("lit");
     this.lit = this.byPlace[place];
     if (this.lit) this.lit.classList.add("lit");
