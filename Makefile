@@ -4,37 +4,56 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+VERSIONS := --constraint tests/constraints.txt
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(VERSIONS)
+NEWEST := .venv-newest
+PYTEST := $(BIN)/python -m pytest --dist worksteal
+CORES := $(shell getconf _NPROCESSORS_ONLN)
 
-.PHONY: help demo faults scripts-short test test-browser test-extras test-slurm check format clean
+.PHONY: help demo test test-fast test-newest test-browser test-extras test-torch test-slurm faults \
+	scripts-short check format constraints clean
 
 help:  ## Show what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-$(INSTALLED): pyproject.toml
+$(INSTALLED): pyproject.toml tests/constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(INSTALL) --editable '.[dev]'
 	touch $@
 
 demo: $(INSTALLED)  ## Tune a real model on real data, with the live view and the results table
 	rm -rf .hpt/digits
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/hpt run configs/digits.yaml
 
-test: $(INSTALLED)  ## Run all tests that need only Python
-	$(BIN)/python -m pytest -n auto --dist worksteal
+test: $(INSTALLED)  ## Run all tests that need only Python; most of their time is waiting
+	$(PYTEST) -n $$((2 * $(CORES)))
+
+test-fast: $(INSTALLED)  ## Run the tests that start no hpt: what to ask while you write
+	$(PYTEST) -n $(CORES) tests/unit tests/contracts
+
+test-newest:  ## Run test-fast with the newest versions, in an environment of its own
+	rm -f $(NEWEST)/.installed
+	$(MAKE) test-fast VENV=$(NEWEST) VERSIONS='--upgrade --upgrade-strategy eager'
 
 test-browser: $(INSTALLED)  ## Test the report page in Chromium (Debian: chromium, chromium-driver)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[browser]'
-	$(BIN)/python -m pytest tests/browser
+	$(INSTALL) --editable '.[browser]'
+	$(PYTEST) tests/browser
 
 test-extras: $(INSTALLED)  ## Test exports and examples with the packages they are for
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[examples,parquet,mlflow,tensorboard]' tensorboard
-	$(BIN)/python -m pytest tests/extras
+	$(INSTALL) --editable '.[examples,parquet,mlflow,tensorboard]' tensorboard
+	$(PYTEST) tests/extras --ignore tests/extras/test_torch.py
+
+test-torch: $(INSTALLED)  ## Test the guides to PyTorch, Lightning and Keras (on Linux pip takes CUDA, several GB, unless it finds a CPU build)
+	$(INSTALL) --editable '.[torch]'
+	$(PYTEST) tests/extras/test_torch.py
 
 test-slurm: $(INSTALLED)  ## Test `executor: slurm` on a real Slurm of one node (Debian: slurm-wlm, munge)
-	$(BIN)/python -m pytest -n 2 tests/slurm
+	$(PYTEST) -n 2 tests/slurm
 
 faults: $(INSTALLED)  ## Do hpt every kind of harm, briefly: kill -9, power loss, full disks ...
 	$(BIN)/python scripts/reliability/faults.py --short
+	HPT_FUZZ_FIRST=0 HPT_FUZZ_EXAMPLES=40 $(PYTEST) -n 2 \
+		tests/acceptance/test_damage.py tests/acceptance/test_command_lines.py
 
 scripts-short: $(INSTALLED)  ## Run the benchmarks and every other script in its shortest form
 	$(BIN)/python scripts/run_short.py
@@ -44,12 +63,19 @@ check: $(INSTALLED)  ## Check format, style, types and architecture
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python scripts/docs/write_all.py --check
-	$(BIN)/python -m pytest tests/unit/test_architecture.py
+	$(PYTEST) tests/unit/test_architecture.py
 
 format: $(INSTALLED)  ## Put the code into its format, and the pages that are made from it up to date
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/python scripts/docs/write_all.py
 
+constraints: test-newest  ## Write the newest versions, which have just passed, into tests/constraints.txt
+	$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade tensorboard \
+		--editable '.[dev,browser,examples,parquet,mlflow,tensorboard,torch]'
+	grep '^#' tests/constraints.txt > $(NEWEST)/constraints.txt
+	$(NEWEST)/bin/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' >> $(NEWEST)/constraints.txt
+	mv $(NEWEST)/constraints.txt tests/constraints.txt
+
 clean:  ## Remove the environment and what tools left behind
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(NEWEST) build *.egg-info .mypy_cache .ruff_cache .hypothesis

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -22,3 +26,29 @@ def write_guide(name: str, directory: Path) -> str:
     (directory / "train.py").write_text(script)
     (directory / "spec.yaml").write_text(spec)
     return spec.splitlines()[0].removeprefix("name: ")
+
+
+def run_hpt(directory: Path, *words: str) -> str:
+    """Return what hpt prints in a directory; what it starts finds this environment's programs."""
+    binaries = Path(sys.executable).parent
+    done = subprocess.run(
+        [str(binaries / "hpt"), *words],
+        cwd=directory,
+        env=os.environ | {"PATH": f"{binaries}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def tune_guide(name: str, directory: Path, *options: str) -> None:
+    """Run two training jobs of a guide; each must print several epochs."""
+    tuning_job = write_guide(name, directory)
+    run_hpt(directory, "run", "spec.yaml", "--set", "max_jobs=2", "--plain", *options)
+    rows = json.loads(run_hpt(directory, "jobs", tuning_job, "--json"))
+    assert len(rows) == 2
+    for row in rows:
+        assert row["objective_status"] == "Succeeded"
+        assert row["epochs"] > 2
