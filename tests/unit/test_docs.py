@@ -26,7 +26,7 @@ from hpt_cli.spec.yaml_reader import parse_raw
 from hpt_cli.stop_rules import STOP_RULES, list_parameters
 from tests.guides import BLOCK, ROOT, read_blocks
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TYPED = re.compile(r"`(hpt [^`]+)`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 ELLIPSES = ("...", "…", "[", "COMMAND", "|")
