@@ -126,7 +126,7 @@ class Runner:
             at=self._clock(),
             pid=os.getpid(),
             host=socket.gethostname(),
-            pool=None if self._pool is None else self._pool.to_fields(),
+            pool=self._pool,
         )
         self._record([started])
         self._write()
@@ -340,7 +340,7 @@ class Runner:
             at=self._clock(),
             number=job.number,
             attempt=len(job.attempts) + 1,
-            share=None if share is None else share.to_fields(),
+            share=share,
         )
         self._record([submitting])
         self._submit(self._state.jobs[job.number], may_exist=False)

@@ -8,9 +8,8 @@ done elsewhere.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 TOLERANCE = 1e-9
 """Three times a third of a GPU is a GPU."""
@@ -25,15 +24,6 @@ class Pool:
     gpus: tuple[str, ...] = ()
     """Names of GPUs, as CUDA_VISIBLE_DEVICES takes them."""
     memory_gb: float = 0.0
-
-    def to_fields(self) -> dict[str, Any]:
-        """Return it as JSON-able values."""
-        return {"cores": list(self.cores), "gpus": list(self.gpus), "memory_gb": self.memory_gb}
-
-    @classmethod
-    def from_fields(cls, fields: Mapping[str, Any]) -> Pool:
-        """Return the pool that `to_fields` described."""
-        return cls(tuple(fields["cores"]), tuple(fields["gpus"]), fields["memory_gb"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +47,8 @@ class ResourceShortage:
     message: str
 
 
-def find_shortages(request: Request, pool: Pool) -> list[ResourceShortage]:
-    """Return why a training job can never run; nothing if it can."""
-    return list(_find_misfits(request, pool))
-
-
-def _find_misfits(request: Request, pool: Pool) -> Iterator[ResourceShortage]:
+def find_shortages(request: Request, pool: Pool) -> Iterator[ResourceShortage]:
+    """Yield why a training job can never run; nothing if it can."""
     if (request.cpus or 0) > len(pool.cores):
         message = (
             f"a training job needs {_count(request.cpus, 'core')}; {len(pool.cores)} may be used"

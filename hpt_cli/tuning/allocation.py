@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from hpt_cli.spec.resources import TOLERANCE, Pool, Request
 
@@ -22,30 +21,10 @@ class Share:
     gpu_part: float = 1.0
     memory_gb: float = 0.0
 
-    def to_fields(self) -> dict[str, Any]:
-        """Return it as JSON-able values."""
-        return {
-            "cores": list(self.cores),
-            "gpus": None if self.gpus is None else list(self.gpus),
-            "gpu_part": self.gpu_part,
-            "memory_gb": self.memory_gb,
-        }
-
     @property
     def gpu_names(self) -> str:
         """Its GPUs for people, in one line; empty for none."""
         return ", ".join(self.gpus or ())
-
-    @classmethod
-    def from_fields(cls, fields: Mapping[str, Any]) -> Share:
-        """Return the share that `to_fields` described."""
-        gpus = fields["gpus"]
-        return cls(
-            cores=tuple(fields["cores"]),
-            gpus=None if gpus is None else tuple(gpus),
-            gpu_part=fields["gpu_part"],
-            memory_gb=fields["memory_gb"],
-        )
 
 
 def allocate(

@@ -6,13 +6,14 @@ is a change of the journal's schema version. Times are seconds since the epoch, 
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, fields
 from typing import Annotated, Any, Literal, TypeAlias, TypedDict, get_args
 
 from hpt_cli.metrics.curve import Observation
 from hpt_cli.spec.hyperparameters import Hyperparameters, Value
 from hpt_cli.spec.names import find_name_fault
+from hpt_cli.spec.resources import Pool
+from hpt_cli.tuning.allocation import Share
 from hpt_cli.tuning.typed_json import make_reader, parse
 
 MAX_SECONDS = 1e11
@@ -137,12 +138,12 @@ class SpecChanged(Event):
 class TunerStarted(Event):
     """A tuner took the lock: by `run`, or by `resume`.
 
-    `pool`: the cores, GPUs and memory that it may hand out (resources.Pool), where that matters.
+    `pool`: the cores, GPUs and memory that it may hand out, where that matters.
     """
 
     pid: int
     host: str
-    pool: dict[str, Any] | None = None
+    pool: Pool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,11 +211,11 @@ class JobSuggested(JobEvent):
 class JobSubmitting(JobEvent):
     """An attempt is about to be launched.
 
-    `share`: which cores, GPUs and memory it holds until it has ended (resources.Share), if any.
+    `share`: which cores, GPUs and memory it holds until it has ended, if any.
     """
 
     attempt: int
-    share: dict[str, Any] | None = None
+    share: Share | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,7 +273,7 @@ class JobStopRequested(JobEvent):
 
     reason: StopReason
     explanation: str = ""
-    evidence: dict[str, Any] = dataclasses.field(default_factory=dict)
+    evidence: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -343,11 +344,15 @@ _RECORDED: dict[str, type[AnyEvent]] = {
 
 def to_fields(event: AnyEvent) -> dict[str, Any]:
     """Return an event's own fields as JSON-able values, without `at` and `number`."""
-    names = [each.name for each in dataclasses.fields(event) if each.name not in ("at", "number")]
-    return {name: getattr(event, name) for name in names}
+    names = [each.name for each in fields(event) if each.name not in ("at", "number")]
+    values = {name: getattr(event, name) for name in names}
+    return {
+        name: asdict(each) if isinstance(each, Pool | Share) else each
+        for name, each in values.items()
+    }
 
 
-def from_fields(kind: str, at: float, number: int | None, fields: dict[str, Any]) -> AnyEvent:
+def from_fields(kind: str, at: float, number: int | None, own: dict[str, Any]) -> AnyEvent:
     """Return the event of this name that happened then; the inverse of `to_fields`.
 
     Raises:
@@ -355,5 +360,5 @@ def from_fields(kind: str, at: float, number: int | None, fields: dict[str, Any]
         TypeError: the fields are not those of the event, or do not hold what they should.
     """
     if number is not None:
-        return parse(_RECORDED[kind], dict(at=at, number=number, **fields))
-    return parse(_RECORDED[kind], dict(at=at, **fields))
+        return parse(_RECORDED[kind], dict(at=at, number=number, **own))
+    return parse(_RECORDED[kind], dict(at=at, **own))

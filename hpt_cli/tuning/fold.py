@@ -10,9 +10,7 @@ from typing import Any, TypeAlias
 
 from hpt_cli.formatting import describe_exit
 from hpt_cli.metrics.curve import Curve, Observation, PackedCurve
-from hpt_cli.spec.resources import Pool
 from hpt_cli.tuning import events as ev
-from hpt_cli.tuning.allocation import Share
 from hpt_cli.tuning.job_index import Jobs
 from hpt_cli.tuning.state import (
     ENDED,
@@ -182,7 +180,7 @@ def _tuner_started(state: TuningState, event: ev.TunerStarted) -> _Changes:
         "past_sessions": state.sessions,
         "started_at": event.at,
         "last_event_at": event.at,
-        "pool": None if event.pool is None else Pool.from_fields(event.pool),
+        "pool": event.pool,
     }
 
 
@@ -261,8 +259,7 @@ def _job_suggested(job: TrainingJob, event: ev.JobSuggested) -> _Changes:  # noq
 
 
 def _job_submitting(job: TrainingJob, event: ev.JobSubmitting) -> _Changes:
-    share = None if event.share is None else Share.from_fields(event.share)
-    attempt = Attempt(event.attempt, submitted_at=event.at, share=share)
+    attempt = Attempt(event.attempt, submitted_at=event.at, share=event.share)
     return {"attempts": (*job.attempts, attempt), "stop_request": None, "failure_reason": ""}
 
 

@@ -7,9 +7,10 @@ one kind of number, so a float may be written `1`.
 
 from __future__ import annotations
 
+import dataclasses
 import typing
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin
 
@@ -71,6 +72,8 @@ def _list_readers(hint: Any) -> dict[type, Reader]:
         return {list: lambda values: tuple(map(read, values))}
     if origin is dict:
         return {dict: _same if arguments[1] is Any else _make_values(make_reader(arguments[1]))}
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        return {dict: partial(parse, hint)}
     if typing.is_typeddict(hint):
         return {dict: _make_mapping(hint)}
     return {float: _same, int: _same} if hint is float else {hint: _same}
