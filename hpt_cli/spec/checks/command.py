@@ -9,7 +9,7 @@ from typing import Any
 from hpt_cli.errors import did_you_mean
 from hpt_cli.spec import command_template as commands
 from hpt_cli.spec import shell_quoting
-from hpt_cli.spec.checks.conflict import TRUE, Conflict, Location, mapping
+from hpt_cli.spec.checks.conflict import TRUE, Conflict, Location, items, mapping
 from hpt_cli.spec.env_references import find_references, is_variable_name
 
 _NO_TEXT = re.compile(r"[\0\ud800-\udfff]")
@@ -20,9 +20,8 @@ def find_text_conflicts(value: Any, where: Location) -> Iterator[Conflict]:
     """Yield texts that no argument, variable, file name or journal can hold."""
     if isinstance(value, str) and _NO_TEXT.search(value):
         message = f"{'.'.join(map(str, where))}: {value!r} contains an invalid character"
-        yield Conflict(
-            where, "text", message, "NUL and bytes that are not UTF-8 cannot be passed on"
-        )
+        hint = "NUL and bytes that are not UTF-8 cannot be passed on"
+        yield Conflict(where, "text", message, hint)
     elif isinstance(value, Mapping):
         for name, each in value.items():
             yield from find_text_conflicts(str(name), (*where, name))
@@ -38,18 +37,12 @@ def find_command_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
         command = [str(word) for word in command]
     if not isinstance(command, (str, list)):
         return
-    known = [
-        *mapping(raw, "hyperparameter_ranges"),
-        *mapping(raw, "static_hyperparameters"),
-    ]
+    known = [*mapping(raw, "hyperparameter_ranges"), *mapping(raw, "static_hyperparameters")]
     for name in commands.find_placeholders(command):
         if name not in known and name != commands.ALL:
-            yield Conflict(
-                ("command",),
-                "placeholder-unknown",
-                f"there is no hyperparameter for {{{name}}} in the command",
-                did_you_mean(name, known) or f"write {{{{{name}}}}} for literal braces",
-            )
+            message = f"there is no hyperparameter for {{{name}}} in the command"
+            hint = did_you_mean(name, known) or f"write {{{{{name}}}}} for literal braces"
+            yield Conflict(("command",), "placeholder-unknown", message, hint)
 
 
 def find_quoting_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
@@ -83,9 +76,8 @@ def _has_lines(text: str) -> bool:
 def _list_texts(raw: Mapping[str, Any], name: str | None) -> Iterator[str]:
     """Yield the texts that a hyperparameter can be; without a name, those of all, and all names."""
     for key, each in mapping(raw, "hyperparameter_ranges").items():
-        values = each.get("values") if isinstance(each, Mapping) else None
-        if name in (None, key) and isinstance(values, (list, tuple)):
-            yield from map(str, values)
+        if name in (None, key) and isinstance(each, Mapping):
+            yield from map(str, items(each, "values"))
     for key, value in mapping(raw, "static_hyperparameters").items():
         if name in (None, key):
             yield str(value)
@@ -101,9 +93,6 @@ def find_environment_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
             yield Conflict(("environment", name), "environment-name", message)
         for reference in find_references(str(value)):
             if not is_variable_name(reference):
-                yield Conflict(
-                    ("environment", name),
-                    "reference",
-                    f"environment.{name}: '${{{reference}}}' is not a valid variable reference",
-                    "write ${NAME}, or $${ for a literal ${",
-                )
+                message = f"environment.{name}: '${{{reference}}}' is not a valid reference"
+                hint = "write ${NAME}, or $${ for a literal ${"
+                yield Conflict(("environment", name), "reference", message, hint)

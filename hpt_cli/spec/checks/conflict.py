@@ -29,9 +29,16 @@ class ConflictError(ValueError):
         super().__init__("; ".join(each.message for each in conflicts))
 
 
-def mapping(raw: Mapping[str, Any], field: str) -> Mapping[str, Any]:
-    value = raw.get(field)
+def mapping(raw: Any, field: str) -> Mapping[str, Any]:
+    """Return the mapping in a field; an empty one for anything else."""
+    value = raw.get(field) if isinstance(raw, Mapping) else None
     return value if isinstance(value, Mapping) else {}
+
+
+def items(raw: Mapping[str, Any], field: str) -> Sequence[Any]:
+    """Return the list in a field; an empty one for anything else."""
+    value = raw.get(field)
+    return value if isinstance(value, (list, tuple)) else ()
 
 
 def is_number(value: Any) -> bool:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hpt_cli.spec.checks.conflict import TRUE, Conflict, mapping
+from hpt_cli.spec.checks.conflict import TRUE, Conflict, items, mapping
 
 SLURM_TIME = re.compile(r"\d+(:\d\d){0,2}|\d+-\d+(:\d\d){0,2}|UNLIMITED|INFINITE", re.IGNORECASE)
 SLURM_FIELDS = ("partition", "account", "qos", "time", "gres", "constraint")
@@ -34,8 +34,7 @@ def find_slurm_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
     if asked.get("gres") is not None and resources.get("gpus") is not None:
         message = "slurm.gres and resources.gpus both say how many GPUs"
         yield Conflict(("slurm", "gres"), "slurm-gres", message, "leave one of them out")
-    extra = asked.get("extra")
-    for index, word in enumerate(extra if isinstance(extra, (list, tuple)) else []):
+    for index, word in enumerate(items(asked, "extra")):
         option = str(word).partition("=")[0]
         where = ("slurm", "extra", index)
         if not option.startswith("-"):
@@ -45,22 +44,15 @@ def find_slurm_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
             message = f"slurm.extra: {option} is set by hpt itself"
             yield Conflict(where, "slurm-extra", message)
         elif option.lstrip("-") in SLURM_FIELDS:
-            field = option.lstrip("-")
-            yield Conflict(
-                where,
-                "slurm-extra",
-                f"slurm.extra: {option} has a field of its own",
-                f"{field}: ...",
-            )
+            message = f"slurm.extra: {option} has a field of its own"
+            yield Conflict(where, "slurm-extra", message, f"{option.lstrip('-')}: ...")
 
 
 def find_resource_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
-    asked, listed = raw.get("resources"), raw.get("gpus")
-    fields = asked if isinstance(asked, Mapping) else {}
-    names = [str(each) for each in listed] if isinstance(listed, (list, tuple)) else []
-    if asked is not None and all(
-        fields.get(field) is None for field in ("cpus", "gpus", "memory_gb")
-    ):
+    asked, fields = raw.get("resources"), mapping(raw, "resources")
+    names = [str(each) for each in items(raw, "gpus")]
+    needs = [fields.get(field) for field in ("cpus", "gpus", "memory_gb")]
+    if asked is not None and all(each is None for each in needs):
         message = "resources is empty: it needs one of cpus, gpus, memory_gb"
         yield Conflict(("resources",), "resources-none", message)
     wanted = fields.get("gpus")

@@ -2,51 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hpt_cli.errors import did_you_mean
 from hpt_cli.metrics.extractors import FORMS
 from hpt_cli.metrics.patterns import compile_step_regex
 from hpt_cli.metrics.presets import PRESETS
-from hpt_cli.spec.checks.conflict import Conflict, Location, is_number
-
-
-def _metric_names(raw: Mapping[str, Any]) -> list[Any]:
-    definitions = raw.get("metric_definitions")
-    if not isinstance(definitions, Sequence) or isinstance(definitions, str):
-        return []
-    return [each.get("name") if isinstance(each, Mapping) else None for each in definitions]
+from hpt_cli.spec.checks.conflict import Conflict, Location, is_number, items
 
 
 def find_metric_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
-    names = _metric_names(raw)
+    definitions = items(raw, "metric_definitions")
+    names = [each.get("name") if isinstance(each, Mapping) else None for each in definitions]
     for index, name in enumerate(names):
         if name is not None and name in names[:index]:
-            yield Conflict(
-                ("metric_definitions", index, "name"),
-                "metric-duplicate",
-                f"the metric '{name}' is defined twice",
-            )
+            where = ("metric_definitions", index, "name")
+            yield Conflict(where, "metric-duplicate", f"the metric '{name}' is defined twice")
     objective = raw.get("objective_metric_name")
     known = [name for name in names if isinstance(name, str)]
     if isinstance(objective, str) and known and objective not in known:
-        yield Conflict(
-            ("objective_metric_name",),
-            "objective-undefined",
-            f"no metric definition is named '{objective}'; defined: {', '.join(known)}",
-            did_you_mean(objective, known),
-        )
+        message = f"no metric definition is named '{objective}'; defined: {', '.join(known)}"
+        hint = did_you_mean(objective, known)
+        yield Conflict(("objective_metric_name",), "objective-undefined", message, hint)
 
 
 def find_form_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
     """Yield mistakes in how a metric is to be found."""
-    definitions = raw.get("metric_definitions")
-    if not isinstance(definitions, Sequence) or isinstance(definitions, str):
-        return
-    for index, fields in enumerate(definitions):
-        if isinstance(fields, Mapping):
-            for field, slug, message, hint in _find_form_faults(fields):
+    for index, definition in enumerate(items(raw, "metric_definitions")):
+        if isinstance(definition, Mapping):
+            for field, slug, message, hint in _find_form_faults(definition):
                 at: Location = ("metric_definitions", index)
                 yield Conflict((*at, field) if field else at, slug, message, hint)
 
@@ -99,12 +84,8 @@ def _find_preset_faults(fields: Mapping[str, Any]) -> Iterator[tuple[str, str, s
 
 
 def find_log_rule_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
-    rules = raw.get("log_rules")
-    for index, rule in enumerate(rules if isinstance(rules, Sequence) else []):
+    for index, rule in enumerate(items(raw, "log_rules")):
         if isinstance(rule, Mapping) and rule.get("action") == "retry" and not raw.get("retry"):
-            yield Conflict(
-                ("log_rules", index, "action"),
-                "retry-missing",
-                "action: retry needs the field retry, which says how often",
-                "add retry: {max_attempts: 3}",
-            )
+            message = "action: retry needs the field retry, which says how often"
+            hint = "add retry: {max_attempts: 3}"
+            yield Conflict(("log_rules", index, "action"), "retry-missing", message, hint)

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from hpt_cli import stop_rules
 from hpt_cli.errors import did_you_mean
-from hpt_cli.spec.checks.conflict import Conflict, is_number, mapping
+from hpt_cli.spec.checks.conflict import Conflict, Location, is_number, items, mapping
 from hpt_cli.spec.ranges import MAX_GRID, ParameterRange, bound_grid
 
 MAX_RANGES = 30
@@ -26,78 +26,55 @@ def find_epochs(hyperparameters: Mapping[str, Any]) -> int | None:
 
 
 def find_range_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
-    ranges = mapping(raw, "hyperparameter_ranges")
+    ranges, where = mapping(raw, "hyperparameter_ranges"), ("hyperparameter_ranges",)
     if isinstance(raw.get("hyperparameter_ranges"), Mapping) and not ranges:
-        yield Conflict(
-            ("hyperparameter_ranges",),
-            "range-none",
-            "there are no ranges to search: give at least one",
-        )
+        yield Conflict(where, "range-none", "there are no ranges to search: give at least one")
     if len(ranges) > MAX_RANGES:
-        yield Conflict(
-            ("hyperparameter_ranges",),
-            "range-count",
-            f"{len(ranges)} ranges; at most {MAX_RANGES} are allowed",
-        )
+        message = f"{len(ranges)} ranges; at most {MAX_RANGES} are allowed"
+        yield Conflict(where, "range-count", message)
     for name in ranges:
         if name in mapping(raw, "static_hyperparameters"):
-            yield Conflict(
-                ("static_hyperparameters", name),
-                "hyperparameter-duplicate",
-                f"'{name}' is both a range and a static hyperparameter: give only one",
-            )
+            message = f"'{name}' is both a range and a static hyperparameter: give only one"
+            yield Conflict(("static_hyperparameters", name), "hyperparameter-duplicate", message)
 
 
 def find_stop_rule_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
-    asked = mapping(raw, "early_stopping")
+    asked, where = mapping(raw, "early_stopping"), ("early_stopping", "rule")
     if not asked:
         return
     if raw.get("early_stopping_type", "Off") == "Off":
-        yield Conflict(
-            ("early_stopping",),
-            "stop-rule-off",
-            "early_stopping names a rule, but early_stopping_type is Off",
-            "write early_stopping_type: Auto",
-        )
+        message = "early_stopping names a rule, but early_stopping_type is Off"
+        hint = "write early_stopping_type: Auto"
+        yield Conflict(("early_stopping",), "stop-rule-off", message, hint)
     rule = asked.get("rule")
     if "rule" not in asked:
         yield from _find_no_rule(asked)
-        return
-    if not isinstance(rule, str):
-        where = ("early_stopping", "rule")
-        yield Conflict(where, "stop-rule-unknown", "rule must be the name of one stop rule", RULE)
-        return
-    if rule not in stop_rules.STOP_RULES:
-        yield Conflict(
-            ("early_stopping", "rule"),
-            "stop-rule-unknown",
-            f"there is no stop rule '{rule}'; there are: {', '.join(stop_rules.STOP_RULES)}",
-            did_you_mean(rule, stop_rules.STOP_RULES),
-        )
-        return
-    yield from _find_parameter_conflicts(rule, {k: v for k, v in asked.items() if k != "rule"})
+    elif not isinstance(rule, str):
+        message = "rule must be the name of one stop rule"
+        yield Conflict(where, "stop-rule-unknown", message, RULE)
+    elif rule not in stop_rules.STOP_RULES:
+        message = f"there is no stop rule '{rule}'; there are: {', '.join(stop_rules.STOP_RULES)}"
+        hint = did_you_mean(rule, stop_rules.STOP_RULES)
+        yield Conflict(where, "stop-rule-unknown", message, hint)
+    else:
+        parameters = {name: value for name, value in asked.items() if name != "rule"}
+        yield from _find_parameter_conflicts(rule, parameters)
 
 
 def _find_no_rule(asked: Mapping[str, Any]) -> Iterator[Conflict]:
     """Yield parameters that belong to no rule, where no rule is named."""
     names = [name for rule in stop_rules.STOP_RULES for name in stop_rules.list_parameters(rule)]
-    for name in asked:
-        if name in names:
-            continue  # that the rule is missing is told
+    for name in (name for name in asked if name not in names):
         message = f"there is no parameter '{name}': early_stopping names one rule, not a list"
         yield Conflict(("early_stopping", name), "stop-rule-parameter", message, RULE)
 
 
 def _find_parameter_conflicts(rule: str, given: Mapping[str, Any]) -> Iterator[Conflict]:
     known = stop_rules.list_parameters(rule)
-    for name in given:
-        if name not in known:
-            yield Conflict(
-                ("early_stopping", name),
-                "stop-rule-parameter",
-                f"'{rule}' has no parameter '{name}'; it has: {', '.join(known) or 'none'}",
-                did_you_mean(name, known),
-            )
+    for name in (name for name in given if name not in known):
+        message = f"'{rule}' has no parameter '{name}'; it has: {', '.join(known) or 'none'}"
+        hint = did_you_mean(name, known)
+        yield Conflict(("early_stopping", name), "stop-rule-parameter", message, hint)
     if all(name in known and is_number(value) for name, value in given.items()):
         try:
             stop_rules.load_stop_rule(rule, **given)
@@ -109,39 +86,35 @@ def find_condition_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
     """Yield mistakes in `when`, which must name values of a Categorical range."""
     ranges = mapping(raw, "hyperparameter_ranges")
     for name, each in ranges.items():
-        conditions = each.get("when") if isinstance(each, Mapping) else None
-        for decider, values in (conditions if isinstance(conditions, Mapping) else {}).items():
+        for decider, values in mapping(each, "when").items():
             where = ("hyperparameter_ranges", name, "when", decider)
-            other = ranges.get(decider)
-            if not isinstance(other, Mapping) or other.get("type") != "Categorical":
-                known = [
-                    key
-                    for key, value in ranges.items()
-                    if isinstance(value, Mapping) and value.get("type") == "Categorical"
-                ]
-                message = f"'{decider}' is not a Categorical range, which 'when' needs"
-                yield Conflict(where, "when-unknown", message, did_you_mean(decider, known))
-                continue
-            allowed = other.get("values")
-            if not isinstance(allowed, (list, tuple)):
-                continue  # reported where it is wrong
-            wanted = (
-                values if isinstance(values, Sequence) and not isinstance(values, str) else [values]
-            )
-            for value in wanted:
-                if value not in allowed:
-                    message = f"'{value}' is not one of the values of '{decider}'"
-                    hint = did_you_mean(str(value), map(str, allowed))
-                    yield Conflict(where, "when-value", message, hint)
+            wanted = values if isinstance(values, (list, tuple)) else [values]
+            yield from _find_decider_conflicts(ranges, decider, wanted, where)
     yield from _find_circles(ranges)
 
 
-def _find_circles(ranges: Mapping[str, Any]) -> Iterator[Conflict]:
-    deciders = {
-        name: list(each["when"])
+def _find_decider_conflicts(
+    ranges: Mapping[str, Any], decider: str, wanted: Sequence[Any], where: Location
+) -> Iterator[Conflict]:
+    categorical = {
+        name: each
         for name, each in ranges.items()
-        if isinstance(each, Mapping) and isinstance(each.get("when"), Mapping)
+        if isinstance(each, Mapping) and each.get("type") == "Categorical"
     }
+    if decider not in categorical:
+        message = f"'{decider}' is not a Categorical range, which 'when' needs"
+        yield Conflict(where, "when-unknown", message, did_you_mean(decider, categorical))
+        return
+    allowed = categorical[decider].get("values")
+    if not isinstance(allowed, (list, tuple)):
+        return  # reported where it is wrong
+    for value in (value for value in wanted if value not in allowed):
+        message = f"'{value}' is not one of the values of '{decider}'"
+        yield Conflict(where, "when-value", message, did_you_mean(str(value), map(str, allowed)))
+
+
+def _find_circles(ranges: Mapping[str, Any]) -> Iterator[Conflict]:
+    deciders = {name: list(mapping(each, "when")) for name, each in ranges.items()}
     for name in deciders:
         seen: set[str] = set()
         waiting = list(deciders[name])
@@ -175,19 +148,13 @@ def find_strategy_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
                 yield Conflict((field,), "resource", f"{field} only applies to strategy: Hyperband")
         return
     if raw.get("early_stopping_type", "Off") != "Off":
-        yield Conflict(
-            ("early_stopping_type",),
-            "hyperband-early-stopping",
-            "Hyperband stops training jobs by itself: early_stopping_type must be Off",
-        )
+        message = "Hyperband stops training jobs by itself: early_stopping_type must be Off"
+        yield Conflict(("early_stopping_type",), "hyperband-early-stopping", message)
     limit = raw.get("max_resource") or find_epochs(mapping(raw, "static_hyperparameters"))
     if limit is None:
-        yield Conflict(
-            ("strategy",),
-            "hyperband-resource",
-            "Hyperband needs max_resource, the epochs of a whole training job",
-            f"or a static hyperparameter that gives it: {', '.join(EPOCH_NAMES)}",
-        )
+        message = "Hyperband needs max_resource, the epochs of a whole training job"
+        hint = f"or a static hyperparameter that gives it: {', '.join(EPOCH_NAMES)}"
+        yield Conflict(("strategy",), "hyperband-resource", message, hint)
         return
     least = raw.get("min_resource")
     if isinstance(limit, int) and isinstance(least, int) and least > limit:
@@ -198,12 +165,9 @@ def find_strategy_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
 def _find_grid_conflicts(ranges: Mapping[str, ParameterRange]) -> Iterator[Conflict]:
     for name, each in ranges.items():
         if bound_grid({name: each}) is None:
-            yield Conflict(
-                ("hyperparameter_ranges", name),
-                "grid-points",
-                f"a grid needs to know which values of '{name}' to try",
-                "give it grid_points: N, or a step",
-            )
+            message = f"a grid needs to know which values of '{name}' to try"
+            hint = "give it grid_points: N, or a step"
+            yield Conflict(("hyperparameter_ranges", name), "grid-points", message, hint)
     points = bound_grid(ranges)
     if points is not None and points > MAX_GRID:
         message = f"the grid has {points:.4g} points; at most {MAX_GRID} can be tried"
@@ -211,18 +175,16 @@ def _find_grid_conflicts(ranges: Mapping[str, ParameterRange]) -> Iterator[Confl
 
 
 def find_initial_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
-    points = raw.get("initial_hyperparameters")
     ranges = _parse_ranges(raw)
-    for index, point in enumerate(points if isinstance(points, Sequence) else []):
+    for index, point in enumerate(items(raw, "initial_hyperparameters")):
         for name, value in point.items() if isinstance(point, Mapping) else ():
             where = ("initial_hyperparameters", index, name)
             if name not in mapping(raw, "hyperparameter_ranges"):
                 message = f"there is no range '{name}'"
                 yield Conflict(where, "initial-unknown", message, did_you_mean(name, ranges))
             elif name in ranges and not _contains(ranges[name], value):
-                yield Conflict(
-                    where, "initial-outside", f"{value!r} is outside the range of '{name}'"
-                )
+                message = f"{value!r} is outside the range of '{name}'"
+                yield Conflict(where, "initial-outside", message)
 
 
 def _contains(each: ParameterRange, value: Any) -> bool:
