@@ -8,11 +8,11 @@ from typing import Any
 
 from hpt_cli.metrics.extractors import to_regex
 from hpt_cli.metrics.patterns import STEP_GROUP, expand
-from hpt_cli.sagemaker.names import CHANNEL, CONFIG, NAME, PROGRAM
+from hpt_cli.sagemaker.names import CHANNEL, CONFIG, CONFIG_PATHS, NAME, PROGRAM
 from hpt_cli.spec.command_template import find_placeholders, split_command
 from hpt_cli.spec.hyperparameters import Value, format_value
 from hpt_cli.spec.model import MAX_REGEX_LENGTH, TuningSpec
-from hpt_cli.spec.ranges import CategoricalRange, ContinuousRange, IntegerRange, ParameterRange
+from hpt_cli.spec.ranges import CategoricalRange, ParameterRange
 
 FILL_IN = "FILL-IN"
 MAX_VALUES = 30
@@ -56,14 +56,13 @@ def export_request(spec: TuningSpec) -> Exported:
             },
         },
     }
-    channels = {key for key in spec.environment if key.startswith(CHANNEL)}
+    definition = request["TrainingJobDefinition"]
+    channels = sorted(key for key in spec.environment if key.startswith(CHANNEL))
     if channels:
-        request["TrainingJobDefinition"]["InputDataConfig"] = [
-            _make_channel(key.removeprefix(CHANNEL).lower()) for key in sorted(channels)
-        ]
+        definition["InputDataConfig"] = [_make_channel(key) for key in channels]
     environment = {k: v for k, v in spec.environment.items() if k not in channels}
     if environment:
-        request["TrainingJobDefinition"]["Environment"] = environment
+        definition["Environment"] = environment
     if spec.warm_start:
         request["WarmStartConfig"] = {
             "ParentHyperParameterTuningJobs": [{NAME: each} for each in spec.warm_start.parents],
@@ -78,73 +77,52 @@ def write_regex(regex: str) -> str:
 
 
 def _make_config(spec: TuningSpec) -> dict[str, Any]:
-    limits: dict[str, Any] = {"MaxParallelTrainingJobs": spec.count_slots(None)}
-    if spec.strategy != "Grid" or spec.max_jobs is not None:
-        limits["MaxNumberOfTrainingJobs"] = spec.job_limit
+    values = {field: getattr(spec, field) for field in CONFIG_PATHS}
+    values["max_jobs"] = spec.max_jobs if spec.strategy == "Grid" else spec.job_limit
+    values["max_parallel_jobs"] = spec.count_slots(None)
     if spec.max_runtime_seconds is not None:
-        limits["MaxRuntimeInSeconds"] = max(MIN_RUNTIME, _whole(spec.max_runtime_seconds))
-    criteria: dict[str, Any] = {}
-    if spec.target_objective_metric_value is not None:
-        criteria["TargetObjectiveMetricValue"] = spec.target_objective_metric_value
-    if spec.max_jobs_not_improving is not None:
-        criteria["BestObjectiveNotImproving"] = {
-            "MaxNumberOfTrainingJobsNotImproving": spec.max_jobs_not_improving
-        }
-    if spec.complete_on_convergence:
-        criteria["ConvergenceDetected"] = {"CompleteOnConvergence": "Enabled"}
-    config: dict[str, Any] = {
-        "Strategy": spec.strategy,
-        "HyperParameterTuningJobObjective": {
-            "Type": spec.objective_type,
-            "MetricName": spec.objective_metric_name,
-        },
-        "ResourceLimits": limits,
-        "ParameterRanges": _make_ranges(spec.hyperparameter_ranges),
-        "TrainingJobEarlyStoppingType": spec.early_stopping_type,
-        "RandomSeed": spec.random_seed,
-    }
-    if spec.strategy == "Hyperband" and spec.max_resource is not None:
-        resources = {"MinResource": spec.min_resource, "MaxResource": spec.max_resource}
-        config["StrategyConfig"] = {"HyperbandStrategyConfig": resources}
-    if criteria:
-        config["TuningJobCompletionCriteria"] = criteria
+        values["max_runtime_seconds"] = max(MIN_RUNTIME, _whole(spec.max_runtime_seconds))
+    values["complete_on_convergence"] = "Enabled" if spec.complete_on_convergence else None
+    if spec.strategy != "Hyperband" or spec.max_resource is None:
+        values["min_resource"] = values["max_resource"] = None
+    config: dict[str, Any] = {"ParameterRanges": _make_ranges(spec.hyperparameter_ranges)}
+    for field, path in CONFIG_PATHS.items():
+        if values[field] is not None:
+            *parents, name = path.split(".")
+            place = config
+            for parent in parents:
+                place = place.setdefault(parent, {})
+            place[name] = values[field]
     return config
 
 
 def _make_ranges(ranges: Mapping[str, ParameterRange]) -> dict[str, Any]:
-    made: dict[str, list[dict[str, Any]]] = {
-        "ContinuousParameterRanges": [],
-        "IntegerParameterRanges": [],
-        "CategoricalParameterRanges": [],
-    }
+    made: dict[str, list[dict[str, Any]]] = {}
     for name, each in ranges.items():
         values = _list_values(each)
         if values is not None:
-            made["CategoricalParameterRanges"].append({"Name": name, "Values": values})
+            listed = {"Name": name, "Values": values}
+            made.setdefault("CategoricalParameterRanges", []).append(listed)
             continue
-        assert isinstance(each, (ContinuousRange, IntegerRange))
-        kind = "Continuous" if isinstance(each, ContinuousRange) else "Integer"
-        made[f"{kind}ParameterRanges"].append(
-            {
-                "Name": name,
-                "MinValue": format_value(each.min_value),
-                "MaxValue": format_value(each.max_value),
-                "ScalingType": each.scaling_type,
-            }
-        )
-    return {kind: found for kind, found in made.items() if found}
+        assert not isinstance(each, CategoricalRange)
+        bounds = {
+            "Name": name,
+            "MinValue": format_value(each.min_value),
+            "MaxValue": format_value(each.max_value),
+            "ScalingType": each.scaling_type,
+        }
+        made.setdefault(f"{each.type}ParameterRanges", []).append(bounds)
+    return made
 
 
 def _list_values(each: ParameterRange) -> list[str] | None:
     """The values of a range that SageMaker can only take as a list; None for one with bounds."""
-    stepped = not isinstance(each, CategoricalRange) and each.step not in (None, 1)
-    gridded = not isinstance(each, CategoricalRange) and each.grid_points is not None
     values: Sequence[Value] | None = None
     if isinstance(each, CategoricalRange):
         values = each.values
-    elif gridded:
+    elif each.grid_points is not None:
         values = each.grid
-    elif stepped and each.size is not None and each.size <= MAX_VALUES:
+    elif each.step not in (None, 1) and each.size is not None and each.size <= MAX_VALUES:
         values = [each.nth_value(place) for place in range(each.size)]
     return None if values is None else [format_value(value) for value in values]
 
@@ -161,8 +139,10 @@ def _make_static(spec: TuningSpec) -> tuple[dict[str, str], list[str]]:
     return static, [note, "SageMaker passes hyperparameters as --name value, under their names"]
 
 
-def _make_channel(name: str) -> dict[str, Any]:
+def _make_channel(variable: str) -> dict[str, Any]:
+    """Return the channel that a variable with its directory is named after."""
     source = {"S3DataType": "S3Prefix", "S3Uri": FILL_IN}
+    name = variable.removeprefix(CHANNEL).lower()
     return {"ChannelName": name, "DataSource": {"S3DataSource": source}}
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from hpt_cli.errors import Problem, UsageError, did_you_mean
 from hpt_cli.metrics.patterns import VALUE_GROUP
-from hpt_cli.sagemaker.names import CHANNEL, CONFIG, NAME, PROGRAM
+from hpt_cli.sagemaker.names import CHANNEL, CONFIG, CONFIG_PATHS, NAME, PROGRAM
 from hpt_cli.spec.hyperparameters import Value
 
 INTERNAL = ("sagemaker_", "_tuning_objective_metric")
@@ -94,19 +95,19 @@ class _Importer:
         self._document = document
         self._definition = definition
         self._config: Mapping[str, Any] = document[CONFIG]
+        self._algorithm = definition.get("AlgorithmSpecification") or {}
         self._left_out: list[str] = []
         self._problems: list[Problem] = []
 
     def convert(self) -> Imported:
-        limits = self._config.get("ResourceLimits") or {}
-        criteria = self._config.get("TuningJobCompletionCriteria") or {}
-        hyperband = (self._config.get("StrategyConfig") or {}).get("HyperbandStrategyConfig") or {}
-        objective = self._definition.get("TuningObjective") or self._config.get(
-            "HyperParameterTuningJobObjective"
-        )
-        if not objective or not objective.get("MetricName"):
+        stopping = self._definition.get("StoppingCondition") or {}
+        configured = {field: _find(self._config, path) for field, path in CONFIG_PATHS.items()}
+        if objective := self._definition.get("TuningObjective"):
+            configured["objective_metric_name"] = objective.get("MetricName")
+            configured["objective_type"] = objective.get("Type")
+        metric = configured["objective_metric_name"]
+        if not metric:
             self._complain("the request names no objective: HyperParameterTuningJobObjective")
-            objective = {}
         static = self._read_static()
         fields = {
             "name": self._document.get(NAME, "imported"),
@@ -114,30 +115,11 @@ class _Importer:
             "environment": self._read_environment(),
             "hyperparameter_ranges": self._read_ranges(),
             "static_hyperparameters": static,
-            "metric_definitions": self._read_metrics(objective),
-            "objective_metric_name": objective.get("MetricName"),
-            "objective_type": objective.get("Type"),
-            "strategy": self._config.get("Strategy"),
-            "random_seed": self._config.get("RandomSeed"),
-            "min_resource": hyperband.get("MinResource"),
-            "max_resource": hyperband.get("MaxResource"),
+            "metric_definitions": self._read_metrics(str(metric)),
             "warm_start": self._read_warm_start(),
-            "max_jobs": limits.get("MaxNumberOfTrainingJobs"),
-            "max_parallel_jobs": limits.get("MaxParallelTrainingJobs"),
-            "max_runtime_seconds": limits.get("MaxRuntimeInSeconds"),
-            "target_objective_metric_value": criteria.get("TargetObjectiveMetricValue"),
-            "max_jobs_not_improving": (criteria.get("BestObjectiveNotImproving") or {}).get(
-                "MaxNumberOfTrainingJobsNotImproving"
-            ),
-            "complete_on_convergence": (criteria.get("ConvergenceDetected") or {}).get(
-                "CompleteOnConvergence"
-            )
-            == "Enabled"
-            or None,
-            "max_job_runtime_seconds": (self._definition.get("StoppingCondition") or {}).get(
-                "MaxRuntimeInSeconds"
-            ),
-            "early_stopping_type": self._config.get("TrainingJobEarlyStoppingType"),
+            **configured,
+            "complete_on_convergence": configured["complete_on_convergence"] == "Enabled" or None,
+            "max_job_runtime_seconds": stopping.get("MaxRuntimeInSeconds"),
         }
         self._list_the_rest()
         if self._problems:
@@ -154,19 +136,14 @@ class _Importer:
             or self._config.get("ParameterRanges")
             or {}
         )
-        converters: tuple[tuple[str, Callable[[Mapping[str, Any]], dict[str, Any]]], ...] = (
-            (
-                "ContinuousParameterRanges",
-                lambda each: self._read_bounds(each, "Continuous", float),
-            ),
-            ("IntegerParameterRanges", lambda each: self._read_bounds(each, "Integer", int)),
-            ("CategoricalParameterRanges", _read_categories),
-        )
-        found = {
-            str(each.get("Name")): convert(each)
-            for kind, convert in converters
-            for each in ranges.get(kind) or []
-        }
+        found: dict[str, Any] = {}
+        for each in ranges.get("ContinuousParameterRanges") or []:
+            found[str(each.get("Name"))] = self._read_bounds(each, "Continuous", float)
+        for each in ranges.get("IntegerParameterRanges") or []:
+            found[str(each.get("Name"))] = self._read_bounds(each, "Integer", int)
+        for each in ranges.get("CategoricalParameterRanges") or []:
+            values = [decode_value(str(value)) for value in each.get("Values", [])]
+            found[str(each.get("Name"))] = {"type": "Categorical", "values": values}
         for each in ranges.get("AutoParameters") or []:
             self._left_out.append(f"{each.get('Name')}: {WHY['AutoParameters']}")
         if not found:
@@ -176,17 +153,16 @@ class _Importer:
     def _read_bounds(
         self, each: Mapping[str, Any], kind: str, parse: Callable[[str], float]
     ) -> dict[str, Any]:
+        name = each.get("Name")
         made: dict[str, Any] = {"type": kind}
         for field, ours in (("MinValue", "min_value"), ("MaxValue", "max_value")):
             try:
                 made[ours] = parse(str(each.get(field)))
             except ValueError:
-                self._complain(f"{each.get('Name')}: {field} {each.get(field)!r} is no number")
+                self._complain(f"{name}: {field} {each.get(field)!r} is no number")
         scaling = each.get("ScalingType", "Auto")
         if kind == "Integer" and scaling == "ReverseLogarithmic":
-            self._left_out.append(
-                f"{each.get('Name')}: ReverseLogarithmic is for Continuous ranges"
-            )
+            self._left_out.append(f"{name}: ReverseLogarithmic is for Continuous ranges")
         elif scaling != "Auto":
             made["scaling_type"] = scaling
         return made
@@ -194,22 +170,19 @@ class _Importer:
     def _read_static(self) -> dict[str, Value]:
         found = {}
         for name, text in (self._definition.get("StaticHyperParameters") or {}).items():
-            if name.startswith(INTERNAL):
-                if name != PROGRAM and not name.startswith("_"):
-                    self._left_out.append(
-                        f"StaticHyperParameters.{name}: for SageMaker's container"
-                    )
-            else:
+            if not name.startswith(INTERNAL):
                 found[name] = decode_value(str(text))
+            elif name != PROGRAM and not name.startswith("_"):
+                self._left_out.append(f"StaticHyperParameters.{name}: for SageMaker's container")
         return found
 
     def _make_command(self) -> str | list[str]:
         """Script mode appends all hyperparameters as `--name value`, and so does hpt."""
-        algorithm = self._definition.get("AlgorithmSpecification") or {}
+        algorithm = self._algorithm
         entry = [*(algorithm.get("ContainerEntrypoint") or [])]
         if entry:
             return [*entry, *(algorithm.get("ContainerArguments") or [])]
-        program = (self._definition.get("StaticHyperParameters") or {}).get(PROGRAM)
+        program = _find(self._definition, f"StaticHyperParameters.{PROGRAM}")
         if program:
             script = str(decode_value(str(program)))
             return f"{'sh' if script.endswith('.sh') else 'python'} {script}"
@@ -229,13 +202,12 @@ class _Importer:
                 self._left_out.append(f"InputDataConfig.{name}: put {uri} into {path}")
         return channels | dict(self._definition.get("Environment") or {})
 
-    def _read_metrics(self, objective: Mapping[str, Any]) -> list[dict[str, str]]:
-        algorithm = self._definition.get("AlgorithmSpecification") or {}
+    def _read_metrics(self, name: str) -> list[dict[str, str]]:
+        """Return the metric definitions; for the objective's name one is guessed if need be."""
         definitions = [
             {"name": str(each.get("Name")), "regex": translate_regex(str(each.get("Regex")))}
-            for each in algorithm.get("MetricDefinitions") or []
+            for each in self._algorithm.get("MetricDefinitions") or []
         ]
-        name = str(objective.get("MetricName"))
         if name not in [each["name"] for each in definitions]:
             definitions.append({"name": name, "regex": guess_regex(name)})
             self._left_out.append(
@@ -262,13 +234,12 @@ class _Importer:
             *("StaticHyperParameters", "AlgorithmSpecification", "StoppingCondition"),
             "Environment",
         }
-        algorithm = self._definition.get("AlgorithmSpecification") or {}
         told = {"MetricDefinitions", "ContainerEntrypoint", "ContainerArguments"}
         waiting = (self._definition.get("StoppingCondition") or {}).items()
         rest = [
             *((key, value) for key, value in self._document.items() if key not in known),
             *((key, value) for key, value in self._definition.items() if key not in taken),
-            *((key, value) for key, value in algorithm.items() if key not in told),
+            *((key, value) for key, value in self._algorithm.items() if key not in told),
             *((key, value) for key, value in waiting if key != "MaxRuntimeInSeconds"),
         ]
         for key, value in rest:
@@ -276,8 +247,11 @@ class _Importer:
                 self._left_out.append(f"{key}: {WHY.get(key, 'it has no local meaning')}")
 
 
-def _read_categories(each: Mapping[str, Any]) -> dict[str, Any]:
-    return {"type": "Categorical", "values": [decode_value(str(v)) for v in each.get("Values", [])]}
+def _find(document: Any, path: str) -> Any:
+    """Return the value at a path like `ResourceLimits.MaxRuntimeInSeconds`; None without one."""
+    for name in path.split("."):
+        document = (document or {}).get(name)
+    return document
 
 
 def decode_value(text: str) -> Value:
@@ -287,10 +261,8 @@ def decode_value(text: str) -> Value:
     if re.fullmatch(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", text):
         return float(text)
     if text.startswith('"'):
-        try:
+        with suppress(ValueError):
             return str(json.loads(text))
-        except ValueError:
-            return text
     return text
 
 

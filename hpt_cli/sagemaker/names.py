@@ -8,3 +8,25 @@ PROGRAM = "sagemaker_program"
 """The static hyperparameter that names the script, in script mode."""
 CHANNEL = "SM_CHANNEL_"
 """The variable with a channel's directory is named so, and by the channel."""
+
+_HYPERBAND = "StrategyConfig.HyperbandStrategyConfig"
+_LIMITS = "ResourceLimits"
+_CRITERIA = "TuningJobCompletionCriteria"
+CONFIG_PATHS = {
+    "objective_metric_name": "HyperParameterTuningJobObjective.MetricName",
+    "objective_type": "HyperParameterTuningJobObjective.Type",
+    "strategy": "Strategy",
+    "random_seed": "RandomSeed",
+    "min_resource": f"{_HYPERBAND}.MinResource",
+    "max_resource": f"{_HYPERBAND}.MaxResource",
+    "max_jobs": f"{_LIMITS}.MaxNumberOfTrainingJobs",
+    "max_parallel_jobs": f"{_LIMITS}.MaxParallelTrainingJobs",
+    "max_runtime_seconds": f"{_LIMITS}.MaxRuntimeInSeconds",
+    "target_objective_metric_value": f"{_CRITERIA}.TargetObjectiveMetricValue",
+    "max_jobs_not_improving": (
+        f"{_CRITERIA}.BestObjectiveNotImproving.MaxNumberOfTrainingJobsNotImproving"
+    ),
+    "complete_on_convergence": f"{_CRITERIA}.ConvergenceDetected.CompleteOnConvergence",
+    "early_stopping_type": "TrainingJobEarlyStoppingType",
+}
+"""Where the value of a spec's field stands in the tuning job's configuration."""

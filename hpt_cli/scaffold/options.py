@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -38,6 +38,10 @@ class ProgramOption:
         """The hyperparameter's name: `batch_size`, `optimizer.lr`."""
         return self.flag.strip("-=").replace("-", "_")
 
+    def find_flag(self, flags: Container[str]) -> str | None:
+        """Return which of these flags is its own, or an alias; None if none is."""
+        return next((each for each in (self.flag, *self.aliases) if each in flags), None)
+
     def write(self, value: str) -> list[str]:
         """The option with a value, as words of a command."""
         return [f"{self.flag}{value}"] if self.flag.endswith("=") else [self.flag, value]
@@ -48,7 +52,7 @@ def parse_help(text: str) -> tuple[ProgramOption, ...]:
     lines = [_strip(line) for line in text.splitlines()]
     if any(line.strip() == "== Config ==" for line in lines):
         return tuple(_parse_hydra(lines))
-    return tuple(option for entry in _split_entries(lines) if (option := _parse_entry(entry)))
+    return tuple(filter(None, map(_parse_entry, _split_entries(lines))))
 
 
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
@@ -105,7 +109,7 @@ def _parse_entry(entry: str) -> ProgramOption | None:
     bounds = _BOUNDS.search(entry)
     option = ProgramOption(
         flag=flags[0],
-        kind=_find_kind(next(filter(None, kind.groups()), "") if kind else "", default),
+        kind=_KINDS[next(filter(None, kind.groups())).lower()] if kind else kind_of(default),
         default=default,
         low=float(bounds["low"]) if bounds else None,
         high=float(bounds["high"]) if bounds and bounds["high"] else None,
@@ -124,17 +128,11 @@ def _parse_default(entry: str) -> Value | None:
     return parse_value((match["value"] or match["typed"] or match["bare"]).strip("'\""))
 
 
-def _find_kind(word: str, default: Value | None) -> Kind:
-    match word.lower():
-        case "float":
-            return "float"
-        case "int" | "integer":
-            return "int"
-        case "bool" | "boolean":
-            return "switch"
-        case "str" | "text" | "path":
-            return "text"
-    return kind_of(default)
+_KINDS: dict[str, Kind] = {
+    "float": "float", "int": "int", "integer": "int", "bool": "switch", "boolean": "switch",
+    "str": "text", "text": "text", "path": "text",
+}
+"""What an option takes, by the type that its help or its source names."""
 
 
 def kind_of(default: Value | None) -> Kind:
@@ -202,7 +200,7 @@ def parse_source(text: str) -> tuple[ProgramOption, ...]:
         return ()
     calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
     found = (_parse_call(call) for call in calls if _name_of(call) in ("add_argument", "option"))
-    return tuple(each for each in found if each is not None)
+    return tuple(filter(None, found))
 
 
 def _name_of(call: ast.Call) -> str:
@@ -216,20 +214,20 @@ def _parse_call(call: ast.Call) -> ProgramOption | None:
         return None
     words = {each.arg: each.value for each in call.keywords}
     default = _read_literal(words.get("default"))
-    choices = _read_choices(words)
-    kind = ast.unparse(words["type"]) if "type" in words else ""
-    option = ProgramOption(
+    is_switch = isinstance(default, bool) or "action" in words or "is_flag" in words
+    if is_switch or not isinstance(default, (int, float, str)):
+        default = None
+    named = ast.unparse(words["type"]).lower() if "type" in words else ""
+    kind = _KINDS.get(named, kind_of(default))
+    choices = () if is_switch else _read_choices(words)
+    return ProgramOption(
         flag=flags[0],
-        kind=_find_kind(kind, default if isinstance(default, (int, float, str)) else None),
-        default=default if isinstance(default, (int, float, str)) else None,
+        kind="switch" if is_switch else "choice" if choices else kind,
+        default=default,
+        choices=choices,
         aliases=tuple(flags[1:]),
         about=str(_read_literal(words.get("help")) or ""),
     )
-    if isinstance(default, bool) or "action" in words or "is_flag" in words:
-        return replace(option, kind="switch", default=None)
-    if choices:
-        return replace(option, kind="choice", choices=choices)
-    return option
 
 
 def _read_literal(node: ast.expr | None) -> Any:
@@ -288,19 +286,15 @@ def update_defaults(
 ) -> tuple[ProgramOption, ...]:
     """The options with the values that a command gives; those that only it knows at the end."""
     known = []
-    left = dict(given)
+    left = {flag: parse_value(text) for flag, text in given.items()}
     for each in options:
-        flag = next((flag for flag in (each.flag, *each.aliases) if flag in left), None)
-        if flag is None:
-            known.append(each)
-            continue
-        value = parse_value(left.pop(flag))
-        kind = each.kind if each.kind != "text" else kind_of(value)
-        known.append(replace(each, flag=flag, kind=kind, default=value, aliases=(each.flag,)))
-    for flag, text in left.items():
-        value = parse_value(text)
-        known.append(ProgramOption(flag, kind_of(value), value))
-    return tuple(known)
+        flag = each.find_flag(left)
+        if flag is not None:
+            value = left.pop(flag)
+            kind = each.kind if each.kind != "text" else kind_of(value)
+            each = replace(each, flag=flag, kind=kind, default=value, aliases=(each.flag,))
+        known.append(each)
+    return (*known, *(ProgramOption(flag, kind_of(value), value) for flag, value in left.items()))
 
 
 def name_placeholders(
@@ -314,11 +308,9 @@ def name_placeholders(
     held = {flag: value[1:-1] for flag, value in find_given(words).items() if value[1:-1] in marked}
     named = []
     for each in options:
-        flag = next((flag for flag in (each.flag, *each.aliases) if flag in held), None)
-        named.append(each if flag is None else _rename(each, held[flag]))
+        flag = each.find_flag(held)
+        if flag is not None:
+            each = replace(each, flag=f"--{held[flag]}", aliases=(each.flag, *each.aliases))
+        named.append(each)
     known = {each.name for each in named}
     return (*named, *(ProgramOption(f"--{name}", "text") for name in marked if name not in known))
-
-
-def _rename(option: ProgramOption, name: str) -> ProgramOption:
-    return replace(option, flag=f"--{name}", aliases=(option.flag, *option.aliases))

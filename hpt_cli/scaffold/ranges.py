@@ -43,8 +43,10 @@ def propose_range(option: ProgramOption) -> RangeProposal | None:
     if words & _NEVER:
         return None
     if option.kind == "choice":
-        fields = _list_choices(option)
-        return RangeProposal(option, fields, bool(words & _CHOSEN)) if fields else None
+        if not 2 <= len(option.choices) <= MAX_CATEGORIES:
+            return None
+        fields = {"type": "Categorical", "values": list(option.choices)}
+        return RangeProposal(option, fields, is_likely=bool(words & _CHOSEN))
     is_untold = option.kind == "text" and option.default is None
     if (option.kind not in ("float", "int") and not is_untold) or isinstance(option.default, str):
         return None
@@ -229,9 +231,3 @@ def _keep_within(fields: Fields, option: ProgramOption) -> Fields:
     if fields["type"] == "Integer" and fields["max_value"] / fields["min_value"] >= AUTO_RATIO:
         fields["scaling_type"] = "Logarithmic"
     return fields
-
-
-def _list_choices(option: ProgramOption) -> Fields | None:
-    if not 2 <= len(option.choices) <= MAX_CATEGORIES:
-        return None
-    return {"type": "Categorical", "values": list(option.choices)}
