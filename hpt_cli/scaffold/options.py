@@ -129,8 +129,14 @@ def _parse_default(entry: str) -> Value | None:
 
 
 _KINDS: dict[str, Kind] = {
-    "float": "float", "int": "int", "integer": "int", "bool": "switch", "boolean": "switch",
-    "str": "text", "text": "text", "path": "text",
+    "float": "float",
+    "int": "int",
+    "integer": "int",
+    "bool": "switch",
+    "boolean": "switch",
+    "str": "text",
+    "text": "text",
+    "path": "text",
 }
 """What an option takes, by the type that its help or its source names."""
 
