@@ -47,7 +47,7 @@ FIELDS = {
 
 
 def list_events() -> list[ev.AnyEvent]:
-    """Twelve jobs, two at a time, of every kind; job 8 is the best with a loss of 0.1."""
+    """Return the events of twelve jobs of every kind, two at a time; job 8 is the best: 0.1."""
     events: list[ev.AnyEvent] = []
     for number in range(1, COUNT + 1):
         at = 10.0 * ((number - 1) // 2)
@@ -70,12 +70,12 @@ def list_events() -> list[ev.AnyEvent]:
 
 
 def make_state(**changes: object) -> TuningState:
-    """The state that these jobs lead to."""
+    """Return the state after these jobs."""
     return fold_all(*created(make_spec(**(FIELDS | changes))), *list_events())
 
 
 def make_results(**changes: object) -> Results:
-    """What is exported of it; every epoch took 2 s."""
+    """Return the results of these jobs, as exported; every epoch took 2 s."""
     state = make_state(**changes)
     moments = {
         (job.number, "loss", step): job.attempts[0].started_at + 2 * step
@@ -86,7 +86,7 @@ def make_results(**changes: object) -> Results:
 
 
 def make_record(name: str = "story", **changes: object) -> Record:
-    """A record of these jobs."""
+    """Return a record of these jobs."""
     state = make_state(name=name, **changes)
     spec = TuningSpec.model_validate(state.spec)
     return Record(
@@ -101,5 +101,5 @@ def make_record(name: str = "story", **changes: object) -> Record:
 
 
 def make_page(*names: str) -> str:
-    """The page on tuning jobs of these names."""
+    """Return the page on tuning jobs of these names."""
     return render_page([make_record(name) for name in names or ("story",)], 0.0)

@@ -32,34 +32,34 @@ def chromium() -> Iterator[Any]:
 
 
 class Page:
-    """A page in the browser, and what went on in it."""
+    """A page in the browser, and what happened in it."""
 
     def __init__(self, browser: Any) -> None:
         self.browser = browser
 
     def run(self, script: str, *arguments: Any) -> Any:
-        """The result of a script."""
+        """Return the result of a script."""
         return self.browser.execute_script(script, *arguments)
 
     def all(self, selector: str) -> list[Any]:
-        """The elements that a CSS selector finds."""
+        """Return the elements that match a CSS selector."""
         return list(self.browser.find_elements("css selector", selector))
 
     def one(self, selector: str) -> Any:
-        """The first of them."""
+        """Return the first of them."""
         return self.browser.find_element("css selector", selector)
 
     def list_shown_jobs(self) -> list[int]:
-        """The numbers of the training jobs in the table, from above."""
+        """Return the numbers of the training jobs shown in the table, from the top."""
         cells = "[...document.querySelectorAll('.jobs tbody tr')].filter((row) => !row.hidden)"
         return list(self.run(f"return {cells}.map((row) => parseInt(row.cells[0].textContent))"))
 
     def list_errors(self) -> list[str]:
-        """What the console complained of."""
+        """Return the messages of the console."""
         return [entry["message"] for entry in self.browser.get_log("browser")]
 
     def list_requests(self) -> list[str]:
-        """The addresses of everything that was requested."""
+        """Return the addresses of everything that was requested."""
         messages = [
             json.loads(entry["message"])["message"] for entry in self.browser.get_log("performance")
         ]
@@ -72,7 +72,7 @@ class Page:
 
 @pytest.fixture
 def open_page(chromium: Any, tmp_path: Path) -> Callable[[str], Page]:
-    """Opens the text of a page, and waits until it is drawn."""
+    """Return a function that opens the text of a page, and waits until it is drawn."""
 
     def open_text(text: str) -> Page:
         path = tmp_path / "page.html"

@@ -12,7 +12,7 @@ class Progress extends Chart {
 
   note(beyond) {
     const note = this.box.closest("figure").querySelector(".beyond");
-    note.textContent = beyond ? ` (drawn at the edge, as they are far worse: ${beyond})` : "";
+    note.textContent = beyond ? ` ${beyond} beyond the axis ${beyond === 1 ? "is" : "are"} drawn at its edge.` : "";
   }
 
   draw() {
