@@ -1,6 +1,6 @@
 """What a tuning job is asked to do: the contract of the YAML file, its defaults and its checks.
 
-The names are those of SageMaker's Python SDK. Checks between fields are in `conflicts`.
+The names are those of SageMaker's Python SDK. Checks between fields are in `checks`.
 """
 
 from __future__ import annotations
@@ -40,13 +40,9 @@ from hpt_cli.spec.ranges import Category, Number, ParameterRange, Whole, count_g
 from hpt_cli.spec.resources import Pool, Request, count_fitting
 
 MAX_REGEX_LENGTH = 500
-
 MAX_PARENTS = 5
-
 MAX_ATTEMPTS = 100
-
 MIN_LOG_BYTES = 1 << 18
-
 CHANGEABLE = (
     "description",
     "max_jobs",
@@ -76,9 +72,8 @@ EarlyStoppingType = Literal["Off", "Auto"]
 
 
 def _check_name(name: str) -> str:
-    wrong = find_name_fault(name)
-    if wrong:
-        raise PydanticCustomError("name", "{why}", {"why": wrong})
+    if fault := find_name_fault(name):
+        raise PydanticCustomError("name", "{why}", {"why": fault})
     return name
 
 

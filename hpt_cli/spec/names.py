@@ -20,6 +20,13 @@ def find_name_fault(name: str) -> str:
     return ""
 
 
+def check_name(name: str) -> str:
+    """Return a tuning job's name; raise ValueError if it is not valid."""
+    if fault := find_name_fault(name):
+        raise ValueError(fault)
+    return name
+
+
 def job_name(tuning_job: str, number: int) -> str:
     """Return a training job's name: `<name>-0007`."""
     return f"{tuning_job}-{number:04d}"

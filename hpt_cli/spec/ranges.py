@@ -152,6 +152,11 @@ def _from_unit(unit: float, low: float, high: float, scaling: ScalingType) -> fl
     return min(high, max(low, _unbend(bottom + unit * (top - bottom), scaling)))
 
 
+def _spread(count: int) -> list[float]:
+    """Return places evenly over [0, 1], its ends included; a single one in the middle."""
+    return [0.5] if count == 1 else [place / (count - 1) for place in range(count)]
+
+
 def _round(value: float, scaling: ScalingType) -> float:
     """Round to six significant digits, counted from 1 downwards if ReverseLogarithmic."""
     if scaling == "ReverseLogarithmic" and value > 0.5:
@@ -203,11 +208,8 @@ class ContinuousRange(_Range):
     @property
     def grid(self) -> tuple[float, ...] | None:
         """The values that a grid search tries; None where nothing says which."""
-        if self.grid_points is not None and self.grid_points > 1:
-            units = (place / (self.grid_points - 1) for place in range(self.grid_points))
-            return tuple(dict.fromkeys(map(self.from_unit, units)))
-        if self.grid_points == 1:
-            return (self.from_unit(0.5),)
+        if self.grid_points is not None:
+            return tuple(dict.fromkeys(map(self.from_unit, _spread(self.grid_points))))
         return None if self.size is None else tuple(map(self.nth_value, range(self.size)))
 
     def to_unit(self, value: Value) -> float:
@@ -270,8 +272,7 @@ class IntegerRange(_Range):
         count = self.grid_points
         if count is None or count >= self.size:
             return tuple(map(self.nth_value, range(self.size)))
-        units = [0.5] if count == 1 else [place / (count - 1) for place in range(count)]
-        return tuple(dict.fromkeys(map(self.from_unit, units)))
+        return tuple(dict.fromkeys(map(self.from_unit, _spread(count))))
 
     @property
     def _edges(self) -> tuple[float, float]:

@@ -4,7 +4,7 @@
 CREATE TABLE event (
     seq  INTEGER PRIMARY KEY,
     at   REAL NOT NULL,                -- seconds since the epoch, UTC
-    type TEXT NOT NULL,                -- the event's name in hpt_cli/core/events.py
+    type TEXT NOT NULL,                -- the event's name in hpt_cli/tuning/events.py
     job  INTEGER,                      -- the training job's number; NULL for the tuning job
     body TEXT NOT NULL
 );

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeAlias, TypedDict, get_args
 
 from hpt_cli.metrics.curve import Observation
 from hpt_cli.spec.hyperparameters import Hyperparameters, Value
-from hpt_cli.spec.names import find_name_fault
+from hpt_cli.spec.names import check_name
 from hpt_cli.spec.resources import Pool
 from hpt_cli.tuning.allocation import Share
 from hpt_cli.tuning.typed_json import make_reader, parse
@@ -44,12 +44,6 @@ StopReason = Literal[
 to stop as Failed is Failed; the others are Stopped."""
 
 
-def _check_name(name: str) -> str:
-    if fault := find_name_fault(name):
-        raise ValueError(fault)
-    return name
-
-
 class _Definition(TypedDict):
     name: str
 
@@ -75,7 +69,7 @@ class _Optional(TypedDict, total=False):
 class _RecordedSpec(_Optional):
     """A spec, as far as it is read without loading it, which takes longer than a short report."""
 
-    name: Annotated[str, _check_name]
+    name: Annotated[str, check_name]
     command: str | tuple[str, ...]
     shell: bool
     hyperparameter_ranges: dict[str, dict[str, Any]]
