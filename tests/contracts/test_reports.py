@@ -15,31 +15,21 @@ from hpt_cli.live.screen import Size, draw_screen
 from hpt_cli.reports import REPORTS, load_report
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.summary import Summary, summarize
-from tests.builders import (
-    created,
-    exited,
-    fold_all,
-    launched,
-    make_spec,
-    observed,
-    run,
-    stop,
-    suggested,
-)
+from tests import builders as b
 
-SPEC = make_spec(max_jobs=9)
+SPEC = b.make_spec(max_jobs=9)
 HOSTILE = "\x1b[31m[bold]evil[/bold]\x07 </script>"
 STORIES: dict[str, list[ev.AnyEvent]] = {
     "new": [],
-    "one running": [*suggested(1), *launched(1), observed(1, 0.5, 0.4)],
+    "one running": [*b.suggested(1), *b.launched(1), b.observed(1, 0.5, 0.4)],
     "of every kind": [
-        *run(1, 3.0, 2.0, 1.0),
-        *run(2, math.nan),
-        *[*suggested(3), *launched(3), observed(3, 2.0), stop(3), exited(3, -15)],
-        *[*suggested(4), *launched(4), exited(4, 1)],
-        *[*suggested(5), *launched(5), exited(5, 0)],
-        *[*suggested(6), *launched(6), stop(6, "Interrupted"), exited(6, -15)],
-        *[*suggested(7, x=7, note=HOSTILE), *launched(7), observed(7, math.inf, 1.0)],
+        *b.run(1, 3.0, 2.0, 1.0),
+        *b.run(2, math.nan),
+        *[*b.suggested(3), *b.launched(3), b.observed(3, 2.0), b.stop(3), b.exited(3, -15)],
+        *[*b.suggested(4), *b.launched(4), b.exited(4, 1)],
+        *[*b.suggested(5), *b.launched(5), b.exited(5, 0)],
+        *[*b.suggested(6), *b.launched(6), b.stop(6, "Interrupted"), b.exited(6, -15)],
+        *[*b.suggested(7, x=7, note=HOSTILE), *b.launched(7), b.observed(7, math.inf, 1.0)],
         ev.JobNoted(at=1, number=7, text=HOSTILE),
         ev.JobPlanned(at=1, number=8),
     ],
@@ -47,7 +37,7 @@ STORIES: dict[str, list[ev.AnyEvent]] = {
 
 
 def make_summary(story: str) -> Summary:
-    return summarize(fold_all(*created(SPEC), *STORIES[story]), 20, at_work=True)
+    return summarize(b.fold_all(*b.created(SPEC), *STORIES[story]), 20, at_work=True)
 
 
 @pytest.mark.parametrize("story", STORIES)
@@ -67,7 +57,7 @@ def test_any_tuning_job_can_be_shown(name: str, story: str) -> None:
 
 @pytest.mark.parametrize("story", STORIES)
 def test_the_live_screen_fits_its_terminal(story: str) -> None:
-    state, summary = fold_all(*created(SPEC), *STORIES[story]), make_summary(story)
+    state, summary = b.fold_all(*b.created(SPEC), *STORIES[story]), make_summary(story)
     messages = [describe_event(state, each) for each in STORIES[story]][-3:]
     for width, height in ((80, 24), (200, 60), (60, 12)):
         console = Console(file=io.StringIO(), width=width, height=height)

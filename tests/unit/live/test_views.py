@@ -11,23 +11,14 @@ from hpt_cli.live.messages import describe_event
 from hpt_cli.live.views import BEGIN_UPDATE, ENTER, LEAVE, LiveView, PlainView
 from hpt_cli.metrics.curve import Observation
 from hpt_cli.tuning import events as ev
-from tests.builders import (
-    created,
-    exited,
-    fold_all,
-    launched,
-    make_spec,
-    observed,
-    run,
-    suggested,
-)
+from tests import builders as b
 
 EVENTS: list[ev.AnyEvent] = [
-    *created(make_spec(max_jobs=9)),
-    *run(1, 3.0, 2.0, 1.0),
-    *suggested(2),
-    *launched(2),
-    observed(2, 4.0, 1.5),
+    *b.created(b.make_spec(max_jobs=9)),
+    *b.run(1, 3.0, 2.0, 1.0),
+    *b.suggested(2),
+    *b.launched(2),
+    b.observed(2, 4.0, 1.5),
 ]
 
 
@@ -40,7 +31,7 @@ def read_frames(text: str) -> list[list[str]]:
 def test_every_frame_fits_the_terminal_of_its_moment() -> None:
     file = io.StringIO()
     console = Console(file=file, force_terminal=True, width=100, height=30)
-    state = fold_all(*EVENTS)
+    state = b.fold_all(*EVENTS)
     with LiveView(console) as view:
         view.show(state, EVENTS, 20.0)
         console.size = (60, 12)  # type: ignore[assignment]
@@ -59,10 +50,16 @@ def test_every_frame_fits_the_terminal_of_its_moment() -> None:
 
 def test_before_the_first_result_the_leader_is_named() -> None:
     file = io.StringIO()
-    first = [*suggested(1), *launched(1), observed(1, 5.0, 2.0)]
-    running = [*created(make_spec()), *first, *suggested(2), *launched(2), observed(2, 1.0, 3.0)]
+    first = [*b.suggested(1), *b.launched(1), b.observed(1, 5.0, 2.0)]
+    running = [
+        *b.created(b.make_spec()),
+        *first,
+        *b.suggested(2),
+        *b.launched(2),
+        b.observed(2, 1.0, 3.0),
+    ]
     with LiveView(Console(file=file, force_terminal=True, width=100, height=30)) as view:
-        view.show(fold_all(*running), [], 20.0)
+        view.show(b.fold_all(*running), [], 20.0)
     (frame,) = read_frames(file.getvalue())
     assert "no result yet; job 1 leads with loss = 2" in frame
     assert any(line.split()[:3] == ["2", "2", "3"] for line in frame), "of how many is not known"
@@ -70,9 +67,9 @@ def test_before_the_first_result_the_leader_is_named() -> None:
 
 def test_before_the_first_value_it_is_not_known_of_how_many() -> None:
     file = io.StringIO()
-    running = [*created(make_spec()), *suggested(1), *launched(1)]
+    running = [*b.created(b.make_spec()), *b.suggested(1), *b.launched(1)]
     with LiveView(Console(file=file, force_terminal=True, width=140, height=30)) as view:
-        view.show(fold_all(*running), [], 20.0)
+        view.show(b.fold_all(*running), [], 20.0)
     (frame,) = read_frames(file.getvalue())
     assert "0/0" not in "".join(frame)
     assert "vs best at epoch" in "".join(frame)
@@ -80,7 +77,7 @@ def test_before_the_first_value_it_is_not_known_of_how_many() -> None:
 
 def test_the_star_does_not_forget_better_jobs_of_parents() -> None:
     warm = {"type": "IdenticalDataAndAlgorithm", "parents": ["parent"]}
-    spec = make_spec(warm_start=warm)
+    spec = b.make_spec(warm_start=warm)
 
     def end(value: float) -> str:
         best = {
@@ -89,8 +86,8 @@ def test_the_star_does_not_forget_better_jobs_of_parents() -> None:
             "hyperparameters": {"x": 1},
         }
         inherited = ev.WarmStarted(at=0, parent="p", jobs=(), left_out=0, best=best)
-        state = fold_all(*created(spec), inherited, *run(1, 0.5))
-        return describe_event(state, exited(1, at=1))
+        state = b.fold_all(*b.created(spec), inherited, *b.run(1, 0.5))
+        return describe_event(state, b.exited(1, at=1))
 
     assert end(0.25).endswith("after 1 epoch, 1.0 s: loss = 0.5 ★ best of this tuning job")
     assert end(0.75).endswith("★ best so far")
@@ -98,7 +95,7 @@ def test_the_star_does_not_forget_better_jobs_of_parents() -> None:
 
 def test_plain_lines_are_a_line_for_each_thing_that_happens() -> None:
     file = io.StringIO()
-    PlainView(file).show(fold_all(*EVENTS), EVENTS, 20.0)
+    PlainView(file).show(b.fold_all(*EVENTS), EVENTS, 20.0)
     lines = file.getvalue().splitlines()
     assert lines[0] == "[  20 s] tuning story"
     assert lines[2].endswith("story-0001 Completed after 3 epochs, 1.0 s: loss = 1 ★ best so far")
@@ -107,16 +104,16 @@ def test_plain_lines_are_a_line_for_each_thing_that_happens() -> None:
 
 def test_names_are_no_markup_on_the_screen() -> None:
     file, name = io.StringIO(), "[/b]l"
-    spec = make_spec(
+    spec = b.make_spec(
         metric_definitions=[{"name": name, "regex": "loss=({num})"}], objective_metric_name=name
     )
     seen = Observation(name, 9, 1.0, 0.5)
     events = [
-        *(*created(spec), *suggested(1, x="[/i]"), *launched(1)),
+        *(*b.created(spec), *b.suggested(1, x="[/i]"), *b.launched(1)),
         ev.ObservationsRead(at=1, number=1, attempt=1, observations=(seen,)),
     ]
     with LiveView(Console(file=file, force_terminal=True, width=200, height=30)) as view:
-        view.show(fold_all(*events), [], 20.0)
+        view.show(b.fold_all(*events), [], 20.0)
     (frame,) = read_frames(file.getvalue())
     assert any(name in line for line in frame)
     assert any(line.rstrip().endswith("x=[/i]") for line in frame)

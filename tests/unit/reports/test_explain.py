@@ -13,17 +13,7 @@ from hpt_cli.reports.explain import Explanation, conclude, name_rule, render, to
 from hpt_cli.spec.model import EarlyStopping
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.summary import summarize
-from tests.builders import (
-    created,
-    exited,
-    fold_all,
-    launched,
-    make_spec,
-    observed,
-    run,
-    stop,
-    suggested,
-)
+from tests import builders as b
 
 
 def judged(step: float, reason: str, stop: bool = False, **evidence: Any) -> ev.JobJudged:
@@ -36,7 +26,9 @@ def explain(
     *events: ev.AnyEvent, judgements: tuple[ev.JobJudged, ...] = (), rule: str | None = "auto"
 ) -> Explanation:
     """Job 2, after a job 1 that ended with 0.5."""
-    state = fold_all(*created(make_spec()), *run(1, 0.9, 0.5, at=-9), *suggested(2), *events)
+    state = b.fold_all(
+        *b.created(b.make_spec()), *b.run(1, 0.9, 0.5, at=-9), *b.suggested(2), *events
+    )
     summary = summarize(state, now=9, at_work=True)
     return Explanation(summary, summary.rows[-1], rule, judgements)
 
@@ -44,8 +36,8 @@ def explain(
 WAITING = judged(1, "1 of 2 jobs completed", loss=0.9, jobs=1)
 GOING = judged(2, "43% likely to beat job 1", loss=0.8, held_against=0.5, margin=0.3)
 STOPPING = judged(3, "under 1% likely to beat job 1", stop=True, loss=0.7, held_against=0.5)
-STARTED = [*launched(2), observed(2, 0.9, 0.8, 0.7)]
-ENDED = [*STARTED, exited(2, at=4)]
+STARTED = [*b.launched(2), b.observed(2, 0.9, 0.8, 0.7)]
+ENDED = [*STARTED, b.exited(2, at=4)]
 
 
 @pytest.mark.parametrize(
@@ -54,23 +46,23 @@ ENDED = [*STARTED, exited(2, at=4)]
         (ENDED, [WAITING], "ran to its end, compared with no other job: 1 of 2 jobs completed"),
         (ENDED, [WAITING, GOING], "ran to its end, not stopped early: at epoch 2, 43% likely"),
         (
-            [*launched(2), exited(2, 3)],
+            [*b.launched(2), b.exited(2, 3)],
             [],
             "is Failed (exit code 3), never judged: it had printed no value of",
         ),
         (STARTED, [GOING], "is InProgress, not stopped early: at epoch 2"),
         (
-            [*STARTED, stop(2, at=3), exited(2, -15, at=4)],
+            [*STARTED, b.stop(2, at=3), b.exited(2, -15, at=4)],
             [GOING, STOPPING],
             "was stopped at epoch 3: under 1% likely to beat job 1",
         ),
         (
-            [*STARTED, stop(2, at=3), exited(2, at=2)],
+            [*STARTED, b.stop(2, at=3), b.exited(2, at=2)],
             [GOING, STOPPING],
             "ran to its end just before it was to be stopped at epoch 3: under 1%",
         ),
         (
-            [*STARTED, stop(2, "StoppedByUser", at=3), exited(2, -15, at=4)],
+            [*STARTED, b.stop(2, "StoppedByUser", at=3), b.exited(2, -15, at=4)],
             [GOING],
             "is Stopped (StoppedByUser), not stopped early: at epoch 2",
         ),
@@ -84,8 +76,8 @@ def test_the_conclusion(
 
 
 def test_a_maximized_objective_is_shown_as_it_was_printed() -> None:
-    spec = make_spec(objective_type="Maximize")
-    state = fold_all(*created(spec), *suggested(2), *launched(2), observed(2, 0.8))
+    spec = b.make_spec(objective_type="Maximize")
+    state = b.fold_all(*b.created(spec), *b.suggested(2), *b.launched(2), b.observed(2, 0.8))
     summary = summarize(state, now=9, at_work=True)
     seen = judged(1, "30% likely", loss=-0.8, held_against=-0.9, margin=0.1, held_against_job=1)
     document = to_json(Explanation(summary, summary.rows[0], "auto", (seen,)))
@@ -95,7 +87,7 @@ def test_a_maximized_objective_is_shown_as_it_was_printed() -> None:
 
 
 def test_long_jobs_and_unknown_evidence_fit_the_terminal() -> None:
-    events = [*launched(2), observed(2, *(1 / (n + 1) for n in range(300)))]
+    events = [*b.launched(2), b.observed(2, *(1 / (n + 1) for n in range(300)))]
     many = tuple(
         judged(n + 1.0, "12% likely to beat job 1", loss=1 / (n + 1), odd="?", probability=0.12)
         for n in range(300)
@@ -120,7 +112,7 @@ def test_what_lets_a_job_go_on_whatever_its_chance_is_said() -> None:
 
 def test_the_plot_marks_what_is_no_number_and_cuts_off_what_is_far_away() -> None:
     console = Console(width=60, height=24, file=io.StringIO())
-    wild = [*launched(2), observed(2, 0.9, math.nan, 0.8, 1e17)]
+    wild = [*b.launched(2), b.observed(2, 0.9, math.nan, 0.8, 1e17)]
     console.print(render(explain(*wild)))
     plot = console.file.getvalue()  # type: ignore[attr-defined]
     assert plot.count("×") == 1

@@ -21,12 +21,12 @@ from hpt_cli.reports.render.columns import (
 )
 from hpt_cli.reports.render.formats import FORMATS
 from hpt_cli.tuning.summary import Summary, summarize
-from tests.builders import created, fold_all, launched, make_spec, observed, run, suggested
+from tests import builders as b
 
 
 def make_summary(**hyperparameters: object) -> Summary:
-    second = [*suggested(2, **hyperparameters), *launched(2), observed(2, 0.5)]
-    state = fold_all(*created(make_spec()), *run(1, 0.25, 0.125), *second)
+    second = [*b.suggested(2, **hyperparameters), *b.launched(2), b.observed(2, 0.5)]
+    state = b.fold_all(*b.created(b.make_spec()), *b.run(1, 0.25, 0.125), *second)
     return summarize(state, 20, at_work=True)
 
 

@@ -14,7 +14,7 @@ from hpt_cli.reports.page.data import Record, lay_out, to_data
 from hpt_cli.reports.page.html import break_name, render_page
 from hpt_cli.tuning.events import TunerStarted, Warned
 from hpt_cli.tuning.summary import summarize
-from tests.builders import created, exited, fold_all, launched, make_spec, stop, suggested
+from tests import builders as b
 from tests.pages import COUNT, HOSTILE, RANGES, SECRET, make_page, make_record
 
 VOID = ("meta", "link", "input", "wbr")
@@ -91,8 +91,8 @@ def test_the_policy_allows_the_script_and_the_style_and_nothing_else() -> None:
 def test_names_are_escaped_in_texts_attributes_and_data() -> None:
     hostile = "\"><b>'&</script><!--"
     ranges = {hostile: {"type": "Integer", "min_value": 1, "max_value": 2}}
-    spec = make_spec(command="train {args}", hyperparameter_ranges=ranges)
-    state = fold_all(*created(spec), *suggested(1, **{hostile: 1}))
+    spec = b.make_spec(command="train {args}", hyperparameter_ranges=ranges)
+    state = b.fold_all(*b.created(spec), *b.suggested(1, **{hostile: 1}))
     summary = summarize(state, 1, at_work=True)
     page = render_page([Record(summary, state, None, None, [(hostile, f"{hostile}\ud800")])], 0.0)
     reader = Reader(page)
@@ -119,15 +119,15 @@ def test_attempts_share_slots_and_early_stopped_ones_say_how_long_they_would_hav
 
 
 def test_pauses_take_no_room_on_the_timeline() -> None:
-    state = fold_all(
-        *created(make_spec()),
-        *suggested(1),
-        *launched(1, at=1),
-        stop(1, "Interrupted", at=2),
-        exited(1, -15, at=3),
+    state = b.fold_all(
+        *b.created(b.make_spec()),
+        *b.suggested(1),
+        *b.launched(1, at=1),
+        b.stop(1, "Interrupted", at=2),
+        b.exited(1, -15, at=3),
         TunerStarted(at=1000, pid=2, host="here"),
-        *launched(1, at=1001, attempt=2),
-        exited(1, at=1005, attempt=2),
+        *b.launched(1, at=1001, attempt=2),
+        b.exited(1, at=1005, attempt=2),
     )
     summary = summarize(state, 1005, at_work=False)
     bars = lay_out(Record(summary, state, None, None, []))
@@ -156,14 +156,14 @@ def test_conditions_find_every_column_by_all_its_names() -> None:
 
 
 def test_a_tuning_job_without_results_has_a_page() -> None:
-    state = fold_all(*created(make_spec()))
+    state = b.fold_all(*b.created(b.make_spec()))
     record = Record(summarize(state, 1, at_work=True), state, None, None, [])
     assert "no result yet" in render_page([record], 0.0)
 
 
 def test_warnings_are_told_without_the_lines_of_logs() -> None:
     warned = Warned(at=1, slug="s", message="no value yet", hint="look", lines=(SECRET,))
-    state = fold_all(*created(make_spec()), warned)
+    state = b.fold_all(*b.created(b.make_spec()), warned)
     page = render_page([Record(summarize(state, 1, at_work=True), state, None, None, [])], 0.0)
     assert "no value yet" in page
     assert SECRET not in page

@@ -12,8 +12,7 @@ from hpt_cli.errors import HptError
 from hpt_cli.reports.curves import Chart, list_legend, make_chart, make_plot
 from hpt_cli.reports.render.plot import Axis, Line, Plot, find_axis
 from hpt_cli.tuning.summary import summarize
-from tests.builders import created, fold_all, make_spec, observed, run, stop, suggested
-from tests.builders import launched as launch
+from tests import builders as b
 
 
 def draw(plot: Plot, width: int = 24, height: int = 16) -> list[str]:
@@ -23,8 +22,10 @@ def draw(plot: Plot, width: int = 24, height: int = 16) -> list[str]:
 
 
 def make(*charts: str, **fields: object) -> Chart:
-    stopped = [*suggested(2), *launch(2), observed(2, 4.0, 3.5), stop(2)]
-    state = fold_all(*created(make_spec()), *run(1, 4.0, 2.0, 1.0), *stopped, *run(3, 3, math.nan))
+    stopped = [*b.suggested(2), *b.launched(2), b.observed(2, 4.0, 3.5), b.stop(2)]
+    state = b.fold_all(
+        *b.created(b.make_spec()), *b.run(1, 4.0, 2.0, 1.0), *stopped, *b.run(3, 3, math.nan)
+    )
     chart = make_chart(summarize(state, 20, at_work=True))
     return Chart(chart.summary, chart.metric, chart.curves, **fields)  # type: ignore[arg-type]
 

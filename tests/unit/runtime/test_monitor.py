@@ -10,10 +10,10 @@ import pytest
 from hpt_cli.runtime.monitor import MAX_LOG_BYTES, Monitor
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.tuning.state import TuningState
-from tests.builders import created, exited, fold_all, launched, make_spec, suggested
+from tests import builders as b
 
-SPEC = make_spec()
-STORY = [*created(SPEC), *suggested(1), *launched(1), exited(1, at=9.0)]
+SPEC = b.make_spec()
+STORY = [*b.created(SPEC), *b.suggested(1), *b.launched(1), b.exited(1, at=9.0)]
 
 
 def test_no_log_is_read_while_events_are_observed(tmp_path: Path) -> None:
@@ -23,7 +23,7 @@ def test_no_log_is_read_while_events_are_observed(tmp_path: Path) -> None:
     log = jobdir.attempt(1, 1).log
     log.parent.mkdir(parents=True)
     log.write_text("validation Loss was 0.25\n")  # after the events: only `read` can see it
-    (warning,) = monitor.read(fold_all(*STORY), 10.0)
+    (warning,) = monitor.read(b.fold_all(*STORY), 10.0)
     assert warning.slug == "no-objective"
     assert warning.lines == ("validation Loss was 0.25",)
 
@@ -31,22 +31,22 @@ def test_no_log_is_read_while_events_are_observed(tmp_path: Path) -> None:
 def test_a_warning_that_was_given_is_not_given_again(tmp_path: Path) -> None:
     monitor = Monitor(SPEC, JobDir(tmp_path))
     monitor.observe(STORY)
-    (warning,) = monitor.read(fold_all(*STORY), 10.0)
+    (warning,) = monitor.read(b.fold_all(*STORY), 10.0)
     monitor.observe([warning])
-    assert monitor.read(fold_all(*STORY, warning), 11.0) == []
+    assert monitor.read(b.fold_all(*STORY, warning), 11.0) == []
     resumed = Monitor(SPEC, JobDir(tmp_path))
     resumed.observe(STORY)
-    assert resumed.read(fold_all(*STORY, warning), 12.0) == []
+    assert resumed.read(b.fold_all(*STORY, warning), 12.0) == []
 
 
 def test_a_log_is_not_judged_before_it_is_followed(tmp_path: Path) -> None:
     """A killed tuner may have launched what it has not recorded as launched."""
-    *story, launch = [*created(SPEC), *suggested(1), *launched(1)]
+    *story, launch = [*b.created(SPEC), *b.suggested(1), *b.launched(1)]
     log = JobDir(tmp_path).attempt(1, 1).log
     log.parent.mkdir(parents=True)
     log.write_text("loss=1\n" * 1000)
-    assert Monitor(SPEC, JobDir(tmp_path)).read(fold_all(*story), 100.0) == []
-    (warning,) = Monitor(SPEC, JobDir(tmp_path)).read(fold_all(*story, launch), 100.0)
+    assert Monitor(SPEC, JobDir(tmp_path)).read(b.fold_all(*story), 100.0) == []
+    (warning,) = Monitor(SPEC, JobDir(tmp_path)).read(b.fold_all(*story, launch), 100.0)
     assert warning.slug == "no-objective"
 
 
@@ -61,9 +61,9 @@ def list_long(monitor: Monitor, state: TuningState, now: float) -> list[str]:
 def test_a_log_that_is_too_long_is_warned_of_once(
     tmp_path: Path, limit: int | None, shown: tuple[str, str]
 ) -> None:
-    spec = make_spec(max_log_bytes=limit)
-    story = [*created(spec), *suggested(1), *launched(1), *suggested(2), *launched(2)]
-    state, jobdir = fold_all(*story), JobDir(tmp_path)
+    spec = b.make_spec(max_log_bytes=limit)
+    story = [*b.created(spec), *b.suggested(1), *b.launched(1), *b.suggested(2), *b.launched(2)]
+    state, jobdir = b.fold_all(*story), JobDir(tmp_path)
     bound = limit or MAX_LOG_BYTES
     for number in (1, 2):
         log = jobdir.attempt(number, 1).log
@@ -77,4 +77,4 @@ def test_a_log_that_is_too_long_is_warned_of_once(
     text = f"story-0002 has printed {size} in 2 h 00 min ({rate} an hour), more than max_log_bytes"
     assert message == f"{text} ({size})"
     warned = [*story, *Monitor(spec, jobdir).read(state, 7200.0)]
-    assert list_long(Monitor(spec, jobdir), fold_all(*warned), 7201.0) == []
+    assert list_long(Monitor(spec, jobdir), b.fold_all(*warned), 7201.0) == []
