@@ -1,1 +1,1 @@
-"""cli."""
+"""The command line: each command parses options, opens, calls, renders and exits."""

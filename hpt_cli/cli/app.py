@@ -1,7 +1,7 @@
-"""The command line. Each command is one file: options, open, call, render, exit code.
+"""The table of commands, and the error boundary around them.
 
-`main` is the one error boundary: an expected failure is shown as its problems, an interruption ends
-quietly, and anything else is a bug, written to a crash file that can be pasted.
+`main` prints the problems of an expected failure, ends quietly on an interruption, and writes
+anything else, which is a bug, to a crash file that can be pasted into a report.
 """
 
 from __future__ import annotations
@@ -52,27 +52,27 @@ COMMANDS = {
     "doctor": "doctor:doctor",
     "import": "import_request:import_request",
 }
-"""Each command's module, which has EXAMPLES for its help, and its function there.
+"""The module and function of each command; the module has EXAMPLES for the help.
 
-They are imported on use, so that none waits for the others.
+They are imported on use, so that no command waits for the imports of others.
 """
 
 MAX_PROBLEMS = 100
-"""How many are shown; a log that was taken for a spec has one in every line."""
+"""How many problems are printed: a log given instead of a spec has one in every line."""
 
 TAKE_A_COMMAND = ("init",)
-"""What follows the first argument of these is another program's, options included."""
+"""Commands whose arguments after the first belong to another program, options included."""
 
 
 class _Commands(TyperGroup):
-    """The commands of the table, made when they are asked for."""
+    """The group of all commands, each created when it is asked for."""
 
     def __init__(self, **fields: Any) -> None:
         super().__init__(**fields)
         self.commands: Any = dict.fromkeys(COMMANDS)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run a command; a value that it does not take is explained as one in a spec is."""
+        """Run a command; explain a value that it does not accept as one in a spec is explained."""
         try:
             return super().invoke(ctx)
         except typer.BadParameter as error:
@@ -98,7 +98,7 @@ class _Commands(TyperGroup):
 
 
 def _show_examples(examples: Sequence[str]) -> str:
-    """What stands at the end of a command's help, where a blank line begins a new one."""
+    """Return the end of a command's help; blank lines keep its lines apart."""
     return "\n\n".join(["For example:", *(f"  {each}" for each in examples)])
 
 
@@ -131,7 +131,7 @@ def _options(
 def main() -> None:
     """Run the command line and exit with its code."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # A question mark is better than no table.
+        if isinstance(stream, io.TextIOWrapper):  # Question marks are better than no table.
             stream.reconfigure(errors="replace")
     try:
         app()
@@ -139,7 +139,7 @@ def main() -> None:
         print_problems(error)
         sys.exit(error.exit_code)
     except BrokenPipeError:
-        # The reader of a pipe left; Python must not complain about it at exit.
+        # The reader of a pipe has left; keep Python from complaining about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(ExitCode.FAILED)
     except OSError as error:
@@ -153,13 +153,13 @@ def main() -> None:
 
 
 def _explain(error: OSError) -> HptError:
-    """What the system refused, as an expected failure."""
+    """Return what the system refused as an expected failure."""
     where = f"{error.filename}: " if error.filename else ""
     return HptError.of("system", f"{where}{error.strerror or error}")
 
 
 def print_problems(error: HptError) -> None:
-    """Show an expected failure: each problem with its place and what to do."""
+    """Print each problem of an expected failure with its place and its hint."""
     for problem in error.problems[:MAX_PROBLEMS]:
         place = f"{problem.place}: " if problem.place else ""
         hint = f"\n    {problem.hint}" if problem.hint else ""

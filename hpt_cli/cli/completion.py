@@ -1,6 +1,6 @@
-"""What the shell offers when a user presses Tab: names, training jobs, metrics, columns.
+"""Completion by the shell: names, training jobs, metrics, columns.
 
-Answers come from file names where they can, and never fail: a broken tuning job offers nothing.
+Candidates come from file names where possible. Nothing is raised: a broken tuning job has none.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _WORD = re.compile(r"[\w@%+=:,./-]+")
 
 
 def complete_name(ctx: typer.Context, incomplete: str) -> list[str]:
-    """The tuning jobs of the home, the newest first; those named already are left out."""
+    """Return the tuning jobs of the home that are not on the line yet, the newest first."""
     try:
         found = sorted(list_job_dirs(find_home(ctx.params.get("home"))), key=_age)
     except OSError:
@@ -35,7 +35,7 @@ def _age(jobdir: JobDir) -> float:
 
 
 def complete_job(ctx: typer.Context, incomplete: str) -> list[str]:
-    """The numbers of the training jobs that were started."""
+    """Return the numbers of the training jobs that were started."""
     jobdir = _find(ctx)
     if jobdir is None:
         return []
@@ -45,12 +45,12 @@ def complete_job(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def complete_metric(ctx: typer.Context, incomplete: str) -> list[str]:
-    """The metrics that the spec defines."""
+    """Return the metrics that the spec defines."""
     return _begin(_list_metrics(_read_spec(ctx)), incomplete)
 
 
 def complete_column(ctx: typer.Context, incomplete: str) -> list[str]:
-    """The columns of the results table; after a comma, one more of them."""
+    """Return the columns of the results table; after a comma, for one more of them."""
     from hpt_cli.reports.render.columns import USUAL
 
     before, comma, last = incomplete.rpartition(",")
@@ -60,12 +60,12 @@ def complete_column(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def _begin(names: Iterable[str], incomplete: str) -> list[str]:
-    """Those that begin so, and are plain words in any shell: zsh evaluates what it is offered."""
+    """Return the names with a beginning that are plain words: zsh evaluates its candidates."""
     return [name for name in names if name.startswith(incomplete) and _WORD.fullmatch(name)]
 
 
 def _find(ctx: typer.Context) -> JobDir | None:
-    """The tuning job on the command line; an option without its value hides it among the rest."""
+    """Return the tuning job on the line, which click leaves in args after a bare option."""
     name = ctx.params.get("name") or next(iter(ctx.args), "")
     try:
         return find_job_dir(find_home(ctx.params.get("home")), name)

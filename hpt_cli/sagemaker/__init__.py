@@ -1,7 +1,7 @@
-"""To and from SageMaker: CreateHyperParameterTuningJob's request, and Describe's answer.
+"""Conversion to and from SageMaker: the request that creates a tuning job, and its description.
 
-Fields of the API (2017-07-24) and of a spec mean the same under other names. What one side cannot
-say is listed, never dropped in silence.
+Fields of the API (2017-07-24) correspond to fields of a spec. What one side cannot express is
+listed, never dropped silently.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A tuning job's results as Describe and ListTrainingJobs answer them."""
+"""The results of a tuning job in the form of SageMaker's answers."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from hpt_cli.tuning.summary import Row, Summary
 
 
 def describe_tuning_job(spec: TuningSpec, summary: Summary) -> dict[str, Any]:
-    """DescribeHyperParameterTuningJob's answer for a tuning job, with its training jobs.
+    """Return the answer of DescribeHyperParameterTuningJob, with the training jobs.
 
-    The training jobs are those of ListTrainingJobsForHyperParameterTuningJob, as
-    `TrainingJobSummaries`. Times are in seconds since the epoch, as the AWS CLI's JSON has them.
+    These stand in `TrainingJobSummaries`, as ListTrainingJobsForHyperParameterTuningJob lists them.
+    Times are in seconds since the epoch, as in the JSON of the AWS CLI.
     """
     jobs, objectives = summary.job_counts, summary.objective_counts
     return {

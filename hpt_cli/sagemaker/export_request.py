@@ -1,4 +1,4 @@
-"""A spec as a CreateHyperParameterTuningJob request."""
+"""From a spec to a CreateHyperParameterTuningJob request."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ MIN_RUNTIME = 120
 
 @dataclass(frozen=True)
 class Exported:
-    """A request made from a spec, and what is to fill in or could not be said, in words."""
+    """A request, and notes on what must be filled in and what it cannot express."""
 
     request: dict[str, Any]
     notes: tuple[str, ...]
 
 
 def export_request(spec: TuningSpec) -> Exported:
-    """The CreateHyperParameterTuningJob request for a spec.
+    """Return the CreateHyperParameterTuningJob request for a spec.
 
-    What only the cloud needs (role, image, instances, output) stands there as FILL-IN. Notes list
-    those, and what of the spec SageMaker cannot do.
+    What only the cloud needs (role, image, instances, output) is marked FILL-IN. Notes list these
+    marks, and what SageMaker cannot do of the spec.
     """
     static, command_notes = _make_static(spec)
     request: dict[str, Any] = {
@@ -68,11 +68,11 @@ def export_request(spec: TuningSpec) -> Exported:
             "ParentHyperParameterTuningJobs": [{NAME: each} for each in spec.warm_start.parents],
             "WarmStartType": spec.warm_start.type,
         }
-    return Exported(request, (*_list_blanks(request), *command_notes, *_list_unsaid(spec)))
+    return Exported(request, (*_list_blanks(request), *command_notes, *_list_unsupported(spec)))
 
 
 def write_regex(regex: str) -> str:
-    """A regex as SageMaker takes it: the value is its first group, and steps it counts itself."""
+    """Return a regex for SageMaker: the value is its first group, and no group is a step."""
     return expand(regex).replace(f"(?P<{STEP_GROUP}>", "(?:")
 
 
@@ -116,7 +116,7 @@ def _make_ranges(ranges: Mapping[str, ParameterRange]) -> dict[str, Any]:
 
 
 def _list_values(each: ParameterRange) -> list[str] | None:
-    """The values of a range that SageMaker can only take as a list; None for one with bounds."""
+    """Return the values of a range that SageMaker accepts only as a list; None for other ranges."""
     values: Sequence[Value] | None = None
     if isinstance(each, CategoricalRange):
         values = each.values
@@ -128,15 +128,15 @@ def _list_values(each: ParameterRange) -> list[str] | None:
 
 
 def _make_static(spec: TuningSpec) -> tuple[dict[str, str], list[str]]:
-    """Static hyperparameters with the script's name, and what of the command is lost."""
+    """Return static hyperparameters, with the script's name, and notes on the command."""
     static = {name: format_value(value) for name, value in spec.static_hyperparameters.items()}
     words = [word for word in split_command(spec.command) if not find_placeholders(word)]
     scripts = [word for word in words if word.endswith((".py", ".sh"))]
     if not scripts:
         return static, ["the command is not in the request: the image must run it"]
     static[PROGRAM] = scripts[0]
-    note = f"{PROGRAM} is {scripts[0]}; sagemaker_submit_directory must say where in S3 it is"
-    return static, [note, "SageMaker passes hyperparameters as --name value, under their names"]
+    note = f"{PROGRAM} is {scripts[0]}; sagemaker_submit_directory must give its location in S3"
+    return static, [note, "SageMaker passes each hyperparameter as --name value"]
 
 
 def _make_channel(variable: str) -> dict[str, Any]:
@@ -156,8 +156,8 @@ def _list_blanks(request: Any, path: str = "") -> Iterator[str]:
         yield from _list_blanks(each, f"{path}.{key}" if path else str(key))
 
 
-def _list_unsaid(spec: TuningSpec) -> Iterator[str]:
-    """What of a spec SageMaker cannot do."""
+def _list_unsupported(spec: TuningSpec) -> Iterator[str]:
+    """Yield what SageMaker cannot do of a spec."""
     for name, each in spec.hyperparameter_ranges.items():
         if each.when:
             yield f"{name}: SageMaker has no conditions (when); it is always tuned"
@@ -167,17 +167,17 @@ def _list_unsaid(spec: TuningSpec) -> Iterator[str]:
                 "a step became a list of values" if values else "SageMaker has no step"
             )
     if spec.early_stopping is not None:
-        yield f"early_stopping: SageMaker has one rule, and not '{spec.early_stopping.rule}'"
+        yield f"early_stopping: SageMaker has one rule of its own, not '{spec.early_stopping.rule}'"
     if spec.initial_hyperparameters:
-        yield "initial_hyperparameters: SageMaker takes no points to try first"
+        yield "initial_hyperparameters: SageMaker accepts no points to try first"
     if spec.on_completion is not None:
         yield "on_completion: SageMaker decides that itself"
     for metric in spec.metric_definitions:
         regex = to_regex(metric.model_dump())
         if regex is None:
-            yield f"{metric.name}: SageMaker finds metrics by regexes in the output only"
+            yield f"{metric.name}: SageMaker finds metrics only by regexes in the output"
         elif len(write_regex(regex)) > MAX_REGEX_LENGTH:
-            yield f"{metric.name}: the regex is longer than {MAX_REGEX_LENGTH} without {{num}}"
+            yield f"{metric.name}: without {{num}}, the regex is longer than {MAX_REGEX_LENGTH}"
 
 
 def _whole(seconds: float) -> int:

@@ -1,6 +1,6 @@
-"""A CreateHyperParameterTuningJob request, or Describe's answer, as the fields of a spec.
+"""From a CreateHyperParameterTuningJob request, or a description, to the fields of a spec.
 
-A request's numbers are text, and script mode writes hyperparameters as JSON, so that "adam" has
+Numbers in a request are text, and script mode writes hyperparameters as JSON, so that "adam" has
 quotes of its own.
 """
 
@@ -19,7 +19,7 @@ from hpt_cli.sagemaker.names import CHANNEL, CONFIG, CONFIG_PATHS, NAME, PROGRAM
 from hpt_cli.spec.hyperparameters import Value
 
 INTERNAL = ("sagemaker_", "_tuning_objective_metric")
-"""Static hyperparameters that SageMaker adds for itself begin so."""
+"""Prefixes of static hyperparameters that SageMaker adds for itself."""
 RESULTS = {
     *("HyperParameterTuningJobArn", "HyperParameterTuningJobStatus", "CreationTime"),
     *("HyperParameterTuningEndTime", "LastModifiedTime", "TrainingJobStatusCounters"),
@@ -27,19 +27,19 @@ RESULTS = {
     *("TuningJobCompletionDetails", "ConsumedResources", "ResponseMetadata"),
     "TrainingJobSummaries",
 }
-"""What Describe answers beside the request; a spec asks, and holds no results."""
+"""What a description has besides the request: results, which a spec does not hold."""
 WHY = {
     "Tags": "hpt has no tags",
-    "Autotune": "hpt chooses nothing but values: write the fields",
+    "Autotune": "hpt chooses only values: write the fields yourself",
     "RoleArn": "no role is needed here",
     "ResourceConfig": "training jobs run on this machine",
     "HyperParameterTuningResourceConfig": "training jobs run on this machine",
     "OutputDataConfig": "output stays in the job's directory: SM_MODEL_DIR, SM_OUTPUT_DATA_DIR",
-    "CheckpointConfig": "checkpoints belong in HPT_CHECKPOINT_DIR, which lives on between attempts",
-    "RetryStrategy": "jobs that are lost run again by themselves, up to three attempts",
-    "TrainingImage": "no container is used; the command runs as it stands",
-    "AlgorithmName": "no container is used; the command runs as it stands",
-    "TrainingInputMode": "data are files",
+    "CheckpointConfig": "checkpoints belong in HPT_CHECKPOINT_DIR, which is kept between attempts",
+    "RetryStrategy": "lost training jobs are rerun automatically, up to three attempts",
+    "TrainingImage": "no container is used; the command runs as it is",
+    "AlgorithmName": "no container is used; the command runs as it is",
+    "TrainingInputMode": "data is read from files",
     "EnableManagedSpotTraining": "there are no spot instances here",
     "MaxWaitTimeInSeconds": "there are no spot instances here",
     "AutoParameters": "a range is needed: add it to hyperparameter_ranges",
@@ -48,27 +48,28 @@ WHY = {
 
 @dataclass(frozen=True)
 class Imported:
-    """A spec's fields made from a request, and what of the request they do not hold, in words."""
+    """The fields of a spec, and what they leave out of the request, in words."""
 
     fields: dict[str, Any]
     left_out: tuple[str, ...]
 
 
 def import_request(document: Any, definition: str | None = None) -> Imported:
-    """The spec of a CreateHyperParameterTuningJob request, or of Describe's answer.
+    """Return the spec of a CreateHyperParameterTuningJob request, or of a description.
 
     Args:
         document: the JSON document.
-        definition: which training job definition to take, by name, where there are several.
+        definition: the name of the training job definition to use, if there are several.
 
     Raises:
-        UsageError: it is no such document, or lacks what a tuning job needs: all of it.
+        UsageError: it is not such a document, or lacks what a tuning job needs.
+        AttributeError, TypeError, ValueError: a field has another type than documented.
     """
     if not isinstance(document, Mapping) or not isinstance(document.get(CONFIG), Mapping):
         raise UsageError.of(
             "request",
-            f"this is no CreateHyperParameterTuningJob request: it has no {CONFIG}",
-            "aws sagemaker describe-hyper-parameter-tuning-job ... prints one that has",
+            f"this is not a CreateHyperParameterTuningJob request: it has no {CONFIG}",
+            "aws sagemaker describe-hyper-parameter-tuning-job ... prints one",
         )
     return _Importer(document, _choose_definition(document, definition)).convert()
 
@@ -83,13 +84,13 @@ def _choose_definition(document: Mapping[str, Any], name: str | None) -> Mapping
         return dict(found[names.index(name)])
     raise UsageError.of(
         "request-definition",
-        f"the request has the training job definitions {', '.join(names)}, and a spec has one",
+        f"the request has several training job definitions: {', '.join(names)}; a spec has one",
         did_you_mean(name, names) if name else f"choose one: --definition {names[0]}",
     )
 
 
 class _Importer:
-    """Converts one request, and remembers what it could not take over."""
+    """The conversion of one request, with what it left out and what is wrong."""
 
     def __init__(self, document: Mapping[str, Any], definition: Mapping[str, Any]) -> None:
         self._document = document
@@ -159,10 +160,10 @@ class _Importer:
             try:
                 made[ours] = parse(str(each.get(field)))
             except ValueError:
-                self._complain(f"{name}: {field} {each.get(field)!r} is no number")
+                self._complain(f"{name}: {field} {each.get(field)!r} is not a number")
         scaling = each.get("ScalingType", "Auto")
         if kind == "Integer" and scaling == "ReverseLogarithmic":
-            self._left_out.append(f"{name}: ReverseLogarithmic is for Continuous ranges")
+            self._left_out.append(f"{name}: ReverseLogarithmic is only for Continuous ranges")
         elif scaling != "Auto":
             made["scaling_type"] = scaling
         return made
@@ -173,11 +174,13 @@ class _Importer:
             if not name.startswith(INTERNAL):
                 found[name] = decode_value(str(text))
             elif name != PROGRAM and not name.startswith("_"):
-                self._left_out.append(f"StaticHyperParameters.{name}: for SageMaker's container")
+                self._left_out.append(
+                    f"StaticHyperParameters.{name}: only SageMaker's container needs it"
+                )
         return found
 
     def _make_command(self) -> str | list[str]:
-        """Script mode appends all hyperparameters as `--name value`, and so does hpt."""
+        """Return the command without hyperparameters: hpt appends them as script mode does."""
         algorithm = self._algorithm
         entry = [*(algorithm.get("ContainerEntrypoint") or [])]
         if entry:
@@ -187,7 +190,9 @@ class _Importer:
             script = str(decode_value(str(program)))
             return f"{'sh' if script.endswith('.sh') else 'python'} {script}"
         image = algorithm.get("TrainingImage") or algorithm.get("AlgorithmName") or "its image"
-        self._left_out.append(f"the program is inside {image}: write the command that trains here")
+        self._left_out.append(
+            f"the program is inside {image}: replace the command with one that trains here"
+        )
         return "python train.py"
 
     def _read_environment(self) -> dict[str, str]:
@@ -199,7 +204,7 @@ class _Importer:
             path = uri.removeprefix("file://") if uri.startswith("file://") else f"data/{name}"
             channels[f"{CHANNEL}{name.upper()}"] = path
             if path.startswith("data/"):
-                self._left_out.append(f"InputDataConfig.{name}: put {uri} into {path}")
+                self._left_out.append(f"InputDataConfig.{name}: copy {uri} to {path}")
         return channels | dict(self._definition.get("Environment") or {})
 
     def _read_metrics(self, name: str) -> list[dict[str, str]]:
@@ -211,8 +216,8 @@ class _Importer:
         if name not in [each["name"] for each in definitions]:
             definitions.append({"name": name, "regex": guess_regex(name)})
             self._left_out.append(
-                f"the request has no regex for {name}, as its algorithm is built in: check the one "
-                "that was guessed"
+                f"the request has no regex for {name}, as its algorithm is built in: check the"
+                " guessed one"
             )
         return definitions
 
@@ -222,12 +227,12 @@ class _Importer:
         if not parents:
             return None
         self._left_out.append(
-            f"WarmStartConfig: {', '.join(map(str, parents))} must be tuning jobs here too"
+            f"WarmStartConfig: {', '.join(map(str, parents))} must exist here as tuning jobs too"
         )
         return {"type": asked.get("WarmStartType"), "parents": parents}
 
     def _list_the_rest(self) -> None:
-        """What has no local meaning, each with the reason."""
+        """List what has no equivalent here, with the reasons."""
         known = {NAME, CONFIG, "WarmStartConfig", "TrainingJobDefinition", *RESULTS}
         taken = {
             *("DefinitionName", "TuningObjective", "HyperParameterRanges", "InputDataConfig"),
@@ -244,7 +249,7 @@ class _Importer:
         ]
         for key, value in rest:
             if value not in (None, False, [], {}) and key != "TrainingJobDefinitions":
-                self._left_out.append(f"{key}: {WHY.get(key, 'it has no local meaning')}")
+                self._left_out.append(f"{key}: {WHY.get(key, 'it has no equivalent here')}")
 
 
 def _find(document: Any, path: str) -> Any:
@@ -255,7 +260,7 @@ def _find(document: Any, path: str) -> Any:
 
 
 def decode_value(text: str) -> Value:
-    """A hyperparameter's value from a request's text: a number, JSON's text, or as it stands."""
+    """Return the value of a hyperparameter: a number, decoded JSON text, or the text itself."""
     if re.fullmatch(r"[-+]?\d+", text):
         return int(text)
     if re.fullmatch(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", text):
@@ -267,11 +272,11 @@ def decode_value(text: str) -> Value:
 
 
 _TOKENS = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\((?!\?)", re.DOTALL)
-"""What may hold a parenthesis that is none, and a group that captures."""
+"""An escape or a set, whose parentheses are not groups; or the start of a capturing group."""
 
 
 def translate_regex(regex: str) -> str:
-    """A request's regex as hpt reads it: of several groups, the first is the value."""
+    """Return a regex for hpt: of several groups, the first is the value."""
     groups = [match.start() for match in _TOKENS.finditer(regex) if match.group() == "("]
     if len(groups) < 2:
         return regex
@@ -279,6 +284,6 @@ def translate_regex(regex: str) -> str:
 
 
 def guess_regex(metric: str) -> str:
-    """A regex for a metric by its name alone: its words, then a number."""
+    """Return a regex for a metric of which only the name is known: its words, then a number."""
     words = [re.escape(word) for word in re.split(r"[\W_]+", metric) if word]
     return r"\b" + r"[\W_]?".join(words) + r"[\s:=]+({num})"

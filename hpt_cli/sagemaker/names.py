@@ -1,13 +1,13 @@
-"""Names that SageMaker's API gives."""
+"""Names in the API of SageMaker."""
 
 from __future__ import annotations
 
 CONFIG = "HyperParameterTuningJobConfig"
 NAME = "HyperParameterTuningJobName"
 PROGRAM = "sagemaker_program"
-"""The static hyperparameter that names the script, in script mode."""
+"""The static hyperparameter with the name of the script, in script mode."""
 CHANNEL = "SM_CHANNEL_"
-"""The variable with a channel's directory is named so, and by the channel."""
+"""The prefix of the variable with the directory of a channel."""
 
 _HYPERBAND = "StrategyConfig.HyperbandStrategyConfig"
 _LIMITS = "ResourceLimits"

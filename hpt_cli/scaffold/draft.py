@@ -1,11 +1,11 @@
-"""A first spec for a training program: its command, its options as ranges, a metric it prints."""
+"""A first spec for a training program: its command, options as ranges, and a metric."""
 
 from __future__ import annotations
 
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -19,10 +19,10 @@ from hpt_cli.spec.names import MAX_NAME_LENGTH
 from hpt_cli.spec.ranges import ParameterRange
 
 MAX_TUNED = 8
-"""How many options are tuned unless the user says which."""
+"""How many options are tuned unless the user chooses them."""
 JOBS = 20
 CURVE = 3
-"""A metric with so many values is printed every epoch, and jobs can be stopped early."""
+"""A metric with this many values is printed every epoch, so that jobs can be stopped early."""
 GUESS = r"\bloss[\s:=]+({num})"
 
 _SHELL = re.compile(r"[|&;<>$`\n]|\*")
@@ -31,21 +31,20 @@ _SAFE = re.compile(r"[\w@%+=:,./{}-]+")
 
 @dataclass(frozen=True)
 class Draft:
-    """What a first spec is made of."""
+    """The parts of a first spec."""
 
     words: Sequence[str]
-    """The command, as words; one word with blanks is a line of shell."""
+    """The command; a single word with spaces is a line for a shell."""
     tuned: Sequence[RangeProposal]
     others: Sequence[RangeProposal] = ()
-    """What could be tuned too."""
+    """Options that could be tuned too."""
     switches: Sequence[ProgramOption] = ()
-    """Options that are on or off: they can be tuned by hand."""
+    """Options that are on or off, which can be tuned by hand."""
     metric: Proposal | None = None
     other_metrics: Sequence[Proposal] = ()
     objective_type: str = ""
     name: str = ""
     max_jobs: int = JOBS
-    extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_shell(self) -> bool:
@@ -54,26 +53,26 @@ class Draft:
 
 
 def is_shell_line(words: Sequence[str]) -> bool:
-    """Whether a command is one line for a shell, with pipes, variables or several commands."""
+    """Return whether a command is one line for a shell: with pipes, variables, several commands."""
     return len(words) == 1 and " " in words[0] and bool(_SHELL.search(words[0]))
 
 
 def split_line(words: Sequence[str]) -> list[str]:
-    """The words of a command that was given as one line."""
+    """Return the words of a command, also of one given as one line."""
     if len(words) == 1 and " " in words[0] and not is_shell_line(words):
         return shlex.split(words[0])
     return list(words)
 
 
 def choose_tuned(proposals: Sequence[RangeProposal], given: Mapping[str, str]) -> list[int]:
-    """Which options to tune, by their places: those a rule knows, and else those the user gave."""
+    """Return the places of the options to tune: those a rule knows, else those in the command."""
     likely = [place for place, each in enumerate(proposals) if each.is_likely]
     named = [place for place, each in enumerate(proposals) if each.option.flag in given]
     return (likely or named or list(range(len(proposals))))[:MAX_TUNED]
 
 
 def make_fields(draft: Draft) -> dict[str, Any]:
-    """The fields of the spec."""
+    """Return the fields of the spec."""
     metric = draft.metric
     definition = metric.definition if metric else {"name": "loss", "regex": GUESS}
     direction = draft.objective_type or (metric.objective_type if metric else "Minimize")
@@ -91,12 +90,11 @@ def make_fields(draft: Draft) -> dict[str, Any]:
         "max_jobs": draft.max_jobs,
         "max_parallel_jobs": 1,
         "early_stopping_type": "Auto" if every_epoch else "Off",
-        **draft.extra,
     }
 
 
 def make_comments(draft: Draft) -> dict[str, list[str]]:
-    """What a reader of the spec should know: other options, other metrics, what was guessed."""
+    """Return comments by field: other options, other metrics, what was guessed."""
     comments: dict[str, list[str]] = {
         "": ["Check it with 'hpt check', run it with 'hpt run'; all fields: hpt schema"],
         "initial_hyperparameters": [_describe_defaults(draft.tuned)],
@@ -108,22 +106,22 @@ def make_comments(draft: Draft) -> dict[str, list[str]]:
         comments.setdefault("hyperparameter_ranges", []).extend(_explain_switches(draft.switches))
     if draft.metric is None:
         comments["metric_definitions"] = [
-            "A guess: 'hpt check --try' shows what the program prints, and what would read it."
+            "A guess: 'hpt check --try' shows the output, and what would read it."
         ]
     elif draft.other_metrics:
-        comments["metric_definitions"] = ["It prints these too:"] + [
+        comments["metric_definitions"] = ["Other metrics in its output:"] + [
             f"  - {write_definition(each.definition)}" for each in draft.other_metrics
         ]
     return comments
 
 
 def describe_switch(option: ProgramOption) -> str:
-    """How a switch is written: on, and off if there is a way."""
+    """Return how a switch is written: on, and off if it can be."""
     return "/".join([option.flag, *(each for each in option.aliases if each.startswith("--no-"))])
 
 
 def _explain_switches(switches: Sequence[ProgramOption]) -> Iterator[str]:
-    """Which switches there are, and how one of each kind is tuned."""
+    """Yield the switches, and how one of each kind is tuned."""
     yield f"On or off: {', '.join(map(describe_switch, switches))}. To tune one:"
     kinds: dict[str, str] = {}
     for each in switches:
@@ -142,7 +140,7 @@ def _explain_switches(switches: Sequence[ProgramOption]) -> Iterator[str]:
 
 
 def name_tuning_job(words: Sequence[str]) -> str:
-    """A tuning job's name from the command: its script's, its module's or its program's."""
+    """Return a name for the tuning job: that of the script, the module or the program."""
     parts = split_line(words) if not is_shell_line(words) else words[0].split()
     scripts = [word for word in parts if re.search(r"\.(py|sh|R|jl)$", word)]
     module = parts[parts.index("-m") + 1 : parts.index("-m") + 2] if "-m" in parts else []
@@ -153,7 +151,7 @@ def name_tuning_job(words: Sequence[str]) -> str:
 
 
 def make_command(words: Sequence[str], options: Sequence[ProgramOption]) -> str:
-    """The command with a placeholder for each option, in place of a value or at its end."""
+    """Return the command with a placeholder for each option, instead of its value or at the end."""
     named = find_placeholders(list(words))
     options = [each for each in options if each.name not in named]
     if is_shell_line(words):
@@ -168,7 +166,7 @@ def make_command(words: Sequence[str], options: Sequence[ProgramOption]) -> str:
 
 
 def fill_command(words: Sequence[str], tuned: Sequence[RangeProposal]) -> list[str]:
-    """The command as it can be run: defaults, or the middle of ranges, for its placeholders."""
+    """Return the command with defaults, or the middle of ranges, for its placeholders."""
     values = {each.option.name: _choose_value(each) for each in tuned}
     named = {name: values[name] for name in find_placeholders(list(words)) if name in values}
     if not named:
@@ -183,7 +181,7 @@ def _choose_value(proposal: RangeProposal) -> Value:
 
 
 def _fill_words(words: list[str], option: ProgramOption) -> list[str]:
-    """The words with the option's value replaced, or the option appended."""
+    """Return the words with the option's value replaced, or the option appended."""
     placeholder = f"{{{option.name}}}"
     for place, word in enumerate(words):
         if word == option.flag and place + 1 < len(words):
@@ -210,7 +208,7 @@ def _describe_defaults(tuned: Sequence[RangeProposal]) -> str:
 
 
 def _list_defaults(tuned: Sequence[RangeProposal]) -> list[dict[str, Any]] | None:
-    """The defaults that lie in their ranges, as one point; None without any."""
+    """Return the defaults within their ranges, as one point; None without any."""
     point: dict[str, Any] = {}
     for each in tuned:
         default = each.option.default

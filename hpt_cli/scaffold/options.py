@@ -1,6 +1,6 @@
-"""The options of a training program: from its help, its source, or the command as it was typed.
+"""The options of a training program, from its help, its source, or the command as typed.
 
-Help is read as argparse, click, typer, tyro and Hydra write it. Help often says no type and no
+Help is parsed as argparse, click, typer, tyro and Hydra print it. It often shows neither type nor
 default; the source of a script that uses argparse or click does.
 """
 
@@ -20,10 +20,10 @@ Kind = Literal["float", "int", "choice", "text", "switch"]
 
 @dataclass(frozen=True)
 class ProgramOption:
-    """One option: how it is written, and what it takes."""
+    """An option of a program, and the values that it takes."""
 
     flag: str
-    """`--batch-size`, or for Hydra `optimizer.lr=`."""
+    """`--batch-size`; for Hydra, `optimizer.lr=`."""
     kind: Kind
     default: Value | None = None
     choices: tuple[str, ...] = ()
@@ -31,11 +31,11 @@ class ProgramOption:
     high: float | None = None
     aliases: tuple[str, ...] = ()
     about: str = field(default="", compare=False)
-    """What the program says of it."""
+    """Its description by the program."""
 
     @property
     def name(self) -> str:
-        """The hyperparameter's name: `batch_size`, `optimizer.lr`."""
+        """The name as a hyperparameter: `batch_size`, `optimizer.lr`."""
         return self.flag.strip("-=").replace("-", "_")
 
     def find_flag(self, flags: Container[str]) -> str | None:
@@ -43,12 +43,12 @@ class ProgramOption:
         return next((each for each in (self.flag, *self.aliases) if each in flags), None)
 
     def write(self, value: str) -> list[str]:
-        """The option with a value, as words of a command."""
+        """Return the option with a value, as words of a command."""
         return [f"{self.flag}{value}"] if self.flag.endswith("=") else [self.flag, value]
 
 
 def parse_help(text: str) -> tuple[ProgramOption, ...]:
-    """The options that a program's `--help` tells of."""
+    """Return the options in the `--help` of a program."""
     lines = [_strip(line) for line in text.splitlines()]
     if any(line.strip() == "== Config ==" for line in lines):
         return tuple(_parse_hydra(lines))
@@ -60,12 +60,12 @@ _FRAME = re.compile(r"^\s*[│┃|]|[│┃|]\s*$|^\s*[╭╰].*$")
 
 
 def _strip(line: str) -> str:
-    """A line without colours and the frames that typer and tyro draw."""
+    """Return a line without colours and the frames that typer and tyro draw."""
     return _FRAME.sub(" ", _ANSI.sub("", line))
 
 
 def _split_entries(lines: Iterable[str]) -> Iterator[str]:
-    """Each option with its help as one text; two blanks in a row stand between columns."""
+    """Yield each option with its help as one text; two spaces separate columns."""
     entry: list[str] = []
     for line in lines:
         text = line.strip()
@@ -138,18 +138,18 @@ _KINDS: dict[str, Kind] = {
     "text": "text",
     "path": "text",
 }
-"""What an option takes, by the type that its help or its source names."""
+"""The kind of an option by the type named in its help or source."""
 
 
 def kind_of(default: Value | None) -> Kind:
-    """What an option takes, by its default alone."""
+    """Return the kind of an option of which only the default is known."""
     if isinstance(default, float):
         return "float"
     return "int" if isinstance(default, int) else "text"
 
 
 def parse_value(text: str) -> Value | None:
-    """A default as it is written: a number where it is one; None for nothing at all."""
+    """Return a default as written: a number, a text, or None if there is none."""
     if text in ("None", "null", "", "???"):
         return None
     for kind in (int, float):
@@ -164,7 +164,7 @@ def parse_value(text: str) -> Value | None:
 
 
 def _parse_hydra(lines: Sequence[str]) -> Iterator[ProgramOption]:
-    """The groups, and every value of the config by its path: `optimizer.lr=`."""
+    """Yield the groups, and each value of the config with its path: `optimizer.lr=`."""
     section, path = "", [(-1, "")]
     for line in lines:
         heading = re.fullmatch(r"== (.+) ==", line.strip())
@@ -196,9 +196,9 @@ def _parse_hydra(lines: Sequence[str]) -> Iterator[ProgramOption]:
 
 
 def parse_source(text: str) -> tuple[ProgramOption, ...]:
-    """The options that a Python script declares, to argparse or to click, as far as they are plain.
+    """Return the options that a Python script declares to argparse or click with literal arguments.
 
-    Empty for what is no Python.
+    None for text that is not Python.
     """
     try:
         tree = ast.parse(text)
@@ -244,7 +244,7 @@ def _read_literal(node: ast.expr | None) -> Any:
 
 
 def _read_choices(words: dict[str | None, ast.expr]) -> tuple[str, ...]:
-    """`choices=[...]`, or `type=click.Choice([...])`."""
+    """Return the values of `choices=[...]` or `type=click.Choice([...])`."""
     listed = _read_literal(words.get("choices"))
     kind = words.get("type")
     if isinstance(kind, ast.Call) and _name_of(kind) == "Choice" and kind.args:
@@ -253,28 +253,28 @@ def _read_choices(words: dict[str | None, ast.expr]) -> tuple[str, ...]:
 
 
 def merge_options(
-    told: Iterable[ProgramOption], declared: Iterable[ProgramOption]
+    shown: Iterable[ProgramOption], declared: Iterable[ProgramOption]
 ) -> tuple[ProgramOption, ...]:
-    """Options that the help tells of, completed by what the source declares; else the declared."""
+    """Return the options shown in the help, completed by the source; without any, the declared."""
     by_flag = {flag: each for each in declared for flag in (each.flag, *each.aliases)}
-    merged = [_complete(each, by_flag.get(each.flag)) for each in told]
+    merged = [_complete(each, by_flag.get(each.flag)) for each in shown]
     return tuple(merged) or tuple(dict.fromkeys(by_flag.values()))
 
 
-def _complete(told: ProgramOption, declared: ProgramOption | None) -> ProgramOption:
+def _complete(shown: ProgramOption, declared: ProgramOption | None) -> ProgramOption:
     if declared is None:
-        return told
-    default = declared.default if told.default is None else told.default
-    if told.kind in ("text", "int") and declared.kind != "text":
-        told = replace(told, kind=declared.kind, choices=told.choices or declared.choices)
-    return replace(told, default=default, about=told.about or declared.about)
+        return shown
+    default = declared.default if shown.default is None else shown.default
+    if shown.kind in ("text", "int") and declared.kind != "text":
+        shown = replace(shown, kind=declared.kind, choices=shown.choices or declared.choices)
+    return replace(shown, default=default, about=shown.about or declared.about)
 
 
 # The command
 
 
 def find_given(words: Sequence[str]) -> dict[str, str]:
-    """The options in a command that have a value: flag -> value; Hydra's end with `=`."""
+    """Return the options of a command that have a value: flag -> value; Hydra's end with `=`."""
     given = {}
     for word, after in zip(words, [*words[1:], "-"], strict=True):
         flag, equals, value = word.partition("=")
@@ -290,7 +290,7 @@ def find_given(words: Sequence[str]) -> dict[str, str]:
 def update_defaults(
     options: Iterable[ProgramOption], given: dict[str, str]
 ) -> tuple[ProgramOption, ...]:
-    """The options with the values that a command gives; those that only it knows at the end."""
+    """Return the options with the values in a command as defaults, and those that only it has."""
     known = []
     left = {flag: parse_value(text) for flag, text in given.items()}
     for each in options:
@@ -306,9 +306,9 @@ def update_defaults(
 def name_placeholders(
     options: Iterable[ProgramOption], words: Sequence[str]
 ) -> tuple[ProgramOption, ...]:
-    """The options by the names of the placeholders that stand for them in a command.
+    """Return the options named as their placeholders in a command.
 
-    A placeholder that stands for no known option is one itself.
+    A placeholder without a known option becomes an option itself.
     """
     marked = [name for name in find_placeholders(list(words)) if name != ALL]
     held = {flag: value[1:-1] for flag, value in find_given(words).items() if value[1:-1] in marked}

@@ -1,4 +1,4 @@
-"""A training program that nobody has described yet: asking it for its help, reading its source."""
+"""The options of a training program, from running its `--help` and reading its source."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ MAX_SOURCE = 1 << 20
 
 
 def list_options(words: Sequence[str]) -> tuple[ProgramOption, ...]:
-    """The options of the program that a command runs; empty where nothing tells of them."""
+    """Return the options of the program that a command runs; none if neither shows any."""
     return merge_options(parse_help(_ask_for_help(words)), parse_source(_read_source(words)))
 
 
 def _ask_for_help(words: Sequence[str]) -> str:
-    """What `COMMAND --help` prints; a program that does not know it is ended after a while."""
+    """Return what `COMMAND --help` prints; kill a program that does not end after HELP_SECONDS."""
     plain = {"COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"}
     try:
         process = subprocess.Popen(
@@ -45,7 +45,7 @@ def _ask_for_help(words: Sequence[str]) -> str:
 
 
 def _read_source(words: Sequence[str]) -> str:
-    """The Python script or module that a command runs; empty if there is none to be found."""
+    """Return the source of the Python script or module that a command runs; empty if not found."""
     names = [word for word in words if word.endswith(".py")]
     if "-m" in words[:-1]:
         module = words[words.index("-m") + 1].replace(".", "/")

@@ -1,7 +1,7 @@
-"""From an option of a program to a range worth searching, by its name and around its default.
+"""From an option of a program to a range to search, by its name and around its default.
 
-Rules of thumb, in a table: the first rule with a word of the name says which. They are a start, and
-meant to be changed by whoever knows the program.
+Rules of thumb in a table: the first rule that has a word of the name applies. The ranges are a
+start, to be changed by whoever knows the program.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from hpt_cli.scaffold.options import ProgramOption
 from hpt_cli.spec.ranges import AUTO_RATIO, MAX_CATEGORIES
 
 Fields: TypeAlias = dict[str, Any]
-"""A range as it stands in a spec."""
+"""The fields of a range in a spec."""
 Rule: TypeAlias = Callable[[ProgramOption, float], Fields | None]
-"""From an option and its default to a range."""
+"""Returns the range for an option and its default."""
 
 DECAY = 1e-4
-"""Around what a weight decay is searched that is 0 by default."""
+"""The middle of the range for a weight decay whose default is 0."""
 USUAL_AWAY = 0.1
-"""How far from 1 a momentum is by default, where it has none."""
+"""The distance from 1 that is assumed for a momentum without a default."""
 LARGE = 32
-"""Whole numbers from here on are searched by factors."""
+"""Integers from here on are searched logarithmically."""
 
 
 @dataclass(frozen=True)
 class RangeProposal:
-    """An option and a range for it; `is_likely` where a rule knows it as a hyperparameter."""
+    """An option and a range for it; `is_likely` if a rule knows it as a hyperparameter."""
 
     option: ProgramOption
     fields: Mapping[str, Any]
@@ -38,7 +38,7 @@ class RangeProposal:
 
 
 def propose_range(option: ProgramOption) -> RangeProposal | None:
-    """The range to search for an option; None for what nobody tunes, or where nothing says how."""
+    """Return the range to search for an option; None if nobody tunes it or nothing suggests one."""
     words = _split_words(option)
     if words & _NEVER:
         return None
@@ -47,13 +47,13 @@ def propose_range(option: ProgramOption) -> RangeProposal | None:
             return None
         fields = {"type": "Categorical", "values": list(option.choices)}
         return RangeProposal(option, fields, is_likely=bool(words & _CHOSEN))
-    is_untold = option.kind == "text" and option.default is None
-    if (option.kind not in ("float", "int") and not is_untold) or isinstance(option.default, str):
+    is_unknown = option.kind == "text" and option.default is None
+    if (option.kind not in ("float", "int") and not is_unknown) or isinstance(option.default, str):
         return None
     rule = _find_rule(words) or _find_rule(_split_about(option))
     if rule is not None:
         return _propose(option, rule, is_likely=True)
-    if is_untold:
+    if is_unknown:
         return None
     return _propose(option, _by_factors if option.kind == "float" else _whole, is_likely=False)
 
@@ -63,13 +63,13 @@ def _find_rule(words: set[str]) -> Rule | None:
 
 
 def _split_about(option: ProgramOption) -> set[str]:
-    """The name of a hyperparameter that an option's help begins with, as one word."""
+    """Return the name of a hyperparameter at the beginning of an option's help, as one word."""
     told = _ABOUT.search(option.about)
     return {told[1].lower().replace(" ", "")} if told else set()
 
 
 def list_switches(options: Iterable[ProgramOption]) -> list[ProgramOption]:
-    """The options that are on or off, and may matter."""
+    """Return the options that are on or off, and may matter."""
     return [each for each in options if each.kind == "switch" and not _split_words(each) & _NEVER]
 
 
@@ -85,7 +85,7 @@ def _propose(option: ProgramOption, rule: Rule, *, is_likely: bool) -> RangeProp
 
 
 def _split_words(option: ProgramOption) -> set[str]:
-    """The words of an option's last part and of its aliases: of `model.hidden-size` two."""
+    """Return the words of the last part of an option and of its aliases: hidden and size."""
     texts = (flag.strip("-=").rpartition(".")[2] for flag in (option.flag, *option.aliases))
     parts = [part for text in texts for part in re.split(r"[-_]", text.lower())]
     pairs = {f"{first}{second}" for first, second in pairwise(parts)}
@@ -104,14 +104,14 @@ _NEVER = _words(
     " img image crop resolution version precision amp fp16 bf16 backend id tags entity download"
     " limit cache task mode split format level trials"
 )
-"""What is set, counted or timed, and not searched; how long to train is Hyperband's to say."""
+"""What is configured or counted, not tuned; the length of training is up to Hyperband."""
 _ABOUT = re.compile(
     r"(?:^|  )(?:(?:the|initial|base|peak|maximum|starting) )*"
     r"(learning rate|step size|weight decay|momentum|dropout|batch size)\b"
     r"(?! (?:decay|schedule|scheduler|step|warmup|policy|factor|multiplier))",
     re.IGNORECASE,
 )
-"""What an option is, where its name says it less well than its help: `--eta0` of scikit-learn."""
+"""For options whose help is clearer than their name, such as `--eta0` of scikit-learn."""
 _CHOSEN = _words(
     "optimizer opt optim scheduler schedule activation act kernel solver penalty norm init"
     " initializer booster boosting augmentation"
@@ -132,7 +132,7 @@ def _continuous(low: float, high: float, scaling: str) -> Fields:
 
 
 def _learning_rate(option: ProgramOption, default: float) -> Fields:  # noqa: ARG001
-    """A hundredth to a hundredfold, and no more than 1."""
+    """Return a hundredth to a hundredfold, at most 1."""
     middle = default or 1e-3
     return _continuous(middle / 100, max(middle, min(1.0, middle * 100)), "Logarithmic")
 
@@ -143,7 +143,7 @@ def _decay(option: ProgramOption, default: float) -> Fields:  # noqa: ARG001
 
 
 def _close_to_one(option: ProgramOption, default: float) -> Fields:  # noqa: ARG001
-    """From ten times as far from 1 as the default to a tenth of that."""
+    """Return from ten times to a tenth of the default's distance from 1."""
     away = _nice(1 - default) if 0.5 <= default < 1 else USUAL_AWAY
     return _continuous(
         max(0.0, round(1 - 10 * away, 9)), round(1 - away / 10, 9), "ReverseLogarithmic"
@@ -155,19 +155,19 @@ def _dropout(option: ProgramOption, default: float) -> Fields:  # noqa: ARG001
 
 
 def _warmup(option: ProgramOption, default: float) -> Fields | None:
-    """A share of the training, or so many steps."""
+    """Return a range of shares of the training, or of steps."""
     if default >= 1:
         return _whole(option, default)
     return _continuous(0.0, min(0.9, max(0.3, 2 * default)), "Linear")
 
 
 def _share(option: ProgramOption, default: float) -> Fields:  # noqa: ARG001
-    """A share of a whole: from a little, or the half of much, to all of it."""
+    """Return 0 to 1, or 0.5 to 1 for a large default."""
     return _continuous(0.5 if default >= 0.8 else 0.0, 1.0, "Linear")
 
 
 def _by_factors(option: ProgramOption, default: float) -> Fields | None:  # noqa: ARG001
-    """A tenth to tenfold; nothing where there is no default above 0."""
+    """Return a tenth to tenfold; None without a positive default."""
     if default <= 0:
         return None
     high = min(1.0, default * 10) if default < 1 else default * 10
@@ -175,7 +175,7 @@ def _by_factors(option: ProgramOption, default: float) -> Fields | None:  # noqa
 
 
 def _whole(option: ProgramOption, default: float) -> Fields | None:
-    """A quarter to fourfold, by factors if large; half to double if small."""
+    """Return a quarter to fourfold of a large default, half to double of a small one."""
     if option.kind == "float" and default != int(default):
         return _by_factors(option, default)
     if default < 2:
@@ -219,7 +219,7 @@ _RULES: tuple[tuple[frozenset[str], Rule], ...] = (
 
 
 def _keep_within(fields: Fields, option: ProgramOption) -> Fields:
-    """The range within the bounds that the program itself tells."""
+    """Return the range within the bounds in the help of the program."""
     low, high = option.low, option.high
     kind = int if fields["type"] == "Integer" else float
     if low is not None and fields["min_value"] < low:

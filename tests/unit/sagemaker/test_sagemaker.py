@@ -62,8 +62,8 @@ def test_what_is_no_request_is_refused_with_all_that_is_wrong() -> None:
         import_request(broken)
     said = [each.message for each in caught.value.problems]
     assert len(said) == 3
-    assert "n: MinValue 'one' is no number" in said
-    assert "n: MaxValue None is no number" in said
+    assert "n: MinValue 'one' is not a number" in said
+    assert "n: MaxValue None is not a number" in said
 
 
 def test_one_of_several_definitions_is_chosen_by_name() -> None:
