@@ -22,12 +22,6 @@ class Claim:
     restarts: int = 0
     """Number of times Slurm had started that job before."""
 
-    @property
-    def is_of_this_boot(self) -> bool:
-        """Whether it was made on this machine since its last boot."""
-        boot, colon, _ = self.identity.partition(":")
-        return bool(boot and colon) and boot == launcher.BOOT_ID
-
 
 @dataclass(frozen=True)
 class Exit:
@@ -52,6 +46,12 @@ def read_claim(directory: Path) -> Claim | None:
         return Claim(int(pid), identity, path.stat().st_mtime, job, restarts)
     except (FileNotFoundError, ValueError):
         return None
+
+
+def is_of_this_boot(identity: str) -> bool:
+    """Return whether a process was started on this machine since its last boot."""
+    boot, colon, _ = identity.partition(":")
+    return bool(boot and colon) and boot == launcher.BOOT_ID
 
 
 def read_exit(directory: Path, *, this_boot: bool) -> Exit | None:

@@ -20,7 +20,7 @@ import psutil
 
 from hpt_cli.errors import NO_DESCRIPTORS
 from hpt_cli.executors import Exited, Handle, LaunchRequest, Lost, Outcome, Running, launcher
-from hpt_cli.executors.attempt_files import Claim, read_claim, read_exit
+from hpt_cli.executors.attempt_files import is_of_this_boot, read_claim, read_exit
 from hpt_cli.machine.gpus import describe_process
 
 FIND_PATIENCE_SECONDS = 0.5
@@ -146,8 +146,8 @@ def _is_alive(handle: Handle) -> bool:
 
 def _poll_one(handle: Handle) -> Outcome:
     alive = _is_alive(handle)  # before the file: it is written before the launcher goes
-    claim = Claim(handle["pid"], handle["identity"], at=0.0)
-    ended = read_exit(Path(handle["directory"]), this_boot=claim.is_of_this_boot)
+    this_boot = is_of_this_boot(handle["identity"])
+    ended = read_exit(Path(handle["directory"]), this_boot=this_boot)
     if ended is not None:
         return Exited(ended.exit_code, ended.ended_at)
     if alive:

@@ -282,8 +282,7 @@ def _compute_scale(own: Sequence[float], best: Sequence[float]) -> tuple[float, 
 def _draw_top(summary: Summary) -> list[RenderableType]:
     """Return the best jobs so far."""
     able = [row for row in summary.rows if row.final is not None and math.isfinite(row.final)]
-    able.sort(key=lambda row: summary.objective.loss(row.final or 0.0))
-    rows = able[:TOP]
+    rows = sorted(able, key=lambda row: summary.objective.loss(row.final or 0.0))[:TOP]
     if not rows:
         return []
     values = format_column([row.final for row in rows], [row.final or 0.0 for row in rows[:2]])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from hpt_cli.logs.log_file import read_lines, read_part
 from hpt_cli.metrics.lint import BEGINNING_BYTES
@@ -29,23 +28,16 @@ MAX_LOG_BYTES = 1 << 30
 """The bound of logs whose spec sets none."""
 
 
-@dataclass
-class _Arrivals:
-    """The objective values of one attempt that this tuner saw: when the first came, how many."""
-
-    first_at: float
-    count: int = 0
-
-
 class Monitor:
     """Watches one tuning job for its tuner. Each warning is given once, also after a resume."""
 
     def __init__(self, spec: TuningSpec, jobdir: JobDir) -> None:
         self._spec = spec
         self._jobdir = jobdir
-        self._arrivals: dict[tuple[int, int], _Arrivals] = {}
+        self._arrivals: dict[tuple[int, int], list[float]] = {}
+        """When the objective values came that this tuner saw, by job and attempt."""
         self._has_objective = False
-        self._first_values: ev.ObservationsRead | None = None
+        self._has_values = False
         self._unread: list[ev.ObservationsRead | ev.JobExited] = []
         """Events after which a log is to be read again."""
         self._has_read_whole = False
@@ -63,15 +55,15 @@ class Monitor:
                 self._began = event.at
 
     def _note(self, event: ev.ObservationsRead) -> None:
-        if self._first_values is None:
-            self._first_values = event
+        if not self._has_values:
+            self._has_values = True
             self._unread.append(event)
         metric = self._spec.objective_metric_name
         count = sum(each.metric == metric for each in event.observations)
         if count:
             self._has_objective = True
-            key = (event.number, event.attempt)
-            self._arrivals.setdefault(key, _Arrivals(event.at)).count += count
+            times = self._arrivals.setdefault((event.number, event.attempt), [])
+            times += [event.at] * count
 
     def read(self, state: TuningState, now: float) -> list[ev.Warned]:
         """Read the logs that have something to tell; return the warnings that are new."""
@@ -114,8 +106,8 @@ class Monitor:
             held_back = warn_of_held_back_output(
                 self._spec,
                 job.number,
-                arrivals.count,
-                arrivals.first_at - begun,
+                len(arrivals),
+                arrivals[0] - begun,
                 event.ended_at - begun,
                 event.at,
             )

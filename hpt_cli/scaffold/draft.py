@@ -46,11 +46,6 @@ class Draft:
     name: str = ""
     max_jobs: int = JOBS
 
-    @property
-    def is_shell(self) -> bool:
-        """Whether the command needs a shell."""
-        return is_shell_line(self.words)
-
 
 def is_shell_line(words: Sequence[str]) -> bool:
     """Return whether a command is one line for a shell: with pipes, variables, several commands."""
@@ -80,7 +75,7 @@ def make_fields(draft: Draft) -> dict[str, Any]:
     return {
         "name": draft.name or name_tuning_job(draft.words),
         "command": make_command(draft.words, [each.option for each in draft.tuned]),
-        **({"shell": True} if draft.is_shell else {}),
+        **({"shell": True} if is_shell_line(draft.words) else {}),
         "hyperparameter_ranges": {each.option.name: dict(each.fields) for each in draft.tuned},
         "initial_hyperparameters": _list_defaults(draft.tuned),
         "metric_definitions": [dict(definition)],
@@ -169,9 +164,7 @@ def fill_command(words: Sequence[str], tuned: Sequence[RangeProposal]) -> list[s
     """Return the command with defaults, or the middle of ranges, for its placeholders."""
     values = {each.option.name: _choose_value(each) for each in tuned}
     named = {name: values[name] for name in find_placeholders(list(words)) if name in values}
-    if not named:
-        return list(words)
-    return render_argv(words, named)
+    return render_argv(words, named) if named else list(words)
 
 
 def _choose_value(proposal: RangeProposal) -> Value:
@@ -211,16 +204,13 @@ def _list_defaults(tuned: Sequence[RangeProposal]) -> list[dict[str, Any]] | Non
     """Return the defaults within their ranges, as one point; None without any."""
     point: dict[str, Any] = {}
     for each in tuned:
-        default = each.option.default
+        default, fields = each.option.default, each.fields
         if default is None:
             continue
-        if each.fields["type"] == "Categorical":
-            if str(default) in each.fields["values"]:
+        if fields["type"] == "Categorical":
+            if str(default) in fields["values"]:
                 point[each.option.name] = str(default)
-        elif (
-            not isinstance(default, str)
-            and each.fields["min_value"] <= default <= each.fields["max_value"]
-        ):
-            whole = each.fields["type"] == "Integer"
-            point[each.option.name] = int(default) if whole else default
+        elif not isinstance(default, str) and fields["min_value"] <= default <= fields["max_value"]:
+            is_whole = fields["type"] == "Integer"
+            point[each.option.name] = int(default) if is_whole else default
     return [point] if point else None

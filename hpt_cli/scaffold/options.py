@@ -103,22 +103,26 @@ def _parse_entry(entry: str) -> ProgramOption | None:
     column = rest.strip().partition("  ")[0]
     signature = f"{head}  {column}" if column[:1] in ("<", "[") or column.isupper() else head
     choices = _CHOICES.search(signature)
-    kind = _TYPE.search(signature) or _TYPE.search(rest)
-    takes_value = bool(choices or kind or re.search(rf"{re.escape(flags[0])}[ =]\S", head))
+    named = _TYPE.search(signature) or _TYPE.search(rest)
     default = _parse_default(entry)
+    kind: Kind = "switch"
+    if choices:
+        kind = "choice"
+    elif named:
+        kind = _KINDS[next(filter(None, named.groups())).lower()]
+    elif re.search(rf"{re.escape(flags[0])}[ =]\S", head):
+        kind = kind_of(default)
     bounds = _BOUNDS.search(entry)
-    option = ProgramOption(
+    return ProgramOption(
         flag=flags[0],
-        kind=_KINDS[next(filter(None, kind.groups())).lower()] if kind else kind_of(default),
+        kind=kind,
         default=default,
+        choices=tuple(re.split(r"[,|]", choices[1])) if choices else (),
         low=float(bounds["low"]) if bounds else None,
         high=float(bounds["high"]) if bounds and bounds["high"] else None,
         aliases=tuple(flags[1:]),
         about=rest.strip(),
     )
-    if choices:
-        return replace(option, kind="choice", choices=tuple(re.split(r"[,|]", choices[1])))
-    return option if takes_value and option.kind != "switch" else replace(option, kind="switch")
 
 
 def _parse_default(entry: str) -> Value | None:

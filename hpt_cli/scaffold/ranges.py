@@ -17,11 +17,12 @@ from hpt_cli.spec.ranges import AUTO_RATIO, MAX_CATEGORIES
 
 Fields: TypeAlias = dict[str, Any]
 """The fields of a range in a spec."""
-Rule: TypeAlias = Callable[[ProgramOption, float], Fields | None]
-"""Returns the range for an option and its default."""
+Rule: TypeAlias = Callable[[float], Fields | None]
+"""Returns the range for an option's default, which is 0 without one."""
 
+LEARNING_RATE = 1e-3
 DECAY = 1e-4
-"""The middle of the range for a weight decay whose default is 0."""
+"""The middles of the ranges for a learning rate and a weight decay whose default is 0."""
 USUAL_AWAY = 0.1
 """The distance from 1 that is assumed for a momentum without a default."""
 LARGE = 32
@@ -45,17 +46,21 @@ def propose_range(option: ProgramOption) -> RangeProposal | None:
     if option.kind == "choice":
         if not 2 <= len(option.choices) <= MAX_CATEGORIES:
             return None
-        fields = {"type": "Categorical", "values": list(option.choices)}
-        return RangeProposal(option, fields, is_likely=bool(words & _CHOSEN))
+        values = {"type": "Categorical", "values": list(option.choices)}
+        return RangeProposal(option, values, is_likely=bool(words & _CHOSEN))
     is_unknown = option.kind == "text" and option.default is None
     if (option.kind not in ("float", "int") and not is_unknown) or isinstance(option.default, str):
         return None
-    rule = _find_rule(words) or _find_rule(_split_about(option))
-    if rule is not None:
-        return _propose(option, rule, is_likely=True)
-    if is_unknown:
+    known = _find_rule(words) or _find_rule(_split_about(option))
+    if known is None and is_unknown:
         return None
-    return _propose(option, _by_factors if option.kind == "float" else _whole, is_likely=False)
+    rule = known or (_by_factors if option.kind == "float" else _whole)
+    default = option.default or 0.0
+    fields = rule(float(default if option.kind == "float" else int(default)))
+    fields = _keep_within(fields, option) if fields else None
+    if fields is None or fields["min_value"] >= fields["max_value"]:
+        return None
+    return RangeProposal(option, fields, is_likely=known is not None)
 
 
 def _find_rule(words: set[str]) -> Rule | None:
@@ -71,17 +76,6 @@ def _split_about(option: ProgramOption) -> set[str]:
 def list_switches(options: Iterable[ProgramOption]) -> list[ProgramOption]:
     """Return the options that are on or off, and may matter."""
     return [each for each in options if each.kind == "switch" and not _split_words(each) & _NEVER]
-
-
-def _propose(option: ProgramOption, rule: Rule, *, is_likely: bool) -> RangeProposal | None:
-    assert not isinstance(option.default, str)
-    fields = rule(option, float(option.default or 0.0))
-    if fields is None:
-        return None
-    fields = _keep_within(fields, option)
-    if fields["min_value"] >= fields["max_value"]:
-        return None
-    return RangeProposal(option, fields, is_likely)
 
 
 def _split_words(option: ProgramOption) -> set[str]:
@@ -131,18 +125,12 @@ def _continuous(low: float, high: float, scaling: str) -> Fields:
     }
 
 
-def _learning_rate(option: ProgramOption, default: float) -> Fields:  # noqa: ARG001
+def _by_hundreds(middle: float) -> Fields:
     """Return a hundredth to a hundredfold, at most 1."""
-    middle = default or 1e-3
     return _continuous(middle / 100, max(middle, min(1.0, middle * 100)), "Logarithmic")
 
 
-def _decay(option: ProgramOption, default: float) -> Fields:  # noqa: ARG001
-    middle = default or DECAY
-    return _continuous(middle / 100, max(middle, min(1.0, middle * 100)), "Logarithmic")
-
-
-def _close_to_one(option: ProgramOption, default: float) -> Fields:  # noqa: ARG001
+def _close_to_one(default: float) -> Fields:
     """Return from ten times to a tenth of the default's distance from 1."""
     away = _nice(1 - default) if 0.5 <= default < 1 else USUAL_AWAY
     return _continuous(
@@ -150,23 +138,17 @@ def _close_to_one(option: ProgramOption, default: float) -> Fields:  # noqa: ARG
     )
 
 
-def _dropout(option: ProgramOption, default: float) -> Fields:  # noqa: ARG001
-    return _continuous(0.0, min(0.9, max(0.5, 2 * default)), "Linear")
+def _up_to(usual: float, default: float) -> Fields:
+    """Return 0 to twice the default, at least to the usual limit and at most to 0.9."""
+    return _continuous(0.0, min(0.9, max(usual, 2 * default)), "Linear")
 
 
-def _warmup(option: ProgramOption, default: float) -> Fields | None:
+def _warmup(default: float) -> Fields | None:
     """Return a range of shares of the training, or of steps."""
-    if default >= 1:
-        return _whole(option, default)
-    return _continuous(0.0, min(0.9, max(0.3, 2 * default)), "Linear")
+    return _whole(default) if default >= 1 else _up_to(0.3, default)
 
 
-def _share(option: ProgramOption, default: float) -> Fields:  # noqa: ARG001
-    """Return 0 to 1, or 0.5 to 1 for a large default."""
-    return _continuous(0.5 if default >= 0.8 else 0.0, 1.0, "Linear")
-
-
-def _by_factors(option: ProgramOption, default: float) -> Fields | None:  # noqa: ARG001
+def _by_factors(default: float) -> Fields | None:
     """Return a tenth to tenfold; None without a positive default."""
     if default <= 0:
         return None
@@ -174,10 +156,10 @@ def _by_factors(option: ProgramOption, default: float) -> Fields | None:  # noqa
     return _continuous(default / 10, high, "Logarithmic")
 
 
-def _whole(option: ProgramOption, default: float) -> Fields | None:
+def _whole(default: float) -> Fields | None:
     """Return a quarter to fourfold of a large default, half to double of a small one."""
-    if option.kind == "float" and default != int(default):
-        return _by_factors(option, default)
+    if default != int(default):
+        return _by_factors(default)
     if default < 2:
         return None if default < 1 else _integer(1, 4, "Linear")
     if default < LARGE:
@@ -185,9 +167,8 @@ def _whole(option: ProgramOption, default: float) -> Fields | None:
     return _integer(default // 4, default * 4, "Logarithmic")
 
 
-def _batch_size(option: ProgramOption, default: float) -> Fields:
-    middle = default if default >= 1 else 64
-    return _whole(option, middle) or _integer(1, 64, "Logarithmic")
+def _batch_size(default: float) -> Fields | None:
+    return _whole(default if default >= 1 else 64)
 
 
 def _integer(low: float, high: float, scaling: str) -> Fields:
@@ -200,17 +181,26 @@ def _integer(low: float, high: float, scaling: str) -> Fields:
 
 
 _RULES: tuple[tuple[frozenset[str], Rule], ...] = (
-    (_words("lr lr0 learningrate eta stepsize"), _learning_rate),
-    (_words("decay wd weightdecay l1 l2 reg regularization alpha lambda lambd c"), _decay),
+    (
+        _words("lr lr0 learningrate eta stepsize"),
+        lambda default: _by_hundreds(default or LEARNING_RATE),
+    ),
+    (
+        _words("decay wd weightdecay l1 l2 reg regularization alpha lambda lambd c"),
+        lambda default: _by_hundreds(default or DECAY),
+    ),
     (_words("warmup warmupratio warmupproportion"), _warmup),
     (_words("momentum beta1 beta2 ema"), _close_to_one),
-    (_words("dropout drop droppath"), _dropout),
-    (_words("subsample colsample ratio prob probability smoothing mixup cutmix fraction"), _share),
+    (_words("dropout drop droppath"), lambda default: _up_to(0.5, default)),
+    (
+        _words("subsample colsample ratio prob probability smoothing mixup cutmix fraction"),
+        lambda default: _continuous(0.5 if default >= 0.8 else 0.0, 1.0, "Linear"),
+    ),
     (_words("batch batchsize bs"), _batch_size),
-    (_words("hidden units width dim channels filters embed embedding leaves numleaves"), _whole),
     (
         _words(
-            "layers depth heads blocks maxdepth neighbors minchildweight bins trees nestimators"
+            "hidden units width dim channels filters embed embedding leaves numleaves layers depth"
+            " heads blocks maxdepth neighbors minchildweight bins trees nestimators"
         ),
         _whole,
     ),

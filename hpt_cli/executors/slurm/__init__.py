@@ -21,7 +21,7 @@ from pathlib import Path
 from hpt_cli import clock
 from hpt_cli.errors import HptError
 from hpt_cli.executors import Exited, Handle, LaunchRequest, Lost, Outcome, TemporaryError, launcher
-from hpt_cli.executors.attempt_files import Claim, Exit, read_claim, read_exit
+from hpt_cli.executors.attempt_files import Claim, Exit, is_of_this_boot, read_claim, read_exit
 from hpt_cli.executors.slurm import commands
 from hpt_cli.executors.slurm.client import QueueSnapshot, SlurmClient, run
 from hpt_cli.executors.slurm.outcome import ALIVE, Evidence, is_conclusive, resolve_outcome
@@ -59,7 +59,7 @@ class _Attempt:
             self.claim = claim if claim and claim.slurm_job == self.number else None
         if self.claim is None:
             return None
-        return read_exit(self.directory, this_boot=self.claim.is_of_this_boot)
+        return read_exit(self.directory, this_boot=is_of_this_boot(self.claim.identity))
 
 
 class SlurmExecutor:
