@@ -15,7 +15,7 @@ ALL = "args"
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_.:-]*"
 PLACEHOLDER = re.compile(rf"(?<!\{{)\{{({_NAME})\}}(?!\}})|\{{(\{{{_NAME}\}})\}}")
-"""`{name}`, or `{{name}}` for those who want the braces themselves."""
+"""`{name}`, or `{{name}}` for literal braces."""
 
 
 def split_command(command: str | Sequence[str]) -> list[str]:

@@ -6,7 +6,7 @@ import re
 
 MAX_NAME_LENGTH = 32
 MAX_DIGITS = 18
-"""Of a training job's number; no text is as long as it likes."""
+"""The most digits that a training job's number may have."""
 
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*")
 

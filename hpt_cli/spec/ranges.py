@@ -24,13 +24,13 @@ AUTO_RATIO = 100.0
 MAX_GRID_POINTS = 1000
 MAX_NUMBER = math.nextafter(math.inf, 0)
 MAX_STEPS = 2**53
-"""Finer than this, the values of a range with a step are no longer different numbers."""
+"""A range with a step has fewer values; else some would be the same floating-point number."""
 MAX_GRID = 100_000
-"""A grid search of more points has no end in practice."""
+"""The largest grid search: more points have no end in practice."""
 MAX_CHOICES = 100_000
-"""More combinations than this of hyperparameters that decide on others are not counted."""
+"""At most so many combinations are counted of hyperparameters that others depend on."""
 SIGNIFICANT_DIGITS = 6
-"""Continuous values are rounded to this, so that they can be read, pasted and typed again."""
+"""Continuous values are rounded to this, so that people can read and type them."""
 
 
 def _refuse_bool(raw: Any) -> Any:

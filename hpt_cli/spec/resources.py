@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 TOLERANCE = 1e-9
-"""Three times a third of a GPU is a GPU."""
+"""For rounding: three times a third of a GPU is a whole GPU."""
 
 
 @dataclass(frozen=True, slots=True)

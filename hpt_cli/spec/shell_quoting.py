@@ -1,4 +1,4 @@
-"""Where quotes hold in a shell command line."""
+"""Placeholders in shell scripts that a quoted value cannot replace, and pipes."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _TOKEN = re.compile(
     r"|\\[^{]|\$\$|\$\(\(|\(\(|\$\(|\$\{|\$'|<<|[<>]&(?![0-9-])|.",
     re.DOTALL,
 )
-"""A placeholder, perhaps after a $; an escaped character; what begins something; any other."""
+"""A placeholder, perhaps after a $; an escaped character; an opening; any other character."""
 _NO_QUOTES = ("`", "<<", ">&", "<&", "$((", "((", "${", "$'")
-"""What begins something in which quotes are other ones, or none; where it ends is not known."""
+"""Openings of constructs with other rules for quotes, or none; their ends are not looked for."""
 _BETWEEN_WORDS = (" ", "\t", "\n", ";", "&", "|", "(", ")", "<", ">", "$(")
-"""After what a # begins a comment. A line that goes on is one with the next."""
+"""A # after one of these begins a comment. A continued line is one with the next."""
 _ENDS = {"'": "'", "#": "\n"}
-"""How single quotes and comments end: nothing else counts in them."""
+"""The ends of single quotes and comments, in which nothing else has a meaning."""
 _NO_PIPE = re.compile(r"\\.|'[^']*'|\"(?:\\.|[^\"\\])*\"|(?:^|(?<=\s))#[^\n]*|\|\||>\|", re.DOTALL)
 _SHELLS = ("sh", "bash", "dash", "zsh", "ksh")
 

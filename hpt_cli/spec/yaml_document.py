@@ -15,12 +15,12 @@ from hpt_cli.errors import Problem, SourceLocation, UsageError
 from hpt_cli.spec.checks.conflict import Location
 
 MAX_DEPTH = 50
-"""Deeper than this, no field stands."""
+"""No field of a spec is nested deeper."""
 TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
 MAX_NODES = 100_000
-"""More than this is an alias bomb, not a spec."""
+"""No spec has more values; a file that expands to more is an alias bomb."""
 MAX_DIGITS = 300
-"""More than this is no whole number that means anything."""
+"""Longer whole numbers are read as floats."""
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -28,7 +28,11 @@ _NULL = ("", "~", "null", "Null", "NULL")
 
 
 class _Loader(yaml.SafeLoader):
-    """Does not follow a text that is nested deeper than it can."""
+    """A loader that refuses deep nesting before Python's recursion limit does.
+
+    Values are made by _Converter, not by this loader's constructors: those would share what an
+    alias stands for, so that an alias bomb would only go off later.
+    """
 
     _depth = 0
 
@@ -44,6 +48,11 @@ class _Loader(yaml.SafeLoader):
 
 
 def compose(text: str, file: str) -> MappingNode:
+    """Return the root of a YAML text.
+
+    Raises:
+        UsageError: it is not YAML, or not a mapping.
+    """
     try:
         root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
@@ -66,6 +75,7 @@ def compose(text: str, file: str) -> MappingNode:
 
 
 def read_scalar(text: str) -> Any:
+    """Return a plain scalar as null, a number or text; booleans and dates stay text."""
     if text in _NULL:
         return None
     if _INTEGER.fullmatch(text) and len(text) <= MAX_DIGITS:

@@ -18,7 +18,7 @@ from hpt_cli.spec.yaml_document import is_plain_text
 WIDTH = 100
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./+-]*(?: [A-Za-z0-9_./=+-]+)*")
-"""What needs no quotes wherever it stands; `: ` and ` #` and what begins oddly do."""
+"""Text that needs no quotes in any place, unlike text with `: ` or ` #`, or an odd beginning."""
 
 
 def write_spec(

@@ -20,7 +20,7 @@ from typing import Any, Literal, Protocol, cast
 from hpt_cli.formatting import count
 
 GRACE = 3
-"""So many losses in a row that are no finite number, and a job has diverged."""
+"""A job has diverged after so many losses in a row that are not finite."""
 
 
 @dataclass(frozen=True, slots=True)

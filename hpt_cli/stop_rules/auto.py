@@ -41,7 +41,7 @@ from hpt_cli.stop_rules import LossCurve, Verdict
 from hpt_cli.stop_rules.curve_stats import best_until, check_bounds, has_reached, list_completed
 
 LIMIT = 3.0
-"""Ratios count as their logarithm, within -3 and 3: beyond a factor of 20, more is no news."""
+"""Ratios count as their logarithm, within -3 and 3: a factor above 20 tells no more."""
 ALIKE = 0.05
 """A job this close to where the best one was at the same epoch is as good as it was, as a share of
 what that one still gained: on a plateau, nobody is ahead."""

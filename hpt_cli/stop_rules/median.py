@@ -47,7 +47,7 @@ def judge_by_median(
     min_completed_jobs: int,
     min_epochs: int,
 ) -> Verdict:
-    """Hold a loss of the live job against the median of the completed jobs' running averages."""
+    """Return the verdict by the median of the completed jobs' running averages."""
     step = live.steps[-1]
     completed = list_completed(others)
     averages = running_averages(completed, step)

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 ALL = "observation"
 LATEST = """(SELECT job, attempt, metric, max(step) AS step FROM observation
              GROUP BY job, attempt, metric) JOIN observation USING (job, attempt, metric, step)"""
-"""Where observations are read from. A step may have been observed more than once."""
+"""The sources of observations. A step may have been observed more than once."""
 CORRUPT_DATA_ERRORS = (
     *(ImpossibleEventError, LookupError, TypeError, ValueError, AttributeError),
     *(ArithmeticError, RecursionError),
@@ -296,7 +296,7 @@ def _no_garbage_collection() -> Iterator[None]:
 
 
 class _Waiting:
-    """Observations that have not been handed out yet, by job, the earliest first."""
+    """Observations that have not been read yet, by job, the earliest first."""
 
     def __init__(self, rows: Iterable[tuple[int, int, float, int, str, int, float, float | None]]):
         self._rows = {job: deque(group) for job, group in groupby(rows, itemgetter(0))}

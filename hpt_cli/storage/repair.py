@@ -174,7 +174,7 @@ def _is_spec(fields: Any) -> bool:
 
 
 class _Rebuilder:
-    """Events that follow on each other, and their fold."""
+    """Builds events that follow on each other, and their fold."""
 
     def __init__(self, jobdir: JobDir, created: ev.TuningJobCreated, kept: Attempts) -> None:
         self._jobdir = jobdir

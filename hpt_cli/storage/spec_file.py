@@ -11,7 +11,7 @@ from hpt_cli.spec.yaml_document import find_end
 from hpt_cli.spec.yaml_reader import RawSpec, parse_raw
 
 MAX_BYTES = 1_000_000
-"""More than this is a log or a model, not a spec."""
+"""No spec is larger; a larger file is a log or a model."""
 
 
 def read_spec(path: Path, overrides: Iterable[str] = ()) -> TuningSpec:

@@ -1,4 +1,4 @@
-"""What the tuner can be told to do next; commands are never recorded."""
+"""What the tuner is to do next; commands are never recorded."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class Continue:
-    """The judge lets a job go on; its verdict is worth keeping."""
+    """Record the verdict of a stop rule that lets a job continue."""
 
     number: int
     verdict: Verdict
@@ -36,7 +36,7 @@ class Continue:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Ask a job to end; a judge's verdict says why, or an explanation."""
+    """Ask a job to end; a stop rule's verdict or an explanation says why."""
 
     number: int
     reason: StopReason
@@ -46,14 +46,14 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """End a job that was asked to and did not within its grace."""
+    """Kill a job that was asked to end and did not within its grace period."""
 
     number: int
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The tuning job is over."""
+    """End the tuning job."""
 
     completion: Completion
 

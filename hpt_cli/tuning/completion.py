@@ -20,12 +20,12 @@ IMPROVEMENT = 0.01
 CONVERGENCE_JOBS = 10
 """Convergence is judged over the latest third of the jobs, and over no fewer than this."""
 CONVERGENCE_SHARE = 0.01
-"""The share of the way from the median to the best below which an improvement is none."""
+"""The share of the way from the median to the best below which an improvement is noise."""
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """How a tuning job ends. With `stop_running` it does not wait for the jobs in flight."""
+    """How a tuning job ends. With `stop_running` it does not wait for running jobs."""
 
     status: Literal["Completed", "Failed", "Stopped"]
     reason: str

@@ -23,9 +23,9 @@ from hpt_cli.tuning.state import TrainingJob, TuningState
 from hpt_cli.tuning.summary import training_seconds
 
 IDLE_SHARE = 0.01
-"""Thinking that takes more than this share of a training job is done ahead."""
+"""A suggestion that takes more than this share of a training job's time is made ahead."""
 RECENT_JOBS = 50
-"""How many of the latest jobs tell how long one takes."""
+"""How many of the latest jobs are averaged to tell how long one takes."""
 
 
 def decide(

@@ -17,7 +17,7 @@ from hpt_cli.tuning.allocation import Share
 from hpt_cli.tuning.typed_json import make_reader, parse
 
 MAX_SECONDS = 1e11
-"""The latest moment: in the year 5138."""
+"""The latest time, in seconds since the epoch: in the year 5138."""
 
 
 def check_moment(at: float) -> float:
@@ -86,9 +86,9 @@ class _BestJob(TypedDict):
 
 
 check_spec = make_reader(_RecordedSpec)
-"""Returns a recorded spec as it is; raises TypeError or ValueError if hpt has not recorded it."""
+"""Return a recorded spec unchanged; raise TypeError or ValueError if hpt did not record it."""
 check_best = make_reader(_BestJob)
-"""Returns a parent's best training job as it is, as a warm start records it; raises the same."""
+"""Return a parent's best training job unchanged; raise TypeError if hpt did not record it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -333,7 +333,7 @@ AnyEvent: TypeAlias = (
 _RECORDED: dict[str, type[AnyEvent]] = {
     each.__name__: each for each in get_args(AnyEvent) if each not in (ObservationsRead, JobJudged)
 }
-"""The events of one table, by name: the journal keeps observations and judgements in others."""
+"""The events in the journal's table `event`, by name; observations and judgements have others."""
 
 
 def to_fields(event: AnyEvent) -> dict[str, Any]:

@@ -108,7 +108,7 @@ _Changes: TypeAlias = dict[str, Any]
 
 
 class ImpossibleEventError(Exception):
-    """An event that cannot follow on the state: a bug, or a journal that was edited."""
+    """An event that is impossible in the state: a bug, or an edited journal."""
 
 
 def fold(state: TuningState, event: ev.AnyEvent) -> TuningState:

@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 class Jobs(Mapping[int, J], Generic[J]):
-    """Training jobs by number; never changed, only followed by others."""
+    """Immutable training jobs by number; `put` and `drop` return new ones."""
 
     __slots__ = ("_counts", "_derived", "_ended", "_known", "_open", "_sums")
 

@@ -57,11 +57,11 @@ class Attempt:
     failure: str = ""
     """Why it failed, if it did."""
     queue_reason: str | None = None
-    """Why it waits for its turn, as far as its scheduler says; None where it does not wait."""
+    """Why it waits in a queue, as far as its scheduler says; None where it does not wait."""
     lost: str = ""
     """How it was lost, if it was, and nobody had asked it to stop."""
     evicted: bool = False
-    """Whether its place was taken away."""
+    """Whether its scheduler took its place away."""
     share: Share | None = None
     """What it holds of the machine until it has ended."""
 
@@ -178,11 +178,11 @@ class TuningState:
     started_at: float = 0.0
     """When the latest tuner took over."""
     last_event_at: float = 0.0
-    """When it was last heard of."""
+    """The time of the latest event."""
     pool: Pool | None = None
     """What the latest tuner may hand out to training jobs."""
     past_sessions: tuple[tuple[float, float], ...] = ()
-    """When the tuners before it took over, and when each was last heard of."""
+    """When each earlier tuner took over, and its latest event."""
 
     @property
     def sessions(self) -> tuple[tuple[float, float], ...]:

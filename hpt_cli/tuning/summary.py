@@ -28,7 +28,7 @@ JOB_STATUSES = {
 """The statuses that training jobs are counted by, and the keys of their counters. A Stopping one
 counts as InProgress."""
 MIN_RESULTS = 6
-"""With fewer results than this there is nothing to learn of what mattered."""
+"""With fewer results, nothing can be said about which hyperparameters mattered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Summary:
     overall_best: Mapping[str, Any] | None = None
     """The best of this tuning job and its parents, where those had the same data."""
     sessions: tuple[tuple[float, float], ...] = ()
-    """When each tuner took over, and when it was last heard of."""
+    """When each tuner took over, and its latest event."""
 
     @property
     def best_name(self) -> str | None:
@@ -299,7 +299,7 @@ def estimate_saved_seconds(rows: Iterable[Row]) -> float | None:
 
 
 class TypicalJob(NamedTuple):
-    """What completed jobs have in the median: epochs, and seconds for each where they were seen."""
+    """Medians over completed jobs: epochs, and seconds for each, as far as known."""
 
     epochs: float
     seconds_per_epoch: float | None

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, TypeAlias, TypeVar, Union, get_args,
 
 T = TypeVar("T")
 Reader: TypeAlias = Callable[[Any], Any]
-"""Returns what a value of JSON stands for; raises TypeError or ValueError if it stands for none."""
+"""Converts a value of JSON; raises TypeError or ValueError if it does not fit the type."""
 
 
 def parse(kind: type[T], fields: dict[str, Any]) -> T:

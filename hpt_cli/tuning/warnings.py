@@ -25,13 +25,13 @@ MAX_DEFINITIONS = 3
 
 HELD_BACK_VALUES = 3
 HELD_BACK_SECONDS = 2.0
-"""Output is judged to be held back from so many values on, in a job of so many seconds."""
+"""Output is judged for being held back from so many values and seconds of a job on."""
 END_SECONDS, END_SHARE = 0.2, 0.02
-"""The end of a job: what is seen so shortly before it, in seconds and as a share of the job."""
+"""The end of a job: its last so many seconds, and this share of it before them."""
 
 SAME_CURVES = 3
 SAME_VALUES = 5
-"""So many jobs with the same curve are odd; of curves with a single value, so many."""
+"""So many jobs with the same curve are worth a warning; of single values, so many."""
 
 FLUSH = (
     "flush after each line, or write 'stdbuf -oL' before the command, or set pty: true in the spec"

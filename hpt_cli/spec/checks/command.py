@@ -13,7 +13,7 @@ from hpt_cli.spec.checks.conflict import TRUE, Conflict, Location, items, mappin
 from hpt_cli.spec.env_references import find_references, is_variable_name
 
 _NO_TEXT = re.compile(r"[\0\ud800-\udfff]")
-"""NUL ends a text for the system; half a character (a surrogate) stands for bytes that are none."""
+"""Characters that cannot be passed on: NUL, and surrogates, which stand for invalid bytes."""
 
 
 def find_text_conflicts(value: Any, where: Location) -> Iterator[Conflict]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 TRUE = ("true", "yes", "on")
-"""A boolean as YAML 1.1 writes it."""
+"""How YAML 1.1 writes a true boolean, in lower case."""
 Location: TypeAlias = tuple[str | int, ...]
 
 

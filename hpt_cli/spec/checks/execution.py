@@ -15,7 +15,7 @@ SLURM_OWN = (
     *("--export-file", "--array", "--wrap", "--wait", "--parsable", "--test-only", "--clusters"),
     *("-J", "-o", "-e", "-i", "-D", "-a", "-W", "-M"),
 )
-"""Options of sbatch without which an attempt could not be followed."""
+"""Options of sbatch that hpt sets itself, to follow its attempts."""
 
 
 def find_slurm_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:

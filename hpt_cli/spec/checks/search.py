@@ -16,7 +16,7 @@ from hpt_cli.spec.ranges import MAX_GRID, ParameterRange, bound_grid
 MAX_RANGES = 30
 RULE = "early_stopping: {rule: median}, and beside it the rule's parameters"
 EPOCH_NAMES = ("epochs", "numepochs", "n-epochs", "n_epochs", "num_epochs")
-"""Static hyperparameters that tell Hyperband's max_resource, as at SageMaker."""
+"""Static hyperparameters that stand for Hyperband's max_resource, as at SageMaker."""
 
 
 def find_epochs(hyperparameters: Mapping[str, Any]) -> int | None:
