@@ -72,7 +72,9 @@ class LocalExecutor:
 
     def poll(self, handles: Sequence[Handle]) -> list[Outcome]:
         """Return the outcome of each attempt, in order."""
-        self._children = {pid for pid in self._children if not os.waitpid(pid, os.WNOHANG)[0]}
+        for pid in list(self._children):  # a copy: launches add to it from other threads
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                self._children.discard(pid)
         return [_poll_one(handle) for handle in handles]
 
     def stop(self, handle: Handle, *, force: bool) -> None:
