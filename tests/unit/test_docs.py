@@ -173,3 +173,11 @@ def parse_command(line: str) -> str:
     if len(words) > 2:
         command.make_context(words[1], words[2:])
     return words[1]
+
+
+def test_the_design_lists_the_modules_that_there_are() -> None:
+    layout = next(each for each in read_blocks(ROOT / "docs" / "design.md", "") if "hpt_cli/" in each)
+    listed = set(re.findall(r"\b(\w+\.py)\b", layout))
+    commands = ROOT / "hpt_cli" / "cli" / "commands"
+    there = {path.name for path in (ROOT / "hpt_cli").rglob("*.py") if path.parent != commands}
+    assert there - {"__init__.py"} == listed - {"__init__.py"}
