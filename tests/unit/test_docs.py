@@ -176,7 +176,9 @@ def parse_command(line: str) -> str:
 
 
 def test_the_design_lists_the_modules_that_there_are() -> None:
-    layout = next(each for each in read_blocks(ROOT / "docs" / "design.md", "") if "hpt_cli/" in each)
+    layout = next(
+        each for each in read_blocks(ROOT / "docs" / "design.md", "") if "hpt_cli/" in each
+    )
     listed = set(re.findall(r"\b(\w+\.py)\b", layout))
     commands = ROOT / "hpt_cli" / "cli" / "commands"
     there = {path.name for path in (ROOT / "hpt_cli").rglob("*.py") if path.parent != commands}
