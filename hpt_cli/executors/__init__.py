@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, cast
+from typing import Any, Protocol, TypeAlias
 
 Handle: TypeAlias = Mapping[str, Any]
 """Names an attempt of an executor; can be written as JSON, and finds it after a restart."""
@@ -135,5 +135,5 @@ def load_executor(name: str, settings: Any = None) -> Executor:
     Raises:
         KeyError: no executor has this name.
     """
-    module = import_module(f"{__name__}.{EXECUTORS[name]}")
-    return cast(Executor, module.make_executor(settings))
+    executor: Executor = import_module(f"{__name__}.{EXECUTORS[name]}").make_executor(settings)
+    return executor

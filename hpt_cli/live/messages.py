@@ -8,14 +8,8 @@ from hpt_cli.formatting import count, format_hyperparameters, format_number, for
 from hpt_cli.spec.names import job_name
 from hpt_cli.spec.objective import Objective
 from hpt_cli.tuning import events as ev
+from hpt_cli.tuning import summary
 from hpt_cli.tuning.state import TrainingJob, TuningState
-from hpt_cli.tuning.summary import (
-    Row,
-    describe_warning,
-    final_objective,
-    find_overall_best,
-    make_row,
-)
 
 
 def describe_event(state: TuningState, event: ev.AnyEvent) -> str:
@@ -36,7 +30,7 @@ def describe_event(state: TuningState, event: ev.AnyEvent) -> str:
         case ev.SpecChanged(changes=changes):
             return plain(", ".join(f"{field} is now {value}" for field, value in changes.items()))
         case ev.Warned():
-            return next(describe_warning(event))
+            return next(summary.describe_warning(event))
         case ev.ExecutorNoted(text=text):
             return plain(text)
         case ev.SpaceExhausted():
@@ -77,7 +71,7 @@ def _describe_launch(state: TuningState, job: TrainingJob, attempt: int) -> str:
 
 def _describe_end(state: TuningState, job: TrainingJob, now: float) -> str:
     objective = Objective.of(state.spec)
-    row = make_row(state, job, objective, now)
+    row = summary.make_row(state, job, objective, now)
     if row.phase == "Interrupted":
         latest = job.attempt
         why = f"failed ({latest.failure})" if latest and latest.failure else "interrupted"
@@ -96,16 +90,16 @@ def _describe_end(state: TuningState, job: TrainingJob, now: float) -> str:
     )
 
 
-def _name_best(state: TuningState, row: Row, objective: Objective) -> str:
+def _name_best(state: TuningState, row: summary.Row, objective: Objective) -> str:
     """Return what the best job is the best of: parents with the same data may have had better."""
-    overall = find_overall_best(state, row, objective)
+    overall = summary.find_overall_best(state, row, objective)
     is_own = overall is None or overall["training_job_name"] == row.name
     return "best so far" if is_own else "best of this tuning job"
 
 
 def _is_best(state: TuningState, job: TrainingJob, objective: Objective) -> bool:
     """Return whether a job that ended is better than all others that have."""
-    finals = {each.number: final_objective(each, objective) for each in state.jobs.values()}
+    finals = {each.number: summary.final_objective(each, objective) for each in state.jobs.values()}
     losses = {key: objective.loss(each) for key, each in finals.items() if each is not None}
     own = losses.pop(job.number, math.inf)
     return own < min(losses.values(), default=math.inf)

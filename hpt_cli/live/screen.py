@@ -108,10 +108,8 @@ def _draw_head(summary: Summary, running: int, size: Size) -> list[RenderableTyp
     head = Table.grid(expand=True)
     head.add_column(no_wrap=True, overflow="ellipsis")
     head.add_column(justify="right", no_wrap=True)
-    head.add_row(
-        Text(f"{summary.name}", style="bold"),
-        Text(f"{summary.status}  {format_seconds(summary.tuning_time)}"),
-    )
+    status = f"{summary.status}  {format_seconds(summary.tuning_time)}"
+    head.add_row(Text(summary.name, style="bold"), Text(status))
     bar = Table.grid(padding=(0, 2, 0, 0))
     bar.add_row(
         ProgressBar(total=max(1, total), completed=done, width=max(10, min(60, size.width - 36))),

@@ -86,8 +86,7 @@ def list_cores() -> list[int]:
         cores = sorted(os.sched_getaffinity(0), key=_locate_core)
     else:
         cores = list(range(os.cpu_count() or 1))
-    quotas = [math.ceil(quota) for quota in _read_quotas()]
-    return cores[: min([len(cores), *quotas])]
+    return cores[: min(map(math.ceil, _read_quotas()), default=None)]
 
 
 def _locate_core(core: int) -> tuple[int, int, int]:

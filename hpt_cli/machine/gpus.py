@@ -109,17 +109,11 @@ def parse_nvidia(listed: str, apps: str) -> list[Gpu]:
     for uuid, *rest in _split(apps):
         if rest and rest[0].isdigit():
             pids.setdefault(uuid, []).append(int(rest[0]))
+    whole = (fields for fields in _split(listed) if len(fields) >= 4)
     return [
-        Gpu(
-            index=fields[0],
-            uuid=fields[1],
-            used=_number(fields[2]),
-            total=_number(fields[3]),
-            pids=tuple(pids.get(fields[1], ())),
-            model=", ".join(fields[4:]),
-        )
-        for fields in _split(listed)
-        if len(fields) >= 4 and fields[0].isdigit()
+        Gpu(index, uuid, _number(used), _number(total), tuple(pids.get(uuid, ())), ", ".join(model))
+        for index, uuid, used, total, *model in whole
+        if index.isdigit()
     ]
 
 

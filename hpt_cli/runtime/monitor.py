@@ -10,17 +10,8 @@ from hpt_cli.metrics.lint import BEGINNING_BYTES
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.tuning import events as ev
+from hpt_cli.tuning import warnings
 from hpt_cli.tuning.state import TrainingJob, TuningState
-from hpt_cli.tuning.warnings import (
-    PATIENCE_LINES,
-    PATIENCE_SECONDS,
-    find_file,
-    warn_of_held_back_output,
-    warn_of_long_log,
-    warn_of_misreadings,
-    warn_of_no_objective,
-    warn_of_same_curves,
-)
 
 READ_SECONDS = 1.0
 """How often the logs of running jobs are looked at."""
@@ -67,23 +58,23 @@ class Monitor:
 
     def read(self, state: TuningState, now: float) -> list[ev.Warned]:
         """Read the logs that have something to tell; return the warnings that are new."""
-        warnings: list[ev.Warned] = []
+        found: list[ev.Warned] = []
         for event in self._unread:
             if isinstance(event, ev.JobExited):
-                warnings += self._check_end(state, event)
-                warnings += self._check_size(state, event.number, event.attempt, event.ended_at)
+                found += self._check_end(state, event)
+                found += self._check_size(state, event.number, event.attempt, event.ended_at)
             else:
-                warnings += self._check_readings(event)
+                found += self._check_readings(event)
         self._unread = []
         given = {each.slug for each in state.warnings}
         if time.monotonic() - self._read_at >= READ_SECONDS:
             self._read_at = time.monotonic()
             if not self._has_objective and "no-objective" not in given:
-                warnings += self._check_objective(state, now)
+                found += self._check_objective(state, now)
             if "log-too-long" not in given:
                 for job in state.running:
-                    warnings += self._check_size(state, job.number, len(job.attempts), now)
-        first = {each.slug: each for each in reversed(warnings) if each.slug not in given}
+                    found += self._check_size(state, job.number, len(job.attempts), now)
+        first = {each.slug: each for each in reversed(found) if each.slug not in given}
         return list(first.values())
 
     def _check_end(self, state: TuningState, event: ev.JobExited) -> Iterator[ev.Warned]:
@@ -94,16 +85,18 @@ class Monitor:
             return
         if arrivals is None:
             if not job.curve(self._spec.objective_metric_name):
-                yield warn_of_no_objective(self._spec, job.number, self._read(job), None, event.at)
+                yield warnings.warn_of_no_objective(
+                    self._spec, job.number, self._read(job), None, event.at
+                )
             return
         if not self._has_read_whole:
             self._has_read_whole = True
             yield from self._check_readings(event)
-        same = warn_of_same_curves(self._spec, state, event.at)
+        same = warnings.warn_of_same_curves(self._spec, state, event.at)
         begun = job.attempt.started_at
         held_back = None
         if begun >= self._began:  # arrivals before this tuner began are not known
-            held_back = warn_of_held_back_output(
+            held_back = warnings.warn_of_held_back_output(
                 self._spec,
                 job.number,
                 len(arrivals),
@@ -122,9 +115,9 @@ class Monitor:
         if self._has_objective or job is None or job.attempt is None:
             return
         seconds = now - job.attempt.started_at
-        lines = self._read(job) if find_file(self._spec) is None else []
-        if len(lines) >= PATIENCE_LINES or seconds >= PATIENCE_SECONDS:
-            yield warn_of_no_objective(self._spec, job.number, lines, seconds, now)
+        lines = self._read(job) if warnings.find_file(self._spec) is None else []
+        if len(lines) >= warnings.PATIENCE_LINES or seconds >= warnings.PATIENCE_SECONDS:
+            yield warnings.warn_of_no_objective(self._spec, job.number, lines, seconds, now)
 
     def _check_size(
         self, state: TuningState, number: int, attempt: int, at: float
@@ -137,7 +130,7 @@ class Monitor:
             return  # reported where the log is followed
         if size > limit:
             seconds = at - state.jobs[number].attempts[attempt - 1].started_at
-            yield warn_of_long_log(self._spec, number, size, limit, seconds, at)
+            yield warnings.warn_of_long_log(self._spec, number, size, limit, seconds, at)
 
     def _check_readings(self, event: ev.ObservationsRead | ev.JobExited) -> list[ev.Warned]:
         """Return what the definitions read wrong in the beginning of an attempt's log."""
@@ -146,7 +139,7 @@ class Monitor:
             log = read_part(path, 0, BEGINNING_BYTES)
         except OSError:
             return []  # reported where the log is followed
-        return warn_of_misreadings(self._spec, event.number, log, event.at)
+        return warnings.warn_of_misreadings(self._spec, event.number, log, event.at)
 
     def _read(self, job: TrainingJob) -> list[str]:
         return read_lines(self._jobdir.attempt(job.number, len(job.attempts)).log)

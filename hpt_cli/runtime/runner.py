@@ -86,12 +86,9 @@ class Runner:
         self._written_at = time.monotonic()
         self._monitor = Monitor(spec, jobdir)
         self._pool = capacity.pool if capacity else None
-        self._gpu_monitor = GpuMonitor(
-            capacity.pool.gpus if capacity else (),
-            capacity.gpus if capacity else (),
-            state.list_held(),
-            avoid_busy=spec.avoid_busy_gpus,
-        )
+        gpus, names = (capacity.gpus, capacity.pool.gpus) if capacity else ((), ())
+        held, avoid_busy = state.list_held(), spec.avoid_busy_gpus
+        self._gpu_monitor = GpuMonitor(names, gpus, held, avoid_busy=avoid_busy)
         self._signals = Signals()
         wake = self._signals.wake
         self._follower = AttemptFollower(spec, executor, jobdir, self._gpu_monitor, clock, wake)
@@ -122,13 +119,8 @@ class Runner:
         self._signals.listen(
             self._follower.kill_all, to_children=self._executor.attempts_are_children
         )
-        started = ev.TunerStarted(
-            at=self._clock(),
-            pid=os.getpid(),
-            host=socket.gethostname(),
-            pool=self._pool,
-        )
-        self._record([started])
+        at, host = self._clock(), socket.gethostname()
+        self._record([ev.TunerStarted(at=at, pid=os.getpid(), host=host, pool=self._pool)])
         self._write()
         self._answer_requests()
         self._recover()

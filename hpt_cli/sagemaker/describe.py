@@ -16,7 +16,7 @@ def describe_tuning_job(spec: TuningSpec, summary: Summary) -> dict[str, Any]:
     These stand in `TrainingJobSummaries`, as ListTrainingJobsForHyperParameterTuningJob lists them.
     Times are in seconds since the epoch, as in the JSON of the AWS CLI.
     """
-    jobs, objectives = summary.job_counts, summary.objective_counts
+    jobs = summary.job_counts
     return {
         **export_request(spec).request,
         "HyperParameterTuningJobStatus": summary.status,
@@ -29,9 +29,7 @@ def describe_tuning_job(spec: TuningSpec, summary: Summary) -> dict[str, Any]:
             "Stopped": jobs["stopped"],
         },
         "ObjectiveStatusCounters": {
-            "Succeeded": objectives["succeeded"],
-            "Pending": objectives["pending"],
-            "Failed": objectives["failed"],
+            status.capitalize(): number for status, number in summary.objective_counts.items()
         },
         **({"BestTrainingJob": _describe_job(spec, summary.best)} if summary.best else {}),
         "ConsumedResources": {"RuntimeInSeconds": round(summary.tuning_time)},

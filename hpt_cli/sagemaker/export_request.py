@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -149,10 +149,8 @@ def _make_channel(variable: str) -> dict[str, Any]:
 def _list_blanks(request: Any, path: str = "") -> Iterator[str]:
     if request == FILL_IN:
         yield f"fill in {path}"
-    pairs: Iterable[tuple[Any, Any]] = request.items() if isinstance(request, Mapping) else ()
-    if isinstance(request, list):
-        pairs = enumerate(request)
-    for key, each in pairs:
+    pairs = enumerate(request) if isinstance(request, list) else ()
+    for key, each in request.items() if isinstance(request, Mapping) else pairs:
         yield from _list_blanks(each, f"{path}.{key}" if path else str(key))
 
 

@@ -132,11 +132,8 @@ class _Importer:
         self._problems.append(Problem("request", message))
 
     def _read_ranges(self) -> dict[str, Any]:
-        ranges = (
-            self._definition.get("HyperParameterRanges")
-            or self._config.get("ParameterRanges")
-            or {}
-        )
+        ranges = self._definition.get("HyperParameterRanges")
+        ranges = ranges or self._config.get("ParameterRanges") or {}
         found: dict[str, Any] = {}
         for each in ranges.get("ContinuousParameterRanges") or []:
             found[str(each.get("Name"))] = self._read_bounds(each, "Continuous", float)
@@ -182,8 +179,7 @@ class _Importer:
     def _make_command(self) -> str | list[str]:
         """Return the command without hyperparameters: hpt appends them as script mode does."""
         algorithm = self._algorithm
-        entry = [*(algorithm.get("ContainerEntrypoint") or [])]
-        if entry:
+        if entry := algorithm.get("ContainerEntrypoint"):
             return [*entry, *(algorithm.get("ContainerArguments") or [])]
         program = _find(self._definition, f"StaticHyperParameters.{PROGRAM}")
         if program:

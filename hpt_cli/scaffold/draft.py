@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -150,13 +151,8 @@ def make_command(words: Sequence[str], options: Sequence[ProgramOption]) -> str:
     named = find_placeholders(list(words))
     options = [each for each in options if each.name not in named]
     if is_shell_line(words):
-        line = words[0]
-        for each in options:
-            line = _fill_line(line, each)
-        return line
-    made = split_line(words)
-    for each in options:
-        made = _fill_words(made, each)
+        return reduce(_fill_line, options, words[0])
+    made = reduce(_fill_words, options, split_line(words))
     return " ".join(word if _SAFE.fullmatch(word) else shlex.quote(word) for word in made)
 
 

@@ -49,7 +49,8 @@ class ProgramOption:
 
 def parse_help(text: str) -> tuple[ProgramOption, ...]:
     """Return the options in the `--help` of a program."""
-    lines = [_strip(line) for line in text.splitlines()]
+    # Without colours, and the frames that typer and tyro draw.
+    lines = [_FRAME.sub(" ", _ANSI.sub("", line)) for line in text.splitlines()]
     if any(line.strip() == "== Config ==" for line in lines):
         return tuple(_parse_hydra(lines))
     return tuple(filter(None, map(_parse_entry, _split_entries(lines))))
@@ -57,11 +58,6 @@ def parse_help(text: str) -> tuple[ProgramOption, ...]:
 
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 _FRAME = re.compile(r"^\s*[│┃|]|[│┃|]\s*$|^\s*[╭╰].*$")
-
-
-def _strip(line: str) -> str:
-    """Return a line without colours and the frames that typer and tyro draw."""
-    return _FRAME.sub(" ", _ANSI.sub("", line))
 
 
 def _split_entries(lines: Iterable[str]) -> Iterator[str]:

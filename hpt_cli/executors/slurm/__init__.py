@@ -143,10 +143,7 @@ class SlurmExecutor:
 
     def _get_attempt(self, handle: Handle) -> _Attempt:
         number, directory = int(handle["job"]), str(handle["directory"])
-        known = self._attempts.get((number, directory))
-        if known is None:
-            known = self._attempts[number, directory] = _Attempt(number, Path(directory))
-        return known
+        return self._attempts.setdefault((number, directory), _Attempt(number, Path(directory)))
 
     def _resolve(self, attempt: _Attempt, ended: Exit | None, answer: QueueSnapshot) -> Outcome:
         evidence = _gather_evidence(attempt, ended, answer)

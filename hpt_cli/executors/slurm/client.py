@@ -15,16 +15,7 @@ from dataclasses import dataclass, field
 
 from hpt_cli.errors import HptError
 from hpt_cli.executors import TemporaryError
-from hpt_cli.executors.slurm.commands import (
-    QueuedJob,
-    clean_environment,
-    is_temporary,
-    read_accounting,
-    read_queue,
-    tidy_complaint,
-    write_sacct,
-    write_squeue,
-)
+from hpt_cli.executors.slurm import commands
 
 COMMAND_SECONDS = 120
 """Time limit of a command."""
@@ -41,7 +32,7 @@ class QueueSnapshot:
 
     asked_at: float
     numbers: frozenset[int]
-    jobs: Mapping[int, QueuedJob] = field(default_factory=dict)
+    jobs: Mapping[int, commands.QueuedJob] = field(default_factory=dict)
 
 
 class SlurmClient:
@@ -127,8 +118,8 @@ class SlurmClient:
         asked_at = time.monotonic()
         try:
             which = f"--jobs={','.join(map(str, sorted(numbers)))}"
-            answer = run(write_squeue(os.getuid(), which), missing_is_fine=True)
-            jobs = {each.number: each for each in read_queue(answer)}
+            answer = run(commands.write_squeue(os.getuid(), which), missing_is_fine=True)
+            jobs = {each.number: each for each in commands.read_queue(answer)}
         except (TemporaryError, HptError) as error:
             self._note_silence(str(error))
             return
@@ -147,9 +138,12 @@ class SlurmClient:
             self._answer = QueueSnapshot(asked_at, numbers, jobs)
             self._changed.notify_all()
 
-    def _ask_accounting(self, numbers: Iterable[int]) -> dict[int, QueuedJob]:
+    def _ask_accounting(self, numbers: Iterable[int]) -> dict[int, commands.QueuedJob]:
         try:
-            return {each.number: each for each in read_accounting(run(write_sacct(numbers)))}
+            return {
+                each.number: each
+                for each in commands.read_accounting(run(commands.write_sacct(numbers)))
+            }
         except (TemporaryError, HptError):
             self._has_accounting = False  # this cluster keeps none
             return {}
@@ -163,9 +157,9 @@ class SlurmClient:
             self._changed.notify_all()
 
     def _signal(self, signals: Sequence[list[list[str]]]) -> None:
-        for index, commands in enumerate(signals):
+        for index, signal in enumerate(signals):
             try:
-                for argv in commands:
+                for argv in signal:
                     run(argv, missing_is_fine=True)
             except (TemporaryError, HptError) as error:
                 self._note_silence(str(error))
@@ -199,7 +193,7 @@ def run(
         done = subprocess.run(
             argv,
             input=os.fsencode(text),
-            env=clean_environment(os.environ if environment is None else environment),
+            env=commands.clean_environment(os.environ if environment is None else environment),
             capture_output=True,
             timeout=COMMAND_SECONDS,
             start_new_session=True,
@@ -213,8 +207,8 @@ def run(
         ) from None
     except subprocess.TimeoutExpired:
         raise TemporaryError(f"{argv[0]} took more than {COMMAND_SECONDS} s") from None
-    complaint = tidy_complaint(done.stderr.decode(errors="replace"))
-    if done.returncode and is_temporary(complaint):
+    complaint = commands.tidy_complaint(done.stderr.decode(errors="replace"))
+    if done.returncode and commands.is_temporary(complaint):
         raise TemporaryError(complaint)
     if done.returncode == 0 or missing_is_fine:
         return done.stdout.decode(errors="replace")
