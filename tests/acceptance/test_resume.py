@@ -71,7 +71,7 @@ def test_a_job_that_ended_while_nobody_looked_keeps_its_time(terminal: Terminal)
 
 
 def test_a_spec_that_has_changed_is_shown_and_changes_nothing(terminal: Terminal) -> None:
-    run = terminal.start("run", terminal.write_spec(max_jobs=2, options="--seconds 0.2"))
+    run = terminal.start("run", terminal.write_spec(max_jobs=2, options="--seconds 0.4"))
     terminal.wait_for_log("t", 1, "epoch=1")
     run.send_signal(signal.SIGINT)
     run.wait(60)

@@ -6,7 +6,7 @@ from tests.acceptance.conftest import Terminal
 
 
 def test_watching_ends_with_the_tuning_job_and_never_disturbs_it(terminal: Terminal) -> None:
-    run = terminal.start("run", terminal.write_spec(options="--epochs 20"))
+    run = terminal.start("run", terminal.write_spec(options="--epochs 40"))
     terminal.wait_for_log("t", 1, "epoch=1 ")
     text = terminal.hpt("watch", "t")
     assert "watching t: " in text
