@@ -1,1 +1,1 @@
-"""logs."""
+"""The log files of training jobs: followed as they grow, and read in parts."""

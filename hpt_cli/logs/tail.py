@@ -1,4 +1,4 @@
-"""Follows what one attempt writes, as it grows: its log, and files that metrics are read from."""
+"""Follows what an attempt writes as it grows: its log, and the files that definitions name."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from hpt_cli.metrics.reader import MAX_SLOW_LINES, MetricReader
 
 CHUNK_BYTES = 1 << 20
 ANCHOR_BYTES = 64
-"""So much of what was read last is read again, to see whether it still stands there."""
+"""The last bytes read; they are compared with the file to see whether it was rewritten."""
 
 
 class FileTail:
-    """The unread part of a file that is written while it is read.
+    """Reads a file while it is written.
 
-    It begins at the beginning, also when a resumed tuner takes an attempt over: that counts the
-    steps right, and observations that are known already are told by their offsets. A file that was
-    truncated, replaced or rewritten is read anew, with offsets that go on.
+    Reading starts at the beginning, also when a resumed tuner takes over, so that steps are counted
+    right; observations that are known already are recognized by their offsets. A file that was
+    truncated, replaced or rewritten is read from its beginning, with offsets that continue.
     """
 
     def __init__(
@@ -40,44 +40,44 @@ class FileTail:
         known_to: int = -1,
         slow_lines: Counter[str] | None = None,
     ) -> None:
-        """How to follow a file.
+        """Prepare to follow a file, which may not exist yet.
 
         Args:
-            rules: what else to look for.
-            is_whole: a new version of the file tells all again, so steps are counted anew; else it
-                goes on from where the old one ended, like a log.
-            written_since: seconds since the epoch; a file last written before is not looked at yet.
+            rules: log rules to match, too.
+            is_whole: each version of the file holds all values, so a new one counts steps from 1;
+                a new version of a log continues the old one.
+            written_since: seconds since the epoch; a file last written before is not read yet.
             known_to: the offset of the last known observation.
-            slow_lines: shared by all readers with these finders.
+            slow_lines: shared by all readers with these extractors.
         """
         self._path = path
-        self._finders = tuple(extractors)
+        self._extractors = tuple(extractors)
         self._rules = tuple(rules)
         self._is_whole = is_whole
         self._written_since = written_since
         self._known_to = known_to
         self._slow_lines = slow_lines
         self._reader: MetricReader | None = None
-        self._identity: tuple[int, int] = (0, 0)
         self._seen: tuple[int, ...] = ()
         self._position = 0
         self._anchor = b""
         self.size = 0
-        """How many bytes have been read."""
+        """The number of bytes read."""
 
     @property
     def cut_lines(self) -> int:
-        """How many lines were too long to be searched to their end."""
+        """How many lines were so long that only their beginning was searched."""
         return self._reader.cut_lines if self._reader else 0
 
     def pop_matches(self) -> list[LogMatch]:
-        """What the rules found since the last time."""
+        """Return the matches of log rules since the last call."""
         return self._reader.pop_matches() if self._reader else []
 
     def read(self, *, final: bool = False) -> list[Observation]:
-        """The observations that are new in the file.
+        """Return the observations that are new in the file.
 
-        With `final` nothing more is written, and a last line without an ending counts too.
+        Args:
+            final: nothing more will be written, so a last line without an ending counts too.
         """
         found: list[Observation] = []
         try:
@@ -103,7 +103,7 @@ class FileTail:
         if self._reader is None:
             was_truncated = status.st_size <= self._known_to
             begin = self._known_to + 1 if was_truncated else 0
-            self._reader = MetricReader(self._finders, self._rules, begin, self._slow_lines)
+            self._reader = MetricReader(self._extractors, self._rules, begin, self._slow_lines)
         found: list[Observation] = []
         if self._seen and not self._goes_on(descriptor, seen):
             found += self._begin_anew(self._reader)
@@ -116,7 +116,7 @@ class FileTail:
         return found
 
     def _goes_on(self, descriptor: int, seen: tuple[int, ...]) -> bool:
-        """Whether the file is what it was, with more at its end."""
+        """Return whether the file is the one that was read, perhaps with more at its end."""
         if seen[:2] != self._seen[:2] or seen[2] < self._position:
             return False
         start = self._position - len(self._anchor)
@@ -131,7 +131,7 @@ class FileTail:
 
 
 class AttemptTail:
-    """Everything that an attempt's metrics are read from."""
+    """Follows the log of an attempt and the files that its metrics are read from."""
 
     def __init__(
         self,
@@ -143,14 +143,14 @@ class AttemptTail:
         rules: Sequence[tuple[str, Action]] = (),
         slow_lines: Counter[str] | None = None,
     ) -> None:
-        """What to follow.
+        """Prepare to follow an attempt.
 
         Args:
-            log: where what the command prints goes.
-            directory: where the files are that definitions name.
-            started_at: seconds since the epoch; what an earlier attempt wrote is not this one's.
-            last_offsets: where each metric was observed last.
-            rules: patterns to look for in the log, and what they ask for.
+            log: the file with the command's output.
+            directory: the directory of the files that definitions name.
+            started_at: seconds since the epoch; files last written before are an earlier attempt's.
+            last_offsets: the offset of each metric's last known observation.
+            rules: patterns to match in the log, with their actions.
             slow_lines: shared by all attempts of a tuning job.
         """
         self._slow_lines = Counter[str]() if slow_lines is None else slow_lines
@@ -170,7 +170,7 @@ class AttemptTail:
 
     @property
     def size(self) -> int:
-        """How many bytes have been read."""
+        """The number of bytes read."""
         return sum(tail.size for tail in self._tails.values())
 
     def pop_matches(self) -> list[LogMatch]:
@@ -178,11 +178,11 @@ class AttemptTail:
         return self._tails[""].pop_matches()
 
     def read(self, *, final: bool = False) -> list[Observation]:
-        """The new observations; `final` when the attempt is over."""
+        """Return the new observations; `final` when the attempt has ended."""
         return [found for tail in self._tails.values() for found in tail.read(final=final)]
 
     def pop_notes(self) -> list[str]:
-        """What a person should know about how it was read; each note once."""
+        """Return new notes for the user about lines that were not searched."""
         notes = [
             f"{file or 'the output'} has lines of more than {MAX_LINE_BYTES // 1024} KiB;"
             " they are searched up to there"
@@ -190,9 +190,10 @@ class AttemptTail:
             if tail.cut_lines
         ]
         for metric, lines in self._slow_lines.items():
-            note = f"searching a line for '{metric}' took more than {SEARCH_SECONDS} s, so it was"
-            note += " skipped: its regex backtracks"
-            notes.append(note)
+            notes.append(
+                f"searching a line for '{metric}' took more than {SEARCH_SECONDS} s, so it was"
+                " skipped: its regex backtracks"
+            )
             if lines >= MAX_SLOW_LINES:
                 notes.append(f"'{metric}' is looked for no longer, after {lines} such lines")
         fresh = [note for note in notes if note not in self._noted]

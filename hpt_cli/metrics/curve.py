@@ -1,4 +1,4 @@
-"""A metric's observations in order of step: pairs of a step and a value."""
+"""The observations of one metric, in order of step: pairs of a step and a value."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import NamedTuple, TypeAlias, overload
 Curve: TypeAlias = Sequence[tuple[float, float]]
 
 LARGEST = 1e150
-"""Values beyond this are infinite, and as close to 0 they are 0: so their squares are numbers."""
+"""Values beyond this count as infinite, and below its inverse as 0, so that squares stay finite."""
 
 
 class PackedCurve(Curve):
-    """A curve that grows no more, in a sixth of the room that a tuple takes."""
+    """An immutable curve that takes a sixth of the memory of a tuple of tuples."""
 
     __slots__ = ("_steps", "_values")
 
@@ -45,7 +45,7 @@ class PackedCurve(Curve):
 
 
 class MappedCurve(Curve):
-    """A curve with a function of each value in its place, computed when it is looked at."""
+    """A curve whose values are mapped by a function when they are read."""
 
     __slots__ = ("_curve", "_function")
 
@@ -70,11 +70,11 @@ class MappedCurve(Curve):
 class Observation(NamedTuple):
     """One value of one metric of one training job.
 
-    `offset` is where in the log, in bytes, the match was found: with the job, the attempt and the
-    metric it names the observation, so that reading a log twice records nothing twice.
+    Job, attempt, metric and offset identify it, so reading a log twice records nothing twice.
     """
 
     metric: str
     offset: int
+    """Where its match begins in the log, in bytes."""
     step: float
     value: float

@@ -1,7 +1,6 @@
-"""From the lines of a log nobody has described yet to metric definitions, the likeliest first.
+"""Detects the metrics in a log: definitions that find values in it, the likeliest objective first.
 
-Looked for, in this order: what a preset reads, JSON lines, tables with a header, and a name before
-a number. A proposal is a definition as it stands in a spec, and what it finds in these lines.
+Tried in this order: presets, JSON lines, tables with a header, and names before numbers.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import Any, Literal
 from hpt_cli.metrics.extractors import (
     compile_definition,
     find_delimiter,
-    iterate_findings,
+    iterate_matches,
     parse_json_line,
     split_cells,
 )
@@ -27,27 +26,27 @@ MAX_NAME_LENGTH = 60
 MAX_LINES = 5000
 MAX_LINE_LENGTH = 1000
 MAX_CHARACTERS = 1 << 18
-"""What is looked at of a log; the first lines of a training run are like the rest."""
+"""How much of a log is read; the first lines of a training run are like the rest."""
 
 Fields = Mapping[str, str]
 Direction = Literal["Maximize", "Minimize"]
 
 
 @dataclass(frozen=True)
-class Proposal:
-    """A metric definition that finds something, and what it finds."""
+class DetectedMetric:
+    """A metric definition that finds values in a log."""
 
     definition: Fields
-    """As in a spec: `name`, one of `regex`, `json`, `column`, `preset`, and what goes with it."""
+    """As in a spec: `name`, one of `regex`, `json`, `column`, `preset`, and their options."""
     objective_type: Direction
     curve: tuple[tuple[float, float], ...]
-    """(step, value) of what it finds, in order of the lines; steps not told are counted."""
+    """(step, value) in order of the lines; values without a step are counted."""
     example: str
     """The latest line with a value."""
     program: str = ""
-    """Which program's preset it is."""
+    """The program that a preset is for."""
     is_cut: bool = False
-    """Whether its numbers go on behind a comma: they are not what is read."""
+    """Whether its numbers continue after a comma, where they are cut."""
 
     @property
     def name(self) -> str:
@@ -55,58 +54,57 @@ class Proposal:
         return self.definition["name"]
 
 
-def propose_definitions(lines: Sequence[str]) -> tuple[Proposal, ...]:
-    """Metric definitions for a log, the likeliest objective first.
+def detect_metrics(lines: Sequence[str]) -> tuple[DetectedMetric, ...]:
+    """Return the metrics in a log, the likeliest objective first.
 
     Args:
-        lines: as a person would see them; the first MAX_LINES count.
+        lines: as a terminal would show them; the first MAX_LINES are read.
     """
-    shown = _cut(lines)
-    proposals: dict[str, Proposal] = {}
-    left = list(shown)
-    for find in (_find_presets, _find_json, _find_tables, _find_pairs):
-        for fields, program in find(left):
-            proposal = _try(fields, shown, program)
-            if proposal is not None:
-                proposals.setdefault(proposal.name, proposal)
-                _take(fields, left)
-    found = list(proposals.values())
+    lines = _cut(lines)
+    detected: dict[str, DetectedMetric] = {}
+    unexplained = list(lines)
+    for detect in (_detect_presets, _detect_json, _detect_tables, _detect_pairs):
+        for definition, program in detect(unexplained):
+            metric = _evaluate(definition, lines, program)
+            if metric is not None:
+                detected.setdefault(metric.name, metric)
+                _blank_explained(definition, unexplained)
+    found = list(detected.values())
     likely = [each for each in found if len(each.curve) > 1 or _is_quality(each.name)]
     return tuple(sorted(likely or found, key=_rank))
 
 
 def write_definition(definition: Fields) -> str:
-    """A definition as a line of YAML, ready to paste."""
+    """Return a definition as a line of YAML, ready to paste."""
     quoted = (f"{key}: '{text.replace(chr(39), chr(39) * 2)}'" for key, text in definition.items())
     return "{" + ", ".join(quoted) + "}"
 
 
-def _try(fields: Fields, lines: list[str], program: str) -> Proposal | None:
-    """The proposal of a definition; None if it finds nothing."""
-    found = list(iterate_findings(compile_definition(fields), lines))
+def _evaluate(definition: Fields, lines: list[str], program: str) -> DetectedMetric | None:
+    """Return a definition with what it finds; None if it finds nothing."""
+    found = list(iterate_matches(compile_definition(definition), lines))
     if not found:
         return None
     curve = tuple(
-        (count if finding.step is None else finding.step, finding.value)
-        for count, (_, finding) in enumerate(found, 1)
+        (count if match.step is None else match.step, match.value)
+        for count, (_, match) in enumerate(found, 1)
     )
-    values = [value for _, value in curve]
-    direction = guess_direction(fields["name"], values)
-    is_cut = "regex" in fields and any(
-        re.match(r",\d", lines[number][finding.value_span[1] :]) and values[place].is_integer()
-        for place, (number, finding) in enumerate(found)
+    direction = guess_direction(definition["name"], [value for _, value in curve])
+    is_cut = "regex" in definition and any(
+        re.match(r",\d", lines[number][match.value_span[1] :]) and match.value.is_integer()
+        for number, match in found
     )
-    return Proposal(fields, direction, curve, lines[found[-1][0]], program, is_cut)
+    return DetectedMetric(definition, direction, curve, lines[found[-1][0]], program, is_cut)
 
 
-def _take(fields: Fields, left: list[str]) -> None:
-    """Blank the lines that a preset, JSON or a table explains, so that nothing else reads them."""
-    if "regex" not in fields:
-        for number, _ in iterate_findings(compile_definition(fields), list(left)):
-            left[number] = ""
+def _blank_explained(definition: Fields, lines: list[str]) -> None:
+    """Blank the lines that a preset, JSON or a table explains, to hide them from what follows."""
+    if "regex" not in definition:
+        for number, _ in iterate_matches(compile_definition(definition), list(lines)):
+            lines[number] = ""
 
 
-# -- which is the objective ------------------------------------------------------------------------
+# -- the likeliest objective -----------------------------------------------------------------------
 
 
 def _words(text: str) -> frozenset[str]:
@@ -140,17 +138,17 @@ _BESIDE = _words(
     " count port pid best patience total workers classes features leaves depth trees tree"
     " timesteps fps"
 )
-"""What is printed beside metrics, and is none that anybody tunes."""
+"""Words for numbers that are printed beside metrics, and that nobody tunes."""
 
 
 def _split_words(name: str) -> set[str]:
-    """The words of a name in lower case: `valLoss` has three, `mAP50` is one too."""
+    """Return the words of a name in lower case: `valLoss` gives valloss, val and loss."""
     apart = re.sub(r"([a-z])([A-Z])", r"\1 \2", name)
     return set(re.findall(r"[a-z]+\d*|\d+", f"{name} {apart}".lower()))
 
 
 def guess_direction(name: str, values: Sequence[float]) -> Direction:
-    """Which way a metric is better: by its name, else by the way it went."""
+    """Return in which direction a metric is better, by its name or else by its trend."""
     words = _split_words(name)
     if _is_lower(words):
         return "Minimize"
@@ -166,45 +164,44 @@ def _is_lower(words: set[str]) -> bool:
 
 
 def _is_quality(name: str) -> bool:
-    """Whether a name is one that metrics have."""
+    """Return whether a name is usual for a metric."""
     words = _split_words(name)
     return bool(words & _HIGHER) or _is_lower(words)
 
 
-def _rank(proposal: Proposal) -> tuple[float, ...]:
-    """Lower is likelier."""
-    words = _split_words(proposal.name)
-    values = {value for _, value in proposal.curve}
+def _rank(metric: DetectedMetric) -> tuple[float, ...]:
+    """Return a sort key: the lowest is the likeliest objective."""
+    words = _split_words(metric.name)
+    values = {value for _, value in metric.curve}
     return (
-        proposal.is_cut,
+        metric.is_cut,
         bool(words & _BESIDE),
-        len(proposal.curve) > 1 and len(values) < 2,
-        not _is_quality(proposal.name),
+        len(metric.curve) > 1 and len(values) < 2,
+        not _is_quality(metric.name),
         not words & _HELD_OUT,
-        len(proposal.curve) < 2,
+        len(metric.curve) < 2,
         not words & _HIGHER,
-        -len(proposal.curve),
+        -len(metric.curve),
     )
 
 
-# -- what a log holds ------------------------------------------------------------------------------
+# -- metrics of each kind --------------------------------------------------------------------------
 
 
-def _find_presets(lines: list[str]) -> Iterator[tuple[Fields, str]]:
-    """The metrics of every program that these lines are of; of two that read a line, the better."""
-    claims = {name: _claim(preset, lines) for name, preset in PRESETS.items()}
+def _detect_presets(lines: list[str]) -> Iterator[tuple[Fields, str]]:
+    """Yield the metrics of presets; of two presets for the same lines, the one that finds more."""
+    read = {name: _find_preset_lines(preset, lines) for name, preset in PRESETS.items()}
     taken: set[int] = set()
-    for name in sorted(claims, key=lambda each: -sum(map(len, claims[each].values()))):
-        fresh = {metric for metric, numbers in claims[name].items() if numbers - taken}
-        for metric in claims[name]:
-            if metric in fresh:
-                taken |= claims[name][metric]
-                yield {"name": metric, "preset": name}, PRESETS[name].program
+    for name in sorted(read, key=lambda each: -sum(map(len, read[each].values()))):
+        fresh = {metric: numbers for metric, numbers in read[name].items() if numbers - taken}
+        for metric, numbers in fresh.items():
+            taken |= numbers
+            yield {"name": metric, "preset": name}, PRESETS[name].program
 
 
 def list_metrics(preset: str, lines: Sequence[str]) -> list[str]:
-    """The metrics of a program that these lines have."""
-    return list(_claim(PRESETS[preset], _cut(lines)))
+    """Return the metrics of a preset that these lines have."""
+    return list(_find_preset_lines(PRESETS[preset], _cut(lines)))
 
 
 def _cut(lines: Sequence[str]) -> list[str]:
@@ -213,26 +210,26 @@ def _cut(lines: Sequence[str]) -> list[str]:
     return [line for line, size in zip(shown, sizes, strict=True) if size <= MAX_CHARACTERS]
 
 
-def _claim(preset: Preset, lines: list[str]) -> dict[str, set[int]]:
-    """The metrics of a program, and the numbers of the lines where they stand."""
-    claim: dict[str, set[int]] = {}
+def _find_preset_lines(preset: Preset, lines: list[str]) -> dict[str, set[int]]:
+    """Return the metrics of a preset in a log, each with the indices of its lines."""
+    found: dict[str, set[int]] = {}
     if preset.names is not None:
         line, name = re.compile(preset.names.line), re.compile(preset.names.name)
         for number, text in enumerate(lines):
             if text and line.search(text):
                 for match in name.finditer(text):
-                    claim.setdefault(match.group(1), set()).add(number)
-        return claim
+                    found.setdefault(match.group(1), set()).add(number)
+        return found
     for metric, regex in preset.metrics.items():
         extractor = compile_definition({"name": metric, "regex": regex})
-        numbers = {number for number, _ in iterate_findings(extractor, lines)}
+        numbers = {number for number, _ in iterate_matches(extractor, lines)}
         if numbers:
-            claim[metric] = numbers
-    return claim
+            found[metric] = numbers
+    return found
 
 
-def _find_json(lines: list[str]) -> Iterator[tuple[Fields, str]]:
-    """The numbers of JSON lines, by their paths."""
+def _detect_json(lines: list[str]) -> Iterator[tuple[Fields, str]]:
+    """Yield the paths of numbers in JSON lines."""
     paths: dict[str, str] = {}
     for text in lines:
         parsed = parse_json_line(text)
@@ -255,8 +252,8 @@ def _iterate_leaves(document: Mapping[str, Any], above: str) -> Iterator[tuple[s
                 yield f"{above}{key}", number
 
 
-def _find_tables(lines: list[str]) -> Iterator[tuple[Fields, str]]:
-    """The columns of tables: a line of names, and soon after it one of as many numbers."""
+def _detect_tables(lines: list[str]) -> Iterator[tuple[Fields, str]]:
+    """Yield the columns of tables: a line of names, soon followed by one with as many numbers."""
     for number, text in enumerate(lines):
         delimiter = find_delimiter(text)
         names = [cell for cell, _ in split_cells(text, delimiter)]
@@ -285,7 +282,7 @@ _PAIR = re.compile(
     rf"(?<![\w.@/-])(?P<name>(?:{_WORD} ){{0,2}}?{_WORD})(?P<sign> ?[=:] ?|: +| +)"
     rf"(?P<value>(?P<grouped>{GROUPED})|{NUMBER}(?P<ratio> ?/ ?\d+\b)?)(?![\w:]|\.\d)"
 )
-"""A name before a number, with `=`, `:` or blanks between; a clock and a version are none."""
+"""A name before a number, with `=`, `:` or blanks between; not a time or a version."""
 
 _STEP = re.compile(
     rf"(?P<word>\b(?i:{'|'.join(_STEPS)}))(?P<sign>[\s:=\[(#]{{1,3}})"
@@ -295,22 +292,22 @@ _SPLIT = re.compile(
     r"\b(?i:train|training|valid|validation|val|dev|test|testing|eval|evaluation)"
     r"(?:(?P<mark> ?[:|>\]]| -) |(?= (?i:epoch|iter|step)))"
 )
-"""What says, before several metrics of a line, of which part of the data they are."""
+"""The name of a data set, before the metrics of a line that were measured on it."""
 
 
 @dataclass(frozen=True)
 class _Pair:
-    """A way that a log writes a number with a name."""
+    """A way in which a log prints a number with a name."""
 
     split: str
-    """What stands before it and says of which part of the data it is: `valid:`; or nothing."""
+    """The name of the data set before it, such as `valid:`; or ""."""
     name: str
     sign: str
     is_ratio: bool
 
 
-def _find_pairs(lines: list[str]) -> Iterator[tuple[Fields, str]]:
-    """Names before numbers, each with the way to tell its step that most of its lines have."""
+def _detect_pairs(lines: list[str]) -> Iterator[tuple[Fields, str]]:
+    """Yield names before numbers, each with how its lines, or lines before them, print the step."""
     found: dict[_Pair, list[str]] = {}
     grouped: set[_Pair] = set()
     for text in lines:
@@ -324,31 +321,31 @@ def _find_pairs(lines: list[str]) -> Iterator[tuple[Fields, str]]:
             if match["grouped"]:
                 grouped.add(pair)
     names = {pair.name for pair in found}
-    told = [match for match in map(_STEP.search, lines) if match]
+    steps = [match for match in map(_STEP.search, lines) if match]
     for pair, texts in found.items():
         regex = _build_regex(pair, names, groups_thousands=pair in grouped)
         word = pair.split.rstrip(" :|>]-")
         name = f"{word} {pair.name}" if word else pair.name
-        yield {"name": _to_name(name), **_add_step(regex, pair.split, texts, told)}, ""
+        yield {"name": _to_name(name), **_add_step(regex, pair.split, texts, steps)}, ""
 
 
 def _find_split(pair: re.Match[str]) -> str:
-    """What stands nearest before a pair and says of which part of the data it is."""
+    """Return the nearest name of a data set before a pair; empty without one."""
     before = list(_SPLIT.finditer(pair.string, 0, pair.start()))
     return before[-1].group().strip() if before else ""
 
 
 def _find_pair_name(match: re.Match[str]) -> str:
-    """What a line calls a number: one word before `=`, and before `:` a phrase about a metric."""
+    """Return what a line calls a number: a word before `=`, a phrase about a metric before `:`."""
     name = match["name"]
     if "=" in match["sign"]:
         return name.rpartition(" ")[2]
     if ":" in match["sign"] and not _is_quality(name):
         phrase = _PHRASE.search(match.string[: match.end("name")])
-        told = phrase.group() if phrase else ""
-        about = (word.start() for word in re.finditer(_WORD, told) if _is_quality(word.group()))
-        start = next(about, None)
-        return name if start is None else told[start:]
+        text = phrase.group() if phrase else ""
+        words = (word.start() for word in re.finditer(_WORD, text) if _is_quality(word.group()))
+        start = next(words, None)
+        return name if start is None else text[start:]
     return name
 
 
@@ -356,7 +353,7 @@ _PHRASE = re.compile(r"[^:=|,;]{1,80}$")
 
 
 def _build_regex(pair: _Pair, names: set[str], *, groups_thousands: bool) -> str:
-    """The regex of a name before a number, not found inside longer names."""
+    """Return the regex for a name before a number that does not match inside longer names."""
     inside = any(other != pair.name and other.endswith(pair.name) for other in names)
     guard = r"(?<![\w./-])" if inside else r"\b"
     between = {"=": r" ?= ?", ":": r": *", " ": r" +"}[pair.sign]
@@ -369,39 +366,39 @@ def _escape(text: str) -> str:
 
 
 def _add_step(
-    regex: str, split: str, texts: list[str], told: list[re.Match[str]]
+    regex: str, split: str, texts: list[str], steps: list[re.Match[str]]
 ) -> dict[str, str]:
-    """The fields of a definition behind a split that tells its step, if its lines or others do."""
+    """Return `regex`, preceded by its split and its step, or with a `step` from other lines."""
     text = texts[-1]
     begin = max(0, text.find(split))
     value = re.compile(expand(regex)).search(text, begin + len(split))
     step = _STEP.search(text)
     parts = [(begin, rf"\b{_escape(split)}")] if split else []
     if value and step:
-        parts.append((step.start(), _describe_step(step, told)))
+        parts.append((step.start(), _describe_step(step, steps)))
     if value:
         parts.append((value.start(), regex))
         regex = ".*?".join(part for _, part in sorted(parts))
-    if not (value and step) and len({match.group() for match in told}) > 1:
-        return {"regex": regex, "step": _describe_step(told[-1], told)}
+    if not (value and step) and len({match.group() for match in steps}) > 1:
+        return {"regex": regex, "step": _describe_step(steps[-1], steps)}
     return {"regex": regex}
 
 
-def _describe_step(match: re.Match[str], told: list[re.Match[str]]) -> str:
-    """The way that a line tells its step, with commas if any line has some."""
+def _describe_step(match: re.Match[str], steps: list[re.Match[str]]) -> str:
+    """Return the regex for a step as one line prints it, with commas if any line has them."""
     sign = re.escape(match["sign"]).replace(r"\ ", " ")
-    step = "{step,}" if any(each["grouped"] for each in told) else "{step}"
+    step = "{step,}" if any(each["grouped"] for each in steps) else "{step}"
     return rf"\b{match['word']}{re.sub(' +', ' *', sign) if len(sign) > 1 else sign}{step}"
 
 
 def _to_name(text: str) -> str:
-    """A metric's name from what the log calls it."""
+    """Return a valid name for a metric from what the log calls it."""
     plain = re.sub(r"[^\w.:@/-]+", "_", text)
     return re.sub(r"\.(?=_)", "", plain).strip("_.:/-")[:MAX_NAME_LENGTH] or "metric"
 
 
 def nearest_lines(lines: list[str], metric: str, limit: int = 5) -> list[str]:
-    """The lines most likely to hold a metric that was not found: they share words and numbers."""
+    """Return the lines that most likely hold a metric: they share words, and have numbers."""
     words = {word for word in re.split(r"[\W_]+", metric.lower()) if len(word) > 1}
 
     def likeness(text: str) -> int:

@@ -1,7 +1,7 @@
-"""The forms of a metric definition, and how each finds its values in a line.
+"""Metric definitions, compiled: each form (regex, json, column) finds its values in a line.
 
-A form is frozen and the same for every log; what has to be remembered from line to line of one log
-is in a Memory. Positions count characters of the line as a person would see it.
+A form is immutable and serves all logs; the state of one log is in a LineState. Positions count
+characters of the line as a terminal would show it.
 """
 
 from __future__ import annotations
@@ -18,56 +18,67 @@ from hpt_cli.metrics.presets import PRESETS
 
 
 class Match(NamedTuple):
-    """A value in a line; `step` is None where the line does not tell it."""
+    """A value in a line."""
 
     value: float
     step: float | None
+    """None where the line does not hold it."""
     span: tuple[int, int]
-    """Where the match is."""
+    """Where the match stands in the line."""
     value_span: tuple[int, int]
-    """Where the value is in it, or what holds it."""
+    """Where the value stands, or the JSON object that holds it."""
 
 
 @dataclass(slots=True)
 class LineState:
-    """What one definition remembers of one log."""
+    """What one definition keeps from line to line of one log."""
 
     last_step: float | None = None
-    """The step that the latest line with one told."""
+    """From the latest line that matched the definition's `step`."""
     header: Header | None = None
-    """The latest header of a table."""
+    """Of the latest table."""
 
 
 @dataclass(frozen=True, slots=True)
 class RegexForm:
-    """Every match of a regex is a value."""
+    """A regex; each match is a value."""
 
     pattern: Pattern
-    literal: str
+
+    @property
+    def literal(self) -> str:
+        """Text that every match holds."""
+        return self.pattern.literal
 
     def find(self, text: str, state: LineState) -> list[Match]:
-        """The values in a line."""
-        pattern = self.pattern
+        """Return the values in a line."""
+        pattern, value_group, step_group = self.pattern, self.pattern.value, self.pattern.step
         found = []
         for match in pattern.finditer(text):
-            value = pattern.parse(match[pattern.value])
+            value = pattern.parse(match[value_group])
             if value is not None:
-                step = pattern.parse(match[pattern.step]) if pattern.step else None
+                step = pattern.parse(match[step_group]) if step_group else None
                 step = state.last_step if step is None else step
-                found.append(Match(value, step, match.span(), match.span(pattern.value)))
+                found.append(Match(value, step, match.span(), match.span(value_group)))
         return found
 
 
 @dataclass(frozen=True, slots=True)
 class JsonForm:
-    """A key of JSON lines, also behind other text: `metrics.val.loss` goes down, and into lists."""
+    """A path of keys in JSON lines, such as `metrics.val.loss`; text around objects is ignored."""
 
     path: str
     step_path: str
-    literal: str
+
+    @property
+    def literal(self) -> str:
+        """The last key as JSON text; "" where JSON has several ways to write it."""
+        key = self.path.rpartition(".")[2]
+        is_plain = key.isascii() and key.isprintable() and not set(key) & set('"\\/<>&')
+        return f'"{key}"' if is_plain and not key.isdigit() else ""
 
     def find(self, text: str, state: LineState) -> list[Match]:  # noqa: ARG002
-        """The value in a line, if it holds an object with the key."""
+        """Return the value in a line, if the line holds an object with the path."""
         parsed = parse_json_line(text)
         if parsed is None:
             return []
@@ -78,11 +89,11 @@ class JsonForm:
         step = _to_number(look_up(document, self.step_path)) if self.step_path else None
         return [Match(value, step, span, span)]
 
-    def find_value(self, text: str, finding: Match) -> tuple[int, int]:
-        """Where in the object the value most likely stands: it is slow, and for people only."""
+    def find_value_span(self, text: str, match: Match) -> tuple[int, int]:
+        """Return where the value most likely stands in the object; slow, for display only."""
         key = re.escape(json.dumps(self.path.rpartition(".")[2]))
-        match = re.compile(rf'{key}\s*:\s*("[^"]*"|[^\s,\]}}]+)').search(text, *finding.span)
-        return match.span(1) if match else finding.span
+        found = re.compile(rf'{key}\s*:\s*("[^"]*"|[^\s,\]}}]+)').search(text, *match.span)
+        return found.span(1) if found else match.span
 
 
 _DECODER = json.JSONDecoder()
@@ -90,9 +101,9 @@ _DECODER = json.JSONDecoder()
 
 @lru_cache(maxsize=1)
 def parse_json_line(text: str) -> tuple[dict[str, Any], tuple[int, int]] | None:
-    """The JSON object in a line, and where it stands; text before and after it is allowed.
+    """Return the first JSON object in a line and its span; None without one.
 
-    The latest is kept, as several metrics of one line are looked for in turn.
+    The latest result is cached, as the metrics of one line are looked for one after the other.
     """
     start = text.find("{")
     if start < 0:
@@ -105,7 +116,7 @@ def parse_json_line(text: str) -> tuple[dict[str, Any], tuple[int, int]] | None:
 
 
 def look_up(document: Any, path: str) -> Any:
-    """What a path of keys leads to; None if it leads nowhere. A key may hold dots itself."""
+    """Return the value at a path of keys and list indices; None without one. Keys may have dots."""
     if isinstance(document, Mapping) and path in document:
         return document[path]
     for cut in (match.start() for match in re.finditer(r"\.", path)):
@@ -124,7 +135,7 @@ def look_up(document: Any, path: str) -> Any:
 
 
 def _to_number(value: Any) -> float | None:
-    """A JSON value as a number; text that is one counts."""
+    """Return a JSON number, or a string that holds one, as a float; None for any other value."""
     if isinstance(value, str):
         return parse_number(value)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -137,7 +148,7 @@ def _to_number(value: Any) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """Where the columns of a table are."""
+    """Where the columns of a table stand."""
 
     delimiter: str
     width: int
@@ -147,14 +158,18 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class ColumnForm:
-    """A column of a table with a header: CSV, or aligned with blanks, tabs or bars."""
+    """A column of a table with a header: CSV, or separated by blanks, tabs or bars."""
 
     column: str
     step_column: str
-    literal: str
+
+    @property
+    def literal(self) -> str:
+        """The column's name, which every header holds."""
+        return self.column
 
     def find(self, text: str, state: LineState) -> list[Match]:
-        """The value in a row; a header is remembered for the rows after it."""
+        """Return the value in a row; keep a header for the rows after it."""
         if self.column in text:
             header = self.read_header(text)
             if header is not None:
@@ -174,7 +189,7 @@ class ColumnForm:
         return [Match(value, step, (0, len(text)), span)]
 
     def read_header(self, text: str) -> Header | None:
-        """Where the columns are, if this line is a header with the one looked for."""
+        """Return the header that a line is; None unless it has the column."""
         delimiter = find_delimiter(text)
         names = [cell for cell, _ in split_cells(text, delimiter)]
         if self.column not in names:
@@ -184,14 +199,14 @@ class ColumnForm:
 
 
 def find_delimiter(header: str) -> str:
-    """What separates the cells of a table with this header; a blank stands for a run of them."""
+    """Return what separates the cells of a table; a blank stands for any number of blanks."""
     return next((each for each in (",", "\t", ";", "│", "┃", "|") if each in header.strip()), " ")
 
 
 def split_cells(text: str, delimiter: str) -> list[tuple[str, tuple[int, int]]]:
-    """The cells of a row, without blanks and quotes around them, and where they stand.
+    """Return the cells of a row, without the blanks and quotes around them, and their spans.
 
-    Bars at the beginning and the end of a row are its border. Quoted cells hold no delimiters.
+    Bars at both ends of a row are its border. A delimiter inside quotes is not recognized.
     """
     if delimiter == " ":
         return [(match.group(), match.span()) for match in re.finditer(r"\S+", text)]
@@ -211,8 +226,8 @@ def split_cells(text: str, delimiter: str) -> list[tuple[str, tuple[int, int]]]:
 
 
 Form: TypeAlias = RegexForm | JsonForm | ColumnForm
-"""How a definition finds its metric. A line without `literal` holds nothing, but for a table: there
-a line with it may be the header, and any line after that a row."""
+"""How a definition finds its values. Only lines with its `literal` can have a value, except in a
+table, where such a line may be the header and every line after it a row."""
 
 
 class Extractor(NamedTuple):
@@ -221,45 +236,44 @@ class Extractor(NamedTuple):
     metric: str
     form: Form
     step: Pattern | None = None
-    """What lines look like that tell the step of the lines after them."""
+    """Matches lines that hold the step of the lines after them."""
     file: str = ""
-    """The file in the job's directory that it is read from; else from what the command prints."""
+    """The file in the job's directory that is read instead of the command's output."""
 
 
 FORMS = ("regex", "json", "column", "preset")
-"""The fields of a definition that say how to find the metric; it has exactly one."""
+"""The fields of a definition that say how to find the metric; each definition has exactly one."""
 
 
 def compile_definition(fields: Mapping[str, Any]) -> Extractor:
-    """A metric definition, ready to find its metric.
+    """Compile a metric definition.
 
     Args:
         fields: as in a spec: `name`, one of FORMS, and where they apply `metric`, `step`, `file`.
 
     Raises:
-        ValueError: what it says is no regex.
-        KeyError: it names a preset, or a metric of one, that there is not.
+        ValueError: a regex is not valid.
+        KeyError: there is no such preset, or the preset has no such metric.
     """
     name, step = fields["name"], fields.get("step") or ""
     file = fields.get("file") or ""
     if fields.get("json"):
-        return Extractor(name, JsonForm(fields["json"], step, _quote(fields["json"])), file=file)
+        return Extractor(name, JsonForm(fields["json"], step), file=file)
     if fields.get("column"):
-        return Extractor(name, _make_column(fields["column"], step), file=file)
+        return Extractor(name, ColumnForm(fields["column"], step), file=file)
     regex = fields.get("regex") or ""
     if fields.get("preset"):
         preset = PRESETS[fields["preset"]]
         metric, step = fields.get("metric") or name, step or preset.step
         if preset.column:
-            return Extractor(name, _make_column(metric, step), file=file)
+            return Extractor(name, ColumnForm(metric, step), file=file)
         regex = preset.fill(metric)
-    pattern = compile_regex(regex)
     steps = compile_step_regex(step) if step else None
-    return Extractor(name, RegexForm(pattern, pattern.literal), steps, file)
+    return Extractor(name, RegexForm(compile_regex(regex)), steps, file)
 
 
 def to_regex(fields: Mapping[str, Any]) -> str | None:
-    """The regex that a definition amounts to; None where none would do."""
+    """Return a regex that finds the same values; None where there is none."""
     if fields.get("file") or fields.get("column"):
         return None
     if fields.get("json"):
@@ -271,29 +285,18 @@ def to_regex(fields: Mapping[str, Any]) -> str | None:
     return fields.get("regex")
 
 
-def _make_column(column: str, step: str) -> ColumnForm:
-    return ColumnForm(column, step, column)
-
-
-def _quote(path: str) -> str:
-    """A key as it stands in JSON text; empty where it may stand in more than one way."""
-    key = path.rpartition(".")[2]
-    is_plain = key.isascii() and key.isprintable() and not set(key) & set('"\\/<>&')
-    return f'"{key}"' if is_plain and not key.isdigit() else ""
-
-
-def iterate_findings(extractor: Extractor, lines: list[str]) -> Iterator[tuple[int, Match]]:
-    """What a definition finds in the lines of a log: (number of the line from 0, finding)."""
+def iterate_matches(extractor: Extractor, lines: list[str]) -> Iterator[tuple[int, Match]]:
+    """Yield the matches in the lines of a log, each with the index of its line."""
     state = LineState()
     for number, text in enumerate(lines):
         if extractor.step is not None:
-            state.last_step = tell_step(extractor.step, text, state.last_step)
-        for finding in extractor.form.find(text, state):
-            yield number, finding
+            step = find_step(extractor.step, text)
+            state.last_step = state.last_step if step is None else step
+        for match in extractor.form.find(text, state):
+            yield number, match
 
 
-def tell_step(pattern: Pattern, text: str, before: float | None) -> float | None:
-    """The step that a line tells, or else the one that was known before it."""
+def find_step(pattern: Pattern, text: str) -> float | None:
+    """Return the step in a line that a definition's `step` matches; None without one."""
     match = pattern.search(text)
-    step = pattern.parse(match[pattern.step]) if match else None
-    return before if step is None else step
+    return pattern.parse(match[pattern.step]) if match else None

@@ -1,8 +1,8 @@
-"""From the bytes of a log, in blocks of any size, to lines as a person would see them.
+"""Blocks of a log -> lines as a terminal would show them.
 
-Lines end at LF, CR or CRLF, so that progress bars count. However the bytes are cut into blocks, the
-lines are the same. A line is searched up to MAX_LINE_BYTES, so that neither time nor memory grow
-with what has no end.
+Lines end at LF, CR or CRLF, so each state of a progress bar is a line. The lines do not depend on
+how the log is cut into blocks. Only the first MAX_LINE_BYTES of a line are kept, which bounds time
+and memory for a line that never ends.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ _ESCAPE = re.compile(
 
 
 class Segment(NamedTuple):
-    """Whole lines that follow each other, each ended by LF (the last may lack it)."""
+    """Consecutive lines, each ended by LF; the last may lack it."""
 
     offset: int
-    """Where it begins in the log, in bytes."""
+    """Where the segment begins in the log, in bytes."""
     data: bytes
     is_cut: bool = False
-    """It is only the beginning of one long line."""
+    """Whether it is the beginning of one line that is too long."""
 
 
 class LineCutter:
-    """Cuts blocks of a log into segments of whole lines; holds back what has no ending yet."""
+    """Cuts blocks of a log into segments of whole lines; keeps the last line until it has ended."""
 
     def __init__(self, offset: int = 0) -> None:
         self.offset = offset
         """Where the next block begins in the log, in bytes."""
         self._rest = bytearray()
         self._skips = False
-        """Whether the next block begins in a long line, of which no more is looked at."""
+        """Whether the next block begins within a long line, whose rest is skipped."""
 
     def feed(self, block: bytes) -> list[Segment]:
-        """The lines that are complete with this block."""
+        """Return the lines that this block completes."""
         begin = self.offset
         self.offset += len(block)
         if b"\r" in block:
@@ -69,7 +69,7 @@ class LineCutter:
         return segments
 
     def finish(self) -> list[Segment]:
-        """The last line, if it has no ending; what comes after it begins a line."""
+        """Return the last line if it has no ending; the next block begins a new line."""
         self._skips = False
         if not self._rest:
             return []
@@ -79,7 +79,7 @@ class LineCutter:
 
 
 def _cut_long_lines(offset: int, whole: bytes) -> Iterator[Segment]:
-    """Lines, with those that are too long apart and cut. Every line ends with LF."""
+    """Yield segments of whole lines; a line that is too long is a segment of its own, cut."""
     start = position = 0
     while len(whole) - position > MAX_LINE_BYTES:
         end = whole.rfind(b"\n", position, position + MAX_LINE_BYTES + 1)
@@ -96,9 +96,9 @@ def _cut_long_lines(offset: int, whole: bytes) -> Iterator[Segment]:
 
 
 def clean_lines(data: bytes) -> bytes:
-    """Lines as a person would see them: without ANSI sequences, and with backspaces done.
+    """Return lines without ANSI escape sequences and with backspaces carried out.
 
-    As many lines as before, of which none has become longer in characters.
+    The number of lines stays the same, and no line has more characters than before.
     """
     if b"\x1b" in data:
         data = _ESCAPE.sub(b"", data)
@@ -109,17 +109,17 @@ def clean_lines(data: bytes) -> bytes:
 
 
 def decode(raw: bytes) -> str:
-    """Text of a log; bytes that are not UTF-8 become replacement characters."""
+    """Return bytes of a log as text; what is not UTF-8 becomes U+FFFD."""
     return raw.decode("utf-8", errors="replace")
 
 
 def clean(raw: bytes) -> str:
-    """One line as a person would see it."""
+    """Return one line as a terminal would show it."""
     return decode(clean_lines(raw))
 
 
 def _overwrite(raw: bytes) -> bytes:
-    """What is seen when backspaces move the cursor back, and what follows is written over."""
+    """Return a line with backspaces carried out: they move back, and what follows overwrites."""
     first, *pieces = decode(raw).split("\b")
     shown, cursor = list(first), len(first)
     for piece in pieces:
@@ -130,7 +130,7 @@ def _overwrite(raw: bytes) -> bytes:
 
 
 def split_lines(data: bytes) -> list[str]:
-    """All lines of a log that is at hand as a whole, without the empty ones."""
+    """Return the lines of a whole log as a terminal would show them, without empty ones."""
     cutter = LineCutter()
     segments = [*cutter.feed(data), *cutter.finish()]
     shown = (line for each in segments for line in clean_lines(each.data).split(b"\n"))

@@ -1,4 +1,4 @@
-"""What lines of a log ask for: to stop, fail or retry a training job, or to warn of it."""
+"""Log rules: what to do with a training job that prints a line of some kind."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ MAX_LINE = 200
 
 
 class LogMatch(NamedTuple):
-    """A line that a rule was looking for."""
+    """A line that a log rule matched."""
 
     action: Action
     pattern: str
     line: str
 
     def __str__(self) -> str:
-        """The match in words."""
+        """Return the match in words."""
         return f"'{self.pattern}' in its output: {self.line}"
 
 
 class Rule(NamedTuple):
-    """A log rule, ready to be looked for; each answers once in a log."""
+    """A compiled log rule."""
 
     pattern: Pattern
     action: Action
 
     def match(self, text: str) -> LogMatch | None:
-        """What it says of a line, if anything."""
+        """Return its match in a line; None without one."""
         if self.pattern.search(text) is None:
             return None
         return LogMatch(self.action, self.pattern.source, text.strip()[:MAX_LINE])
 
 
 def compile_rule(pattern: str, action: Action) -> Rule:
-    """A log rule, ready to be looked for.
+    """Compile a log rule.
 
     Raises:
-        ValueError: its pattern cannot be.
+        ValueError: the pattern does not compile, or would match every line.
     """
     return Rule(compile_line_regex(pattern), action)

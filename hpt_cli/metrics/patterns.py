@@ -1,7 +1,7 @@
-"""Regexes as people write them for metrics: `{num}`, `{ratio}` and `{step}`, and what they capture.
+"""Regexes of metric definitions, with the placeholders `{num}`, `{ratio}` and `{step}`.
 
-A comma in a number is a guess (`1,234` is a thousand, or one and a bit, or two numbers), so only
-`{num,}` and `{step,}` take it, between thousands.
+A comma in a number is ambiguous (`1,234` is a thousand, one and a bit, or two numbers), so only
+`{num,}` and `{step,}` accept it, between thousands.
 
 The language is that of Python's `re`, which also says what is wrong with a regex. The engine is the
 module `regex`, whose searches take a time limit in any thread: a regex that backtracks must not
@@ -22,19 +22,19 @@ import regex as engine
 from hpt_cli.metrics.regex_syntax import analyze, translate
 
 NUMBER = r"[-+]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?|(?i:nan|inf(?:inity)?))"
-"""What `{num}` in a regex stands for: a sign, digits, an exponent; NaN and infinity too."""
+"""The regex for `{num}`: a number with sign and exponent, NaN or infinity."""
 
 GROUPED = r"[-+]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?(?![\d,])"
-"""A number with commas between thousands, as Python's `{:,}` prints it."""
+"""The regex for a number with commas between thousands, as Python's `{:,}` prints it."""
 
 RATIO = rf"{NUMBER}\s*/\s*{NUMBER}"
-"""What `{ratio}` stands for: `9902/10000`, read as their quotient."""
+"""The regex for `{ratio}`, such as `9902/10000`; its value is the quotient."""
 
 STEP_GROUP = "step"
 VALUE_GROUP = "value"
 
 STEP = rf"(?P<{STEP_GROUP}>\d+(?:\.\d+)?)"
-"""What `{step}` stands for: a number without a sign, captured as the step."""
+"""The regex for `{step}`: a number without a sign, captured as the step."""
 
 _GROUPED_STEP = rf"(?P<{STEP_GROUP}>[1-9]\d{{0,2}}(?:,\d{{3}})+(?![\d,])|\d+(?:\.\d+)?)"
 _PLACEHOLDERS = {
@@ -48,14 +48,14 @@ _VALUE = re.compile(r"\{(?:num,?|ratio)\}")
 _WHOLE_GROUPED = re.compile(GROUPED)
 
 CLOUDWATCH_TAB = "#011"
-"""How CloudWatch writes a tab, and so SageMaker's own regexes; in a log it is one or the other."""
+"""How CloudWatch, and with it SageMaker's own regexes, writes a tab."""
 
 _TAB = rf"(?:\t|{CLOUDWATCH_TAB})"
 
 SEARCH_SECONDS = 0.25
-"""How long one definition may be looked for in one line; usual is a hundred-thousandth of it."""
+"""Longest processor time to search one line for one definition; usual are some microseconds."""
 TRIES = 2
-"""How often it is looked for: the clock counts the processor time of other threads too."""
+"""Tries within that time: the clock counts the processor time of other threads too."""
 TRY_SECONDS = SEARCH_SECONDS / TRIES
 
 MAX_SIZE = 100_000
@@ -67,7 +67,8 @@ times."""
 class Pattern:
     """A compiled regex, and what its groups mean.
 
-    A search raises TimeoutError when it takes more than TRY_SECONDS of processor time.
+    A search raises TimeoutError when it takes more than TRY_SECONDS of processor time. It keeps the
+    GIL (`concurrent=False`): that is faster, and no other thread computes on its time.
     """
 
     source: str
@@ -84,7 +85,7 @@ class Pattern:
     groups_thousands: bool
     """Whether commas may stand between thousands: `{num,}`, `{step,}`."""
     can_explode: bool
-    """Whether the time of a search may double with every character of a line."""
+    """Whether the time of a search may double with every character of a line, like `(a+)+`."""
     can_capture_nothing: bool
     """Whether the value's group can match an empty text, like `(.*?)`."""
 
@@ -108,9 +109,9 @@ class Pattern:
 
 
 def expand(regex: str) -> str:
-    """A regex with its placeholders filled in.
+    """Return a regex with its placeholders filled in.
 
-    Without a group, a single `{num}` or `{ratio}` is what is captured.
+    In a regex without a group, a single `{num}` or `{ratio}` is captured.
     """
     regex = regex.replace(CLOUDWATCH_TAB, _TAB)
     for step in ("{step}", "{step,}"):
@@ -224,7 +225,7 @@ def _list_value_groups(pattern: re.Pattern[str]) -> list[int]:
 
 
 def parse_number(text: str) -> float | None:
-    """The number that a group captured, or the quotient of two; None if it is neither."""
+    """Return the number, or the quotient of two, that a text holds; None if it holds neither."""
     if "_" in text:  # float() would take 1_000 for a number
         return None
     try:

@@ -1,11 +1,7 @@
-"""What well-known programs print, as one table: a definition says `preset: xgboost`, and no regex.
+"""Presets: how to read the output of well-known programs, as a table of regexes.
 
-A preset is data. `regex` reads any metric of the program, with `{metric}` where its name stands;
-`metrics` has those that need a regex of their own. `step` is the regex of lines that tell the step
-of the lines after them, for programs that print the epoch on another line than its values. `names`
-finds the metrics that a log has: the lines to look at, and in them the names.
-
-To add one, add a row here, and lines that the program really printed in tests/unit/metrics/samples.
+With `preset: xgboost` a definition needs no regex of its own. To add a preset, add a row here, and
+output of the program itself to tests/unit/metrics/samples.
 """
 
 from __future__ import annotations
@@ -15,33 +11,40 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 _NUM = r"[-+]?(?:\d|\.\d|nan|inf)"
-"""How a number begins; enough to tell one in `names`."""
+"""How a number begins; enough to recognize one in `names`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Where a program's lines have the names of metrics."""
+    """How to find the names of the metrics in a program's output."""
 
     line: str
-    """A regex: what its lines look like."""
+    """A regex for lines that have names."""
     name: str
-    """A regex whose group 1 is a name, at every match in such a line."""
+    """A regex whose group 1 is a name; all its matches in such a line count."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """How to read one program."""
+    """How to read the output of one program."""
 
     program: str
     regex: str = ""
+    """Finds any metric; `{metric}` stands for its name."""
     metrics: Mapping[str, str] = field(default_factory=dict)
+    """The metrics that need a regex of their own."""
     step: str = ""
+    """A regex for lines that hold the step of the lines after them."""
     names: Names | None = None
     column: bool = False
-    """Whether it prints a table, where a metric is a column, and `step` a column too."""
+    """Whether it prints a table, in which metrics and `step` are columns."""
 
     def fill(self, metric: str) -> str:
-        """The regex of one of its metrics; KeyError if it has no such metric."""
+        """Return the regex of a metric.
+
+        Raises:
+            KeyError: the program has no such metric.
+        """
         if metric in self.metrics or not self.regex:
             return self.metrics[metric]
         return self.regex.replace("{metric}", re.escape(metric))

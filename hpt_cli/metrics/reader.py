@@ -1,9 +1,8 @@
-"""From the bytes of a log to observations.
+"""Bytes of a log -> observations.
 
-One pass over each block, however many metrics: the text that a definition's matches are sure to
-hold is looked for in the whole block, and only the lines that have it are decoded and searched.
-Every match is one observation; its step is what the line tells, or an earlier one told, else a
-count that starts at 1.
+Each block is scanned once for each definition, for the literal text that its matches hold; only the
+lines with that text are decoded and searched. Every match is one observation. Its step comes from
+the line, or else from an earlier line; otherwise matches are counted from 1.
 """
 
 from __future__ import annotations
@@ -23,32 +22,33 @@ from hpt_cli.metrics.extractors import (
     LineState,
     Match,
     RegexForm,
-    tell_step,
+    find_step,
 )
 from hpt_cli.metrics.lines import LineCutter, Segment, clean_lines, decode
 from hpt_cli.metrics.log_rules import LogMatch, Rule
 from hpt_cli.metrics.patterns import TRIES, Pattern
 
 MAX_STEP = 1e15
-"""Beyond this, steps that differ by one are no longer different numbers: they are counted."""
+"""Larger steps are counted instead: as floats, neighbours would be equal."""
 MAX_SLOW_LINES = 3
-"""After so many lines that took too long to search, a definition is given up."""
+"""A definition is given up after so many lines that took too long to search."""
 
 
 @dataclass(slots=True, eq=False)
 class _Search:
-    """What is looked for in lines: a metric, the step that some metrics have, or a log rule."""
+    """Something that lines are searched for: a metric, the step of some metrics, or a log rule."""
 
     names: tuple[str, ...]
-    """The metrics, or the rule's pattern."""
+    """The metrics that it is for, or the rule's pattern."""
     target: Form | Pattern | Rule
     states: tuple[LineState, ...]
     literal: bytes
     ignore_case: bool = False
     count: int = 0
+    """How many values it has found."""
 
     def list_starts(self, data: bytes) -> list[int]:
-        """Where lines begin that may hold it."""
+        """Return where the lines begin that may have a match."""
         if isinstance(self.target, ColumnForm):
             return self._list_rows(data, self.target)
         if self.ignore_case and not data.isascii():  # other letters may be the same in another case
@@ -58,7 +58,7 @@ class _Search:
         return _list_lines_with(data.lower() if self.ignore_case else data, self.literal)
 
     def _list_rows(self, data: bytes, form: ColumnForm) -> list[int]:
-        """Every line from the first header on."""
+        """Return where every line from the first header on begins."""
         if self.states[0].header is not None:
             return _list_lines(data, 0)
         for start in _list_lines_with(data, self.literal):
@@ -90,7 +90,7 @@ def _take_line(data: bytes, start: int) -> bytes:
 
 
 class MetricReader:
-    """Finds the observations in one log, in blocks of any size."""
+    """Finds the observations in one log, fed in blocks of any size."""
 
     def __init__(
         self,
@@ -99,70 +99,70 @@ class MetricReader:
         offset: int = 0,
         slow_lines: Counter[str] | None = None,
     ) -> None:
-        """What to look for.
+        """Start at the beginning of a log.
 
         Args:
-            offset: what the first byte that is fed counts as.
-            slow_lines: counts, for all the logs that share it, lines that took too long.
+            offset: the offset of the first byte that is fed.
+            slow_lines: counts the lines that took too long for each metric, in all logs that share
+                it.
         """
         self._cutter = LineCutter(offset)
-        self._finders = tuple(extractors)
-        self._searches = _make_searches(self._finders)
-        self._searches += [_search_for(rule) for rule in rules]
+        self._extractors = tuple(extractors)
+        self._searches = _make_searches(self._extractors)
+        self._searches += [_make_search(rule) for rule in rules]
         self._matches: list[LogMatch] = []
         self._slow_lines = Counter[str]() if slow_lines is None else slow_lines
         self.cut_lines = 0
-        """How many lines were too long to be searched to their end."""
+        """How many lines were so long that only their beginning was searched."""
 
     def feed(self, block: bytes) -> list[Observation]:
-        """The observations in the lines that are complete with this block."""
+        """Return the observations in the lines that this block completes."""
         return [found for found, _, _ in self.match(block)]
 
     def finish(self) -> list[Observation]:
-        """Those in the last line, if it has no ending."""
+        """Return the observations in a last line without an ending."""
         return [found for found, _, _ in self.match_rest()]
 
     def match(self, block: bytes) -> Iterator[tuple[Observation, str, Match]]:
-        """As `feed`, with the line of each as a person would see it, and what was found there."""
+        """Yield what `feed` returns, each with its line as shown and its match there."""
         for segment in self._cutter.feed(block):
             yield from self._search(segment)
 
     def match_rest(self) -> Iterator[tuple[Observation, str, Match]]:
-        """As `finish`, with the line and what was found there."""
+        """Yield what `finish` returns, each with its line as shown and its match there."""
         for segment in self._cutter.finish():
             yield from self._search(segment)
 
     def restart(self) -> None:
-        """Count anew: what comes next is a new version of the same."""
+        """Count steps from 1 again: what is fed next is a new version of the file."""
         rules = [search for search in self._searches if isinstance(search.target, Rule)]
-        self._searches = _make_searches(self._finders) + rules
+        self._searches = _make_searches(self._extractors) + rules
 
     def pop_matches(self) -> list[LogMatch]:
-        """What the log rules found since the last time."""
+        """Return the matches of log rules since the last call."""
         matches, self._matches = self._matches, []
         return matches
 
     @property
     def given_up(self) -> list[str]:
-        """The metrics that are looked for no longer, as that takes too long."""
+        """The metrics that are searched for no longer, as that took too long."""
         return [metric for metric, lines in self._slow_lines.items() if lines >= MAX_SLOW_LINES]
 
     def _search(self, segment: Segment) -> Iterator[tuple[Observation, str, Match]]:
         self.cut_lines += segment.is_cut
         for offset, text, search in self._list_candidates(segment):
-            for finding in self._look(search, text):
-                if segment.is_cut and finding.span[1] == len(text):
-                    continue  # the cut may have gone through it
+            for match in self._search_line(search, text):
+                if segment.is_cut and match.span[1] == len(text):
+                    continue  # the number may go on behind the cut
                 search.count += 1
-                step = finding.step
+                step = match.step
                 if step is None or not _is_step(step):
                     step = float(search.count)
-                where = offset + finding.span[0]
-                value = _bound(finding.value)
-                yield Observation(search.names[0], where, step, value), text, finding
+                where = offset + match.span[0]
+                yield Observation(search.names[0], where, step, _bound(match.value)), text, match
 
-    def _look(self, search: _Search, text: str) -> Sequence[Match]:
-        """Do what a search is for in a line, unless that takes too long."""
+    def _search_line(self, search: _Search, text: str) -> Sequence[Match]:
+        """Return the values in a line, or nothing if searching it takes too long."""
         if self._slow_lines and self._slow_lines[search.names[0]] >= MAX_SLOW_LINES:
             return ()
         for _ in range(TRIES):
@@ -176,32 +176,32 @@ class MetricReader:
     def _extract(self, search: _Search, text: str) -> Sequence[Match]:
         target = search.target
         if isinstance(target, Pattern):
-            for state in search.states:
-                state.last_step = tell_step(target, text, state.last_step)
+            step = find_step(target, text)
+            for state in search.states if step is not None else ():
+                state.last_step = step
             return ()
         if isinstance(target, Rule):
             match = target.match(text)
             if match is not None and search in self._searches:
-                self._searches.remove(search)
+                self._searches.remove(search)  # a rule matches once in a log
                 self._matches.append(match)
             return ()
         return target.find(text, search.states[0])
 
     def _list_candidates(self, segment: Segment) -> Iterator[tuple[int, str, _Search]]:
-        """The lines to search for each watch, in the order of the log, and where they begin."""
+        """Yield the lines that may have a match, in order: offset, text, and the search."""
         shown = clean_lines(segment.data)
-        hits = [
+        searches = tuple(self._searches)  # rules that match are removed meanwhile
+        candidates = sorted(
             (start, number)
-            for number, search in enumerate(self._searches)
+            for number, search in enumerate(searches)
             for start in search.list_starts(shown)
-        ]
-        if not hits:
+        )
+        if not candidates:
             return
-        hits.sort()
-        searches = list(self._searches)  # a rule that has answered leaves
         line_map = _LineMap(shown, segment.data)
         latest, offset, text = -1, 0, ""
-        for start, number in hits:
+        for start, number in candidates:
             if start != latest:
                 text, offset = decode(_take_line(shown, start)), line_map.find(start)
                 latest = start
@@ -209,7 +209,7 @@ class MetricReader:
 
 
 class _LineMap:
-    """From where a line begins in what is shown to where it begins in the log."""
+    """Maps the beginnings of lines, as shown, to their offsets in the segment."""
 
     def __init__(self, shown: bytes, raw: bytes) -> None:
         self._shown = shown
@@ -219,7 +219,7 @@ class _LineMap:
         self._line = self._at = 0
 
     def find(self, start: int) -> int:
-        """The place in the log; lines are asked for in their order."""
+        """Return the offset of a line; calls must be in the order of the lines."""
         if self._starts is None:
             return start
         self._line += self._shown.count(b"\n", self._at, start)
@@ -228,7 +228,7 @@ class _LineMap:
 
 
 def _make_searches(extractors: Sequence[Extractor]) -> list[_Search]:
-    """One for every metric; before them one for each regex that tells steps."""
+    """Return a search for each metric, and before them one for each regex of steps."""
     states = [LineState() for _ in extractors]
     steps: dict[str, list[int]] = {}
     for number, extractor in enumerate(extractors):
@@ -239,9 +239,9 @@ def _make_searches(extractors: Sequence[Extractor]) -> list[_Search]:
         pattern = extractors[numbers[0]].step
         assert pattern is not None
         metrics = tuple(extractors[number].metric for number in numbers)
-        told = tuple(states[number] for number in numbers)
+        theirs = tuple(states[number] for number in numbers)
         literal = pattern.literal.encode()
-        searches.append(_Search(metrics, pattern, told, literal, pattern.ignore_case))
+        searches.append(_Search(metrics, pattern, theirs, literal, pattern.ignore_case))
     for extractor, state in zip(extractors, states, strict=True):
         form = extractor.form
         ignore_case = isinstance(form, RegexForm) and form.pattern.ignore_case
@@ -250,7 +250,7 @@ def _make_searches(extractors: Sequence[Extractor]) -> list[_Search]:
     return searches
 
 
-def _search_for(rule: Rule) -> _Search:
+def _make_search(rule: Rule) -> _Search:
     pattern = rule.pattern
     return _Search((pattern.source,), rule, (), pattern.literal.encode(), pattern.ignore_case)
 

@@ -1,7 +1,7 @@
-"""What a regex is made of, read from its source: literal text, groups, repetitions.
+"""Reads the source of a regex: its literal text, groups and repetitions.
 
-One pass over the tokens of `re`'s syntax, with the groups that are open on a stack. Whatever is not
-understood makes the answer less useful (no literal text), never wrong.
+One pass over the tokens of `re`'s syntax, with the open groups on a stack. Syntax that is not
+understood makes the result less useful (no literal text), but not wrong.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from itertools import chain, takewhile
 from typing import NamedTuple
 
 ANY = "\0"
-"""Stands in the text of a part for whatever else a match may hold there."""
+"""Stands in the text of a part for whatever a match may have there."""
 
 _TOKENS = r"""
   (?P<skip>      \(\?\#[^)]*\) | \(\?[aiLmsux]+\) | [\^$] | \\[AbBZz] )  # comments, flags, anchors
@@ -29,17 +29,17 @@ _VERBOSE = re.compile(rf"(?P<space>\s+|\#[^\n]*)|{_TOKENS}", re.VERBOSE | re.DOT
 
 
 class Structure(NamedTuple):
-    """What a regex is made of, as far as it was understood."""
+    """What is known of a regex from its source."""
 
     literal: str = ""
     """The longest text that every match holds (in any case, where the regex ignores case)."""
     can_explode: bool = False
-    """Whether a repetition without end is repeated without end, like `(a+)+`: only then can the
-    time that a search takes double with every character of a line."""
+    """Whether an unbounded repetition is repeated without bound, like `(a+)+`: the time of a search
+    may then double with every character of a line."""
     empty_groups: frozenset[int] = frozenset()
     """The groups that can capture an empty text, like `(.*?)`."""
     size: int = 1
-    """Its characters, each as often as it is repeated at least."""
+    """The number of its characters, each counted as often as it is repeated at least."""
 
 
 class _Part(NamedTuple):
@@ -48,7 +48,7 @@ class _Part(NamedTuple):
     text: str = ANY
     can_be_empty: bool = False
     is_endless: bool = False
-    """Whether it holds a repetition without end."""
+    """Whether it has an unbounded repetition."""
     size: int = 1
 
 
@@ -78,7 +78,7 @@ class _Group:
 
 
 def analyze(pattern: re.Pattern[str]) -> Structure:
-    """Return what a regex is made of."""
+    """Return what is known of a regex from its source."""
     analyzer = _Analyzer()
     try:
         for token in _tokens(pattern).finditer(pattern.pattern):

@@ -1,4 +1,4 @@
-"""Every match of metric definitions in a log, with its line."""
+"""Finds every match of metric definitions in a log, with its line."""
 
 from __future__ import annotations
 
@@ -11,132 +11,141 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpt_cli.errors import Problem
-from hpt_cli.metrics.extractors import Extractor, JsonForm, Match, compile_definition
+from hpt_cli.metrics.curve import Observation
+from hpt_cli.metrics.extractors import Extractor, JsonForm, Match, RegexForm, compile_definition
+from hpt_cli.metrics.patterns import Pattern
 from hpt_cli.metrics.reader import MetricReader
 
 KEPT = 500
-"""So many hits at the beginning, and at the end, are kept with their lines."""
+"""How many of the first matches are kept with their lines, and of the last."""
 
 
 @dataclass(frozen=True, slots=True)
 class LineMatch:
-    """A value, and the line it stands in."""
+    """A value and its line."""
 
     number: int
     """Of the line, from 1."""
     text: str
     span: tuple[int, int]
-    """The match in the text."""
+    """Where the match stands in the line."""
     value_span: tuple[int, int]
+    """Where the value stands in the line."""
     step: float
     value: float
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ScanResult:
     """What one definition finds in a log."""
 
     definition: Mapping[str, Any]
-    hits: tuple[LineMatch, ...]
+    matches: tuple[LineMatch, ...]
     """The first and the last ones."""
     count: int
-    """How many there are in all."""
+    """The number of all matches."""
     curve: tuple[tuple[float, float], ...]
     """(step, value) in order of step, each step once, as a training job would have it."""
     points: tuple[tuple[float, float], ...]
     """(step, value) in the order of the log."""
     extractor: Extractor
     has_steps: bool
-    """Whether a line says the step of its value."""
+    """Whether lines with values have steps too."""
     is_given_up: bool
     """Whether searching took too long, so that the rest was not searched."""
     cut_lines: int
-    """How many lines are so long that only their beginning was searched."""
+    """How many lines were so long that only their beginning was searched."""
     warnings: tuple[Problem, ...] = ()
-    """What lint says of it."""
 
     @property
     def name(self) -> str:
         """The metric's name."""
         return str(self.definition["name"])
 
+    @property
+    def pattern(self) -> Pattern | None:
+        """The compiled regex of a definition that has one, or whose preset has."""
+        form = self.extractor.form
+        return form.pattern if isinstance(form, RegexForm) else None
+
 
 def scan_log(
-    blocks: Iterable[bytes],
-    definitions: Sequence[Mapping[str, Any]],
-    kept: int = KEPT,
-) -> tuple[Reading, ...]:
-    """What each definition finds.
+    blocks: Iterable[bytes], definitions: Sequence[Mapping[str, Any]], kept: int = KEPT
+) -> tuple[ScanResult, ...]:
+    """Return what each definition finds.
 
     Args:
         blocks: the log, in blocks of any size.
-        kept: how many hits to keep at either end; 0 keeps all.
+        definitions: as in a spec.
+        kept: how many matches to keep at either end; 0 keeps all.
     """
     extractors = [compile_definition(fields) for fields in definitions]
-    collected = {extractor.metric: _Collected(extractor, kept) for extractor in extractors}
-    reader, numbers = MetricReader(extractors), _LineNumbers()
+    collectors = {extractor.metric: _Collector(extractor, kept) for extractor in extractors}
+    reader, line_ends = MetricReader(extractors), _LineEnds()
     for block in blocks:
-        numbers.feed(block)
-        _collect(reader.match(block), collected, numbers)
-    _collect(reader.match_rest(), collected, numbers)
-    return tuple(collected[fields["name"]].conclude(fields, reader) for fields in definitions)
+        line_ends.feed(block)
+        _collect(reader.match(block), collectors, line_ends)
+    _collect(reader.match_rest(), collectors, line_ends)
+    return tuple(collectors[fields["name"]].finish(fields, reader) for fields in definitions)
 
 
-class _LineNumbers:
-    """Where the lines of a log begin."""
+class _LineEnds:
+    """The offsets at which the lines of a log end."""
 
     def __init__(self) -> None:
-        self._endings = array("q")
+        self._offsets = array("q")
         self._size = 0
 
     def feed(self, block: bytes) -> None:
-        self._endings.extend(self._size + match.start() for match in re.finditer(b"\n", block))
+        self._offsets.extend(self._size + match.start() for match in re.finditer(b"\n", block))
         self._size += len(block)
 
-    def find(self, offset: int) -> int:
-        return bisect_left(self._endings, offset) + 1
+    def find_number(self, offset: int) -> int:
+        """Return the number of the line at an offset, from 1."""
+        return bisect_left(self._offsets, offset) + 1
 
 
-class _Collected:
-    """The hits of one definition, as they come."""
+class _Collector:
+    """Collects the matches of one definition."""
 
     def __init__(self, extractor: Extractor, kept: int) -> None:
         self.extractor = extractor
         self._kept = kept
         self._first: list[LineMatch] = []
         self._last: deque[LineMatch] = deque(maxlen=kept or None)
-        self._steps: list[tuple[float, float]] = []
-        self._tells_step = False
+        self._points: list[tuple[float, float]] = []
+        self._has_steps = False
 
-    def add(self, hit: LineMatch, *, tells_step: bool) -> None:
-        self._steps.append((hit.step, hit.value))
-        self._tells_step = self._tells_step or tells_step
-        (self._first if len(self._first) < self._kept else self._last).append(hit)
+    def add(self, match: LineMatch, *, has_step: bool) -> None:
+        self._points.append((match.step, match.value))
+        self._has_steps = self._has_steps or has_step
+        (self._first if len(self._first) < self._kept else self._last).append(match)
 
-    def conclude(self, fields: Mapping[str, Any], reader: MetricReader) -> Reading:
-        return Reading(
+    def finish(self, fields: Mapping[str, Any], reader: MetricReader) -> ScanResult:
+        return ScanResult(
             definition=fields,
-            hits=(*self._first, *self._last),
-            count=len(self._steps),
-            curve=tuple(sorted(dict(self._steps).items())),
-            points=tuple(self._steps),
+            matches=(*self._first, *self._last),
+            count=len(self._points),
+            curve=tuple(sorted(dict(self._points).items())),
+            points=tuple(self._points),
             extractor=self.extractor,
-            has_steps=self._tells_step,
+            has_steps=self._has_steps,
             is_given_up=self.extractor.metric in reader.given_up,
             cut_lines=reader.cut_lines,
         )
 
 
 def _collect(
-    matches: Iterator[tuple[Any, str, Match]],
-    collected: Mapping[str, _Collected],
-    numbers: _LineNumbers,
+    found: Iterator[tuple[Observation, str, Match]],
+    collectors: Mapping[str, _Collector],
+    line_ends: _LineEnds,
 ) -> None:
-    for observation, text, finding in matches:
-        into = collected[observation.metric]
-        form, value_span = into.extractor.form, finding.value_span
+    for observation, text, match in found:
+        collector = collectors[observation.metric]
+        form, value_span = collector.extractor.form, match.value_span
         if isinstance(form, JsonForm):
-            value_span = form.find_value(text, finding)
-        number = numbers.find(observation.offset - finding.span[0])
-        hit = LineMatch(number, text, finding.span, value_span, observation.step, observation.value)
-        into.add(hit, tells_step=finding.step is not None)
+            value_span = form.find_value_span(text, match)
+        number = line_ends.find_number(observation.offset - match.span[0])
+        step, value = observation.step, observation.value
+        shown = LineMatch(number, text, match.span, value_span, step, value)
+        collector.add(shown, has_step=match.step is not None)

@@ -11,8 +11,8 @@ from rich.text import Text
 
 from hpt_cli.errors import Problem
 from hpt_cli.formatting import count, draw_sparkline, format_number, plain
-from hpt_cli.metrics.detection import Proposal, nearest_lines, write_definition
-from hpt_cli.metrics.scan import LineMatch, Reading
+from hpt_cli.metrics.detection import DetectedMetric, nearest_lines, write_definition
+from hpt_cli.metrics.scan import LineMatch, ScanResult
 
 if TYPE_CHECKING:
     from hpt_cli.reports import json_types as json_types
@@ -26,9 +26,9 @@ SHOWN = 3
 
 
 def render_readings(
-    readings: Sequence[Reading],
+    readings: Sequence[ScanResult],
     lines: Sequence[str],
-    proposals: Sequence[Proposal],
+    proposals: Sequence[DetectedMetric],
     width: int,
     *,
     everything: bool,
@@ -53,11 +53,11 @@ def render_readings(
 
 
 def _render_reading(
-    reading: Reading, lines: Sequence[str], width: int, everything: bool
+    reading: ScanResult, lines: Sequence[str], width: int, everything: bool
 ) -> Iterator[RenderableType]:
     title = Text.assemble((plain(reading.name), "bold"), "  ", (_describe_form(reading), "dim"))
     yield title
-    if not reading.hits:
+    if not reading.matches:
         yield Text("  finds nothing", style="red")
         yield from _show_nearest(reading, lines)
     else:
@@ -69,7 +69,7 @@ def _render_reading(
         yield Padding(text, (0, 0, 0, 2), expand=False)
 
 
-def _show_nearest(reading: Reading, lines: Sequence[str]) -> Iterator[RenderableType]:
+def _show_nearest(reading: ScanResult, lines: Sequence[str]) -> Iterator[RenderableType]:
     """Yield the lines that have words of a definition, or else the last ones."""
     fields = reading.definition
     words = " ".join(
@@ -82,14 +82,14 @@ def _show_nearest(reading: Reading, lines: Sequence[str]) -> Iterator[Renderable
         yield Text(f"  │ {shown}", style="dim", no_wrap=True, overflow="ellipsis")
 
 
-def _describe_form(reading: Reading) -> str:
+def _describe_form(reading: ScanResult) -> str:
     fields = reading.definition
     form = next(each for each in ("regex", "json", "column", "preset") if fields.get(each))
     return plain(f"{form} {fields[form]}")
 
 
-def _render_hits(reading: Reading, width: int, everything: bool) -> Iterator[RenderableType]:
-    hits = reading.hits
+def _render_hits(reading: ScanResult, width: int, everything: bool) -> Iterator[RenderableType]:
+    hits = reading.matches
     digits = len(str(hits[-1].number))
     skips = not everything and len(hits) > 2 * SHOWN + 1
     for hit in hits[:SHOWN] if skips else hits:
@@ -116,7 +116,7 @@ def _render_hit(hit: LineMatch, digits: int, width: int) -> Text:
     return Text.assemble((f"  {hit.number:>{digits}} ", "dim"), shown)
 
 
-def _render_curve(reading: Reading) -> Text:
+def _render_curve(reading: ScanResult) -> Text:
     values = [value for _, value in reading.curve]
     steps = [step for step, _ in reading.curve]
     told = f"steps {format_number(steps[0])} to {format_number(steps[-1])}"
@@ -128,7 +128,9 @@ def _render_curve(reading: Reading) -> Text:
     return line
 
 
-def render_proposals(shown: Sequence[Proposal], left: int, warnings: Sequence[Problem]) -> str:
+def render_proposals(
+    shown: Sequence[DetectedMetric], left: int, warnings: Sequence[Problem]
+) -> str:
     """Return metric definitions as YAML to paste, the likeliest objective first.
 
     Args:
@@ -152,7 +154,7 @@ def render_proposals(shown: Sequence[Proposal], left: int, warnings: Sequence[Pr
     return "\n".join(lines) + "\n"
 
 
-def _describe_proposal(proposal: Proposal) -> str:
+def _describe_proposal(proposal: DetectedMetric) -> str:
     values = [value for _, value in proposal.curve]
     ends = format_number(values[0])
     if len(values) > 1:
@@ -161,7 +163,7 @@ def _describe_proposal(proposal: Proposal) -> str:
     return f"{program}{count(len(values), 'value')} {ends}"
 
 
-def readings_to_json(readings: Sequence[Reading]) -> list[json_types.Reading]:
+def readings_to_json(readings: Sequence[ScanResult]) -> list[json_types.Reading]:
     """Return what each definition finds; `matches` are the first and the last ones."""
     return [
         {
@@ -169,7 +171,7 @@ def readings_to_json(readings: Sequence[Reading]) -> list[json_types.Reading]:
             "count": reading.count,
             "curve": [list(point) for point in reading.curve],
             "warnings": list_warnings(reading.warnings),
-            "matches": [_match_to_json(hit) for hit in reading.hits],
+            "matches": [_match_to_json(hit) for hit in reading.matches],
         }
         for reading in readings
     ]
@@ -194,7 +196,7 @@ def _match_to_json(hit: LineMatch) -> json_types.Match:
     }
 
 
-def proposals_to_json(proposals: Sequence[Proposal]) -> list[json_types.Proposal]:
+def proposals_to_json(proposals: Sequence[DetectedMetric]) -> list[json_types.Proposal]:
     """Return metric definitions that find something, the likeliest objective first."""
     return [
         {

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from hpt_cli.metrics.detection import Proposal, write_definition
+from hpt_cli.metrics.detection import DetectedMetric, write_definition
 from hpt_cli.scaffold.options import ProgramOption
 from hpt_cli.scaffold.ranges import RangeProposal
 from hpt_cli.spec.command_template import find_placeholders, render_argv
@@ -41,8 +41,8 @@ class Draft:
     """Options that could be tuned too."""
     switches: Sequence[ProgramOption] = ()
     """Options that are on or off, which can be tuned by hand."""
-    metric: Proposal | None = None
-    other_metrics: Sequence[Proposal] = ()
+    metric: DetectedMetric | None = None
+    other_metrics: Sequence[DetectedMetric] = ()
     objective_type: str = ""
     name: str = ""
     max_jobs: int = JOBS

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from hpt_cli.formatting import count, format_bytes, format_seconds
-from hpt_cli.metrics.detection import nearest_lines, propose_definitions, write_definition
+from hpt_cli.metrics.detection import detect_metrics, nearest_lines, write_definition
 from hpt_cli.metrics.lint import lint_definitions
 from hpt_cli.spec.names import job_name
 from hpt_cli.tuning.events import Warned
@@ -84,7 +84,7 @@ def find_file(spec: TuningSpec) -> str | None:
 
 def propose_for(spec: TuningSpec, lines: Sequence[str]) -> tuple[str, ...]:
     """Return definitions of the objective that find something in a log, ready to paste."""
-    proposals = propose_definitions(lines)
+    proposals = detect_metrics(lines)
     same = [each for each in proposals if each.objective_type == spec.objective_type]
     named = []
     for each in (same or proposals)[:MAX_DEFINITIONS]:

@@ -10,7 +10,7 @@ sizes:
 * the observations are those of the whole at once, and of every line searched on its own;
 * offsets identify them: no two are the same, and they are in the order of the log;
 * nothing is raised, and what is held back stays bounded;
-* definitions can be proposed for the lines, and find what they say they find.
+* metrics can be detected in the lines.
 
 Lines are cut at 300 bytes here, so that cutting is tried too.
 """
@@ -32,8 +32,8 @@ if not SHORT:
 with contextlib.nullcontext() if SHORT else atheris.instrument_imports(include=["hpt_cli.metrics"]):
     from hpt_cli.metrics import lines
     from hpt_cli.metrics.curve import Observation
-    from hpt_cli.metrics.detection import propose_definitions
-    from hpt_cli.metrics.extractors import compile_definition, iterate_findings
+    from hpt_cli.metrics.detection import detect_metrics
+    from hpt_cli.metrics.extractors import compile_definition, iterate_matches
     from hpt_cli.metrics.log_rules import compile_rule
     from hpt_cli.metrics.reader import MetricReader
 
@@ -96,7 +96,7 @@ def check(log: bytes, cuts: Sequence[int]) -> None:
     shown = lines.split_lines(log)
     if not whole.cut_lines:
         _check_values(expected, shown)
-    propose_definitions(shown)
+    detect_metrics(shown)
 
 
 def _check_offsets(observations: list[Observation], size: int) -> None:
@@ -112,7 +112,7 @@ def _check_values(observations: list[Observation], shown: list[str]) -> None:
         counts = Counter(
             repr(each.value) for each in observations if each.metric == extractor.metric
         )
-        single = Counter(repr(finding.value) for _, finding in iterate_findings(extractor, shown))
+        single = Counter(repr(match.value) for _, match in iterate_matches(extractor, shown))
         assert counts == single, extractor.metric
 
 

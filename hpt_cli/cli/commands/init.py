@@ -23,7 +23,7 @@ from hpt_cli.errors import HptError, UsageError, did_you_mean
 from hpt_cli.executors import LaunchRequest, load_executor
 from hpt_cli.formatting import count, draw_sparkline, format_number, format_setting
 from hpt_cli.logs.log_file import read_lines
-from hpt_cli.metrics.detection import Proposal, propose_definitions
+from hpt_cli.metrics.detection import DetectedMetric, detect_metrics
 from hpt_cli.metrics.lint import lint_definitions
 from hpt_cli.scaffold.options import find_given, name_placeholders, update_defaults
 from hpt_cli.scaffold.program import list_options
@@ -267,7 +267,7 @@ def _choose_metric(
     draft: Draft, lines: tuple[str, ...], wanted: str | None, *, asks: bool
 ) -> Draft:
     """Return the draft with one of the metrics in some output, and others beside it."""
-    proposals = list(propose_definitions(lines))
+    proposals = list(detect_metrics(lines))
     if not proposals:
         print_message("nothing in its output looks like a metric")
         return draft
@@ -290,14 +290,14 @@ def _choose_metric(
     return replace(draft, metric=metric, other_metrics=others, objective_type=objective_type)
 
 
-def _ask_for_metric(proposals: Sequence[Proposal], shown: int) -> int:
+def _ask_for_metric(proposals: Sequence[DetectedMetric], shown: int) -> int:
     """Return the place of the metric whose number or name is answered."""
     answer = prompt("Tune which metric", "1")
     number = int(answer) - 1 if answer.isdecimal() and len(answer) < 9 else -1
     return number if 0 <= number < shown else _find_metric(answer, proposals)
 
 
-def _find_metric(name: str, proposals: Sequence[Proposal]) -> int:
+def _find_metric(name: str, proposals: Sequence[DetectedMetric]) -> int:
     """Return the place of a metric among the proposals."""
     names = [each.name for each in proposals]
     if name not in names:
@@ -306,7 +306,7 @@ def _find_metric(name: str, proposals: Sequence[Proposal]) -> int:
     return names.index(name)
 
 
-def _describe_metric(proposal: Proposal) -> str:
+def _describe_metric(proposal: DetectedMetric) -> str:
     values = [value for _, value in proposal.curve]
     direction = "higher" if proposal.objective_type == "Maximize" else "lower"
     return (

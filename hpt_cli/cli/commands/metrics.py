@@ -15,10 +15,10 @@ from hpt_cli.cli.options import Json
 from hpt_cli.cli.output import print_json
 from hpt_cli.errors import ExitCode, HptError, Problem, UsageError
 from hpt_cli.formatting import count
-from hpt_cli.metrics.detection import list_metrics, propose_definitions
+from hpt_cli.metrics.detection import detect_metrics, list_metrics
 from hpt_cli.metrics.extractors import compile_definition
 from hpt_cli.metrics.lines import split_lines
-from hpt_cli.metrics.lint import lint_definitions, read_log
+from hpt_cli.metrics.lint import lint_definitions, scan_and_lint
 from hpt_cli.metrics.presets import PRESETS
 from hpt_cli.metrics.scan import KEPT
 from hpt_cli.reports.metrics import (
@@ -131,7 +131,7 @@ def _propose(log: _Log, *, everything: bool, as_json: bool) -> None:
     Raises:
         HptError: none would; a JSON document is printed nevertheless.
     """
-    proposals = propose_definitions(log.lines)
+    proposals = detect_metrics(log.lines)
     shown = proposals[: None if everything else MAX_PROPOSALS]
     definitions = [each.definition for each in shown]
     warnings = list(lint_definitions(definitions, log.beginning, only_silent=True))
@@ -154,13 +154,13 @@ def _propose(log: _Log, *, everything: bool, as_json: bool) -> None:
 
 def _read(log: _Log, definitions: Definitions, *, everything: bool, as_json: bool) -> None:
     """Print what definitions find; exit with 1 if some find nothing."""
-    readings = read_log(log, definitions, log.lines, 0 if everything else KEPT)
+    readings = scan_and_lint(log, definitions, log.lines, 0 if everything else KEPT)
     found_all = all(reading.count for reading in readings)
     if as_json:
         found: Readings = {"log": log.name, "definitions": readings_to_json(readings)}
         print_json(found)
     else:
-        proposals = () if found_all else propose_definitions(log.lines)[:MAX_PROPOSALS]
+        proposals = () if found_all else detect_metrics(log.lines)[:MAX_PROPOSALS]
         console = Console()
         width = console.width
         console.print(render_readings(readings, log.lines, proposals, width, everything=everything))

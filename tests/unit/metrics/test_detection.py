@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from hpt_cli.metrics.detection import MAX_LINES, propose_definitions
+from hpt_cli.metrics.detection import MAX_LINES, detect_metrics
 
 
 def propose(log: str) -> dict[str, dict[str, str]]:
-    return {each.name: dict(each.definition) for each in propose_definitions(log.split("\n"))}
+    return {each.name: dict(each.definition) for each in detect_metrics(log.split("\n"))}
 
 
 def test_the_objective_comes_first_and_what_is_beside_it_last() -> None:
@@ -103,7 +103,7 @@ def test_the_objective_comes_first_and_what_is_beside_it_last() -> None:
 def test_a_way_to_print_a_metric_becomes_a_definition(
     log: str, name: str, fields: dict[str, str], curve: tuple[tuple[float, float], ...]
 ) -> None:
-    proposal = next(each for each in propose_definitions(log.split("\n")) if each.name == name)
+    proposal = next(each for each in detect_metrics(log.split("\n")) if each.name == name)
     assert dict(proposal.definition) == {"name": name} | fields
     assert proposal.curve == curve
 
@@ -141,7 +141,7 @@ def test_a_preset_keeps_others_from_its_lines() -> None:
 )
 def test_the_way_a_metric_is_better_is_guessed(name: str, direction: str) -> None:
     lines = [f'{{"{name}": {value}}}' for value in (1, 2, 3)]
-    assert propose_definitions(lines)[0].objective_type == direction
+    assert detect_metrics(lines)[0].objective_type == direction
 
 
 def test_nothing_is_proposed_for_what_has_no_metric() -> None:
@@ -151,10 +151,10 @@ def test_nothing_is_proposed_for_what_has_no_metric() -> None:
 
 def test_what_is_printed_once_is_no_metric_beside_one() -> None:
     lines = ["Seed set to 0", "Trainable params: 4.8 K", "Modules in eval mode: 0", "val_acc: 0.9"]
-    assert [each.name for each in propose_definitions(lines)] == ["val_acc"]
-    assert propose_definitions(lines[:3])
+    assert [each.name for each in detect_metrics(lines)] == ["val_acc"]
+    assert detect_metrics(lines[:3])
 
 
 def test_a_long_log_is_looked_at_from_its_beginning() -> None:
     lines = [f"loss={value}" for value in range(2 * MAX_LINES)]
-    assert len(propose_definitions(lines)[0].curve) == MAX_LINES
+    assert len(detect_metrics(lines)[0].curve) == MAX_LINES

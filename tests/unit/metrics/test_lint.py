@@ -1,18 +1,18 @@
-"""What definitions find in a log, and what is doubtful about it."""
+"""What definitions find in a log, and the warnings about it."""
 
 from __future__ import annotations
 
 import pytest
 
 from hpt_cli.metrics.lines import split_lines
-from hpt_cli.metrics.lint import read_log
-from hpt_cli.metrics.scan import Reading
+from hpt_cli.metrics.lint import scan_and_lint
+from hpt_cli.metrics.scan import ScanResult
 
 
-def read(log: str, kept: int = 0, **fields: str) -> Reading:
+def read(log: str, kept: int = 0, **fields: str) -> ScanResult:
     data = log.encode()
     blocks = [data[start : start + 7] for start in range(0, len(data), 7)]
-    (reading,) = read_log(blocks, [{"name": "m", **fields}], split_lines(data), kept)
+    (reading,) = scan_and_lint(blocks, [{"name": "m", **fields}], split_lines(data), kept)
     return reading
 
 
@@ -38,8 +38,8 @@ MANY = "".join(f"epoch {step} loss 0.{step % 3 + 1}5\n" for step in range(1, 10)
             "2 values for one step: the last counts (step 1: 0.5 and 0.4)",
         ),
         ("reward=0.5\n", r"reward=([0-9\.]+)", "number-form", "would not be found"),
-        ("a=1.5 b\n", r"a=([0-9.]*)", "regex-empty", "capture nothing"),
-        ("F1=0.91\n", "F1=(.*?)", "value-none", "line 1 matches, but '' is no number"),
+        ("a=1.5 b\n", r"a=([0-9.]*)", "regex-empty", "an empty text"),
+        ("F1=0.91\n", "F1=(.*?)", "value-none", "line 1 matches, but '' is not a number"),
         ("\nF1=dog\n", "F1=(.*)", "value-none", "'dog'"),
         ("GAN_loss=1; D_loss=2;\n", "loss={num}", "metrics-several", "D_loss, GAN_loss"),
         ("loss=1 loss=2\n", "loss={num}", "values-several", "several values"),
@@ -50,7 +50,7 @@ MANY = "".join(f"epoch {step} loss 0.{step % 3 + 1}5\n" for step in range(1, 10)
         ("x=2\nx=2\nx=2\n", "x={num}", "value-same", "all values are 2"),
         ("x=2\n", "x={num}", "value-single", "no curve"),
         ("x\n", r"(?:a+)+x={num}", "regex-slow", "forever"),
-        ("y" * 70_000 + "\nx=1\n", "[xy]=?{num}", "line-long", "1 lines"),
+        ("y" * 70_000 + "\nx=1\n", "[xy]=?{num}", "line-long", "1 line too long"),
     ],
 )
 def test_what_goes_wrong_silently_is_said(log: str, regex: str, slug: str, words: str) -> None:
@@ -102,7 +102,7 @@ def test_a_comma_that_separates_cuts_no_number(log: str, regex: str) -> None:
         ),
     ],
 )
-def test_a_good_definition_raises_no_doubt(log: str, fields: dict[str, str]) -> None:
+def test_a_good_definition_has_no_warning(log: str, fields: dict[str, str]) -> None:
     reading = read(log, **fields)
     assert reading.count == 2
     assert not reading.warnings
@@ -110,15 +110,15 @@ def test_a_good_definition_raises_no_doubt(log: str, fields: dict[str, str]) -> 
 
 def test_a_hit_tells_its_line_and_where_the_value_stands_in_it() -> None:
     log = 'start\n\rx\r\x1b[1mé {"a": {"b": 0.5}}\nloss=1\n'
-    hit = read(log, json="a.b").hits[0]
+    hit = read(log, json="a.b").matches[0]
     assert (hit.number, hit.text[slice(*hit.value_span)]) == (2, "0.5")
-    hit = read(log, regex="loss={num}").hits[0]
+    hit = read(log, regex="loss={num}").matches[0]
     assert (hit.number, hit.text[slice(*hit.span)], hit.value) == (3, "loss=1", 1)
 
 
 def test_of_many_hits_the_first_and_the_last_are_kept() -> None:
     reading = read("".join(f"x={value}\n" for value in range(100)), kept=3, regex="x={num}")
-    assert [hit.value for hit in reading.hits] == [0, 1, 2, 97, 98, 99]
+    assert [hit.value for hit in reading.matches] == [0, 1, 2, 97, 98, 99]
     assert reading.count == len(reading.curve) == 100
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hpt_cli.metrics.detection import propose_definitions
+from hpt_cli.metrics.detection import detect_metrics
 from hpt_cli.metrics.extractors import compile_definition, to_regex
 from hpt_cli.metrics.lines import split_lines
 from hpt_cli.metrics.presets import PRESETS
@@ -204,7 +204,7 @@ def test_a_real_run_is_read_as_the_program_s_own_api_tells(sample: str) -> None:
 def test_a_real_run_is_recognized(sample: str) -> None:
     log = (SAMPLES / f"{sample}.log").read_bytes()
     truth = json.loads((SAMPLES / f"{sample}.json").read_text())
-    proposals = propose_definitions(split_lines(log))
+    proposals = detect_metrics(split_lines(log))
     found = {each.name: each for each in proposals if "preset" in each.definition}
     assert truth.keys() <= found.keys()
     assert {each.definition["preset"] for each in found.values()} == {find_preset(sample)}
@@ -226,7 +226,7 @@ def test_a_line_is_read(preset: str, metric: str, text: str, step: float, value:
 def test_a_line_is_recognized(
     preset: str, metric: str, text: str, step: float, value: float
 ) -> None:
-    proposals = propose_definitions(split_lines(text.encode()))
+    proposals = detect_metrics(split_lines(text.encode()))
     values = [dict(each.curve).get(step) for each in proposals]
     assert value in values, "whatever program it is taken for"
 

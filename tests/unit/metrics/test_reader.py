@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hpt_cli.metrics.curve import Observation
 from hpt_cli.metrics.detection import nearest_lines
-from hpt_cli.metrics.extractors import compile_definition, iterate_findings
+from hpt_cli.metrics.extractors import compile_definition, iterate_matches
 from hpt_cli.metrics.lines import MAX_LINE_BYTES, clean, split_lines
 from hpt_cli.metrics.patterns import compile_regex
 from hpt_cli.metrics.reader import MAX_SLOW_LINES, MetricReader
@@ -215,7 +215,7 @@ def assert_same_as_line_by_line(data: bytes, found: list[Observation]) -> None:
     lines = split_lines(data)
     for number, fields in enumerate(DEFINITIONS):
         extractor = compile_definition({"name": f"m{number}"} | fields)
-        alone = [repr(each.value) for _, each in iterate_findings(extractor, lines)]
+        alone = [repr(each.value) for _, each in iterate_matches(extractor, lines)]
         assert [repr(each.value) for each in found if each.metric == extractor.metric] == alone
 
 
