@@ -44,7 +44,7 @@ def find_live_jobs(jobdir: JobDir) -> list[int]:
         outcomes = executor.poll([*found.values()])
     except TemporaryError as error:
         raise HptError.of("running", f"{jobdir.name} may still run: {error}") from error
-    except (LookupError, TypeError, ValueError, OverflowError) as error:
+    except (AttributeError, LookupError, TypeError, ValueError, OverflowError) as error:
         raise damaged_journal(f"it does not say what runs: {error}") from error
     return [
         number
