@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
@@ -73,16 +73,16 @@ class Chart:
     def traces(self) -> list[Trace]:
         """The curves in the order in which they are drawn."""
         traces = [
-            Trace(row, self.curves[row.number], find_kind(row, self.summary.best_number))
+            Trace(row, curve, find_kind(row, self.summary.best_number))
             for row in self.summary.rows
-            if self.curves.get(row.number)
+            if (curve := self.curves.get(row.number))
         ]
-        if self.named:
-            return [
-                Trace(each.row, each.curve, Kind(each.kind.status, each.kind.mark, style, colour))
-                for each, (style, colour) in zip(traces, COLOURS, strict=False)
-            ]
-        return sorted(traces, key=lambda each: KINDS.index(each.kind))
+        if not self.named:
+            return sorted(traces, key=lambda each: KINDS.index(each.kind))
+        return [
+            replace(each, kind=replace(each.kind, style=style, colour=colour))
+            for each, (style, colour) in zip(traces, COLOURS, strict=False)
+        ]
 
     @property
     def axes(self) -> tuple[Axis, Axis]:

@@ -24,14 +24,8 @@ from markupsafe import Markup
 from hpt_cli import __version__
 from hpt_cli.formatting import count, format_setting, plain_lines, to_json_value
 from hpt_cli.reports.importance import describe_basis, describe_caveat, describe_region
+from hpt_cli.reports.page import tables
 from hpt_cli.reports.page.data import Record, to_data
-from hpt_cli.reports.page.tables import (
-    list_cards,
-    list_figures,
-    list_job_columns,
-    list_rows,
-    write_spec,
-)
 from hpt_cli.tuning.summary import JOB_STATUSES
 
 SCRIPTS = ("scales", "filter", "chart", "charts", "parallel", "table", "main")
@@ -89,13 +83,9 @@ def _make_environment() -> Environment:
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     environment.globals |= {
         "count": count,
-        "list_cards": list_cards,
-        "list_figures": list_figures,
-        "list_job_columns": list_job_columns,
-        "list_rows": list_rows,
         "statuses": list(JOB_STATUSES),
+        "tables": tables,
         "version": __version__,
-        "write_spec": write_spec,
     }
     environment.filters |= {
         "basis": describe_basis,
