@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,7 +39,6 @@ class LiveAttempt:
     share: Share | None
     log: Path
     tail: AttemptTail
-    size: int = 0
     last_output_at: float = field(default_factory=time.monotonic)
     """When its log last grew, on time.monotonic's clock, which stops while the machine sleeps."""
     killed_at: float = 0.0
@@ -116,35 +115,30 @@ class AttemptFollower:
 
     def _follow_queue(
         self, job: TrainingJob, attempt: LiveAttempt, outcome: Outcome
-    ) -> list[ev.AnyEvent]:
-        """Return whether an attempt waits in a queue, or has left it, where that is new."""
-        latest, at = _latest(job), self._clock()
+    ) -> Iterator[ev.AnyEvent]:
+        """Yield that an attempt waits in a queue, or has left it, where that is new."""
+        latest, at, number = _latest(job), self._clock(), attempt.number
         if isinstance(outcome, Pending):
             attempt.last_output_at = time.monotonic()
-            if outcome.reason == latest.queue_reason:
-                return []
-            number, reason = attempt.number, outcome.reason
-            return [ev.JobQueued(at=at, number=job.number, attempt=number, reason=reason)]
-        since = None if isinstance(outcome, Lost) else outcome.since
-        if not latest.is_queued or since is None:
-            return []
-        since = min(max(since, latest.submitted_at), at)
-        return [ev.JobStarted(at=at, number=job.number, attempt=attempt.number, since=since)]
+            if (reason := outcome.reason) != latest.queue_reason:
+                yield ev.JobQueued(at=at, number=job.number, attempt=number, reason=reason)
+        elif latest.is_queued and not isinstance(outcome, Lost) and outcome.since is not None:
+            since = min(max(outcome.since, latest.submitted_at), at)
+            yield ev.JobStarted(at=at, number=job.number, attempt=number, since=since)
 
     def _read_log(
         self, job: TrainingJob, attempt: LiveAttempt, *, final: bool
-    ) -> list[ev.AnyEvent]:
-        observations = tuple(find_fresh(_latest(job), attempt.tail.read(final=final)))
-        if attempt.tail.size != attempt.size:
-            attempt.size, attempt.last_output_at = attempt.tail.size, time.monotonic()
-        if not observations:
-            return []
-        if any(each.metric == self.spec.objective_metric_name for each in observations):
+    ) -> Iterator[ev.AnyEvent]:
+        """Yield what an attempt has printed since the last time."""
+        size = attempt.tail.size
+        found = tuple(find_fresh(_latest(job), attempt.tail.read(final=final)))
+        if attempt.tail.size != size:
+            attempt.last_output_at = time.monotonic()
+        if any(each.metric == self.spec.objective_metric_name for each in found):
             self._observed.add(job.number)
-        read = ev.ObservationsRead(
-            at=self._clock(), number=job.number, attempt=attempt.number, observations=observations
-        )
-        return [read]
+        if found:
+            at, number = self._clock(), attempt.number
+            yield ev.ObservationsRead(at=at, number=job.number, attempt=number, observations=found)
 
     def pop_observed(self) -> set[int]:
         """Return the numbers of jobs with new objective values since the last time."""

@@ -38,6 +38,7 @@ def describe_tuning_job(spec: TuningSpec, summary: Summary) -> dict[str, Any]:
 
 
 def _describe_job(spec: TuningSpec, row: Row) -> dict[str, Any]:
+    tuned = {name: format_value(value) for name, value in row.hyperparameters.items()}
     described: dict[str, Any] = {
         "TrainingJobName": row.name,
         "TuningJobName": spec.name,
@@ -45,9 +46,7 @@ def _describe_job(spec: TuningSpec, row: Row) -> dict[str, Any]:
         "TrainingStartTime": row.started_at,
         "TrainingEndTime": row.ended_at,
         "TrainingJobStatus": row.status,
-        "TunedHyperParameters": {
-            name: format_value(value) for name, value in row.hyperparameters.items()
-        },
+        "TunedHyperParameters": tuned,
         "FailureReason": row.failure_reason,
         "ObjectiveStatus": row.objective_status,
     }

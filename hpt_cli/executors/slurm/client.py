@@ -132,18 +132,15 @@ class SlurmClient:
                 self._notes.append(f"Slurm is answering again after {seconds:.0f} s")
                 self._silent_since = None
             is_calm = jobs == self._answer.jobs and self._watched == numbers
-            self._interval = (
-                min(CALM_SECONDS, self._interval * CALM_FACTOR) if is_calm else ASK_SECONDS
-            )
+            longer = min(CALM_SECONDS, self._interval * CALM_FACTOR)
+            self._interval = longer if is_calm else ASK_SECONDS
             self._answer = QueueSnapshot(asked_at, numbers, jobs)
             self._changed.notify_all()
 
     def _ask_accounting(self, numbers: Iterable[int]) -> dict[int, commands.QueuedJob]:
         try:
-            return {
-                each.number: each
-                for each in commands.read_accounting(run(commands.write_sacct(numbers)))
-            }
+            answer = run(commands.write_sacct(numbers))
+            return {each.number: each for each in commands.read_accounting(answer)}
         except (TemporaryError, HptError):
             self._has_accounting = False  # this cluster keeps none
             return {}
