@@ -68,7 +68,8 @@ def draw_screen(
     ]
     below = _draw_last_stop(summary, now)
     below += _draw_warning(summary, size)
-    below += [_line(message, "dim") for message in _latest(messages, size.height)]
+    last = 1 if size.height < LOW else 3 if size.height < TALL else 10
+    below += [_line(message, "dim") for message in messages[-last:]]
     if size.height >= LOW:
         above.append(Text())
         below.insert(0, Text())
@@ -89,10 +90,6 @@ def _draw_warning(summary: Summary, size: Size) -> list[RenderableType]:
     room = 1 if size.height < LOW else 4 if size.height < TALL else len(lines)
     shown = [lines[0], *(lines[-(room - 1) :] if room > 1 else ())]
     return [_line(line, "yellow") for line in shown]
-
-
-def _latest(messages: Sequence[str], height: int) -> Sequence[str]:
-    return messages[-(1 if height < LOW else 3 if height < TALL else 10) :]
 
 
 def _line(text: str, style: str = "") -> Text:

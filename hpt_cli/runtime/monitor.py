@@ -96,13 +96,9 @@ class Monitor:
         begun = job.attempt.started_at
         held_back = None
         if begun >= self._began:  # arrivals before this tuner began are not known
+            seen_after, seconds = arrivals[0] - begun, event.ended_at - begun
             held_back = warnings.warn_of_held_back_output(
-                self._spec,
-                job.number,
-                len(arrivals),
-                arrivals[0] - begun,
-                event.ended_at - begun,
-                event.at,
+                self._spec, job.number, len(arrivals), seen_after, seconds, event.at
             )
         yield from (each for each in (held_back, same) if each is not None)
 

@@ -116,9 +116,8 @@ class Runner:
 
     async def _run(self) -> TuningState:
         sys.setswitchinterval(SWITCH_SECONDS)
-        self._signals.listen(
-            self._follower.kill_all, to_children=self._executor.attempts_are_children
-        )
+        to_children = self._executor.attempts_are_children
+        self._signals.listen(self._follower.kill_all, to_children=to_children)
         at, host = self._clock(), socket.gethostname()
         self._record([ev.TunerStarted(at=at, pid=os.getpid(), host=host, pool=self._pool)])
         self._write()
