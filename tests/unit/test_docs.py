@@ -29,6 +29,7 @@ from tests.guides import BLOCK, ROOT, read_blocks
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TYPED = re.compile(r"`(hpt [^`]+)`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+FILE = re.compile(r"`((?:tests|hpt_cli|scripts|configs)/[\w/.-]*\w)`")
 ELLIPSES = ("...", "…", "[", "COMMAND", "|")
 """A command with one of these is a pattern, not something to type."""
 
@@ -93,12 +94,14 @@ def test_a_spec_reads_the_log_beside_it(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_a_page_has_no_broken_yaml_python_or_link(page: Path) -> None:
+def test_a_page_has_no_broken_yaml_python_file_or_link(page: Path) -> None:
     for text in read_blocks(page, "yaml"):
         yaml.safe_load(text)
     for text in read_blocks(page, "python"):
         ast.parse(text)
     prose = BLOCK.sub("", page.read_text())
+    for file in FILE.findall(prose):
+        assert (ROOT / file).exists(), file
     for target in LINK.findall(prose):
         file, _, anchor = target.partition("#")
         if "://" in file:
