@@ -29,7 +29,7 @@ from tests.guides import BLOCK, ROOT, read_blocks
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TYPED = re.compile(r"`(hpt [^`]+)`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-FILE = re.compile(r"`((?:tests|hpt_cli|scripts|configs)/[\w/.-]*\w)`")
+FILE = re.compile(r"`((?:tests|hpt_cli|configs)/[a-z0-9_/.-]*[a-z])`")
 ELLIPSES = ("...", "…", "[", "COMMAND", "|")
 """A command with one of these is a pattern, not something to type."""
 

@@ -18,7 +18,12 @@ import pytest
 from tests.guides import ROOT
 
 SCRIPTS = sorted((ROOT / "scripts").rglob("*.py"))
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CHANGELOG.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 RUN_ELSEWHERE = ("reliability/faults.py", "reliability/faults_train.py", "run_short.py")
 """Run by `make faults`, by faults.py, and by `make scripts-short`."""
 NEED_TABLES = ("early_stopping.py", "fit_auto_rule.py", "optimizer.py")
@@ -40,7 +45,7 @@ def test_a_benchmark_that_finds_no_table_fails(tmp_path: Path, name: str) -> Non
 def find_mentions() -> Iterator[tuple[str, str, list[str]]]:
     """Yield (page, script, options) of each script that a page names."""
     for page in PAGES:
-        for line in re.findall(r"scripts/[^`\n]*", page.read_text()):
+        for line in re.findall(r"scripts/[\w/]+\.(?:py|sh)[^`\n]*", page.read_text()):
             script, *words = line.partition("#")[0].replace("[", " ").split()
             options = [word.rstrip("],") for word in words if word.startswith("--")]
             yield page.name, script.rstrip(",.:)]"), options if script.endswith(".py") else []
