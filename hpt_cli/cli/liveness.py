@@ -84,7 +84,7 @@ def print_end(jobdir: JobDir, state: TuningState) -> None:
         raise HptError.of(
             "no-tuner",
             f"no tuner is at work on {jobdir.name}",
-            f"go on with 'hpt resume {jobdir.name}'",
+            f"continue with 'hpt resume {jobdir.name}'",
         )
     print_message(f"{jobdir.name} is {state.status}: {state.reason}")
     if state.status != "Completed":

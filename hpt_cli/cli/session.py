@@ -58,7 +58,7 @@ def tune(
             state = runner.run()
         except (HptError, OSError):
             if runner.alive:
-                words = f"{count(runner.alive, 'training job')} may go on without a tuner"
+                words = f"{count(runner.alive, 'training job')} may continue without a tuner"
                 print_message(f"{words}: hpt resume {jobdir.name}")
             raise
     for failure in notifier.failures:
@@ -95,7 +95,7 @@ def _print_results(jobdir: JobDir, state: TuningState, *, quiet: bool) -> None:
     home = jobdir.path.parent
     option = "" if home == Path(DEFAULT_HOME) else f" --home {home}"
     if state.status == "Stopped":
-        print_message(f"\nto go on: hpt resume {jobdir.name}{option}")
+        print_message(f"\nto continue: hpt resume {jobdir.name}{option}")
     elif state.status == "Completed" and not quiet:
         lines = [f"  hpt {each} {jobdir.name}{option}" for each in _list_next_commands(summary)]
         print_message("\n".join(["\nto look closer:", *lines]))

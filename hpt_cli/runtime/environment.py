@@ -131,7 +131,7 @@ def resolve_variables(spec: TuningSpec, base: Mapping[str, str]) -> dict[str, st
         raise HptError.of(
             "variable-unset",
             f"environment: the variable {name} is not set",
-            f"set it with 'export {name}=...' and go on with 'hpt resume {spec.name}'",
+            f"set it with 'export {name}=...' and continue with 'hpt resume {spec.name}'",
         ) from None
 
 

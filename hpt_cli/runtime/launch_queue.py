@@ -101,7 +101,7 @@ class LaunchQueue:
                 raise HptError.of(
                     "launch",
                     f"training job {number} cannot be launched: {error}",
-                    f"once that is fixed, go on with 'hpt resume {self._jobdir.name}'",
+                    f"once that is fixed, continue with 'hpt resume {self._jobdir.name}'",
                 ) from error
             why, evicted = f"it could not be launched: {error}", False
         return ev.JobLost(at=at, number=number, attempt=len(attempts), why=why, evicted=evicted)

@@ -28,7 +28,7 @@ def check_owner(directory: Path) -> None:
         raise HptError.of(
             "home-foreign",
             f"{directory} belongs to another user, who could change what is run",
-            "look at it with 'hpt show'; to go on with it, copy it into a home of your own",
+            "look at it with 'hpt show'; to continue it, copy it into a home of your own",
         )
 
 

@@ -68,14 +68,13 @@ def _read_json(path: Path) -> Any:
         text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
         return json.loads(text)
     except OSError as error:
-        raise UsageError.of("request-unreadable", f"{path}: {error.strerror}") from error
+        message = f"{path}: {error.strerror}"
     except json.JSONDecodeError as error:
         message = f"{path}:{error.lineno}:{error.colno}: this is not JSON: {error.msg}"
-        raise UsageError.of("request-unreadable", message) from None
-    except RecursionError as error:
+    except RecursionError:
         message = f"{path} is nested too deeply"
-        raise UsageError.of("request-unreadable", message) from error
-    except UnicodeDecodeError as error:
-        raise UsageError.of("request-unreadable", f"{path} is not UTF-8 text") from error
-    except ValueError as error:  # a number of thousands of digits
-        raise UsageError.of("request-unreadable", f"{path}: {error}") from None
+    except UnicodeDecodeError:
+        message = f"{path} is not UTF-8 text"
+    except ValueError as error:  # a number with thousands of digits
+        message = f"{path}: {error}"
+    raise UsageError.of("request-unreadable", message)

@@ -48,7 +48,9 @@ Command = Annotated[
 Try = Annotated[
     bool | None, typer.Option("--try/--no-try", help="Run it once as it is, to see its output.")
 ]
-Log = Annotated[Path | None, typer.Option("--log", help="Read this log instead of running it.")]
+Log = Annotated[
+    Path | None, typer.Option("--log", help="Read this log instead of running the command.")
+]
 Tune = Annotated[
     list[str] | None,
     typer.Option(
@@ -56,7 +58,7 @@ Tune = Annotated[
     ),
 ]
 Metric = Annotated[
-    str | None, typer.Option("--metric", help="The metric to tune, of those in its output.")
+    str | None, typer.Option("--metric", help="The metric to tune, from its output.")
 ]
 Maximize = Annotated[
     bool | None,
@@ -191,9 +193,14 @@ def _find_option(text: str, proposals: Sequence[RangeProposal]) -> int:
     """Return the place of an option among the proposals."""
     names = [each.option.name for each in proposals]
     name = text.strip("-=").replace("-", "_")
+    return _find_place(name, names, "option-unknown", f"there is no option '{text}' to tune")
+
+
+def _find_place(name: str, names: Sequence[str], slug: str, message: str) -> int:
+    """Return the place of a name; raise UsageError with hints if it is not there."""
     if name not in names:
         hint = did_you_mean(name, names) or f"there are: {', '.join(names)}"
-        raise UsageError.of("option-unknown", f"there is no option '{text}' to tune", hint)
+        raise UsageError.of(slug, message, hint)
     return names.index(name)
 
 
@@ -300,10 +307,7 @@ def _ask_for_metric(proposals: Sequence[DetectedMetric], shown: int) -> int:
 def _find_metric(name: str, proposals: Sequence[DetectedMetric]) -> int:
     """Return the place of a metric among the proposals."""
     names = [each.name for each in proposals]
-    if name not in names:
-        hint = did_you_mean(name, names) or f"there are: {', '.join(names)}"
-        raise UsageError.of("metric-unknown", f"its output has no metric '{name}'", hint)
-    return names.index(name)
+    return _find_place(name, names, "metric-unknown", f"its output has no metric '{name}'")
 
 
 def _describe_metric(proposal: DetectedMetric) -> str:

@@ -42,7 +42,7 @@ Sort = Annotated[
         " hyperparameter, ...",
     ),
 ]
-Desc = Annotated[bool, typer.Option("--desc", help="Sort in descending order.")]
+Desc = Annotated[bool, typer.Option("--desc", help="Reverse the order.")]
 Top = Annotated[
     int | None,
     typer.Option("--top", min=1, help="Show only the first N; the best N without --sort."),
