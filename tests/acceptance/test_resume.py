@@ -78,7 +78,7 @@ def test_a_spec_that_has_changed_is_shown_and_changes_nothing(terminal: Terminal
     ranges = {"x": {"type": "Continuous", "min_value": 0.001, "max_value": 20}}
     change(terminal, max_jobs=3, hyperparameter_ranges=ranges, retry={"max_attempts": 3})
     text = terminal.hpt("resume", "t")
-    assert "t.yaml has changed since; t goes on as it was:" in text
+    assert "t.yaml has changed since; t continues as it was:" in text
     assert "max_jobs: 2 → 3  (hpt update t --set max_jobs=3)" in text
     assert "hyperparameter_ranges.x.max_value: 10.0 → 20.0  (cannot change)" in text
     assert "t.yaml --name NEW" in text
