@@ -45,11 +45,6 @@ class RegexForm:
 
     pattern: Pattern
 
-    @property
-    def literal(self) -> str:
-        """Text that every match holds."""
-        return self.pattern.literal
-
     def find(self, text: str, state: LineState) -> list[Match]:
         """Return the values in a line."""
         pattern, value_group, step_group = self.pattern, self.pattern.value, self.pattern.step
@@ -117,20 +112,19 @@ def parse_json_line(text: str) -> tuple[dict[str, Any], tuple[int, int]] | None:
 
 def look_up(document: Any, path: str) -> Any:
     """Return the value at a path of keys and list indices; None without one. Keys may have dots."""
-    if isinstance(document, Mapping) and path in document:
-        return document[path]
-    for cut in (match.start() for match in re.finditer(r"\.", path)):
-        key, rest = path[:cut], path[cut + 1 :]
-        if isinstance(document, Mapping) and key in document:
-            found = look_up(document[key], rest)
-        elif isinstance(document, list) and key.isascii() and key.isdigit():
-            found = look_up(document[int(key)], rest) if int(key) < len(document) else None
-        else:
-            continue
-        if found is not None:
-            return found
-    if isinstance(document, list) and path.isascii() and path.isdigit():
-        return document[int(path)] if int(path) < len(document) else None
+    found = _get(document, path)
+    place = path.find(".") if found is None else -1
+    while found is None and place >= 0:
+        found = look_up(_get(document, path[:place]), path[place + 1 :])
+        place = path.find(".", place + 1)
+    return found
+
+
+def _get(document: Any, key: str) -> Any:
+    if isinstance(document, Mapping):
+        return document.get(key)
+    if isinstance(document, list) and key.isascii() and key.isdigit():
+        return document[int(key)] if int(key) < len(document) else None
     return None
 
 
@@ -226,7 +220,7 @@ def split_cells(text: str, delimiter: str) -> list[tuple[str, tuple[int, int]]]:
 
 
 Form: TypeAlias = RegexForm | JsonForm | ColumnForm
-"""How a definition finds its values. Only lines with its `literal` can have a value, except in a
+"""How a definition finds its values. Only lines with its literal text can have a value, except in a
 table, where such a line may be the header and every line after it a row."""
 
 

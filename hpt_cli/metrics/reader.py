@@ -11,7 +11,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 
 from hpt_cli.metrics.curve import LARGEST, Observation
@@ -41,11 +41,17 @@ class _Search:
     names: tuple[str, ...]
     """The metrics that it is for, or the rule's pattern."""
     target: Form | Pattern | Rule
-    states: tuple[LineState, ...]
-    literal: bytes
-    ignore_case: bool = False
+    states: tuple[LineState, ...] = ()
     count: int = 0
     """How many values it has found."""
+    literal: bytes = field(init=False)
+    ignore_case: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        target = self.target
+        searched = target.pattern if isinstance(target, (RegexForm, Rule)) else target
+        self.literal = searched.literal.encode()
+        self.ignore_case = isinstance(searched, Pattern) and searched.ignore_case
 
     def list_starts(self, data: bytes) -> list[int]:
         """Return where the lines begin that may have a match."""
@@ -109,7 +115,7 @@ class MetricReader:
         self._cutter = LineCutter(offset)
         self._extractors = tuple(extractors)
         self._searches = _make_searches(self._extractors)
-        self._searches += [_make_search(rule) for rule in rules]
+        self._searches += [_Search((rule.pattern.source,), rule) for rule in rules]
         self._matches: list[LogMatch] = []
         self._slow_lines = Counter[str]() if slow_lines is None else slow_lines
         self.cut_lines = 0
@@ -229,30 +235,14 @@ class _LineMap:
 
 def _make_searches(extractors: Sequence[Extractor]) -> list[_Search]:
     """Return a search for each metric, and before them one for each regex of steps."""
-    states = [LineState() for _ in extractors]
-    steps: dict[str, list[int]] = {}
-    for number, extractor in enumerate(extractors):
-        if extractor.step is not None:
-            steps.setdefault(extractor.step.source, []).append(number)
+    states = [(extractor, LineState()) for extractor in extractors]
+    steps = {each.step.source: each.step for each in extractors if each.step is not None}
     searches = []
-    for numbers in steps.values():
-        pattern = extractors[numbers[0]].step
-        assert pattern is not None
-        metrics = tuple(extractors[number].metric for number in numbers)
-        theirs = tuple(states[number] for number in numbers)
-        literal = pattern.literal.encode()
-        searches.append(_Search(metrics, pattern, theirs, literal, pattern.ignore_case))
-    for extractor, state in zip(extractors, states, strict=True):
-        form = extractor.form
-        ignore_case = isinstance(form, RegexForm) and form.pattern.ignore_case
-        literal = form.literal.encode()
-        searches.append(_Search((extractor.metric,), form, (state,), literal, ignore_case))
-    return searches
-
-
-def _make_search(rule: Rule) -> _Search:
-    pattern = rule.pattern
-    return _Search((pattern.source,), rule, (), pattern.literal.encode(), pattern.ignore_case)
+    for source, pattern in steps.items():
+        own = [(each, state) for each, state in states if each.step and each.step.source == source]
+        metrics = tuple(each.metric for each, _ in own)
+        searches.append(_Search(metrics, pattern, tuple(state for _, state in own)))
+    return searches + [_Search((each.metric,), each.form, (state,)) for each, state in states]
 
 
 def _is_step(number: float) -> bool:
