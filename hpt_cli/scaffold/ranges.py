@@ -6,6 +6,7 @@ start, to be changed by whoever knows the program.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -55,8 +56,10 @@ def propose_range(option: ProgramOption) -> RangeProposal | None:
     if known is None and is_unknown:
         return None
     rule = known or (_by_factors if option.kind == "float" else _whole)
-    default = option.default or 0.0
-    fields = rule(float(default if option.kind == "float" else int(default)))
+    default = float(option.default or 0.0)
+    if not math.isfinite(default):  # such as "no limit": nothing to search around
+        return None
+    fields = rule(default if option.kind == "float" else float(int(default)))
     fields = _keep_within(fields, option) if fields else None
     if fields is None or fields["min_value"] >= fields["max_value"]:
         return None

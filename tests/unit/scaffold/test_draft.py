@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -232,6 +233,12 @@ def test_switches_are_named_with_the_way_to_tune_them() -> None:
 
 def test_ranges_stay_within_what_the_program_takes() -> None:
     assert describe_range("--layers", "int", 6, low=1, high=8) == "3 to 8 Linear"
+
+
+@pytest.mark.parametrize("kind", ["int", "float"])
+@pytest.mark.parametrize("default", [math.inf, -math.inf, math.nan])
+def test_nothing_is_searched_around_a_default_that_is_not_finite(kind: Any, default: float) -> None:
+    assert propose_range(ProgramOption("--batch-size", kind=kind, default=default)) is None
 
 
 @given(
