@@ -22,6 +22,8 @@ from typing import Any, NamedTuple, NoReturn
 
 HEAVY = ("hpt_cli.strategies.gaussian_process", "hpt_cli.exports")
 PATIENCE_SECONDS = 60
+READY = "ready\n"
+"""What the program says when all is imported: what comes before would delay the first command."""
 
 
 class Answer(NamedTuple):
@@ -39,6 +41,8 @@ class WarmHpt:
         self._server = subprocess.Popen(
             [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
+        assert self._server.stdout is not None
+        assert self._server.stdout.readline() == READY
         return self
 
     def __exit__(
@@ -130,6 +134,8 @@ def serve() -> None:
     """Answer commands until there are no more."""
     import_everything()
     answers = os.fdopen(os.dup(1), "w")
+    answers.write(READY)
+    answers.flush()
     for line in sys.stdin:
         answer = run_forked(json.loads(line))
         print(json.dumps(answer._asdict()), file=answers, flush=True)
