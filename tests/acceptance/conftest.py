@@ -20,7 +20,7 @@ import yaml
 from pydantic import ConfigDict, TypeAdapter
 from typing_extensions import is_typeddict
 
-from hpt_cli.reports import json_types as answers
+from hpt_cli.reports import json_types
 from tests.acceptance.warm import Answer, WarmHpt
 
 HPT = str(Path(sys.executable).parent / "hpt")
@@ -37,18 +37,18 @@ def wait_until(is_done: Callable[[], bool], what: str = "it") -> None:
 
 @functools.cache
 def _load_answer(command: str) -> TypeAdapter[Any]:
-    for each in vars(answers).values():
+    for each in vars(json_types).values():
         if is_typeddict(each):
             each.__pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[attr-defined]
-    return TypeAdapter(answers.ANSWERS[command])
+    return TypeAdapter(json_types.ANSWERS[command])
 
 
 def check_answer(arguments: Sequence[str], out: str) -> None:
-    """The document is what hpt_cli/answers.py says, without a field too many."""
+    """The document is what hpt_cli/reports/json_types.py says, without a field too many."""
     command = arguments[0]
     if command == "jobs" and "--curves" in arguments:
         command = "jobs --curves"
-    if command in answers.ANSWERS:
+    if command in json_types.ANSWERS:
         _load_answer(command).validate_json(out)
 
 

@@ -39,7 +39,7 @@ def executor() -> Executor:
 def launch_request(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> Iterator[Callable[..., LaunchRequest]]:
-    """Makes orders for Python code, and leaves no process behind."""
+    """Makes launch requests for Python code, and leaves no process behind."""
     directory = tmp_path / "a1"
 
     def make(code: str, **environment: str) -> LaunchRequest:

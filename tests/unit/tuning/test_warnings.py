@@ -1,4 +1,4 @@
-"""What the watchdog says, and what it keeps quiet about."""
+"""What is warned of, and what is not."""
 
 from __future__ import annotations
 
