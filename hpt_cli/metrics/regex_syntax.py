@@ -6,6 +6,7 @@ understood makes the result less useful (no literal text), but not wrong.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from itertools import chain, takewhile
@@ -79,16 +80,18 @@ class _Group:
 
 def analyze(pattern: re.Pattern[str]) -> Structure:
     """Return what is known of a regex from its source."""
+    source = pattern.pattern
+    counts = (int(each) for each in re.findall(r"\{(\d+)", source))
+    unknown = Structure(size=len(source) * math.prod(counts))
+    if re.search(r"\(\?[a-z]*x[a-z]*[-:]", source):  # comments in one part could hide brackets
+        return unknown
     analyzer = _Analyzer()
     try:
-        for token in _tokens(pattern).finditer(pattern.pattern):
+        for token in _tokens(pattern).finditer(source):
             analyzer.take(token)
-        structure = analyzer.conclude()
-    except (IndexError, ValueError):  # groups do not match: re sees other tokens
-        return Structure()
-    if re.search(r"\(\?[a-z]*x[a-z]*[-:]", pattern.pattern):  # a part with blanks and comments
-        return structure._replace(literal="")
-    return structure
+        return analyzer.conclude()
+    except (IndexError, ValueError):  # brackets that do not match: re sees other tokens
+        return unknown
 
 
 def _tokens(pattern: re.Pattern[str]) -> re.Pattern[str]:
@@ -107,7 +110,7 @@ class _Analyzer:
         match token.lastgroup:
             case "character" if _is_certain(text[-1]):
                 branch.append(_Part(text[-1]))
-            case "set" if len(text) == 3:
+            case "set" if len(text) == 3 and _is_certain(text[1]):
                 branch.append(_Part(text[1]))
             case "any" | "set" | "character":
                 branch.append(_Part())
