@@ -38,8 +38,13 @@ ONLY_IN = {
 """The one room, or module, that may import a library."""
 MAX_LOOSE_MODULES = 6
 MAX_MODULES = 16
+MAX_LINES = 500
+MAX_METHODS = 25
+MAX_FUNCTION_LINES = 50
 WIDE = {"cli.commands"}
 """Packages with one module for each command, however many there are."""
+
+FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 class House:
@@ -143,6 +148,28 @@ class House:
         counts = {self._name(each): len([*each.glob("*.py")]) for each in folders}
         return {name: count for name, count in counts.items() if count}
 
+    def list_lines(self, room: str) -> Iterator[tuple[str, int]]:
+        """Yield the lines of each module of a room."""
+        for module in self.list_modules(room):
+            yield module, max((each.end_lineno or 0 for each in self.trees[module].body), default=0)
+
+    def list_function_lines(self, room: str) -> Iterator[tuple[str, int]]:
+        """Yield the lines of each function and each method of a room."""
+        for module, node in self._walk(room):
+            if isinstance(node, FUNCTION):
+                yield f"{module}.{node.name}", (node.end_lineno or 0) - node.lineno + 1
+
+    def list_method_counts(self, room: str) -> Iterator[tuple[str, int]]:
+        """Yield how many methods each class of a room has."""
+        for module, node in self._walk(room):
+            if isinstance(node, ast.ClassDef):
+                yield f"{module}.{node.name}", sum(isinstance(each, FUNCTION) for each in node.body)
+
+    def _walk(self, room: str) -> Iterator[tuple[str, ast.AST]]:
+        for module in self.list_modules(room):
+            for node in ast.walk(self.trees[module]):
+                yield module, node
+
 
 def walk_run(tree: ast.AST) -> Iterator[ast.AST]:
     """Yield each node that is there when the code runs: all but those `if TYPE_CHECKING`."""
@@ -200,6 +227,24 @@ def test_no_package_has_too_many_modules(room: str) -> None:
     ] == []
 
 
+@every_room
+def test_no_module_is_too_long(room: str) -> None:
+    lines = HOUSE.list_lines(room)
+    assert [name for name, count in lines if count > MAX_LINES] == []
+
+
+@every_room
+def test_no_function_is_too_long(room: str) -> None:
+    lines = HOUSE.list_function_lines(room)
+    assert [name for name, count in lines if count > MAX_FUNCTION_LINES] == []
+
+
+@every_room
+def test_no_class_has_too_many_methods(room: str) -> None:
+    counts = HOUSE.list_method_counts(room)
+    assert [name for name, count in counts if count > MAX_METHODS] == []
+
+
 # -- the checker itself ----------------------------------------------------------------------------
 
 MADE_UP = {
@@ -250,3 +295,12 @@ def test_a_library_is_found_also_inside_a_function(made_up: House) -> None:
 def test_modules_of_a_package_are_counted(made_up: House) -> None:
     assert made_up.count_modules("middle") == {"middle": 6}
     assert made_up.count_modules("low") == {}
+
+
+def test_lines_and_methods_are_counted(made_up: House) -> None:
+    text = "class A:\n  def f(self):\n    pass\n\n  async def g(self):\n    def h(): pass\n"
+    (made_up.root / "low.py").write_text(text)
+    house = House(made_up.root, made_up.rooms)
+    assert [*house.list_lines("low")] == [("low", 6)]
+    assert {*house.list_function_lines("low")} == {("low.f", 2), ("low.g", 2), ("low.h", 1)}
+    assert [*house.list_method_counts("low")] == [("low.A", 2)]
