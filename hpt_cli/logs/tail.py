@@ -66,7 +66,7 @@ class FileTail:
 
     @property
     def cut_lines(self) -> int:
-        """How many lines were so long that only their beginning was searched."""
+        """The number of lines so long that only their beginning was searched."""
         return self._reader.cut_lines if self._reader else 0
 
     def pop_matches(self) -> list[LogMatch]:
@@ -174,7 +174,7 @@ class AttemptTail:
         return sum(tail.size for tail in self._tails.values())
 
     def pop_matches(self) -> list[LogMatch]:
-        """What the log rules found since the last time."""
+        """Return the matches of log rules since the last call."""
         return self._tails[""].pop_matches()
 
     def read(self, *, final: bool = False) -> list[Observation]:

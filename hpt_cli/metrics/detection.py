@@ -26,7 +26,7 @@ MAX_NAME_LENGTH = 60
 MAX_LINES = 5000
 MAX_LINE_LENGTH = 1000
 MAX_CHARACTERS = 1 << 18
-"""How much of a log is read; the first lines of a training run are like the rest."""
+"""The part of a log that is read; the first lines of a training run are like the rest."""
 
 Fields = Mapping[str, str]
 Direction = Literal["Maximize", "Minimize"]

@@ -31,7 +31,7 @@ class Match(NamedTuple):
 
 @dataclass(slots=True)
 class LineState:
-    """What one definition keeps from line to line of one log."""
+    """The state of one definition from line to line of one log."""
 
     last_step: float | None = None
     """From the latest line that matched the definition's `step`."""
@@ -142,7 +142,7 @@ def _to_number(value: Any) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """Where the columns of a table stand."""
+    """The places of a table's columns."""
 
     delimiter: str
     width: int
@@ -220,8 +220,8 @@ def split_cells(text: str, delimiter: str) -> list[tuple[str, tuple[int, int]]]:
 
 
 Form: TypeAlias = RegexForm | JsonForm | ColumnForm
-"""How a definition finds its values. Only lines with its literal text can have a value, except in a
-table, where such a line may be the header and every line after it a row."""
+"""A way to find values. Only lines with its literal text can have one, except in a table, where
+such a line may be the header and every line after it a row."""
 
 
 class Extractor(NamedTuple):

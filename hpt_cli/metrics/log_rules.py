@@ -9,7 +9,7 @@ from hpt_cli.metrics.patterns import Pattern, compile_line_regex
 Action = Literal["stop", "fail", "retry", "warn"]
 
 MAX_LINE = 200
-"""How many characters of a line that matched are kept."""
+"""The number of characters that are kept of a line that matched."""
 
 
 class LogMatch(NamedTuple):

@@ -48,7 +48,7 @@ _VALUE = re.compile(r"\{(?:num,?|ratio)\}")
 _WHOLE_GROUPED = re.compile(GROUPED)
 
 CLOUDWATCH_TAB = "#011"
-"""How CloudWatch, and with it SageMaker's own regexes, writes a tab."""
+"""A tab as CloudWatch, and with it SageMaker's own regexes, writes it."""
 
 _TAB = rf"(?:\t|{CLOUDWATCH_TAB})"
 

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 _NUM = r"[-+]?(?:\d|\.\d|nan|inf)"
-"""How a number begins; enough to recognize one in `names`."""
+"""The beginning of a number; enough to recognize one in `names`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """How to find the names of the metrics in a program's output."""
+    """Regexes that find the names of metrics in a program's output."""
 
     line: str
     """A regex for lines that have names."""
@@ -26,7 +26,7 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """How to read the output of one program."""
+    """Regexes that read the output of one program."""
 
     program: str
     regex: str = ""

@@ -43,7 +43,7 @@ class _Search:
     target: Form | Pattern | Rule
     states: tuple[LineState, ...] = ()
     count: int = 0
-    """How many values it has found."""
+    """The number of values found."""
     literal: bytes = field(init=False)
     ignore_case: bool = field(init=False)
 
@@ -119,7 +119,7 @@ class MetricReader:
         self._matches: list[LogMatch] = []
         self._slow_lines = Counter[str]() if slow_lines is None else slow_lines
         self.cut_lines = 0
-        """How many lines were so long that only their beginning was searched."""
+        """The number of lines so long that only their beginning was searched."""
 
     def feed(self, block: bytes) -> list[Observation]:
         """Return the observations in the lines that this block completes."""

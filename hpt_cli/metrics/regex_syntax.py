@@ -30,7 +30,7 @@ _VERBOSE = re.compile(rf"(?P<space>\s+|\#[^\n]*)|{_TOKENS}", re.VERBOSE | re.DOT
 
 
 class Structure(NamedTuple):
-    """What is known of a regex from its source."""
+    """The structure of a regex, as far as its source was understood."""
 
     literal: str = ""
     """The longest text that every match holds (in any case, where the regex ignores case)."""

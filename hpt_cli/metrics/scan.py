@@ -17,7 +17,7 @@ from hpt_cli.metrics.patterns import Pattern
 from hpt_cli.metrics.reader import MetricReader
 
 KEPT = 500
-"""How many of the first matches are kept with their lines, and of the last."""
+"""The number of first matches, and of last ones, that are kept with their lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class LineMatch:
 
 @dataclass(frozen=True, slots=True)
 class ScanResult:
-    """What one definition finds in a log."""
+    """The matches of one definition in a log."""
 
     definition: Mapping[str, Any]
     matches: tuple[LineMatch, ...]
@@ -54,7 +54,7 @@ class ScanResult:
     is_given_up: bool
     """Whether searching took too long, so that the rest was not searched."""
     cut_lines: int
-    """How many lines were so long that only their beginning was searched."""
+    """The number of lines so long that only their beginning was searched."""
     warnings: tuple[Problem, ...] = ()
 
     @property

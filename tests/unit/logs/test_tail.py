@@ -122,7 +122,7 @@ def test_a_regex_that_backtracks_is_given_up_and_said(tmp_path: Path, regex: str
     assert tail.pop_notes() == []
 
 
-def test_the_last_lines_are_as_a_person_would_see_them(tmp_path: Path) -> None:
+def test_the_last_lines_are_as_a_terminal_would_show_them(tmp_path: Path) -> None:
     log = tmp_path / "output.log"
     log.write_bytes(b"1\n2\r3\r\n\x1b[1m4\x1b[0m\n\xff5")
     assert read_tail(log, 3) == ("3", "4", "\ufffd5")

@@ -108,17 +108,17 @@ def test_a_good_definition_has_no_warning(log: str, fields: dict[str, str]) -> N
     assert not reading.warnings
 
 
-def test_a_hit_tells_its_line_and_where_the_value_stands_in_it() -> None:
+def test_a_match_tells_its_line_and_where_the_value_stands_in_it() -> None:
     log = 'start\n\rx\r\x1b[1mé {"a": {"b": 0.5}}\nloss=1\n'
-    hit = read(log, json="a.b").matches[0]
-    assert (hit.number, hit.text[slice(*hit.value_span)]) == (2, "0.5")
-    hit = read(log, regex="loss={num}").matches[0]
-    assert (hit.number, hit.text[slice(*hit.span)], hit.value) == (3, "loss=1", 1)
+    match = read(log, json="a.b").matches[0]
+    assert (match.number, match.text[slice(*match.value_span)]) == (2, "0.5")
+    match = read(log, regex="loss={num}").matches[0]
+    assert (match.number, match.text[slice(*match.span)], match.value) == (3, "loss=1", 1)
 
 
-def test_of_many_hits_the_first_and_the_last_are_kept() -> None:
+def test_of_many_matches_the_first_and_the_last_are_kept() -> None:
     reading = read("".join(f"x={value}\n" for value in range(100)), kept=3, regex="x={num}")
-    assert [hit.value for hit in reading.matches] == [0, 1, 2, 97, 98, 99]
+    assert [match.value for match in reading.matches] == [0, 1, 2, 97, 98, 99]
     assert reading.count == len(reading.curve) == 100
 
 

@@ -87,7 +87,7 @@ def test_a_last_line_without_an_ending_waits_for_the_end() -> None:
         (b"\xff\xc3", "\ufffd\ufffd"),
     ],
 )
-def test_a_line_is_what_a_person_would_see(raw: bytes, text: str) -> None:
+def test_a_line_is_what_a_terminal_would_show(raw: bytes, text: str) -> None:
     assert clean(raw) == text
 
 
