@@ -57,9 +57,8 @@ class _Search:
         """Return where the lines begin that may have a match."""
         if isinstance(self.target, ColumnForm):
             return self._list_rows(data, self.target)
-        if self.ignore_case and not data.isascii():  # other letters may be the same in another case
-            return _list_lines(data, 0)
-        if not self.literal:
+        # Beyond ASCII, letters of other lengths can be the same in another case.
+        if not self.literal or (self.ignore_case and not data.isascii()):
             return _list_lines(data, 0)
         return _list_lines_with(data.lower() if self.ignore_case else data, self.literal)
 
