@@ -75,7 +75,7 @@ def damaged_journal(why: str) -> HptError:
     return HptError.of(
         "journal-damaged",
         f"the journal is damaged: {why}",
-        "was it edited? 'hpt doctor NAME --repair' saves what can be saved",
+        "was it edited? 'hpt doctor NAME --repair' recovers what can be recovered",
     )
 
 

@@ -39,7 +39,7 @@ CORRUPT_DATA_ERRORS = (
     *(ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError),
     ValidationError,
 )
-"""Raised by reading a file that is no curve table."""
+"""Raised by reading a file that is not a curve table."""
 _RANGES: TypeAdapter[dict[str, ParameterRange]] = TypeAdapter(dict[str, ParameterRange])
 
 
@@ -78,7 +78,7 @@ def read_table(path: Path) -> Table:
     """Read a curve table.
 
     Raises:
-        UsageError: the file cannot be read, or is no curve table.
+        UsageError: the file cannot be read, or is not a curve table.
     """
     try:
         with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as lines:
@@ -96,7 +96,7 @@ def read_table(path: Path) -> Table:
     except CORRUPT_DATA_ERRORS as error:
         raise UsageError.of(
             "table-invalid",
-            f"{path} is no curve table: {type(error).__name__}: {error}",
+            f"{path} is not a curve table: {type(error).__name__}: {error}",
             "JSON lines: a header with objective_metric_name and objective_type, then a line with"
             " hyperparameters and curve for each training job",
         ) from error
@@ -129,7 +129,7 @@ def make_spec(table: Table, strategy: StrategyName, jobs: int, parallel: int) ->
         UsageError: the table has too few jobs, or no ranges for a strategy to search.
     """
     if jobs > len(table.jobs):
-        raise UsageError.of("table-size", f"--jobs {jobs}: {table.name} has {len(table.jobs)} jobs")
+        raise UsageError.of("table-size", f"--jobs {jobs}: {table.name} only has {len(table.jobs)}")
     if strategy != "Random" and not table.ranges:
         raise UsageError.of(
             "table-ranges",

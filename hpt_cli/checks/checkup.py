@@ -127,7 +127,7 @@ def _find_refusal(spec: TuningSpec, request: LaunchRequest) -> Iterator[Problem]
     """Yield why Slurm would refuse such a training job, if it would."""
     refusal = find_refusal(request, spec.slurm) if spec.executor == "slurm" else ""
     if refusal:
-        yield Problem("doubt-slurm", f"Slurm would not take a training job: {refusal}")
+        yield Problem("doubt-slurm", f"Slurm would reject a training job: {refusal}")
 
 
 def try_first_job(checkup: Checkup, seconds: float, show: Callable[[float, int], None]) -> TriedJob:

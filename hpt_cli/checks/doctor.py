@@ -86,7 +86,7 @@ def _check_home(home: Path) -> Finding:
     """Check what tuning jobs need: a lock, and replacing one file by another."""
     directory = home if home.is_dir() else Path()
     found = f"{home.resolve()}, {_find_filesystem(directory)}"
-    found += "" if home.is_dir() else ", not yet"
+    found += "" if home.is_dir() else ", not created yet"
     try:
         with tempfile.TemporaryDirectory(prefix=".doctor-", dir=directory) as name:
             with hold_lock(JobDir(Path(name))):
@@ -94,7 +94,7 @@ def _check_home(home: Path) -> Finding:
             Path(name, "new").write_text("")
             Path(name, "new").replace(Path(name, "old"))
     except OSError as error:
-        return Finding("home", found, f"files cannot be made or locked there: {error.strerror}")
+        return Finding("home", found, f"files cannot be created or locked there: {error.strerror}")
     return Finding("home", found)
 
 
@@ -139,7 +139,7 @@ def _check_leftovers(home: Path) -> Finding:
     ]
     orphans = [f"{pid} ({jobdir.name})" for pid, jobdir in processes if not has_tuner(jobdir)]
     found = f"{len(processes)} of training jobs"
-    problem = f"no tuner looks after {', '.join(orphans)}: hpt resume, or hpt stop"
+    problem = f"no tuner is in charge of {', '.join(orphans)}: use hpt resume or hpt stop"
     return Finding("processes", found, problem if orphans else "")
 
 

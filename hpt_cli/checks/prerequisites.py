@@ -148,7 +148,7 @@ def _find_missing_files(request: LaunchRequest) -> Iterator[Problem]:
         os.sep in program and os.access(local, os.X_OK)
     ):
         message = f"there is no program '{program}' on the PATH"
-        yield Problem("doubt-program", message, "write its whole path, or mend the PATH")
+        yield Problem("doubt-program", message, "write its full path, or fix the PATH")
     for word in request.argv[1:]:
         if word.endswith(SCRIPTS) and not (request.working_directory / word).exists():
             message = f"there is no file {word} in {request.working_directory}"

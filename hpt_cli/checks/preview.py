@@ -87,15 +87,15 @@ def find_warnings(spec: TuningSpec, pool: Pool | None = None) -> Iterator[Proble
         pool: the resources of this machine.
     """
     if spec.job_limit == 1:
-        message = "a single training job is not a search"
-        yield Problem("doubt-jobs", message, "write how many to run: max_jobs: 20")
+        message = "there is only one training job, so nothing is searched"
+        yield Problem("doubt-jobs", message, "say how many to run, for example max_jobs: 20")
     unnamed = spec.list_unnamed()
     if unnamed:
         message = f"the command does not name {', '.join(f'{{{name}}}' for name in unnamed)}"
         hint = "the program gets them only in HPT_HYPERPARAMETERS and SM_HPS"
         yield Problem("doubt-placeholder", message, hint)
     if shell_quoting.hides_failure(spec.command, shell=spec.shell):
-        message = "a pipe (a | b) ends with the exit code of b: a failure of a goes unnoticed"
+        message = "a pipe (a | b) returns the exit code of b: a failure of a goes unnoticed"
         hint = "write command: bash -c 'set -o pipefail; a | b'; /bin/sh may not support pipefail"
         yield Problem("doubt-pipe", message, hint)
     parallel, slots = spec.max_parallel_jobs or 1, spec.count_slots(pool)
@@ -103,7 +103,7 @@ def find_warnings(spec: TuningSpec, pool: Pool | None = None) -> Iterator[Proble
         message = f"max_parallel_jobs is {parallel}, more than the total of {spec.job_limit} jobs"
         yield Problem("doubt-parallel", message)
     if parallel > slots:
-        message = f"max_parallel_jobs is {parallel}, but the resources suffice for {slots} at once"
+        message = f"max_parallel_jobs is {parallel}, but the resources allow only {slots} at once"
         yield Problem("doubt-fit", message)
 
 

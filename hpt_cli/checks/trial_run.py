@@ -76,7 +76,7 @@ def try_job(
     try:
         handle = executor.launch(request)
     except TemporaryError as error:
-        raise HptError.of("launch", f"it cannot be launched now: {error}") from error
+        raise HptError.of("launch", f"the trial run cannot be launched now: {error}") from error
     begun = time.monotonic()
     found: list[tuple[float, Observation]] = []
     outcome: Outcome = Running()

@@ -21,13 +21,13 @@ ANSWER_SECONDS = 30.0
 
 def check_at_rest(jobdir: JobDir) -> None:
     """Raise HptError if a tuner is at work on a tuning job, or training jobs of it are alive."""
-    hint = f"end it first: hpt stop {jobdir.name}"
+    hint = f"stop it first: hpt stop {jobdir.name}"
     if has_tuner(jobdir):
         raise HptError.of("running", f"{jobdir.name} is being tuned", hint)
     alive = find_live_jobs(jobdir)
     if alive:
         numbers = ", ".join(map(str, alive))
-        raise HptError.of("running", f"training jobs of {jobdir.name} still run: {numbers}", hint)
+        raise HptError.of("running", f"{jobdir.name}: training jobs still running: {numbers}", hint)
 
 
 def find_live_jobs(jobdir: JobDir) -> list[int]:
@@ -43,9 +43,9 @@ def find_live_jobs(jobdir: JobDir) -> list[int]:
         found = {number: handle for number, handle in handles.items() if handle is not None}
         outcomes = executor.poll([*found.values()])
     except TemporaryError as error:
-        raise HptError.of("running", f"{jobdir.name} may still run: {error}") from error
+        raise HptError.of("running", f"{jobdir.name} may still be running: {error}") from error
     except (AttributeError, LookupError, TypeError, ValueError, OverflowError) as error:
-        raise damaged_journal(f"it does not say what runs: {error}") from error
+        raise damaged_journal(f"it does not say what is running: {error}") from error
     return [
         number
         for number, outcome in zip(found, outcomes, strict=True)
@@ -78,12 +78,12 @@ def print_end(jobdir: JobDir, state: TuningState) -> None:
     """Print how a tuning job ended, and exit with 1 unless it is Completed.
 
     Raises:
-        HptError: it has not ended, and no tuner is at work on it.
+        HptError: it has not ended, and no tuner is running for it.
     """
     if state.status in ("InProgress", "Stopping"):
         raise HptError.of(
             "no-tuner",
-            f"no tuner is at work on {jobdir.name}",
+            f"no tuner is running for {jobdir.name}",
             f"continue with 'hpt resume {jobdir.name}'",
         )
     print_message(f"{jobdir.name} is {state.status}: {state.reason}")

@@ -45,7 +45,7 @@ def summarize_state(jobdir: JobDir, state: TuningState) -> Summary:
     at_work = has_tuner(jobdir)
     summary = summarize(state, time.time(), at_work=at_work)
     if not at_work and summary.status in ("InProgress", "Stopping"):
-        reason = f"no tuner is at work; continue with 'hpt resume {summary.name}'"
+        reason = f"no tuner is running; continue with 'hpt resume {summary.name}'"
         summary = replace(summary, reason=reason)
     return summary
 

@@ -20,7 +20,7 @@ Home: TypeAlias = Annotated[
 Name: TypeAlias = Annotated[
     str,
     typer.Argument(
-        help="The name of the tuning job, or its beginning; @last is the newest.",
+        help="The tuning job's name, or the beginning of it; @last is the newest.",
         show_default=False,
         autocompletion=complete_name,
     ),
@@ -55,7 +55,7 @@ Set: TypeAlias = Annotated[
     typer.Option("--set", help="Change a field of the spec (repeatable).", metavar="FIELD=VALUE"),
 ]
 TrySeconds: TypeAlias = Annotated[
-    float, typer.Option("--seconds", min=1, help="With --try: stop it after so many seconds.")
+    float, typer.Option("--seconds", min=1, help="With --try: stop it after this many seconds.")
 ]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Plain: TypeAlias = Annotated[

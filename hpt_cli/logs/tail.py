@@ -185,7 +185,7 @@ class AttemptTail:
         """Return new notes for the user about lines that were not searched."""
         notes = [
             f"{file or 'the output'} has lines of more than {MAX_LINE_BYTES // 1024} KiB;"
-            " they are searched up to there"
+            " only that much of each is searched"
             for file, tail in self._tails.items()
             if tail.cut_lines
         ]
@@ -195,7 +195,7 @@ class AttemptTail:
                 " skipped: its regex backtracks"
             )
             if lines >= MAX_SLOW_LINES:
-                notes.append(f"'{metric}' is looked for no longer, after {lines} such lines")
+                notes.append(f"'{metric}' is no longer searched for, after {lines} such lines")
         fresh = [note for note in notes if note not in self._noted]
         self._noted.update(fresh)
         return fresh

@@ -106,13 +106,13 @@ def _lint_regex(result: ScanResult) -> Iterator[Problem]:
         message = f"'{CLOUDWATCH_TAB}' is how CloudWatch writes a tab, and is read as a tab"
         yield Problem("regex-tab", message)
     if pattern.can_capture_nothing:
-        message = "the group can capture an empty text, as (.*?) does"
+        message = "the group can match the empty string, as (.*?) does"
         yield Problem("regex-empty", message, "write ({num})")
     if pattern.can_explode:
         yield Problem(
             "regex-slow",
             "a repetition inside a repetition can take forever on a long line",
-            "a line that takes too long is skipped, and after some the metric is given up",
+            "lines that take too long are skipped, and after several the metric is given up",
         )
 
 
@@ -130,7 +130,7 @@ def _lint_matches(result: ScanResult, lines: Sequence[str]) -> Iterator[Problem]
                 return
     names = sorted({_find_name(match) for match in matches})
     if len(names) > 1:
-        message = f"it finds several metrics: {', '.join(names[:5])}"
+        message = f"the regex finds several metrics: {', '.join(names[:5])}"
         hint = r"begin the regex with (?<![\w./-]), or with the text before the name"
         yield Problem("metrics-several", message, hint)
     elif len(matches) > len({(match.number, match.text) for match in matches}):
@@ -160,11 +160,13 @@ def _lint_commas(result: ScanResult, lines: Sequence[str]) -> Iterator[Problem]:
     if not cuts:
         return
     first = cuts[0][0]
-    shown = " and ".join(f"{read} of {whole}" for number, read, whole in cuts if number == first)
+    shown = " and ".join(
+        f"{whole} is read as {read}" for line, read, whole in cuts if line == first
+    )
     hint = "a comma is never a decimal point to hpt: print 0.91, not 0,91"
     if all(re.fullmatch(GROUPED, whole) for _, _, whole in cuts):
         hint = _suggest_grouped(result.definition)
-    yield Problem("number-cut", f"line {first}: it reads {shown}", hint)
+    yield Problem("number-cut", f"line {first}: {shown}", hint)
 
 
 def _find_comma_cuts(result: ScanResult, lines: Sequence[str]) -> Iterator[tuple[int, str, str]]:
@@ -212,7 +214,7 @@ def _lint_numbers(result: ScanResult) -> Iterator[Problem]:
     matches = result.matches
     cut = next((match for match in matches if _read_whole(match) != _read(match)), None)
     if cut is not None:
-        message = f"line {cut.number}: it reads {_read(cut)} of {_read_whole(cut)}"
+        message = f"line {cut.number}: {_read_whole(cut)} is read as {_read(cut)}"
         yield Problem("number-cut", message, "write ({num}), which accepts signs and exponents")
     elif matches and result.pattern is not None:
         yield from _probe(result.pattern, matches[0])
@@ -220,7 +222,7 @@ def _lint_numbers(result: ScanResult) -> Iterator[Problem]:
     digits = max((sum(map(str.isdigit, text)) for text in texts), default=0)
     values = {match.value for match in matches}
     if len(matches) > 4 and digits <= COARSE_DIGITS and len(values) < len(matches):
-        message = f"printed with {digits} digits, so different values look the same"
+        message = f"printed with only {digits} digits, so different values look the same"
         yield Problem("number-coarse", message, "print more digits, or log to a file: see 'file'")
 
 
@@ -259,7 +261,7 @@ def _lint_steps(result: ScanResult) -> Iterator[Problem]:
     back = next(((before, after) for before, after in steps if after < before), None)
     if back is not None:
         message = f"the step goes back from {back[0]:g} to {back[1]:g}"
-        yield Problem("step-back", message, "a step that comes again replaces its value")
+        yield Problem("step-back", message, "a repeated step replaces the earlier value")
         return
     values: dict[float, list[float]] = {}
     for step, value in result.points:
@@ -272,7 +274,7 @@ def _lint_steps(result: ScanResult) -> Iterator[Problem]:
     if several and not result.definition.get("preset"):  # presets are known to be right
         shown = " and ".join(f"{value:g}" for value in dict.fromkeys(several[:1] + several[-1:]))
         message = f"{len(several)} values for one step: the last counts (step {step:g}: {shown})"
-        hint = "say in the regex which lines are meant, as in 'valid: .*?acc ({num})'"
+        hint = "make the regex match only the lines that are meant, as in 'valid: .*?acc ({num})'"
         yield Problem("step-twice", message, hint)
 
 
@@ -285,4 +287,4 @@ def _lint_values(result: ScanResult) -> Iterator[Problem]:
     elif len(values) > 2 and len(set(values)) == 1:
         yield Problem("value-same", f"all values are {values[0]:g}")
     if len(values) == 1 and result.matches:
-        yield Problem("value-single", "there is only one value, so no curve for early stopping")
+        yield Problem("value-single", "only one value: early stopping has no curve to judge")

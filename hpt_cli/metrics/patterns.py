@@ -155,11 +155,11 @@ def compile_regex(regex: str) -> Pattern:
         raise ValueError("the regex has no group (...) that captures the value")
     if len(groups) > 1:
         raise ValueError(
-            f"the regex has {len(groups)} groups that could be the value; one may capture: name it"
+            f"the regex has {len(groups)} groups that could be the value; only one may: name it"
             f" (?P<{VALUE_GROUP}>...), or make the others (?:...)"
         )
     if checked.match("") is not None:
-        raise ValueError("the regex can match nothing at all, so it would match everywhere")
+        raise ValueError("the regex can match the empty string, so it would match everywhere")
     return _compile(checked, groups[0], groups_thousands=_groups_thousands(regex))
 
 
@@ -172,7 +172,7 @@ def compile_step_regex(regex: str) -> Pattern:
     """
     checked = _check(expand(regex))
     if STEP_GROUP not in checked.groupindex:
-        raise ValueError("the regex for the step has no {step}, nor a group (?P<step>...)")
+        raise ValueError("the regex for the step has neither {step} nor a group (?P<step>...)")
     return _compile(checked, groups_thousands=_groups_thousands(regex))
 
 
@@ -185,7 +185,7 @@ def compile_line_regex(regex: str) -> Pattern:
     """
     checked = _check(regex)
     if checked.search("") is not None:
-        raise ValueError("the regex can match nothing at all, so it would match every line")
+        raise ValueError("the regex can match the empty string, so it would match every line")
     return _compile(checked)
 
 

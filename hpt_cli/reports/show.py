@@ -125,7 +125,7 @@ def _render_failure(row: Row, *, is_shown: bool) -> list[Text]:
         nothing = (
             "it printed nothing"
             if row.status == "Failed"
-            else "none of its lines comes close to one"
+            else "none of its lines comes close to a value"
         )
         return [heading, Text(f"  {nothing}", style="dim")]
     if is_shown:

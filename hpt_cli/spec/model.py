@@ -107,14 +107,14 @@ def _check_command(command: str | tuple[str, ...]) -> str | tuple[str, ...]:
 
 def _check_gpus(gpus: float) -> float:
     if gpus > 1 and not gpus.is_integer():
-        message = "must be a whole number, or less than 1 for a part of one, but is {gpus}"
+        message = "must be a whole number, or less than 1 to share a GPU, but is {gpus}"
         raise PydanticCustomError("gpus", message, {"gpus": f"{gpus:g}"})
     return gpus
 
 
 def _check_gpu_name(name: str) -> str:
     if not re.fullmatch(r"[0-9]+|(GPU|MIG)-[0-9A-Za-z/-]+", name):
-        message = "must be a number or a UUID (GPU-..., MIG-...) of nvidia-smi -L, but is {name}"
+        message = "must be a number or a UUID (GPU-..., MIG-...) from nvidia-smi -L, but is {name}"
         raise PydanticCustomError("gpu-name", message, {"name": repr(name)})
     return name
 
@@ -443,4 +443,4 @@ def load_spec(fields: Mapping[str, Any]) -> TuningSpec:
         return TuningSpec.model_validate(fields)
     except ValueError as error:
         count = error.error_count() if isinstance(error, ValidationError) else 1
-        raise damaged_journal(f"{count} mistakes in the spec that it holds") from error
+        raise damaged_journal(f"{count} mistakes in the spec that it contains") from error

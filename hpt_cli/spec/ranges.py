@@ -95,7 +95,7 @@ def _check_bounds(low: float, high: float, scaling: ScalingType) -> None:
         raise _wrong(
             "min_value",
             "range-scaling",
-            f"a Logarithmic range must lie above 0, and min_value is {low:g}",
+            f"a Logarithmic range must lie above 0, but min_value is {low:g}",
         )
     if scaling == "ReverseLogarithmic" and not (low >= 0 and high < 1):
         raise _wrong(

@@ -51,7 +51,7 @@ def find_shortages(request: Request, pool: Pool) -> Iterator[ResourceShortage]:
     """Yield why a training job can never run; nothing if it can."""
     if (request.cpus or 0) > len(pool.cores):
         message = (
-            f"a training job needs {_count(request.cpus, 'core')}; {len(pool.cores)} may be used"
+            f"a training job needs {_count(request.cpus, 'core')}; only {len(pool.cores)} available"
         )
         yield ResourceShortage(("resources", "cpus"), message)
     if (request.gpus or 0) > len(pool.gpus):
@@ -62,7 +62,7 @@ def find_shortages(request: Request, pool: Pool) -> Iterator[ResourceShortage]:
     if (request.memory_gb or 0) > pool.memory_gb:
         message = f"a training job needs {request.memory_gb:g} GiB of memory"
         yield ResourceShortage(
-            ("resources", "memory_gb"), f"{message}; there are {pool.memory_gb:.1f}"
+            ("resources", "memory_gb"), f"{message}; the machine has {pool.memory_gb:.1f}"
         )
 
 

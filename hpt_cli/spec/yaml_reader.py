@@ -81,8 +81,8 @@ def _find_placeholders(values: dict[str, Any], document: Document) -> Iterator[P
     for name, value in environment.items() if isinstance(environment, dict) else ():
         for placeholder in find_placeholders(remove_references(str(value))):
             if placeholder in known:
-                message = f"environment.{name}: {{{placeholder}}} is replaced in the command only"
-                hint = f"a training job finds it in {name_variable(placeholder)}, and all of them"
+                message = f"environment.{name}: {{{placeholder}}} is only replaced in the command"
+                hint = f"training jobs find it in {name_variable(placeholder)}, and all values"
                 hint += f" in HPT_HYPERPARAMETERS; or write {name}={{{placeholder}}} before the"
                 hint += " command, with shell: true"
                 place = document.find(("environment", name), key=False)
@@ -151,8 +151,8 @@ def change_spec(fields: Mapping[str, Any], changes: Mapping[str, Any], jobs: int
     if "max_jobs" in changes and spec.job_limit < jobs:
         raise UsageError.of(
             "max-jobs-passed",
-            f"max_jobs cannot be {spec.job_limit}: it has {count(jobs, 'training job')} already",
-            f"max_jobs={jobs} starts no more",
+            f"max_jobs cannot be {spec.job_limit}: there are already {count(jobs, 'training job')}",
+            f"max_jobs={jobs} starts no further ones",
         )
     return spec
 

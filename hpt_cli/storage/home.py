@@ -45,7 +45,7 @@ def find_job_dir(home: Path, name: str) -> JobDir:
         return JobDir(home / matches[0])
     if matches:
         raise UsageError.of(
-            "name-ambiguous", f"'{name}' could be any of {', '.join(matches)}", "write more of it"
+            "name-ambiguous", f"'{name}' could be any of {', '.join(matches)}", "type more of it"
         )
     known = f"there are: {', '.join(names)}" if names else "there is none yet"
     raise UsageError.of(
@@ -83,7 +83,7 @@ def make_job_dir(home: Path, name: str) -> JobDir:
     except OSError as error:
         raise HptError.of(
             "home-write",
-            f"{directory} cannot be made: {error.strerror}",
+            f"{directory} cannot be created: {error.strerror}",
             "choose another place with --home DIR or HPT_HOME",
         ) from error
     return JobDir(directory)

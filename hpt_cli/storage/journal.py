@@ -312,7 +312,7 @@ class _Waiting:
             # The pluses raise TypeError where text stands for a number.
             value = math.nan if value is None else +value
             if not math.isfinite(step):
-                raise ValueError(f"{step} is no step")
+                raise ValueError(f"{step} is not a step")
             taken.append(Observation(metric, +offset, step, value))
             moments.append(latest)
         if taken:
@@ -374,7 +374,7 @@ def create_journal(path: Path, *first: ev.AnyEvent) -> None:
             journal.append(first)
         os.replace(temporary, path)
     except (sqlite3.OperationalError, OSError) as error:
-        raise HptError.of("journal-write", f"{path} cannot be made: {error}") from error
+        raise HptError.of("journal-write", f"{path} cannot be created: {error}") from error
 
 
 def open_journal(path: Path, *, write: bool = False) -> Journal:

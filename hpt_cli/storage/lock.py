@@ -49,7 +49,7 @@ def _locked_error(jobdir: JobDir) -> HptError:
     return HptError.of(
         "locked",
         f"{jobdir.name} is being tuned by {who}",
-        f"watch it with 'hpt watch {jobdir.name}', or end it with 'hpt stop {jobdir.name}'",
+        f"watch it with 'hpt watch {jobdir.name}', or stop it with 'hpt stop {jobdir.name}'",
     )
 
 

@@ -13,7 +13,7 @@ def refuse_link(path: Path) -> None:
     if path.is_symlink():
         raise HptError.of(
             "home-link",
-            f"{path} is a symbolic link: nothing is written or removed behind it",
+            f"{path} is a symbolic link: hpt writes and deletes nothing through it",
             "remove the link, or choose another --name",
         )
 
@@ -28,7 +28,7 @@ def check_owner(directory: Path) -> None:
         raise HptError.of(
             "home-foreign",
             f"{directory} belongs to another user, who could change what is run",
-            "look at it with 'hpt show'; to continue it, copy it into a home of your own",
+            "view it with 'hpt show'; to continue it, copy it into a home of your own",
         )
 
 

@@ -54,7 +54,7 @@ def find_mismatches(spec: TuningSpec, parent: Candidate) -> Iterator[Problem]:
         parts += [f"it also has {', '.join(extra)}"] if extra else []
         yield Problem(
             "parent-hyperparameters",
-            f"the parent {parent.name} has other hyperparameters: {'; '.join(parts)}",
+            f"the parent {parent.name} has different hyperparameters: {'; '.join(parts)}",
             "tuned and static hyperparameters together must have the same names",
         )
 

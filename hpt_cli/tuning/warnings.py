@@ -47,29 +47,29 @@ def warn_of_no_objective(
         lines: what it has printed, as a person would see it.
         seconds: how long it has run; None if it has ended.
     """
-    metric = spec.objective_metric_name
+    name, metric = job_name(spec.name, number), spec.objective_metric_name
     file = find_file(spec)
     if file is not None:
         return Warned(
             at=now,
             slug="no-objective",
-            message=f"there is no value of {metric} in the {file} of {job_name(spec.name, number)}",
+            message=f"{name} has no value of {metric} in {file}",
             hint=f"does the program write {file} into the directory that HPT_JOB_DIR names?",
         )
     after = "it has ended" if seconds is None else f"it has run for {seconds:.0f} s"
-    printed = f"printed {count(len(lines), 'line')}" if lines else "printed nothing"
+    printed = f"{count(len(lines), 'line')} but" if lines else "nothing, so there is"
     definitions = propose_for(spec, lines)
-    hint = "if its first value takes longer than that, all is well"
+    hint = "ignore this if the first value normally takes longer"
     if seconds is None:
         hint = "look at what it printed with 'hpt logs', and at metric_definitions in the spec"
     if not lines and seconds is not None:
-        hint = f"if it should have printed something, it holds its output back: {FLUSH}"
+        hint = f"if it should have printed something by now, its output is buffered: {FLUSH}"
     if definitions:
         hint = "these metric_definitions would find something:"
     return Warned(
         at=now,
         slug="no-objective",
-        message=f"{job_name(spec.name, number)} has {printed} and no value of {metric}; {after}",
+        message=f"{name} has printed {printed} no value of {metric}; {after}",
         hint=hint,
         lines=tuple(nearest_lines(list(lines), metric)) or tuple(lines[-2:]),
         definitions=definitions,
@@ -125,7 +125,7 @@ def warn_of_long_log(
             f" {format_seconds(seconds)} ({rate} an hour), more than max_log_bytes"
             f" ({format_bytes(limit)})"
         ),
-        hint="hpt keeps it all: print less, or set max_log_bytes to what is usual",
+        hint="hpt keeps all of it: print less, or raise max_log_bytes",
     )
 
 
@@ -147,8 +147,9 @@ def warn_of_held_back_output(
         at=now,
         slug="output-held-back",
         message=(
-            f"all {values} values of {metric} came when {job_name(spec.name, number)} ended, after"
-            f" {seconds:.0f} s: its output looks block-buffered, and jobs cannot be stopped early"
+            f"all {values} values of {metric} only came when {job_name(spec.name, number)} ended,"
+            f" after {seconds:.0f} s: its output looks block-buffered, so jobs cannot be stopped"
+            " early"
         ),
         hint=FLUSH,
     )
@@ -173,8 +174,8 @@ def warn_of_busy_gpus(
     return Warned(
         at=now,
         slug="gpus-busy",
-        message=f"training jobs wait: GPU {', '.join(gpus)} in use by others",
-        hint="nvidia-smi shows by whom; without avoid_busy_gpus in the spec they are shared",
+        message=f"training jobs are waiting for GPUs in use by others: {', '.join(gpus)}",
+        hint="nvidia-smi shows who uses them; without avoid_busy_gpus in the spec they are shared",
     )
 
 
@@ -198,7 +199,7 @@ def warn_of_same_curves(spec: TuningSpec, state: TuningState, now: float) -> War
         slug="same-curves",
         message=(
             f"{len(completed)} training jobs with different hyperparameters have the same"
-            f" {metric}: do hyperparameters reach the program?"
+            f" {metric}: do the hyperparameters reach the program?"
         ),
         hint=hint,
     )

@@ -98,5 +98,5 @@ def test_a_job_that_printed_something_is_not_said_to_have_printed_nothing(
 ) -> None:
     command = [Terminal.python(), "-c", "print(1)", "{x}"]
     text = terminal.hpt("run", terminal.write_spec(command=command, max_jobs=1))
-    assert "none of its lines comes close to one" in text
+    assert "none of its lines comes close to a value" in text
     assert "it printed nothing" not in text

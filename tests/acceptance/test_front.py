@@ -210,7 +210,7 @@ def test_jobs_that_are_all_the_same_are_told_of(terminal: Terminal) -> None:
     command = terminal.train_command("--x 1 --epochs {epochs}")
     spec = terminal.write_spec(command=command, static_hyperparameters={"epochs": 3})
     out = terminal.hpt("run", spec)
-    assert "do hyperparameters reach the program?" in out
+    assert "do the hyperparameters reach the program?" in out
     assert "the command does not name {x}" in list_warnings(terminal)["same-curves"]["hint"]
 
 
@@ -220,9 +220,9 @@ def test_numbers_that_are_cut_at_a_comma_are_told_of(terminal: Terminal) -> None
         max_jobs=1,
         metric_definitions=[{"name": "loss", "regex": "loss ({num})"}],
     )
-    assert "it reads 1 of 1,234.5" in " ".join(terminal.hpt("check", spec, "--try").split())
+    assert "1,234.5 is read as 1" in " ".join(terminal.hpt("check", spec, "--try").split())
     terminal.hpt("run", spec)
-    assert "it reads 1 of 1,234.5" in list_warnings(terminal)["number-cut"]["message"]
+    assert "1,234.5 is read as 1" in list_warnings(terminal)["number-cut"]["message"]
 
 
 SCRIPT = """

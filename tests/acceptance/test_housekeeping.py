@@ -34,11 +34,13 @@ def test_a_finished_tuning_job_goes_on_for_more_jobs(terminal: Terminal) -> None
 def test_there_cannot_be_fewer_training_jobs_than_there_are(terminal: Terminal) -> None:
     terminal.hpt("run", terminal.write_spec(max_jobs=2))
     text = terminal.hpt("update", "t", "--max-jobs", "1", code=2)
-    assert "max_jobs cannot be 1: it has 2 training jobs already" in text
+    assert "max_jobs cannot be 1: there are already 2 training jobs" in text
     assert "2 of 2" in terminal.hpt("show", "t")
     run = terminal.start("run", terminal.write_spec("busy", options="--epochs 1000"))
     terminal.wait_for_log("busy", 2, "epoch=1 ")
-    assert "it has 2 training jobs" in terminal.hpt("update", "busy", "--max-jobs", "1", code=2)
+    assert "there are already 2 training jobs" in terminal.hpt(
+        "update", "busy", "--max-jobs", "1", code=2
+    )
     # What a tuner is asked is checked again when it hears of it: there may be more jobs by then.
     send_request(JobDir(terminal.directory / ".hpt" / "busy"), {"changes": {"max_jobs": 1}})
     terminal.hpt("update", "busy", "--set", "description=after")
@@ -60,7 +62,7 @@ def test_a_training_job_is_said_to_be_stopped_only_if_it_was(terminal: Terminal)
 def test_without_a_tuner_the_ways_on_are_named(terminal: Terminal) -> None:
     run = terminal.start("run", terminal.write_spec(options="--epochs 1000"))
     terminal.wait_for_log("t", 1, "epoch=1 ")
-    assert "end it first: hpt stop t" in terminal.hpt("delete", "t", "--yes", code=1)
+    assert "stop it first: hpt stop t" in terminal.hpt("delete", "t", "--yes", code=1)
     run.kill()
     run.wait(60)
     text = terminal.hpt("stop", "t", "1", code=1)
@@ -116,7 +118,7 @@ def test_deleting_asks_and_spares_what_runs(terminal: Terminal) -> None:
     run.kill()
     run.wait(60)
     forget_launches(terminal, "busy")
-    assert "still run: 1, 2" in terminal.hpt("rename", "busy", "calm", code=1)
+    assert "still running: 1, 2" in terminal.hpt("rename", "busy", "calm", code=1)
     assert len(terminal.json("list")) == 2
     terminal.hpt("stop", "busy")
     wait_until(lambda: not terminal.find_processes(), "the end of busy's jobs")

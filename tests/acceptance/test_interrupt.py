@@ -145,7 +145,7 @@ def test_stop_after_kill_9_ends_what_lived_on(terminal: Terminal) -> None:
     run.kill()
     run.wait()
     assert len(terminal.find_processes()) > 0
-    assert "no tuner is at work" in terminal.hpt("show", "t")
+    assert "no tuner is running" in terminal.hpt("show", "t")
     terminal.hpt("stop", "t")
     assert terminal.find_processes() == []
     assert terminal.json("show", "t")["tuning_job_status"] == "Stopped"

@@ -37,7 +37,7 @@ def test_a_regex_that_misreads_is_shown_with_its_lines(tmp_path: Path) -> None:
     shown = hpt("-", "--regex", r"val_loss: ([0-9\.]+)", stdin=log)
     text = shown.stdout.decode()
     assert "1 epoch 1 val_loss: 9.1e-04" in text
-    assert "warning[number-cut]: line 1: it reads 9.1 of 9.1e-04" in text
+    assert "warning[number-cut]: line 1: 9.1e-04 is read as 9.1" in text
 
 
 def test_what_finds_nothing_ends_with_1_and_says_what_would() -> None:

@@ -84,5 +84,5 @@ def test_neither_a_slow_regex_nor_a_long_line_stops_the_tuner(terminal: Terminal
     assert row["training_job_status"] == "Completed"
     assert row["final_objective_value"] == 0
     notes = " ".join(row["notes"])
-    assert "'slow' is looked for no longer" in notes
+    assert "'slow' is no longer searched for" in notes
     assert "the output has lines of more than 64 KiB" in notes

@@ -51,7 +51,7 @@ def test_the_doctor_repairs_a_journal_from_the_logs(terminal: Terminal, way: str
     terminal.hpt("run", terminal.write_spec())
     whole = terminal.json("jobs", "t", "--curves")
     path = terminal.directory / ".hpt" / "t" / "journal.sqlite"
-    assert "the journal is whole, 4 training jobs" in terminal.hpt("doctor", "t")
+    assert "the journal is intact, 4 training jobs" in terminal.hpt("doctor", "t")
     if way == "rows":
         connection = sqlite3.connect(path)
         with connection:

@@ -128,7 +128,7 @@ def test_gpus_that_others_use_are_waited_for(terminal: Terminal) -> None:
     wait_until(journal.exists, "a journal")
     wait_until(lambda: terminal.json("show", "t")["warnings"] != [], "a warning")
     (warning,) = terminal.json("show", "t")["warnings"]
-    assert warning["message"] == "training jobs wait: GPU 0, 1 in use by others"
+    assert warning["message"] == "training jobs are waiting for GPUs in use by others: 0, 1"
     pretend_gpus(terminal, 5000, 10)
     assert run.wait(60) == 0
     assert {tuple(row["gpus"]) for row in terminal.json("jobs", "t")} == {("1",)}
@@ -190,7 +190,7 @@ def test_what_can_never_fit_is_refused(terminal: Terminal, command: str) -> None
     lines = (terminal.directory / spec).read_text().splitlines()
     text = terminal.hpt(command, spec, code=2)
     for field, words in (
-        ("  cpus: 5000", f"a training job needs 5000 cores; {CORES} may be used"),
+        ("  cpus: 5000", f"a training job needs 5000 cores; only {CORES} available"),
         ("  gpus: 3", "a training job needs 3 GPUs; there are 2: 0, 7"),
         ("  memory_gb: ", "a training job needs 1e+06 GiB of memory; there are"),
     ):
@@ -208,12 +208,12 @@ def test_what_can_never_fit_is_refused(terminal: Terminal, command: str) -> None
     [
         ({"resources": {"cpu": 1, "cpus": 1}}, "did you mean 'cpus'?"),
         ({"resources": {}}, "resources is empty: it needs one of cpus, gpus, memory_gb"),
-        ({"resources": {"gpus": 1.5}}, "must be a whole number, or less than 1 for a part of one"),
+        ({"resources": {"gpus": 1.5}}, "must be a whole number, or less than 1 to share a GPU"),
         ({"avoid_busy_gpus": True}, "avoid_busy_gpus only applies to training jobs that need GPUs"),
         ({"gpus": [0, 0]}, "the GPU 0 is listed twice"),
         ({"gpus": ["0,1"]}, "must be a number or a UUID"),
         ({"gpus": [0], "executor": "slurm"}, "those of a cluster are chosen by Slurm"),
-        ({"resources": {"gpus": 0.5}, "executor": "slurm"}, "Slurm gives whole GPUs"),
+        ({"resources": {"gpus": 0.5}, "executor": "slurm"}, "Slurm allocates whole GPUs"),
         ({"gpus": [0], "resources": {"gpus": 0}}, "GPUs are listed, but training jobs need none"),
     ],
 )

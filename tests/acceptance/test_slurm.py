@@ -147,6 +147,6 @@ def test_mistakes_in_slurm_s_fields_are_all_said(terminal: Terminal) -> None:
         "'1h' is not a time that Slurm understands",
         "--output is set by hpt itself",
         "'nice' is not an option of sbatch",
-        "slurm.gres and resources.gpus both say how many GPUs",
+        "slurm.gres and resources.gpus both set the number of GPUs",
     ):
         assert words in text

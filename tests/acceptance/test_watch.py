@@ -21,4 +21,4 @@ def test_there_is_nothing_to_watch_without_a_tuner(terminal: Terminal) -> None:
     terminal.wait_for_log("t", 1, "epoch=1 ")
     run.kill()
     run.wait(60)
-    assert "no tuner is at work on t" in terminal.hpt("watch", "t", code=1)
+    assert "no tuner is running for t" in terminal.hpt("watch", "t", code=1)

@@ -101,7 +101,7 @@ def test_scancel_by_hand_is_a_failure_that_policy_may_try_again(
     terminal.cluster.run("scancel", terminal.cluster.find_number(f"{terminal.name}-0001"))
     run.communicate(timeout=60)
     first, second = terminal.find_rows()
-    reason = "Slurm: CANCELLED, someone cancelled it (killed by SIGTERM)"
+    reason = "Slurm: CANCELLED, it was cancelled by someone (killed by SIGTERM)"
     if retry:
         assert (first["training_job_status"], first["attempts"]) == ("Completed", 2)
         assert first["notes"] == [f"attempt 1 failed: {reason}"]
@@ -198,7 +198,7 @@ def test_what_no_job_could_be_submitted_with_ends_hpt(terminal: ClusterTerminal)
     spec = terminal.write(slurm={"partition": "gpuu"})
     text = terminal.hpt("run", spec, code=1)
     assert "invalid partition specified: gpuu" in text.lower()
-    assert "Slurm would not take a training job: sbatch" in terminal.hpt("check", spec)
+    assert "Slurm would reject a training job: sbatch" in terminal.hpt("check", spec)
 
 
 def test_check_tries_a_job_where_it_would_run(terminal: ClusterTerminal) -> None:

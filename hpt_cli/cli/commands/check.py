@@ -34,7 +34,7 @@ def check(
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Explain a spec: its ranges, first commands, environment, files, what ends it.
+    """Explain a spec: its ranges, first commands, environment, files and completion criteria.
 
     Nothing is run except with --try, and nothing is kept.
     """

@@ -59,7 +59,7 @@ def doctor(
                 print(plain(f"{'':<{width}}  ✗ {each.problem}"))
     problems = sum(bool(each.problem) for each in findings)
     if problems:
-        print_message(f"\n{problems} of {len(findings)} need attention")
+        print_message(f"\n{problems} of {len(findings)} checks need attention")
         raise typer.Exit(ExitCode.FAILED)
 
 
@@ -76,7 +76,7 @@ def check_journal(jobdir: JobDir, *, mend: bool) -> None:
             raise
         _repair(jobdir)
     else:
-        print(f"{jobdir.name}: the journal is whole, {count(len(summary.rows), 'training job')}")
+        print(f"{jobdir.name}: the journal is intact, {count(len(summary.rows), 'training job')}")
 
 
 def _read_all(jobdir: JobDir) -> Summary:
@@ -103,5 +103,5 @@ def _repair(jobdir: JobDir) -> None:
     print(f"{count(done.observations, 'observation')} read again from logs")
     print(plain(f"the damaged journal is kept as {done.damaged}"))
     for path in done.set_aside:
-        print(plain(f"nothing is known of it any more: {path}"))
+        print(plain(f"no longer in the journal, set aside: {path}"))
     print_message(f"to continue: hpt resume {jobdir.name}")

@@ -13,7 +13,7 @@ EXAMPLES = ("hpt explain digits 7",)
 def explain(name: Name, job: Job, json: Json = False, home: Home = None) -> None:
     """Explain why a training job was stopped early, or why it was not.
 
-    For each epoch that was judged: the value, what it was compared with, from which and how
+    For each judged epoch: the value, what it was compared with, from which and how
     many jobs, and the estimated probability that the job beats the best. All of it was recorded
     when the decision was made.
     """

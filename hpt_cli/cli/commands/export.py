@@ -35,7 +35,7 @@ AsFormat = Annotated[
     Format | None,
     typer.Option(
         "--format",
-        help="csv (unless the file has another suffix), json, parquet; sagemaker is the answer of"
+        help="csv (unless the file has another suffix), json, parquet; sagemaker is the response of"
         " DescribeHyperParameterTuningJob, sagemaker-request the request that creates the tuning"
         " job there.",
         show_default=False,
@@ -64,7 +64,7 @@ Tensorboard = Annotated[
     typer.Option(
         "--tensorboard",
         metavar="DIR",
-        help="Write a run for each training job that TensorBoard shows.",
+        help="Write a run for each training job, for TensorBoard to show.",
     ),
 ]
 
@@ -150,7 +150,9 @@ def _make_harmless(content: bytes, form: Format) -> bytes:
     """Return text that cannot control a terminal."""
     if form == "parquet":
         raise UsageError.of(
-            "output-binary", "Parquet is not text for a terminal", "-o FILE.parquet"
+            "output-binary",
+            "Parquet is binary, and standard output is a terminal",
+            "-o FILE.parquet",
         )
     return plain_lines(content.decode()).encode()
 

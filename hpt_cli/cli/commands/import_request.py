@@ -20,7 +20,9 @@ EXAMPLES = ("hpt import request.json -o spec.yaml",)
 def import_request(
     request: Annotated[
         Path,
-        typer.Argument(help="A CreateHyperParameterTuningJob request, or the answer of Describe."),
+        typer.Argument(
+            help="A CreateHyperParameterTuningJob request, or the response of Describe..."
+        ),
     ],
     output: Annotated[
         Path | None,

@@ -30,7 +30,7 @@ def importance(name: Name, json: Json = False, home: Home = None) -> None:
     if measured is None:
         raise HptError.of(
             "importance-few",
-            f"{spec.name} has too few results to learn from, or they are all alike",
+            f"{spec.name} has too few results to learn from, or they are all the same",
             f"at least {MIN_RESULTS} training jobs must be Completed or Stopped with a value",
         )
     metric = spec.objective_metric_name

@@ -46,7 +46,8 @@ Command = Annotated[
     typer.Argument(help="The training command, as you would type it.", show_default=False),
 ]
 Try = Annotated[
-    bool | None, typer.Option("--try/--no-try", help="Run it once as it is, to see its output.")
+    bool | None,
+    typer.Option("--try/--no-try", help="Run the command once as it is, to see its output."),
 ]
 Log = Annotated[
     Path | None, typer.Option("--log", help="Read this log instead of running the command.")
@@ -58,7 +59,7 @@ Tune = Annotated[
     ),
 ]
 Metric = Annotated[
-    str | None, typer.Option("--metric", help="The metric to tune, from its output.")
+    str | None, typer.Option("--metric", help="The metric to tune, one of those in the output.")
 ]
 Maximize = Annotated[
     bool | None,
@@ -93,7 +94,7 @@ def init(
 
     Options are read from its --help, and from its source if it is Python; metrics, from its
     output. Options of hpt come before the command. hpt asks on a terminal; elsewhere, or with
-    --yes, it takes what is most likely.
+    --yes, it takes the likeliest answers.
     """
     from hpt_cli.scaffold.draft import Draft, fill_command, split_line
 
@@ -175,7 +176,7 @@ def _choose_options(
         raise HptError.of(
             "options-none",
             f"neither the help nor the source of {shlex.join(words)} shows an option to tune",
-            "give it some with their values, or mark where they belong:"
+            "add options with their values to the command, or mark their places:"
             " hpt init python train.py --lr 0.01 --batch {batch_size}",
         )
     chosen = [_find_option(text, proposals) for text in asked] or choose_tuned(proposals, given)
@@ -307,7 +308,7 @@ def _ask_for_metric(proposals: Sequence[DetectedMetric], shown: int) -> int:
 def _find_metric(name: str, proposals: Sequence[DetectedMetric]) -> int:
     """Return the place of a metric among the proposals."""
     names = [each.name for each in proposals]
-    return _find_place(name, names, "metric-unknown", f"its output has no metric '{name}'")
+    return _find_place(name, names, "metric-unknown", f"the output has no metric '{name}'")
 
 
 def _describe_metric(proposal: DetectedMetric) -> str:

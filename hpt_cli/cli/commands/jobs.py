@@ -52,7 +52,7 @@ Where = Annotated[
     typer.Option(
         "--where",
         metavar="CONDITION",
-        help="Show only jobs that meet it: 'learning_rate < 0.01 and status == Completed'."
+        help="Show only jobs that match: 'learning_rate < 0.01 and status == Completed'."
         " With and, or, not, in (...), and parentheses.",
     ),
 ]
@@ -60,7 +60,7 @@ Status = Annotated[
     list[str] | None,
     typer.Option(
         "--status",
-        help="Show only jobs of this status (repeatable).",
+        help="Show only jobs with this status (repeatable).",
         autocompletion=lambda: list(STATUSES),
     ),
 ]
@@ -70,7 +70,7 @@ Columns = Annotated[
         "--columns",
         metavar="A,B,...",
         autocompletion=complete_column,
-        help="Show these columns, in this order; +A adds to the usual ones.",
+        help="Show these columns, in this order; +A adds A to the usual ones.",
     ),
 ]
 AsFormat = Annotated[

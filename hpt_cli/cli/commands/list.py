@@ -30,7 +30,9 @@ def list_tuning_jobs(
     home: Home = None,
     all_homes: Annotated[
         bool,
-        typer.Option("--all-homes", help="Those of every home in which you started tuning jobs."),
+        typer.Option(
+            "--all-homes", help="Include every home in which you have started tuning jobs."
+        ),
     ] = False,
     wide: Wide = False,
     json: Json = False,

@@ -28,10 +28,10 @@ def logs(
     name: Name,
     job: Job,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on until the training job has ended.")
+        bool, typer.Option("--follow", "-f", help="Keep printing until the training job has ended.")
     ] = False,
     attempt: Annotated[
-        int | None, typer.Option("--attempt", min=1, help="Another attempt than the latest.")
+        int | None, typer.Option("--attempt", min=1, help="An attempt other than the latest.")
     ] = None,
     home: Home = None,
 ) -> None:

@@ -48,7 +48,8 @@ SpecOption = Annotated[
     Path | None, typer.Option("--spec", help="A spec whose metric definitions are tried.")
 ]
 Preset = Annotated[
-    str | None, typer.Option("--preset", help="A program that hpt can read: xgboost, keras, ...")
+    str | None,
+    typer.Option("--preset", help="A program whose output hpt can read: xgboost, keras, ..."),
 ]
 Metric = Annotated[
     list[str] | None,
@@ -60,7 +61,7 @@ Regex = Annotated[
 ]
 Step = Annotated[
     str | None,
-    typer.Option("--step", help="With --regex: a regex with {step}, for lines that come before."),
+    typer.Option("--step", help="With --regex: a regex with {step}, for steps on earlier lines."),
 ]
 
 
@@ -78,9 +79,9 @@ def metrics(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Show what metric definitions find in a log, and what goes wrong silently.
+    """Show what metric definitions find in a log, and what they silently misread.
 
-    With only a log: metric definitions that would find something, the likeliest objective first,
+    With only a log: metric definitions that would find something, likeliest objective first,
     ready to paste into a spec.
     """
     if sum(bool(each) for each in (spec, preset, regex)) > 1:

@@ -24,7 +24,7 @@ def rename(
     new: Annotated[str, typer.Argument(help="The new name.", show_default=False)],
     home: Home = None,
 ) -> None:
-    """Give a tuning job, and with it its training jobs, another name.
+    """Rename a tuning job, and its training jobs with it.
 
     A running one must be stopped first.
     """

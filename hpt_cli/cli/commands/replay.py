@@ -47,18 +47,24 @@ Table = Annotated[
     ),
 ]
 TableJobs = Annotated[
-    int, typer.Option("--jobs", min=1, help="Training jobs.", rich_help_panel=TABLE_PANEL)
+    int,
+    typer.Option("--jobs", min=1, help="The number of training jobs.", rich_help_panel=TABLE_PANEL),
 ]
 Parallel = Annotated[
     int,
-    typer.Option("--parallel", min=1, help="Training jobs at once.", rich_help_panel=TABLE_PANEL),
+    typer.Option(
+        "--parallel",
+        min=1,
+        help="The number of training jobs at once.",
+        rich_help_panel=TABLE_PANEL,
+    ),
 ]
 Seeds = Annotated[
     int,
     typer.Option(
         "--seeds",
         min=1,
-        help="Tuning jobs to replay; the figures are their means.",
+        help="The number of replays; the figures are their means.",
         rich_help_panel=TABLE_PANEL,
     ),
 ]
@@ -94,7 +100,7 @@ def replay(
 
     The same tuner runs again under a virtual clock, on recorded curves: nothing is trained. A
     tuning job is replayed with its own training jobs, in their order and with their durations;
-    those that were stopped are left out, as the rest of their curves is unknown.
+    stopped ones are left out, as the rest of their curves is unknown.
 
     Savings are relative to the same training jobs with early stopping Off. The loss is how much
     worse the best value is, as a share of the distance from the median to the best.

@@ -44,7 +44,7 @@ def report(
 ) -> None:
     """Write a self-contained HTML page: charts, results table, spec.
 
-    It works offline, can be printed, and loads nothing. It does not contain the values of
+    It works offline, loads nothing, and can be printed. It does not contain the values of
     environment variables in the spec.
     """
     from hpt_cli.reports.page.html import render_page

@@ -29,7 +29,7 @@ EXAMPLES = ("hpt resume digits",)
 def resume(name: Name, home: Home = None, plain: Plain = False, quiet: Quiet = False) -> None:
     """Continue a tuning job that was interrupted, stopped or killed.
 
-    Training jobs that still run are taken over, interrupted ones run again with the same
+    Training jobs that are still running are taken over, interrupted ones run again with the same
     hyperparameters, and max_jobs is still the total. A Completed tuning job continues after
     'hpt update' has raised the limit that it had reached.
     """

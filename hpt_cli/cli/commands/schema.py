@@ -8,7 +8,7 @@ EXAMPLES = ("hpt schema > hpt.schema.json",)
 
 
 def schema() -> None:
-    """Print the JSON Schema of a spec, with which an editor completes and checks it.
+    """Print the JSON Schema of a spec, for completion and checks in an editor.
 
     Run hpt schema > hpt.schema.json, and write in the first line of the spec:
     # yaml-language-server: $schema=hpt.schema.json

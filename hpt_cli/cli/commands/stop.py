@@ -57,8 +57,8 @@ def _stop_training_jobs(jobdir: JobDir, numbers: Sequence[int]) -> None:
     if not has_tuner(jobdir):
         raise HptError.of(
             "no-tuner",
-            f"no tuner is at work on {jobdir.name}",
-            f"continue with 'hpt resume {jobdir.name}' to stop a part of it,"
+            f"no tuner is running for {jobdir.name}",
+            f"continue with 'hpt resume {jobdir.name}' to stop only some jobs,"
             f" or end all of it with 'hpt stop {jobdir.name}'",
         )
     send_request(jobdir, {"stop_jobs": open_})

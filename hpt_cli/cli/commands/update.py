@@ -45,8 +45,8 @@ def update(
 ) -> None:
     """Change the limits of a tuning job, running or not.
 
-    A running tuning job applies them at once; one that has ended, with 'hpt resume'. When
-    max_parallel_jobs is lowered, training jobs that already run are not stopped.
+    A running tuning job applies them at once; one that has ended, on 'hpt resume'. When
+    max_parallel_jobs is lowered, training jobs that are already running are not stopped.
     """
     from hpt_cli.spec.yaml_reader import read_overrides
 

@@ -25,15 +25,17 @@ def wait(
     name: Name,
     timeout: Annotated[
         float | None,
-        typer.Option("--timeout", metavar="SECONDS", min=0, help="Give up after so many seconds."),
+        typer.Option(
+            "--timeout", metavar="SECONDS", min=0, help="Give up after this many seconds."
+        ),
     ] = None,
     json: Json = False,
     home: Home = None,
 ) -> None:
-    """Wait until a tuning job has ended; for scripts.
+    """Wait for a tuning job to end; for scripts.
 
     Exits with 0 if it is Completed, and with 1 if it is Failed or Stopped, or if the timeout
-    expires. --json prints what 'hpt show' does.
+    expires. --json prints the same as 'hpt show --json'.
     """
     jobdir = find_tuning_job(home, name)
     deadline = None if timeout is None else time.monotonic() + timeout

@@ -22,7 +22,7 @@ WATCH_SECONDS = 0.5
 
 
 def watch(name: Name, home: Home = None, plain: Plain = False) -> None:
-    """Follow a tuning job that runs in another terminal; Ctrl-C ends only the watching.
+    """Follow a tuning job that runs in another terminal; Ctrl-C does not stop it.
 
     Exits with 0 if it is Completed, and with 1 if it is Failed or Stopped.
     """

@@ -88,7 +88,8 @@ class SlurmExecutor:
         try:
             number = commands.read_submitted(answer)
         except (ValueError, IndexError):
-            raise HptError.of("slurm-answer", f"sbatch answered {answer!r}") from None
+            message = f"sbatch gave an unexpected answer: {answer!r}"
+            raise HptError.of("slurm-answer", message) from None
         launcher.write_whole(str(request.directory / commands.JOB_FILE), str(number))
         handle = _make_handle(number, request.directory)
         self._get_attempt(handle).submitted_at = time.monotonic()

@@ -27,7 +27,7 @@ ALIVE = (
 )
 
 OWN_FAULT = {
-    "CANCELLED": "someone cancelled it",
+    "CANCELLED": "it was cancelled by someone",
     "TIMEOUT": "it exceeded its time limit",
     "DEADLINE": "it could not end before its deadline",
     "OUT_OF_MEMORY": "it exceeded its memory limit",
@@ -38,7 +38,7 @@ TAKEN_AWAY = {
     "PREEMPTED": ("it was preempted", True),
     "REVOKED": ("its allocation was revoked", True),
     "NODE_FAIL": ("its node failed", False),
-    "BOOT_FAIL": ("its node did not boot", False),
+    "BOOT_FAIL": ("its node failed to boot", False),
 }
 """States of jobs that lost their allocation, and whether the job is certainly not at fault."""
 

@@ -63,9 +63,9 @@ def find_quoting_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
             yield Conflict(
                 ("command",),
                 "placeholder-quoted",
-                f"{{{name}}} is inside quotes or the like, but {value!r} needs quotes of its own",
+                f"{{{name}}} is inside quotes (or similar), but {value!r} needs its own quotes",
                 f"hpt quotes values for the shell: write {{{name}}} without quotes around it;"
-                f" for a document (<<), value={{{name}}} on a line before, and $value in it",
+                f" for a here-document (<<), write value={{{name}}} before it and $value in it",
             )
 
 

@@ -32,7 +32,7 @@ def find_slurm_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
         yield Conflict(("slurm", "time"), "slurm-time", message, hint)
     resources = mapping(raw, "resources")
     if asked.get("gres") is not None and resources.get("gpus") is not None:
-        message = "slurm.gres and resources.gpus both say how many GPUs"
+        message = "slurm.gres and resources.gpus both set the number of GPUs"
         yield Conflict(("slurm", "gres"), "slurm-gres", message, "leave one of them out")
     for index, word in enumerate(items(asked, "extra")):
         option = str(word).partition("=")[0]
@@ -73,8 +73,10 @@ def find_resource_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
 def _find_slurm_gpu_conflicts(wanted: Any, *, avoids: bool, lists: bool) -> Iterator[Conflict]:
     fields = {"gpus": lists, "avoid_busy_gpus": avoids}
     for field in (field for field, is_there in fields.items() if is_there):
-        message = f"{field} is about GPUs of this machine; those of a cluster are chosen by Slurm"
+        message = f"{field} applies to this machine's GPUs; on a cluster, Slurm chooses them"
         yield Conflict((field,), "gpus-slurm", message, "resources: {gpus: 1}")
     if isinstance(wanted, float) and 0 < wanted < 1:
-        message = "Slurm gives whole GPUs, unless it is set up for shares: slurm: {gres: ...}"
+        message = (
+            "Slurm allocates whole GPUs, unless it is configured to share them: slurm: {gres: ...}"
+        )
         yield Conflict(("resources", "gpus"), "gpus-slurm", message)

@@ -41,14 +41,14 @@ def _find_form_faults(fields: Mapping[str, Any]) -> Iterator[tuple[str, str, str
     fields = {key: str(each) if is_number(each) else each for key, each in fields.items()}
     given = [form for form in FORMS if fields.get(form) is not None]
     if not given:
-        yield "", "metric-form", f"it needs one of {', '.join(FORMS)}, which say how to find it", ""
+        yield "", "metric-form", f"a metric needs one of {', '.join(FORMS)}", ""
     for form in given[1:]:
-        yield form, "metric-form", f"{given[0]} and {form} exclude each other: give only one", ""
+        yield form, "metric-form", f"{given[0]} and {form} cannot be combined: give only one", ""
     if fields.get("metric") is not None and "preset" not in given:
         yield (
             "metric",
             "metric-form",
-            "metric names one of a preset's metrics, but there is no preset",
+            "metric selects a metric of a preset, but no preset is given",
             "",
         )
     file = fields.get("file")

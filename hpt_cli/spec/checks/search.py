@@ -152,8 +152,8 @@ def find_strategy_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
         yield Conflict(("early_stopping_type",), "hyperband-early-stopping", message)
     limit = raw.get("max_resource") or find_epochs(mapping(raw, "static_hyperparameters"))
     if limit is None:
-        message = "Hyperband needs max_resource, the epochs of a whole training job"
-        hint = f"or a static hyperparameter that gives it: {', '.join(EPOCH_NAMES)}"
+        message = "Hyperband needs max_resource, the number of epochs of a full training job"
+        hint = f"or a static hyperparameter that sets it: {', '.join(EPOCH_NAMES)}"
         yield Conflict(("strategy",), "hyperband-resource", message, hint)
         return
     least = raw.get("min_resource")

@@ -109,7 +109,7 @@ def test_files_that_are_no_tables(tmp_path: Path) -> None:
         ' "curve": [1], "seconds": NaN}',
     ):
         bad.write_text(text)
-        with pytest.raises(UsageError, match="is no curve table"):
+        with pytest.raises(UsageError, match="is not a curve table"):
             read_table(bad)
     with pytest.raises(UsageError, match="No such file"):
         read_table(tmp_path / "none.jsonl")
@@ -121,7 +121,7 @@ def test_files_that_are_no_tables(tmp_path: Path) -> None:
 
 def test_what_a_table_cannot_do(tmp_path: Path) -> None:
     table = read_table(Path(write_table(tmp_path / "bare.jsonl", hyperparameter_ranges={})))
-    with pytest.raises(UsageError, match="--jobs 13: tiny has 12 jobs"):
+    with pytest.raises(UsageError, match="--jobs 13: tiny only has 12"):
         make_spec(table, "Random", 13, 2)
     with pytest.raises(UsageError, match="no hyperparameter_ranges to search"):
         make_spec(table, "Bayesian", 4, 2)

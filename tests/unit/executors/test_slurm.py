@@ -76,7 +76,7 @@ def end(code: int, signalled: bool = False) -> Exit:
         ),
         (
             Evidence(is_known=True, job=know("CANCELLED")),
-            Exited(-15, NOW, "Slurm: CANCELLED, someone cancelled it"),
+            Exited(-15, NOW, "Slurm: CANCELLED, it was cancelled by someone"),
         ),
         (
             Evidence(is_known=True, job=know("CANCELLED"), stopped=True),

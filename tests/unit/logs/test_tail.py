@@ -118,7 +118,7 @@ def test_a_regex_that_backtracks_is_given_up_and_said(tmp_path: Path, regex: str
     assert [(each.metric, each.value) for each in found] == [("loss", 2)]
     notes = tail.pop_notes()
     assert "'bad' took more than" in notes[0]
-    assert notes[1] == f"'bad' is looked for no longer, after {MAX_SLOW_LINES} such lines"
+    assert notes[1] == f"'bad' is no longer searched for, after {MAX_SLOW_LINES} such lines"
     assert tail.pop_notes() == []
 
 

@@ -26,11 +26,11 @@ MANY = "".join(f"epoch {step} loss 0.{step % 3 + 1}5\n" for step in range(1, 10)
 @pytest.mark.parametrize(
     ("log", "regex", "slug", "words"),
     [
-        ("loss: 9.1e-04\n", r"loss: ([0-9\.]+)", "number-cut", "reads 9.1 of 9.1e-04"),
-        ("reward=-0.5\n", r"reward=-?([0-9\.]+)", "number-cut", "reads 0.5 of -0.5"),
-        ("loss 1,234.5\n", "loss ({num})", "number-cut", "line 1: it reads 1 of 1,234.5"),
-        ("s 1,000 x 0.5\n", r"s {step}.*x ({num})", "number-cut", "it reads 1 of 1,000"),
-        ("acc=0,91\n", "acc={num}", "number-cut", "it reads 0 of 0,91"),
+        ("loss: 9.1e-04\n", r"loss: ([0-9\.]+)", "number-cut", "9.1e-04 is read as 9.1"),
+        ("reward=-0.5\n", r"reward=-?([0-9\.]+)", "number-cut", "-0.5 is read as 0.5"),
+        ("loss 1,234.5\n", "loss ({num})", "number-cut", "line 1: 1,234.5 is read as 1"),
+        ("s 1,000 x 0.5\n", r"s {step}.*x ({num})", "number-cut", "1,000 is read as 1"),
+        ("acc=0,91\n", "acc={num}", "number-cut", "0,91 is read as 0"),
         (
             "epoch 1\ntrain acc 0.5\nvalid acc 0.4\n",
             r"acc ({num})",
@@ -38,7 +38,7 @@ MANY = "".join(f"epoch {step} loss 0.{step % 3 + 1}5\n" for step in range(1, 10)
             "2 values for one step: the last counts (step 1: 0.5 and 0.4)",
         ),
         ("reward=0.5\n", r"reward=([0-9\.]+)", "number-form", "would not be found"),
-        ("a=1.5 b\n", r"a=([0-9.]*)", "regex-empty", "an empty text"),
+        ("a=1.5 b\n", r"a=([0-9.]*)", "regex-empty", "the empty string"),
         ("F1=0.91\n", "F1=(.*?)", "value-none", "line 1 matches, but '' is not a number"),
         ("\nF1=dog\n", "F1=(.*)", "value-none", "'dog'"),
         ("GAN_loss=1; D_loss=2;\n", "loss={num}", "metrics-several", "D_loss, GAN_loss"),
@@ -72,7 +72,8 @@ def test_a_number_with_commas_is_read_as_one_where_the_regex_says_so() -> None:
     reading = read(log, regex="x {num,}", step="s {step,}")
     assert reading.curve[-1] == (12001, 934.5)
     assert (
-        "1 of 1,000" in warnings("s 1,000\nx 5.5\n", regex="x {num}", step="s {step}")["number-cut"]
+        "1,000 is read as 1"
+        in warnings("s 1,000\nx 5.5\n", regex="x {num}", step="s {step}")["number-cut"]
     )
 
 

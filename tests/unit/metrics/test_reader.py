@@ -146,7 +146,7 @@ def test_offsets_tell_observations_apart() -> None:
         ("loss=(", "does not compile"),
         ("loss=.*", "no group"),
         ("(a)=(b)", "2 groups"),
-        ("(.*)", "nothing at all"),
+        ("(.*)", "match the empty string"),
     ],
 )
 def test_a_regex_that_cannot_work_is_refused(regex: str, why: str) -> None:

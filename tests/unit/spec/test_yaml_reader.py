@@ -74,7 +74,7 @@ def test_a_value_that_needs_quotes_stands_in_no_others(command: str) -> None:
         (problem,) = problems(text.replace("[yes, no", f"[{value}, no"))
         assert problem.slug == "placeholder-quoted"
         assert "write {opt} without quotes" in problem.hint
-        assert "value={opt} on a line before" in problem.hint
+        assert "write value={opt} before it" in problem.hint
 
 
 def test_only_a_value_of_several_lines_ends_a_comment() -> None:
@@ -108,7 +108,7 @@ def test_what_yaml_1_1_would_twist_means_what_it_says() -> None:
         ("min_value: 1e-4", "min: 1e-4", 4, 3, "min_value"),
         ("loss=({num})'", "loss=({num}'", 8, 25, "does not compile"),
         ("loss=({num})'", "loss='", 8, 25, "no group"),
-        ("loss=({num})'", "(.*)'", 8, 25, "match nothing"),
+        ("loss=({num})'", "(.*)'", 8, 25, "match the empty string"),
         ("objective_metric_name: loss", "objective_metric_name: los", 9, 24, "'loss'?"),
         ("{lr}", "{lrr}", 2, 10, "did you mean 'lr'?"),
         ("Minimize", "minimise", 10, 17, "did you mean 'Minimize'?"),
@@ -120,7 +120,7 @@ def test_what_yaml_1_1_would_twist_means_what_it_says() -> None:
             "gpus: [a]",
             11,
             8,
-            "a number or a UUID (GPU-..., MIG-...) of nvidia-smi -L, but is 'a'",
+            "a number or a UUID (GPU-..., MIG-...) from nvidia-smi -L, but is 'a'",
         ),
         ("max_jobs: 10", 'description: "\\ud800"', 11, 14, "half a character"),
         ("max_jobs: 10", "description: " + "[" * 60, 11, 63, "nested more than 50 levels deep"),
@@ -155,13 +155,13 @@ def test_mistakes_are_shown_in_their_place(
         ("max_jobs: 10", "max_jobs_not_improving: 2", "must be at least 3"),
         ("max_jobs: 10", "warm_start: {type: Same, parents: [a]}", "is not one of Identical"),
         ("Logarithmic}", "Logarithmic, step: 5}", "step 5 is larger than the range"),
-        ("regex: 'loss=({num})'", "json: a, column: b", "json and column exclude each other"),
-        (", regex: 'loss=({num})'", "", "it needs one of regex, json, column, preset"),
+        ("regex: 'loss=({num})'", "json: a, column: b", "json and column cannot be combined"),
+        (", regex: 'loss=({num})'", "", "a metric needs one of regex, json, column, preset"),
         ("regex: 'loss=({num})'", "preset: xgbost", "did you mean 'xgboost'?"),
         ("regex: 'loss=({num})'", "preset: ultralytics, metric: map50", "did you mean 'mAP50'?"),
         ("regex: 'loss=({num})'", "preset: ultralytics", "has no metric 'loss'; it has: precision"),
-        ("regex: 'loss=({num})'", "preset: xgboost, step: Epoch", "has no {step}"),
-        ("regex: 'loss=({num})'", "json: a, metric: b", "there is no preset"),
+        ("regex: 'loss=({num})'", "preset: xgboost, step: Epoch", "has neither {step} nor"),
+        ("regex: 'loss=({num})'", "json: a, metric: b", "but no preset is given"),
         ("regex: 'loss=({num})'", "json: a, file: ../b", "not inside the job's directory"),
         ("regex: 'loss=({num})'", "jsn: a", "did you mean 'json'?"),
     ],

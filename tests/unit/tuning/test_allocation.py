@@ -78,7 +78,7 @@ def read_back(share: Share) -> Share | None:
 def test_what_is_missing_is_said_at_once() -> None:
     shortages = find_shortages(Request(cpus=5, gpus=3, memory_gb=20), POOL)
     assert [(each.location[-1], each.message) for each in shortages] == [
-        ("cpus", "a training job needs 5 cores; 4 may be used"),
+        ("cpus", "a training job needs 5 cores; only 4 available"),
         ("gpus", "a training job needs 3 GPUs; there are 2: 0, 1"),
-        ("memory_gb", "a training job needs 20 GiB of memory; there are 16.0"),
+        ("memory_gb", "a training job needs 20 GiB of memory; the machine has 16.0"),
     ]

@@ -37,7 +37,7 @@ def test_a_job_without_an_objective_is_explained_by_what_it_printed() -> None:
     lines = [f"Epoch {n}: validation Loss was {1 / n:.3f}" for n in range(1, 251)]
     warning = warn_of_no_objective(SPEC, 1, lines, 5.0, 0.0)
     assert warning.message == (
-        "story-0001 has printed 250 lines and no value of loss; it has run for 5 s"
+        "story-0001 has printed 250 lines but no value of loss; it has run for 5 s"
     )
     assert warning.lines[-1] == lines[-1]
     assert "({num})" in warning.definitions[0]
@@ -51,7 +51,7 @@ def test_an_objective_that_is_read_from_a_file_is_missed_there() -> None:
     definition = {"name": "loss", "column": "val_loss", "file": "metrics.csv"}
     spec = b.make_spec(metric_definitions=[definition])
     warning = warn_of_no_objective(spec, 1, [], 60.0, 0.0)
-    assert warning.message == "there is no value of loss in the metrics.csv of story-0001"
+    assert warning.message == "story-0001 has no value of loss in metrics.csv"
     assert "HPT_JOB_DIR" in warning.hint
 
 
@@ -60,7 +60,7 @@ def test_values_that_are_read_wrong_are_told() -> None:
         metric_definitions=[{"name": "loss", "regex": "s {step} loss ({num})"}],
     )
     (cut,) = warn_of_misreadings(spec, 1, b"s 1 loss 1,234.5\n", 0.0)
-    assert cut.message == "story-0001: loss: line 1: it reads 1 of 1,234.5"
+    assert cut.message == "story-0001: loss: line 1: 1,234.5 is read as 1"
     assert "{num,}" in cut.hint
     (twice,) = warn_of_misreadings(spec, 1, b"s 1 loss 2\ns 1 loss 3\n", 0.0)
     assert twice.slug == "step-twice"
