@@ -209,7 +209,7 @@ def interpret(report: ReplayReport) -> str:
     if best.figures.epochs_saved <= 0:
         return f"No rule here that keeps the best job{often} saves anything."
     return (
-        f"Of the rules that keep the best job{often}, {best.rule} saves the most:"
+        f"Of the rules that keep the best job{often}, {best.rule} saves most:"
         f" {best.figures.epochs_saved:.0%} of the epochs and"
         f" {best.figures.tuning_time_saved:.0%} of the tuning time."
     )

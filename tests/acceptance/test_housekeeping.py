@@ -186,7 +186,7 @@ def test_the_doctor_finds_what_was_left_behind(terminal: Terminal) -> None:
     assert "1 being tuned: t" in terminal.hpt("doctor")
     run.kill()
     run.wait(60)
-    assert "no tuner looks after" in terminal.hpt("doctor", code=1)
+    assert "no tuner is in charge of" in terminal.hpt("doctor", code=1)
     (terminal.directory / ".hpt" / "t" / "journal.sqlite").write_text("not a journal at all")
     findings = {each["what"]: each["problem"] for each in json.loads(_run_json(terminal))}
     assert "is not a journal" in findings["tuning jobs"]

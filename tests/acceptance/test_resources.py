@@ -192,7 +192,7 @@ def test_what_can_never_fit_is_refused(terminal: Terminal, command: str) -> None
     for field, words in (
         ("  cpus: 5000", f"a training job needs 5000 cores; only {CORES} available"),
         ("  gpus: 3", "a training job needs 3 GPUs; there are 2: 0, 7"),
-        ("  memory_gb: ", "a training job needs 1e+06 GiB of memory; there are"),
+        ("  memory_gb: ", "a training job needs 1e+06 GiB of memory; the machine has"),
     ):
         line = next(place for place, each in enumerate(lines, 1) if each.startswith(field))
         column = field.index(":") + 3
@@ -212,7 +212,7 @@ def test_what_can_never_fit_is_refused(terminal: Terminal, command: str) -> None
         ({"avoid_busy_gpus": True}, "avoid_busy_gpus only applies to training jobs that need GPUs"),
         ({"gpus": [0, 0]}, "the GPU 0 is listed twice"),
         ({"gpus": ["0,1"]}, "must be a number or a UUID"),
-        ({"gpus": [0], "executor": "slurm"}, "those of a cluster are chosen by Slurm"),
+        ({"gpus": [0], "executor": "slurm"}, "on a cluster, Slurm chooses them"),
         ({"resources": {"gpus": 0.5}, "executor": "slurm"}, "Slurm allocates whole GPUs"),
         ({"gpus": [0], "resources": {"gpus": 0}}, "GPUs are listed, but training jobs need none"),
     ],
