@@ -15,6 +15,7 @@ from hpt_cli.errors import HptError
 from hpt_cli.spec.names import parse_job
 from hpt_cli.storage.home import LAST, find_home, find_job_dir, list_job_dirs
 from hpt_cli.storage.job_directory import JobDir
+from hpt_cli.storage.journal import open_journal
 
 _WORD = re.compile(r"[\w@%+=:,./-]+")
 
@@ -74,8 +75,6 @@ def _find(ctx: typer.Context) -> JobDir | None:
 
 
 def _read_spec(ctx: typer.Context) -> dict[str, Any]:
-    from hpt_cli.storage.journal import open_journal
-
     jobdir = _find(ctx)
     if jobdir is None:
         return {}

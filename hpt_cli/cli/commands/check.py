@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from hpt_cli.cli.commands.run import print_inherited
 from hpt_cli.cli.options import Home, Json, Set, SpecFile, TrySeconds
@@ -59,8 +60,6 @@ def check(
 @contextmanager
 def show_progress(limit: float) -> Iterator[Callable[[float, int], None]]:
     """Yield a function that shows in a line on a terminal how long a trial job has run."""
-    from rich.console import Console
-
     with Console(stderr=True).status("starting") as status:
 
         def show(seconds: float, values: int) -> None:

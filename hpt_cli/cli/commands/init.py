@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hpt_cli.checks.trial_run import try_job
 from hpt_cli.cli.commands.check import show_progress
 from hpt_cli.cli.console import confirm, print_message, prompt
 from hpt_cli.cli.options import Force, TrySeconds, Yes
@@ -247,7 +248,6 @@ def _read_output(
 
 
 def _run_once(words: Sequence[str], seconds: float) -> tuple[str, ...]:
-    from hpt_cli.checks.trial_run import try_job
     from hpt_cli.scaffold.draft import is_shell_line
 
     with tempfile.TemporaryDirectory(prefix="hpt-try-") as temporary:

@@ -8,6 +8,7 @@ from hpt_cli.cli.console import print_message
 from hpt_cli.cli.liveness import print_end
 from hpt_cli.cli.load import find_tuning_job
 from hpt_cli.cli.options import Home, Name, Plain
+from hpt_cli.reports.show import describe_jobs
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.journal import Journal, open_journal
 from hpt_cli.storage.lock import has_tuner
@@ -35,7 +36,6 @@ def watch(name: Name, home: Home = None, plain: Plain = False) -> None:
 def _follow(jobdir: JobDir, journal: Journal, *, plain: bool) -> TuningState:
     """Show the tuning job until its tuner leaves; return its last state."""
     from hpt_cli.cli.session import choose_view
-    from hpt_cli.reports.show import describe_jobs
 
     state, _ = journal.follow(TuningState())
     if not has_tuner(jobdir):
