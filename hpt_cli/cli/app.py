@@ -13,7 +13,7 @@ import shlex
 import sys
 import tempfile
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -24,38 +24,16 @@ from hpt_cli import __version__
 from hpt_cli.errors import ExitCode, HptError
 from hpt_cli.formatting import hide_passwords, plain_lines
 
-COMMANDS = {
-    "init": "init:init",
-    "check": "check:check",
-    "run": "run:run",
-    "resume": "resume:resume",
-    "stop": "stop:stop",
-    "update": "update:update",
-    "rename": "rename:rename",
-    "delete": "delete:delete",
-    "list": "list:list_tuning_jobs",
-    "watch": "watch:watch",
-    "wait": "wait:wait",
-    "show": "show:show",
-    "jobs": "jobs:jobs",
-    "best": "best:best",
-    "logs": "logs:logs",
-    "curves": "curves:curves",
-    "compare": "compare:compare",
-    "explain": "explain:explain",
-    "importance": "importance:importance",
-    "replay": "replay:replay",
-    "report": "report:report",
-    "export": "export:export",
-    "metrics": "metrics:metrics",
-    "schema": "schema:schema",
-    "doctor": "doctor:doctor",
-    "import": "import_request:import_request",
-}
-"""The module and function of each command; the module has EXAMPLES for the help.
-
-They are imported on use, so that no command waits for the imports of others.
-"""
+COMMANDS = (
+    *("init", "check", "run", "resume", "stop", "update", "rename", "delete"),
+    *("list", "watch", "wait", "show", "jobs", "best", "logs", "curves", "compare"),
+    *("explain", "importance", "replay", "report", "export", "metrics"),
+    *("schema", "doctor", "import"),
+)
+"""The commands, in the order of the help. Each is the function of its name in the module of its
+name, which is imported on use, so that no command waits for the imports of others."""
+OTHER_NAMES = {"list": ("list", "list_tuning_jobs"), "import": ("import_request",) * 2}
+"""The module and the function of commands whose names are taken in Python."""
 
 MAX_PROBLEMS = 100
 """How many problems are printed: a log given instead of a spec has one in every line."""
@@ -87,19 +65,21 @@ class _Commands(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
-        name, _, function = COMMANDS[cmd_name].partition(":")
-        module = import_module(f"hpt_cli.cli.commands.{name}")
+        function, examples = load_command(cmd_name)
         alone = typer.Typer(add_completion=False)
-        examples = _show_examples(getattr(module, "EXAMPLES", ()))
-        alone.command(cmd_name, epilog=examples)(getattr(module, function))
+        # Blank lines keep the lines of a help's end apart.
+        epilog = "\n\n".join(["For example:", *(f"  {each}" for each in examples)])
+        alone.command(cmd_name, epilog=epilog)(function)
         command = typer.main.get_command(alone)
         command.allow_interspersed_args = cmd_name not in TAKE_A_COMMAND
         return command
 
 
-def _show_examples(examples: Sequence[str]) -> str:
-    """Return the end of a command's help; blank lines keep its lines apart."""
-    return "\n\n".join(["For example:", *(f"  {each}" for each in examples)])
+def load_command(name: str) -> tuple[Callable[..., None], Sequence[str]]:
+    """Return the function of a command, and the examples for its help."""
+    module, function = OTHER_NAMES.get(name, (name, name))
+    found = import_module(f"hpt_cli.cli.commands.{module}")
+    return getattr(found, function), found.EXAMPLES
 
 
 app = typer.Typer(

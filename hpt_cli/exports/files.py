@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -25,10 +25,15 @@ def write_csv(table: Table) -> bytes:
 
 def write_json(table: Table) -> bytes:
     """Return a list of objects, one for each row: pandas reads it with `orient="records"`."""
-    rows = [dict(zip(table.columns, map(_write_moment, row), strict=True)) for row in table.rows]
-    return (json.dumps(to_json_value(rows), indent=2, ensure_ascii=False) + "\n").encode(
-        errors="replace"
+    return encode_json(
+        [dict(zip(table.columns, map(_write_moment, row), strict=True)) for row in table.rows]
     )
+
+
+def encode_json(document: Any) -> bytes:
+    """Return a JSON document as the bytes of a file."""
+    text = json.dumps(to_json_value(document), indent=2, ensure_ascii=False)
+    return f"{text}\n".encode(errors="replace")
 
 
 def write_parquet(table: Table) -> bytes:
@@ -45,11 +50,7 @@ def write_parquet(table: Table) -> bytes:
     return bytes(sink.getvalue())
 
 
-FORMATS: dict[str, Callable[[Table], bytes]] = {
-    "csv": write_csv,
-    "json": write_json,
-    "parquet": write_parquet,
-}
+FORMATS = {"csv": write_csv, "json": write_json, "parquet": write_parquet}
 
 
 def _write_moment(value: Any) -> Any:

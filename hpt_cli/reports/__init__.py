@@ -28,20 +28,10 @@ class Report(Protocol):
         ...
 
 
-REPORTS: dict[str, str] = {
-    "show": "show",
-    "jobs": "jobs",
-    "curves": "curves",
-    "best": "best",
-    "compare": "compare",
-}
-"""The module of each report, imported on use."""
+REPORTS = ("show", "jobs", "curves", "best", "compare")
+"""The modules that are reports, imported on use."""
 
 
 def load_report(name: str) -> Report:
-    """Return the report of this name.
-
-    Raises:
-        KeyError: there is none.
-    """
-    return cast(Report, import_module(f"{__name__}.{REPORTS[name]}"))
+    """Return the report of this name."""
+    return cast(Report, import_module(f"{__name__}.{name}"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -34,43 +34,28 @@ def render_list(
     """Return the table of tuning jobs."""
     if not entries:
         return Text("no tuning job yet; start one with 'hpt run SPEC'")
+
+    def column(heading: str, describe: Callable[[Entry], str], **options: Any) -> Column:
+        return Column(heading, [describe(each) for each in entries], **options)
+
     columns = [
-        _column(entries, "name", lambda each: each.summary.name),
-        _column(entries, "status", _describe_status),
-        _column(entries, "jobs", _describe_progress, right=True),
+        column("name", lambda each: each.summary.name),
+        column("status", _describe_status),
+        column("jobs", _describe_progress, right=True),
         *(
-            _column(entries, key, _count(key), right=True, rank=1)
+            column(key, _count(key), right=True, rank=1)
             for key in ("stopped", "failed")
             if any(each.summary.job_counts[key] for each in entries)
         ),
-        _column(entries, "best", lambda each: format_number(each.summary.best_value), right=True),
-        _column(entries, "objective", _describe_objective, rank=4, shrinks_to=12),
-        _column(entries, "size", lambda each: format_bytes(each.size), right=True, rank=3),
-        _column(
-            entries,
-            "age",
-            lambda each: format_age(now - each.summary.created_at),
-            right=True,
-            rank=2,
-        ),
+        column("best", lambda each: format_number(each.summary.best_value), right=True),
+        column("objective", _describe_objective, rank=4, shrinks_to=12),
+        column("size", lambda each: format_bytes(each.size), right=True, rank=3),
+        column("age", lambda each: format_age(now - each.summary.created_at), right=True, rank=2),
     ]
     if with_homes:
-        columns.append(_column(entries, "home", lambda each: plain(each.home)))
+        columns.append(column("home", lambda each: plain(each.home)))
     styles = [find_status_style(each.summary.status) for each in entries]
     return Grid(columns, styles, wide, "--wide shows all")
-
-
-def _column(
-    entries: Sequence[Entry],
-    heading: str,
-    describe: Callable[[Entry], str],
-    *,
-    right: bool = False,
-    rank: int = 0,
-    shrinks_to: int | None = None,
-) -> Column:
-    cells = [describe(each) for each in entries]
-    return Column(heading, cells, right=right, rank=rank, shrinks_to=shrinks_to)
 
 
 def _describe_status(entry: Entry) -> str:

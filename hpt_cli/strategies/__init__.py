@@ -56,28 +56,15 @@ class Strategy(Protocol):
         ...
 
 
-STRATEGIES: dict[str, str] = {
-    "Random": "random",
-    "Grid": "grid",
-    "Bayesian": "bayesian",
-    "Hyperband": "hyperband",
-}
-"""Each strategy's module; modules are imported on use, as one of them needs scikit-optimize."""
+STRATEGIES = ("Random", "Grid", "Bayesian", "Hyperband")
+"""Their modules have the same names; they are imported on use, as one needs scikit-optimize."""
 
 
 def load_strategy(name: str) -> Strategy:
-    """Return the strategy of this name.
-
-    Raises:
-        KeyError: there is none.
-    """
-    return cast(Strategy, import_module(f"{__name__}.{STRATEGIES[name]}"))
+    """Return the strategy of this name."""
+    return cast(Strategy, import_module(f"{__name__}.{name.lower()}"))
 
 
 def prepare_strategy(name: str) -> None:
-    """Import what a strategy needs later but not for its first suggestions, if it can `prepare`.
-
-    Raises:
-        KeyError: there is none of this name.
-    """
+    """Import what a strategy needs later but not for its first suggestions, if it can `prepare`."""
     getattr(load_strategy(name), "prepare", lambda: None)()

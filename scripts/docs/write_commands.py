@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
-from importlib import import_module
 from typing import Any
 
 import typer
@@ -92,10 +91,9 @@ def _write_command(name: str, command: Any) -> str:
     usage = _describe_usage(name, command)
     rows = "".join(_list_rows(command.params))
     table = f"\n| option | what it does |\n|---|---|\n{rows}" if rows else ""
-    module = import_module(f"hpt_cli.cli.commands.{cli.COMMANDS[name].partition(':')[0]}")
-    examples = "".join(f"{line}\n" for line in getattr(module, "EXAMPLES", ()))
-    example = f"\n```\n{examples}```\n" if examples else ""
-    return f"## `{usage}`\n\n{inspect.cleandoc(command.help or '')}\n{table}{example}"
+    examples = "".join(f"{line}\n" for line in cli.load_command(name)[1])
+    text = inspect.cleandoc(command.help or "")
+    return f"## `{usage}`\n\n{text}\n{table}\n```\n{examples}```\n"
 
 
 def _describe_argument(parameter: Any) -> str:

@@ -9,7 +9,6 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -156,9 +155,7 @@ def test_a_command_in_the_docs_can_be_typed(line: str) -> None:
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
 def test_every_command_has_examples_that_can_be_typed(name: str) -> None:
-    examples = import_module(
-        f"hpt_cli.cli.commands.{cli.COMMANDS[name].partition(':')[0]}"
-    ).EXAMPLES
+    _, examples = cli.load_command(name)
     assert examples
     for line in examples:
         assert parse_command(line.strip("$()").removeprefix("nohup ")) == name

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,11 +14,11 @@ from hpt_cli.cli.options import Force, Home, Name
 from hpt_cli.cli.output import is_standard_output, refuse_existing, write_output
 from hpt_cli.errors import UsageError
 from hpt_cli.exports import Results
-from hpt_cli.exports.files import FORMATS
+from hpt_cli.exports.files import FORMATS, encode_json
 from hpt_cli.exports.mlflow import export_runs as export_to_mlflow
 from hpt_cli.exports.tables import tabulate_jobs, tabulate_observations
 from hpt_cli.exports.tensorboard import export_runs as export_to_tensorboard
-from hpt_cli.formatting import count, hide_passwords, plain_lines, to_json_value
+from hpt_cli.formatting import count, hide_passwords, plain_lines
 from hpt_cli.storage.journal import open_journal
 
 Format = Literal["csv", "json", "parquet", "sagemaker", "sagemaker-request"]
@@ -141,9 +140,7 @@ def _render(form: Format, results: Results, *, observations: bool) -> bytes:
         document = exported.request
         for note in exported.notes:
             print_message(f"note: {note}")
-    return (json.dumps(to_json_value(document), indent=2, ensure_ascii=False) + "\n").encode(
-        errors="replace"
-    )
+    return encode_json(document)
 
 
 def _make_harmless(content: bytes, form: Format) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from hpt_cli import formatting
@@ -19,17 +19,8 @@ _MARKS = re.compile(r"[\\`\[<|]")
 """Characters that would begin a link, an image, a tag or code, or end a cell."""
 
 
-def write_csv(summary: Summary, columns: Columns) -> str:
+def write_csv(summary: Summary, columns: Columns, delimiter: str = ",") -> str:
     """Return comma-separated values, with the names of the fields on top."""
-    return _separate(summary, columns, ",")
-
-
-def write_tsv(summary: Summary, columns: Columns) -> str:
-    """Return tab-separated values, for `cut` and `awk`."""
-    return _separate(summary, columns, "\t")
-
-
-def _separate(summary: Summary, columns: Columns, delimiter: str) -> str:
     file = io.StringIO()
     writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
     writer.writerow(formatting.plain(column.field) for column in columns)
@@ -40,6 +31,11 @@ def _separate(summary: Summary, columns: Columns, delimiter: str) -> str:
 
 def _write_cell(value: Any) -> Any:
     return formatting.plain(value) if isinstance(value, str) else value
+
+
+def write_tsv(summary: Summary, columns: Columns) -> str:
+    """Return tab-separated values, for `cut` and `awk`."""
+    return write_csv(summary, columns, "\t")
 
 
 def write_json(summary: Summary, columns: Columns) -> str:
@@ -63,9 +59,4 @@ def _join(cells: Any) -> str:
     return "| " + " | ".join(_MARKS.sub(r"\\\g<0>", cell.strip()) for cell in cells) + " |"
 
 
-FORMATS: dict[str, Callable[[Summary, Columns], str]] = {
-    "csv": write_csv,
-    "tsv": write_tsv,
-    "json": write_json,
-    "md": write_markdown,
-}
+FORMATS = {"csv": write_csv, "tsv": write_tsv, "json": write_json, "md": write_markdown}
