@@ -62,16 +62,8 @@ class StopRule(Protocol):
         ...
 
 
-STOP_RULES: dict[str, str] = {
-    "auto": "auto",
-    "median": "median",
-    "vizier_median": "vizier_median",
-    "percentile": "percentile",
-    "asha": "asha",
-    "patience": "patience",
-    "threshold": "threshold",
-}
-"""Each rule's module; imported on use."""
+STOP_RULES = ("auto", "median", "vizier_median", "percentile", "asha", "patience", "threshold")
+"""The rules; each has a module of its name, imported on use."""
 
 AUTO = "auto"
 """The rule that `early_stopping_type: Auto` stands for."""
@@ -99,7 +91,7 @@ def load_stop_rule(name: str, **parameters: float) -> StopRule:
         TypeError: it has no such parameter.
         ValueError: a parameter is out of its bounds.
     """
-    return _Guarded(_find(name)(**parameters))
+    return _Guarded(_load_module(name).Rule(**parameters))
 
 
 def select_ended(name: str, ended: Sequence[LossCurve]) -> list[LossCurve]:
@@ -108,8 +100,7 @@ def select_ended(name: str, ended: Sequence[LossCurve]) -> list[LossCurve]:
     Raises:
         KeyError: there is no such rule.
     """
-    module = import_module(f"{__name__}.{STOP_RULES[name]}")
-    return list(getattr(module, "select_ended", list)(ended))
+    return list(getattr(_load_module(name), "select_ended", list)(ended))
 
 
 def list_parameters(name: str) -> dict[str, float]:
@@ -118,8 +109,11 @@ def list_parameters(name: str) -> dict[str, float]:
     Raises:
         KeyError: there is no such rule.
     """
-    return {each.name: cast(float, each.default) for each in dataclasses.fields(_find(name))}
+    fields = dataclasses.fields(_load_module(name).Rule)
+    return {each.name: cast(float, each.default) for each in fields}
 
 
-def _find(name: str) -> Any:
-    return import_module(f"{__name__}.{STOP_RULES[name]}").Rule
+def _load_module(name: str) -> Any:
+    if name not in STOP_RULES:
+        raise KeyError(name)
+    return import_module(f"{__name__}.{name}")

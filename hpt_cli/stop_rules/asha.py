@@ -26,8 +26,7 @@ class Rule:
     reduction_factor: float = 3.0
 
     def __post_init__(self) -> None:
-        check_bounds("min_epochs", self.min_epochs, 1)
-        check_bounds("reduction_factor", self.reduction_factor, 1.5)
+        check_bounds(self, min_epochs=1, reduction_factor=1.5)
 
     def judge(self, live: LossCurve, others: Sequence[LossCurve]) -> Verdict:
         """Judge a running job by its curve so far, which has at least one step."""

@@ -111,10 +111,7 @@ class Rule:
     min_progress: float = 0.05
 
     def __post_init__(self) -> None:
-        check_bounds("risk", self.risk, 0, 1)
-        check_bounds("min_completed_jobs", self.min_completed_jobs, 2)
-        check_bounds("min_epochs", self.min_epochs, 2)
-        check_bounds("min_progress", self.min_progress, 0, 1)
+        check_bounds(self, risk=(0, 1), min_completed_jobs=2, min_epochs=2, min_progress=(0, 1))
 
     def judge(self, live: LossCurve, others: Sequence[LossCurve]) -> Verdict:
         """Judge a running job by its curve so far, which has at least one step."""

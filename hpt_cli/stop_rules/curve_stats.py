@@ -10,11 +10,18 @@ from collections.abc import Iterable, Sequence
 from hpt_cli.stop_rules import LossCurve
 
 
-def check_bounds(name: str, value: float, low: float, high: float = math.inf) -> None:
-    """Raise ValueError for a parameter that is out of its bounds."""
-    if not low <= value <= high:
-        bounds = f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
-        raise ValueError(f"{name} must be {bounds}, not {value:g}")
+def check_bounds(rule: object, **bounds: float | tuple[float, float]) -> None:
+    """Raise ValueError if one of a rule's parameters is out of its bounds.
+
+    Args:
+        bounds: by parameter, the least value, or the least and the largest.
+    """
+    for name, allowed in bounds.items():
+        low, high = allowed if isinstance(allowed, tuple) else (allowed, math.inf)
+        value = getattr(rule, name)
+        if not low <= value <= high:
+            words = f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
+            raise ValueError(f"{name} must be {words}, not {value:g}")
 
 
 def list_completed(curves: Iterable[LossCurve]) -> list[LossCurve]:
@@ -42,12 +49,8 @@ def best_until(curve: LossCurve, step: float) -> float:
 def running_averages(curves: Sequence[LossCurve], step: float) -> list[float]:
     """Return the mean loss up to a step, of every job that reached it."""
     seen = [losses_until(each, step) for each in curves if has_reached(each, step)]
-    return [_find_mean(losses) for losses in seen if losses]
-
-
-def _find_mean(losses: Sequence[float]) -> float:
-    """Return the mean; inf where one is, even beside -inf."""
-    return math.inf if math.inf in losses else statistics.fmean(losses)
+    # The mean is inf where one is, even beside -inf.
+    return [math.inf if math.inf in each else statistics.fmean(each) for each in seen if each]
 
 
 def measure_margin(loss: float, held_against: float) -> float:

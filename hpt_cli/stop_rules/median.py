@@ -30,38 +30,24 @@ class Rule:
     min_epochs: int = 2
 
     def __post_init__(self) -> None:
-        check_bounds("min_completed_jobs", self.min_completed_jobs, 1)
-        check_bounds("min_epochs", self.min_epochs, 1)
+        check_bounds(self, min_completed_jobs=1, min_epochs=1)
 
     def judge(self, live: LossCurve, others: Sequence[LossCurve]) -> Verdict:
         """Judge a running job by its curve so far, which has at least one step."""
-        return judge_by_median(
-            live, live.losses[-1], others, self.min_completed_jobs, self.min_epochs
-        )
+        return self._compare(live, live.losses[-1], others)
 
-
-def judge_by_median(
-    live: LossCurve,
-    loss: float,
-    others: Sequence[LossCurve],
-    min_completed_jobs: int,
-    min_epochs: int,
-) -> Verdict:
-    """Return the verdict by the median of the completed jobs' running averages."""
-    step = live.steps[-1]
-    completed = list_completed(others)
-    averages = running_averages(completed, step)
-    evidence: dict[str, float | int | str] = {"step": step, "loss": loss, "jobs": len(averages)}
-    if len(live.losses) < min_epochs:
-        return Verdict(False, f"not judged before epoch {min_epochs}", evidence)
-    if len(completed) < min_completed_jobs or not averages:
-        return Verdict(
-            False, f"{len(completed)} of {count(min_completed_jobs, 'job')} completed", evidence
-        )
-    median = statistics.median(averages)
-    evidence |= {"held_against": median, "margin": measure_margin(loss, median)}
-    worse = loss > median
-    word = "worse than" if worse else "not worse than"
-    return Verdict(
-        worse, f"{word} the median of {count(len(averages), 'job')} at this epoch", evidence
-    )
+    def _compare(self, live: LossCurve, loss: float, others: Sequence[LossCurve]) -> Verdict:
+        """Judge a loss by the median of the completed jobs' running averages."""
+        step, completed = live.steps[-1], list_completed(others)
+        averages = running_averages(completed, step)
+        evidence: dict[str, float | int | str] = {"step": step, "loss": loss, "jobs": len(averages)}
+        if len(live.losses) < self.min_epochs:
+            return Verdict(False, f"not judged before epoch {self.min_epochs}", evidence)
+        if len(completed) < self.min_completed_jobs or not averages:
+            reason = f"{len(completed)} of {count(self.min_completed_jobs, 'job')} completed"
+            return Verdict(False, reason, evidence)
+        median = statistics.median(averages)
+        evidence |= {"held_against": median, "margin": measure_margin(loss, median)}
+        word = "worse than" if loss > median else "not worse than"
+        reason = f"{word} the median of {count(len(averages), 'job')} at this epoch"
+        return Verdict(loss > median, reason, evidence)

@@ -23,9 +23,7 @@ class Rule:
     min_epochs: int = 1
 
     def __post_init__(self) -> None:
-        check_bounds("patience", self.patience, 1)
-        check_bounds("min_delta", self.min_delta, 0)
-        check_bounds("min_epochs", self.min_epochs, 1)
+        check_bounds(self, patience=1, min_delta=0, min_epochs=1)
 
     def judge(self, live: LossCurve, others: Sequence[LossCurve]) -> Verdict:  # noqa: ARG002
         """Judge a running job by its curve so far, which has at least one step."""

@@ -32,9 +32,7 @@ class Rule:
     min_epochs: int = 1
 
     def __post_init__(self) -> None:
-        check_bounds("percentile", self.percentile, 0, 100)
-        check_bounds("min_completed_jobs", self.min_completed_jobs, 1)
-        check_bounds("min_epochs", self.min_epochs, 1)
+        check_bounds(self, percentile=(0, 100), min_completed_jobs=1, min_epochs=1)
 
     def judge(self, live: LossCurve, others: Sequence[LossCurve]) -> Verdict:
         """Judge a running job by its curve so far, which has at least one step."""
@@ -46,15 +44,13 @@ class Rule:
         if len(live.losses) < self.min_epochs:
             return Verdict(False, f"not judged before epoch {self.min_epochs}", evidence)
         if len(completed) < self.min_completed_jobs or not losses:
-            enough = self.min_completed_jobs
-            return Verdict(False, f"{len(completed)} of {count(enough, 'job')} completed", evidence)
+            reason = f"{len(completed)} of {count(self.min_completed_jobs, 'job')} completed"
+            return Verdict(False, reason, evidence)
         bar = find_quantile(losses, self.percentile / 100)
         evidence |= {"held_against": bar, "margin": measure_margin(best, bar)}
         place = "outside" if best > bar else "within"
-        reason = (
-            f"{place} the best {self.percentile:g}% of {count(len(losses), 'job')} at this epoch"
-        )
-        return Verdict(best > bar, reason, evidence)
+        share = f"the best {self.percentile:g}% of {count(len(losses), 'job')}"
+        return Verdict(best > bar, f"{place} {share} at this epoch", evidence)
 
 
 def find_quantile(values: Sequence[float], share: float) -> float:

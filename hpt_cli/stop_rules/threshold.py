@@ -22,8 +22,7 @@ class Rule:
     min_epochs: int = 1
 
     def __post_init__(self) -> None:
-        check_bounds("worst_loss", self.worst_loss, -math.inf)
-        check_bounds("min_epochs", self.min_epochs, 1)
+        check_bounds(self, worst_loss=-math.inf, min_epochs=1)
 
     def judge(self, live: LossCurve, others: Sequence[LossCurve]) -> Verdict:  # noqa: ARG002
         """Judge a running job by its curve so far, which has at least one step."""

@@ -11,23 +11,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hpt_cli.stop_rules import LossCurve, Verdict
-from hpt_cli.stop_rules.curve_stats import best_until, check_bounds
-from hpt_cli.stop_rules.median import judge_by_median
+from hpt_cli.stop_rules import LossCurve, Verdict, median
+from hpt_cli.stop_rules.curve_stats import best_until
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(median.Rule):
     """Stop when the best loss so far is strictly above the median of the running averages."""
 
     min_completed_jobs: int = 1
     min_epochs: int = 1
 
-    def __post_init__(self) -> None:
-        check_bounds("min_completed_jobs", self.min_completed_jobs, 1)
-        check_bounds("min_epochs", self.min_epochs, 1)
-
     def judge(self, live: LossCurve, others: Sequence[LossCurve]) -> Verdict:
         """Judge a running job by its curve so far, which has at least one step."""
-        best = best_until(live, live.steps[-1])
-        return judge_by_median(live, best, others, self.min_completed_jobs, self.min_epochs)
+        return self._compare(live, best_until(live, live.steps[-1]), others)
