@@ -17,16 +17,7 @@ from pydantic import BaseModel
 
 from hpt_cli.metrics.extractors import FORMS
 from hpt_cli.metrics.presets import PRESETS
-from hpt_cli.spec.model import (
-    EarlyStopping,
-    LogRule,
-    MetricDefinition,
-    Resources,
-    Retry,
-    Slurm,
-    TuningSpec,
-    WarmStart,
-)
+from hpt_cli.spec import model as spec
 from hpt_cli.spec.ranges import CategoricalRange, ContinuousRange, IntegerRange
 from hpt_cli.stop_rules import STOP_RULES
 
@@ -34,7 +25,8 @@ DIALECT = "http://json-schema.org/draft-07/schema#"
 """What the YAML language server and check-jsonschema both understand."""
 
 MODELS: tuple[type[BaseModel], ...] = (
-    *(TuningSpec, MetricDefinition, EarlyStopping, WarmStart, Retry, LogRule, Slurm, Resources),
+    *(spec.TuningSpec, spec.MetricDefinition, spec.EarlyStopping, spec.WarmStart, spec.Retry),
+    *(spec.LogRule, spec.Slurm, spec.Resources),
     *(ContinuousRange, IntegerRange, CategoricalRange),
 )
 _AS_TEXT = {
@@ -49,10 +41,10 @@ _BOOLEANS = {"Off": False, "On": True}
 
 def make_schema() -> dict[str, Any]:
     """Return the JSON Schema of a spec file, as JSON-able values."""
-    schema = TuningSpec.model_json_schema()
+    schema = spec.TuningSpec.model_json_schema()
     definitions = schema.pop("$defs")
     for model in MODELS:
-        described = schema if model is TuningSpec else definitions.get(model.__name__)
+        described = schema if model is spec.TuningSpec else definitions.get(model.__name__)
         if described is not None:
             _describe(model, described)
     metric = definitions["MetricDefinition"]

@@ -9,37 +9,27 @@ from typing import Any
 from pydantic import BaseModel
 
 from hpt_cli.errors import Problem, did_you_mean
+from hpt_cli.spec import model, ranges
 from hpt_cli.spec.checks.conflict import Location
-from hpt_cli.spec.model import (
-    LogRule,
-    MetricDefinition,
-    Notify,
-    Resources,
-    Retry,
-    Slurm,
-    TuningSpec,
-    WarmStart,
-)
-from hpt_cli.spec.ranges import CategoricalRange, ContinuousRange, IntegerRange
 from hpt_cli.spec.yaml_document import Document
 
 MAX_SHOWN = 100
 """How many characters of a wrong value are shown."""
 
 _RANGES: dict[str, type[BaseModel]] = {
-    "Continuous": ContinuousRange,
-    "Integer": IntegerRange,
-    "Categorical": CategoricalRange,
+    "Continuous": ranges.ContinuousRange,
+    "Integer": ranges.IntegerRange,
+    "Categorical": ranges.CategoricalRange,
 }
 
 _PARTS: dict[str, type[BaseModel]] = {
-    "metric_definitions": MetricDefinition,
-    "warm_start": WarmStart,
-    "retry": Retry,
-    "log_rules": LogRule,
-    "notify": Notify,
-    "slurm": Slurm,
-    "resources": Resources,
+    "metric_definitions": model.MetricDefinition,
+    "warm_start": model.WarmStart,
+    "retry": model.Retry,
+    "log_rules": model.LogRule,
+    "notify": model.Notify,
+    "slurm": model.Slurm,
+    "resources": model.Resources,
 }
 
 _MESSAGES = {
@@ -133,7 +123,7 @@ def _strip_tags(location: Location, values: Any) -> Location:
 def _allowed_fields(location: Location, values: dict[str, Any]) -> list[str]:
     """Return the fields that may stand in the mapping at a location."""
     if not location:
-        return list(TuningSpec.model_fields)
+        return list(model.TuningSpec.model_fields)
     if location[0] == "hyperparameter_ranges":
         kind = values["hyperparameter_ranges"][location[1]].get("type")
         return list(_RANGES[kind].model_fields)

@@ -36,7 +36,7 @@ from hpt_cli.spec.checks.conflict import ConflictError
 from hpt_cli.spec.checks.search import find_epochs
 from hpt_cli.spec.names import find_name_fault
 from hpt_cli.spec.objective import Objective
-from hpt_cli.spec.ranges import Category, Number, ParameterRange, Whole, count_grid
+from hpt_cli.spec.ranges import Category, Number, ParameterRange, SpecPart, Whole, count_grid
 from hpt_cli.spec.resources import Pool, Request, count_fitting
 
 MAX_REGEX_LENGTH = 500
@@ -97,9 +97,8 @@ def _check_command(command: str | tuple[str, ...]) -> str | tuple[str, ...]:
     try:
         words = commands.split_command(command)
     except ValueError as error:
-        raise PydanticCustomError(
-            "command", "the command cannot be split: {why}", {"why": str(error)}
-        ) from None
+        message = "the command cannot be split: {why}"
+        raise PydanticCustomError("command", message, {"why": str(error)}) from None
     if not words or not words[0].strip():
         raise PydanticCustomError("command", "the command is empty")
     return command
@@ -137,10 +136,10 @@ Pattern = Annotated[
 ]
 
 
-class MetricDefinition(BaseModel):
+class MetricDefinition(SpecPart):
     """A metric's name, and one way to find it in what the command prints or in a file it writes."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
+    model_config = ConfigDict(serialize_by_alias=True)
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=255)]
     """The metric's name."""
@@ -178,10 +177,8 @@ class EarlyStopping(BaseModel):
         return {name: int(value) if value.is_integer() else value for name, value in given}
 
 
-class WarmStart(BaseModel):
+class WarmStart(SpecPart):
     """Tuning jobs to learn from: names in the same home, or paths of their directories."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     type: WarmStartType
     """Whether the parents' results count as results (IdenticalDataAndAlgorithm), or only say where
@@ -190,10 +187,8 @@ class WarmStart(BaseModel):
     """1 to 5 tuning jobs, by name or by directory."""
 
 
-class Retry(BaseModel):
+class Retry(SpecPart):
     """Whether a training job that failed is tried again, with the same hyperparameters."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     max_attempts: Annotated[Whole, Field(ge=2, le=MAX_ATTEMPTS)]
     """How often it may fail, the first time included."""
@@ -204,10 +199,8 @@ class Retry(BaseModel):
     """Not if one of these is found there."""
 
 
-class LogRule(BaseModel):
+class LogRule(SpecPart):
     """What to do when a training job prints something."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     pattern: Pattern
     """A regex that is looked for in every line."""
@@ -215,10 +208,8 @@ class LogRule(BaseModel):
     """stop (it keeps its last value), fail, retry, or warn (a note beside the job)."""
 
 
-class Notify(BaseModel):
+class Notify(SpecPart):
     """A command that tells the user of what happened."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     command: Annotated[Text, StringConstraints(min_length=1)]
     """What /bin/sh runs, with HPT_EVENT, HPT_STATUS, HPT_BEST_VALUE and more in its environment."""
@@ -226,10 +217,8 @@ class Notify(BaseModel):
     """When: at the tuning job's end, and (best) for each training job that is the best so far."""
 
 
-class Slurm(BaseModel):
+class Slurm(SpecPart):
     """How training jobs are submitted to Slurm; what is left out is the cluster's choice."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     partition: FieldName | None = None
     """sbatch --partition."""
@@ -250,10 +239,8 @@ class Slurm(BaseModel):
     """More options of sbatch, each as one word: `--mail-type=FAIL`."""
 
 
-class Resources(BaseModel):
+class Resources(SpecPart):
     """What each training job needs of the machine it runs on."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     cpus: Count | None = None
     """How many cores; no two training jobs have the same."""

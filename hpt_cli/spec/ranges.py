@@ -68,41 +68,40 @@ def _listify(raw: Any) -> Any:
     return {name: each if isinstance(each, list | tuple) else [each] for name, each in raw.items()}
 
 
-class _Range(BaseModel):
+class SpecPart(BaseModel):
+    """A part of a spec that has only these fields, and never changes."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+
+class _Range(SpecPart):
     when: Annotated[dict[str, tuple[Category, ...]], BeforeValidator(_listify)] = {}
     """Only where each of these other hyperparameters has one of these values."""
 
 
 def _wrong(field: str, slug: str, message: str) -> PydanticCustomError:
     """Return the error of a field that is wrong only beside another."""
-    return PydanticCustomError("cross_field", "{message}", _ctx(field, slug, message))
+    context = {"field": field, "slug": slug, "message": message}
+    return PydanticCustomError("cross_field", "{message}", context)
 
 
-def _ctx(field: str, slug: str, message: str) -> dict[str, Any]:
-    return {"field": field, "slug": slug, "message": message}
-
-
-def _check_bounds(low: float, high: float, scaling: ScalingType) -> None:
+def _check_numbers(low: float, high: float, scaling: ScalingType, step: float | None) -> None:
     if low > high:
-        raise _wrong(
-            "min_value", "range-order", f"min_value {low:g} is larger than max_value {high:g}"
-        )
+        message = f"min_value {low:g} is larger than max_value {high:g}"
+        raise _wrong("min_value", "range-order", message)
     if max(high, -low, high - low) > MAX_NUMBER:
         raise _wrong("max_value", "range-width", "the range is too wide to be represented")
     if scaling == "Logarithmic" and low <= 0:
-        raise _wrong(
-            "min_value",
-            "range-scaling",
-            f"a Logarithmic range must lie above 0, but min_value is {low:g}",
-        )
+        message = f"a Logarithmic range must lie above 0, but min_value is {low:g}"
+        raise _wrong("min_value", "range-scaling", message)
     if scaling == "ReverseLogarithmic" and not (low >= 0 and high < 1):
-        raise _wrong(
-            "min_value" if low < 0 else "max_value",
-            "range-scaling",
-            "a ReverseLogarithmic range must lie in 0 ≤ x < 1",
-        )
+        field = "min_value" if low < 0 else "max_value"
+        raise _wrong(field, "range-scaling", "a ReverseLogarithmic range must lie in 0 ≤ x < 1")
+    if step is not None and 0 < high - low < step:
+        raise _wrong("step", "range-step", f"step {step:g} is larger than the range")
+    if step is not None and high - low > MAX_STEPS * step:
+        message = f"step {step:g} is too small for the range: more than {MAX_STEPS:.1g} values"
+        raise _wrong("step", "range-step", message)
 
 
 def _resolve(scaling: ScalingType, low: float, high: float) -> ScalingType:
@@ -114,14 +113,6 @@ def _resolve(scaling: ScalingType, low: float, high: float) -> ScalingType:
     if low >= 0 and high < 1 and (1 - low) / (1 - high) >= AUTO_RATIO:
         return "ReverseLogarithmic"
     return "Linear"
-
-
-def _check_step(low: float, high: float, step: float | None) -> None:
-    if step is not None and high > low and step > high - low:
-        raise _wrong("step", "range-step", f"step {step:g} is larger than the range")
-    if step is not None and high > low and high - low > MAX_STEPS * step:
-        message = f"step {step:g} is too small for the range: more than {MAX_STEPS:.1g} values"
-        raise _wrong("step", "range-step", message)
 
 
 def _bend(x: float, scaling: ScalingType) -> float:
@@ -182,8 +173,7 @@ class ContinuousRange(_Range):
 
     @model_validator(mode="after")
     def _check(self) -> ContinuousRange:
-        _check_bounds(self.min_value, self.max_value, self.scaling_type)
-        _check_step(self.min_value, self.max_value, self.step)
+        _check_numbers(self.min_value, self.max_value, self.scaling_type, self.step)
         return self
 
     @property
@@ -247,8 +237,7 @@ class IntegerRange(_Range):
 
     @model_validator(mode="after")
     def _check(self) -> IntegerRange:
-        _check_bounds(self.min_value, self.max_value, self.scaling_type)
-        _check_step(self.min_value, self.max_value, self.step)
+        _check_numbers(self.min_value, self.max_value, self.scaling_type, self.step)
         return self
 
     @property
@@ -386,11 +375,8 @@ def count_points(ranges: Mapping[str, ParameterRange]) -> int | None:
         if (key := tuple(sorted(decided.items()))) in seen:
             continue
         seen.add(key)
-        sizes = [
-            each.size
-            for name, each in ranges.items()
-            if name not in deciding and _holds(each, decided)
-        ]
+        others = (each for name, each in ranges.items() if name not in deciding)
+        sizes = [each.size for each in others if _holds(each, decided)]
         if None in sizes:
             return None
         total += math.prod(size or 0 for size in sizes)

@@ -49,21 +49,18 @@ class ResourceShortage:
 
 def find_shortages(request: Request, pool: Pool) -> Iterator[ResourceShortage]:
     """Yield why a training job can never run; nothing if it can."""
+    need = "a training job needs"
     if (request.cpus or 0) > len(pool.cores):
-        message = (
-            f"a training job needs {_count(request.cpus, 'core')}; only {len(pool.cores)} available"
-        )
+        message = f"{need} {_count(request.cpus, 'core')}; only {len(pool.cores)} available"
         yield ResourceShortage(("resources", "cpus"), message)
     if (request.gpus or 0) > len(pool.gpus):
         names = f": {', '.join(pool.gpus)}" if pool.gpus else ""
-        message = f"a training job needs {_count(request.gpus, 'GPU')}"
-        message = f"{message}; there are {len(pool.gpus)}{names}"
+        message = f"{need} {_count(request.gpus, 'GPU')}; there are {len(pool.gpus)}{names}"
         yield ResourceShortage(("resources", "gpus"), message)
     if (request.memory_gb or 0) > pool.memory_gb:
-        message = f"a training job needs {request.memory_gb:g} GiB of memory"
-        yield ResourceShortage(
-            ("resources", "memory_gb"), f"{message}; the machine has {pool.memory_gb:.1f}"
-        )
+        message = f"{need} {request.memory_gb:g} GiB of memory"
+        message = f"{message}; the machine has {pool.memory_gb:.1f}"
+        yield ResourceShortage(("resources", "memory_gb"), message)
 
 
 def _count(number: float | None, word: str) -> str:

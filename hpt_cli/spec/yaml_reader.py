@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from hpt_cli.errors import Problem, UsageError, did_you_mean
 from hpt_cli.formatting import count
 from hpt_cli.spec.checks import find_conflicts
-from hpt_cli.spec.checks.conflict import Conflict
+from hpt_cli.spec.checks.conflict import Conflict, mapping
 from hpt_cli.spec.command_template import find_placeholders
 from hpt_cli.spec.env_references import remove_references
 from hpt_cli.spec.hyperparameters import name_variable
@@ -71,14 +71,8 @@ def parse_raw(text: str, file: str, overrides: Iterable[str] = ()) -> RawSpec:
 
 def _find_placeholders(values: dict[str, Any], document: Document) -> Iterator[Problem]:
     """Yield hyperparameters in `environment`, where nothing fills them in."""
-    environment = values.get("environment")
-    known = [
-        name
-        for field in ("hyperparameter_ranges", "static_hyperparameters")
-        if isinstance(values.get(field), dict)
-        for name in values[field]
-    ]
-    for name, value in environment.items() if isinstance(environment, dict) else ():
+    known = [*mapping(values, "hyperparameter_ranges"), *mapping(values, "static_hyperparameters")]
+    for name, value in mapping(values, "environment").items():
         for placeholder in find_placeholders(remove_references(str(value))):
             if placeholder in known:
                 message = f"environment.{name}: {{{placeholder}}} is only replaced in the command"

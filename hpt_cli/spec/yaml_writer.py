@@ -92,11 +92,8 @@ def _write_value(value: Any) -> str:
     """Return a value as YAML on one line."""
     match value:
         case Mapping():
-            return (
-                "{"
-                + ", ".join(f"{_write_value(k)}: {_write_value(v)}" for k, v in value.items())
-                + "}"
-            )
+            pairs = (f"{_write_value(key)}: {_write_value(each)}" for key, each in value.items())
+            return "{" + ", ".join(pairs) + "}"
         case list() | tuple():
             return "[" + ", ".join(map(_write_value, value)) + "]"
         case bool():

@@ -45,12 +45,8 @@ def _find_form_faults(fields: Mapping[str, Any]) -> Iterator[tuple[str, str, str
     for form in given[1:]:
         yield form, "metric-form", f"{given[0]} and {form} cannot be combined: give only one", ""
     if fields.get("metric") is not None and "preset" not in given:
-        yield (
-            "metric",
-            "metric-form",
-            "metric selects a metric of a preset, but no preset is given",
-            "",
-        )
+        message = "metric selects a metric of a preset, but no preset is given"
+        yield "metric", "metric-form", message, ""
     file = fields.get("file")
     if isinstance(file, str) and (file.startswith(("/", "~")) or ".." in file.split("/")):
         yield "file", "metric-file", f"'{file}' is not inside the job's directory (HPT_JOB_DIR)", ""
@@ -59,21 +55,18 @@ def _find_form_faults(fields: Mapping[str, Any]) -> Iterator[tuple[str, str, str
 
 
 def _find_preset_faults(fields: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
-    preset, name = fields.get("preset"), fields.get("name")
-    is_regex = fields.get("regex") is not None
-    if isinstance(preset, str):
-        if preset not in PRESETS:
-            message = f"there is no preset '{preset}'; there are: {', '.join(PRESETS)}"
-            yield "preset", "preset-unknown", message, did_you_mean(preset, PRESETS)
+    name, is_regex = fields.get("preset"), fields.get("regex") is not None
+    if isinstance(name, str):
+        if name not in PRESETS:
+            message = f"there is no preset '{name}'; there are: {', '.join(PRESETS)}"
+            yield "preset", "preset-unknown", message, did_you_mean(name, PRESETS)
             return
-        is_regex = not PRESETS[preset].column
-        metric = fields.get("metric") or name
-        known = PRESETS[preset].metrics
-        if isinstance(metric, str) and not PRESETS[preset].regex and known and metric not in known:
-            where = "metric" if fields.get("metric") else "name"
-            message = (
-                f"{PRESETS[preset].program} has no metric '{metric}'; it has: {', '.join(known)}"
-            )
+        preset, known = PRESETS[name], PRESETS[name].metrics
+        is_regex = not preset.column
+        where = "metric" if fields.get("metric") else "name"
+        metric = fields.get(where)
+        if isinstance(metric, str) and not preset.regex and known and metric not in known:
+            message = f"{preset.program} has no metric '{metric}'; it has: {', '.join(known)}"
             yield where, "preset-metric", message, did_you_mean(metric, known)
     step = fields.get("step")
     if is_regex and isinstance(step, str):

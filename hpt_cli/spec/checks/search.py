@@ -50,8 +50,7 @@ def find_stop_rule_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
     if "rule" not in asked:
         yield from _find_no_rule(asked)
     elif not isinstance(rule, str):
-        message = "rule must be the name of one stop rule"
-        yield Conflict(where, "stop-rule-unknown", message, RULE)
+        yield Conflict(where, "stop-rule-unknown", "rule must be the name of one stop rule", RULE)
     elif rule not in stop_rules.STOP_RULES:
         message = f"there is no stop rule '{rule}'; there are: {', '.join(stop_rules.STOP_RULES)}"
         hint = did_you_mean(rule, stop_rules.STOP_RULES)
@@ -96,16 +95,13 @@ def find_condition_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
 def _find_decider_conflicts(
     ranges: Mapping[str, Any], decider: str, wanted: Sequence[Any], where: Location
 ) -> Iterator[Conflict]:
-    categorical = {
-        name: each
-        for name, each in ranges.items()
-        if isinstance(each, Mapping) and each.get("type") == "Categorical"
-    }
+    kinds = {name: mapping(ranges, name).get("type") for name in ranges}
+    categorical = [name for name, kind in kinds.items() if kind == "Categorical"]
     if decider not in categorical:
         message = f"'{decider}' is not a Categorical range, which 'when' needs"
         yield Conflict(where, "when-unknown", message, did_you_mean(decider, categorical))
         return
-    allowed = categorical[decider].get("values")
+    allowed = ranges[decider].get("values")
     if not isinstance(allowed, (list, tuple)):
         return  # reported where it is wrong
     for value in (value for value in wanted if value not in allowed):
