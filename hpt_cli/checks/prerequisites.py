@@ -19,8 +19,8 @@ from hpt_cli.errors import Problem, UsageError, did_you_mean
 from hpt_cli.executors import LaunchRequest
 from hpt_cli.machine.capacity import Capacity, measure_capacity
 from hpt_cli.runtime.environment import JobContext, make_launch_request
-from hpt_cli.spec.checks.conflict import Conflict, mapping
 from hpt_cli.spec.command_template import SCRIPTS
+from hpt_cli.spec.cross_field.conflict import Conflict, mapping
 from hpt_cli.spec.env_references import find_references, is_variable_name
 from hpt_cli.spec.model import Resources, TuningSpec, make_request
 from hpt_cli.spec.resources import ResourceShortage

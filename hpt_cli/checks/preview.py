@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from hpt_cli.errors import Problem
 from hpt_cli.spec import shell_quoting
-from hpt_cli.spec.checks.search import find_epochs
+from hpt_cli.spec.cross_field.search import find_epochs
 from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.ranges import AUTO_RATIO, CategoricalRange, ParameterRange, count_points

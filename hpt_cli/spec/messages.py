@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from hpt_cli.errors import Problem, did_you_mean
 from hpt_cli.spec import model, ranges
-from hpt_cli.spec.checks.conflict import Location
+from hpt_cli.spec.cross_field.conflict import Location
 from hpt_cli.spec.yaml_document import Document
 
 MAX_SHOWN = 100

@@ -31,9 +31,9 @@ from hpt_cli.metrics import patterns
 from hpt_cli.metrics.extractors import Extractor, compile_definition
 from hpt_cli.metrics.log_rules import Action
 from hpt_cli.spec import command_template as commands
-from hpt_cli.spec.checks import find_conflicts
-from hpt_cli.spec.checks.conflict import ConflictError
-from hpt_cli.spec.checks.search import find_epochs
+from hpt_cli.spec.cross_field import find_conflicts
+from hpt_cli.spec.cross_field.conflict import ConflictError
+from hpt_cli.spec.cross_field.search import find_epochs
 from hpt_cli.spec.names import find_name_fault
 from hpt_cli.spec.objective import Objective
 from hpt_cli.spec.ranges import Category, Number, ParameterRange, SpecPart, Whole, count_grid

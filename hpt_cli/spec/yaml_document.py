@@ -12,7 +12,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from yaml.reader import ReaderError
 
 from hpt_cli.errors import Problem, SourceLocation, UsageError
-from hpt_cli.spec.checks.conflict import Location
+from hpt_cli.spec.cross_field.conflict import Location
 
 MAX_DEPTH = 50
 """No field of a spec is nested deeper."""

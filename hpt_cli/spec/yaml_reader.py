@@ -14,9 +14,9 @@ from pydantic import ValidationError
 
 from hpt_cli.errors import Problem, UsageError, did_you_mean
 from hpt_cli.formatting import count
-from hpt_cli.spec.checks import find_conflicts
-from hpt_cli.spec.checks.conflict import Conflict, mapping
 from hpt_cli.spec.command_template import find_placeholders
+from hpt_cli.spec.cross_field import find_conflicts
+from hpt_cli.spec.cross_field.conflict import Conflict, mapping
 from hpt_cli.spec.env_references import remove_references
 from hpt_cli.spec.hyperparameters import name_variable
 from hpt_cli.spec.messages import explain

@@ -183,7 +183,7 @@ def _read_definitions(spec: Path, log: str) -> Definitions:
 
 def _fill_preset(preset: str, metrics: Sequence[str], lines: list[str]) -> Definitions:
     """Return definitions of some metrics of a program, by default all that the log has."""
-    from hpt_cli.spec.checks.metrics import find_form_conflicts
+    from hpt_cli.spec.cross_field.metrics import find_form_conflicts
 
     definitions = [{"name": name, "preset": preset} for name in metrics]
     conflicts = find_form_conflicts({"metric_definitions": definitions or [{"preset": preset}]})

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from hpt_cli.metrics.presets import PRESETS
-from hpt_cli.spec.checks.execution import SLURM_FIELDS, SLURM_OWN
+from hpt_cli.spec.cross_field.execution import SLURM_FIELDS, SLURM_OWN
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.stop_rules import STOP_RULES, list_parameters
 

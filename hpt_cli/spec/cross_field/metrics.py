@@ -9,7 +9,7 @@ from hpt_cli.errors import did_you_mean
 from hpt_cli.metrics.extractors import FORMS
 from hpt_cli.metrics.patterns import compile_step_regex
 from hpt_cli.metrics.presets import PRESETS
-from hpt_cli.spec.checks.conflict import Conflict, Location, is_number, items
+from hpt_cli.spec.cross_field.conflict import Conflict, Location, is_number, items
 
 
 def find_metric_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hpt_cli.spec.checks import command, execution, metrics, search
-from hpt_cli.spec.checks.conflict import Conflict
+from hpt_cli.spec.cross_field import command, execution, metrics, search
+from hpt_cli.spec.cross_field.conflict import Conflict
 
 
 def find_conflicts(raw: Mapping[str, Any]) -> list[Conflict]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hpt_cli.spec.checks.conflict import TRUE, Conflict, items, mapping
+from hpt_cli.spec.cross_field.conflict import TRUE, Conflict, items, mapping
 
 SLURM_TIME = re.compile(r"\d+(:\d\d){0,2}|\d+-\d+(:\d\d){0,2}|UNLIMITED|INFINITE", re.IGNORECASE)
 SLURM_FIELDS = ("partition", "account", "qos", "time", "gres", "constraint")

@@ -9,7 +9,7 @@ from typing import Any
 from hpt_cli.errors import did_you_mean
 from hpt_cli.spec import command_template as commands
 from hpt_cli.spec import shell_quoting
-from hpt_cli.spec.checks.conflict import TRUE, Conflict, Location, items, mapping
+from hpt_cli.spec.cross_field.conflict import TRUE, Conflict, Location, items, mapping
 from hpt_cli.spec.env_references import find_references, is_variable_name
 
 _NO_TEXT = re.compile(r"[\0\ud800-\udfff]")

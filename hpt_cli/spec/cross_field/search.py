@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from hpt_cli import stop_rules
 from hpt_cli.errors import did_you_mean
-from hpt_cli.spec.checks.conflict import Conflict, Location, is_number, items, mapping
+from hpt_cli.spec.cross_field.conflict import Conflict, Location, is_number, items, mapping
 from hpt_cli.spec.ranges import MAX_GRID, ParameterRange, bound_grid
 
 MAX_RANGES = 30
