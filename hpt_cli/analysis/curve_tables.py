@@ -156,7 +156,7 @@ def replay_table(
         run = replay(spec, make_chooser(table, spec), rule)
         if off is None or off.jobs != run.jobs:
             off = replay(spec, choose_in_order(run.jobs), None)
-        figures.append(measure(off, run, table.objective, table.final_losses))
+        figures.append(measure(off, run, table.final_losses))
     return figures
 
 

@@ -12,7 +12,7 @@ import heapq
 import math
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from hpt_cli.metrics.curve import Curve, Observation
@@ -34,6 +34,8 @@ from hpt_cli.tuning.summary import (
 )
 
 STOPPED_EXIT_CODE = -15
+ACTS = (Plan, Launch, Stop)
+"""The commands that a replay carries out; the others are for what it does not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,40 @@ class Replay:
 
     jobs: tuple[RecordedJob, ...]
     state: TuningState
+    objective: Objective
+
+    @property
+    def stopped(self) -> list[TrainingJob]:
+        """The training jobs that the rule stopped."""
+        return [job for job in self.state.jobs.values() if job.stop_reason == "EarlyStopped"]
+
+    @property
+    def epochs(self) -> int:
+        """The number of epochs of all training jobs."""
+        return sum(len(job.curve(self.objective.metric)) for job in self.state.jobs.values())
+
+    @property
+    def training_time(self) -> float:
+        """The sum over all training jobs, in seconds."""
+        return sum(training_seconds(job, 0.0) for job in self.state.jobs.values())
+
+    @property
+    def tuning_time(self) -> float:
+        """How long the tuning job took, in seconds."""
+        return tuning_seconds(self.state, None)
+
+    @property
+    def final_losses(self) -> dict[int, float]:
+        """The final loss of every training job that has one, by number."""
+        objective, jobs = self.objective, self.state.jobs.values()
+        finals = ((job.number, final_objective(job, objective)) for job in jobs)
+        return {number: objective.loss(value) for number, value in finals if value is not None}
+
+    @property
+    def best_value(self) -> float | None:
+        """The best final value; None if no job has a finite one."""
+        best = min(filter(math.isfinite, self.final_losses.values()), default=None)
+        return -best if best is not None and self.objective.maximize else best
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,33 +195,28 @@ def replay(
         rule: what stops them; None for Off.
         inherited: the curves of other tuning jobs that the rule knows from the start.
     """
-    return _Replayer(spec, choose, rule, inherited).run()
+    return _Replayer(spec, spec.objective, choose, rule, inherited).run()
 
 
+@dataclass
 class _Replayer:
     """One replay. Times are virtual seconds since its start."""
 
-    def __init__(
-        self,
-        spec: TuningSpec,
-        choose: Chooser,
-        rule: StopRule | None,
-        inherited: Sequence[LossCurve],
-    ) -> None:
-        self._spec = spec
-        self._objective = spec.objective
-        self._choose = choose
-        self._rule = rule
-        self._inherited = inherited
-        self._state = fold(TuningState(), ev.TunerStarted(at=0.0, pid=0, host=""))
-        self._jobs: dict[int, RecordedJob] = {}
-        self._curves: dict[int, LossCurve] = {}
-        self._due: list[tuple[float, int]] = []
+    spec: TuningSpec
+    objective: Objective
+    choose: Chooser
+    rule: StopRule | None
+    inherited: Sequence[LossCurve]
+    state: TuningState = field(default_factory=TuningState)
+    jobs: dict[int, RecordedJob] = field(default_factory=dict)
+    curves: dict[int, LossCurve] = field(default_factory=dict)
+    due: list[tuple[float, int]] = field(default_factory=list)
 
     def run(self) -> Replay:
+        self._fold(ev.TunerStarted(at=0.0, pid=0, host=""))
         self._decide(0.0)
-        while self._due:
-            now = self._due[0][0]
+        while self.due:
+            now = self.due[0][0]
             due = list(self._take_due(now))
             ended = [number for number in due if not self._observe(number)]
             self._end_all(ended, now)
@@ -196,55 +227,55 @@ class _Replayer:
                 self._await_epoch(number)
             if ended or stopped:
                 self._decide(now)
-        return Replay(tuple(self._jobs.values()), self._state)
+        return Replay(tuple(self.jobs.values()), self.state, self.objective)
 
     def _take_due(self, now: float) -> Iterator[int]:
         """Yield the running jobs that are due, in order of number."""
-        while self._due and self._due[0][0] == now:
-            number = heapq.heappop(self._due)[1]
-            if self._state.jobs[number].is_running:
+        while self.due and self.due[0][0] == now:
+            number = heapq.heappop(self.due)[1]
+            if self.state.jobs[number].is_running:
                 yield number
 
     def _observe(self, number: int) -> bool:
         """Append the next value of a job to its curve; return whether it goes on after that."""
-        curve, seen = self._jobs[number].curve, self._curves[number]
+        curve, seen = self.jobs[number].curve, self.curves[number]
         epoch = len(seen.steps)
         if epoch < len(curve):
             step, value = curve[epoch]
-            self._curves[number] = LossCurve(
+            self.curves[number] = LossCurve(
                 number=number,
                 status="Running",
                 steps=(*seen.steps, step),
-                losses=(*seen.losses, self._objective.loss(value)),
+                losses=(*seen.losses, self.objective.loss(value)),
             )
         return epoch + 1 < len(curve)
 
     def _judge(self, number: int) -> Verdict:
         """Return what `decide` would, without building every curve again at every epoch."""
-        if self._rule is None:
+        if self.rule is None:
             return Verdict(False)
-        others = [curve for other, curve in self._curves.items() if other != number]
-        return self._rule.judge(self._curves[number], [*self._inherited, *others])
+        others = [curve for other, curve in self.curves.items() if other != number]
+        return self.rule.judge(self.curves[number], [*self.inherited, *others])
 
     def _await_epoch(self, number: int) -> None:
         """Schedule the next epoch of a job, or its end if it has no curve."""
-        recorded, attempt = self._jobs[number], self._state.jobs[number].attempt
+        recorded, attempt = self.jobs[number], self.state.jobs[number].attempt
         assert attempt is not None
-        epoch = len(self._curves[number].steps) + 1
-        heapq.heappush(self._due, (attempt.started_at + recorded.find_moment(epoch), number))
+        epoch = len(self.curves[number].steps) + 1
+        heapq.heappush(self.due, (attempt.started_at + recorded.find_moment(epoch), number))
 
     def _fold(self, *events: ev.AnyEvent) -> None:
         for event in events:
-            self._state = fold(self._state, event)
+            self.state = fold(self.state, event)
 
     def _fold_observations(self, now: float) -> None:
         """Fold the values seen since the last call. How they are grouped changes nothing."""
-        metric = self._objective.metric
-        for job in self._state.running:
-            first, last = len(job.curve(metric)), len(self._curves[job.number].steps)
+        metric = self.objective.metric
+        for job in self.state.running:
+            first, last = len(job.curve(metric)), len(self.curves[job.number].steps)
             fresh = tuple(
                 Observation(metric, offset, step, value)
-                for offset, (step, value) in enumerate(self._jobs[job.number].curve[:last])
+                for offset, (step, value) in enumerate(self.jobs[job.number].curve[:last])
                 if offset >= first
             )
             if fresh:
@@ -257,25 +288,25 @@ class _Replayer:
         if numbers:
             self._fold_observations(now)
         for number in numbers:
-            self._end(number, self._jobs[number].exit_code, now)
+            self._end(number, self.jobs[number].exit_code, now)
 
     def _stop_all(self, numbers: Sequence[int], reason: ev.StopReason, now: float) -> None:
         if numbers:
             self._fold_observations(now)
         for number in numbers:
             self._fold(ev.JobStopRequested(at=now, number=number, reason=reason))
-            if self._state.jobs[number].is_running:
+            if self.state.jobs[number].is_running:
                 self._end(number, STOPPED_EXIT_CODE, now)
 
     def _end(self, number: int, exit_code: int, now: float) -> None:
         self._fold(
             ev.JobExited(at=now, number=number, attempt=1, exit_code=exit_code, ended_at=now),
         )
-        self._curves[number] = loss_curve(self._state.jobs[number], self._objective)
+        self.curves[number] = loss_curve(self.state.jobs[number], self.objective)
 
     def _decide(self, now: float) -> None:
         """Carry out commands until there is nothing to do but wait, or end."""
-        while commands := [each for each in decide(self._spec, self._state, now) if _is_act(each)]:
+        while commands := [e for e in decide(self.spec, self.state, now) if isinstance(e, ACTS)]:
             for command in commands:
                 self._act(command, now)
 
@@ -294,7 +325,7 @@ class _Replayer:
 
     def _plan(self, number: int, now: float) -> None:
         self._fold(ev.JobPlanned(at=now, number=number))
-        recorded = self._choose(self._state, number)
+        recorded = self.choose(self.state, number)
         if recorded is None:
             self._fold(ev.SpaceExhausted(at=now, number=number))
             return
@@ -302,60 +333,24 @@ class _Replayer:
         self._fold(
             ev.JobSuggested(at=now, number=number, hyperparameters=hyperparameters, seconds=0.0)
         )
-        self._jobs[number] = recorded
-        self._curves[number] = loss_curve(self._state.jobs[number], self._objective)
+        self.jobs[number] = recorded
+        self.curves[number] = loss_curve(self.state.jobs[number], self.objective)
 
 
-def _is_act(command: Command) -> bool:
-    return isinstance(command, (Plan, Launch, Stop))
-
-
-def list_stopped(run: Replay) -> list[TrainingJob]:
-    """Return the training jobs that the rule stopped."""
-    return [job for job in run.state.jobs.values() if job.stop_reason == "EarlyStopped"]
-
-
-def count_epochs(run: Replay, objective: Objective) -> int:
-    """Return the number of epochs of all training jobs."""
-    return sum(len(job.curve(objective.metric)) for job in run.state.jobs.values())
-
-
-def sum_training_seconds(run: Replay) -> float:
-    """Return the training time of all training jobs."""
-    return sum(training_seconds(job, 0.0) for job in run.state.jobs.values())
-
-
-def find_final_losses(state: TuningState, objective: Objective) -> dict[int, float]:
-    """Return the final loss of every training job that has one, by number."""
-    finals = {job.number: final_objective(job, objective) for job in state.jobs.values()}
-    return {number: objective.loss(value) for number, value in finals.items() if value is not None}
-
-
-def find_best_value(run: Replay, objective: Objective) -> float | None:
-    """Return the best final value of a replayed tuning job; None if no job has a finite one."""
-    losses = filter(math.isfinite, find_final_losses(run.state, objective).values())
-    best = min(losses, default=None)
-    return -best if best is not None and objective.maximize else best
-
-
-def measure(off: Replay, run: Replay, objective: Objective, reference: Iterable[float]) -> Figures:
+def measure(off: Replay, run: Replay, reference: Iterable[float]) -> Figures:
     """Return the effect of a rule on a tuning job.
 
     Args:
         off: the same training jobs in the same order without the rule.
         run: the tuning job with the rule.
-        objective: what is tuned.
         reference: the final losses that a difference is measured against.
     """
-    stopped = {job.number for job in list_stopped(run)}
-    with_off = find_final_losses(off.state, objective)
-    with_rule = find_final_losses(run.state, objective)
+    stopped = {job.number for job in run.stopped}
+    with_off, with_rule = off.final_losses, run.final_losses
     return Figures(
-        epochs_saved=_find_saving(count_epochs(off, objective), count_epochs(run, objective)),
-        training_time_saved=_find_saving(sum_training_seconds(off), sum_training_seconds(run)),
-        tuning_time_saved=_find_saving(
-            tuning_seconds(off.state, None), tuning_seconds(run.state, None)
-        ),
+        epochs_saved=_find_saving(off.epochs, run.epochs),
+        training_time_saved=_find_saving(off.training_time, run.training_time),
+        tuning_time_saved=_find_saving(off.tuning_time, run.tuning_time),
         jobs_stopped=len(stopped),
         kept_best=float(_keeps_best(with_off, stopped)),
         loss=_find_loss(with_off.values(), with_rule.values(), list(reference)),

@@ -39,14 +39,13 @@ def explain_scaling(each: ParameterRange) -> str:
         return ""
     if each.scaling_type != "Auto":
         return each.scaling
-    why = f"bounds less than {AUTO_RATIO:g} times apart"
-    if each.min_value <= 0:
-        why = "not all above 0"
-    if each.scaling == "Logarithmic":
-        why = f"bounds {AUTO_RATIO:g} times apart"
-    if each.scaling == "ReverseLogarithmic":
-        why = "close to 1"
-    return f"{each.scaling} (Auto: {why})"
+    close = f"bounds less than {AUTO_RATIO:g} times apart"
+    reasons = {
+        "Linear": close if each.min_value > 0 else "not all above 0",
+        "Logarithmic": f"bounds {AUTO_RATIO:g} times apart",
+        "ReverseLogarithmic": "close to 1",
+    }
+    return f"{each.scaling} (Auto: {reasons[each.scaling]})"
 
 
 def list_values(each: ParameterRange) -> list[float | int | str]:

@@ -10,18 +10,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from hpt_cli import executors as ex
 from hpt_cli.errors import HptError
-from hpt_cli.executors import (
-    Executor,
-    Exited,
-    Handle,
-    LaunchRequest,
-    Lost,
-    Outcome,
-    Pending,
-    Running,
-    TemporaryError,
-)
 from hpt_cli.logs.log_file import read_lines
 from hpt_cli.logs.tail import AttemptTail
 from hpt_cli.metrics.curve import Observation
@@ -57,8 +47,8 @@ class TrialRun:
 
 
 def try_job(
-    executor: Executor,
-    request: LaunchRequest,
+    executor: ex.Executor,
+    request: ex.LaunchRequest,
     extractors: Sequence[Extractor],
     limit: float,
     show: Callable[[float, int], None],
@@ -75,43 +65,43 @@ def try_job(
     tail = AttemptTail(extractors, log, request.directory.parent, started_at=0.0, last_offsets={})
     try:
         handle = executor.launch(request)
-    except TemporaryError as error:
+    except ex.TemporaryError as error:
         raise HptError.of("launch", f"the trial run cannot be launched now: {error}") from error
     begun = time.monotonic()
     found: list[tuple[float, Observation]] = []
-    outcome: Outcome = Running()
+    outcome: ex.Outcome = ex.Running()
     is_over = False
     try:
         while not is_over:
             time.sleep(executor.poll_seconds)
             (outcome,) = executor.poll([handle])
-            if isinstance(outcome, Pending):
+            if isinstance(outcome, ex.Pending):
                 begun = time.monotonic()
             seconds = time.monotonic() - begun
-            is_over = isinstance(outcome, (Exited, Lost)) or seconds >= limit
+            is_over = isinstance(outcome, (ex.Exited, ex.Lost)) or seconds >= limit
             found += [(seconds, each) for each in tail.read(final=is_over)]
             show(seconds, len(found))
     finally:
-        if isinstance(outcome, (Pending, Running)):
+        if isinstance(outcome, (ex.Pending, ex.Running)):
             executor.stop(handle, force=False)
             _wait(executor, handle)
         executor.sweep(handle, 0.0)
     return TrialRun(_read_code(outcome), seconds, tuple(read_lines(log)), tuple(found))
 
 
-def _wait(executor: Executor, handle: Handle) -> None:
+def _wait(executor: ex.Executor, handle: ex.Handle) -> None:
     """Wait for a job that was asked to end, and kill it if it does not."""
     deadline = time.monotonic() + GRACE_SECONDS
-    while isinstance(executor.poll([handle])[0], (Pending, Running)):
+    while isinstance(executor.poll([handle])[0], (ex.Pending, ex.Running)):
         if time.monotonic() > deadline:
             executor.stop(handle, force=True)
         time.sleep(executor.poll_seconds)
 
 
-def _read_code(outcome: Outcome) -> int | None:
+def _read_code(outcome: ex.Outcome) -> int | None:
     match outcome:
-        case Exited(exit_code=code):
+        case ex.Exited(exit_code=code):
             return code
-        case Lost():
+        case ex.Lost():
             return -signal.SIGKILL
     return None

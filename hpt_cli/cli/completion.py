@@ -23,16 +23,15 @@ _WORD = re.compile(r"[\w@%+=:,./-]+")
 def complete_name(ctx: typer.Context, incomplete: str) -> list[str]:
     """Return the tuning jobs of the home that are not on the line yet, the newest first."""
     try:
-        found = sorted(list_job_dirs(find_home(ctx.params.get("home"))), key=_age)
+        found = sorted(
+            list_job_dirs(find_home(ctx.params.get("home"))), key=lambda each: -each.created_at
+        )
     except OSError:
         return []
     given = ctx.params.get("names") or ()
+    found.sort(key=lambda each: -each.created_at)
     names = [each.name for each in found if each.name not in given]
     return _begin([*names, *([LAST] if names else [])], incomplete)
-
-
-def _age(jobdir: JobDir) -> float:
-    return -jobdir.created_at
 
 
 def complete_job(ctx: typer.Context, incomplete: str) -> list[str]:

@@ -22,10 +22,8 @@ from hpt_cli.formatting import (
     format_setting,
     plain,
 )
-from hpt_cli.spec.hyperparameters import Value
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.ranges import CategoricalRange, ParameterRange, count_grid, count_points
-from hpt_cli.spec.resources import Pool
 
 if TYPE_CHECKING:
     from hpt_cli.reports import json_types as json_types
@@ -49,7 +47,7 @@ def render(checkup: Checkup) -> RenderableType:
     ]
     blocks: list[RenderableType] = [Text(plain(spec.name), style="bold")]
     for heading, body in sections:
-        blocks += [Text(), Text(heading, style="bold"), _indent(body)]
+        blocks += [Text(), Text(heading, style="bold"), Padding(body, (0, 0, 0, 2), expand=False)]
     if checkup.tried is not None:
         blocks += [Text(), *_render_tried(checkup, checkup.tried)]
     for warning in list_warnings(checkup):
@@ -62,10 +60,6 @@ def render(checkup: Checkup) -> RenderableType:
 def list_warnings(checkup: Checkup) -> tuple[Problem, ...]:
     """Return the warnings about the spec, and about what its trial run printed."""
     return checkup.warnings + (checkup.tried.warnings if checkup.tried else ())
-
-
-def _indent(body: RenderableType) -> RenderableType:
-    return Padding(body, (0, 0, 0, 2), expand=False)
 
 
 def _list_lines(lines: Sequence[str]) -> RenderableType:
@@ -179,15 +173,8 @@ def _render_tried(checkup: Checkup, tried: TriedJob) -> list[RenderableType]:
 
 
 def _quote(heading: str, lines: Sequence[str]) -> list[Text]:
-    if not lines:
-        return []
-    return [
-        Text(f"  {heading}", style="dim"),
-        *(
-            Text(f"  │ {plain(line)}", style="dim", no_wrap=True, overflow="ellipsis")
-            for line in lines
-        ),
-    ]
+    shown = [f"  {heading}", *(f"  │ {plain(line)}" for line in lines)] if lines else []
+    return [Text(each, style="dim", no_wrap=True, overflow="ellipsis") for each in shown]
 
 
 def _describe_end(tried: TriedJob) -> str:
@@ -213,22 +200,23 @@ def describe_estimate(spec: TuningSpec, estimate: Estimate, slots: int) -> str:
 
 def to_json(checkup: Checkup) -> json_types.Checkup:
     """Return the report as JSON-able values."""
-    spec, tried = checkup.spec, checkup.tried
-    points = count_points(spec.hyperparameter_ranges)
+    spec, tried, pool = checkup.spec, checkup.tried, checkup.pool
     return {
         "name": spec.name,
         "spec": spec.model_dump(mode="json"),
         "hyperparameter_ranges": {
             name: _range_to_json(each) for name, each in spec.hyperparameter_ranges.items()
         },
-        "points": points,
+        "points": count_points(spec.hyperparameter_ranges),
         "first_training_jobs": [
             {"hyperparameters": point, "command": command}
             for point, command in zip(checkup.points, checkup.commands, strict=True)
         ],
         "environment": dict(checkup.environment),
         "directory": checkup.directory,
-        "resources": None if checkup.pool is None else _pool_to_json(checkup.pool),
+        "resources": None
+        if pool is None
+        else {"cores": pool.cores, "gpus": pool.gpus, "memory_gb": pool.memory_gb},
         "parallel_jobs": checkup.slots,
         "ends_with": [*list_criteria(spec)],
         "warnings": [
@@ -240,9 +228,12 @@ def to_json(checkup: Checkup) -> json_types.Checkup:
 
 
 def _range_to_json(each: ParameterRange) -> json_types.Range:
-    values: list[Value] = list_values(each)
-    scaling = None if isinstance(each, CategoricalRange) else each.scaling
-    return {"scaling": scaling, "size": each.size, "values": values, "when": dict(each.when)}
+    return {
+        "scaling": None if isinstance(each, CategoricalRange) else each.scaling,
+        "size": each.size,
+        "values": list_values(each),
+        "when": dict(each.when),
+    }
 
 
 def _tried_to_json(tried: TriedJob) -> json_types.TriedTrainingJob:
@@ -256,7 +247,3 @@ def _tried_to_json(tried: TriedJob) -> json_types.TriedTrainingJob:
         "estimated_tuning_seconds": round(tried.estimate.tuning_seconds, 3),
         "estimate_is_at_least": tried.estimate.is_at_least,
     }
-
-
-def _pool_to_json(pool: Pool) -> json_types.Resources:
-    return {"cores": pool.cores, "gpus": pool.gpus, "memory_gb": pool.memory_gb}

@@ -164,9 +164,7 @@ def _render_plot(summaries: Sequence[Summary]) -> list[RenderableType]:
     plot = make_plot(summaries)
     if not plot.lines:
         return []
-    legend = Text()
-    for line in plot.lines:
-        legend.append(f"{'   ' if legend else ''}{line.mark} {line.label}", line.style)
+    legend = Text("   ").join(Text(f"{line.mark} {line.label}", line.style) for line in plot.lines)
     others = [each.name for each in summaries if each.objective != summaries[0].objective]
     if others:
         legend.append(f"   not shown, with another objective: {', '.join(others)}", "dim")

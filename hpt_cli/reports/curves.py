@@ -42,6 +42,7 @@ KINDS = (
     Kind("best", "★", "bold green", "#1a9850"),
 )
 """From the background to the foreground."""
+BY_STATUS = {each.status: each for each in KINDS}
 
 
 @dataclass(frozen=True)
@@ -105,8 +106,7 @@ class Chart:
 def find_kind(row: Row, best: int | None) -> Kind:
     """Return how a job is drawn."""
     status = "best" if row.number == best else row.status
-    by_status = {each.status: each for each in KINDS}
-    return by_status.get(status, by_status["running"])
+    return BY_STATUS.get(status, BY_STATUS["running"])
 
 
 def render(summaries: Sequence[Summary]) -> RenderableType:
@@ -136,25 +136,25 @@ def make_plot(chart: Chart) -> Plot:
 
 def _make_line(trace: Trace, chart: Chart) -> Line:
     kind, row = trace.kind, trace.row
-    if chart.named:
-        label = f"job {row.number}, {row.status}"
-    elif kind.status == "best":
-        label = _describe_best(trace)
-    else:
-        label = f"{sum(each.kind == kind for each in chart.traces)} {kind.status}"
+    named = f"job {row.number}, {row.status}"
     return Line(
         points=trace.curve,
         style=kind.style,
         mark=kind.mark,
         colour=kind.colour,
-        label=label,
+        label=named if chart.named else _describe_kind(kind, chart.traces),
         is_bold=kind.status == "best",
         is_dashed=kind.status == "Stopped",
     )
 
 
-def _describe_best(trace: Trace) -> str:
-    return f"best: job {trace.row.number}, {format_number(trace.curve[-1][1])}"
+def _describe_kind(kind: Kind, traces: Sequence[Trace]) -> str:
+    """Return how many jobs are of a kind; of the best one, its number and its latest value."""
+    of_kind = [each for each in traces if each.kind == kind]
+    if kind.status != "best":
+        return f"{len(of_kind)} {kind.status}"
+    (best,) = of_kind
+    return f"best: job {best.row.number}, {format_number(best.curve[-1][1])}"
 
 
 def list_legend(chart: Chart) -> list[Text]:
@@ -162,16 +162,14 @@ def list_legend(chart: Chart) -> list[Text]:
     traces = chart.traces
     if chart.named:
         return [_describe_trace(each) for each in traces]
-    text = Text()
-    for kind in reversed(KINDS):
-        of_kind = [each for each in traces if each.kind == kind]
-        if not of_kind:
-            continue
-        words = f"{len(of_kind)} {kind.status}"
-        if kind.status == "best":
-            words = _describe_best(of_kind[0])
-        text.append(f"{'   ' if text else ''}{kind.mark} {words}", kind.style)
-    return [text]
+    shown = {each.kind for each in traces}
+    return [
+        Text("   ").join(
+            Text(f"{kind.mark} {_describe_kind(kind, traces)}", kind.style)
+            for kind in reversed(KINDS)
+            if kind in shown
+        )
+    ]
 
 
 def _describe_trace(trace: Trace) -> Text:

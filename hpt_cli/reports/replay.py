@@ -10,24 +10,12 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from hpt_cli.analysis.replay import (
-    Figures,
-    Recording,
-    Replay,
-    count_epochs,
-    find_best_value,
-    find_final_losses,
-    list_stopped,
-    measure,
-    sum_training_seconds,
-)
+from hpt_cli.analysis.replay import Figures, Recording, Replay, measure
 from hpt_cli.errors import HptError
 from hpt_cli.formatting import count, format_column, format_number, format_seconds, plain
 from hpt_cli.reports.render.table import KEPT, Column, Grid
 from hpt_cli.spec.names import job_name
-from hpt_cli.spec.objective import Objective
 from hpt_cli.stop_rules import StopRule
-from hpt_cli.tuning.summary import tuning_seconds
 
 if TYPE_CHECKING:
     from hpt_cli.reports.json_types import ReplayedRule
@@ -37,21 +25,13 @@ ENOUGH = 0.95
 
 
 @dataclass(frozen=True)
-class StoppedJob:
-    """A training job that a rule would have stopped, after so many epochs."""
-
-    name: str
-    number: int
-    epochs: int
-
-
-@dataclass(frozen=True)
 class RuleRow:
     """One rule, as the user wrote it, and its effects."""
 
     rule: str
     figures: Figures
-    stopped: tuple[StoppedJob, ...] = ()
+    stopped: tuple[tuple[int, int], ...] = ()
+    """(number, epochs) of each training job that it would have stopped."""
     best: float | None = None
     """With the rule, for a tuning job: the best final value."""
 
@@ -92,7 +72,7 @@ def report_tuning_job(
         HptError: no training job ran to its end with a value.
     """
     objective, off = recording.objective, recording.replay(None)
-    if not find_final_losses(off.state, objective):
+    if not off.final_losses:
         raise HptError.of(
             "replay-none",
             f"no training job of {name} ran to its end with a value of {objective.metric}",
@@ -102,41 +82,31 @@ def report_tuning_job(
     return ReplayReport(
         heading=f"{name}: {count(jobs, 'training job')}, {parallel} in parallel",
         jobs=jobs,
-        rows=tuple(_measure(name, recording, off, *each) for each in rules.items()),
+        rows=tuple(_measure(recording, off, *each) for each in rules.items()),
         name=name,
         left_out=recording.left_out,
-        off=_describe_off(off, objective),
-        best=find_best_value(off, objective),
+        off=_describe_off(off),
+        best=off.best_value,
     )
 
 
-def _measure(name: str, recording: Recording, off: Replay, text: str, rule: StopRule) -> RuleRow:
-    objective, numbers = recording.objective, list(recording.jobs)
-    run = recording.replay(rule)
-    finals = find_final_losses(off.state, objective)
-    stopped = (
-        StoppedJob(
-            name=job_name(name, numbers[job.number - 1]),
-            number=numbers[job.number - 1],
-            epochs=len(job.curve(objective.metric)),
-        )
-        for job in list_stopped(run)
-    )
+def _measure(recording: Recording, off: Replay, text: str, rule: StopRule) -> RuleRow:
+    run, numbers, metric = recording.replay(rule), list(recording.jobs), off.objective.metric
     return RuleRow(
         rule=text,
-        figures=measure(off, run, objective, finals.values()),
-        stopped=tuple(stopped),
-        best=find_best_value(run, objective),
+        figures=measure(off, run, off.final_losses.values()),
+        stopped=tuple((numbers[job.number - 1], len(job.curve(metric))) for job in run.stopped),
+        best=run.best_value,
     )
 
 
-def _describe_off(off: Replay, objective: Objective) -> str:
+def _describe_off(off: Replay) -> str:
     """Return in words what a tuning job took without a rule, and what it found."""
     return (
-        f"with Off: {count(count_epochs(off, objective), 'epoch')},"
-        f" training time {format_seconds(sum_training_seconds(off))},"
-        f" tuning time {format_seconds(tuning_seconds(off.state, None))},"
-        f" best {format_number(find_best_value(off, objective))}"
+        f"with Off: {count(off.epochs, 'epoch')},"
+        f" training time {format_seconds(off.training_time)},"
+        f" tuning time {format_seconds(off.tuning_time)},"
+        f" best {format_number(off.best_value)}"
     )
 
 
@@ -242,10 +212,10 @@ def _row_to_json(report: ReplayReport, row: RuleRow) -> ReplayedRule:
         "training_jobs_left_out": report.left_out,
         "stopped_training_jobs": [
             {
-                "training_job_name": each.name,
-                "training_job_number": each.number,
-                "epochs": each.epochs,
+                "training_job_name": job_name(report.name, number),
+                "training_job_number": number,
+                "epochs": epochs,
             }
-            for each in row.stopped
+            for number, epochs in row.stopped
         ],
     }

@@ -22,7 +22,7 @@ from hpt_cli.tuning.summary import (
 )
 
 if TYPE_CHECKING:
-    from hpt_cli.reports.json_types import InheritedBest, ObjectiveCounters, TuningJob
+    from hpt_cli.reports.json_types import InheritedBest, TuningJob
 
 MAX_FAILURES = 3
 _NUMBER = re.compile(r"\d[\d.]*(e[-+]?\d+)?", re.IGNORECASE)
@@ -148,7 +148,11 @@ def to_json(summaries: Sequence[Summary]) -> TuningJob:
         "objective_type": "Maximize" if summary.objective.maximize else "Minimize",
         "max_jobs": summary.max_jobs,
         "training_job_status_counters": counters_to_json(summary),
-        "objective_status_counters": _objectives_to_json(summary.objective_counts),
+        "objective_status_counters": {
+            "succeeded": summary.objective_counts["succeeded"],
+            "pending": summary.objective_counts["pending"],
+            "failed": summary.objective_counts["failed"],
+        },
         "best_training_job": row_to_json(summary.best) if summary.best else None,
         "overall_best_training_job": _overall_to_json(summary.overall_best),
         "warm_start_parents": [
@@ -179,12 +183,4 @@ def _overall_to_json(best: Mapping[str, Any] | None) -> InheritedBest | None:
         "training_job_name": best["training_job_name"],
         "final_objective_value": best["final_objective_value"],
         "hyperparameters": best["hyperparameters"],
-    }
-
-
-def _objectives_to_json(counts: Mapping[str, int]) -> ObjectiveCounters:
-    return {
-        "succeeded": counts["succeeded"],
-        "pending": counts["pending"],
-        "failed": counts["failed"],
     }

@@ -256,7 +256,7 @@ def measure_savings(table: Table, text: str, options: argparse.Namespace) -> Row
         chooser = remember(make_chooser(table, seeded), table.objective, finals)
         run = replay(seeded, chooser, make(table, finals))
         off = replay(seeded, choose_in_order(run.jobs), None)
-        figures.append(asdict(measure(off, run, table.objective, table.final_losses)))
+        figures.append(asdict(measure(off, run, table.final_losses)))
     return gather(text, table.name, figures)
 
 

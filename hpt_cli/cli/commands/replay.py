@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -23,7 +23,6 @@ EXAMPLES = (
     "hpt replay digits-off",
     "hpt replay digits-off --rule median:min_epochs=3 --rule auto",
 )
-T = TypeVar("T")
 TABLE_PANEL = "With --table"
 
 
@@ -190,15 +189,9 @@ def _replay_table(
     )
 
 
-def _track(items: Sequence[T]) -> Iterable[T]:
-    """Return the items, with a progress bar on a terminal."""
+def _track(seeds: range) -> Iterable[int]:
+    """Return the seeds, with a progress bar on a terminal."""
     from rich.progress import track
 
-    console = Console(stderr=True)
-    return track(
-        items,
-        description="replaying",
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
+    bar = Console(stderr=True)
+    return track(seeds, "replaying", console=bar, transient=True, disable=not bar.is_terminal)

@@ -7,14 +7,13 @@ of 10 columns take it 0.5 s, against 0.02 s here; and it leaves no column out.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.measure import Measurement
 from rich.segment import Segment
-from rich.style import Style
 from rich.text import Text
 
 GAP = 2
@@ -68,17 +67,16 @@ class Grid:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         columns, left_out = fit(self.columns, UNBOUNDED if self.wide else options.max_width)
         widths = _find_widths(columns, options.max_width, wide=self.wide)
-        cells = [_pad_cells(*each) for each in zip(columns, widths, strict=True)]
-        for line in _list_heading_lines(columns, widths):
-            yield Segment(line, Style(bold=True))
-            yield Segment.line()
-        styles = {name: console.get_style(name) for name in {*self.styles}}
-        for style, row in zip(self.styles, zip(*cells, strict=True), strict=True):
+        height = max(len(column.lines) for column in columns)
+        cells = [_pad_cells(*each, height) for each in zip(columns, widths, strict=True)]
+        styles = {name: console.get_style(name) for name in {"bold", *self.styles}}
+        names = ["bold"] * height + [*self.styles]
+        for style, row in zip(names, zip(*cells, strict=True), strict=True):
             yield Segment((" " * GAP).join(row).rstrip(), styles[style])
             yield Segment.line()
         if left_out:
-            names = ", ".join(" ".join(column.lines).strip() for column in left_out)
-            yield Text(f"not shown: {names}{self.hint and f'; {self.hint}'}", style="dim")
+            headings = ", ".join(" ".join(column.lines).strip() for column in left_out)
+            yield Text(f"not shown: {headings}{self.hint and f'; {self.hint}'}", style="dim")
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
         return Measurement(1, options.max_width)
@@ -140,8 +138,10 @@ def _find_widths(columns: Sequence[Column], width: int, *, wide: bool) -> list[i
     return widths
 
 
-def _pad_cells(column: Column, width: int) -> list[str]:
-    return [_pad(cell, width, right=column.right) for cell in column.cells]
+def _pad_cells(column: Column, width: int, height: int) -> list[str]:
+    """Return a column's texts: `height` lines for its heading, at the bottom of them, and cells."""
+    texts = [*[""] * (height - len(column.lines)), *column.lines, *column.cells]
+    return [_pad(text, width, right=column.right) for text in texts]
 
 
 def _pad(text: str, width: int, *, right: bool) -> str:
@@ -150,15 +150,3 @@ def _pad(text: str, width: int, *, right: bool) -> str:
         return f"{set_cell_size(text, width - 1)}…"
     space = " " * (width - length)
     return space + text if right else text + space
-
-
-def _list_heading_lines(columns: Sequence[Column], widths: Sequence[int]) -> Iterator[str]:
-    """Yield the lines of the headings, aligned to the bottom."""
-    height = max(len(column.lines) for column in columns)
-    stacked = [[""] * (height - len(column.lines)) + column.lines for column in columns]
-    for index in range(height):
-        cells = (
-            _pad(lines[index], width, right=column.right)
-            for lines, column, width in zip(stacked, columns, widths, strict=True)
-        )
-        yield (" " * GAP).join(cells).rstrip()

@@ -14,7 +14,6 @@ from hpt_cli.analysis.replay import (
     RecordedJob,
     Replay,
     choose_in_order,
-    list_stopped,
     make_spec,
     measure,
     record,
@@ -52,7 +51,7 @@ def draw_jobs(seed: int, jobs: int = 15, epochs: int = 9) -> list[RecordedJob]:
 
 
 def stops_of(run: Replay) -> dict[int, int]:
-    return {job.number: len(job.curve("loss")) for job in list_stopped(run)}
+    return {job.number: len(job.curve("loss")) for job in run.stopped}
 
 
 def replay_by_decide(jobs: list[RecordedJob], spec: TuningSpec) -> dict[int, int]:
@@ -198,7 +197,7 @@ def test_figures() -> None:
     spec, choose = make_spec(LOSS, 3, 1), choose_in_order(jobs)
     off = replay(spec, choose, None)
     rule = load_stop_rule("threshold", worst_loss=7.0, min_epochs=2)
-    figures = measure(off, replay(spec, choose, rule), LOSS, [2, 3, 4])
+    figures = measure(off, replay(spec, choose, rule), [2, 3, 4])
     assert figures.epochs_saved == pytest.approx(2 / 12)
     assert figures.training_time_saved == pytest.approx(2 / 12)
     assert figures.tuning_time_saved == pytest.approx(2 / 12)
@@ -212,7 +211,7 @@ def test_equal_bests_are_kept_while_one_is() -> None:
     spec, choose = make_spec(LOSS, 2, 1), choose_in_order(jobs)
     off = replay(spec, choose, None)
     rule = load_stop_rule("threshold", worst_loss=7.0)
-    figures = measure(off, replay(spec, choose, rule), LOSS, [2, 2])
+    figures = measure(off, replay(spec, choose, rule), [2, 2])
     assert (figures.jobs_stopped, figures.kept_best, figures.loss) == (1, 1, 0)
 
 
