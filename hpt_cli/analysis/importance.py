@@ -134,7 +134,8 @@ def _measure(
 ) -> Importance:
     rng = np.random.default_rng(seed)
     evidence = select_evidence(space, used, losses, [])
-    thetas = _sample_thetas(evidence, rng)
+    posterior = Posterior(evidence)
+    thetas = list(posterior.sample(rng, posterior.find_mode(), KERNELS))
     models = [_Model(evidence, theta) for theta in thetas]
     design = _Design(space, seed)
     expected, drawn = zip(*(model.draw(design.points, rng) for model in models), strict=True)
@@ -168,11 +169,6 @@ def _by_loss(trial: Trial) -> float:
     """Return a trial's loss, inf where it is not finite."""
     loss = math.inf if trial.loss is None else trial.loss
     return math.inf if math.isnan(loss) else loss
-
-
-def _sample_thetas(evidence: Evidence, rng: np.random.Generator) -> list[Floats]:
-    posterior = Posterior(evidence)
-    return list(posterior.sample(rng, posterior.find_mode(), KERNELS))
 
 
 def _share(values: Floats, draws: Floats) -> Share:

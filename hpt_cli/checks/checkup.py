@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hpt_cli.checks.prerequisites import Findings
 from hpt_cli.checks.preview import Estimate, estimate_time, find_warnings, list_first_points
-from hpt_cli.checks.trial_run import try_job
+from hpt_cli.checks.trial_run import TrialRun, try_job
 from hpt_cli.errors import Problem
 from hpt_cli.executors import LaunchRequest, load_executor
 from hpt_cli.executors.slurm import find_refusal
@@ -33,13 +33,10 @@ SAMPLES = 3
 
 @dataclass(frozen=True)
 class TriedJob:
-    """The result of a trial run of one training job."""
+    """A trial run of one training job, and what its output says of the spec."""
 
-    exit_code: int | None
-    """None if it was stopped."""
-    seconds: float
+    trial: TrialRun
     values: tuple[float, ...]
-    last_lines: tuple[str, ...]
     nearest: tuple[str, ...]
     """Where no value was found: the lines that are most like the objective."""
     proposals: tuple[str, ...]
@@ -157,10 +154,8 @@ def try_first_job(checkup: Checkup, seconds: float, show: Callable[[float, int],
         slots=checkup.slots,
     )
     return TriedJob(
-        exit_code=trial.exit_code,
-        seconds=trial.seconds,
+        trial=trial,
         values=values,
-        last_lines=trial.lines,
         nearest=() if values or file else tuple(nearest_lines(list(trial.lines), metric)),
         proposals=() if values else propose_for(spec, trial.lines),
         file=file,

@@ -71,7 +71,9 @@ def check_before_run(
     if home is None:
         return Findings(spec, capacity)
     inherited = _inherit(spec, home)
-    request = _make_sample(spec, environment, directory, home)
+    middle = {name: each.from_unit(0.5) for name, each in spec.hyperparameter_ranges.items()}
+    job = JobContext(spec, JobDir(home / spec.name), environment, str(directory), 1, 1, middle)
+    request = make_launch_request(job)
     warnings = () if spec.shell else _find_missing_files(request)
     return Findings(spec, capacity, inherited, tuple(warnings))
 
@@ -127,16 +129,6 @@ def _inherit(spec: TuningSpec, home: Path) -> tuple[WarmStarted, ...]:
     if problems:
         raise UsageError(*problems)
     return tuple(inherit(spec, parent, time.time()) for parent in parents)
-
-
-def _make_sample(
-    spec: TuningSpec, environment: Mapping[str, str], directory: Path, home: Path
-) -> LaunchRequest:
-    """Return what a training job with values in the middle of the ranges would be launched with."""
-    middle = {name: each.from_unit(0.5) for name, each in spec.hyperparameter_ranges.items()}
-    jobdir = JobDir(home / spec.name)
-    job = JobContext(spec, jobdir, environment, str(directory), 1, 1, middle)
-    return make_launch_request(job)
 
 
 def _find_missing_files(request: LaunchRequest) -> Iterator[Problem]:

@@ -23,13 +23,11 @@ _WORD = re.compile(r"[\w@%+=:,./-]+")
 def complete_name(ctx: typer.Context, incomplete: str) -> list[str]:
     """Return the tuning jobs of the home that are not on the line yet, the newest first."""
     try:
-        found = sorted(
-            list_job_dirs(find_home(ctx.params.get("home"))), key=lambda each: -each.created_at
-        )
+        found = list_job_dirs(find_home(ctx.params.get("home")))
+        found.sort(key=lambda each: -each.created_at)
     except OSError:
         return []
     given = ctx.params.get("names") or ()
-    found.sort(key=lambda each: -each.created_at)
     names = [each.name for each in found if each.name not in given]
     return _begin([*names, *([LAST] if names else [])], incomplete)
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any, Protocol, cast
+
+from rich.console import RenderableType
 
 from hpt_cli.tuning.summary import Summary
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 
 class Report(Protocol):

@@ -165,7 +165,7 @@ def _render_tried(checkup: Checkup, tried: TriedJob) -> list[RenderableType]:
     lines.append(Text(f"  no value of {name} {where}", style="red"))
     lines += _quote("the lines that come nearest:", tried.nearest)
     if not tried.nearest:
-        lines += _quote("its last lines:", tried.last_lines[-MAX_LINES:])
+        lines += _quote("its last lines:", tried.trial.lines[-MAX_LINES:])
     if tried.proposals:
         lines.append(Text("  metric definitions that would find something:"))
         lines += [Text(f"    - {plain(each)}") for each in tried.proposals]
@@ -178,12 +178,12 @@ def _quote(heading: str, lines: Sequence[str]) -> list[Text]:
 
 
 def _describe_end(tried: TriedJob) -> str:
-    took = format_seconds(tried.seconds)
-    if tried.exit_code is None:
+    took = format_seconds(tried.trial.seconds)
+    if tried.trial.exit_code is None:
         return f"stopped after {took}, still running"
-    if tried.exit_code == 0:
+    if tried.trial.exit_code == 0:
         return f"ended by itself after {took}"
-    return f"failed after {took}: {describe_exit(tried.exit_code)}"
+    return f"failed after {took}: {describe_exit(tried.trial.exit_code)}"
 
 
 def describe_estimate(spec: TuningSpec, estimate: Estimate, slots: int) -> str:
@@ -238,8 +238,8 @@ def _range_to_json(each: ParameterRange) -> json_types.Range:
 
 def _tried_to_json(tried: TriedJob) -> json_types.TriedTrainingJob:
     return {
-        "exit_code": tried.exit_code,
-        "seconds": round(tried.seconds, 3),
+        "exit_code": tried.trial.exit_code,
+        "seconds": round(tried.trial.seconds, 3),
         "values": list(tried.values),
         "nearest_lines": list(tried.nearest),
         "proposed_metric_definitions": list(tried.proposals),

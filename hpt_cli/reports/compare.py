@@ -43,12 +43,8 @@ def render(summaries: Sequence[Summary]) -> RenderableType:
     parts += _render_plot(summaries)
     if len(summaries) <= MAX_LISTED:
         for summary in summaries:
-            parts += _render_rows(
-                f"top {TOP} training jobs of {summary.name}",
-                summary,
-                top_rows(summary),
-                reasons=False,
-            )
+            heading = f"top {TOP} training jobs of {summary.name}"
+            parts += _render_rows(heading, summary, top_rows(summary), reasons=False)
         for summary in summaries:
             parts += _render_stopped(summary)
     return Group(*parts)

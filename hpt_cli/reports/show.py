@@ -25,6 +25,13 @@ if TYPE_CHECKING:
     from hpt_cli.reports.json_types import InheritedBest, TuningJob
 
 MAX_FAILURES = 3
+FAILED = ("Failed", "its last lines:", "it printed nothing")
+WITHOUT_OBJECTIVE = (
+    "no objective",
+    "the lines that come nearest:",
+    "none of its lines comes close to one",
+)
+"""What is wrong with a job, the words before its lines, and those where it has none."""
 _NUMBER = re.compile(r"\d[\d.]*(e[-+]?\d+)?", re.IGNORECASE)
 
 
@@ -119,23 +126,15 @@ def _blank_numbers(lines: Iterable[str]) -> tuple[str, ...]:
 
 def _render_failure(row: Row, *, is_shown: bool) -> list[Text]:
     """Return what is wrong with a job, and its lines unless the same are shown already."""
-    what = "Failed" if row.status == "Failed" else "no objective"
-    heading = Text(plain(f"{row.name} {what}: {row.failure_reason}"), style="red")
+    what, intro, nothing = FAILED if row.status == "Failed" else WITHOUT_OBJECTIVE
     if not row.tail:
-        nothing = (
-            "it printed nothing"
-            if row.status == "Failed"
-            else "none of its lines comes close to a value"
-        )
-        return [heading, Text(f"  {nothing}", style="dim")]
-    if is_shown:
-        return [heading, Text("  its lines are the same as those above", style="dim")]
-    intro = "its last lines:" if row.status == "Failed" else "the lines that come nearest:"
-    return [
-        heading,
-        Text(f"  {intro}", style="dim"),
-        *(Text("  │ " + plain(line), style="dim") for line in row.tail),
-    ]
+        lines = [nothing]
+    elif is_shown:
+        lines = ["its lines are the same as those above"]
+    else:
+        lines = [intro, *(f"│ {plain(line)}" for line in row.tail)]
+    heading = Text(plain(f"{row.name} {what}: {row.failure_reason}"), style="red")
+    return [heading, *(Text(f"  {line}", style="dim") for line in lines)]
 
 
 def to_json(summaries: Sequence[Summary]) -> TuningJob:

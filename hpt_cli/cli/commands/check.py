@@ -53,7 +53,7 @@ def check(
             checkup = replace(checkup, tried=try_first_job(checkup, seconds, show))
     print_answer(render, to_json, checkup, as_json=json)
     tried = checkup.tried
-    if tried is not None and (tried.exit_code or not tried.values):
+    if tried is not None and (tried.trial.exit_code or not tried.values):
         raise typer.Exit(ExitCode.FAILED)
 
 

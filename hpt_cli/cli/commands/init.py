@@ -104,7 +104,11 @@ def init(
     if asks and not force and target is not None and target.exists():
         force = confirm(f"{target} already exists. Overwrite it?", default=False)
     refuse_existing(target, force=force)
-    words = split_line(command or _ask_for_command(asks=asks))
+    if not command and not asks:
+        raise UsageError.of(
+            "command-missing", "no training command was given", "hpt init python train.py"
+        )
+    words = split_line(command or [prompt("Training command")])
     _check_program(words)
     tuned, others, switches = _choose_options(words, tune or [], asks=asks)
     draft = Draft(words, tuned, others, switches, max_jobs=max_jobs, name=name or "")
@@ -135,14 +139,6 @@ def _write(draft: Draft, target: Path | None, name: str, *, force: bool) -> None
         print_message(
             "the metric in it is a guess: hpt init --try runs the command once and finds it"
         )
-
-
-def _ask_for_command(*, asks: bool) -> list[str]:
-    if not asks:
-        raise UsageError.of(
-            "command-missing", "no training command was given", "hpt init python train.py"
-        )
-    return [prompt("Training command")]
 
 
 def _check_program(words: Sequence[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -58,12 +59,10 @@ def logs(
 
 def _print_from(log: Path, offset: int) -> int:
     """Print a log from an offset on: raw into a pipe, but safe on a terminal."""
-    try:
+    with suppress(FileNotFoundError):
         for end, block in read_blocks(log, offset):
             _print_block(block)
             offset = end
-    except FileNotFoundError:
-        pass
     return offset
 
 

@@ -112,19 +112,18 @@ def find_columns(names: Iterable[str], summary: Summary, option: str) -> list[Re
         UsageError: there is no column of some name.
     """
     known = name_columns(summary)
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        listed = f"one of {', '.join([*list_columns(summary), plain(summary.objective.metric)])}"
-        raise UsageError(
-            *(
-                Problem(
-                    "column-unknown",
-                    f"{option} {name}: there is no such column",
-                    did_you_mean(name, known) or listed,
-                )
-                for name in unknown
-            )
+    listed = f"one of {', '.join([*list_columns(summary), plain(summary.objective.metric)])}"
+    problems = [
+        Problem(
+            "column-unknown",
+            f"{option} {name}: there is no such column",
+            did_you_mean(name, known) or listed,
         )
+        for name in names
+        if name not in known
+    ]
+    if problems:
+        raise UsageError(*problems)
     return list({known[name].name: known[name] for name in names}.values())
 
 
