@@ -98,7 +98,7 @@ def main() -> None:
 
 
 def make_log(kind: str, size: int) -> bytes:
-    """A log of lines of about 100 bytes."""
+    """Return a log of lines of about 100 bytes."""
     filler = [
         f"2026-11-24 08:00:{i % 60:02d} INFO worker: step {i} of the pipeline did {i * 7} things in"
         f" {i / 3:.3f} ms, fine".encode()
@@ -116,7 +116,7 @@ def make_log(kind: str, size: int) -> bytes:
 
 
 def bench_throughput(directory: Path, megabytes: int, rounds: int) -> Table:
-    """A table of MB/s, a row for each kind of log."""
+    """Return a table of MB/s, with a row for each kind of log."""
     table = Table(
         title=f"reading {megabytes} MB {rounds} times (others a tenth, once), on one core"
     )
@@ -145,14 +145,14 @@ def bench_throughput(directory: Path, megabytes: int, rounds: int) -> Table:
 
 
 def time_reader(path: Path, extractors: Sequence[Extractor]) -> tuple[float, int]:
-    """Processor seconds to read a file, and how many values it had."""
+    """Return the processor seconds to read a file, and how many values it has."""
     begun = time.process_time()
     found = FileTail(path, extractors).read(final=True)
     return time.process_time() - begun, len(found)
 
 
 def time_grep(path: Path) -> float:
-    """Processor seconds that grep takes to print the same matches.
+    """Return the processor seconds that grep takes to print the same matches.
 
     Into a file, as it stops at the first match when nobody reads.
     """
@@ -167,7 +167,7 @@ def time_grep(path: Path) -> float:
 
 
 def follow_logs(directory: Path, logs: int, seconds: float) -> dict[str, float]:
-    """Follow files that one process writes."""
+    """Follow files that one process writes; return what was measured."""
     paths = [directory / f"{number}.log" for number in range(logs)]
     extractor = compile_definition({"name": "t", "regex": r"^epoch={step} t=({num})"})
     tails = [AttemptTail([extractor], path, directory, 0.0, {}) for path in paths]
@@ -184,7 +184,7 @@ def follow_logs(directory: Path, logs: int, seconds: float) -> dict[str, float]:
 
 
 def follow_jobs(directory: Path, jobs: int, seconds: float) -> dict[str, float]:
-    """Follow training jobs with the real command, all at once."""
+    """Follow training jobs with the real command, all at once; return what was measured."""
     (directory / "write.py").write_text(WRITER)
     options = f"{seconds} {LINES_A_SECOND} {EVERY} /dev/stdout"
     spec = {
@@ -215,7 +215,7 @@ def follow_jobs(directory: Path, jobs: int, seconds: float) -> dict[str, float]:
 def summarize_delays(
     delays: list[float], share: float, logs: int, seconds: float
 ) -> dict[str, float]:
-    """What was measured, by name."""
+    """Return what was measured, by name."""
     cuts = statistics.quantiles(delays, n=1000)
     return {
         "core": share,
@@ -228,7 +228,7 @@ def summarize_delays(
 
 
 def describe(title: str, figures: dict[str, float]) -> Table:
-    """One row with what was measured."""
+    """Return a table of one row with what was measured."""
     table = Table(title=f"{title}, {LINES_A_SECOND} lines a second each")
     for name in figures:
         table.add_column(name, justify="right")
