@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple, TypeAlias, overload
+from typing import Any, NamedTuple, TypeAlias
 
 Curve: TypeAlias = Sequence[tuple[float, float]]
 
@@ -28,11 +28,7 @@ class PackedCurve(Curve):
     def __iter__(self) -> Iterator[tuple[float, float]]:
         return zip(self._steps, self._values, strict=True)
 
-    @overload
-    def __getitem__(self, place: int) -> tuple[float, float]: ...
-    @overload
-    def __getitem__(self, place: slice) -> Curve: ...
-    def __getitem__(self, place: int | slice) -> tuple[float, float] | Curve:
+    def __getitem__(self, place: Any) -> Any:
         if isinstance(place, slice):
             return tuple(zip(self._steps[place], self._values[place], strict=True))
         return self._steps[place], self._values[place]
@@ -56,11 +52,7 @@ class MappedCurve(Curve):
     def __len__(self) -> int:
         return len(self._curve)
 
-    @overload
-    def __getitem__(self, place: int) -> tuple[float, float]: ...
-    @overload
-    def __getitem__(self, place: slice) -> Curve: ...
-    def __getitem__(self, place: int | slice) -> tuple[float, float] | Curve:
+    def __getitem__(self, place: Any) -> Any:
         if isinstance(place, slice):
             return MappedCurve(self._curve[place], self._function)
         step, value = self._curve[place]

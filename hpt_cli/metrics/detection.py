@@ -121,15 +121,8 @@ _LOWER = _words(
     " crossentropy entropy fid rmsle mlogloss regret cost bpc merror l1 l2"
 )
 _STEPS = (
-    "epoch",
-    "ep",
-    "iteration",
-    "iter",
-    "step",
-    "global_step",
-    "round",
-    "update",
-    "num_updates",
+    *("epoch", "ep", "iteration", "iter", "step", "global_step"),
+    *("round", "update", "num_updates"),
 )
 _BESIDE = _words(
     "epoch epochs iteration iterations iter step steps round batch time eta lr rate sec secs second"

@@ -12,16 +12,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import regex
 
 from hpt_cli.errors import Problem
 from hpt_cli.formatting import count
 from hpt_cli.metrics.lines import split_lines
 from hpt_cli.metrics.patterns import CLOUDWATCH_TAB, GROUPED, NUMBER, Pattern, parse_number
 from hpt_cli.metrics.scan import KEPT, LineMatch, ScanResult, scan_log
-
-if TYPE_CHECKING:
-    import regex
 
 MAX_LINE_LENGTH = 1000
 """Longer lines are not searched again, or only at their beginning."""

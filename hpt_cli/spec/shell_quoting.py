@@ -47,9 +47,8 @@ def find_embedded(script: str) -> list[str]:
     Within quotes, the quotes around the value would end them. Within backticks, arithmetic and
     documents that stand in the script, they are no quotes.
     """
-    return list(
-        dict.fromkeys(name for name, is_comment in _find_embedded(script) if not is_comment)
-    )
+    names = (name for name, is_comment in _find_embedded(script) if not is_comment)
+    return list(dict.fromkeys(names))
 
 
 def find_commented(script: str) -> list[str]:

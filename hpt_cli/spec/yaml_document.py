@@ -67,10 +67,8 @@ def compose(text: str, file: str) -> MappingNode:
         message = f"this is not YAML: the character {text[error.position]!a} is not allowed"
         raise UsageError(Problem("yaml", message, place=place)) from None
     if not isinstance(root, MappingNode):
-        problem = Problem(
-            "yaml", "a spec must be a mapping of fields", place=SourceLocation(file, 1, 1)
-        )
-        raise UsageError(problem)
+        place = SourceLocation(file, 1, 1)
+        raise UsageError(Problem("yaml", "a spec must be a mapping of fields", place=place))
     return root
 
 

@@ -65,11 +65,9 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         self._connection.close()
 
-    def _scalar(self, query: str) -> int:
-        return int(self._connection.execute(query).fetchone()[0] or 0)
-
     def _find_last(self) -> int:
-        return max(self._scalar(f"SELECT max(seq) FROM {table}") for table in TABLES)
+        queries = (f"SELECT max(seq) FROM {table}" for table in TABLES)
+        return max(int(self._connection.execute(each).fetchone()[0] or 0) for each in queries)
 
     def append(self, events: Iterable[ev.AnyEvent]) -> None:
         """Write events, all or none; they are on disk when this returns.
@@ -103,12 +101,10 @@ class Journal:
             )
             return
         if isinstance(event, ev.JobJudged):
+            judgement = event.number, event.attempt, event.step, event.stop, event.reason
             self._connection.execute(
                 "INSERT OR REPLACE INTO judgement VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    *(event.number, event.attempt, event.step, event.stop, event.reason),
-                    *(json.dumps(event.evidence), seq, event.at),
-                ),
+                (*judgement, json.dumps(event.evidence), seq, event.at),
             )
             return
         number = event.number if isinstance(event, ev.JobEvent) else None
@@ -333,16 +329,8 @@ class _Waiting:
 
 def _to_row(event: ev.ObservationsRead, each: Observation, seq: int) -> tuple[object, ...]:
     value = None if math.isnan(each.value) else each.value
-    return (
-        event.number,
-        event.attempt,
-        each.metric,
-        each.offset,
-        each.step,
-        value,
-        seq,
-        event.at,
-    )
+    key = event.number, event.attempt, each.metric, each.offset
+    return (*key, each.step, value, seq, event.at)
 
 
 def describe_creation(spec: TuningSpec, directory: Path) -> ev.TuningJobCreated:
@@ -366,9 +354,8 @@ def create_journal(path: Path, *first: ev.AnyEvent) -> None:
     try:
         temporary.touch(mode=0o600)
         connection = sqlite3.connect(temporary, isolation_level=None)
-        connection.executescript(
-            resources.files("hpt_cli.storage").joinpath("schema.sql").read_text()
-        )
+        schema = resources.files("hpt_cli.storage").joinpath("schema.sql")
+        connection.executescript(schema.read_text())
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         with Journal(connection) as journal:
             journal.append(first)

@@ -25,14 +25,9 @@ from typing import Any, TypeAlias
 from hpt_cli.logs.tail import FileTail
 from hpt_cli.metrics.curve import Observation
 from hpt_cli.spec.model import TuningSpec, load_spec
+from hpt_cli.storage import journal
 from hpt_cli.storage.connection import open_damaged
 from hpt_cli.storage.job_directory import JobDir
-from hpt_cli.storage.journal import (
-    CORRUPT_DATA_ERRORS,
-    create_journal,
-    describe_creation,
-    to_judgement,
-)
 from hpt_cli.storage.spec_file import read_spec
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.fold import fold
@@ -69,14 +64,14 @@ def repair(jobdir: JobDir) -> Repair:
     created = next((each for each in found if isinstance(each, ev.TuningJobCreated)), None)
     if created is None or not _is_spec(created.spec):
         home = jobdir.path.resolve().parent
-        created = describe_creation(read_spec(jobdir.spec), home.parent)
+        created = journal.describe_creation(read_spec(jobdir.spec), home.parent)
     rest = [each for each in found if not isinstance(each, ev.TuningJobCreated)]
     rebuilder = _Rebuilder(jobdir, created, salvage_observations(damaged))
     rebuilder.rebuild(rest)
     events, state = rebuilder.events, rebuilder.state
     temporary = jobdir.path / "journal.repaired"
     judged = [each for each in judgements if each.number in state.jobs]
-    create_journal(temporary, created, *events, *judged)
+    journal.create_journal(temporary, created, *events, *judged)
     for beside in BESIDE:
         Path(f"{jobdir.journal}{beside}").unlink(missing_ok=True)
     os.replace(temporary, jobdir.journal)
@@ -93,10 +88,8 @@ def repair(jobdir: JobDir) -> Repair:
 
 def _keep(jobdir: JobDir) -> Path:
     """Copy the damaged journal, with what SQLite needs to roll it back, and return the copy."""
-    for count in itertools.count(1):
-        copy = jobdir.path / f"journal.damaged-{count}"
-        if not os.path.lexists(copy):
-            break
+    copies = (jobdir.path / f"journal.damaged-{number}" for number in itertools.count(1))
+    copy = next(each for each in copies if not os.path.lexists(each))
     shutil.copy2(jobdir.journal, copy)
     for beside in BESIDE:
         with contextlib.suppress(FileNotFoundError):
@@ -108,7 +101,7 @@ def salvage(path: Path) -> Iterator[ev.AnyEvent]:
     """Yield the events that can be read, in order; observations are in the logs."""
     rows = _read_rows(path, "event", "seq", lambda row: row[0])
     for row in (rows[seq] for seq in sorted(seq for seq in rows if isinstance(seq, int))):
-        with contextlib.suppress(*CORRUPT_DATA_ERRORS):
+        with contextlib.suppress(*journal.CORRUPT_DATA_ERRORS):
             _, at, kind, number, body = row
             yield ev.from_fields(kind, float(at), number, json.loads(body))
 
@@ -116,8 +109,8 @@ def salvage(path: Path) -> Iterator[ev.AnyEvent]:
 def salvage_judgements(path: Path) -> Iterator[ev.JobJudged]:
     """Yield the judgements that can be read."""
     for row in _read_rows(path, "judgement", "job, attempt, step", lambda row: row[:3]).values():
-        with contextlib.suppress(*CORRUPT_DATA_ERRORS):
-            yield to_judgement(row)
+        with contextlib.suppress(*journal.CORRUPT_DATA_ERRORS):
+            yield journal.to_judgement(row)
 
 
 Attempts: TypeAlias = dict[tuple[int, int], list[Observation]]
@@ -129,7 +122,7 @@ def salvage_observations(path: Path) -> Attempts:
     rows = _read_rows(path, "observation", "job, attempt, metric, offset", lambda row: row[:4])
     found: Attempts = {}
     for row in rows.values():
-        with contextlib.suppress(*CORRUPT_DATA_ERRORS):
+        with contextlib.suppress(*journal.CORRUPT_DATA_ERRORS):
             job, attempt, metric, offset, step, value, *_ = row
             value = math.nan if value is None else float(value)
             each = Observation(metric, operator.index(offset), float(step), value)
@@ -240,17 +233,15 @@ class _Rebuilder:
             known = self._kept.get((event.number, event.attempt), [])
             observations = _read_log(self._jobdir, self.state, event, known)
             if observations:
+                at, number, attempt = event.at, event.number, event.attempt
                 observed = ev.ObservationsRead(
-                    at=event.at,
-                    number=event.number,
-                    attempt=event.attempt,
-                    observations=observations,
+                    at=at, number=number, attempt=attempt, observations=observations
                 )
                 self._fold(observed)
         self._fold(event)
 
     def _fold(self, event: ev.AnyEvent) -> None:
-        with contextlib.suppress(*CORRUPT_DATA_ERRORS):
+        with contextlib.suppress(*journal.CORRUPT_DATA_ERRORS):
             self.state = fold(self.state, event)
             self.events.append(event)
 
@@ -278,9 +269,6 @@ def _set_aside_unknown(jobdir: JobDir, state: TuningState) -> Iterator[Path]:
     """Rename the directories of jobs that are not known: new ones will need their names."""
     for path in sorted((jobdir.path / "jobs").glob("[0-9]*")):
         if path.name.isdigit() and int(path.name) not in state.jobs:
-            target = path.with_name(f"{path.name}-lost")
-            for count in itertools.count(2):
-                if not target.exists():
-                    break
-                target = path.with_name(f"{path.name}-lost-{count}")
-            yield path.rename(target)
+            names = (f"{path.name}-lost-{number}" for number in itertools.count(2))
+            targets = map(path.with_name, itertools.chain([f"{path.name}-lost"], names))
+            yield path.rename(next(each for each in targets if not each.exists()))

@@ -88,9 +88,7 @@ def _stop_some(
     commands: list[Command] = []
     limit = spec.max_job_runtime_seconds
     for job in state.running:
-        if job.phase not in ("Starting", "Training") or job.attempt is None:
-            continue
-        if job.attempt.is_queued:
+        if job.phase not in ("Starting", "Training") or not job.attempt or job.attempt.is_queued:
             continue
         if limit is not None and now - job.attempt.started_at >= limit:
             commands.append(Stop(job.number, "MaxRuntimeExceeded"))

@@ -353,6 +353,5 @@ def from_fields(kind: str, at: float, number: int | None, own: dict[str, Any]) -
         KeyError: no event has this name.
         TypeError: the fields are not those of the event, or do not hold what they should.
     """
-    if number is not None:
-        return parse(_RECORDED[kind], dict(at=at, number=number, **own))
-    return parse(_RECORDED[kind], dict(at=at, **own))
+    of_job = {} if number is None else {"number": number}
+    return parse(_RECORDED[kind], dict(at=at, **of_job, **own))

@@ -56,15 +56,14 @@ def suggest_request(spec: TuningSpec, state: TuningState, number: int) -> Sugges
     ended = state.jobs.cached_fold(("trials", objective), begin, add)
     going = (job for job in state.jobs.open if job.hyperparameters is not None)
     trials = (*ended, *(trial(job, objective) for job in going))
+    others = (each for each in trials if each.number != number)
     return SuggestRequest(
         ranges=spec.hyperparameter_ranges,
         seed=spec.random_seed,
         number=number,
         max_jobs=spec.job_limit,
         max_parallel_jobs=spec.count_slots(state.pool),
-        trials=tuple(
-            sorted((each for each in trials if each.number != number), key=attrgetter("number"))
-        ),
+        trials=tuple(sorted(others, key=attrgetter("number"))),
     )
 
 

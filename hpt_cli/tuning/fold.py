@@ -156,12 +156,8 @@ def _warm_started(state: TuningState, event: ev.WarmStarted) -> _Changes:
         number = -len(inherited)
         curve = tuple((step, math.nan if value is None else value) for step, value in job["curve"])
         attempt = Attempt(1, event.at, ended_at=event.at, curves={metric: curve})
-        inherited[number] = TrainingJob(
-            number=number,
-            phase=job["status"],
-            hyperparameters=job["hyperparameters"],
-            attempts=(attempt,),
-        )
+        phase, hyperparameters = job["status"], job["hyperparameters"]
+        inherited[number] = TrainingJob(number, phase, hyperparameters, attempts=(attempt,))
     parent = Parent(event.parent, len(event.jobs), event.left_out, event.best)
     return {"inherited": inherited, "parents": (*state.parents, parent)}
 
@@ -191,7 +187,7 @@ def _stop_requested(state: TuningState, event: ev.TuningJobStopRequested) -> _Ch
 
 def _ended(state: TuningState, event: ev.TuningJobEnded) -> _Changes:  # noqa: ARG001
     if event.status not in TERMINAL:
-        raise ImpossibleEventError("a tuning job cannot end as {event.status}")
+        raise ImpossibleEventError(f"a tuning job cannot end as {event.status}")
     return {"status": event.status, "reason": event.reason}
 
 
@@ -329,17 +325,9 @@ def _job_exited(job: TrainingJob, event: ev.JobExited) -> _Changes:
 
 
 def _job_lost(job: TrainingJob, event: ev.JobLost) -> _Changes:
-    failure = _describe_failure(job, event)
-    return {
-        **_with_attempt(
-            job,
-            ended_at=event.at,
-            failure=failure,
-            lost=event.why if job.stop_request is None else "",
-            evicted=event.evicted,
-        ),
-        **_after_failure(job, event, failure or event.why),
-    }
+    failure, lost = _describe_failure(job, event), "" if job.stop_request else event.why
+    ending = {"ended_at": event.at, "failure": failure, "lost": lost, "evicted": event.evicted}
+    return {**_with_attempt(job, **ending), **_after_failure(job, event, failure or event.why)}
 
 
 def _describe_failure(job: TrainingJob, event: ev.JobExited | ev.JobLost) -> str:
@@ -375,25 +363,25 @@ def forget_curves(state: TuningState, metric: str, numbers: Iterable[int]) -> Tu
     """
     jobs = dict(state.jobs)
     for number in numbers:
-        attempts = tuple(_forget(attempt, metric) for attempt in jobs[number].attempts)
-        jobs[number] = replace(jobs[number], attempts=attempts)
+        jobs[number] = _forget(jobs[number], metric)
     return replace(state, jobs=Jobs(jobs.values()))
 
 
 def forget_curve(state: TuningState, metric: str, number: int) -> TuningState:
     """Return the state with one metric's curve only of one job, and the last value of others."""
-    job = state.jobs[number]
-    attempts = tuple(_forget(attempt, metric) for attempt in job.attempts)
-    return replace(state, jobs=state.jobs.put(replace(job, attempts=attempts)))
+    return replace(state, jobs=state.jobs.put(_forget(state.jobs[number], metric)))
 
 
-def _forget(attempt: Attempt, metric: str) -> Attempt:
-    curves = {
-        name: PackedCurve(curve) if name == metric else curve[-1:]
-        for name, curve in attempt.curves.items()
-    }
-    arrivals = {name: each for name, each in attempt.arrivals.items() if name == metric}
-    return replace(attempt, curves=curves, arrivals=arrivals)
+def _forget(job: TrainingJob, metric: str) -> TrainingJob:
+    attempts = []
+    for attempt in job.attempts:
+        curves = {
+            name: PackedCurve(curve) if name == metric else curve[-1:]
+            for name, curve in attempt.curves.items()
+        }
+        arrivals = {name: each for name, each in attempt.arrivals.items() if name == metric}
+        attempts.append(replace(attempt, curves=curves, arrivals=arrivals))
+    return replace(job, attempts=tuple(attempts))
 
 
 _JOB_FOLDS: Mapping[Any, Callable[[TrainingJob, Any], _Changes]] = {

@@ -6,6 +6,7 @@ that are open, counted by phase, and what is computed from them is kept until an
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import is_
 from types import MappingProxyType
@@ -37,7 +38,7 @@ class Jobs(Mapping[int, J], Generic[J]):
         self._open: dict[int, J] = {}
         for job in jobs:
             (self._ended if job.has_ended else self._open)[job.number] = job
-        self._counts = _count(self._ended.values())
+        self._counts = Counter(job.phase for job in self._ended.values())
         self._derived: dict[Any, Any] = {}
         self._sums: dict[Any, tuple[list[J], Any]] = {}
         self._known: dict[int, tuple[J, dict[Any, Any]]] = {}
@@ -75,7 +76,7 @@ class Jobs(Mapping[int, J], Generic[J]):
         if job is not None and not job.has_ended:
             following._open[number] = job
         if number in self._ended or (job is not None and job.has_ended):
-            following._ended, following._counts = dict(self._ended), dict(self._counts)
+            following._ended, following._counts = dict(self._ended), Counter(self._counts)
             following._derived = {}
             before = following._ended.pop(number, None)
             if before is not None:
@@ -83,7 +84,7 @@ class Jobs(Mapping[int, J], Generic[J]):
             if job is not None and job.has_ended:
                 following._known.pop(number, None)
                 following._ended[number] = job
-                following._counts[job.phase] = following._counts.get(job.phase, 0) + 1
+                following._counts[job.phase] += 1
         return following
 
     @property
@@ -98,7 +99,7 @@ class Jobs(Mapping[int, J], Generic[J]):
 
     def count(self, phase: str) -> int:
         """Return how many have ended in a phase."""
-        return self._counts.get(phase, 0)
+        return self._counts[phase]
 
     def cached(self, key: Any, make: Callable[[Mapping[int, J]], T]) -> T:
         """Return what `make` computes from the ended jobs: cached until another one ends."""
@@ -129,10 +130,3 @@ class Jobs(Mapping[int, J], Generic[J]):
         if key not in known[1]:
             known[1][key] = make(job)
         return cast(T, known[1][key])
-
-
-def _count(jobs: Iterable[_Job]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for job in jobs:
-        counts[job.phase] = counts.get(job.phase, 0) + 1
-    return counts

@@ -25,8 +25,8 @@ Phase = Literal[
     "Failed",
     "Stopped",
 ]
-JobStatus = Literal["InProgress", "Stopping", "Completed", "Failed", "Stopped"]
-TuningJobStatus = Literal["InProgress", "Stopping", "Completed", "Failed", "Stopped"]
+Status = Literal["InProgress", "Stopping", "Completed", "Failed", "Stopped"]
+"""Of a training job, and of a tuning job."""
 ENDED: tuple[Phase, ...] = ("Completed", "Failed", "Stopped", "Interrupted")
 TERMINAL: tuple[Phase, ...] = ("Completed", "Stopped", "Failed")
 RUNNING: tuple[Phase, ...] = ("Submitting", "Starting", "Training", "Stopping")
@@ -102,7 +102,7 @@ class TrainingJob:
     notes: tuple[str, ...] = ()
 
     @property
-    def status(self) -> JobStatus:
+    def status(self) -> Status:
         """The training job status, in SageMaker's words."""
         if self.phase in ("Completed", "Failed", "Stopped", "Stopping"):
             return self.phase
@@ -165,7 +165,7 @@ class TuningState:
 
     spec: Mapping[str, Any] = field(default_factory=dict)
     directory: str = ""
-    status: TuningJobStatus = "InProgress"
+    status: Status = "InProgress"
     reason: str = ""
     created_at: float = 0.0
     stop_reason: str = ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.ranges import select_active
@@ -42,8 +44,5 @@ def _complete(spec: TuningSpec, point: Hyperparameters) -> Hyperparameters:
 
 
 def _list_best(spec: TuningSpec, jobs: list[TrainingJob]) -> list[Hyperparameters]:
-    trials = [trial(job, spec.objective) for job in jobs]
-    ranked = sorted(
-        (trial.loss, index) for index, trial in enumerate(trials) if trial.loss is not None
-    )
-    return [trials[index].hyperparameters for _, index in ranked]
+    trials = [each for job in jobs if (each := trial(job, spec.objective)).loss is not None]
+    return [each.hyperparameters for each in sorted(trials, key=attrgetter("loss"))]

@@ -61,23 +61,19 @@ def find_mismatches(spec: TuningSpec, parent: Candidate) -> Iterator[Problem]:
 
 def inherit(spec: TuningSpec, parent: Candidate, at: float) -> WarmStarted:
     """Return what a parent brings; its static hyperparameters count where they are tuned now."""
-    jobs = []
-    left_out = 0
-    for job in parent.state.jobs.values():
-        if job.hyperparameters is None or not job.has_ended:
-            continue
-        hyperparameters = {**parent.state.spec["static_hyperparameters"], **job.hyperparameters}
-        point = _fit(spec, hyperparameters)
-        if point is None:
-            left_out += 1
-            continue
-        jobs.append(_describe(spec, job, point))
+    static = parent.state.spec["static_hyperparameters"]
+    fitted = [
+        (job, _fit(spec, {**static, **job.hyperparameters}))
+        for job in parent.state.jobs.values()
+        if job.hyperparameters is not None and job.has_ended
+    ]
+    jobs = tuple(_describe(spec, job, point) for job, point in fitted if point is not None)
     best = summarize(parent.state, at, at_work=False).best
     return WarmStarted(
         at=at,
         parent=parent.name,
-        jobs=tuple(jobs),
-        left_out=left_out,
+        jobs=jobs,
+        left_out=len(fitted) - len(jobs),
         best=describe_best(best) if best else None,
     )
 

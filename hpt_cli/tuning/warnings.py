@@ -6,17 +6,14 @@ No value of the objective, output that is held back until the end, jobs that are
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from hpt_cli.formatting import count, format_bytes, format_seconds
 from hpt_cli.metrics.detection import detect_metrics, nearest_lines, write_definition
 from hpt_cli.metrics.lint import lint_definitions
+from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.names import job_name
 from hpt_cli.tuning.events import Warned
 from hpt_cli.tuning.state import TuningState
-
-if TYPE_CHECKING:
-    from hpt_cli.spec.model import TuningSpec
 
 PATIENCE_LINES = 200
 PATIENCE_SECONDS = 60.0
