@@ -14,12 +14,10 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-import regex
-
 from hpt_cli.errors import Problem
 from hpt_cli.formatting import count
 from hpt_cli.metrics.lines import split_lines
-from hpt_cli.metrics.patterns import CLOUDWATCH_TAB, GROUPED, NUMBER, Pattern, parse_number
+from hpt_cli.metrics.patterns import CLOUDWATCH_TAB, GROUPED, NUMBER, Found, Pattern, parse_number
 from hpt_cli.metrics.scan import KEPT, LineMatch, ScanResult, scan_log
 
 MAX_LINE_LENGTH = 1000
@@ -136,7 +134,7 @@ def _lint_matches(result: ScanResult, lines: Sequence[str]) -> Iterator[Problem]
         yield Problem("values-several", "a line has several values, and each one counts")
 
 
-def _search_lines(pattern: Pattern, lines: Sequence[str]) -> Iterator[tuple[int, regex.Match[str]]]:
+def _search_lines(pattern: Pattern, lines: Sequence[str]) -> Iterator[tuple[int, Found]]:
     """Yield the first match in each line that has one, with the line's number from 1."""
     for number, line in enumerate(lines, 1):
         text = line[:MAX_LINE_LENGTH]
@@ -182,7 +180,7 @@ def _find_comma_cuts(result: ScanResult, lines: Sequence[str]) -> Iterator[tuple
 
 
 def _check_comma(
-    pattern: Pattern, number: int, match: regex.Match[str] | None, group: int
+    pattern: Pattern, number: int, match: Found | None, group: int
 ) -> Iterator[tuple[int, str, str]]:
     if match is None or not group or match[group] is None:
         return

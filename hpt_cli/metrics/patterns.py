@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeAlias
 
 import regex as engine
 
@@ -63,6 +64,10 @@ MAX_SIZE = 100_000
 times."""
 
 
+Found: TypeAlias = engine.Match[str]
+"""A match in a text."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pattern:
     """A compiled regex, and what its groups mean.
@@ -89,15 +94,15 @@ class Pattern:
     can_capture_nothing: bool
     """Whether the value's group can match an empty text, like `(.*?)`."""
 
-    def search(self, text: str) -> engine.Match[str] | None:
+    def search(self, text: str) -> Found | None:
         """Return the first match in a text."""
         return self.compiled.search(text, concurrent=False, timeout=TRY_SECONDS)
 
-    def match(self, text: str, start: int) -> engine.Match[str] | None:
+    def match(self, text: str, start: int) -> Found | None:
         """Return the match that begins at a place in a text."""
         return self.compiled.match(text, start, concurrent=False, timeout=TRY_SECONDS)
 
-    def finditer(self, text: str) -> Iterator[engine.Match[str]]:
+    def finditer(self, text: str) -> Iterator[Found]:
         """Yield all matches in a text."""
         return self.compiled.finditer(text, concurrent=False, timeout=TRY_SECONDS)
 
