@@ -70,9 +70,10 @@ format: $(INSTALLED)  ## Put the code into its format, and the pages that are ma
 	$(BIN)/ruff check --fix .
 	$(BIN)/python scripts/docs/write_all.py
 
-constraints: test-newest  ## Write the newest versions, which have just passed, into tests/constraints.txt
+constraints: test-newest  ## Write the newest versions, but for PyTorch, into tests/constraints.txt: they have passed
 	$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade tensorboard \
-		--editable '.[dev,browser,examples,parquet,mlflow,tensorboard,torch]'
+		--editable '.[dev,browser,examples,parquet,mlflow,tensorboard,torch]' \
+		$$(grep '^torch==' tests/constraints.txt)
 	grep '^#' tests/constraints.txt > $(NEWEST)/constraints.txt
 	$(NEWEST)/bin/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' >> $(NEWEST)/constraints.txt
 	mv $(NEWEST)/constraints.txt tests/constraints.txt
