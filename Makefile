@@ -43,7 +43,7 @@ test-extras: $(INSTALLED)  ## Test exports and examples with the packages they a
 	$(INSTALL) --editable '.[examples,parquet,mlflow,tensorboard]' tensorboard
 	$(PYTEST) tests/extras --ignore tests/extras/test_torch.py
 
-test-torch: $(INSTALLED)  ## Test the guides to PyTorch, Lightning and Keras (on Linux pip takes CUDA, several GB, unless it finds a CPU build)
+test-torch: $(INSTALLED)  ## Test the guides to PyTorch, Lightning, Keras (several GB, unless pip finds a CPU build)
 	$(INSTALL) --editable '.[torch]'
 	$(PYTEST) tests/extras/test_torch.py
 
