@@ -20,7 +20,6 @@ import re
 import resource
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -358,28 +357,13 @@ def reboot(ground: Ground) -> int:
     innocent = subprocess.Popen(["sleep", "600"], start_new_session=True)
     try:
         if ground.journal.exists():
-            give_pids_to(innocent.pid, ground)
+            ground.give_pids_to(innocent.pid)
         ground.finish()
         check(innocent.poll() is None, "somebody else's process was killed")
     finally:
         innocent.kill()
         innocent.wait()
     return 1
-
-
-def give_pids_to(pid: int, ground: Ground) -> None:
-    """Let a process have the pid, and the start time, of every launcher."""
-    with open(f"/proc/{pid}/stat", "rb") as file:
-        ticks = int(file.read().rpartition(b")")[2].split()[19])
-    identity = f"the-first-boot:{ticks}"
-    for path in ground.directory.glob("jobs/*/a*/launcher"):
-        path.write_text(f"{pid} {identity}")
-    with contextlib.closing(sqlite3.connect(ground.journal)) as connection, connection:
-        connection.execute(
-            "UPDATE event SET body = json_set(body, '$.handle.pid', ?, '$.handle.identity', ?)"
-            " WHERE type = 'JobLaunched'",
-            (pid, identity),
-        )
 
 
 FAULTS: dict[str, tuple[Callable[[Ground], int], int, int]] = {

@@ -154,6 +154,20 @@ class Ground:
                         found.append(process)
         return found
 
+    def give_pids_to(self, pid: int) -> None:
+        """Record the pid and the start time of a process as those of every launcher."""
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            ticks = int(file.read().rpartition(b")")[2].split()[19])
+        identity = f"the-first-boot:{ticks}"
+        for path in self.directory.glob("jobs/*/a*/launcher"):
+            path.write_text(f"{pid} {identity}")
+        with contextlib.closing(sqlite3.connect(self.journal)) as connection, connection:
+            connection.execute(
+                "UPDATE event SET body = json_set(body, '$.handle.pid', ?, '$.handle.identity', ?)"
+                " WHERE type = 'JobLaunched'",
+                (pid, identity),
+            )
+
     def verify(self, expected: list[Any]) -> None:
         """Raise AssertionError if anything differs from an undisturbed run."""
         rows = self.read_rows()
