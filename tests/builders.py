@@ -27,7 +27,7 @@ def make_spec(**changes: Any) -> TuningSpec:
     return TuningSpec.model_validate(fields | changes)
 
 
-def created(spec: TuningSpec) -> list[ev.AnyEvent]:
+def created(spec: TuningSpec) -> list[ev.Event]:
     return [
         ev.TuningJobCreated(
             at=0, spec=spec.model_dump(mode="json"), hpt_version="0", directory="/"
@@ -36,7 +36,7 @@ def created(spec: TuningSpec) -> list[ev.AnyEvent]:
     ]
 
 
-def suggested(number: int, at: float = 0, **hyperparameters: Any) -> list[ev.AnyEvent]:
+def suggested(number: int, at: float = 0, **hyperparameters: Any) -> list[ev.Event]:
     return [
         ev.JobPlanned(at=at, number=number),
         ev.JobSuggested(
@@ -45,7 +45,7 @@ def suggested(number: int, at: float = 0, **hyperparameters: Any) -> list[ev.Any
     ]
 
 
-def launched(number: int, at: float = 0, attempt: int = 1) -> list[ev.AnyEvent]:
+def launched(number: int, at: float = 0, attempt: int = 1) -> list[ev.Event]:
     return [
         ev.JobSubmitting(at=at, number=number, attempt=attempt),
         ev.JobLaunched(at=at, number=number, attempt=attempt, handle={"pid": number}),
@@ -72,7 +72,7 @@ def stop(number: int, reason: ev.StopReason = "EarlyStopped", at: float = 0) -> 
     return ev.JobStopRequested(at=at, number=number, reason=reason)
 
 
-def run(number: int, *values: float, at: float = 0) -> list[ev.AnyEvent]:
+def run(number: int, *values: float, at: float = 0) -> list[ev.Event]:
     """A whole job that completes."""
     return [
         *suggested(number, at),
@@ -82,7 +82,7 @@ def run(number: int, *values: float, at: float = 0) -> list[ev.AnyEvent]:
     ]
 
 
-def fold_all(*events: ev.AnyEvent) -> TuningState:
+def fold_all(*events: ev.Event) -> TuningState:
     state = TuningState()
     for event in events:
         state = fold(state, event)

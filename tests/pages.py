@@ -46,9 +46,9 @@ FIELDS = {
 }
 
 
-def list_events() -> list[ev.AnyEvent]:
+def list_events() -> list[ev.Event]:
     """Return the events of twelve jobs of every kind, two at a time; job 8 is the best: 0.1."""
-    events: list[ev.AnyEvent] = []
+    events: list[ev.Event] = []
     for number in range(1, COUNT + 1):
         at = 10.0 * ((number - 1) // 2)
         settings = {

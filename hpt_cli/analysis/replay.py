@@ -264,7 +264,7 @@ class _Replayer:
         epoch = len(self.curves[number].steps) + 1
         heapq.heappush(self.due, (attempt.started_at + recorded.find_moment(epoch), number))
 
-    def _fold(self, *events: ev.AnyEvent) -> None:
+    def _fold(self, *events: ev.Event) -> None:
         for event in events:
             self.state = fold(self.state, event)
 

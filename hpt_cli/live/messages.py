@@ -12,7 +12,7 @@ from hpt_cli.tuning import summary
 from hpt_cli.tuning.state import TrainingJob, TuningState
 
 
-def describe_event(state: TuningState, event: ev.AnyEvent) -> str:
+def describe_event(state: TuningState, event: ev.Event) -> str:
     """Return an event as one line; empty for an event that is of no interest to people.
 
     Args:
@@ -40,7 +40,7 @@ def describe_event(state: TuningState, event: ev.AnyEvent) -> str:
     return ""
 
 
-def _describe_job_event(state: TuningState, job: TrainingJob, event: ev.AnyEvent) -> str:
+def _describe_job_event(state: TuningState, job: TrainingJob, event: ev.Event) -> str:
     name = job_name(state.spec["name"], job.number)
     match event:
         case ev.JobLaunched(attempt=attempt):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from hpt_cli.formatting import format_seconds, plain
 from hpt_cli.live.messages import describe_event
-from hpt_cli.tuning.events import AnyEvent, Warned
+from hpt_cli.tuning.events import Event, Warned
 from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.summary import Row, describe_warning, summarize
 
@@ -43,7 +43,7 @@ class QuietView:
     def __exit__(self, *_: object) -> None:
         return None
 
-    def show(self, state: TuningState, events: Iterable[AnyEvent], now: float) -> None:
+    def show(self, state: TuningState, events: Iterable[Event], now: float) -> None:
         """Show nothing."""
 
 
@@ -53,7 +53,7 @@ class PlainView(QuietView):
     def __init__(self, file: TextIO) -> None:
         self._file = file
 
-    def show(self, state: TuningState, events: Iterable[AnyEvent], now: float) -> None:
+    def show(self, state: TuningState, events: Iterable[Event], now: float) -> None:
         """Print a line for each event that people want to know of."""
         for event in events:
             message = describe_event(state, event)
@@ -99,7 +99,7 @@ class LiveView(QuietView):
             self._write(LEAVE)
         self._is_shown = False
 
-    def show(self, state: TuningState, events: Iterable[AnyEvent], now: float) -> None:
+    def show(self, state: TuningState, events: Iterable[Event], now: float) -> None:
         """Remember the latest messages, and draw if it is time to."""
         self._messages += [
             text

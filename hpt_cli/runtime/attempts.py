@@ -103,7 +103,7 @@ class AttemptFollower:
         outcomes = iter(self._executor.poll(live))
         return [(each, each.outcome or next(outcomes)) for each in attempts]
 
-    def read(self, state: TuningState, attempt: LiveAttempt, outcome: Outcome) -> list[ev.AnyEvent]:
+    def read(self, state: TuningState, attempt: LiveAttempt, outcome: Outcome) -> list[ev.Event]:
         """Return what is new of an attempt, in its queue and in its log."""
         is_over = isinstance(outcome, (Exited, Lost))
         job = state.jobs[attempt.job]
@@ -115,7 +115,7 @@ class AttemptFollower:
 
     def _follow_queue(
         self, job: TrainingJob, attempt: LiveAttempt, outcome: Outcome
-    ) -> Iterator[ev.AnyEvent]:
+    ) -> Iterator[ev.Event]:
         """Yield that an attempt waits in a queue, or has left it, where that is new."""
         latest, at, number = _latest(job), self._clock(), attempt.number
         if isinstance(outcome, Pending):
@@ -128,7 +128,7 @@ class AttemptFollower:
 
     def _read_log(
         self, job: TrainingJob, attempt: LiveAttempt, *, final: bool
-    ) -> Iterator[ev.AnyEvent]:
+    ) -> Iterator[ev.Event]:
         """Yield what an attempt has printed since the last time."""
         size = attempt.tail.size
         found = tuple(find_fresh(_latest(job), attempt.tail.read(final=final)))
@@ -177,7 +177,7 @@ class AttemptFollower:
 
     def end(
         self, state: TuningState, attempt: LiveAttempt, outcome: Exited | Lost
-    ) -> list[ev.AnyEvent]:
+    ) -> list[ev.Event]:
         """Return the end of an attempt, but nothing until its clean-up is done: it keeps its slot.
 
         A command that succeeded may leave processes running. Those of one that failed, was stopped
@@ -209,12 +209,12 @@ class AttemptFollower:
             notes += await asyncio.to_thread(release, attempt.share, attempt.others)
         return notes
 
-    def _note(self, job: TrainingJob, text: str) -> ev.AnyEvent:
+    def _note(self, job: TrainingJob, text: str) -> ev.Event:
         return ev.JobNoted(at=self._clock(), number=job.number, text=text)
 
     def _describe_end(
         self, job: TrainingJob, attempt: LiveAttempt, outcome: Exited | Lost
-    ) -> list[ev.AnyEvent]:
+    ) -> list[ev.Event]:
         if isinstance(outcome, Lost):
             lost = ev.JobLost(
                 at=self._clock(),
@@ -227,7 +227,7 @@ class AttemptFollower:
             return [lost]
         code, why = outcome.exit_code, outcome.why
         tail = read_tail(attempt.log) if code or why else self._find_nearest(job, attempt.log)
-        notes: list[ev.AnyEvent] = []
+        notes: list[ev.Event] = []
         retry = False
         if code or why:
             try:

@@ -35,7 +35,7 @@ class Monitor:
         self._read_at = 0.0
         self._began = 0.0
 
-    def observe(self, events: Iterable[ev.AnyEvent]) -> None:
+    def observe(self, events: Iterable[ev.Event]) -> None:
         """Note events; nothing is read."""
         for event in events:
             if isinstance(event, ev.ObservationsRead):

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from hpt_cli.files import open_private
 from hpt_cli.spec.model import Notify
 from hpt_cli.storage.job_directory import JobDir
-from hpt_cli.tuning.events import AnyEvent, JobExited, TuningJobEnded
+from hpt_cli.tuning.events import Event, JobExited, TuningJobEnded
 from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.summary import Row, summarize
 
@@ -54,7 +54,7 @@ class Notifier:
         if self._running is not None:
             self.failures.append(f"still running after {PATIENCE_SECONDS:.0f} s")
 
-    def show(self, state: TuningState, events: Iterable[AnyEvent], now: float) -> None:
+    def show(self, state: TuningState, events: Iterable[Event], now: float) -> None:
         """Run the command for a new best training job, or for the end, among the events."""
         events = list(events)
         ended = "end" in self._on and any(isinstance(each, TuningJobEnded) for each in events)

@@ -82,7 +82,7 @@ class Runner:
         self._clock = clock
         self._environment = dict(os.environ)
         self._state = forget_curves(state, spec.objective_metric_name, state.jobs.ended)
-        self._unwritten: list[ev.AnyEvent] = []
+        self._unwritten: list[ev.Event] = []
         self._written_at = time.monotonic()
         self._monitor = Monitor(spec, jobdir)
         self._pool = capacity.pool if capacity else None
@@ -167,7 +167,7 @@ class Runner:
 
     # Record
 
-    def _record(self, events: Sequence[ev.AnyEvent]) -> None:
+    def _record(self, events: Sequence[ev.Event]) -> None:
         """Fold events, remember to write them, and show them."""
         for event in events:
             if isinstance(event, (ev.JobExited, ev.JobLost)):
@@ -212,7 +212,7 @@ class Runner:
                 self._stop_soon.discard(job.number)
                 self._act(Stop(job.number, "StoppedByUser"))
 
-    def _pop_executor_notes(self) -> list[ev.AnyEvent]:
+    def _pop_executor_notes(self) -> list[ev.Event]:
         """Return messages about the executor and about launches that wait."""
         texts = self._executor.pop_notes()
         texts += [f"launch delayed: {delay}" for delay in self._launch_queue.pop_delays()]

@@ -21,7 +21,7 @@ class Suggester:
         """`wake` is called when a suggestion is ready."""
         self._clock = clock
         self._wake = wake
-        self._suggestion: asyncio.Task[ev.AnyEvent] | None = None
+        self._suggestion: asyncio.Task[ev.Event] | None = None
         self._preparation: Thread | None = None
 
     @property
@@ -34,7 +34,7 @@ class Suggester:
         self._suggestion = asyncio.create_task(self._suggest(spec, state, number))
         self._suggestion.add_done_callback(lambda _: self._wake())
 
-    async def _suggest(self, spec: TuningSpec, state: TuningState, number: int) -> ev.AnyEvent:
+    async def _suggest(self, spec: TuningSpec, state: TuningState, number: int) -> ev.Event:
         begun = time.perf_counter()
         hyperparameters = await asyncio.to_thread(suggest, spec, state, number)
         seconds = round(time.perf_counter() - begun, 4)
@@ -45,7 +45,7 @@ class Suggester:
             at=at, number=number, hyperparameters=hyperparameters, seconds=seconds
         )
 
-    def pop_done(self) -> list[ev.AnyEvent]:
+    def pop_done(self) -> list[ev.Event]:
         """Return the event of a suggestion that is ready, if there is one."""
         if self._suggestion is None or not self._suggestion.done():
             return []

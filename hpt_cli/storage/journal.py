@@ -69,7 +69,7 @@ class Journal:
         queries = (f"SELECT max(seq) FROM {table}" for table in TABLES)
         return max(int(self._connection.execute(each).fetchone()[0] or 0) for each in queries)
 
-    def append(self, events: Iterable[ev.AnyEvent]) -> None:
+    def append(self, events: Iterable[ev.Event]) -> None:
         """Write events, all or none; they are on disk when this returns.
 
         Raises:
@@ -93,7 +93,7 @@ class Journal:
                 "nothing recorded so far is lost; make room, then resume",
             ) from error
 
-    def _insert(self, event: ev.AnyEvent, seq: int) -> None:
+    def _insert(self, event: ev.Event, seq: int) -> None:
         if isinstance(event, ev.ObservationsRead):
             self._connection.executemany(
                 "INSERT OR IGNORE INTO observation VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -116,7 +116,7 @@ class Journal:
 
     def read(
         self, until: int | None = None, after: int = 0, *, only_latest: bool = False
-    ) -> Iterator[ev.AnyEvent]:
+    ) -> Iterator[ev.Event]:
         """Yield the events in an order that folds to the state, up to and including number `until`.
 
         Observations of one job that nothing else about it came between are read as one event: the
@@ -150,7 +150,7 @@ class Journal:
         )
         return _Waiting(rows)
 
-    def read_new(self) -> list[ev.AnyEvent]:
+    def read_new(self) -> list[ev.Event]:
         """Return the events written since the last call, by whoever writes; at first, all."""
         with _reading():
             last = self._find_last()
@@ -161,7 +161,7 @@ class Journal:
         self._read_seq = last
         return events
 
-    def follow(self, state: TuningState) -> tuple[TuningState, list[ev.AnyEvent]]:
+    def follow(self, state: TuningState) -> tuple[TuningState, list[ev.Event]]:
         """Return the state after the events written since the last call, and these events.
 
         Raises:
@@ -343,7 +343,7 @@ def describe_creation(spec: TuningSpec, directory: Path) -> ev.TuningJobCreated:
     )
 
 
-def create_journal(path: Path, *first: ev.AnyEvent) -> None:
+def create_journal(path: Path, *first: ev.Event) -> None:
     """Make a journal that holds its first events: whole under its name, or not there at all.
 
     Raises:

@@ -97,7 +97,7 @@ def _keep(jobdir: JobDir) -> Path:
     return copy
 
 
-def salvage(path: Path) -> Iterator[ev.AnyEvent]:
+def salvage(path: Path) -> Iterator[ev.Event]:
     """Yield the events that can be read, in order; observations are in the logs."""
     rows = _read_rows(path, "event", "seq", lambda row: row[0])
     for row in (rows[seq] for seq in sorted(seq for seq in rows if isinstance(seq, int))):
@@ -174,9 +174,9 @@ class _Rebuilder:
         self._kept = kept
         self._last = 0
         self.state = fold(TuningState(), created)
-        self.events: list[ev.AnyEvent] = []
+        self.events: list[ev.Event] = []
 
-    def rebuild(self, found: Sequence[ev.AnyEvent]) -> None:
+    def rebuild(self, found: Sequence[ev.Event]) -> None:
         """Add what was found, in order."""
         ends = {(each.number, each.attempt) for each in found if isinstance(each, ENDS)}
         for event in found:
@@ -198,9 +198,7 @@ class _Rebuilder:
         jobs = self.state.jobs
         return [number for number in range(1, self._last) if number not in jobs]
 
-    def _bridge(
-        self, event: ev.JobEvent, ends: Collection[tuple[int, int]]
-    ) -> Iterator[ev.AnyEvent]:
+    def _bridge(self, event: ev.JobEvent, ends: Collection[tuple[int, int]]) -> Iterator[ev.Event]:
         """Yield the lost events that must have come before one, if they hold no other data."""
         at, number = event.at, event.number
         job = self.state.jobs.get(number)
@@ -220,7 +218,7 @@ class _Rebuilder:
         if needs_launch and not is_launched and (number, attempt) in ends:
             yield ev.JobLaunched(at=at, number=number, attempt=attempt, handle={})
 
-    def _add(self, event: ev.AnyEvent) -> None:
+    def _add(self, event: ev.Event) -> None:
         """Fold an event that follows; before the end of an attempt, with what it had printed."""
         if isinstance(event, ev.JobPlanned):
             if not 1 <= event.number <= self._last + MAX_GAP:
@@ -240,7 +238,7 @@ class _Rebuilder:
                 self._fold(observed)
         self._fold(event)
 
-    def _fold(self, event: ev.AnyEvent) -> None:
+    def _fold(self, event: ev.Event) -> None:
         with contextlib.suppress(*journal.CORRUPT_DATA_ERRORS):
             self.state = fold(self.state, event)
             self.events.append(event)

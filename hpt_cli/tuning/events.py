@@ -7,7 +7,7 @@ is a change of the journal's schema version. Times are seconds since the epoch, 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
-from typing import Annotated, Any, Literal, TypeAlias, TypedDict, get_args
+from typing import Annotated, Any, Literal, TypeAlias, TypedDict
 
 from hpt_cli.metrics.curve import Observation
 from hpt_cli.spec.hyperparameters import Hyperparameters, Value
@@ -306,37 +306,17 @@ class JobNoted(JobEvent):
     text: str
 
 
-AnyEvent: TypeAlias = (
-    TuningJobCreated
-    | WarmStarted
-    | SpecChanged
-    | TunerStarted
-    | TuningJobStopRequested
-    | TuningJobEnded
-    | Warned
-    | ExecutorNoted
-    | JobPlanned
-    | SpaceExhausted
-    | JobSuggested
-    | JobSubmitting
-    | JobLaunched
-    | JobQueued
-    | JobStarted
-    | ObservationsRead
-    | JobJudged
-    | JobStopRequested
-    | JobExited
-    | JobLost
-    | JobNoted
-)
-
-_RECORDED: dict[str, type[AnyEvent]] = {
-    each.__name__: each for each in get_args(AnyEvent) if each not in (ObservationsRead, JobJudged)
+RECORDED: dict[str, type[Event]] = {
+    name: each
+    for name, each in list(globals().items())
+    if isinstance(each, type)
+    and issubclass(each, Event)
+    and each not in (Event, JobEvent, ObservationsRead, JobJudged)
 }
 """The events in the journal's table `event`, by name; observations and judgements have others."""
 
 
-def to_fields(event: AnyEvent) -> dict[str, Any]:
+def to_fields(event: Event) -> dict[str, Any]:
     """Return an event's own fields as JSON-able values, without `at` and `number`."""
     names = [each.name for each in fields(event) if each.name not in ("at", "number")]
     values = {name: getattr(event, name) for name in names}
@@ -346,7 +326,7 @@ def to_fields(event: AnyEvent) -> dict[str, Any]:
     }
 
 
-def from_fields(kind: str, at: float, number: int | None, own: dict[str, Any]) -> AnyEvent:
+def from_fields(kind: str, at: float, number: int | None, own: dict[str, Any]) -> Event:
     """Return the event of this name that happened then; the inverse of `to_fields`.
 
     Raises:
@@ -354,4 +334,4 @@ def from_fields(kind: str, at: float, number: int | None, own: dict[str, Any]) -
         TypeError: the fields are not those of the event, or do not hold what they should.
     """
     of_job = {} if number is None else {"number": number}
-    return parse(_RECORDED[kind], dict(at=at, **of_job, **own))
+    return parse(RECORDED[kind], dict(at=at, **of_job, **own))

@@ -111,7 +111,7 @@ class ImpossibleEventError(Exception):
     """An event that is impossible in the state: a bug, or an edited journal."""
 
 
-def fold(state: TuningState, event: ev.AnyEvent) -> TuningState:
+def fold(state: TuningState, event: ev.Event) -> TuningState:
     """Return the state after an event.
 
     Raises:
@@ -121,7 +121,7 @@ def fold(state: TuningState, event: ev.AnyEvent) -> TuningState:
     return replace(state, **(changes | _FOLDS[type(event)](state, event)))
 
 
-def fold_all(state: TuningState, events: Iterable[ev.AnyEvent]) -> TuningState:
+def fold_all(state: TuningState, events: Iterable[ev.Event]) -> TuningState:
     """Return the state after many events: as by one `fold` after another, several times faster.
 
     Raises:
@@ -201,7 +201,7 @@ def _exhausted(state: TuningState, event: ev.SpaceExhausted) -> _Changes:
     return {"exhausted": True, "jobs": state.jobs.drop(event.number)}
 
 
-def _unchanged(state: TuningState, event: ev.AnyEvent) -> _Changes:  # noqa: ARG001
+def _unchanged(state: TuningState, event: ev.Event) -> _Changes:  # noqa: ARG001
     return {}
 
 

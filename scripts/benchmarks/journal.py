@@ -45,7 +45,7 @@ def make_spec(jobs: int) -> TuningSpec:
     )
 
 
-def make_job(number: int, epochs: int) -> Iterator[ev.AnyEvent]:
+def make_job(number: int, epochs: int) -> Iterator[ev.Event]:
     """Yield the events of one training job, with an event for each observation."""
     yield ev.JobPlanned(at=number, number=number)
     x = number / 7919 % 1

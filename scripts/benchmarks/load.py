@@ -69,7 +69,7 @@ def make_spec(jobs: int, parallel: int, metrics: int, rule: str) -> TuningSpec:
     )
 
 
-def tell(spec: TuningSpec, epochs: int) -> Iterator[tuple[ev.AnyEvent, bool]]:
+def tell(spec: TuningSpec, epochs: int) -> Iterator[tuple[ev.Event, bool]]:
     """Yield the events of a whole tuning job, and whether each reports the objective."""
     running: dict[int, int] = {}
     names = [each.name for each in spec.metric_definitions]
@@ -111,7 +111,7 @@ def measure(spec: TuningSpec, epochs: int) -> Iterator[Reading]:
         state = fold(TuningState(), created)
         with open_journal(path, write=True) as journal:
             spent, written, count = 0.0, 0.0, 0
-            batch: list[ev.AnyEvent] = []
+            batch: list[ev.Event] = []
             for event, is_told in tell(spec, epochs):
                 begun = time.process_time()
                 number = getattr(event, "number", 0)

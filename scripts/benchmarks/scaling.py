@@ -73,7 +73,7 @@ class Cluster:
         self.fold(ev.TunerStarted(at=self.now, pid=0, host=""))
         self.observations = 0
 
-    def fold(self, *events: ev.AnyEvent) -> None:
+    def fold(self, *events: ev.Event) -> None:
         """Fold events into the state."""
         for event in events:
             self.state = fold(self.state, event)

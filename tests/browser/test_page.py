@@ -53,7 +53,7 @@ def test_no_request_leaves_the_page_and_the_console_is_clean(open_page: Open) ->
     assert page.all("img") == []
 
 
-ODD: dict[str, list[ev.AnyEvent]] = {
+ODD: dict[str, list[ev.Event]] = {
     "no job yet": [],
     "one that runs": [*suggested(1), *launched(1)],
     "one with a single value": [*run(1, 0.5)],

@@ -19,7 +19,7 @@ from tests import builders as b
 
 SPEC = b.make_spec(max_jobs=9)
 HOSTILE = "\x1b[31m[bold]evil[/bold]\x07 </script>"
-STORIES: dict[str, list[ev.AnyEvent]] = {
+STORIES: dict[str, list[ev.Event]] = {
     "new": [],
     "one running": [*b.suggested(1), *b.launched(1), b.observed(1, 0.5, 0.4)],
     "of every kind": [

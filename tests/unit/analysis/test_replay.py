@@ -63,7 +63,7 @@ def replay_by_decide(jobs: list[RecordedJob], spec: TuningSpec) -> dict[int, int
     observed: set[int] = set()
     now = 0.0
 
-    def tell(*events: ev.AnyEvent) -> None:
+    def tell(*events: ev.Event) -> None:
         nonlocal state
         for event in events:
             state = fold(state, event)

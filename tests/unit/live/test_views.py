@@ -13,7 +13,7 @@ from hpt_cli.metrics.curve import Observation
 from hpt_cli.tuning import events as ev
 from tests import builders as b
 
-EVENTS: list[ev.AnyEvent] = [
+EVENTS: list[ev.Event] = [
     *b.created(b.make_spec(max_jobs=9)),
     *b.run(1, 3.0, 2.0, 1.0),
     *b.suggested(2),

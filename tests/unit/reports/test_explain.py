@@ -23,7 +23,7 @@ def judged(step: float, reason: str, stop: bool = False, **evidence: Any) -> ev.
 
 
 def explain(
-    *events: ev.AnyEvent, judgements: tuple[ev.JobJudged, ...] = (), rule: str | None = "auto"
+    *events: ev.Event, judgements: tuple[ev.JobJudged, ...] = (), rule: str | None = "auto"
 ) -> Explanation:
     """Job 2, after a job 1 that ended with 0.5."""
     state = b.fold_all(
@@ -69,7 +69,7 @@ ENDED = [*STARTED, b.exited(2, at=4)]
     ],
 )
 def test_the_conclusion(
-    events: list[ev.AnyEvent], judgements: list[ev.JobJudged], expected: str
+    events: list[ev.Event], judgements: list[ev.JobJudged], expected: str
 ) -> None:
     explanation = explain(*events, judgements=tuple(judgements))
     assert conclude(explanation).startswith(f"story-0002 {expected}")

@@ -61,7 +61,7 @@ def follow(executor: SlowExecutor, path: Path) -> AttemptFollower:
     return follower
 
 
-def end_all(follower: AttemptFollower) -> list[ev.AnyEvent]:
+def end_all(follower: AttemptFollower) -> list[ev.Event]:
     return [
         event
         for attempt, outcome in follower.poll()

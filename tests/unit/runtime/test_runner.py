@@ -68,11 +68,11 @@ class FailingExecutor:
 class NoView:
     """Shows nothing."""
 
-    def show(self, state: TuningState, events: Iterable[ev.AnyEvent], now: float) -> None: ...
+    def show(self, state: TuningState, events: Iterable[ev.Event], now: float) -> None: ...
 
 
 def run(
-    home: Path, executor: FailingExecutor, *story: ev.AnyEvent, ask: Any = None, **fields: Any
+    home: Path, executor: FailingExecutor, *story: ev.Event, ask: Any = None, **fields: Any
 ) -> TuningState:
     """Go on after a story, to the end; what has been asked is known before."""
     spec = make_spec(max_jobs=1, **fields)

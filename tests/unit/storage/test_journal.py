@@ -23,7 +23,7 @@ from hpt_cli.tuning.summary import summarize
 from tests import builders as b
 
 
-def make(path: Path, events: list[ev.AnyEvent]) -> Path:
+def make(path: Path, events: list[ev.Event]) -> Path:
     assert isinstance(b.FIRST, ev.TuningJobCreated)
     create_journal(path, b.FIRST)
     with open_journal(path, write=True) as journal:

@@ -15,12 +15,12 @@ from hpt_cli.tuning.completion import (
 from tests import builders as b
 
 
-def completion(*events: ev.AnyEvent, now: float = 0, **changes: Any) -> Completion | None:
+def completion(*events: ev.Event, now: float = 0, **changes: Any) -> Completion | None:
     spec = b.make_spec(**{"max_jobs": 100, **changes})
     return find_completion(spec, b.fold_all(*b.created(spec), *events), now)
 
 
-def many(*losses: float) -> list[ev.AnyEvent]:
+def many(*losses: float) -> list[ev.Event]:
     return [event for n, loss in enumerate(losses, 1) for event in b.run(n, loss, at=n)]
 
 

@@ -13,13 +13,13 @@ from tests import builders as b
 
 
 def commands(
-    *events: ev.AnyEvent, now: float = 0, seen: tuple[int, ...] = (), **changes: Any
+    *events: ev.Event, now: float = 0, seen: tuple[int, ...] = (), **changes: Any
 ) -> list[Command]:
     spec = b.make_spec(**changes)
     return decide(spec, b.fold_all(*b.created(spec), *events), now, seen)
 
 
-def end(*events: ev.AnyEvent, **changes: Any) -> tuple[str, str]:
+def end(*events: ev.Event, **changes: Any) -> tuple[str, str]:
     (command,) = commands(*events, **changes)
     assert isinstance(command, End)
     return command.completion.status, command.completion.reason
@@ -139,7 +139,7 @@ def test_an_exhausted_space_ends_the_tuning_job() -> None:
     )
 
 
-def hopeless_job() -> list[ev.AnyEvent]:
+def hopeless_job() -> list[ev.Event]:
     good = [event for n in range(1, 13) for event in b.run(n, 1.0, 0.9, 0.8 + n / 1000, 0.7)]
     return [*good, *b.suggested(13), *b.launched(13), b.observed(13, *[50.0] * 3)]
 

@@ -19,7 +19,7 @@ from tests import builders as b
 SPEC = b.make_spec()
 
 
-def phase(*events: ev.AnyEvent) -> str:
+def phase(*events: ev.Event) -> str:
     return b.fold_all(*b.created(SPEC), *b.suggested(1), *b.launched(1), *events).jobs[1].phase
 
 
@@ -117,7 +117,7 @@ def test_the_picture_shows_every_phase_and_event() -> None:
 _WITHOUT_TRANSITION = ("JobPlanned", "SpaceExhausted", "JobNoted", "JobJudged")
 
 
-def make_events(state: TuningState, number: int) -> list[ev.AnyEvent]:
+def make_events(state: TuningState, number: int) -> list[ev.Event]:
     """One event of every kind for a job, as it could come next."""
     job = state.jobs.get(number)
     attempt = len(job.attempts) if job else 0
@@ -138,7 +138,7 @@ def make_events(state: TuningState, number: int) -> list[ev.AnyEvent]:
 @settings(max_examples=200)
 @given(st.data())
 def test_the_fold_never_fails_on_what_the_table_allows(data: st.DataObject) -> None:
-    events: list[ev.AnyEvent] = b.created(SPEC)
+    events: list[ev.Event] = b.created(SPEC)
     state = b.fold_all(*events)
     for _ in range(data.draw(st.integers(0, 25))):
         number = data.draw(st.integers(1, 3))

@@ -19,7 +19,7 @@ from tests import builders as b
 RETRY = {"retry": {"max_attempts": 3}}
 
 
-def job_after(*events: ev.AnyEvent, **changes: Any) -> TrainingJob:
+def job_after(*events: ev.Event, **changes: Any) -> TrainingJob:
     spec = b.make_spec(**changes)
     return b.fold_all(*b.created(spec), *b.suggested(1), *b.launched(1), *events).jobs[1]
 
@@ -91,7 +91,7 @@ def test_what_was_found_in_the_output_weighs_more_than_the_exit_code() -> None:
         assert (job.phase, job.attempts[0].failure) == ("Interrupted", "'oom'")
 
 
-def commands(*events: ev.AnyEvent, silent: tuple[int, ...] = (), **changes: Any) -> list[Command]:
+def commands(*events: ev.Event, silent: tuple[int, ...] = (), **changes: Any) -> list[Command]:
     spec = b.make_spec(**changes)
     return decide(spec, b.fold_all(*b.created(spec), *events), 0, silent=silent)
 

@@ -15,7 +15,7 @@ from hpt_cli.tuning.summary import (
 from tests import builders as b
 
 
-def summary(*events: ev.AnyEvent, objective_type: str = "Minimize", now: float = 10) -> Summary:
+def summary(*events: ev.Event, objective_type: str = "Minimize", now: float = 10) -> Summary:
     spec = b.make_spec(objective_type=objective_type)
     return summarize(b.fold_all(*b.created(spec), *events), now, at_work=True)
 
@@ -118,7 +118,7 @@ def test_what_early_stopping_saved_is_what_was_left_at_the_job_s_own_pace() -> N
 
 
 def test_what_a_job_takes_to_start_is_not_saved() -> None:
-    def tell(number: int, epochs: int, start: float) -> list[ev.AnyEvent]:
+    def tell(number: int, epochs: int, start: float) -> list[ev.Event]:
         values = [
             b.observed(number, 9.0 - epoch, at=start + 5 + epoch, first=epoch)
             for epoch in range(1, epochs + 1)

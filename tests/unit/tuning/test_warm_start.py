@@ -30,7 +30,7 @@ def make_child(kind: str = "IdenticalDataAndAlgorithm", **changes: Any) -> Tunin
     )
 
 
-def start(spec: TuningSpec, *events: ev.AnyEvent) -> TuningState:
+def start(spec: TuningSpec, *events: ev.Event) -> TuningState:
     first, second = b.created(spec)
     return b.fold_all(first, inherit(spec, make_parent(), 1.0), second, *events)
 
