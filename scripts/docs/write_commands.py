@@ -74,7 +74,7 @@ def _write_overview(commands: dict[str, Any]) -> str:
         f" {inspect.cleandoc(command.help).splitlines()[0]} |\n"
         for name, command in commands.items()
     )
-    return f"## All commands\n\n| command | what it does |\n|---|---|\n{rows}"
+    return f"## All of them\n\n| command | what it does |\n|---|---|\n{rows}"
 
 
 def _find_anchor(name: str, command: Any) -> str:
