@@ -27,7 +27,7 @@ ANYWHERE = 0.7
 """Good values that cover this share of a range's scale can be anywhere."""
 POOR_FIT, WEAK_FIT = 0.1, 0.3
 HARDLY = "The model has learned almost nothing from these results: do not rely on it."
-LITTLE = "The model explains little of these results: take importance and good values as a hint only."
+LITTLE = "The model explains little of these results: take importance and good values as a hint."
 ONE_SIDED = "If an interval begins at the importance, it may really be higher, but hardly lower."
 BARS = "▒ and ░: the 90% interval. Importance beyond 'alone' is due to interactions."
 
