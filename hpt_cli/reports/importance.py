@@ -28,9 +28,7 @@ ANYWHERE = 0.7
 POOR_FIT, WEAK_FIT = 0.1, 0.3
 HARDLY = "The model has learned almost nothing from these results: do not rely on it."
 LITTLE = "The model explains little of these results: take importance and good values as a hint."
-ONE_SIDED = (
-    "If an interval begins at the importance, it may be higher, but hardly lower."
-)
+ONE_SIDED = "If an interval begins at the importance, it may be higher, but hardly lower."
 BARS = "▒ and ░: the 90% interval. Importance beyond 'alone' is due to interactions."
 
 
