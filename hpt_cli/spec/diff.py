@@ -22,12 +22,8 @@ class Difference(NamedTuple):
 def find_differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Difference]:
     """Return every leaf that is not the same in both."""
     old, new = dict(flatten(before)), dict(flatten(after))
-    paths = dict.fromkeys([*old, *new])
-    return [
-        Difference(path, old.get(path), new.get(path))
-        for path in paths
-        if old.get(path) != new.get(path)
-    ]
+    both = (Difference(path, old.get(path), new.get(path)) for path in {**old, **new})
+    return [each for each in both if each.before != each.after]
 
 
 def flatten(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

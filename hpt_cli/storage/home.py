@@ -38,9 +38,8 @@ def find_job_dir(home: Path, name: str) -> JobDir:
     if name == LAST and found:
         return max(found, key=lambda each: each.created_at)
     names = [each.name for each in found]
-    matches = [each for each in names if each == name] or [
-        each for each in names if name and each.startswith(name)
-    ]
+    matches = [each for each in names if name and each.startswith(name)]
+    matches = [name] if name in names else matches
     if len(matches) == 1:
         return JobDir(home / matches[0])
     if matches:

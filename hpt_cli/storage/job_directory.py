@@ -67,10 +67,8 @@ class JobDir:
 
     def keep_spec(self, source: Path) -> None:
         """Copy the spec, and remember from where."""
-        for path, data in (
-            (self.spec, source.read_bytes()),
-            (self.path / "source", os.fsencode(source.absolute())),
-        ):
+        origin = os.fsencode(source.absolute())
+        for path, data in ((self.spec, source.read_bytes()), (self.path / "source", origin)):
             with open(path, "wb", opener=open_private) as file:
                 file.write(data)
 

@@ -305,8 +305,7 @@ def find_fresh(attempt: Attempt, observations: Iterable[Observation]) -> list[Ob
 def _extend(curve: Curve, points: list[tuple[float, float]]) -> Curve:
     """Return the curve with more points; a step that comes again replaces what it had."""
     steps = [step for step, _ in points]
-    grows = steps == sorted(set(steps)) and (not curve or steps[0] > curve[-1][0])
-    if grows:
+    if steps == sorted(set(steps)) and (not curve or steps[0] > curve[-1][0]):
         return (*curve, *points)
     return tuple(sorted({**dict(curve), **dict(points)}.items()))
 
@@ -314,8 +313,7 @@ def _extend(curve: Curve, points: list[tuple[float, float]]) -> Curve:
 def _job_stop_requested(job: TrainingJob, event: ev.JobStopRequested) -> _Changes:
     if job.phase == "Stopping":
         return {}
-    request = StopRequest(event.at, event.reason, event.explanation, event.evidence)
-    return {"stop_request": request}
+    return {"stop_request": StopRequest(event.at, event.reason, event.explanation, event.evidence)}
 
 
 def _job_exited(job: TrainingJob, event: ev.JobExited) -> _Changes:
@@ -349,11 +347,8 @@ def _after_failure(job: TrainingJob, event: ev.JobExited | ev.JobLost, failure: 
     if outcome == "Interrupted" and failure and (has_exited or job.stop_request is None):
         word = "failed" if has_exited else "was lost"
         notes = (*notes, f"attempt {len(job.attempts)} {word}: {failure}")
-    return {
-        "failure_reason": failure if outcome == "Failed" else "",
-        "notes": notes,
-        "tail": event.tail,
-    }
+    reason = failure if outcome == "Failed" else ""
+    return {"failure_reason": reason, "notes": notes, "tail": event.tail}
 
 
 def forget_curves(state: TuningState, metric: str, numbers: Iterable[int]) -> TuningState:

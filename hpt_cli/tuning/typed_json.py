@@ -97,10 +97,8 @@ def _make_values(read_value: Reader) -> Reader:
 
 
 def _make_mapping(kind: Any) -> Reader:
-    readers = {
-        name: make_reader(hint)
-        for name, hint in typing.get_type_hints(kind, include_extras=True).items()
-    }
+    hints = typing.get_type_hints(kind, include_extras=True)
+    readers = {name: make_reader(hint) for name, hint in hints.items()}
 
     def read(value: dict[str, Any]) -> dict[str, Any]:
         if missing := kind.__required_keys__ - value.keys():
