@@ -137,11 +137,7 @@ def make_spec(table: Table, strategy: StrategyName, jobs: int, parallel: int) ->
             "replay it with --strategy Random",
         )
     return replays.make_spec(
-        table.objective,
-        jobs,
-        parallel,
-        strategy=strategy,
-        hyperparameter_ranges=dict(table.ranges),
+        table.objective, jobs, parallel, strategy=strategy, hyperparameter_ranges=dict(table.ranges)
     )
 
 

@@ -182,10 +182,7 @@ def make_spec(objective: Objective, jobs: int, parallel: int, **changes: Any) ->
 
 
 def replay(
-    spec: TuningSpec,
-    choose: Chooser,
-    rule: StopRule | None,
-    inherited: Sequence[LossCurve] = (),
+    spec: TuningSpec, choose: Chooser, rule: StopRule | None, inherited: Sequence[LossCurve] = ()
 ) -> Replay:
     """Return the replay of a tuning job on recorded curves.
 
@@ -300,7 +297,7 @@ class _Replayer:
 
     def _end(self, number: int, exit_code: int, now: float) -> None:
         self._fold(
-            ev.JobExited(at=now, number=number, attempt=1, exit_code=exit_code, ended_at=now),
+            ev.JobExited(at=now, number=number, attempt=1, exit_code=exit_code, ended_at=now)
         )
         self.curves[number] = loss_curve(self.state.jobs[number], self.objective)
 

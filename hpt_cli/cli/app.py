@@ -123,19 +123,14 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(ExitCode.FAILED)
     except OSError as error:
-        print_problems(_explain(error))
+        where = f"{error.filename}: " if error.filename else ""
+        print_problems(HptError.of("system", f"{where}{error.strerror or error}"))
         sys.exit(ExitCode.FAILED)
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)
     except Exception as error:
         _print_crash(error)
         sys.exit(ExitCode.BUG)
-
-
-def _explain(error: OSError) -> HptError:
-    """Return what the system refused as an expected failure."""
-    where = f"{error.filename}: " if error.filename else ""
-    return HptError.of("system", f"{where}{error.strerror or error}")
 
 
 def print_problems(error: HptError) -> None:

@@ -27,10 +27,7 @@ def print_report(name: str, summaries: Sequence[Summary], *, as_json: bool) -> N
 
 
 def print_answer(
-    render: Callable[..., RenderableType],
-    to_json: Callable[..., Any],
-    *values: Any,
-    as_json: bool,
+    render: Callable[..., RenderableType], to_json: Callable[..., Any], *values: Any, as_json: bool
 ) -> None:
     """Print values for people or as JSON, made from them by one of two functions."""
     if as_json:

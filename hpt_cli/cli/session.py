@@ -103,12 +103,9 @@ def _print_results(jobdir: JobDir, state: TuningState, *, quiet: bool) -> None:
 
 def _list_next_commands(summary: Summary) -> list[str]:
     """Return the commands that have something to show of a tuning job."""
-    applicable = {
-        "curves": any(row.curve for row in summary.rows),
-        "importance": has_enough_results(summary.rows),
-        "report": True,
-    }
-    return [command for command, applies in applicable.items() if applies]
+    curves = ["curves"] if any(row.curve for row in summary.rows) else []
+    importance = ["importance"] if has_enough_results(summary.rows) else []
+    return [*curves, *importance, "report"]
 
 
 def _exit_code(state: TuningState, interrupted_by: int | None) -> int:

@@ -150,7 +150,7 @@ def _describe_resources(checkup: Checkup) -> list[str]:
     return [*lines, f"{count(checkup.slots, 'training job')} at once"]
 
 
-def _render_tried(checkup: Checkup, tried: TriedJob) -> list[RenderableType]:
+def _render_tried(checkup: Checkup, tried: TriedJob) -> list[Text]:
     spec = checkup.spec
     lines = [Text("trial run of one training job", style="bold"), Text(f"  {_describe_end(tried)}")]
     name = plain(spec.objective_metric_name)
@@ -160,7 +160,7 @@ def _render_tried(checkup: Checkup, tried: TriedJob) -> list[RenderableType]:
         words = f"  {count(len(tried.values), 'value')} of {name}: {curve} {latest}"
         lines.append(Text(words, style="green"))
         lines.append(Text(f"  {describe_estimate(spec, tried.estimate, checkup.slots)}"))
-        return list(lines)
+        return lines
     where = f"in {plain(tried.file)}" if tried.file else "in what it printed"
     lines.append(Text(f"  no value of {name} {where}", style="red"))
     lines += _quote("the lines that come nearest:", tried.nearest)
@@ -169,7 +169,7 @@ def _render_tried(checkup: Checkup, tried: TriedJob) -> list[RenderableType]:
     if tried.proposals:
         lines.append(Text("  metric definitions that would find something:"))
         lines += [Text(f"    - {plain(each)}") for each in tried.proposals]
-    return list(lines)
+    return lines
 
 
 def _quote(heading: str, lines: Sequence[str]) -> list[Text]:

@@ -106,16 +106,16 @@ def _list_best_values(summaries: Sequence[Summary]) -> Iterator[_Figure]:
 
 def _arrange(figures: Sequence[_Figure], names: Sequence[str]) -> FirstThatFits:
     """Return a table with a column for each tuning job, or a row where columns do not fit."""
-    beside = [Column("", [each.heading for each in figures])]
-    beside += [
-        Column(name, [each.cells[place] for each in figures], right=True)
-        for place, name in enumerate(names)
-    ]
-    below = [Column("", names)]
-    below += [
-        Column(each.heading.strip(), each.cells, right=True, rank=each.rank) for each in figures
-    ]
-    return FirstThatFits([Grid(beside, [""] * len(figures)), Grid(below, [""] * len(names))])
+    by_name = zip(*(each.cells for each in figures), strict=True)
+    beside = [Column(name, cells, right=True) for name, cells in zip(names, by_name, strict=True)]
+    below = [Column(each.heading.strip(), each.cells, True, each.rank) for each in figures]
+    headings = [each.heading for each in figures]
+    return FirstThatFits(
+        [
+            Grid([Column("", headings), *beside], [""] * len(figures)),
+            Grid([Column("", names), *below], [""] * len(names)),
+        ]
+    )
 
 
 def _saved(base: float, value: float) -> float | None:

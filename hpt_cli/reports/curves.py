@@ -91,12 +91,8 @@ class Chart:
         traces = self.traces
         steps = [step for each in traces for step, _ in each.curve]
         values = [value for each in traces for _, value in each.curve]
-        whole = [
-            value
-            for each in traces
-            if each.kind.status == "best" or self.asked
-            for _, value in each.curve
-        ]
+        never_cut = [each for each in traces if each.kind.status == "best" or self.asked]
+        whole = [value for each in never_cut for _, value in each.curve]
         return (
             find_axis("epoch", steps, log=self.log_x),
             find_axis(self.metric, values, log=self.log_y, whole=whole, clip=CLIPPED),

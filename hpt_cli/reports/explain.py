@@ -93,13 +93,10 @@ def _find_outcome(explanation: Explanation) -> str:
 
 
 def _describe_end(row: Row) -> str:
-    match row.status:
-        case "Completed":
-            return "ran to its end"
-        case "Stopped" | "Failed":
-            return f"is {row.status} ({describe_reason(row)})"
-        case _:
-            return f"is {row.status}"
+    if row.status == "Completed":
+        return "ran to its end"
+    has_ended = row.status in ("Stopped", "Failed")
+    return f"is {row.status} ({describe_reason(row)})" if has_ended else f"is {row.status}"
 
 
 def _render_table(explanation: Explanation) -> RenderableType:

@@ -117,15 +117,12 @@ def _render_hit(hit: LineMatch, digits: int, width: int) -> Text:
 
 
 def _render_curve(reading: ScanResult) -> Text:
-    values = [value for _, value in reading.curve]
-    steps = [step for step, _ in reading.curve]
+    steps, values = zip(*reading.curve, strict=True)
     told = f"steps {format_number(steps[0])} to {format_number(steps[-1])}"
     again = f" in {count(reading.count, 'value')}" if reading.count > len(values) else ""
     ends = f"{format_number(values[0])} to {format_number(values[-1])}"
-    line = Text("  ")
-    line.append(draw_sparkline(values, SPARKLINE_WIDTH), style="cyan")
-    line.append(f"  {ends}, {told}{again}", style="green")
-    return line
+    curve = draw_sparkline(values, SPARKLINE_WIDTH)
+    return Text.assemble("  ", (curve, "cyan"), (f"  {ends}, {told}{again}", "green"))
 
 
 def render_proposals(

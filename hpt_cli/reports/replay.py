@@ -54,6 +54,7 @@ class ReplayReport:
     """The number of training jobs whose curves are incomplete."""
 
 
+INCOMPLETE = "incomplete curves, as when stopped early"
 LOSS = (
     "best job kept: the job that is best with Off was not stopped. loss: how much worse the best"
     " value is than with Off, as a share of the distance from the median job to the best."
@@ -114,10 +115,12 @@ def render(reports: Sequence[ReplayReport]) -> RenderableType:
     """Return a table for each replayed tuning job or curve table."""
     blocks: list[RenderableType] = []
     for index, report in enumerate(reports):
+        left_out = count(report.left_out, "job")
         blocks += [Text()] if index else []
         blocks += [
             Text(plain(report.heading), style="bold"),
-            *(Text(line) for line in (report.off, _describe_left_out(report)) if line),
+            *([Text(report.off)] if report.off else []),
+            *([Text(f"{left_out} left out: {INCOMPLETE}")] if report.left_out else []),
             Text(),
             _make_grid(report),
             Text(),
@@ -127,19 +130,16 @@ def render(reports: Sequence[ReplayReport]) -> RenderableType:
     return Group(*blocks)
 
 
-def _describe_left_out(report: ReplayReport) -> str:
-    if not report.left_out:
-        return ""
-    return f"{count(report.left_out, 'job')} left out: incomplete curves, as when stopped early"
-
-
 def _make_grid(report: ReplayReport) -> Grid:
     of_rules = [row.best for row in report.rows]
     known = [each for each in (report.best, *of_rules) if each is not None]
     _, *bests = format_column([report.best, *of_rules], _find_nearest(known))
     figures = [row.figures for row in report.rows]
     stopped = [f"{format_number(each.jobs_stopped, 3)} of {report.jobs}" for each in figures]
-    kept = [_describe_kept(each.kept_best, report.replays) for each in figures]
+    if report.replays == 1:
+        kept = ["yes" if each.kept_best else "no" for each in figures]
+    else:
+        kept = [f"{each.kept_best:.0%}" for each in figures]
     columns = [
         Column("rule", [plain(row.rule) for row in report.rows]),
         _right("jobs\nstopped", stopped, rank=2),
@@ -161,12 +161,6 @@ def _find_nearest(values: Sequence[float]) -> Sequence[float]:
     """Return the two values with the smallest difference."""
     ordered = sorted(set(values))
     return min(pairwise(ordered), key=lambda pair: pair[1] - pair[0], default=())
-
-
-def _describe_kept(kept: float, replays: int) -> str:
-    if replays == 1:
-        return "yes" if kept else "no"
-    return f"{kept:.0%}"
 
 
 def interpret(report: ReplayReport) -> str:

@@ -63,10 +63,7 @@ def _lines(summary: Summary) -> list[tuple[str, str]]:
     best = summary.best
     if best is not None:
         value = f"{summary.objective.metric} = {format_number(best.final, 6)} by {best.name}"
-        lines += [
-            ("best", plain(value)),
-            ("", format_hyperparameters(best.hyperparameters)),
-        ]
+        lines += [("best", plain(value)), ("", format_hyperparameters(best.hyperparameters))]
     if summary.overall_best is not None:
         overall = summary.overall_best
         value = format_number(overall["final_objective_value"], 6)

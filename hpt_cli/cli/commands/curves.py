@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -14,10 +14,8 @@ from hpt_cli.cli.options import Force, Home, Jobs, Json, Name, Png
 from hpt_cli.cli.output import print_json, write_picture
 from hpt_cli.errors import Problem, UsageError, did_you_mean
 from hpt_cli.reports.curves import Chart, chart_to_json, make_plot, render_chart
-
-if TYPE_CHECKING:
-    from hpt_cli.tuning.state import TuningState
-    from hpt_cli.tuning.summary import Summary
+from hpt_cli.tuning.state import TuningState
+from hpt_cli.tuning.summary import Summary
 
 EXAMPLES = (
     "hpt curves digits",

@@ -20,11 +20,7 @@ EXAMPLES = (
 )
 
 
-def delete(
-    names: Names,
-    yes: Yes = False,
-    home: Home = None,
-) -> None:
+def delete(names: Names, yes: Yes = False, home: Home = None) -> None:
     """Delete tuning jobs with their results, logs and checkpoints, after asking.
 
     A running one must be stopped first.

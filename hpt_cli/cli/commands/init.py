@@ -111,10 +111,11 @@ def init(
     words = split_line(command or [prompt("Training command")])
     _check_program(words)
     tuned, others, switches = _choose_options(words, tune or [], asks=asks)
-    draft = Draft(words, tuned, others, switches, max_jobs=max_jobs, name=name or "")
     lines = _read_output(fill_command(words, tuned), log, try_, seconds, asks=asks)
-    objective_type = "" if maximize is None else "Maximize" if maximize else "Minimize"
-    draft = replace(draft, objective_type=objective_type)
+    wanted = "" if maximize is None else "Maximize" if maximize else "Minimize"
+    draft = Draft(
+        words, tuned, others, switches, objective_type=wanted, name=name or "", max_jobs=max_jobs
+    )
     if lines:
         draft = _choose_metric(draft, lines, metric, asks=asks)
     _write(draft, target, str(output), force=force)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
-
-from pydantic import TypeAdapter
 
 from hpt_cli.analysis.importance import Importance
 from hpt_cli.formatting import thin
 from hpt_cli.metrics.curve import Curve
 from hpt_cli.reports.render.columns import list_columns, name_columns
+from hpt_cli.spec.model import load_spec
 from hpt_cli.spec.ranges import CategoricalRange, ParameterRange
 from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.summary import Row, Summary, compute_typical_job, saved_seconds
@@ -21,8 +21,6 @@ MAX_POINTS = 150_000
 """How many observations a page holds at most; curves are thinned evenly."""
 MIN_CURVE_POINTS = 8
 DIGITS = 6
-
-_RANGES: TypeAdapter[dict[str, ParameterRange]] = TypeAdapter(dict[str, ParameterRange])
 
 
 @dataclass(frozen=True)
@@ -39,10 +37,10 @@ class Record:
     command: str | None
     origin: Sequence[tuple[str, str]]
 
-    @property
+    @cached_property
     def ranges(self) -> dict[str, ParameterRange]:
         """The search space."""
-        return _RANGES.validate_python(self.state.spec["hyperparameter_ranges"])
+        return load_spec(self.state.spec).hyperparameter_ranges
 
     @property
     def metrics(self) -> list[str]:

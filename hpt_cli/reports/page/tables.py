@@ -6,13 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from hpt_cli.formatting import (
-    NOTHING,
-    format_column,
-    format_number,
-    format_seconds,
-    format_setting,
-)
+from hpt_cli.formatting import NOTHING, format_column, format_number, format_seconds, format_setting
 from hpt_cli.reports.page.data import Record
 from hpt_cli.reports.render.columns import ResultColumn, default_columns, list_columns
 from hpt_cli.spec.hyperparameters import Hyperparameters

@@ -270,10 +270,8 @@ def find_axis(
         for group in (values, whole)
     )
     if usable:
-        kept += [
-            usable[math.ceil(clip * (len(usable) - 1))],
-            usable[math.floor((1 - clip) * (len(usable) - 1))],
-        ]
+        last = len(usable) - 1
+        kept += [usable[math.ceil(clip * last)], usable[math.floor((1 - clip) * last)]]
     if not kept:
         return Axis(label, 0.0, 1.0)
     return Axis(label, min(kept), max(kept), log)
