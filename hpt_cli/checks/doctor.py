@@ -138,9 +138,8 @@ def _check_leftovers(home: Path) -> Finding:
         if resolved in path.parents
     ]
     orphans = [f"{pid} ({jobdir.name})" for pid, jobdir in processes if not has_tuner(jobdir)]
-    found = f"{len(processes)} of training jobs"
     problem = f"no tuner is in charge of {', '.join(orphans)}: use hpt resume or hpt stop"
-    return Finding("processes", found, problem if orphans else "")
+    return Finding("processes", f"{len(processes)} of training jobs", problem if orphans else "")
 
 
 def _list_job_processes() -> Iterator[tuple[int, Path]]:

@@ -61,7 +61,6 @@ class _Figure:
 
 def _list_figures(summaries: Sequence[Summary]) -> list[_Figure]:
     training = [each.total_training_time for each in summaries]
-    names = [each.best_name or NOTHING for each in summaries]
     return [
         _Figure("status", [each.status for each in summaries], 1),
         _Figure("training jobs", [str(len(each.rows)) for each in summaries], 7),
@@ -69,7 +68,7 @@ def _list_figures(summaries: Sequence[Summary]) -> list[_Figure]:
         *_list_times("total training time", training, summaries, rank=4),
         _Figure("  early stopping saved", list(map(_format_estimate, summaries)), 6),
         *_list_times("tuning time", [each.tuning_time for each in summaries], summaries, rank=2),
-        _Figure("best training job", names, 9),
+        _Figure("best training job", [each.best_name or NOTHING for each in summaries], 9),
         *_list_best_values(summaries),
     ]
 

@@ -55,8 +55,7 @@ def render_readings(
 def _render_reading(
     reading: ScanResult, lines: Sequence[str], width: int, everything: bool
 ) -> Iterator[RenderableType]:
-    title = Text.assemble((plain(reading.name), "bold"), "  ", (_describe_form(reading), "dim"))
-    yield title
+    yield Text.assemble((plain(reading.name), "bold"), "  ", (_describe_form(reading), "dim"))
     if not reading.matches:
         yield Text("  finds nothing", style="red")
         yield from _show_nearest(reading, lines)
