@@ -29,7 +29,7 @@ FAILED = ("Failed", "its last lines:", "it printed nothing")
 WITHOUT_OBJECTIVE = (
     "no objective",
     "the lines that come nearest:",
-    "none of its lines comes close to one",
+    "none of its lines comes close to a value",
 )
 """What is wrong with a job, the words before its lines, and those where it has none."""
 _NUMBER = re.compile(r"\d[\d.]*(e[-+]?\d+)?", re.IGNORECASE)

@@ -16,7 +16,7 @@ def find_name_fault(name: str) -> str:
     if len(name) > MAX_NAME_LENGTH:
         return f"a name has at most {MAX_NAME_LENGTH} characters; this one has {len(name)}"
     if not _NAME.fullmatch(name):
-        return "a name is made of a-z A-Z 0-9 and -, and begins and ends with a letter or digit"
+        return "a name consists of a-z A-Z 0-9 and -, and begins and ends with a letter or digit"
     return ""
 
 

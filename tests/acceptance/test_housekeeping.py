@@ -97,7 +97,7 @@ def test_a_renamed_tuning_job_is_the_same_under_its_new_name(terminal: Terminal)
     assert "epoch=1 " in terminal.hpt("logs", "fresh", "1")
     terminal.hpt("run", terminal.write_spec(max_jobs=1))
     assert "already exists" in terminal.hpt("rename", "t", "fresh", code=2)
-    assert "a name is made of" in terminal.hpt("rename", "t", "no/name", code=2)
+    assert "a name consists of" in terminal.hpt("rename", "t", "no/name", code=2)
 
 
 def forget_launches(terminal: Terminal, name: str) -> None:
