@@ -68,6 +68,8 @@ def identify(pid: int) -> str:
     """
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
+            # The program's name, in parentheses, may hold blanks and parentheses. After it come
+            # fields 3 on of proc(5): the state, and as number 22 when the process started.
             fields = file.read().rpartition(b")")[2].split()
         return "" if fields[0] == b"Z" else f"{BOOT_ID}:{int(fields[19])}"
     except (FileNotFoundError, ProcessLookupError):
@@ -95,6 +97,7 @@ def write_whole(path: str, text: str) -> None:
 def claim(directory: str) -> bool:
     """Take a directory; return whether this process is now its only launcher."""
     claimed = f"{directory}/{CLAIM}"
+    # With the node's name, as launchers on two nodes of a cluster may have the same pid.
     temporary = f"{claimed}.{os.uname().nodename}.{os.getpid()}"
     words = [str(os.getpid()), identify(os.getpid())]
     if "SLURM_JOB_ID" in os.environ:
@@ -102,6 +105,7 @@ def claim(directory: str) -> bool:
     with open(temporary, "w") as file:
         file.write(" ".join(words))
     try:
+        # A link appears with all of its content, and never replaces another: one launcher succeeds.
         os.link(temporary, claimed)
     except FileExistsError:
         # NFS may say so of a link that it made, when its first answer was lost.
@@ -126,6 +130,7 @@ def start(output: int, working_directory: str, argv: list[str]) -> int:
             what = f"{argv[0]!r} in {working_directory}"
             os.write(2, os.fsencode(f"hpt: cannot run {what}: {error.strerror}\n"))
         finally:
+            # Whatever has failed, the child must not return and go on as a second launcher.
             os._exit(CANNOT_RUN)
     return pid
 
@@ -153,12 +158,14 @@ def open_terminal() -> tuple[int, int]:
 
 def run_in_terminal(working_directory: str, argv: list[str], log: int) -> tuple[int, int]:
     """Run the command in a pseudo-terminal; return its status, and our end of the terminal."""
+    # SIGCHLD is ignored unless it has a handler, and the wakeup descriptor must not block.
     wakeup, wakeup_writer = os.pipe()
     os.set_blocking(wakeup_writer, False)
     signal.set_wakeup_fd(wakeup_writer)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     terminal, theirs = open_terminal()
     pid = start(theirs, working_directory, argv)
+    # Left open here, the terminal would never come to its end when the command closes it.
     os.close(theirs)
     return relay(pid, terminal, log, wakeup), terminal
 
@@ -167,7 +174,7 @@ def copy(terminal: int, log: int) -> bool:
     """Copy output, waiting for some; return whether the terminal is still open for writing."""
     try:
         data = os.read(terminal, CHUNK_BYTES)
-    except OSError:
+    except OSError:  # EIO: on Linux, no process has the other end open any more
         return False
     is_open = bool(data)
     try:
@@ -191,6 +198,8 @@ def relay(pid: int, terminal: int, log: int, wakeup: int) -> int:
             return os.waitpid(pid, 0)[1]
         if wakeup in ready:
             os.read(wakeup, CHUNK_BYTES)
+            # Processes that the command left running may keep the terminal open: only what has been
+            # printed by now is copied before the exit code is written down.
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:
                 while select.select([terminal], [], [], 0)[0] and copy(terminal, log):
@@ -224,6 +233,7 @@ def kill_marked(directory: str) -> None:
 
 def main(directory: str, working_directory: str, argv: list[str], *, pty: bool, alone: bool) -> int:
     """Claim the directory, run the command, and write down how it ended; return its exit code."""
+    # Handlers, and not SIG_IGN: the command would inherit that, and never hear of them.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda number, _: _signals.append(number))
     if not claim(directory):
@@ -235,6 +245,7 @@ def main(directory: str, working_directory: str, argv: list[str], *, pty: bool, 
     else:
         status = os.waitpid(start(log, working_directory, argv), 0)[1]
     code = record_exit(directory, log, status)
+    # What a command that succeeded has left running is meant to go on.
     if alone and (code or _signals):
         kill_marked(directory)
     while terminal is not None and copy(terminal, log):  # what the command left may print more

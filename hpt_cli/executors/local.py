@@ -42,6 +42,8 @@ class LocalExecutor:
         pid = os.posix_spawn(
             sys.executable,
             [
+                # Without site-packages it starts sooner; isolated, no PYTHON* variable of the job
+                # and no file in the working directory can change what it imports.
                 *(sys.executable, "-I", "-S", _find_program()),
                 *([launcher.PTY] if request.pty else []),
                 *([launcher.CORES, ",".join(map(str, request.cores))] if request.cores else []),
@@ -50,6 +52,8 @@ class LocalExecutor:
             ],
             request.environment,
             file_actions=[
+                # The user's terminal is the tuner's. The command's output goes to the log, which
+                # the launcher opens itself.
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
                 (os.POSIX_SPAWN_DUP2, 1, 2),
@@ -73,6 +77,7 @@ class LocalExecutor:
     def poll(self, handles: Sequence[Handle]) -> list[Outcome]:
         """Return the outcome of each attempt, in order."""
         for pid in list(self._children):  # a copy: launches add to it from other threads
+            # Only to leave no zombie: how the command ended is in the launcher's file.
             if os.waitpid(pid, os.WNOHANG)[0]:
                 self._children.discard(pid)
         return [_poll_one(handle) for handle in handles]
@@ -80,6 +85,7 @@ class LocalExecutor:
     def stop(self, handle: Handle, *, force: bool) -> None:
         """Signal the whole process group, and those of its processes that left the group."""
         number = signal.SIGKILL if force else signal.SIGTERM
+        # The group of a launcher that is gone may be another's by now, with the same number.
         if _is_alive(handle):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(handle["pid"], number)
@@ -92,6 +98,7 @@ class LocalExecutor:
         while (left := list(_find_marked(handle))) and time.monotonic() < deadline:
             time.sleep(0.05)
         killed = [describe_process(process.pid) for process in left]
+        # Again until none is found: one may have started another just before it was killed.
         while left:
             _signal(left, signal.SIGKILL)
             psutil.wait_procs(left, timeout=1)
@@ -122,6 +129,7 @@ def _find_program() -> str:
         status = os.stat(source)
     except (OSError, struct.error, NotImplementedError):
         return source
+    # With any flag set, a hash stands where the time and the size would be.
     is_current = not flags and (seconds, size) == (int(status.st_mtime), status.st_size)
     return compiled if is_current else source
 
@@ -132,6 +140,7 @@ def _make_handle(pid: int, identity: str, directory: Path) -> Handle:
 
 def _identify(pid: int) -> str:
     identity = launcher.identify(pid)
+    # Where there is /proc, an empty identity means that the process is dead.
     if identity or os.path.exists("/proc/self/stat"):
         return identity
     try:
@@ -173,11 +182,13 @@ def _find_marked(handle: Handle) -> Iterator[psutil.Process]:
             continue
         try:
             is_marked = (
+                # First, as the environment of another user's process may not be read.
                 process.uids().real == own
                 and process.environ().get("HPT_ATTEMPT_DIR") == mark
                 and process.status() != psutil.STATUS_ZOMBIE
             )
         except (psutil.Error, OSError) as error:
+            # Every process would look unmarked, and what is left of the attempt would live on.
             if isinstance(error, OSError) and error.errno in NO_DESCRIPTORS:
                 raise
             continue

@@ -81,6 +81,7 @@ class FileTail:
         """
         found: list[Observation] = []
         try:
+            # To open a named pipe would otherwise block until somebody writes to it.
             descriptor = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK)
             try:
                 found += self._read_from(descriptor)
@@ -101,12 +102,15 @@ class FileTail:
         if seen == self._seen or (not self._seen and status.st_mtime < self._written_since):
             return []
         if self._reader is None:
+            # Shorter than what an earlier tuner read of it, it is another version of the file. Its
+            # offsets must go on behind the known ones, or its values would be taken for known.
             was_truncated = status.st_size <= self._known_to
             begin = self._known_to + 1 if was_truncated else 0
             self._reader = MetricReader(self._extractors, self._rules, begin, self._slow_lines)
         found: list[Observation] = []
         if self._seen and not self._goes_on(descriptor, seen):
             found += self._begin_anew(self._reader)
+        # As of before reading: what is appended meanwhile must look like a change the next time.
         self._seen = seen
         while block := os.pread(descriptor, CHUNK_BYTES, self._position):
             self._position += len(block)
@@ -123,6 +127,7 @@ class FileTail:
         return os.pread(descriptor, len(self._anchor), start) == self._anchor
 
     def _begin_anew(self, reader: MetricReader) -> list[Observation]:
+        # No ending will ever follow on the last line of the old version.
         found = reader.finish()
         self._position, self._anchor = 0, b""
         if self._is_whole:
@@ -156,6 +161,7 @@ class AttemptTail:
         self._slow_lines = Counter[str]() if slow_lines is None else slow_lines
         self._noted: set[str] = set()
         self._tails: dict[str, FileTail] = {}
+        # The log ("") is always followed, as log rules are matched there.
         for file in dict.fromkeys(["", *(extractor.file for extractor in extractors)]):
             own = [extractor for extractor in extractors if extractor.file == file]
             self._tails[file] = FileTail(

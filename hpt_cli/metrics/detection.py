@@ -62,11 +62,13 @@ def detect_metrics(lines: Sequence[str]) -> tuple[DetectedMetric, ...]:
     """
     lines = _cut(lines)
     detected: dict[str, DetectedMetric] = {}
+    # Lines are blanked in it and not removed, so that their numbers stay the same.
     unexplained = list(lines)
     for detect in (_detect_presets, _detect_json, _detect_tables, _detect_pairs):
         for definition, program in detect(unexplained):
             metric = _evaluate(definition, lines, program)
             if metric is not None:
+                # Of two kinds that find the same name, the one tried first is more specific.
                 detected.setdefault(metric.name, metric)
                 _blank_explained(definition, unexplained)
     found = list(detected.values())
@@ -169,6 +171,7 @@ def _rank(metric: DetectedMetric) -> tuple[float, ...]:
     return (
         metric.is_cut,
         bool(words & _BESIDE),
+        # What never changes is a setting rather than a metric.
         len(metric.curve) > 1 and len(values) < 2,
         not _is_quality(metric.name),
         not words & _HELD_OUT,
@@ -252,12 +255,15 @@ def _detect_tables(lines: list[str]) -> Iterator[tuple[Fields, str]]:
         names = [cell for cell, _ in split_cells(text, delimiter)]
         if len(names) < 2 or not all(_NAME.fullmatch(name) for name in names):
             continue
+        # A rule or a blank line may stand between the header and the first row.
         rows = (split_cells(row, delimiter) for row in lines[number + 1 : number + 4])
         row = next((row for row in rows if len(row) == len(names) and _is_numeric(row)), None)
         if row is None:
             continue
         step = next((name for name in names if name.lower() in _STEPS), "")
         for name, (cell, _) in zip(names, row, strict=True):
+            # A cell that is empty in the first row may have values later, as where the validation
+            # loss is not measured at every epoch.
             if name != step and (not cell or parse_number(cell) is not None):
                 yield {"name": name, "column": name} | ({"step": step} if step else {}), ""
 
@@ -347,6 +353,7 @@ _PHRASE = re.compile(r"[^:=|,;]{1,80}$")
 
 def _build_regex(pair: _Pair, names: set[str], *, groups_thousands: bool) -> str:
     """Return the regex for a name before a number that does not match inside longer names."""
+    # `loss` must not be found within `val_loss`, where the log has both.
     inside = any(other != pair.name and other.endswith(pair.name) for other in names)
     guard = r"(?<![\w./-])" if inside else r"\b"
     between = {"=": r" ?= ?", ":": r": *", " ": r" +"}[pair.sign]
@@ -372,6 +379,7 @@ def _add_step(
     if value:
         parts.append((value.start(), regex))
         regex = ".*?".join(part for _, part in sorted(parts))
+    # A step that is printed but once, or never changes, does not say where values belong.
     if not (value and step) and len({match.group() for match in steps}) > 1:
         return {"regex": regex, "step": _describe_step(steps[-1], steps)}
     return {"regex": regex}
@@ -400,5 +408,6 @@ def nearest_lines(lines: list[str], metric: str, limit: int = 5) -> list[str]:
         return 2 * sum(word in lowered for word in words) + has_number
 
     ranked = sorted(enumerate(lines), key=lambda item: (-likeness(item[1]), -item[0]))
+    # At least one word in common: a number alone stands in most lines.
     best = [item for item in ranked if likeness(item[1]) >= 2][:limit]
     return [text for _, text in sorted(best)]

@@ -69,6 +69,8 @@ class JsonForm:
     def literal(self) -> str:
         """The last key as JSON text; "" where JSON has several ways to write it."""
         key = self.path.rpartition(".")[2]
+        # Programs differ in which of these they escape, as in `\/` or `\u003c`. A number may be the
+        # index of a list, which stands nowhere in the text.
         is_plain = key.isascii() and key.isprintable() and not set(key) & set('"\\/<>&')
         return f'"{key}"' if is_plain and not key.isdigit() else ""
 
@@ -123,6 +125,7 @@ def look_up(document: Any, path: str) -> Any:
 def _get(document: Any, key: str) -> Any:
     if isinstance(document, Mapping):
         return document.get(key)
+    # isdigit alone also holds for digits that int() refuses, such as a superscript 2.
     if isinstance(document, list) and key.isascii() and key.isdigit():
         return document[int(key)] if int(key) < len(document) else None
     return None
@@ -173,6 +176,7 @@ class ColumnForm:
         if header is None:
             return []
         cells = split_cells(text, header.delimiter)
+        # A line that was printed between two rows.
         if len(cells) != header.width:
             return []
         cell, span = cells[header.value]
@@ -205,6 +209,7 @@ def split_cells(text: str, delimiter: str) -> list[tuple[str, tuple[int, int]]]:
     if delimiter == " ":
         return [(match.group(), match.span()) for match in re.finditer(r"\S+", text)]
     if delimiter in "│┃":
+        # rich draws heavy bars in the header of a table, and light ones in its rows.
         text, delimiter = text.replace("┃", "│"), "│"
     cells = []
     start = 0

@@ -46,6 +46,8 @@ class LineCutter:
         begin = self.offset
         self.offset += len(block)
         if b"\r" in block:
+            # Byte for byte, so that offsets hold. CRLF leaves an empty line, in which nothing is
+            # found.
             block = block.replace(b"\r", b"\n")
         start = 0
         if self._skips:
@@ -62,6 +64,7 @@ class LineCutter:
             start = end
         self._rest += block[start:]
         if len(self._rest) > MAX_LINE_BYTES:
+            # It is not waited for any longer; what still comes of this line is skipped.
             at = self.offset - len(self._rest)
             segments.append(Segment(at, bytes(self._rest[:MAX_LINE_BYTES]), is_cut=True))
             self._rest.clear()
@@ -82,6 +85,8 @@ def _cut_long_lines(offset: int, whole: bytes) -> Iterator[Segment]:
     """Yield segments of whole lines; a line that is too long is a segment of its own, cut."""
     start = position = 0
     while len(whole) - position > MAX_LINE_BYTES:
+        # An LF within reach ends lines that are short enough; without one, the next line is too
+        # long.
         end = whole.rfind(b"\n", position, position + MAX_LINE_BYTES + 1)
         if end >= 0:
             position = end + 1
@@ -90,6 +95,7 @@ def _cut_long_lines(offset: int, whole: bytes) -> Iterator[Segment]:
             yield Segment(offset + start, whole[start:position])
         cut = whole[position : position + MAX_LINE_BYTES]
         yield Segment(offset + position, cut, is_cut=True)
+        # There is an LF, as `whole` ends with one.
         start = position = whole.find(b"\n", position + MAX_LINE_BYTES) + 1
     if start < len(whole):
         yield Segment(offset + start, whole[start:])

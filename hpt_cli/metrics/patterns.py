@@ -207,9 +207,11 @@ def _compile(
     ignore_case = bool(checked.flags & re.IGNORECASE)
     literal = structure.literal
     if ignore_case:
+        # Beyond ASCII, the same letters in another case can have another length.
         literal = literal.lower() if literal.isascii() else ""
     return Pattern(
         source=checked.pattern,
+        # VERSION0 behaves as `re` does, also where VERSION1 is meant to be better.
         compiled=engine.compile(translate(checked), engine.VERSION0),
         value=value,
         step=checked.groupindex.get(STEP_GROUP, 0),

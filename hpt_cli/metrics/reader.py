@@ -64,6 +64,7 @@ class _Search:
 
     def _list_rows(self, data: bytes, form: ColumnForm) -> list[int]:
         """Return where every line from the first header on begins."""
+        # A header before this block stays in force until another one comes.
         if self.states[0].header is not None:
             return _list_lines(data, 0)
         for start in _list_lines_with(data, self.literal):
@@ -197,6 +198,8 @@ class MetricReader:
         """Yield the lines that may have a match, in order: offset, text, and the search."""
         shown = clean_lines(segment.data)
         searches = tuple(self._searches)  # rules that match are removed meanwhile
+        # By line, and in a line by number of the search: those for steps come first, so that a
+        # line's step applies to the values beside it.
         candidates = sorted(
             (start, number)
             for number, search in enumerate(searches)
@@ -219,6 +222,7 @@ class _LineMap:
     def __init__(self, shown: bytes, raw: bytes) -> None:
         self._shown = shown
         self._starts: list[int] | None = None
+        # Where there is nothing to clean, the very same bytes come back, and offsets are the same.
         if shown is not raw:
             self._starts = list(accumulate((len(line) + 1 for line in raw.split(b"\n")), initial=0))
         self._line = self._at = 0

@@ -101,6 +101,7 @@ class AttemptFollower:
         attempts = self._attempts.values()
         live = [each.handle for each in attempts if each.outcome is None]
         outcomes = iter(self._executor.poll(live))
+        # Of an attempt that is only being cleaned up, the executor is not asked again.
         return [(each, each.outcome or next(outcomes)) for each in attempts]
 
     def read(self, state: TuningState, attempt: LiveAttempt, outcome: Outcome) -> list[ev.Event]:
@@ -119,10 +120,12 @@ class AttemptFollower:
         """Yield that an attempt waits in a queue, or has left it, where that is new."""
         latest, at, number = _latest(job), self._clock(), attempt.number
         if isinstance(outcome, Pending):
+            # A job that waits in a queue is not silent: it does not run yet.
             attempt.last_output_at = time.monotonic()
             if (reason := outcome.reason) != latest.queue_reason:
                 yield ev.JobQueued(at=at, number=job.number, attempt=number, reason=reason)
         elif latest.is_queued and not isinstance(outcome, Lost) and outcome.since is not None:
+            # The clock of the machine that runs it may differ from this one's.
             since = min(max(outcome.since, latest.submitted_at), at)
             yield ev.JobStarted(at=at, number=job.number, attempt=number, since=since)
 
@@ -132,6 +135,7 @@ class AttemptFollower:
         """Yield what an attempt has printed since the last time."""
         size = attempt.tail.size
         found = tuple(find_fresh(_latest(job), attempt.tail.read(final=final)))
+        # Any output counts, not only values of metrics.
         if attempt.tail.size != size:
             attempt.last_output_at = time.monotonic()
         if any(each.metric == self.spec.objective_metric_name for each in found):
@@ -188,6 +192,7 @@ class AttemptFollower:
         if not (isinstance(outcome, Exited) and outcome.exit_code == 0 and not outcome.why):
             attempt.others = state.list_held(but=attempt.job)
             if attempt.sweep is None:
+                # Once for each attempt: `end` is called at every poll until the clean-up is done.
                 attempt.sweep = asyncio.create_task(self._sweep(attempt))
                 attempt.sweep.add_done_callback(lambda _: self._wake())
             if not attempt.sweep.done():
@@ -196,6 +201,7 @@ class AttemptFollower:
         job = state.jobs[attempt.job]
         ending = self._describe_end(job, attempt, outcome)
         del self._attempts[attempt.job]
+        # The stop rule judges only jobs that go on.
         self._observed.discard(attempt.job)
         return [*ending, *(self._note(job, each) for each in notes)]
 
@@ -250,6 +256,7 @@ class AttemptFollower:
     def _find_nearest(self, job: TrainingJob, log: Path) -> tuple[str, ...]:
         """Return the lines that look most like an objective value, for a job that has none."""
         objective = self.spec.objective_metric_name
+        # What has been read in this very round is not in the job's curve yet.
         if job.curve(objective) or job.number in self._observed:
             return ()
         return tuple(nearest_lines(read_lines(log), objective))

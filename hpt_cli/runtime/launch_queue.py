@@ -85,6 +85,7 @@ class LaunchQueue:
         self, state: TuningState, number: int, launch: Future[Launched], at: float
     ) -> ev.JobLaunched | ev.JobLost:
         attempts = state.jobs[number].attempts
+        # Evicted, as the command is not at fault: it does not count as a lost attempt.
         why, evicted = "its launch was cancelled", True
         try:
             launched = launch.result()
@@ -94,9 +95,13 @@ class LaunchQueue:
                     number=number,
                     attempt=len(attempts),
                     handle=dict(launched.handle),
+                    # When the last tuner's launch succeeded is not known; it was soon after it was
+                    # submitted.
                     since=attempts[-1].submitted_at if launched.was_found else None,
                 )
         except OSError as error:
+            # This ends the tuner: to count it as a failure of the job would fail one job after
+            # another.
             if error.errno in RESOURCE_ERRNOS:
                 raise HptError.of(
                     "launch",

@@ -135,12 +135,16 @@ class Runner:
         for job in list(self._state.jobs.values()):
             if job.phase == "Submitting" and self._state.status == "Stopping":
                 assert job.attempt is not None
+                # Without a request nothing is launched, but what runs already is found, to be
+                # stopped.
                 directory = self._jobdir.attempt(job.number, job.attempt.number).path
                 self._launch_queue.submit(job.number, directory, None, may_exist=True)
             elif job.phase == "Submitting":
                 self._submit(job, may_exist=True)
             elif job.is_running:
                 self._follower.follow(job)
+                # The last tuner may have died after it wrote the request, and before it sent the
+                # signal.
                 if job.phase == "Stopping":
                     self._follower.stop(job.number)
 
@@ -208,6 +212,7 @@ class Runner:
             job = self._state.jobs[event.number]
             if job.phase == "Starting":
                 self._follower.follow(job)
+            # The user asked while the launch was under way, when there was nothing to signal yet.
             if job.number in self._stop_soon:
                 self._stop_soon.discard(job.number)
                 self._act(Stop(job.number, "StoppedByUser"))
@@ -222,6 +227,7 @@ class Runner:
         """Do what the log rules ask for, unless the job is stopping already."""
         for match in matches:
             job = self._state.jobs[number]
+            # A resumed tuner reads the log from its beginning, and finds the same match again.
             text = f"attempt {attempt} printed {match}"
             reason = judge_match(self._spec, job, match.action)
             if reason is None and text not in job.notes:
@@ -233,6 +239,8 @@ class Runner:
         """Choose hyperparameters for a job that an earlier tuner had planned."""
         planned = [job.number for job in self._state.jobs.open if job.phase == "Planned"]
         if planned and not self._suggester.is_busy:
+            # By what was known when it was planned, it gets the hyperparameters that it would have
+            # got.
             known = self._journal.state(self._journal.planned_seq(planned[0]))
             self._suggester.suggest(self._spec, known, planned[0])
 
@@ -273,6 +281,7 @@ class Runner:
             return
         self._follower.spec = self._spec
         fields = self._spec.model_dump(mode="json")
+        # As validation has left them, and not as they were sent.
         changed = {field: fields[field] for field in changes}
         self._record([ev.SpecChanged(at=self._clock(), changes=changed)])
         self._write()
@@ -335,6 +344,7 @@ class Runner:
         )
         self._record([submitting])
         self._submit(self._state.jobs[job.number], may_exist=False)
+        # The slow imports of the next suggestion happen while this job trains.
         self._suggester.prepare(self._spec.strategy)
 
     def _submit(self, job: TrainingJob, *, may_exist: bool) -> None:

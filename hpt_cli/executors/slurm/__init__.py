@@ -106,6 +106,7 @@ class SlurmExecutor:
             return _make_handle(int(read_regular(directory / commands.JOB_FILE)), directory)
         which = f"--name={commands.name_job(directory)}"
         jobs = commands.read_queue(run(commands.write_squeue(os.getuid(), which)))
+        # There are several where sbatch did submit, but its answer was lost: take a living one.
         jobs.sort(key=lambda job: (job.state not in ALIVE, job.number))
         return _make_handle(jobs[0].number, directory) if jobs else None
 
@@ -123,6 +124,7 @@ class SlurmExecutor:
         has_ended = any(ended is not None for ended in unexplained.values())
         answer = self._client.watch(unexplained, urgent=has_ended)
         outcomes: dict[int, Outcome] = {
+            # By identity: an attempt changes, so it has no hash.
             id(each): self._resolve(each, ended, answer)
             for each, ended in zip(live, exits, strict=True)
         }
@@ -162,6 +164,7 @@ def _gather_evidence(attempt: _Attempt, ended: Exit | None, answer: QueueSnapsho
     job = answer.jobs.get(attempt.number)
     if job is not None and job.name != attempt.name:
         job = None  # another job has its number by now
+    # Slurm not listing a job means that it is over, unless the question is older than the job.
     is_known = attempt.number in answer.numbers and answer.asked_at > attempt.submitted_at
     now = time.monotonic()
     if ended is None and not (is_known and (job is None or job.state not in ALIVE)):
@@ -170,6 +173,7 @@ def _gather_evidence(attempt: _Attempt, ended: Exit | None, answer: QueueSnapsho
     if attempt.over_since is None:
         attempt.over_since = now
     if ended is not None:
+        # An older answer does not say why it ended.
         is_known = is_known and answer.asked_at > attempt.over_since
     if is_known:
         _refresh(attempt.directory)

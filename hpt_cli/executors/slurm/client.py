@@ -44,6 +44,7 @@ class SlurmClient:
         self._signals: list[list[list[str]]] = []
         self._answer = QueueSnapshot(0.0, frozenset())
         self._interval = ASK_SECONDS
+        # Long enough ago for the first query to be due at once.
         self._asked_at = -CALM_SECONDS
         self._has_accounting = True
         self._silent_since: float | None = None
@@ -57,6 +58,7 @@ class SlurmClient:
         """
         with self._changed:
             watched, before = frozenset(numbers), self._compute_due()
+            # A new job changes its state soon, so a calm interval would be too long for it.
             if urgent or not watched <= self._watched:
                 self._interval = ASK_SECONDS
             self._watched = watched
@@ -161,6 +163,7 @@ class SlurmClient:
             except (TemporaryError, HptError) as error:
                 self._note_silence(str(error))
                 with self._changed:
+                    # In the old order, before what has been asked for meanwhile.
                     self._signals = [*signals[index:], *self._signals]
                 time.sleep(ASK_SECONDS)
                 break
@@ -193,6 +196,7 @@ def run(
             env=commands.clean_environment(os.environ if environment is None else environment),
             capture_output=True,
             timeout=COMMAND_SECONDS,
+            # Ctrl-C at the terminal is meant for the tuner, and must not kill Slurm's commands.
             start_new_session=True,
             check=False,
         )

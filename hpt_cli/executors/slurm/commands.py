@@ -54,6 +54,7 @@ class QueuedJob:
 def name_job(directory: Path) -> str:
     """Return the Slurm job's name for an attempt's directory: readable and unique."""
     digest = hashlib.sha256(str(directory).encode(errors="surrogateescape")).hexdigest()[:8]
+    # The directory is NAME/jobs/NUMBER/ATTEMPT.
     words = [*directory.parts[-4:-3], directory.parent.name, directory.name, digest]
     return "-".join(re.sub(r"[^\w.-]", "_", word) for word in words if word)[-MAX_NAME:]
 
@@ -69,6 +70,7 @@ def write_sbatch(request: LaunchRequest, settings: Slurm) -> list[str]:
     The environment goes along (`--export=ALL`) and is written to no file. An attempt that loses its
     allocation is started again not by Slurm but by the tuner, as another attempt.
     """
+    # sbatch replaces patterns such as %j in file names.
     output = str(request.directory / OUTPUT).replace("%", "%%")
     given = {
         "partition": settings.partition,
@@ -100,6 +102,7 @@ def read_submitted(answer: str) -> int:
     Raises:
         ValueError: its answer holds none.
     """
+    # On a cluster of a federation, `;cluster` follows the number.
     return int(answer.strip().splitlines()[-1].partition(";")[0])
 
 
@@ -136,6 +139,7 @@ def read_accounting(answer: str) -> list[QueuedJob]:
         number, state, code, name = [*line.split("|", 3), "", "", ""][:4]
         exit_code, _, signal = code.partition(":")
         if number.isdigit() and state:
+            # As wait(2) has it, like the exit_code of squeue.
             status = _read_number(exit_code) << 8 | _read_number(signal)
             found.append(QueuedJob(int(number), name, state.split()[0], status))
     return found

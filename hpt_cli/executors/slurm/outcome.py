@@ -80,6 +80,7 @@ def is_conclusive(evidence: Evidence) -> bool:
     ended = evidence.exit
     if ended is None:
         return False
+    # A shell that runs the command reports a signal as 128 + its number.
     was_killed = ended.was_signalled or ended.exit_code < 0 or ended.exit_code > 128
     return evidence.stopped or not was_killed
 
@@ -91,10 +92,12 @@ def resolve_outcome(evidence: Evidence, now: float) -> Outcome:
     if not evidence.is_known:
         return _stay_open(evidence)
     job, claim = evidence.job, evidence.claim
+    # Slurm has started the job again since a launcher claimed the directory.
     if job is not None and job.restarts > (claim.restarts if claim else job.restarts):
         return Lost(REQUEUED, evicted=True)
     state = job.state if job is not None else find_clue(evidence.output)
     if state in ALIVE and job is not None:
+        # Why it was killed may still come, as long as Slurm winds the job up; but not without end.
         waited = evidence.exit is not None and evidence.seconds > FILE_PATIENCE_SECONDS
         return _make_exited(evidence, now) if waited else _stay_open(evidence)
     if state in TAKEN_AWAY:
@@ -138,6 +141,8 @@ def _resolve_without_exit(evidence: Evidence, now: float) -> Outcome:
         return Lost("it was killed, and left no exit code")
     if code == launcher.GAVE_WAY:
         return Lost(REQUEUED, evicted=True)
+    # A launcher that began, or a script that succeeded, must have left an exit code: it is waited
+    # for longer than one of which there may be none.
     is_strange = evidence.claim is not None or code == 0
     if evidence.seconds < (FILE_PATIENCE_SECONDS if is_strange else SETTLE_SECONDS):
         return _stay_open(evidence)
