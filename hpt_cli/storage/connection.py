@@ -36,6 +36,7 @@ TRANSIENT_SQLITE_ERRORS = (
 
 def is_transient(error: sqlite3.DatabaseError) -> bool:
     """Return whether it is the disk, or another process, and not what stands in the file."""
+    # The lowest byte is the primary code; extended codes say more in the others.
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in TRANSIENT_SQLITE_ERRORS
 
 
@@ -106,11 +107,13 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
     if write:
         _refuse_super_journal(path.resolve())
         connection = _open(f"{where}?mode=rw")
+        # Cheaper than to delete the rollback journal, as the directory does not change.
         connection.execute("PRAGMA journal_mode = TRUNCATE")
         connection.execute("PRAGMA synchronous = FULL")
         return connection
     connection = _open(f"{where}?mode=ro")
     try:
+        # Opening reads nothing: only a query finds out that a write has to be rolled back first.
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         return connection
     except sqlite3.DatabaseError as error:
@@ -136,6 +139,7 @@ def open_damaged(path: Path) -> sqlite3.Connection:
 
 
 def _open(uri: str) -> sqlite3.Connection:
+    # Without an isolation level, Python begins no transactions of its own.
     connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
     # A stranger's schema may call nothing but what is harmless.
     connection.execute("PRAGMA trusted_schema = OFF")

@@ -66,6 +66,7 @@ class Journal:
         self._connection.close()
 
     def _find_last(self) -> int:
+        # The rows of all tables share one sequence of numbers: each is an event.
         queries = (f"SELECT max(seq) FROM {table}" for table in TABLES)
         return max(int(self._connection.execute(each).fetchone()[0] or 0) for each in queries)
 
@@ -96,6 +97,7 @@ class Journal:
     def _insert(self, event: ev.Event, seq: int) -> None:
         if isinstance(event, ev.ObservationsRead):
             self._connection.executemany(
+                # Observations may come twice (rule 4 in tuning/fold.py).
                 "INSERT OR IGNORE INTO observation VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 [_to_row(event, each, seq) for each in event.observations],
             )
@@ -221,6 +223,8 @@ class Journal:
             state = fold_all(TuningState(), self.read(until, only_latest=only_latest))
         if not state.spec:
             raise damaged_journal(NO_BEGINNING)
+        # Jobs are numbered from 1 without gaps, but the one that found the space exhausted is
+        # dropped.
         has_all = until is None and not state.exhausted
         if has_all and len(state.jobs) != max(state.jobs, default=0):
             raise damaged_journal("training jobs are missing from it")
@@ -328,6 +332,7 @@ class _Waiting:
 
 
 def _to_row(event: ev.ObservationsRead, each: Observation, seq: int) -> tuple[object, ...]:
+    # SQLite has no NaN: it would store NULL anyway.
     value = None if math.isnan(each.value) else each.value
     key = event.number, event.attempt, each.metric, each.offset
     return (*key, each.step, value, seq, event.at)
@@ -352,6 +357,7 @@ def create_journal(path: Path, *first: ev.Event) -> None:
     temporary = path.with_suffix(".new")
     temporary.unlink(missing_ok=True)
     try:
+        # Made before SQLite opens it, as SQLite would let others read it.
         temporary.touch(mode=0o600)
         connection = sqlite3.connect(temporary, isolation_level=None)
         schema = resources.files("hpt_cli.storage").joinpath("schema.sql")

@@ -31,6 +31,7 @@ def hold_lock(jobdir: JobDir) -> Iterator[None]:
         HptError: somebody else is, or the directory is another user's.
     """
     check_owner(jobdir.path)
+    # Not "w", which would erase the holder's entry before the lock is ours.
     with open(jobdir.path / "lock", "a+", opener=open_private) as file:
         deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
         while not _try_lock(file.fileno(), fcntl.LOCK_EX):
@@ -57,10 +58,12 @@ def find_lock_holder(jobdir: JobDir) -> dict[str, Any] | None:
     """Return who tunes a job now (`pid`, `host`, as far as known); None if nobody does."""
     try:
         with open_regular(jobdir.path / "lock") as file:
+            # Shared, so that two who look at the same time do not take each other for a tuner.
             if _try_lock(file.fileno(), fcntl.LOCK_SH):
                 return None
             holder = json.loads(file.read() or "{}")
     except OSError as error:
+        # A lock that cannot be read may well be held.
         return None if error.errno in NO_LOCK else {}
     except (ValueError, RecursionError):
         return {}

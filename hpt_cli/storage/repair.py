@@ -73,9 +73,11 @@ def repair(jobdir: JobDir) -> Repair:
     judged = [each for each in judgements if each.number in state.jobs]
     journal.create_journal(temporary, created, *events, *judged)
     for beside in BESIDE:
+        # First, or SQLite would roll the old journal's last write back into the new one.
         Path(f"{jobdir.journal}{beside}").unlink(missing_ok=True)
     os.replace(temporary, jobdir.journal)
     observed = [each for each in events if isinstance(each, ev.ObservationsRead)]
+    # By identity: events that were put back may be equal to some that were found.
     kept = len({*map(id, events)} & {*map(id, rest)})
     return Repair(
         kept=kept,
@@ -144,6 +146,7 @@ def _read_rows(
         ):
             connection.text_factory = _decode
             for row in connection.execute(f"SELECT * FROM {table} ORDER BY {each}"):
+                # From the other end, this is where the first pass came to.
                 if key(row) in rows:
                     break
                 rows[key(row)] = row
@@ -215,6 +218,7 @@ class _Rebuilder:
                 yield ev.JobSubmitting(at=at, number=number, attempt=attempt)
         is_launched = job.phase != "Submitting" and attempt == before
         needs_launch = not isinstance(event, (ev.JobSubmitting, ev.JobLaunched, ev.JobNoted))
+        # An attempt without a known end stays Submitting: the next tuner looks whether it runs.
         if needs_launch and not is_launched and (number, attempt) in ends:
             yield ev.JobLaunched(at=at, number=number, attempt=attempt, handle={})
 

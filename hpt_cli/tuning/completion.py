@@ -47,6 +47,7 @@ def find_completion(spec: TuningSpec, state: TuningState, now: float) -> Complet
         return Completion("Failed", why, stop_running=True)
     if failed >= FIRST_FAILURES and failed == state.jobs.cached("spoken", _count_spoken):
         return Completion("Failed", f"all of the first {failed} training jobs failed", True)
+    # Only the first reason is given: time comes before results, and results before limits.
     for reason, stops in _find_reasons(spec, state, now):
         if failed and failed == len(state.jobs):
             return Completion("Failed", "all training jobs failed")
@@ -76,6 +77,7 @@ def _find_reasons(spec: TuningSpec, state: TuningState, now: float) -> Iterator[
         yield f"max_runtime_seconds ({limit:g}) reached", True
     yield from _find_result_reasons(spec, state)
     count = len(state.jobs)
+    # A job without hyperparameters counts only when it has some: the space may be exhausted.
     if all(job.hyperparameters is not None for job in state.jobs.open):
         if count >= spec.job_limit:
             yield _describe_limit(spec), False
@@ -122,6 +124,7 @@ def count_not_improving(losses: Sequence[float]) -> int:
     best = math.inf
     count = 0
     for loss in losses:
+        # 1 % of infinity, subtracted from infinity, is NaN: nothing would be an improvement.
         if loss < best - (IMPROVEMENT * abs(best) if math.isfinite(best) else 0.0):
             best, count = loss, 0
         else:

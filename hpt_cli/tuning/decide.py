@@ -58,6 +58,7 @@ def decide(
         commands += _stop_some(spec, state, now, observed, silent)
     if completion is None:
         return commands + _fill_slots(spec, state, avoided)
+    # What has been chosen already, or is to be tried again, still belongs to the tuning job.
     if not completion.stop_running and any(map(_will_run, state.jobs.open)):
         return commands + _launch(spec, state, avoided)
     if not state.running:
@@ -73,6 +74,8 @@ def _stop_all(state: TuningState) -> list[Command]:
     reason: StopReason = "TuningJobFinished"
     if state.status == "Stopping":
         reason = "Interrupted" if state.stop_reason == "Interrupted" else "StoppedByUser"
+    # A job between two attempts is over where the tuning job is; where the tuner is only
+    # interrupted, it goes on when that is resumed.
     phases = {"Starting", "Training"} | ({"Interrupted"} if reason != "Interrupted" else set())
     return [Stop(job.number, reason) for job in state.jobs.open if job.phase in phases]
 
@@ -88,6 +91,7 @@ def _stop_some(
     commands: list[Command] = []
     limit = spec.max_job_runtime_seconds
     for job in state.running:
+        # Time in a cluster's queue is no running time, and a job that stops has its grace.
         if job.phase not in ("Starting", "Training") or not job.attempt or job.attempt.is_queued:
             continue
         if limit is not None and now - job.attempt.started_at >= limit:
@@ -125,6 +129,7 @@ def _fill_slots(spec: TuningSpec, state: TuningState, avoided: Collection[str]) 
     launches = _launch(spec, state, avoided)
     open_jobs = state.jobs.open
     wanted = spec.count_slots(state.pool) + should_prefetch(spec, state)
+    # Open jobs, and not only running ones: each of those that wait will take a slot too.
     free = min(wanted - len(open_jobs), spec.job_limit - len(state.jobs))
     if state.exhausted or free <= 0 or any(job.phase == "Planned" for job in open_jobs):
         return launches
@@ -166,6 +171,7 @@ def _launch(spec: TuningSpec, state: TuningState, avoided: Collection[str]) -> l
     for number in ready:
         share = allocate(request, state.pool, held, avoided)
         if share is not None:
+            # The next job must not be given the same part of the machine.
             held.append(share)
             launches.append(Launch(number, share))
     return launches
@@ -184,6 +190,7 @@ def judge_job(
     def add(known: list[LossCurve], ended: TrainingJob) -> list[LossCurve]:
         if ended.hyperparameters is None:
             return known
+        # Selected after each one, so that the list stays short however many have ended.
         return select_ended(rule.rule, [*known, loss_curve(ended, objective)])
 
     def cached_per_job(each: TrainingJob) -> LossCurve:

@@ -63,6 +63,7 @@ def suggest_request(spec: TuningSpec, state: TuningState, number: int) -> Sugges
         number=number,
         max_jobs=spec.job_limit,
         max_parallel_jobs=spec.count_slots(state.pool),
+        # Not in order of their ends, which chance decides: that would change what is suggested.
         trials=tuple(sorted(others, key=attrgetter("number"))),
     )
 

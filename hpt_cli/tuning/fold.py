@@ -153,6 +153,7 @@ def _warm_started(state: TuningState, event: ev.WarmStarted) -> _Changes:
     metric = state.spec["objective_metric_name"]
     inherited = dict(state.inherited)
     for job in event.jobs:
+        # 0, -1 and so on: below the numbers of own jobs.
         number = -len(inherited)
         curve = tuple((step, math.nan if value is None else value) for step, value in job["curve"])
         attempt = Attempt(1, event.at, ended_at=event.at, curves={metric: curve})
@@ -181,6 +182,7 @@ def _tuner_started(state: TuningState, event: ev.TunerStarted) -> _Changes:
 
 
 def _stop_requested(state: TuningState, event: ev.TuningJobStopRequested) -> _Changes:
+    # A job that the user has stopped is not merely interrupted by Ctrl-C after that.
     reason = event.reason if state.stop_reason != "StoppedByUser" else "StoppedByUser"
     return {"status": "Stopping", "stop_reason": reason}
 
@@ -242,6 +244,7 @@ def _outcome(job: TrainingJob, event: ev.JobEvent) -> Phase:
         return "Interrupted" if request.reason == "Interrupted" else "Stopped"
     if isinstance(event, ev.JobLost) and event.evicted:
         return "Interrupted"
+    # With the attempt that is judged: its end is not in `job` yet, so it looks like a lost one.
     lost = sum(each.exit_code is None and not each.evicted for each in job.attempts)
     return "Failed" if lost >= MAX_LOST_ATTEMPTS else "Interrupted"
 
@@ -305,12 +308,14 @@ def find_fresh(attempt: Attempt, observations: Iterable[Observation]) -> list[Ob
 def _extend(curve: Curve, points: list[tuple[float, float]]) -> Curve:
     """Return the curve with more points; a step that comes again replaces what it had."""
     steps = [step for step, _ in points]
+    # The usual case, without building a dict of the whole curve.
     if steps == sorted(set(steps)) and (not curve or steps[0] > curve[-1][0]):
         return (*curve, *points)
     return tuple(sorted({**dict(curve), **dict(points)}.items()))
 
 
 def _job_stop_requested(job: TrainingJob, event: ev.JobStopRequested) -> _Changes:
+    # The first request says why it was stopped.
     if job.phase == "Stopping":
         return {}
     return {"stop_request": StopRequest(event.at, event.reason, event.explanation, event.evidence)}
@@ -323,6 +328,7 @@ def _job_exited(job: TrainingJob, event: ev.JobExited) -> _Changes:
 
 
 def _job_lost(job: TrainingJob, event: ev.JobLost) -> _Changes:
+    # That an attempt left no exit code is no surprise where it was asked to end.
     failure, lost = _describe_failure(job, event), "" if job.stop_request else event.why
     ending = {"ended_at": event.at, "failure": failure, "lost": lost, "evicted": event.evicted}
     return {**_with_attempt(job, **ending), **_after_failure(job, event, failure or event.why)}

@@ -70,6 +70,8 @@ class Jobs(Mapping[int, J], Generic[J]):
     def _follow(self, number: int, job: J | None) -> Jobs[J]:
         following: Jobs[J] = Jobs.__new__(Jobs)
         following._known = self._known
+        # Only the few open jobs are copied at each change. The rest is shared, and replaced below
+        # where an ended job is concerned.
         following._open = {key: each for key, each in self._open.items() if key != number}
         following._ended, following._counts = self._ended, self._counts
         following._derived, following._sums = self._derived, self._sums
@@ -77,6 +79,7 @@ class Jobs(Mapping[int, J], Generic[J]):
             following._open[number] = job
         if number in self._ended or (job is not None and job.has_ended):
             following._ended, following._counts = dict(self._ended), Counter(self._counts)
+            # The sums stay: cached_fold itself sees which jobs are in them.
             following._derived = {}
             before = following._ended.pop(number, None)
             if before is not None:
@@ -114,6 +117,7 @@ class Jobs(Mapping[int, J], Generic[J]):
         """
         ended = list(self._ended.values())
         known = self._sums.get(key)
+        # A sum holds for any jobs that begin with those that went into it.
         if known is None or len(known[0]) > len(ended) or not all(map(is_, known[0], ended)):
             known = ([], begin())
         added, total = known
