@@ -150,6 +150,7 @@ def replay_table(
     figures = []
     for rule in rules:
         run = replay(spec, make_chooser(table, spec), rule)
+        # A strategy chooses by the results, which the rule changes: the same jobs are compared.
         if off is None or off.jobs != run.jobs:
             off = replay(spec, choose_in_order(run.jobs), None)
         figures.append(measure(off, run, table.final_losses))
@@ -175,6 +176,7 @@ def _choose_nearest(table: Table, spec: TuningSpec) -> Chooser:
         if suggested is None:
             return None
         distances = ((table.points - np.array(table.encode(suggested))) ** 2).sum(axis=1)
+        # No row comes twice.
         distances[used] = np.inf
         used.append(int(distances.argmin()))
         return table.jobs[used[-1]]

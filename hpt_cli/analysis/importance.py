@@ -142,6 +142,7 @@ def _measure(
     totals, alones = design.split_variance(np.column_stack(expected))
     total_draws, alone_draws = design.split_variance(np.hstack(drawn))
     best = min(used, key=_by_loss).hyperparameters
+    # Only the two samples: the mixed points repeat their coordinates.
     regions = _find_regions(space, design.places, np.mean(expected, axis=0)[: 2 * PLACES], best)
     influences = [
         Influence(
@@ -211,6 +212,7 @@ class _Model:
         def prior(places: Floats) -> Floats:
             return np.asarray(np.cos(places @ waves + phases) @ weights)
 
+        # Matheron's rule: a draw of the prior, plus what the evidence says of its error.
         missing = self.scores[:, None] - prior(self.points) - errors
         targets = np.column_stack([self.scores, missing])
         reached = self.surrogate.cover(points) @ cho_solve(self.factor, targets)

@@ -215,6 +215,7 @@ class _Replayer:
         while self.due:
             now = self.due[0][0]
             due = list(self._take_due(now))
+            # All values of this moment are seen before any job is judged, whatever its number.
             ended = [number for number in due if not self._observe(number)]
             self._end_all(ended, now)
             verdicts = {number: self._judge(number) for number in due if number not in ended}
@@ -230,6 +231,7 @@ class _Replayer:
         """Yield the running jobs that are due, in order of number."""
         while self.due and self.due[0][0] == now:
             number = heapq.heappop(self.due)[1]
+            # The next epoch of a job that was stopped is still in the heap.
             if self.state.jobs[number].is_running:
                 yield number
 
@@ -368,6 +370,7 @@ def _keeps_best(finals: Mapping[int, float], stopped: set[int]) -> bool:
 def _find_loss(
     with_off: Iterable[float], with_rule: Iterable[float], reference: Sequence[float]
 ) -> float:
+    # Diverged jobs count as the worst finite result, or one of them would make the scale infinite.
     worst = max(filter(math.isfinite, reference), default=0.0)
     known = [min(loss, worst) for loss in reference] or [worst]
     gap = abs(min([*with_off, worst]) - min([*with_rule, worst]))

@@ -73,6 +73,7 @@ def draw_screen(
     if size.height >= LOW:
         above.append(Text())
         below.insert(0, Text())
+    # Two lines less, for the table's header and for "… and N more".
     room = max(1, size.height - len(above) - len(below) - 2)
     middle: list[RenderableType] = [_draw_running(running[:room], summary, size.width)]
     if len(running) > room:

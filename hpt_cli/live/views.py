@@ -79,6 +79,7 @@ class LiveView(QuietView):
         self._is_shown = False
 
     def __enter__(self) -> LiveView:
+        # Python lets only the main thread set handlers of signals.
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTSTP, self._suspend)
         return self
@@ -89,6 +90,8 @@ class LiveView(QuietView):
     def _suspend(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """Leave the screen and suspend this process (Ctrl-Z); draw again when it goes on."""
         self._leave()
+        # Sent again without a handler, the signal does what Ctrl-Z does; the next line is reached
+        # when the process goes on.
         signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTSTP)
         signal.signal(signal.SIGTSTP, self._suspend)
@@ -106,8 +109,10 @@ class LiveView(QuietView):
             for each in events
             if not isinstance(each, Warned) and (text := describe_event(state, each))
         ]
+        # The clock may have been set back.
         if now - self._drawn_at >= REFRESH_SECONDS or now < self._drawn_at:
             self._drawn_at = now
+            # In the background, another program has the terminal.
             if self._is_in_foreground():
                 self._draw(state, now)
 
@@ -128,6 +133,7 @@ class LiveView(QuietView):
         screen = draw_screen(summary, list(self._messages), now, size)
         with self._console.capture() as capture:
             self._console.print(screen, width=size.width)
+        # One more line would scroll the screen.
         lines = capture.get().splitlines()[: size.height]
         frame = "\r\n".join(f"{line}{END_LINE}" for line in lines)
         enter = "" if self._is_shown else ENTER

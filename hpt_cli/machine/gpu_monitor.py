@@ -54,6 +54,7 @@ class GpuMonitor:
             # A daemon, so that nobody waits for it at exit: a broken driver may never answer.
             self._updating = threading.Thread(target=self._update, args=(ours,), daemon=True)
             self._updating.start()
+        # A GPU may have become ours since they were asked.
         return self._busy - ours
 
     def _update(self, ours: frozenset[str]) -> None:
@@ -78,6 +79,7 @@ class GpuMonitor:
         deadline = time.monotonic() + RELEASE_SECONDS
         while holding := self._find_holding(names):
             if time.monotonic() > deadline:
+                # What was not released is now the normal state: it is reported only once.
                 self._idle_use |= {name: gpu.used for name, gpu in holding.items()}
                 return [f"still in use: {describe_use(name, gpu)}" for name, gpu in holding.items()]
             time.sleep(PAUSE_SECONDS)

@@ -62,6 +62,7 @@ def read_gpus() -> list[Gpu]:
     if listed.succeeded:
         apps = ask_tool("nvidia-smi", *_query("compute-apps", "gpu_uuid,pid"))
         found = parse_nvidia(listed.text, apps.text if apps.succeeded else "")
+        # nvidia-smi may be installed and list none, where the GPUs are AMD's.
         if found:
             return found
     answer = ask_tool("rocm-smi", "--showmeminfo", "vram", "--json")
@@ -94,6 +95,7 @@ def ask_tool(*command: str) -> ToolAnswer:
         )
     except (OSError, subprocess.SubprocessError) as error:
         return ToolAnswer(f"{command[0]}: {error}", False)
+    # A tool that fails says why on one of the two.
     text = (done.stdout or done.stderr).decode(errors="replace")
     return ToolAnswer(text, done.returncode == 0)
 

@@ -64,6 +64,7 @@ def _find_embedded(script: str) -> Iterator[tuple[str, bool]]:
         if not (name or literal):
             place.read(token.group())
             continue
+        # `$'value'` is a quote with other rules, and a backslash takes the quote's meaning away.
         is_escaped = bool(dollar) or script.endswith(("$", "\\"), 0, token.start())
         if name and (place.inside or place.is_lost or is_escaped):
             yield name, place.inside == "#" and not place.is_lost
@@ -98,6 +99,7 @@ class _Place:
             self.outer.append(self.inside)
             self.inside = ""
         elif part == ")" and not self.inside:
+            # A `)` that closes nothing, as after a pattern of a case statement.
             self.is_lost |= not self.outer
             self.inside = self.outer.pop() if self.outer else ""
         elif not self.inside and (part == "'" or (part == "#" and self.before in _BETWEEN_WORDS)):

@@ -130,6 +130,7 @@ class Document:
         waiting: list[Node] = [self.root]
         while waiting:
             node = waiting.pop()
+            # An alias gives the very same node again; it may even be within itself.
             if id(node) in seen:
                 continue
             seen.add(id(node))
@@ -165,6 +166,7 @@ class _Converter:
             raise self._refuse(TOO_DEEP, node)
         if isinstance(node, ScalarNode):
             self._check_characters(node)
+            # What stands in quotes is text, whatever it looks like.
             return read_scalar(node.value) if node.style is None else node.value
         if isinstance(node, SequenceNode):
             return [self.convert(each, depth + 1) for each in node.value]
@@ -174,6 +176,7 @@ class _Converter:
             self._check_characters(key)
             converted = self.convert(value, depth + 1)
             if key.value == "<<" and isinstance(converted, dict):
+                # A merge key: the keys that it brings never replace the mapping's own.
                 values = converted | values
             else:
                 values[key.value] = converted

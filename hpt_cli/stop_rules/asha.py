@@ -32,12 +32,14 @@ class Rule:
         """Judge a running job by its curve so far, which has at least one step."""
         step, loss = live.steps[-1], live.losses[-1]
         evidence: dict[str, float | int | str] = {"step": step, "loss": loss}
+        # Rounded, as a reduction factor such as 2.5 puts rungs between epochs.
         if not any(round(rung) == len(live.losses) for rung in self._rungs(len(live.losses))):
             return Verdict(False, "between two rungs", evidence)
         there = [
             each.losses[bisect_left(each.steps, step)] for each in others if has_reached(each, step)
         ]
         evidence["jobs"] = len(there) + 1
+        # Of fewer jobs, the best 1/reduction_factor would be less than one job.
         if len(there) + 1 < self.reduction_factor:
             return Verdict(False, f"{count(len(there) + 1, 'job')} at this rung so far", evidence)
         bar = find_quantile([*there, loss], 1 / self.reduction_factor)

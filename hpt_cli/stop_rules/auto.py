@@ -117,6 +117,7 @@ class Rule:
         """Judge a running job by its curve so far, which has at least one step."""
         others = select_ended(others)
         verdict = self._look(live, others)
+        # Only after two epochs or more can a verdict be to stop, so one is left without the last.
         if not verdict.stop or self._look(_drop_last(live), others).stop:
             return verdict
         return replace(verdict, stop=False, reason=f"{verdict.reason}, for the first time")
@@ -148,6 +149,7 @@ class Rule:
         signals = read_signals(live, leader, references, peers, end)
         probability = estimate_probability(signals)
         jobs = 1 + sum(bool(each.losses) for each in others)
+        # At the usual end, and beyond it, nothing of the way is left to divide by.
         bar = min(0.5, self.risk / math.sqrt(jobs * max(1e-9, 1 - progress)))
         evidence |= {"peers": len(peers), "probability": probability, "stop_below": bar}
         evidence |= {name: round(value, 3) for name, value in signals._asdict().items()}
@@ -245,6 +247,7 @@ def compare_speed(live: LossCurve, leader: LossCurve) -> float:
     / steps that the job took): above 0 where the job is faster."""
     then, now = live.steps[-1 - len(live.losses) // 2], live.steps[-1]
     took = find_step(leader, best_until(live, now)) - find_step(leader, best_until(live, then))
+    # Added to both: where the leader fell as far within one epoch, it took no steps.
     pause = 0.5 * _length_of_epoch(live)
     return min(2.0, max(-2.0, math.log((max(0.0, took) + pause) / (now - then + pause))))
 
@@ -273,6 +276,7 @@ def _score(needed: float, gains: Sequence[float]) -> float:
         return 0.0
     mean = statistics.fmean(known)
     variance = sum((gain - mean) * (gain - mean) for gain in known) / (len(known) - 1)
+    # The tenth of the mean bounds the score where the few known gains are nearly equal.
     spread, off = math.sqrt(variance) + 0.1 * mean, needed - mean
     return min(5.0, max(-5.0, off / spread)) if spread > 0 else math.copysign(5.0, off)
 
@@ -297,6 +301,7 @@ def foresee_gain(curve: LossCurve, left: float, nothing: float) -> float:
     gain, before = _measure_fall(curve, middle, last), _measure_fall(curve, first, middle)
     r = min(2.0, max(0.25, (gain + nothing) / (before + nothing))) if first < middle else 1.0
     doublings = math.log2(1 + left / (_length_of_epoch(curve) * last))
+    # r + r**2 + ..., a geometric series, whose formula also holds for a part of a doubling.
     return gain * (doublings if abs(r - 1) < 1e-6 else r * (r**doublings - 1) / (r - 1))
 
 
@@ -336,6 +341,7 @@ def _rank(values: Sequence[float]) -> list[float]:
 
 def _log_odds_of_rank(loss: float, peers: Sequence[float]) -> float:
     below = sum(peer < loss for peer in peers) + 0.5 * sum(peer == loss for peer in peers)
+    # The halves keep the odds finite for the best and the worst.
     return math.log((below + 0.5) / (len(peers) - below + 0.5))
 
 

@@ -39,6 +39,7 @@ def suggest(request: SuggestRequest) -> Hyperparameters | None:
     trials = [trial for trial in request.trials if space.contains(trial.hyperparameters)]
     ended = [trial for trial in trials if trial.status != "Running"]
     losses = estimate_losses(ended)
+    # Of this job alone, so that a resumed tuning job draws the same numbers.
     rng = np.random.default_rng([request.seed, request.number])
     places = space.encode(trial.hyperparameters for trial in ended)
     opening = len(trials) < count_initial_jobs(request) or len(np.unique(losses)) < 2
@@ -74,6 +75,7 @@ def compute_exploration(losses: Floats, places: Floats) -> float:
     Only ties far apart count: they are a plateau ("predicts the most frequent class"), and a model
     learns nothing from it. Ties close together are a search that has converged.
     """
+    # Failures count as the worst result: with an infinite median every result would be a tie.
     capped = np.minimum(losses, losses[np.isfinite(losses)].max(initial=-np.inf))
     best = np.argmin(capped)
     tied = capped <= capped[best] + TIE * (np.median(capped) - capped[best])

@@ -90,6 +90,7 @@ def subsample(ordered: np.ndarray, count: int) -> np.ndarray:
     if len(ordered) <= count:
         return ordered
     half = count // 2
+    # The rest tells where results are bad, for which a sample is enough.
     others = np.linspace(half, len(ordered) - 1, count - half).astype(int)
     return np.concatenate([ordered[:half], ordered[others]])
 
@@ -164,13 +165,16 @@ class Posterior:
         Rasmussen and Williams 2006, equation 5.9.
         """
         kernel = make_kernel(theta, self.groups)
+        # `slopes`, (n, n, columns + 2), are by theta with a length scale for each column.
         covariance, slopes = kernel(self.points, eval_gradient=True)
         factor = cholesky(covariance + self.noise, lower=True, check_finite=False)
         weights = cho_solve((factor, True), self.scores, check_finite=False)
         inverse = cho_solve((factor, True), np.eye(len(factor)), check_finite=False)
         outer = inverse - np.outer(weights, weights)
         off = (theta - self.centre) / self.width
+        # The traces of `outer` times each slope, as both are symmetric.
         amplitude, *columns, noise = np.tensordot(outer, slopes)
+        # The columns of a range share a length scale, so its slope is the sum of theirs.
         by_range = np.bincount(self.groups, columns)
         value = 0.5 * (self.scores @ weights + off @ off) + np.log(np.diag(factor)).sum()
         return float(value), np.array([amplitude, *by_range, noise]) / 2 + off / self.width
@@ -200,6 +204,8 @@ class Posterior:
         self, rng: np.random.Generator, theta: Floats, direction: Floats, least: float
     ) -> tuple[Floats, float]:
         """Return a point on a line through theta with a log density of at least `least`."""
+        # An interval one prior width long, at random around theta. It is not stepped out, and shrinks
+        # to each point that is not in the slice (Neal 2003, section 4).
         low = -rng.random()
         high = low + 1
         while high - low > 1e-6:
@@ -224,6 +230,7 @@ def fit(evidence: Evidence, theta: Floats) -> tuple[Surrogate, float]:
     kernel = make_kernel(theta, evidence.groups)
     surrogate = Surrogate(kernel, alpha=evidence.noise, optimizer=None)
     surrogate.fit(evidence.points, evidence.scores)
+    # Predicted, not observed: the best of many noisy results is better than its true value.
     best = float(surrogate.predict(evidence.points)[0].min())
     if len(evidence.pending):
         believed = surrogate.predict(evidence.pending)[0]
@@ -244,6 +251,7 @@ def log_improvement(mean: Floats, deviation: Floats, best: float) -> Floats:
     """
     z = (best - mean) / deviation
     log_density = -z * z / 2 - np.log(2 * np.pi) / 2
+    # Far below -1, the two terms of `near` cancel, so `far` has the density as a factor apart.
     near = np.exp(log_density) + z * ndtr(z)
     far = 1 + z * np.exp(log_ndtr(z) - log_density)
     shape = np.where(
@@ -273,6 +281,7 @@ def _rank_candidates(space: Space, evidence: Evidence, rng: np.random.Generator)
     def judge(places: Floats) -> Floats:
         points = encode_one_hot(space, places)
         logs = [log_improvement(*each.predict(points), best=best) for each, best in fits]
+        # The sum over kernels ranks points as their mean does.
         return np.asarray(np.logaddexp.reduce(logs, axis=0))
 
     spread = rng.random((256, len(space.ranges)))
@@ -284,7 +293,9 @@ def _rank_candidates(space: Space, evidence: Evidence, rng: np.random.Generator)
         closer = space.snap(perturb(rng, top, width, 200))
         places, values = np.vstack([places, closer]), np.append(values, judge(closer))
     points = encode_one_hot(space, places)
+    # They come last, but are not dropped: nothing else may be left to try.
     avoided = is_on_plateau(points, evidence, mode) | is_near_pending(points, evidence)
+    # The last key of lexsort is the first to sort by.
     return places[np.lexsort((-values, avoided))]
 
 
@@ -295,6 +306,7 @@ def is_on_plateau(points: Floats, evidence: Evidence, theta: Floats) -> np.ndarr
     hyperparameter hardly counts. Within twice their distance another job would most likely have
     that result too. Distances are in length scales, at most MAX_PLATEAU_RADIUS.
     """
+    # Trials that completed: where the result is a guess, equal scores mean nothing.
     known = evidence.noise == JITTER
     scales = np.exp(theta[1:-1])[evidence.groups]
     centres, scores = evidence.points[known] / scales, evidence.scores[known]

@@ -45,6 +45,7 @@ def _cut(each: ParameterRange) -> Cells | None:
         count = len(each.values)
         return Cells(np.arange(1, count) / count, (np.arange(count) + 0.5) / count)
     values = [float(each.nth_value(place)) for place in range(each.size)]
+    # Halfway between two values, and not between their places: from_unit rounds values.
     edges = [each.to_unit((low + high) / 2) for low, high in pairwise(values)]
     return Cells(np.array(edges), np.array([each.to_unit(value) for value in values]))
 
@@ -92,6 +93,7 @@ class Space:
             ]
             for one in hyperparameters
         ]
+        # Without any rows, np.array would make a single dimension.
         return np.array(rows, dtype=float).reshape(len(rows), len(self.ranges))
 
     def decode(self, point: Floats) -> Hyperparameters:

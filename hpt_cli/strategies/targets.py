@@ -23,6 +23,7 @@ def estimate_losses(trials: Sequence[Trial]) -> Floats:
     """Return the final losses of trials that ended, (n,): an estimate for a stopped one, and inf
     for one that failed or diverged."""
     completed = [trial for trial in trials if trial.status == "Completed" and trial.curve]
+    # Rounded up, so that no more than MAX_REFERENCES are left.
     stride = max(1, -(-len(completed) // MAX_REFERENCES))
     rank_map = _RankMap(completed[::stride])
     losses = np.array([_estimate(trial, rank_map) for trial in trials], dtype=float)
@@ -60,12 +61,14 @@ class _RankMap:
     def _column(self, step: float) -> tuple[Floats, Floats]:
         """Return sorted losses at a step, and sorted final losses, of the curves that reach it."""
         pairs = [
+            # The value at the step, or else the last one before it.
             (curve[bisect_right(curve, step, key=itemgetter(0)) - 1][1], curve[-1][1])
             for curve in self.curves
             if curve[0][0] <= step <= curve[-1][0]
         ]
         finite = [pair for pair in pairs if math.isfinite(sum(pair))]
         columns = np.array(finite, dtype=float).reshape(len(finite), 2)
+        # Each sorted for itself, so that a rank at the step is mapped to the same rank at the end.
         return np.sort(columns[:, 0]), np.sort(columns[:, 1])
 
 
@@ -77,7 +80,9 @@ def score_losses(losses: Floats) -> Floats:
     distance to the best still counts (half-rank warping; Song et al. 2024, "The Vizier GP bandit",
     3.1).
     """
+    # Blom's approximation of the expected normal order statistics (Blom 1958).
     ranks = ndtri((rankdata(losses) - 0.375) / (len(losses) + 0.25))
+    # "lower" is one of the losses; to interpolate between two could give inf - inf.
     middle = float(np.quantile(losses, 0.5, method="lower"))
     better = losses <= middle
     spread = np.sqrt(np.mean((losses[better] - middle) ** 2)) if math.isfinite(middle) else 0.0

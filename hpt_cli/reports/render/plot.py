@@ -72,6 +72,7 @@ class Axis:
     def place(self, value: float) -> float:
         """Return where a value lies between low, 0, and high, 1; NaN if it is not on the scale."""
         low, high, at = (self._scale(each) for each in (self.low, self.high, value))
+        # In the middle where there is but one value; `0 * at` keeps a NaN.
         return (at - low) / (high - low) if high > low else 0.5 + 0 * at
 
     def _scale(self, value: float) -> float:
@@ -126,7 +127,9 @@ class _Canvas:
             (across * (2 * self.width - 1), (1 - up) * (4 * self.height - 1))
             for across, up in places
         ]
+        # A single point is joined with itself, and so becomes a dot.
         for start, end in zip(pixels, pixels[1:] or pixels, strict=False):
+            # A line may leave the canvas by far: the number of its dots is bounded.
             for pixel in _join(start, end, longest=4 * (2 * self.width + 4 * self.height)):
                 self._dot(*pixel, line.style)
         if line.gap:
@@ -168,6 +171,7 @@ class _Canvas:
         if not (0 <= across < 2 * self.width and 0 <= down < 4 * self.height):
             return
         cell = across // 2, down // 4
+        # A character has one style, so a line of another one takes over the whole character.
         covers = self.styles.get(cell, style) == style
         self.dots[cell] = (self.dots.get(cell, 0) if covers else 0) | DOTS[across % 2][down % 4]
         self.styles[cell] = style
@@ -221,6 +225,7 @@ class Plot:
         canvas = _Canvas(options.max_width, height)
         labels = {canvas.find_row(self.y.place(tick)): format_number(tick, 6) for tick in ticks}
         margin = max(map(len, labels.values()), default=0)
+        # Only now known: the labels, whose rows the canvas finds, take up the margin.
         canvas.width = width = max(MIN_WIDTH, options.max_width - margin - 3)
         if self.band:
             canvas.fill(self.band, self.x, self.y)
@@ -241,6 +246,7 @@ class Plot:
             column = round(self.x.place(tick) * (width - 1))
             label = format_number(tick, 6)
             start = min(margin + 2 + column - len(label) // 2, len(words) - len(label))
+            # Its label would run into the one before.
             if start < free:
                 continue
             edge[column] = "┬"

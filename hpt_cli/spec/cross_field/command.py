@@ -48,9 +48,11 @@ def find_command_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
 def find_quoting_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
     """Yield values that need quotes in places where the shell takes quotes for something else."""
     script = raw.get("command")
+    # Only a shell script is parsed again after the values are in it.
     if not isinstance(script, str) or str(raw.get("shell")).lower() not in TRUE:
         return
     if not commands.find_placeholders(script):
+        # Without placeholders, all hyperparameters are added at the end of the command.
         script = f"{script} {{{commands.ALL}}}"
     places = [
         *((name, shell_quoting.needs_quotes) for name in shell_quoting.find_embedded(script)),

@@ -40,6 +40,7 @@ def find_slurm_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
         if not option.startswith("-"):
             message = f"slurm.extra: '{word}' is not an option of sbatch"
             yield Conflict(where, "slurm-extra", message, "one word each: --option=value")
+        # The first two characters are a short option, whose value may follow without a blank.
         elif option in SLURM_OWN or option[:2] in SLURM_OWN:
             message = f"slurm.extra: {option} is set by hpt itself"
             yield Conflict(where, "slurm-extra", message)

@@ -47,6 +47,7 @@ def find_stop_rule_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
         hint = "write early_stopping_type: Auto"
         yield Conflict(("early_stopping",), "stop-rule-off", message, hint)
     rule = asked.get("rule")
+    # The missing field is reported by its own check; here only what stands in its place.
     if "rule" not in asked:
         yield from _find_no_rule(asked)
     elif not isinstance(rule, str):
@@ -74,6 +75,7 @@ def _find_parameter_conflicts(rule: str, given: Mapping[str, Any]) -> Iterator[C
         message = f"'{rule}' has no parameter '{name}'; it has: {', '.join(known) or 'none'}"
         hint = did_you_mean(name, known)
         yield Conflict(("early_stopping", name), "stop-rule-parameter", message, hint)
+    # Unknown names and other types are reported already.
     if all(name in known and is_number(value) for name, value in given.items()):
         try:
             stop_rules.load_stop_rule(rule, **given)
@@ -178,6 +180,7 @@ def find_initial_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
             if name not in mapping(raw, "hyperparameter_ranges"):
                 message = f"there is no range '{name}'"
                 yield Conflict(where, "initial-unknown", message, did_you_mean(name, ranges))
+            # A range that is not valid is not in `ranges`, and is reported itself.
             elif name in ranges and not _contains(ranges[name], value):
                 message = f"{value!r} is outside the range of '{name}'"
                 yield Conflict(where, "initial-outside", message)
