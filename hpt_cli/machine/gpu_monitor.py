@@ -61,6 +61,7 @@ class GpuMonitor:
         self._note_use(read_gpus(), ours)
 
     def _note_use(self, gpus: Iterable[Gpu], ours: frozenset[str]) -> None:
+        # What is in use beside a job of ours may be the job's own.
         others = _find_gpus(set(self._names) - ours, list(gpus))
         self._idle_use |= {name: gpu.used for name, gpu in others.items()}
         self._busy = frozenset(name for name, gpu in others.items() if gpu.is_busy)

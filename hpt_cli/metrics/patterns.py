@@ -130,6 +130,7 @@ def _has_value_group(regex: str) -> bool:
     try:
         return bool(_list_value_groups(_check(regex)))
     except ValueError:
+        # The regex stays as it is, so that compiling it says what is wrong with what was written.
         return True
 
 

@@ -34,6 +34,7 @@ MAX_SLOW_LINES = 3
 """A definition is given up after so many lines that took too long to search."""
 
 
+# Compared by identity: a rule that has matched is removed, and not one that equals it.
 @dataclass(slots=True, eq=False)
 class _Search:
     """Something that lines are searched for: a metric, the step of some metrics, or a log rule."""

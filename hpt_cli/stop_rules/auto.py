@@ -346,6 +346,7 @@ def _log_odds_of_rank(loss: float, peers: Sequence[float]) -> float:
 
 
 def _log_ratio(over: float, under: float, nothing: float) -> float:
+    # A job that has diverged is infinitely far behind, even if `under` is infinite too.
     if math.isinf(over):
         return LIMIT
     ratio = over / (under + nothing) if under < math.inf else 0.0

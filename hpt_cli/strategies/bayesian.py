@@ -42,6 +42,7 @@ def suggest(request: SuggestRequest) -> Hyperparameters | None:
     # Of this job alone, so that a resumed tuning job draws the same numbers.
     rng = np.random.default_rng([request.seed, request.number])
     places = space.encode(trial.hyperparameters for trial in ended)
+    # From results that are all the same a model learns nothing.
     opening = len(trials) < count_initial_jobs(request) or len(np.unique(losses)) < 2
     if opening or rng.random() < compute_exploration(losses, places):
         return space.first_new(draw_inner(space, request))
@@ -65,6 +66,7 @@ def count_initial_jobs(request: SuggestRequest) -> int:
 def draw_inner(space: Space, request: SuggestRequest) -> Floats:
     """Return points, (SPARE, d), of the Sobol sequence, within the inner part of the ranges."""
     points = space.draw(request.seed, request.number - 1, SPARE)
+    # Categories have no extremes to keep off, and each must be reached.
     is_number = [not isinstance(each, CategoricalRange) for each in space.ranges.values()]
     return np.where(is_number, MIDDLE + INNER * (points - MIDDLE), points)
 

@@ -204,8 +204,8 @@ class Posterior:
         self, rng: np.random.Generator, theta: Floats, direction: Floats, least: float
     ) -> tuple[Floats, float]:
         """Return a point on a line through theta with a log density of at least `least`."""
-        # An interval one prior width long, at random around theta. It is not stepped out; it shrinks
-        # to each point of it that is not in the slice (Neal 2003, section 4).
+        # An interval one prior width long, at random around theta. It is not stepped out; it
+        # shrinks to each point of it that is not in the slice (Neal 2003, section 4).
         low = -rng.random()
         high = low + 1
         while high - low > 1e-6:

@@ -91,6 +91,7 @@ class Axis:
 
     def _list_log_ticks(self, most: int) -> list[float]:
         first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
+        # Powers of ten alone where 1, 2 and 5 times them are too many.
         for factors in ((1, 2, 5), (1,)):
             ticks = [factor * 10.0**power for power in range(first, last + 1) for factor in factors]
             inside = [tick for tick in ticks if self.low <= tick <= self.high]
@@ -103,6 +104,7 @@ def _list_round_numbers(low: float, high: float, most: int) -> list[float]:
     """Return the multiples of 1, 2 or 5 times a power of ten in a range, at most about `most`."""
     power = math.floor(math.log10((high - low) / max(2, most))) - 1
     for step in (factor * 10.0 ** (power + more) for more in range(4) for factor in (1, 2, 5)):
+        # An end of the axis that is a multiple but for rounding gets a tick, too.
         first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
         if last - first < max(2, most):
             break

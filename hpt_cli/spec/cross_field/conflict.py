@@ -38,8 +38,10 @@ def mapping(raw: Any, field: str) -> Mapping[str, Any]:
 def items(raw: Mapping[str, Any], field: str) -> Sequence[Any]:
     """Return the list in a field; an empty one for anything else."""
     value = raw.get(field)
+    # A text is a sequence too, but not a list that somebody wrote.
     return value if isinstance(value, (list, tuple)) else ()
 
 
 def is_number(value: Any) -> bool:
+    # For Python, True is an int.
     return isinstance(value, (int, float)) and not isinstance(value, bool)

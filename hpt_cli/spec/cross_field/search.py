@@ -142,6 +142,7 @@ def find_strategy_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
         yield from _find_grid_conflicts(_parse_ranges(raw))
     if strategy != "Hyperband":
         for field in ("min_resource", "max_resource"):
+            # 1 is the default, which a spec that was written out in full holds with any strategy.
             if raw.get(field) is not None and (field, raw[field]) != ("min_resource", 1):
                 yield Conflict((field,), "resource", f"{field} only applies to strategy: Hyperband")
         return
