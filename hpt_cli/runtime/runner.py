@@ -215,7 +215,8 @@ class Runner:
             # The user asked while the launch was under way, when there was nothing to signal yet.
             if job.number in self._stop_soon:
                 self._stop_soon.discard(job.number)
-                self._act(Stop(job.number, "StoppedByUser"))
+                if not job.has_ended:  # a last launch that failed ends the job by itself
+                    self._act(Stop(job.number, "StoppedByUser"))
 
     def _pop_executor_notes(self) -> list[ev.Event]:
         """Return messages about the executor and about launches that wait."""

@@ -97,6 +97,23 @@ def test_what_was_about_to_be_launched_is_not_launched_by_a_stop(tmp_path: Path)
     assert executor.launched == []
 
 
+def test_a_job_whose_last_launch_fails_while_it_is_stopped_has_failed(tmp_path: Path) -> None:
+    class Executor(FailingExecutor):
+        def launch(self, request: LaunchRequest) -> Handle:
+            raise FileNotFoundError("no such interpreter")
+
+    story = [
+        event
+        for attempt in (1, 2, 3)
+        for event in (
+            ev.JobSubmitting(at=attempt, number=1, attempt=attempt),
+            ev.JobLost(at=attempt, number=1, attempt=attempt, why="gone"),
+        )
+    ]
+    state = run(tmp_path, Executor(), *suggested(1), *story[:-1], ask={"stop_jobs": [1]})
+    assert state.jobs[1].phase == "Failed"
+
+
 def test_a_slow_regex_of_retry_holds_nobody_up(tmp_path: Path) -> None:
     executor = FailingExecutor("a" * 40 + "!\n")
     state = run(tmp_path, executor, retry={"max_attempts": 3, "when": ["((a|aa)+)+$"]})
