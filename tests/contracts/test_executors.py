@@ -259,6 +259,7 @@ def test_a_working_directory_that_went_away_is_said(
     assert "/no/such/place" in (asked.directory / "output.log").read_text()
 
 
+@pytest.mark.parametrize("launch_request", ["pty"], indirect=True)
 def test_a_command_on_a_terminal_finds_one(
     executor: Executor, launch_request: Callable[..., LaunchRequest]
 ) -> None:
@@ -266,19 +267,20 @@ def test_a_command_on_a_terminal_finds_one(
         "import os, sys; print(sys.stdout.isatty(), sys.stderr.isatty(), sys.stdin.isatty(),"
         " *os.get_terminal_size()); print('x' * 300_000 + 'end')"
     )
-    asked = replace(launch_request(code), pty=True)
+    asked = launch_request(code)
     wait_for_end(executor, executor.launch(asked))
     assert (asked.directory / "output.log").read_bytes() == (
         b"True True False 200 50\n" + b"x" * 300_000 + b"end\n"
     )
 
 
+@pytest.mark.parametrize("launch_request", ["pty"], indirect=True)
 def test_output_of_what_a_command_on_a_terminal_leaves_behind_is_kept(
     executor: Executor, launch_request: Callable[..., LaunchRequest]
 ) -> None:
     late = "import time; time.sleep(3); print('late', flush=True)"
     code = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {late!r}]); print(1)"
-    asked = replace(launch_request(code), pty=True)
+    asked = launch_request(code)
     outcome = wait_for_end(executor, executor.launch(asked))
     assert isinstance(outcome, Exited)
     log = (asked.directory / "output.log").read_text()
