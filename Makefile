@@ -26,7 +26,7 @@ demo: $(INSTALLED)  ## Tune a real model on real data, with the live view and th
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/hpt run configs/digits.yaml
 
 test: $(INSTALLED)  ## Run all tests that need only Python; most of their time is waiting
-	$(PYTEST) -n $$(($(CORES) + 4))
+	$(PYTEST) -n $$((2 * $(CORES)))
 
 test-fast: $(INSTALLED)  ## Run the tests that start no hpt: what to ask while you write
 	$(PYTEST) -n $(CORES) tests/unit tests/contracts
