@@ -220,12 +220,7 @@ def forbid_writing(ground: Ground) -> int:
     with mount(ground, "size=8m"):
         process = ground.run()
         ground.await_moment(process)
-        for victim in (psutil.Process(process.pid), *ground.find_processes()):
-            with contextlib.suppress(psutil.Error):
-                victim.kill()
-        process.wait()
-        while ground.find_processes():
-            time.sleep(0.02)
+        ground.kill_all(process)
         subprocess.run(["mount", "-o", "remount,ro", str(ground.home)], check=True)
         code = ground.go_on().wait(PATIENCE)
         check(code == 1, f"exit code {code} on a read-only home")
@@ -347,12 +342,7 @@ def reboot(ground: Ground) -> int:
     load_shim(ground, FAULT_BOOT=str(boot))
     process = ground.run()
     ground.await_moment(process)
-    for victim in (psutil.Process(process.pid), *ground.find_processes()):
-        with contextlib.suppress(psutil.Error):
-            victim.kill()
-    process.wait()
-    while ground.find_processes():
-        time.sleep(0.02)
+    ground.kill_all(process)
     boot.write_text("the-second-boot\n")
     innocent = subprocess.Popen(["sleep", "600"], start_new_session=True)
     try:

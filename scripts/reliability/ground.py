@@ -154,6 +154,15 @@ class Ground:
                         found.append(process)
         return found
 
+    def kill_all(self, tuner: subprocess.Popen[bytes]) -> None:
+        """Kill a tuner and all its training jobs, and wait until they are gone."""
+        for victim in (psutil.Process(tuner.pid), *self.find_processes()):
+            with contextlib.suppress(psutil.Error):
+                victim.kill()
+        tuner.wait()
+        while self.find_processes():
+            time.sleep(0.02)
+
     def give_pids_to(self, pid: int) -> None:
         """Record the pid and the start time of a process as those of every launcher."""
         with open(f"/proc/{pid}/stat", "rb") as file:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +19,7 @@ from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.state import TuningState
 from tests.builders import created, make_spec, suggested
 
-
-@pytest.fixture(autouse=True)
-def _in_time() -> Iterator[None]:
-    def give_up(*_: object) -> None:
-        raise TimeoutError("it takes too long")
-
-    before = signal.signal(signal.SIGALRM, give_up)
-    signal.alarm(30)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
+pytestmark = pytest.mark.usefixtures("in_time")
 
 
 class FailingExecutor:
