@@ -7,8 +7,12 @@ imports only what imports quickly, as there is one launcher for every attempt:
     python -I -S launcher.py[c] [--alone] [--pty] [--cores 0,1] DIRECTORY WORKING_DIRECTORY ARGV...
 
 Files in DIRECTORY: `launcher` ("pid identity", in a Slurm job also its number and how often it was
-started before; made once: a second launcher exits), `output.log`, and `exit` ("exit_code ended_at
+started before; made once: a second launcher exits), `output.log`, `suspended` (a line "since
+until", in ticks, for each time that the launcher stood still), and `exit` ("exit_code ended_at
 ticks", and whether the launcher was asked to end; written under another name and renamed).
+
+While the command runs, `launcher` is touched every few seconds, so that other machines can see that
+it does. In a Slurm job it is not: there Slurm tells, and the file's time is when the job began.
 
 The command writes to the log itself. With --pty it writes to a pseudo-terminal, which the launcher
 copies to the log. It is not a controlling terminal, so signals arrive as they do without it, and
@@ -32,6 +36,7 @@ SIGNALLED = "signalled"
 CLAIM = "launcher"
 EXIT = "exit"
 LOG = "output.log"
+SUSPENDED = "suspended"
 ALONE = "--alone"
 PTY = "--pty"
 CORES = "--cores"
@@ -42,6 +47,12 @@ DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
 NO_ROOM = b"\nhpt: No space left on device when the command ended\n"
 ROOM_SECONDS = 600
 """Time to wait for room on a full disk to write down how the command ended."""
+TICK_SECONDS = 1.0
+"""Longest time between two looks at the clock."""
+BEAT_SECONDS = 5.0
+"""Time between two touches of the claim."""
+SUSPENDED_SECONDS = 5.0
+"""A look at the clock that comes so much too late: the launcher was suspended meanwhile."""
 
 
 def read_boot_id() -> str:
@@ -156,18 +167,63 @@ def open_terminal() -> tuple[int, int]:
     return ours, theirs
 
 
-def run_in_terminal(working_directory: str, argv: list[str], log: int) -> tuple[int, int]:
-    """Run the command in a pseudo-terminal; return its status, and our end of the terminal."""
-    # SIGCHLD is ignored unless it has a handler, and the wakeup descriptor must not block.
-    wakeup, wakeup_writer = os.pipe()
-    os.set_blocking(wakeup_writer, False)
-    signal.set_wakeup_fd(wakeup_writer)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    terminal, theirs = open_terminal()
-    pid = start(theirs, working_directory, argv)
-    # Left open here, the terminal would never come to its end when the command closes it.
-    os.close(theirs)
-    return relay(pid, terminal, log, wakeup), terminal
+class Waiter:
+    """Waits for what comes next; shows meanwhile that this process lives, and notes when it stood.
+
+    It stands still when it is stopped (SIGSTOP), frozen with its control group, or when the machine
+    sleeps.
+    """
+
+    def __init__(self, directory: str, *, beats: bool) -> None:
+        """Prepare to wait: no signal that comes from now on is missed.
+
+        Args:
+            directory: the attempt's.
+            beats: whether the claim in it is touched now and then.
+        """
+        self._directory = directory
+        self._beats = beats
+        self._gaps = ""
+        self._looked_at = self._beat_at = read_ticks()
+        # SIGCHLD is ignored unless it has a handler, and the wakeup descriptor must not block.
+        self._wakeup, writer = os.pipe()
+        os.set_blocking(writer, False)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+
+    def wait(self, *readers: int) -> bool:
+        """Wait for a signal, or a second at most; return whether one of `readers` can be read."""
+        import select  # not before the command has been started
+
+        ready = select.select([self._wakeup, *readers], [], [], TICK_SECONDS)[0]
+        now = read_ticks()
+        if now - self._looked_at > TICK_SECONDS + SUSPENDED_SECONDS:
+            self._gaps += f"{self._looked_at!r} {now!r}\n"
+        if self._gaps:
+            self._note_gaps()
+        if self._wakeup in ready:
+            os.read(self._wakeup, CHUNK_BYTES)
+        elif self._beats and now - self._beat_at > BEAT_SECONDS:
+            self._beat_at = now
+            self._touch_claim()
+        self._looked_at = read_ticks()
+        return any(each in ready for each in readers)
+
+    def _note_gaps(self) -> None:
+        """Write down the times at which this process stood still; try again where that fails."""
+        try:
+            with open(f"{self._directory}/{SUSPENDED}", "a") as file:
+                file.write(self._gaps)
+            self._gaps = ""
+        except OSError:
+            pass
+
+    def _touch_claim(self) -> None:
+        try:
+            # The time is the file system's: its clock is the same for all machines.
+            os.utime(f"{self._directory}/{CLAIM}")
+        except OSError:
+            return
 
 
 def copy(terminal: int, log: int) -> bool:
@@ -185,26 +241,30 @@ def copy(terminal: int, log: int) -> bool:
     return is_open
 
 
-def relay(pid: int, terminal: int, log: int, wakeup: int) -> int:
-    """Copy a command's output until it has ended; return its status, as wait(2) has it.
-
-    A byte on `wakeup` says that a child has ended.
-    """
+def has_output(terminal: int) -> bool:
+    """Return whether the terminal has output to copy, or has come to its end."""
     import select
 
+    return bool(select.select([terminal], [], [], 0)[0])
+
+
+def wait_for_end(pid: int, waiter: Waiter, log: int, terminal: int | None) -> int:
+    """Wait until a command has ended, and copy its output if it is on a terminal.
+
+    Returns:
+        Its status, as wait(2) has it.
+    """
+    opened = [] if terminal is None else [terminal]
     while True:
-        ready = select.select([terminal, wakeup], [], [])[0]
-        if terminal in ready and not copy(terminal, log):
-            return os.waitpid(pid, 0)[1]
-        if wakeup in ready:
-            os.read(wakeup, CHUNK_BYTES)
+        if waiter.wait(*opened) and not copy(opened[0], log):
+            opened = []
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
             # Processes that the command left running may keep the terminal open: only what has been
             # printed by now is copied before the exit code is written down.
-            ended, status = os.waitpid(pid, os.WNOHANG)
-            if ended:
-                while select.select([terminal], [], [], 0)[0] and copy(terminal, log):
-                    pass
-                return status
+            while opened and has_output(opened[0]) and copy(opened[0], log):
+                pass
+            return status
 
 
 def list_marked(directory: str) -> list[int]:
@@ -239,12 +299,12 @@ def main(directory: str, working_directory: str, argv: list[str], *, pty: bool, 
     if not claim(directory):
         return GAVE_WAY
     log = os.open(f"{directory}/{LOG}", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    terminal = None
-    if pty:
-        status, terminal = run_in_terminal(working_directory, argv, log)
-    else:
-        status = os.waitpid(start(log, working_directory, argv), 0)[1]
-    code = record_exit(directory, log, status)
+    waiter = Waiter(directory, beats=not alone)
+    terminal, output = open_terminal() if pty else (None, log)
+    pid = start(output, working_directory, argv)
+    if terminal is not None:
+        os.close(output)  # left open here, the terminal would never come to its end
+    code = record_exit(directory, log, wait_for_end(pid, waiter, log, terminal))
     # What a command that succeeded has left running is meant to go on.
     if alone and (code or _signals):
         kill_marked(directory)
@@ -279,16 +339,20 @@ def record_exit(directory: str, log: int, status: int) -> int:
     return code if code >= 0 else 128 - code
 
 
-if __name__ == "__main__":
-    words = sys.argv[1:]
-    is_alone = words[0] == ALONE
-    words = words[1:] if is_alone else words
-    on_terminal = words[0] == PTY
-    words = words[1:] if on_terminal else words
+def run(words: list[str]) -> int:
+    """Run a launcher with the arguments of its command line; return its exit code."""
+    alone = words[0] == ALONE
+    words = words[1:] if alone else words
+    pty = words[0] == PTY
+    words = words[1:] if pty else words
     if words[0] == CORES:
         pin_to_cores(words[1])
         words = words[2:]
-    if is_alone:
+    if alone:
         signal.signal(signal.SIGUSR2, lambda *_: kill_marked(words[0]))
+    return main(words[0], words[1], words[2:], pty=pty, alone=alone)
+
+
+if __name__ == "__main__":
     # Nothing is left to clean up, and the slot is free as soon as this process is gone.
-    os._exit(main(words[0], words[1], words[2:], pty=on_terminal, alone=is_alone))
+    os._exit(run(sys.argv[1:]))

@@ -1,0 +1,119 @@
+"""The launcher as a process, with its times shortened."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from hpt_cli.executors import launcher
+
+PATIENCE = 20.0
+SHORT = "TICK_SECONDS=0.02, BEAT_SECONDS=0.05, SUSPENDED_SECONDS=0.5"
+BOTH = pytest.mark.parametrize("options", [[], [launcher.PTY]], ids=["file", "pty"])
+
+
+def wait_until(is_done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not is_done():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
+
+
+class Launched:
+    """A launcher that runs a shell script."""
+
+    def __init__(self, directory: Path, script: str, *options: str) -> None:
+        self.directory = directory
+        directory.mkdir()
+        program = (
+            "import os, sys; from hpt_cli.executors import launcher;"
+            f"vars(launcher).update({SHORT}); os._exit(launcher.run(sys.argv[1:]))"
+        )
+        words = [*options, str(directory), str(directory.parent), "/bin/sh", "-c", script]
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", program, *words],
+            start_new_session=True,
+            env={**os.environ, "HPT_ATTEMPT_DIR": str(directory)},
+        )
+
+    def read(self, name: str) -> str:
+        path = self.directory / name
+        return path.read_text() if path.exists() else ""
+
+    def wait_for_output(self, text: str) -> None:
+        wait_until(lambda: text in self.read("output.log"))
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Iterator[Callable[..., Launched]]:
+    launched = []
+
+    def start(script: str, *options: str) -> Launched:
+        launched.append(Launched(tmp_path / f"a{len(launched)}", script, *options))
+        return launched[-1]
+
+    yield start
+    for each in launched:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(each.process.pid, signal.SIGKILL)
+        each.process.wait()
+
+
+@BOTH
+def test_a_claim_is_touched_while_the_command_runs(
+    launch: Callable[..., Launched], options: list[str]
+) -> None:
+    running = launch("echo begun; sleep 60", *options)
+    running.wait_for_output("begun")
+    claim = running.directory / "launcher"
+    os.utime(claim, (1, 1))
+    wait_until(lambda: claim.stat().st_mtime > 1)
+
+
+def test_a_claim_in_a_slurm_job_keeps_the_time_of_its_start(
+    launch: Callable[..., Launched],
+) -> None:
+    running = launch("echo begun; sleep 0.3", launcher.ALONE)
+    running.wait_for_output("begun")
+    claim = running.directory / "launcher"
+    os.utime(claim, (1, 1))
+    running.process.wait()
+    assert claim.stat().st_mtime == 1
+
+
+@BOTH
+def test_the_time_that_a_launcher_stood_still_is_written_down(
+    launch: Callable[..., Launched], options: list[str]
+) -> None:
+    running = launch("echo begun; until [ -e go ]; do sleep 0.02; done", *options)
+    running.wait_for_output("begun")
+    before = launcher.read_ticks()
+    os.killpg(running.process.pid, signal.SIGSTOP)
+    time.sleep(0.7)
+    (running.directory.parent / "go").touch()
+    os.killpg(running.process.pid, signal.SIGCONT)
+    assert running.process.wait() == 0
+    gaps = [[*map(float, line.split())] for line in running.read("suspended").splitlines()]
+    # A busy machine may have let it stand still before.
+    assert any(since < before + 0.2 and until > before + 0.7 for since, until in gaps)
+
+
+def test_a_directory_that_has_gone_does_not_end_the_command(
+    launch: Callable[..., Launched],
+) -> None:
+    running = launch("echo begun; until [ -e go ]; do sleep 0.02; done; touch done")
+    running.wait_for_output("begun")
+    running.directory.rename(running.directory.with_name("moved"))
+    os.killpg(running.process.pid, signal.SIGSTOP)
+    time.sleep(0.7)
+    os.killpg(running.process.pid, signal.SIGCONT)
+    (running.directory.parent / "go").touch()
+    wait_until((running.directory.parent / "done").exists)
