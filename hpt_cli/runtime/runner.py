@@ -28,6 +28,7 @@ from hpt_cli.machine.gpu_monitor import GpuMonitor
 from hpt_cli.metrics.log_rules import LogMatch
 from hpt_cli.runtime.attempts import AttemptFollower
 from hpt_cli.runtime.environment import JobContext, make_launch_request
+from hpt_cli.runtime.heartbeat import Heartbeat, read_heartbeat
 from hpt_cli.runtime.launch_queue import LaunchQueue
 from hpt_cli.runtime.monitor import Monitor
 from hpt_cli.runtime.signals import Signals
@@ -112,14 +113,15 @@ class Runner:
         Returns:
             The final state, with a status of Completed, Failed or Stopped.
         """
-        return asyncio.run(self._run())
+        last_alive = read_heartbeat(self._jobdir.heartbeat)
+        with Heartbeat(self._jobdir.heartbeat, self._clock):
+            return asyncio.run(self._run(last_alive))
 
-    async def _run(self) -> TuningState:
+    async def _run(self, last_alive: float | None) -> TuningState:
         sys.setswitchinterval(SWITCH_SECONDS)
         to_children = self._executor.attempts_are_children
         self._signals.listen(self._follower.kill_all, to_children=to_children)
-        at, host = self._clock(), socket.gethostname()
-        self._record([ev.TunerStarted(at=at, pid=os.getpid(), host=host, pool=self._pool)])
+        self._record([self._describe_start(last_alive)])
         self._write()
         self._answer_requests()
         self._recover()
@@ -129,6 +131,14 @@ class Runner:
             self._suggester.cancel()
             self._launch_queue.close()
         return self._state
+
+    def _describe_start(self, last_alive: float | None) -> ev.TunerStarted:
+        at, host = self._clock(), socket.gethostname()
+        if last_alive is not None:  # the clock may have been set since
+            last_alive = min(max(last_alive, self._state.last_event_at), at)
+        return ev.TunerStarted(
+            at=at, pid=os.getpid(), host=host, pool=self._pool, last_alive=last_alive
+        )
 
     def _recover(self) -> None:
         """Take over the open jobs of the last tuner: find, follow or stop their attempts."""

@@ -4,6 +4,7 @@
 <home>/<name>/spec.yaml             the spec as it was when the tuning job was made
 <home>/<name>/source                the path of the file that it was copied from
 <home>/<name>/lock                  held by the tuner; says who that is
+<home>/<name>/heartbeat             when the tuner was last alive
 <home>/<name>/notify.log            what the commands of `notify` printed
 <home>/<name>/requests/             what other terminals ask the tuner to do
 <home>/<name>/jobs/0007/a1/         the first attempt of job 7: output.log, exit, ...
@@ -49,6 +50,11 @@ class JobDir:
     def journal(self) -> Path:
         """The SQLite file that holds everything that happened."""
         return self.path / "journal.sqlite"
+
+    @property
+    def heartbeat(self) -> Path:
+        """The file in which the tuner says, once a second, that it lives."""
+        return self.path / "heartbeat"
 
     @property
     def spec(self) -> Path:

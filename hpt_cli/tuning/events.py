@@ -132,12 +132,14 @@ class SpecChanged(Event):
 class TunerStarted(Event):
     """A tuner took the lock: by `run`, or by `resume`.
 
-    `pool`: the cores, GPUs and memory that it may hand out, where that matters.
+    `pool`: the cores, GPUs and memory that it may hand out, where that matters. `last_alive`: when
+    the tuner before it was last known to live, where that is known.
     """
 
     pid: int
     host: str
     pool: Pool | None = None
+    last_alive: Moment | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

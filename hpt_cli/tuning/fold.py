@@ -170,6 +170,10 @@ def _spec_changed(state: TuningState, event: ev.SpecChanged) -> _Changes:
 
 
 def _tuner_started(state: TuningState, event: ev.TunerStarted) -> _Changes:
+    # The last tuner may have worked on after its last event.
+    if event.last_alive is not None:
+        last_alive = max(state.last_event_at, min(event.last_alive, event.at))
+        state = replace(state, last_event_at=last_alive)
     return {
         "status": "InProgress",
         "reason": "",

@@ -182,11 +182,11 @@ class TuningState:
     pool: Pool | None = None
     """What the latest tuner may hand out to training jobs."""
     past_sessions: tuple[tuple[float, float], ...] = ()
-    """When each earlier tuner took over, and its latest event."""
+    """When each earlier tuner took over, and when it was last known to live."""
 
     @property
     def sessions(self) -> tuple[tuple[float, float], ...]:
-        """When each tuner took over, and when it was last heard of."""
+        """When each tuner took over, and when it was last known to live."""
         return (*self.past_sessions, (self.started_at, self.last_event_at))
 
     @property

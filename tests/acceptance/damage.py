@@ -87,7 +87,7 @@ def change_rows(rng: random.Random, path: Path) -> None:
             f"DELETE FROM {table} WHERE {where}",
             *[f"UPDATE OR IGNORE {table} SET {column} = {rng.choice(values)} WHERE {where}"] * 6,
             f"ALTER TABLE {table} RENAME COLUMN {column} TO other",
-            f"PRAGMA user_version = {rng.choice([0, -1, 1, 4, 99, 2**31 - 1])}",
+            f"PRAGMA user_version = {rng.choice([0, -1, 1, 5, 99, 2**31 - 1])}",
             "PRAGMA journal_mode = WAL",
             "PRAGMA encoding = 'UTF-16'",
         ]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from hpt_cli.executors import Exited, Handle, LaunchRequest, Outcome
+from hpt_cli.runtime.heartbeat import write_heartbeat
 from hpt_cli.runtime.runner import Runner
 from hpt_cli.storage.home import make_job_dir
 from hpt_cli.storage.job_directory import JobDir
@@ -101,6 +102,31 @@ def test_a_job_whose_last_launch_fails_while_it_is_stopped_has_failed(tmp_path: 
     ]
     state = run(tmp_path, Executor(), *suggested(1), *story[:-1], ask={"stop_jobs": [1]})
     assert state.jobs[1].phase == "Failed"
+
+
+def test_the_next_tuner_knows_until_when_the_last_one_lived(tmp_path: Path) -> None:
+    class DyingExecutor(FailingExecutor):
+        def launch(self, request: LaunchRequest) -> Handle:
+            raise SystemError("it dies of this")
+
+    spec = make_spec(max_jobs=1)
+    jobdir = make_job_dir(tmp_path, spec.name)
+    create_journal(jobdir.journal, created(spec)[0])
+
+    def tune(executor: FailingExecutor, *, now: float) -> TuningState:
+        with open_journal(jobdir.journal, write=True) as journal:
+            state, start = journal.state(), time.monotonic() - now
+            runner = Runner(
+                *(spec, journal, jobdir, executor, NoView(), state),
+                clock=lambda: time.monotonic() - start,
+            )
+            return runner.run()
+
+    with pytest.raises(SystemError):
+        tune(DyingExecutor(), now=10)
+    write_heartbeat(jobdir.heartbeat, 60)
+    first, *_ = tune(FailingExecutor(), now=1000).past_sessions[1:]
+    assert first == (pytest.approx(10, abs=5), 60)
 
 
 def test_a_slow_regex_of_retry_holds_nobody_up(tmp_path: Path) -> None:

@@ -26,9 +26,10 @@ ENDS = {
     1: [("Completed", None, 1), ("Stopped", "EarlyStopped", 1), ("Failed", None, 1)],
     2: [("Completed", None, 1), ("Stopped", "EarlyStopped", 1), ("Failed", None, 1)],
     3: [("Completed", None, 1), ("Stopped", "EarlyStopped", 1), ("Failed", None, 1)],
+    4: [("Completed", None, 1), ("Stopped", "EarlyStopped", 1), ("Failed", None, 1)],
 }
 MORE = {1: [("Completed", None, 2)], 2: [("Completed", None, 2), ("Stopped", "Hung", 2)]}
-MORE[3] = [*MORE[2], ("Completed", None, 1)]
+MORE[3] = MORE[4] = [*MORE[2], ("Completed", None, 1)]
 
 
 def test_there_is_a_frozen_journal_of_every_version() -> None:
@@ -38,7 +39,7 @@ def test_there_is_a_frozen_journal_of_every_version() -> None:
 
 def test_every_event_and_field_of_today_stands_in_a_frozen_journal() -> None:
     frozen: dict[str, set[str]] = {}
-    for path in JOURNALS.glob(f"schema-{SCHEMA_VERSION}*.sqlite"):
+    for path in JOURNALS.glob("schema-*.sqlite"):
         with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
             for kind, body in connection.execute("SELECT type, body FROM event"):
                 frozen[kind] = frozen.get(kind, set()) | json.loads(body).keys()
@@ -94,6 +95,14 @@ def test_a_share_of_the_machine_reads_as_it_did(tmp_path: Path) -> None:
     attempt = state.jobs[6].attempt
     assert attempt is not None
     assert attempt.share == Share(cores=(0, 2), gpus=("GPU-1a2b",), gpu_part=0.5, memory_gb=4)
+
+
+def test_when_a_tuner_was_last_alive_reads_as_it_did(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    shutil.copy(JOURNALS / "schema-4.sqlite", path)
+    with open_journal(path) as journal:
+        sessions = journal.state().sessions
+    assert sessions == ((0.25, 0.5), (1, 7.1), (20, 31.5), (32, 34))
 
 
 def test_an_older_journal_that_is_written_is_closed_to_older_hpts(tmp_path: Path) -> None:

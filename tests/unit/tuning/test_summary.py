@@ -86,6 +86,19 @@ def test_times_add_up_over_attempts_and_sessions() -> None:
     assert summary(*b.run(1, 0.5), over, now=12).tuning_time == 9
 
 
+def test_a_tuner_worked_as_long_as_it_is_known_to_have_lived() -> None:
+    events = [*b.suggested(1), *b.launched(1, at=1)]
+
+    def measure(last_alive: float | None) -> float:
+        resumed = ev.TunerStarted(at=100, pid=2, host="here", last_alive=last_alive)
+        return summary(*events, resumed, now=105).tuning_time
+
+    assert measure(None) == 1 + 5
+    assert measure(30) == 30 + 5
+    # Whatever a clock that was set meanwhile says.
+    assert (measure(0.5), measure(900)) == (1 + 5, 100 + 5)
+
+
 def test_a_job_without_hyperparameters_is_not_shown() -> None:
     assert summary(ev.JobPlanned(at=0, number=1)).rows == ()
 
