@@ -53,7 +53,7 @@ def _describe_job_event(state: TuningState, job: TrainingJob, event: ev.Event) -
             epochs = count(len(job.curve(state.spec["objective_metric_name"])), "epoch")
             words = f": {explanation}" if explanation else ""
             return f"{name} stopping after {epochs}, {reason}{words}"
-        case ev.JobExited() | ev.JobLost():
+        case ev.JobExited() | ev.JobLost() | ev.JobRequeued():
             return _describe_end(state, job, event.at)
         case ev.JobNoted(text=text):
             return plain(f"{name}: {text}")

@@ -22,8 +22,9 @@ from hpt_cli.spec.model import TuningSpec
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.allocation import Share
+from hpt_cli.tuning.failures.interruption import may_be_first, was_interrupted
+from hpt_cli.tuning.failures.retry import is_worth_retrying
 from hpt_cli.tuning.fold import find_fresh
-from hpt_cli.tuning.retry import is_worth_retrying
 from hpt_cli.tuning.state import Attempt, TrainingJob, TuningState
 
 KILL_AGAIN_SECONDS = 1.0
@@ -199,7 +200,11 @@ class AttemptFollower:
                 return []
             notes = attempt.sweep.result()
         job = state.jobs[attempt.job]
-        ending = self._describe_end(job, attempt, outcome)
+        if isinstance(outcome, Exited) and may_be_first(
+            state, job, outcome.exit_code, self._clock() - outcome.ended_at
+        ):
+            return []
+        ending = self._describe_end(state, job, attempt, outcome)
         del self._attempts[attempt.job]
         # The stop rule judges only jobs that go on.
         self._observed.discard(attempt.job)
@@ -219,7 +224,7 @@ class AttemptFollower:
         return ev.JobNoted(at=self._clock(), number=job.number, text=text)
 
     def _describe_end(
-        self, job: TrainingJob, attempt: LiveAttempt, outcome: Exited | Lost
+        self, state: TuningState, job: TrainingJob, attempt: LiveAttempt, outcome: Exited | Lost
     ) -> list[ev.Event]:
         if isinstance(outcome, Lost):
             lost = ev.JobLost(
@@ -235,7 +240,8 @@ class AttemptFollower:
         tail = read_tail(attempt.log) if code or why else self._find_nearest(job, attempt.log)
         notes: list[ev.Event] = []
         retry = False
-        if code or why:
+        interrupted = not why and was_interrupted(state, job, code, outcome.ended_at)
+        if (code or why) and not interrupted:
             try:
                 retry = is_worth_retrying(self.spec, job, [*tail, describe_exit(code), why])
             except TimeoutError:
@@ -250,6 +256,7 @@ class AttemptFollower:
             tail=tail,
             why=why,
             retry=retry,
+            interrupted=interrupted,
         )
         return [*notes, exited]
 

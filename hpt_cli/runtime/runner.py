@@ -42,10 +42,10 @@ from hpt_cli.storage.journal import Journal
 from hpt_cli.storage.mailbox import pop_requests
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.allocation import Share
-from hpt_cli.tuning.commands import Command, Continue, End, Kill, Launch, Plan, Stop
+from hpt_cli.tuning.commands import Command, Continue, End, Kill, Launch, Plan, Requeue, Stop
 from hpt_cli.tuning.decide import decide
+from hpt_cli.tuning.failures.retry import judge_match
 from hpt_cli.tuning.fold import fold, forget_curve, forget_curves
-from hpt_cli.tuning.retry import judge_match
 from hpt_cli.tuning.state import TrainingJob, TuningState
 from hpt_cli.tuning.warnings import warn_of_busy_gpus
 
@@ -308,6 +308,8 @@ class Runner:
                     self._suggester.suggest(self._spec, self._state, number)
             case Launch(number, share):
                 self._launch(self._state.jobs[number], share)
+            case Requeue(number, reason):
+                self._record([ev.JobRequeued(at=now, number=number, reason=reason)])
             case Continue(number, verdict):
                 self._judge(number, verdict)
             case Stop():

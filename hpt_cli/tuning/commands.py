@@ -8,7 +8,7 @@ from typing import TypeAlias
 from hpt_cli.stop_rules import Verdict
 from hpt_cli.tuning.allocation import Share
 from hpt_cli.tuning.completion import Completion
-from hpt_cli.tuning.events import StopReason
+from hpt_cli.tuning.events import RequeueReason, StopReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,14 @@ class Launch:
 
     number: int
     share: Share | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Requeue:
+    """Have a job that had failed run again."""
+
+    number: int
+    reason: RequeueReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,4 +66,4 @@ class End:
     completion: Completion
 
 
-Command: TypeAlias = Plan | Launch | Continue | Stop | Kill | End
+Command: TypeAlias = Plan | Launch | Requeue | Continue | Stop | Kill | End

@@ -14,11 +14,12 @@ from statistics import fmean
 from hpt_cli.spec.model import EarlyStopping, TuningSpec
 from hpt_cli.stop_rules import LossCurve, Verdict, load_stop_rule, select_ended
 from hpt_cli.tuning.allocation import allocate
-from hpt_cli.tuning.commands import Command, Continue, End, Kill, Launch, Plan, Stop
+from hpt_cli.tuning.commands import Command, Continue, End, Kill, Launch, Plan, Requeue, Stop
 from hpt_cli.tuning.completion import find_completion
 from hpt_cli.tuning.events import StopReason
 from hpt_cli.tuning.evidence import list_inherited, loss_curve
-from hpt_cli.tuning.retry import judge_hung
+from hpt_cli.tuning.failures.interruption import list_interrupted
+from hpt_cli.tuning.failures.retry import judge_hung
 from hpt_cli.tuning.state import TrainingJob, TuningState
 from hpt_cli.tuning.summary import training_seconds
 
@@ -46,6 +47,9 @@ def decide(
         silent: the jobs that have printed nothing for longer than they may.
         avoided: the GPUs that others use, where those are to be left alone.
     """
+    if interrupted := list_interrupted(state):
+        # First of all, as what was interrupted has not failed.
+        return [Requeue(number, "Interrupted") for number in interrupted]
     completion = find_completion(spec, state, now)
     commands: list[Command] = [
         Kill(job.number)

@@ -43,6 +43,9 @@ StopReason = Literal[
 """Why a training job is asked to stop. After Interrupted and Retry it runs again, and what is asked
 to stop as Failed is Failed; the others are Stopped."""
 
+RequeueReason = Literal["Interrupted"]
+"""Why a training job that had failed runs again."""
+
 
 class _Definition(TypedDict):
     name: str
@@ -277,7 +280,7 @@ class JobExited(JobEvent):
     """An attempt ended: with an exit code (negative: a signal), and its last lines of output.
 
     `retry`: it failed, and another attempt follows. `why`: somebody else ended it, so it failed
-    whatever its exit code.
+    whatever its exit code. `interrupted`: it was ended together with its tuner.
     """
 
     attempt: int
@@ -286,6 +289,7 @@ class JobExited(JobEvent):
     tail: tuple[str, ...] = ()
     retry: bool = False
     why: str = ""
+    interrupted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -299,6 +303,13 @@ class JobLost(JobEvent):
     why: str
     tail: tuple[str, ...] = ()
     evicted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRequeued(JobEvent):
+    """A job that had failed is to run again: it was interrupted, as is known by now."""
+
+    reason: RequeueReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from hpt_cli.formatting import describe_exit
 from hpt_cli.metrics.curve import Curve, Observation, PackedCurve
 from hpt_cli.tuning import events as ev
+from hpt_cli.tuning.failures.interruption import find_interruption
 from hpt_cli.tuning.job_index import Jobs
 from hpt_cli.tuning.state import (
     ENDED,
@@ -62,6 +63,8 @@ MAX_LOST_ATTEMPTS = 3
 #     |       (ObservationsRead, JobQueued, JobStarted, JobStopRequested)
 #     |                                        |                        v
 #     +---- JobExited, JobLost: by rule 2 -----+---> Completed Failed Stopped
+#                                              |                  |
+#                                              +-- JobRequeued ---+
 #
 # 1. A training job is in one phase. An event that the table does not allow is a bug, or a journal
 #    that somebody edited: `fold` says so rather than guess, and the journal stays what happened.
@@ -69,7 +72,8 @@ MAX_LOST_ATTEMPTS = 3
 #    than its exit code, unless it had ended by itself before it was asked. What was found in its
 #    output (Retry, Failed) weighs more than either.
 # 3. An interrupted attempt, one that was lost through no fault of the command, and one that failed
-#    and is to be tried again, is followed by another with the same hyperparameters.
+#    and is to be tried again, is followed by another with the same hyperparameters. What it was may
+#    be known only after it has failed (failures/interruption.py): then the job is requeued.
 # 4. Observations may come twice, in any grouping, and until the attempt has ended; the state is
 #    the same. So a log can be read again from any earlier point.
 # 5. Stopping is a phase of its own because a stop takes time: jobs save checkpoints, and print
@@ -101,6 +105,7 @@ TRANSITIONS: Mapping[tuple[Phase, type[ev.JobEvent]], tuple[Phase, ...]] = {
     ("Stopping", ev.JobStopRequested): ("Stopping",),
     ("Stopping", ev.JobExited): ENDED,
     ("Stopping", ev.JobLost): ENDED,
+    ("Failed", ev.JobRequeued): ("Interrupted",),
 }
 
 _Changes: TypeAlias = dict[str, Any]
@@ -178,6 +183,7 @@ def _tuner_started(state: TuningState, event: ev.TunerStarted) -> _Changes:
         "status": "InProgress",
         "reason": "",
         "stop_reason": "",
+        "interrupted_at": find_interruption(state, state.last_event_at),
         "past_sessions": state.sessions,
         "started_at": event.at,
         "last_event_at": event.at,
@@ -188,7 +194,11 @@ def _tuner_started(state: TuningState, event: ev.TunerStarted) -> _Changes:
 def _stop_requested(state: TuningState, event: ev.TuningJobStopRequested) -> _Changes:
     # A job that the user has stopped is not merely interrupted by Ctrl-C after that.
     reason = event.reason if state.stop_reason != "StoppedByUser" else "StoppedByUser"
-    return {"status": "Stopping", "stop_reason": reason}
+    if reason == "StoppedByUser":
+        at = None
+    else:
+        at = state.interrupted_at if state.status == "Stopping" else event.at
+    return {"status": "Stopping", "stop_reason": reason, "interrupted_at": at}
 
 
 def _ended(state: TuningState, event: ev.TuningJobEnded) -> _Changes:  # noqa: ARG001
@@ -243,7 +253,7 @@ def _outcome(job: TrainingJob, event: ev.JobEvent) -> Phase:
     if isinstance(event, ev.JobExited) and _ended_by_itself(job, event):
         if event.exit_code == 0 and not event.why:
             return "Completed"
-        return "Interrupted" if event.retry else "Failed"
+        return "Interrupted" if event.retry or event.interrupted else "Failed"
     if request is not None:
         return "Interrupted" if request.reason == "Interrupted" else "Stopped"
     if isinstance(event, ev.JobLost) and event.evicted:
@@ -327,7 +337,12 @@ def _job_stop_requested(job: TrainingJob, event: ev.JobStopRequested) -> _Change
 
 def _job_exited(job: TrainingJob, event: ev.JobExited) -> _Changes:
     failure = _describe_failure(job, event)
-    ending = {"ended_at": event.ended_at, "exit_code": event.exit_code, "failure": failure}
+    ending = {
+        "ended_at": event.ended_at,
+        "exit_code": event.exit_code,
+        "failure": failure,
+        "interrupted": event.interrupted,
+    }
     return {**_with_attempt(job, **ending), **_after_failure(job, event, failure)}
 
 
@@ -343,7 +358,7 @@ def _describe_failure(job: TrainingJob, event: ev.JobExited | ev.JobLost) -> str
     request = job.stop_request
     if request is not None and request.reason in ("Retry", "Failed"):
         return request.explanation
-    if isinstance(event, ev.JobExited) and _ended_by_itself(job, event):
+    if isinstance(event, ev.JobExited) and _ended_by_itself(job, event) and not event.interrupted:
         code = describe_exit(event.exit_code) if event.exit_code else ""
         return f"{event.why} ({code})" if event.why and code else event.why or code
     return ""
@@ -359,6 +374,22 @@ def _after_failure(job: TrainingJob, event: ev.JobExited | ev.JobLost, failure: 
         notes = (*notes, f"attempt {len(job.attempts)} {word}: {failure}")
     reason = failure if outcome == "Failed" else ""
     return {"failure_reason": reason, "notes": notes, "tail": event.tail}
+
+
+def _job_requeued(job: TrainingJob, event: ev.JobRequeued) -> _Changes:
+    latest = job.attempts[-1]
+    word = "failed" if latest.lost == "" else "was lost"
+    note = f"attempt {latest.number} {word}: {job.failure_reason}; {_WHY_REQUEUED[event.reason]}"
+    return {
+        **_with_attempt(job, failure="", interrupted=event.reason == "Interrupted"),
+        "failure_reason": "",
+        "notes": (*job.notes, note),
+    }
+
+
+_WHY_REQUEUED: Mapping[ev.RequeueReason, str] = {
+    "Interrupted": "it was interrupted with the tuner",
+}
 
 
 def forget_curves(state: TuningState, metric: str, numbers: Iterable[int]) -> TuningState:
@@ -399,6 +430,7 @@ _JOB_FOLDS: Mapping[Any, Callable[[TrainingJob, Any], _Changes]] = {
     ev.JobStopRequested: _job_stop_requested,
     ev.JobExited: _job_exited,
     ev.JobLost: _job_lost,
+    ev.JobRequeued: _job_requeued,
 }
 
 _OF_ONE_JOB = (ev.JobPlanned, ev.JobNoted, *_JOB_FOLDS)

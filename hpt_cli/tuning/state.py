@@ -62,6 +62,8 @@ class Attempt:
     """How it was lost, if it was, and nobody had asked it to stop."""
     evicted: bool = False
     """Whether its scheduler took its place away."""
+    interrupted: bool = False
+    """Whether it was ended together with its tuner, without having been asked to stop."""
     share: Share | None = None
     """What it holds of the machine until it has ended."""
 
@@ -179,6 +181,8 @@ class TuningState:
     """When the latest tuner took over."""
     last_event_at: float = 0.0
     """The time of the latest event."""
+    interrupted_at: float | None = None
+    """When the tuner was asked to stop, to be resumed; or when the one before was or was killed."""
     pool: Pool | None = None
     """What the latest tuner may hand out to training jobs."""
     past_sessions: tuple[tuple[float, float], ...] = ()

@@ -114,9 +114,10 @@ def summarize(
         known: rows of jobs that had ended, from an earlier summary: they are not made again.
     """
     objective = Objective.of(state.spec)
-    ended = {row.number: row for row in known if row.ended_at is not None}
+    ended = {(row.number, row.attempts): row for row in known if row.ended_at is not None}
     rows = tuple(
-        ended.get(job.number) or make_row(state, job, objective, now)
+        (ended.get((job.number, len(job.attempts))) if job.has_ended else None)
+        or make_row(state, job, objective, now)
         for job in state.jobs.values()
         if job.hyperparameters is not None and (job.attempts or state.status == "InProgress")
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import signal
 import sqlite3
@@ -9,6 +10,7 @@ import sys
 import time
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.acceptance.conftest import TRAIN, Terminal, wait_until
@@ -101,6 +103,72 @@ def test_an_interrupted_job_is_resumed_with_its_hyperparameters(
     for old, new in zip(before, rows, strict=False):
         assert old["hyperparameters"] == new["hyperparameters"]
     assert "attempt 2" in terminal.log("t", 1, attempt=2).read_text()
+
+
+def signal_jobs(terminal: Terminal, number: signal.Signals, job: int = 0) -> None:
+    """Send a signal to every process of the training jobs, or to the command of one."""
+    for process in terminal.find_processes():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            is_wanted = not job or (
+                process.environ()["HPT_TRAINING_JOB"] == f"t-{job:04}"
+                and str(TRAIN) in process.cmdline()[:3]
+            )
+            if is_wanted:
+                process.send_signal(number)
+
+
+def check_interrupted(terminal: Terminal, jobs: tuple[int, ...] = (1, 2)) -> None:
+    """After a resume these have run twice, and all are complete."""
+    terminal.hpt("resume", "t")
+    rows = check_complete(terminal, "t", jobs=4, epochs=4)
+    again = [row["training_job_number"] for row in rows if row["attempts"] == 2]
+    assert again == list(jobs)
+
+
+def test_a_shutdown_interrupts_what_runs(terminal: Terminal) -> None:
+    """SIGTERM to all processes at one moment, the tuner last."""
+    spec = terminal.write_spec(options="--seconds 0.2", fail_fast=True)
+    run = terminal.start("run", spec, "--plain")
+    terminal.wait_for_log("t", 2, "epoch=1")
+    signal_jobs(terminal, signal.SIGTERM)
+    run.terminate()
+    _, err = run.communicate(timeout=60)
+    assert run.returncode == 143
+    assert "Failed" not in err
+    assert {row["training_job_status"] for row in terminal.json("jobs", "t")} == {"InProgress"}
+    check_interrupted(terminal)
+
+
+def test_a_tuner_that_is_killed_with_its_jobs_has_interrupted_them(terminal: Terminal) -> None:
+    run = terminal.start("run", terminal.write_spec(options="--seconds 0.2"))
+    terminal.wait_for_log("t", 2, "epoch=1")
+    run.kill()
+    signal_jobs(terminal, signal.SIGTERM)
+    run.wait()
+    check_interrupted(terminal)
+
+
+def test_a_job_that_is_killed_alone_has_failed(terminal: Terminal) -> None:
+    run = terminal.start("run", terminal.write_spec(options="--seconds 0.2"))
+    terminal.wait_for_log("t", 1, "epoch=1")
+    signal_jobs(terminal, signal.SIGKILL, job=1)
+    assert run.wait(60) == 0
+    first = terminal.json("jobs", "t")[0]
+    assert (first["training_job_status"], first["attempts"]) == ("Failed", 1)
+
+
+def test_a_job_that_failed_seconds_before_a_shutdown_was_interrupted(terminal: Terminal) -> None:
+    run = terminal.start("run", terminal.write_spec(options="--seconds 0.5"))
+    terminal.wait_for_log("t", 2, "epoch=1")
+    signal_jobs(terminal, signal.SIGKILL, job=1)
+    wait_until(lambda: terminal.json("jobs", "t")[0]["training_job_status"] == "Failed")
+    run.terminate()
+    assert run.wait(60) == 143
+    first = terminal.json("jobs", "t")[0]
+    assert first["training_job_status"] == "InProgress"
+    assert "it was interrupted with the tuner" in first["notes"][0]
+    terminal.hpt("resume", "t")
+    assert {row["training_job_status"] for row in terminal.json("jobs", "t")} == {"Completed"}
 
 
 def test_ctrl_c_twice_kills_what_will_not_end(terminal: Terminal) -> None:

@@ -14,6 +14,9 @@ from hpt_cli.machine.gpu_monitor import GpuMonitor
 from hpt_cli.runtime.attempts import AttemptFollower
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.tuning import events as ev
+from hpt_cli.tuning.failures.interruption import MOMENT_SECONDS
+from hpt_cli.tuning.fold import fold
+from hpt_cli.tuning.state import TuningState
 from tests.builders import created, fold_all, launched, make_spec, suggested
 
 SPEC = make_spec(stop_grace_seconds=7)
@@ -61,12 +64,12 @@ def follow(executor: SlowExecutor, path: Path) -> AttemptFollower:
     return follower
 
 
-def end_all(follower: AttemptFollower) -> list[ev.Event]:
+def end_all(follower: AttemptFollower, state: TuningState = STATE) -> list[ev.Event]:
     return [
         event
         for attempt, outcome in follower.poll()
         if isinstance(outcome, (Exited, Lost))
-        for event in follower.end(STATE, attempt, outcome)
+        for event in follower.end(state, attempt, outcome)
     ]
 
 
@@ -110,3 +113,22 @@ def test_when_all_are_killed_nothing_is_given_time(tmp_path: Path) -> None:
     lost, _ = asyncio.run(end_slowly(follower, executor))
     assert lost.why == "it is gone"
     assert executor.graces == [0]
+
+
+def test_the_first_to_be_killed_is_judged_when_the_tuner_may_have_heard_too(
+    tmp_path: Path,
+) -> None:
+    async def end_interrupted() -> Any:
+        now = time.time()
+        executor = SlowExecutor(Exited(-15, now))
+        follower = follow(executor, tmp_path)
+        executor.release.set()
+        state = STATE
+        while not (ended := end_all(follower, state)):
+            await asyncio.sleep(0.01)
+            if time.time() > now + MOMENT_SECONDS / 2:
+                state = fold(STATE, ev.TuningJobStopRequested(at=now, reason="Interrupted"))
+        return ended[0]
+
+    exited = asyncio.run(end_interrupted())
+    assert exited.interrupted

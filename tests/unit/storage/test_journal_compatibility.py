@@ -105,6 +105,17 @@ def test_when_a_tuner_was_last_alive_reads_as_it_did(tmp_path: Path) -> None:
     assert sessions == ((0.25, 0.5), (1, 7.1), (20, 31.5), (32, 34))
 
 
+def test_jobs_that_were_interrupted_with_their_tuner_read_as_they_did(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    shutil.copy(JOURNALS / "schema-4-requeued.sqlite", path)
+    with open_journal(path) as journal:
+        jobs = journal.state().jobs.values()
+    assert [(job.phase, len(job.attempts)) for job in jobs] == [("Completed", 2)] * 2
+    assert [job.attempts[0].interrupted for job in jobs] == [True, True]
+    note = "attempt 1 failed: killed by SIGTERM; it was interrupted with the tuner"
+    assert [job.notes for job in jobs] == [(note,), ()]
+
+
 def test_an_older_journal_that_is_written_is_closed_to_older_hpts(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     shutil.copy(JOURNALS / "schema-1.sqlite", path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -131,7 +132,9 @@ def make_events(state: TuningState, number: int) -> list[ev.Event]:
         b.stop(number, "EarlyStopped", at=1),
         b.exited(number, 0, at=2, attempt=attempt),
         b.exited(number, 1, at=2, attempt=attempt),
+        replace(b.exited(number, 143, at=2, attempt=attempt), interrupted=True),
         ev.JobLost(at=2, number=number, attempt=attempt, why="gone"),
+        ev.JobRequeued(at=3, number=number, reason="Interrupted"),
     ]
 
 

@@ -12,7 +12,7 @@ from hpt_cli.metrics.reader import MetricReader
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.commands import Command, End, Launch, Stop
 from hpt_cli.tuning.decide import decide
-from hpt_cli.tuning.retry import is_worth_retrying, judge_match
+from hpt_cli.tuning.failures.retry import is_worth_retrying, judge_match
 from hpt_cli.tuning.state import TrainingJob
 from tests import builders as b
 

@@ -1,0 +1,1 @@
+"""What a failure of a training job means, and what follows."""
