@@ -46,7 +46,7 @@ def tune(
     """
     notifier = Notifier(spec.notify, jobdir)
     with (
-        open_journal(jobdir.journal, write=True) as journal,
+        open_journal(jobdir.journal, write=True, known=state.last_seq) as journal,
         notifier,
         choose_view(plain=plain, quiet=quiet) as view,
     ):
@@ -56,8 +56,9 @@ def tune(
         try:
             _check_descriptors()
             state = runner.run()
-        except (HptError, OSError):
-            if runner.alive:
+        except (HptError, OSError) as error:
+            is_taken = isinstance(error, HptError) and error.problems[0].slug == "journal-taken"
+            if runner.alive and not is_taken:
                 words = f"{count(runner.alive, 'training job')} may continue without a tuner"
                 print_message(f"{words}: hpt resume {jobdir.name}")
             raise

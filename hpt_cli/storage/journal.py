@@ -14,6 +14,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import resources
 from itertools import groupby
 from operator import itemgetter
@@ -54,9 +55,11 @@ NO_BEGINNING = "its first event, which holds the spec, is missing"
 class Journal:
     """An open journal. Use it in a `with` block."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, known: int | None = None) -> None:
+        """`known`: the last event that the caller has read; None: all that there are."""
         self._connection = connection
         self._next_seq = 1 + self._find_last()
+        self._last_event = self._find_last_event() if known is None else known
         self._read_seq = 0
 
     def __enter__(self) -> Journal:
@@ -70,11 +73,15 @@ class Journal:
         queries = (f"SELECT max(seq) FROM {table}" for table in TABLES)
         return max(int(self._connection.execute(each).fetchone()[0] or 0) for each in queries)
 
+    def _find_last_event(self) -> int:
+        return int(self._connection.execute("SELECT max(seq) FROM event").fetchone()[0] or 0)
+
     def append(self, events: Iterable[ev.Event]) -> None:
         """Write events, all or none; they are on disk when this returns.
 
         Raises:
-            HptError: the disk is full, or the file cannot be written.
+            HptError: the disk is full, or the file cannot be written; or (journal-taken) another
+                process has written to it since, so that these events may contradict what is there.
         """
         events = list(events)
         if not events:
@@ -82,9 +89,13 @@ class Journal:
         try:
             with self._connection:
                 self._connection.execute("BEGIN IMMEDIATE")
-                for event in events:
-                    self._insert(event, self._next_seq)
-                    self._next_seq += 1
+                if self._find_last_event() != self._last_event:
+                    raise self._taken()
+                for seq, event in enumerate(events, self._next_seq):
+                    self._insert(event, seq)
+                last_event = self._find_last_event()
+            self._next_seq += len(events)
+            self._last_event = last_event
         except sqlite3.DatabaseError as error:
             if not is_transient(error):
                 raise damaged_journal(f"it cannot be written: {error}") from error
@@ -93,6 +104,36 @@ class Journal:
                 f"the journal cannot be written: {error}",
                 "nothing recorded so far is lost; make room, then resume",
             ) from error
+
+    def _taken(self) -> HptError:
+        tuner = self._find_latest("TunerStarted")
+        who = "another process"
+        if isinstance(tuner, ev.TunerStarted) and tuner.pid != os.getpid():
+            who = f"another tuner (process {tuner.pid} on {tuner.host})"
+        return HptError.of(
+            "journal-taken",
+            f"{who} has taken over this tuning job: this one ends, and leaves its jobs alone",
+            "was its lock removed, or does another machine tune it? 'hpt show NAME' says how it is",
+        )
+
+    def find_tuner(self) -> ev.TunerStarted | None:
+        """Return the last tuner; None if there was none, or if it has brought the job to its end.
+
+        Raises:
+            HptError: the journal is damaged, or cannot be read now.
+        """
+        latest = self._find_latest("TunerStarted", "TuningJobEnded")
+        return latest if isinstance(latest, ev.TunerStarted) else None
+
+    def _find_latest(self, *kinds: str) -> ev.Event | None:
+        """Return the last event of these kinds, which are not those of training jobs."""
+        names = ", ".join(f"'{kind}'" for kind in kinds)
+        query = (
+            f"SELECT at, type, body FROM event WHERE type IN ({names}) ORDER BY seq DESC LIMIT 1"
+        )
+        with _reading():
+            row = self._connection.execute(query).fetchone()
+            return row and ev.from_fields(row[1], row[0], None, json.loads(row[2]))
 
     def _insert(self, event: ev.Event, seq: int) -> None:
         if isinstance(event, ev.ObservationsRead):
@@ -219,8 +260,11 @@ class Journal:
         Raises:
             HptError: the journal is damaged, or cannot be read now.
         """
+        with _reading():
+            last = self._find_last_event() if until is None else until
         with _no_garbage_collection(), _folding():
             state = fold_all(TuningState(), self.read(until, only_latest=only_latest))
+        state = replace(state, last_seq=last)
         if not state.spec:
             raise damaged_journal(NO_BEGINNING)
         # Jobs are numbered from 1 without gaps, but the one that found the space exhausted is
@@ -370,8 +414,12 @@ def create_journal(path: Path, *first: ev.Event) -> None:
         raise HptError.of("journal-write", f"{path} cannot be created: {error}") from error
 
 
-def open_journal(path: Path, *, write: bool = False) -> Journal:
+def open_journal(path: Path, *, write: bool = False, known: int | None = None) -> Journal:
     """Open a journal, for reading unless told otherwise. Readers never disturb the writer.
+
+    Args:
+        known: the last event that a writer knows of; if there are others by the time it writes, it
+            is refused (see `append`). None: all that there are now.
 
     Raises:
         HptError: it is not a journal, or one that a newer hpt has written.
@@ -380,7 +428,7 @@ def open_journal(path: Path, *, write: bool = False) -> Journal:
         connection = connect(path, write=write)
         try:
             check_schema(connection, path, write=write)
-            return Journal(connection)
+            return Journal(connection, known)
         except BaseException:
             connection.close()
             raise

@@ -187,6 +187,8 @@ class TuningState:
     """What the latest tuner may hand out to training jobs."""
     past_sessions: tuple[tuple[float, float], ...] = ()
     """When each earlier tuner took over, and when it was last known to live."""
+    last_seq: int | None = field(default=None, compare=False, repr=False)
+    """The journal's last event when the state was read from it."""
 
     @property
     def sessions(self) -> tuple[tuple[float, float], ...]:

@@ -196,6 +196,40 @@ def test_two_tuners_on_one_name(terminal: Terminal) -> None:
     assert terminal.json("show", "t")["tuning_job_status"] == "Stopped"
 
 
+def test_a_tuner_whose_lock_is_removed_stays_the_only_one(terminal: Terminal) -> None:
+    run = terminal.start("run", terminal.write_spec(options="--epochs 1000"))
+    terminal.wait_for_log("t", 2, "epoch=1")
+    lock = terminal.directory / ".hpt/t/lock"
+    lock.unlink()
+    assert f"is being tuned by process {run.pid}" in terminal.hpt("resume", "t", code=1)
+    wait_until(lambda: str(run.pid) in lock.read_text(), "a new lock")
+    terminal.hpt("stop", "t")
+    assert run.wait(60) == 1
+    assert terminal.json("show", "t")["tuning_job_status"] == "Stopped"
+
+
+def test_a_tuner_that_another_has_followed_leaves_the_jobs_to_it(terminal: Terminal) -> None:
+    spec = terminal.write_spec(options="--seconds 1", max_jobs=2)
+    first = terminal.start("run", spec, "--plain")
+    terminal.wait_for_log("t", 2, "epoch=1")
+    first.send_signal(signal.SIGSTOP)
+    (terminal.directory / ".hpt/t/lock").unlink()
+    second = terminal.start("resume", "t", "--plain")
+    journal = sqlite3.connect(terminal.directory / ".hpt/t/journal.sqlite")
+    started = "SELECT count(*) FROM event WHERE type = 'TunerStarted'"
+    wait_until(lambda: journal.execute(started).fetchone() == (2,), "a second tuner")
+    journal.close()
+    first.send_signal(signal.SIGCONT)
+    _, err = first.communicate(timeout=60)
+    assert first.returncode == 1
+    assert f"another tuner (process {second.pid} on " in err
+    assert "error[journal-taken]" in err
+    assert "may continue without a tuner" not in err
+    assert second.wait(60) == 0
+    rows = check_complete(terminal, "t", jobs=2, epochs=4)
+    assert {row["attempts"] for row in rows} == {1}, "the first has signalled what was not its own"
+
+
 def test_stop_ends_for_good_and_keeps_last_values(terminal: Terminal) -> None:
     run = terminal.start("run", terminal.write_spec(options="--epochs 1000"))
     terminal.wait_for_log("t", 2, "epoch=2")

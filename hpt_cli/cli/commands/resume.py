@@ -40,7 +40,9 @@ def resume(name: Name, home: Home = None, plain: Plain = False, quiet: Quiet = F
     from hpt_cli.tuning.completion import may_go_on
 
     jobdir = find_tuning_job(home, name)
-    with hold_lock(jobdir):
+    with hold_lock(jobdir) as caution:
+        if caution:
+            print_message(caution)
         state = read_state(jobdir)
         spec = load_spec(state.spec)
         if state.status == "Completed" and not may_go_on(spec, state, time.time()):

@@ -58,7 +58,9 @@ def run(
     jobdir = make_job_dir(find_home(home), found.spec.name)
     warnings = [_to_event(each) for each in found.warnings]
     remember_home(jobdir.path.parent)
-    with hold_lock(jobdir):
+    with hold_lock(jobdir) as caution:
+        if caution:
+            print_message(caution)
         _create(jobdir, found.spec, spec, [*found.inherited, *warnings])
         for each in () if quiet else warnings:
             print_message("\n".join(describe_warning(each)))

@@ -205,3 +205,26 @@ def test_to_read_and_show_a_journal_is_to_load_no_models() -> None:
         [sys.executable, "-c", loaded], capture_output=True, check=True, text=True
     )
     assert done.stdout == "False\n"
+
+
+def test_a_writer_that_does_not_know_the_last_event_is_refused(tmp_path: Path) -> None:
+    path = make(tmp_path / "j.sqlite", [])
+    state = read_state(path)
+    with open_journal(path, write=True, known=state.last_seq) as late:
+        late.append([ev.TunerStarted(at=2.0, pid=1, host="here")])
+        with open_journal(path, write=True) as second:
+            second.append([ev.TunerStarted(at=3.0, pid=2, host="there")])
+            before = read_state(path)
+            with pytest.raises(HptError, match=r"another tuner \(process 2 on there\)") as caught:
+                late.append([ev.JobPlanned(at=4.0, number=1)])
+            assert caught.value.problems[0].slug == "journal-taken"
+            assert read_state(path) == before
+            second.append([ev.JobPlanned(at=4.0, number=1)])
+    # What came between its reading and its first event counts, too.
+    with (
+        open_journal(path, write=True, known=state.last_seq) as late,
+        pytest.raises(HptError, match="has taken over"),
+    ):
+        late.append([ev.TunerStarted(at=5.0, pid=3, host="here")])
+    with open_journal(path, write=True) as fresh:
+        fresh.append([ev.TunerStarted(at=5.0, pid=3, host="here")])
