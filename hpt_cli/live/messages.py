@@ -22,6 +22,8 @@ def describe_event(state: TuningState, event: ev.Event) -> str:
         case ev.TunerStarted():
             again = len(state.sessions) > 2
             return f"{'resuming' if again else 'tuning'} {state.spec['name']}"
+        case ev.TunerSuspended(since=since, until=until):
+            return f"the tuner was suspended for {format_seconds(until - since)}"
         case ev.TuningJobStopRequested(reason=reason):
             more = " (press Ctrl-C again to kill them)" if reason == "Interrupted" else ""
             return f"stopping: asking running jobs to end{more}"
@@ -49,6 +51,10 @@ def _describe_job_event(state: TuningState, job: TrainingJob, event: ev.Event) -
             return plain(f"{name} is waiting: {reason}") if reason else ""
         case ev.JobStarted():
             return f"{name} started"
+        case ev.JobSuspended(until=None):
+            return f"{name} is suspended: until it goes on, its time does not count"
+        case ev.JobSuspended(since=since, until=until) if until is not None:
+            return f"{name} was suspended for {format_seconds(until - since)}"
         case ev.JobStopRequested(reason=reason, explanation=explanation):
             epochs = count(len(job.curve(state.spec["objective_metric_name"])), "epoch")
             words = f": {explanation}" if explanation else ""

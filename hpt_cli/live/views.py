@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TextIO
 from hpt_cli.formatting import format_seconds, plain
 from hpt_cli.live.messages import describe_event
 from hpt_cli.tuning.events import Event, Warned
-from hpt_cli.tuning.state import TuningState
+from hpt_cli.tuning.state import TuningState, count_seconds
 from hpt_cli.tuning.summary import Row, describe_warning, summarize
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class PlainView(QuietView):
         for event in events:
             message = describe_event(state, event)
             if message:
-                elapsed = format_seconds(now - state.started_at)
+                elapsed = format_seconds(count_seconds(state.started_at, now, state.suspended))
                 print(f"[{elapsed:>6}] {plain(message)}", file=self._file, flush=True)
             if isinstance(event, Warned):
                 for line in list(describe_warning(event))[1:]:

@@ -20,8 +20,11 @@ from hpt_cli.files import open_regular
 
 SCHEMA_VERSION = 4
 """1: the first. 2: specs change, and an exit may say that another attempt follows. 3: attempts hold
-shares of a machine, or wait for their turn on a cluster. 4: when the last tuner was last alive;
-jobs that had failed are requeued. Older ones are read as they are."""
+shares of a machine, or wait for their turn on a cluster. 4:
+when the last tuner was last alive;
+when tuners and attempts were suspended, and the last sign of life of a lost attempt;
+jobs that had failed are requeued.
+Older ones are read as they are."""
 BUSY_SECONDS = 60.0
 TABLES = ("event", "observation", "judgement")
 SUPER_JOURNAL = bytes.fromhex("d9d505f920a163d7")

@@ -20,7 +20,7 @@ from hpt_cli.tuning.events import StopReason
 from hpt_cli.tuning.evidence import list_inherited, loss_curve
 from hpt_cli.tuning.failures.interruption import list_interrupted
 from hpt_cli.tuning.failures.retry import judge_hung
-from hpt_cli.tuning.state import TrainingJob, TuningState
+from hpt_cli.tuning.state import TrainingJob, TuningState, add_span, count_seconds
 from hpt_cli.tuning.summary import training_seconds
 
 IDLE_SHARE = 0.01
@@ -36,6 +36,7 @@ def decide(
     observed: Iterable[int] = (),
     silent: Iterable[int] = (),
     avoided: Collection[str] = (),
+    unjudged: Collection[int] = (),
 ) -> list[Command]:
     """Return what to do next.
 
@@ -46,6 +47,8 @@ def decide(
         observed: the jobs whose objective has new observations, which the judge has not seen.
         silent: the jobs that have printed nothing for longer than they may.
         avoided: the GPUs that others use, where those are to be left alone.
+        unjudged: the jobs of which it is not known now how long they have been at work: no time
+            limit ends them.
     """
     if interrupted := list_interrupted(state):
         # First of all, as what was interrupted has not failed.
@@ -54,12 +57,12 @@ def decide(
     commands: list[Command] = [
         Kill(job.number)
         for job in state.running
-        if job.stop_request and now >= job.stop_request.at + spec.stop_grace_seconds
+        if job.stop_request and _count_grace(state, job, now) >= spec.stop_grace_seconds
     ]
     if completion is not None and completion.stop_running:
         commands += _stop_all(state)
     else:
-        commands += _stop_some(spec, state, now, observed, silent)
+        commands += _stop_some(spec, state, now, observed, silent, unjudged)
     if completion is None:
         return commands + _fill_slots(spec, state, avoided)
     # What has been chosen already, or is to be tried again, still belongs to the tuning job.
@@ -68,6 +71,20 @@ def decide(
     if not state.running:
         commands.append(End(completion))
     return commands
+
+
+def _count_grace(state: TuningState, job: TrainingJob, now: float) -> float:
+    """Return the seconds that a job has had to end since it was asked to.
+
+    Not while the tuner was suspended, and perhaps the machine; but those in which the job still is:
+    one that cannot end is killed.
+    """
+    assert job.stop_request is not None
+    suspended = state.suspended
+    for since, until in job.attempt.suspended if job.attempt else ():
+        if until < math.inf:
+            suspended = add_span(suspended, since, until)
+    return count_seconds(job.stop_request.at, now, suspended)
 
 
 def _will_run(job: TrainingJob) -> bool:
@@ -90,6 +107,7 @@ def _stop_some(
     now: float,
     observed: Iterable[int],
     silent: Iterable[int],
+    unjudged: Collection[int],
 ) -> list[Command]:
     """Return the stops of jobs that run too long, hang, or are hopeless by the stop rule."""
     commands: list[Command] = []
@@ -98,9 +116,10 @@ def _stop_some(
         # Time in a cluster's queue is no running time, and a job that stops has its grace.
         if job.phase not in ("Starting", "Training") or not job.attempt or job.attempt.is_queued:
             continue
-        if limit is not None and now - job.attempt.started_at >= limit:
+        is_judged = job.number not in unjudged
+        if limit is not None and is_judged and job.attempt.count_seconds(now) >= limit:
             commands.append(Stop(job.number, "MaxRuntimeExceeded"))
-        elif job.number in silent:
+        elif is_judged and job.number in silent:
             why = f"it printed nothing for {spec.max_silence_seconds:g} s"
             commands.append(Stop(job.number, judge_hung(spec, job), explanation=why))
         elif job.number in observed and spec.stop_rule is not None and not _is_done(state, job):

@@ -146,6 +146,14 @@ class TunerStarted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TunerSuspended(Event):
+    """The tuner stood still: it was stopped or frozen, or the machine slept."""
+
+    since: Moment
+    until: Moment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TuningJobStopRequested(Event):
     """The user wants the tuning job to stop: for good, or (Interrupted) to be resumed."""
 
@@ -246,6 +254,16 @@ class JobStarted(JobEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobSuspended(JobEvent):
+    """An attempt stands still, or stood still until then: it was stopped, frozen, or asleep with
+    the machine."""
+
+    attempt: int
+    since: Moment
+    until: Moment | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ObservationsRead(JobEvent):
     """New observations stood in the attempt's log. Repeats of known ones change nothing."""
 
@@ -296,13 +314,15 @@ class JobExited(JobEvent):
 class JobLost(JobEvent):
     """An attempt is gone without an exit code: the machine went down, its launcher was killed.
 
-    `evicted`: its place was taken away, which says nothing about the job.
+    `evicted`: its place was taken away, which says nothing about the job. `ended_at`: its last sign
+    of life, where there was one.
     """
 
     attempt: int
     why: str
     tail: tuple[str, ...] = ()
     evicted: bool = False
+    ended_at: Moment | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ from hpt_cli.tuning.state import (
     StopRequest,
     TrainingJob,
     TuningState,
+    add_span,
 )
 
 MAX_LOST_ATTEMPTS = 3
@@ -49,18 +50,18 @@ MAX_LOST_ATTEMPTS = 3
 #     |               JobLaunched              |                        |
 #     |                    |                   |                        |
 #     |                    v                   |                        |
-#     +---------------- Starting (JobQueued, JobStarted)                |
+#     +---------------- Starting (JobQueued, JobStarted, JobSuspended)  |
 #     |                  |    |                |                        |
 #     |   ObservationsRead    |                |                        |
 #     |          |            |                |                        |
 #     |          v     JobStopRequested        |                        |
-#     +------ Training (ObservationsRead, JobStarted)                   |
+#     +------ Training (ObservationsRead, JobStarted, JobSuspended)     |
 #     |          |            |                |                        |
 #     |   JobStopRequested    |                |                        |
 #     |          |            |                |                        |
 #     |          v            |                |                        |
 #     +------ Stopping <------+                |                        |
-#     |       (ObservationsRead, JobQueued, JobStarted, JobStopRequested)
+#     |       (ObservationsRead, JobQueued, JobStarted, JobSuspended, JobStopRequested)
 #     |                                        |                        v
 #     +---- JobExited, JobLost: by rule 2 -----+---> Completed Failed Stopped
 #                                              |                  |
@@ -90,18 +91,21 @@ TRANSITIONS: Mapping[tuple[Phase, type[ev.JobEvent]], tuple[Phase, ...]] = {
     ("Submitting", ev.JobLost): ENDED,
     ("Starting", ev.JobQueued): ("Starting",),
     ("Starting", ev.JobStarted): ("Starting",),
+    ("Starting", ev.JobSuspended): ("Starting",),
     ("Starting", ev.ObservationsRead): ("Training",),
     ("Starting", ev.JobStopRequested): ("Stopping",),
     ("Starting", ev.JobExited): ENDED,
     ("Starting", ev.JobLost): ENDED,
     ("Training", ev.ObservationsRead): ("Training",),
     ("Training", ev.JobStarted): ("Training",),
+    ("Training", ev.JobSuspended): ("Training",),
     ("Training", ev.JobStopRequested): ("Stopping",),
     ("Training", ev.JobExited): ENDED,
     ("Training", ev.JobLost): ENDED,
     ("Stopping", ev.ObservationsRead): ("Stopping",),
     ("Stopping", ev.JobQueued): ("Stopping",),
     ("Stopping", ev.JobStarted): ("Stopping",),
+    ("Stopping", ev.JobSuspended): ("Stopping",),
     ("Stopping", ev.JobStopRequested): ("Stopping",),
     ("Stopping", ev.JobExited): ENDED,
     ("Stopping", ev.JobLost): ENDED,
@@ -185,10 +189,16 @@ def _tuner_started(state: TuningState, event: ev.TunerStarted) -> _Changes:
         "stop_reason": "",
         "interrupted_at": find_interruption(state, state.last_event_at),
         "past_sessions": state.sessions,
+        "suspended": (),
         "started_at": event.at,
         "last_event_at": event.at,
         "pool": event.pool,
     }
+
+
+def _tuner_suspended(state: TuningState, event: ev.TunerSuspended) -> _Changes:
+    since = max(event.since, state.started_at)
+    return {"suspended": add_span(state.suspended, since, max(since, event.until))}
 
 
 def _stop_requested(state: TuningState, event: ev.TuningJobStopRequested) -> _Changes:
@@ -289,6 +299,11 @@ def _job_started(job: TrainingJob, event: ev.JobStarted) -> _Changes:
     return _with_attempt(job, queue_reason=None, launched_at=event.since)
 
 
+def _job_suspended(job: TrainingJob, event: ev.JobSuspended) -> _Changes:
+    until = math.inf if event.until is None else event.until
+    return _with_attempt(job, suspended=add_span(job.attempts[-1].suspended, event.since, until))
+
+
 def _with_attempt(job: TrainingJob, **changes: Any) -> _Changes:
     """Return the change of a job's latest attempt."""
     return {"attempts": (*job.attempts[:-1], replace(job.attempts[-1], **changes))}
@@ -349,7 +364,8 @@ def _job_exited(job: TrainingJob, event: ev.JobExited) -> _Changes:
 def _job_lost(job: TrainingJob, event: ev.JobLost) -> _Changes:
     # That an attempt left no exit code is no surprise where it was asked to end.
     failure, lost = _describe_failure(job, event), "" if job.stop_request else event.why
-    ending = {"ended_at": event.at, "failure": failure, "lost": lost, "evicted": event.evicted}
+    ended_at = event.at if event.ended_at is None else event.ended_at
+    ending = {"ended_at": ended_at, "failure": failure, "lost": lost, "evicted": event.evicted}
     return {**_with_attempt(job, **ending), **_after_failure(job, event, failure or event.why)}
 
 
@@ -426,6 +442,7 @@ _JOB_FOLDS: Mapping[Any, Callable[[TrainingJob, Any], _Changes]] = {
     ev.JobLaunched: _job_launched,
     ev.JobQueued: _job_queued,
     ev.JobStarted: _job_started,
+    ev.JobSuspended: _job_suspended,
     ev.ObservationsRead: _job_observed,
     ev.JobStopRequested: _job_stop_requested,
     ev.JobExited: _job_exited,
@@ -441,6 +458,7 @@ _FOLDS: Mapping[Any, Callable[[TuningState, Any], _Changes]] = {
     ev.WarmStarted: _warm_started,
     ev.SpecChanged: _spec_changed,
     ev.TunerStarted: _tuner_started,
+    ev.TunerSuspended: _tuner_suspended,
     ev.TuningJobStopRequested: _stop_requested,
     ev.TuningJobEnded: _ended,
     ev.Warned: _warned,

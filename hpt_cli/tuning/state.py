@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from hpt_cli.metrics.curve import Curve
 from hpt_cli.spec.hyperparameters import Hyperparameters
@@ -30,6 +31,35 @@ Status = Literal["InProgress", "Stopping", "Completed", "Failed", "Stopped"]
 ENDED: tuple[Phase, ...] = ("Completed", "Failed", "Stopped", "Interrupted")
 TERMINAL: tuple[Phase, ...] = ("Completed", "Stopped", "Failed")
 RUNNING: tuple[Phase, ...] = ("Submitting", "Starting", "Training", "Stopping")
+
+
+Span: TypeAlias = tuple[float, float]
+"""From when to when something is suspended, in seconds since the epoch; to infinity where it still
+is."""
+
+
+def add_span(spans: Iterable[Span], since: float, until: float) -> tuple[Span, ...]:
+    """Return spans in order and apart, with one more; it ends the last one, where that is open."""
+    joined: list[Span] = []
+    for start, end in sorted([*spans, (since, until)]):
+        # What was still suspended went on at `until`, unless it was suspended only after that.
+        end = until if math.isinf(end) and start <= until else end
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
+        else:
+            joined.append((start, end))
+    return tuple(joined)
+
+
+def covers(spans: Iterable[Span], since: float, until: float) -> bool:
+    """Return whether one of the spans holds all of another."""
+    return any(start <= since and until <= end for start, end in spans)
+
+
+def count_seconds(since: float, until: float, suspended: Iterable[Span]) -> float:
+    """Return the seconds at work between two moments."""
+    idle = (min(end, until) - max(start, since) for start, end in suspended)
+    return max(0.0, until - since - sum(each for each in idle if each > 0))
 
 
 class ArrivalTimes(NamedTuple):
@@ -66,6 +96,8 @@ class Attempt:
     """Whether it was ended together with its tuner, without having been asked to stop."""
     share: Share | None = None
     """What it holds of the machine until it has ended."""
+    suspended: tuple[Span, ...] = ()
+    """When it was suspended."""
 
     @property
     def started_at(self) -> float:
@@ -76,6 +108,17 @@ class Attempt:
     def is_queued(self) -> bool:
         """Whether it waits for its turn; or waited until it was over."""
         return self.queue_reason is not None
+
+    @property
+    def suspended_since(self) -> float | None:
+        """Since when it has been suspended; None where it is not."""
+        since, until = self.suspended[-1] if self.suspended else (0.0, 0.0)
+        return since if math.isinf(until) else None
+
+    def count_seconds(self, until: float) -> float:
+        """Return the seconds that it was at work until a moment, or until its end."""
+        until = until if self.ended_at is None else min(until, self.ended_at)
+        return count_seconds(self.started_at, until, self.suspended)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,14 +229,19 @@ class TuningState:
     pool: Pool | None = None
     """What the latest tuner may hand out to training jobs."""
     past_sessions: tuple[tuple[float, float], ...] = ()
-    """When each earlier tuner took over, and when it was last known to live."""
+    """When earlier tuners were at work."""
+    suspended: tuple[Span, ...] = ()
+    """When the latest tuner was suspended."""
     last_seq: int | None = field(default=None, compare=False, repr=False)
     """The journal's last event when the state was read from it."""
 
     @property
     def sessions(self) -> tuple[tuple[float, float], ...]:
-        """When each tuner took over, and when it was last known to live."""
-        return (*self.past_sessions, (self.started_at, self.last_event_at))
+        """From when to when tuners were at work: one session ends, and another begins, when a tuner
+        takes over from another, or goes on after it was suspended."""
+        starts = [self.started_at, *(until for _, until in self.suspended)]
+        ends = [*(since for since, _ in self.suspended), max(self.last_event_at, starts[-1])]
+        return (*self.past_sessions, *zip(starts, ends, strict=True))
 
     @property
     def running(self) -> list[TrainingJob]:

@@ -15,7 +15,7 @@ from hpt_cli.spec.names import job_name
 from hpt_cli.spec.objective import Objective
 from hpt_cli.tuning.allocation import Share
 from hpt_cli.tuning.events import Warned
-from hpt_cli.tuning.state import Parent, TrainingJob, TuningState
+from hpt_cli.tuning.state import Parent, TrainingJob, TuningState, count_seconds
 
 ObjectiveStatus = Literal["Pending", "Succeeded", "Failed"]
 
@@ -84,7 +84,7 @@ class Summary:
     overall_best: Mapping[str, Any] | None = None
     """The best of this tuning job and its parents, where those had the same data."""
     sessions: tuple[tuple[float, float], ...] = ()
-    """When each tuner took over, and its latest event."""
+    """From when to when tuners were at work."""
 
     @property
     def best_name(self) -> str | None:
@@ -113,6 +113,7 @@ def summarize(
         at_work: whether a tuner holds it.
         known: rows of jobs that had ended, from an earlier summary: they are not made again.
     """
+    now = now if at_work else state.last_event_at  # what jobs do without a tuner is not known
     objective = Objective.of(state.spec)
     ended = {(row.number, row.attempts): row for row in known if row.ended_at is not None}
     rows = tuple(
@@ -132,7 +133,7 @@ def summarize(
         objective_counts=_count_objectives(rows),
         best=best,
         total_training_time=sum(row.elapsed for row in rows),
-        tuning_time=tuning_seconds(state, now if at_work and goes_on else None),
+        tuning_time=tuning_seconds(state, now if goes_on else None),
         created_at=state.created_at,
         reason=state.reason,
         rows=rows,
@@ -207,15 +208,15 @@ def final_objective(job: TrainingJob, objective: Objective) -> float | None:
 
 
 def training_seconds(job: TrainingJob, now: float) -> float:
-    """Return the seconds that all attempts of a job took so far, without their time in a queue."""
+    """Return the seconds that all attempts of a job were at work, which is not their time in a
+    queue."""
     total = 0.0
     for attempt in job.attempts:
         if attempt.is_queued:
             continue
-        ended = attempt.ended_at
-        if ended is None:
-            ended = now if job.is_running and attempt is job.attempts[-1] else attempt.started_at
-        total += max(0.0, ended - attempt.started_at)
+        # One that is followed by another has ended, even where that was not recorded.
+        if attempt.ended_at is not None or (job.is_running and attempt is job.attempts[-1]):
+            total += attempt.count_seconds(now if attempt.ended_at is None else attempt.ended_at)
     return total
 
 
@@ -229,7 +230,7 @@ def measure_seconds_per_epoch(job: TrainingJob, metric: str) -> float | None:
         if arrivals is None:
             continue
         ended = arrivals.until if attempt.ended_at is None else attempt.ended_at
-        seconds = min(arrivals.until, ended) - arrivals.since
+        seconds = count_seconds(arrivals.since, min(arrivals.until, ended), attempt.suspended)
         epochs = len(attempt.curves[metric]) - arrivals.at_once
         if seconds > 0 and epochs > 0:
             return seconds / epochs

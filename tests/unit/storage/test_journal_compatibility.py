@@ -116,6 +116,19 @@ def test_jobs_that_were_interrupted_with_their_tuner_read_as_they_did(tmp_path: 
     assert [job.notes for job in jobs] == [(note,), ()]
 
 
+def test_what_was_suspended_reads_as_it_did(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    shutil.copy(JOURNALS / "schema-4-suspended.sqlite", path)
+    with open_journal(path) as journal:
+        state = journal.state()
+    assert state.sessions == ((0, 0), (0, 20), (50, 60), (100, 110))
+    lost, running = state.jobs[1].attempts
+    assert (lost.suspended, lost.ended_at) == (((20, 50),), 70)
+    assert running.suspended == ((105, math.inf),)
+    rows = summarize(state, 200, at_work=True).rows
+    assert [row.elapsed for row in rows] == [(70 - 2 - 30) + (105 - 101)]
+
+
 def test_an_older_journal_that_is_written_is_closed_to_older_hpts(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     shutil.copy(JOURNALS / "schema-1.sqlite", path)

@@ -6,17 +6,23 @@ import math
 from typing import Any
 
 from hpt_cli.tuning import events as ev
-from hpt_cli.tuning.commands import Command, End, Kill, Launch, Plan, Stop
+from hpt_cli.tuning.commands import Command, Continue, End, Kill, Launch, Plan, Stop
 from hpt_cli.tuning.decide import decide
 from hpt_cli.tuning.evidence import suggest_request
 from tests import builders as b
 
 
 def commands(
-    *events: ev.Event, now: float = 0, seen: tuple[int, ...] = (), **changes: Any
+    *events: ev.Event,
+    now: float = 0,
+    seen: tuple[int, ...] = (),
+    silent: tuple[int, ...] = (),
+    unjudged: tuple[int, ...] = (),
+    **changes: Any,
 ) -> list[Command]:
     spec = b.make_spec(**changes)
-    return decide(spec, b.fold_all(*b.created(spec), *events), now, seen)
+    state = b.fold_all(*b.created(spec), *events)
+    return decide(spec, state, now, seen, silent, unjudged=unjudged)
 
 
 def end(*events: ev.Event, **changes: Any) -> tuple[str, str]:
@@ -184,3 +190,54 @@ def test_a_strategy_is_asked_with_losses_and_without_the_job_itself() -> None:
         (4, "Running", None),
     ]
     assert list(request.trials[3].curve) == [(1.0, -2.0)]
+
+
+def suspended(number: int, since: float, until: float | None) -> ev.JobSuspended:
+    return ev.JobSuspended(at=until or since, number=number, attempt=1, since=since, until=until)
+
+
+def test_a_job_may_be_at_work_as_long_as_its_limit_says() -> None:
+    running = [*b.suggested(1), *b.launched(1, at=5), suspended(1, 10, 50)]
+    limit = {"max_jobs": 1, "max_job_runtime_seconds": 30}
+    assert commands(*running, now=74, **limit) == []
+    assert commands(*running, now=75, **limit) == [Stop(1, "MaxRuntimeExceeded")]
+    assert commands(*running, suspended(1, 60, None), now=900, **limit) == []
+
+
+def test_no_time_limit_ends_a_job_that_may_not_have_been_at_work() -> None:
+    running = [*b.suggested(1), *b.launched(1), *b.suggested(2), *b.launched(2)]
+    limits = {"max_job_runtime_seconds": 30, "max_silence_seconds": 20, "max_jobs": 2}
+    late = commands(*running, now=99, silent=(1, 2), unjudged=(1,), **limits)
+    assert late == [Stop(2, "MaxRuntimeExceeded")]
+    assert commands(*running, now=29, silent=(1,), unjudged=(1,), **limits) == []
+    # What it has printed is judged all the same.
+    seen = commands(
+        *[*running, b.observed(1, 1.0)],
+        now=99,
+        seen=(1,),
+        unjudged=(1, 2),
+        early_stopping_type="Auto",
+        **limits,
+    )
+    assert [type(each) for each in seen] == [Continue]
+
+
+def test_the_time_of_the_tuning_job_is_that_of_its_tuners() -> None:
+    asleep = ev.TunerSuspended(at=100, since=10, until=100)
+    assert commands(asleep, now=109, max_runtime_seconds=20) == [Plan(1)]
+    assert end(asleep, now=110, max_runtime_seconds=20)[1] == "max_runtime_seconds (20) reached"
+    # Seen in a single turn, before anything else.
+    assert commands(asleep, now=100, max_runtime_seconds=20) == [Plan(1)]
+
+
+def test_grace_is_time_in_which_a_job_can_end() -> None:
+    stopping = [*b.suggested(1), *b.launched(1), b.stop(1, at=5)]
+    grace = {"max_jobs": 1, "stop_grace_seconds": 10}
+    assert commands(*stopping, now=15, **grace) == [Kill(1)]
+    assert commands(*stopping, suspended(1, 6, 90), now=98, **grace) == []
+    assert commands(*stopping, suspended(1, 6, 90), now=99, **grace) == [Kill(1)]
+    asleep = ev.TunerSuspended(at=95, since=8, until=95)
+    assert commands(*stopping, suspended(1, 6, 90), asleep, now=104, **grace) == [Kill(1)]
+    assert commands(*stopping, suspended(1, 6, 90), asleep, now=103, **grace) == []
+    # One that is stopped for good cannot end by itself.
+    assert commands(*stopping, suspended(1, 6, None), now=15, **grace) == [Kill(1)]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import math
+import random
 import re
 from dataclasses import replace
+from itertools import pairwise
 from typing import get_args
 
 import pytest
@@ -14,7 +17,7 @@ from hypothesis import strategies as st
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning import fold as folding
 from hpt_cli.tuning.fold import TRANSITIONS, ImpossibleEventError, fold
-from hpt_cli.tuning.state import Phase, TuningState
+from hpt_cli.tuning.state import Phase, TuningState, add_span
 from tests import builders as b
 
 SPEC = b.make_spec()
@@ -166,3 +169,45 @@ def test_the_fold_never_fails_on_what_the_table_allows(data: st.DataObject) -> N
             "Stopped",
         )
     assert folding.fold_all(TuningState(), events) == state
+
+
+def suspended(*spans: tuple[float, float | None]) -> tuple[tuple[float, float], ...]:
+    events = [
+        ev.JobSuspended(at=99, number=1, attempt=1, since=since, until=until)
+        for since, until in spans
+    ]
+    state = b.fold_all(*b.created(SPEC), *b.suggested(1), *b.launched(1), *events)
+    attempt = state.jobs[1].attempt
+    assert attempt is not None
+    return attempt.suspended
+
+
+def test_a_suspension_may_be_recorded_twice_or_in_parts() -> None:
+    assert suspended((5, 9), (5, 9), (20, 30)) == ((5, 9), (20, 30))
+    assert suspended((20, 30), (5, 9), (8, 21)) == ((5, 30),)
+
+
+def test_a_suspension_lasts_until_it_is_said_to_be_over() -> None:
+    assert suspended((5, None)) == ((5, math.inf),)
+    assert suspended((5, None), (4.5, 9)) == ((4.5, 9),)
+    assert suspended((5, None), (1, 3)) == ((1, 3), (5, math.inf))
+    assert suspended((5, None), (6, 9), (5, None)) == ((5, math.inf),)
+
+
+@given(
+    spans=st.lists(st.tuples(st.floats(0, 50), st.floats(0, 50)).map(sorted), max_size=6),
+    order=st.randoms(),
+)
+def test_spans_are_counted_once_in_whatever_order_they_come(
+    spans: list[list[float]], order: random.Random
+) -> None:
+    joined: tuple[tuple[float, float], ...] = ()
+    order.shuffle(spans)
+    for since, until in spans:
+        joined = add_span(joined, since, until)
+    assert list(joined) == sorted(joined)
+    assert all(first[1] < second[0] for first, second in pairwise(joined))
+    points = [50 * n / 997 for n in range(998)]
+    for at in points:
+        inside = any(since <= at <= until for since, until in spans)
+        assert inside == any(since <= at <= until for since, until in joined)

@@ -99,6 +99,56 @@ def test_a_tuner_worked_as_long_as_it_is_known_to_have_lived() -> None:
     assert (measure(0.5), measure(900)) == (1 + 5, 100 + 5)
 
 
+def test_time_is_time_at_work() -> None:
+    """Of the job, and of the tuning job: each may be suspended without the other."""
+    suspended = [
+        ev.TunerSuspended(at=50, since=20, until=50),
+        ev.JobSuspended(at=50, number=1, attempt=1, since=30, until=49),
+    ]
+    going = [*b.suggested(1), *b.launched(1, at=10), *suspended]
+    assert summary(*going, now=60).total_training_time == 50 - 19
+    assert summary(*going, now=60).tuning_time == 60 - 30
+    # It takes no time while it stands still.
+    still = ev.JobSuspended(at=70, number=1, attempt=1, since=62)
+    assert [summary(*going, still, now=now).rows[0].elapsed for now in (70, 90)] == [33, 33]
+    goes_on = ev.JobSuspended(at=80, number=1, attempt=1, since=62, until=80)
+    done = summary(*going, still, goes_on, b.exited(1, at=100), now=300)
+    assert done.rows[0].elapsed == 90 - 19 - 18
+    assert (done.rows[0].started_at, done.rows[0].ended_at) == (10, 100)
+
+
+def test_a_second_tuner_that_was_suspended_adds_its_own_sessions() -> None:
+    resumed = [
+        ev.TunerStarted(at=100, pid=2, host="here", last_alive=40),
+        ev.TunerSuspended(at=130, since=110, until=120),
+    ]
+    result = summary(*b.run(1, 3.0, at=4), *resumed, *b.run(2, 0.5, at=129), now=150)
+    assert result.sessions == ((0, 0), (0, 40), (100, 110), (120, 130))
+    assert result.tuning_time == 40 + 10 + 30
+    assert trace_best(result) == [(5, 3.0), (60, 3.0), (60, 0.5), (80, 0.5)]
+
+
+def test_a_lost_attempt_took_time_until_its_last_sign_of_life() -> None:
+    lost = ev.JobLost(at=900, number=1, attempt=1, why="gone", ended_at=30)
+    result = summary(*b.suggested(1), *b.launched(1, at=10), lost, now=950)
+    assert result.total_training_time == 20
+
+
+def test_nobody_knows_what_a_job_does_without_a_tuner() -> None:
+    state = b.fold_all(
+        *b.created(b.make_spec()), *b.suggested(1), *b.launched(1, at=1), b.observed(1, 3.0, at=7)
+    )
+    result = summarize(state, 500, at_work=False)
+    assert (result.total_training_time, result.tuning_time) == (6, 7)
+
+
+def test_the_pace_of_a_job_leaves_out_when_it_was_suspended() -> None:
+    spans = ev.JobSuspended(at=60, number=1, attempt=1, since=20, until=60)
+    events = [b.observed(1, 3.0, at=10), spans, b.observed(1, 2.0, 1.0, at=70, first=2)]
+    (row,) = summary(*b.suggested(1), *b.launched(1), *events).rows
+    assert row.seconds_per_epoch == (10 + 10) / 2
+
+
 def test_a_job_without_hyperparameters_is_not_shown() -> None:
     assert summary(ev.JobPlanned(at=0, number=1)).rows == ()
 
