@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from hpt_cli.errors import NO_DESCRIPTORS
@@ -16,7 +17,9 @@ from hpt_cli.metrics.log_rules import Action, LogMatch, Rule, compile_rule
 from hpt_cli.metrics.patterns import SEARCH_SECONDS
 from hpt_cli.metrics.reader import MAX_SLOW_LINES, MetricReader
 
-CHUNK_BYTES = 1 << 20
+MIN_BLOCK_BYTES, MAX_BLOCK_BYTES = 1 << 14, 1 << 20
+"""The first block is the shortest; later ones are as long as is searched in BLOCK_SECONDS."""
+BLOCK_SECONDS = 0.008
 ANCHOR_BYTES = 64
 """The last bytes read; they are compared with the file to see whether it was rewritten."""
 
@@ -61,8 +64,12 @@ class FileTail:
         self._seen: tuple[int, ...] = ()
         self._position = 0
         self._anchor = b""
+        self._block_bytes = MIN_BLOCK_BYTES
+        self._end: int | None = None
         self.size = 0
         """The number of bytes read."""
+        self.unread = 0
+        """The bytes that the file had at the last read, and that were not read."""
 
     @property
     def cut_lines(self) -> int:
@@ -73,33 +80,40 @@ class FileTail:
         """Return the matches of log rules since the last call."""
         return self._reader.pop_matches() if self._reader else []
 
-    def read(self, *, final: bool = False) -> list[Observation]:
+    def read(
+        self, *, final: bool = False, may_go_on: Callable[[], bool] = lambda: True
+    ) -> list[Observation]:
         """Return the observations that are new in the file.
 
         Args:
-            final: nothing more will be written, so a last line without an ending counts too.
+            final: nothing more will be written that counts, so a last line without an ending does.
+            may_go_on: asked after each block; if it says no, there may be bytes unread.
         """
         found: list[Observation] = []
+        self.unread = 0
         try:
             # To open a named pipe would otherwise block until somebody writes to it.
             descriptor = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK)
             try:
-                found += self._read_from(descriptor)
+                found += self._read_from(descriptor, final, may_go_on)
             finally:
                 os.close(descriptor)
         except OSError as error:  # not there; a directory; a file system gone, perhaps to come back
             if final and error.errno in NO_DESCRIPTORS:
                 raise  # what is there would never be read
-        if final and self._reader is not None:
+        if final and not self.unread and self._reader is not None:
             found += self._reader.finish()
         return found
 
-    def _read_from(self, descriptor: int) -> list[Observation]:
+    def _read_from(
+        self, descriptor: int, final: bool, may_go_on: Callable[[], bool]
+    ) -> list[Observation]:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):  # a pipe, a device: it may have no end
             return []
         seen = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-        if seen == self._seen or (not self._seen and status.st_mtime < self._written_since):
+        is_known = seen == self._seen and self._position >= status.st_size
+        if is_known or (not self._seen and status.st_mtime < self._written_since):
             return []
         if self._reader is None:
             # Shorter than what an earlier tuner read of it, it is another version of the file. Its
@@ -112,12 +126,32 @@ class FileTail:
             found += self._begin_anew(self._reader)
         # As of before reading: what is appended meanwhile must look like a change the next time.
         self._seen = seen
-        while block := os.pread(descriptor, CHUNK_BYTES, self._position):
-            self._position += len(block)
-            self.size += len(block)
-            self._anchor = (self._anchor + block[-ANCHOR_BYTES:])[-ANCHOR_BYTES:]
+        # What an ended command left running may print for ever.
+        self._end = status.st_size if final and self._end is None else self._end
+        while block := self._read_block(descriptor):
+            begun = time.thread_time()
             found += self._reader.feed(block)
+            self._fit_blocks(len(block), time.thread_time() - begun)
+            if not may_go_on():
+                end = status.st_size if self._end is None else self._end
+                self.unread = max(0, end - self._position)
+                break
         return found
+
+    def _read_block(self, descriptor: int) -> bytes:
+        left = self._block_bytes if self._end is None else self._end - self._position
+        block = os.pread(descriptor, max(0, min(left, self._block_bytes)), self._position)
+        self._position += len(block)
+        self.size += len(block)
+        self._anchor = (self._anchor + block[-ANCHOR_BYTES:])[-ANCHOR_BYTES:]
+        return block
+
+    def _fit_blocks(self, size: int, seconds: float) -> None:
+        """Have the next block be as long as is searched in BLOCK_SECONDS at the pace of this."""
+        fitting = int(size * BLOCK_SECONDS / max(seconds, 1e-6))
+        # What comes next may be slower to search: so blocks grow step by step.
+        longest = min(2 * max(size, MIN_BLOCK_BYTES), MAX_BLOCK_BYTES)
+        self._block_bytes = min(max(fitting, MIN_BLOCK_BYTES), longest)
 
     def _goes_on(self, descriptor: int, seen: tuple[int, ...]) -> bool:
         """Return whether the file is the one that was read, perhaps with more at its end."""
@@ -129,7 +163,7 @@ class FileTail:
     def _begin_anew(self, reader: MetricReader) -> list[Observation]:
         # No ending will ever follow on the last line of the old version.
         found = reader.finish()
-        self._position, self._anchor = 0, b""
+        self._position, self._anchor, self._end = 0, b"", None
         if self._is_whole:
             reader.restart()
         return found
@@ -183,9 +217,20 @@ class AttemptTail:
         """Return the matches of log rules since the last call."""
         return self._tails[""].pop_matches()
 
-    def read(self, *, final: bool = False) -> list[Observation]:
-        """Return the new observations; `final` when the attempt has ended."""
-        return [found for tail in self._tails.values() for found in tail.read(final=final)]
+    @property
+    def unread(self) -> int:
+        """The bytes that were there at the last read, and that were not read."""
+        return sum(tail.unread for tail in self._tails.values())
+
+    def read(
+        self, *, final: bool = False, may_go_on: Callable[[], bool] = lambda: True
+    ) -> list[Observation]:
+        """Return the new observations; `final` when the attempt has ended.
+
+        Of each file one block is read, and more while `may_go_on` says so.
+        """
+        tails = self._tails.values()
+        return [each for tail in tails for each in tail.read(final=final, may_go_on=may_go_on)]
 
     def pop_notes(self) -> list[str]:
         """Return new notes for the user about lines that were not searched."""

@@ -6,18 +6,17 @@ Nothing is recorded here: methods take the state and return events.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 from hpt_cli.executors import Executor, Exited, Handle, Lost, Outcome, Pending
 from hpt_cli.formatting import describe_exit
-from hpt_cli.logs.log_file import read_lines, read_tail
 from hpt_cli.logs.tail import AttemptTail
 from hpt_cli.machine.gpu_monitor import GpuMonitor
-from hpt_cli.metrics.detection import nearest_lines
+from hpt_cli.runtime.log_reader import FollowedLog, LogReader, Reading
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.tuning import events as ev
@@ -28,6 +27,8 @@ from hpt_cli.tuning.fold import find_fresh
 from hpt_cli.tuning.state import Attempt, TrainingJob, TuningState
 
 KILL_AGAIN_SECONDS = 1.0
+LEAVE_SECONDS = 1.0
+"""How long an interrupted tuner reads what an attempt that has ended has printed."""
 
 
 @dataclass
@@ -38,13 +39,14 @@ class LiveAttempt:
     number: int
     handle: Handle
     share: Share | None
-    log: Path
-    tail: AttemptTail
-    last_output_at: float = field(default_factory=time.monotonic)
-    """When its log last grew, on time.monotonic's clock, which stops while the machine sleeps."""
+    log: FollowedLog
     killed_at: float = 0.0
-    outcome: Outcome | None = None
-    """Its end, while what it left behind is cleaned up."""
+    outcome: Exited | Lost | None = None
+    """Its end, while it is cleaned up and what it printed is read."""
+    ended_at: float = math.inf
+    """When that was known, on time.monotonic's clock."""
+    last_lines: tuple[str, ...] | None = None
+    """What the end of its output says; None before all of it has been read."""
     sweep: asyncio.Task[list[str]] | None = None
     others: Sequence[Share] = ()
     """What other jobs hold of the machine; brought up to date while the sweep runs."""
@@ -62,7 +64,7 @@ class AttemptFollower:
         clock: Callable[[], float],
         wake: Callable[[], None],
     ) -> None:
-        """`wake` is called when the clean-up after an attempt is done."""
+        """`wake` is called when there is news of an attempt, also in other threads."""
         self.spec = spec
         """Replaced when the user changes it while the tuner runs."""
         self._executor = executor
@@ -71,6 +73,7 @@ class AttemptFollower:
         self._clock = clock
         self._wake = wake
         self._attempts: dict[int, LiveAttempt] = {}
+        self.reader = LogReader(executor, wake)
         self._observed: set[int] = set()
         self._slow_lines = Counter[str]()
         self._may_linger = True
@@ -81,38 +84,41 @@ class AttemptFollower:
     def follow(self, job: TrainingJob) -> None:
         """Follow the latest attempt of a job, which has been launched."""
         latest = _latest(job)
-        log = self._jobdir.attempt(job.number, latest.number).log
+        path = self._jobdir.attempt(job.number, latest.number).log
+        handle = dict(latest.handle or {})
         tail = AttemptTail(
             self.spec.extractors,
-            log=log,
+            log=path,
             directory=self._jobdir.training_job(job.number),
             started_at=latest.submitted_at,
             last_offsets=latest.last_offsets,
             rules=[(rule.pattern, rule.action) for rule in self.spec.log_rules],
             slow_lines=self._slow_lines,
         )
+        metric = self.spec.objective_metric_name
+        log = FollowedLog(job.number, latest.number, handle, path, tail, metric)
         self._attempts[job.number] = LiveAttempt(
-            job.number, latest.number, dict(latest.handle or {}), latest.share, log, tail
+            job.number, latest.number, handle, latest.share, log
         )
+        self.reader.follow(log)
 
     # How they are doing
 
-    def poll(self) -> list[tuple[LiveAttempt, Outcome]]:
-        """Return each live attempt with its outcome."""
-        attempts = self._attempts.values()
-        live = [each.handle for each in attempts if each.outcome is None]
-        outcomes = iter(self._executor.poll(live))
-        # Of an attempt that is only being cleaned up, the executor is not asked again.
-        return [(each, each.outcome or next(outcomes)) for each in attempts]
-
-    def read(self, state: TuningState, attempt: LiveAttempt, outcome: Outcome) -> list[ev.Event]:
-        """Return what is new of an attempt, in its queue and in its log."""
-        is_over = isinstance(outcome, (Exited, Lost))
-        job = state.jobs[attempt.job]
+    def describe(self, state: TuningState, reading: Reading) -> list[ev.Event]:
+        """Return what is new of an attempt, in its queue and in its output."""
+        attempt, job, outcome = (
+            self._attempts[reading.job],
+            state.jobs[reading.job],
+            reading.outcome,
+        )
+        if isinstance(outcome, (Exited, Lost)) and attempt.outcome is None:
+            attempt.outcome, attempt.ended_at = outcome, time.monotonic()
+        if reading.is_complete:
+            attempt.last_lines = reading.last_lines
         return [
             *self._follow_queue(job, attempt, outcome),
-            *self._read_log(job, attempt, final=is_over),
-            *(self._note(job, text) for text in attempt.tail.pop_notes() if text not in job.notes),
+            *self._list_observations(job, attempt, reading),
+            *(self._note(job, text) for text in reading.notes if text not in job.notes),
         ]
 
     def _follow_queue(
@@ -121,8 +127,6 @@ class AttemptFollower:
         """Yield that an attempt waits in a queue, or has left it, where that is new."""
         latest, at, number = _latest(job), self._clock(), attempt.number
         if isinstance(outcome, Pending):
-            # A job that waits in a queue is not silent: it does not run yet.
-            attempt.last_output_at = time.monotonic()
             if (reason := outcome.reason) != latest.queue_reason:
                 yield ev.JobQueued(at=at, number=job.number, attempt=number, reason=reason)
         elif latest.is_queued and not isinstance(outcome, Lost) and outcome.since is not None:
@@ -130,15 +134,11 @@ class AttemptFollower:
             since = min(max(outcome.since, latest.submitted_at), at)
             yield ev.JobStarted(at=at, number=job.number, attempt=number, since=since)
 
-    def _read_log(
-        self, job: TrainingJob, attempt: LiveAttempt, *, final: bool
+    def _list_observations(
+        self, job: TrainingJob, attempt: LiveAttempt, reading: Reading
     ) -> Iterator[ev.Event]:
-        """Yield what an attempt has printed since the last time."""
-        size = attempt.tail.size
-        found = tuple(find_fresh(_latest(job), attempt.tail.read(final=final)))
-        # Any output counts, not only values of metrics.
-        if attempt.tail.size != size:
-            attempt.last_output_at = time.monotonic()
+        """Yield the values that an attempt has printed, where they are new."""
+        found = tuple(find_fresh(_latest(job), reading.observations))
         if any(each.metric == self.spec.objective_metric_name for each in found):
             self._observed.add(job.number)
         if found:
@@ -146,17 +146,52 @@ class AttemptFollower:
             yield ev.ObservationsRead(at=at, number=job.number, attempt=number, observations=found)
 
     def pop_observed(self) -> set[int]:
-        """Return the numbers of jobs with new objective values since the last time."""
+        """Return the numbers of jobs with new objective values since the last time.
+
+        The stop rule judges only jobs that go on.
+        """
         observed, self._observed = self._observed, set()
-        return observed
+        return observed - self.list_ended()
 
     def list_silent(self) -> list[int]:
         """Return the numbers of jobs that have printed nothing for `max_silence_seconds`."""
         limit = self.spec.max_silence_seconds
         if limit is None:
             return []
-        now = time.monotonic()
-        return [each.job for each in self._attempts.values() if now - each.last_output_at >= limit]
+        # Silent is who was looked at and had printed nothing: a disk may not let anybody look.
+        logs = [each.log for each in self._attempts.values() if each.outcome is None]
+        return [each.job for each in logs if each.looked_at - each.last_output_at >= limit]
+
+    def list_ended(self) -> set[int]:
+        """Return the numbers of jobs whose attempt is over, and only read or cleaned up."""
+        return {number for number, each in self._attempts.items() if each.outcome is not None}
+
+    def list_left(self) -> set[int]:
+        """Return the jobs whose output an interrupted tuner leaves for the next one to read.
+
+        Their attempts are over, and nothing is left of them but much to read.
+        """
+        since = time.monotonic() - LEAVE_SECONDS
+        return {
+            number
+            for number, each in self._attempts.items()
+            if each.ended_at < since
+            and each.last_lines is None
+            and (each.sweep is None or each.sweep.done())
+        }
+
+    def note_left(self) -> list[ev.Event]:
+        """Return notes on the jobs whose output is left for the next tuner to read."""
+        logs = [self._attempts[number].log for number in sorted(self.list_left())]
+        return [
+            ev.JobNoted(
+                at=self._clock(),
+                number=each.job,
+                text=f"interrupted while {each.unread / 1e6:.0f} MB of the output of attempt"
+                f" {each.attempt} were unread: a resumed tuner reads them",
+            )
+            for each in logs
+        ]
 
     # How they end
 
@@ -180,25 +215,32 @@ class AttemptFollower:
         for attempt in self._attempts.values():
             self._executor.stop(attempt.handle, force=True)
 
-    def end(
-        self, state: TuningState, attempt: LiveAttempt, outcome: Exited | Lost
-    ) -> list[ev.Event]:
-        """Return the end of an attempt, but nothing until its clean-up is done: it keeps its slot.
+    def end(self, state: TuningState) -> list[ev.Event]:
+        """Return the ends of the attempts that are cleaned up and read: until then, they keep their
+        slots."""
+        ended = [each for each in self._attempts.values() if each.outcome is not None]
+        return [event for each in ended for event in self._end(state, each)]
+
+    def _end(self, state: TuningState, attempt: LiveAttempt) -> list[ev.Event]:
+        """Return the end of an attempt, but nothing until its clean-up is done and it is read.
 
         A command that succeeded may leave processes running. Those of one that failed, was stopped
         or was lost would only hold memory and devices, so they are ended.
         """
-        attempt.outcome = outcome
+        outcome = attempt.outcome
+        assert outcome is not None
         notes: list[str] = []
         if not (isinstance(outcome, Exited) and outcome.exit_code == 0 and not outcome.why):
             attempt.others = state.list_held(but=attempt.job)
             if attempt.sweep is None:
-                # Once for each attempt: `end` is called at every poll until the clean-up is done.
+                # Once for each attempt: `end` is called in every turn until the clean-up is done.
                 attempt.sweep = asyncio.create_task(self._sweep(attempt))
                 attempt.sweep.add_done_callback(lambda _: self._wake())
             if not attempt.sweep.done():
                 return []
             notes = attempt.sweep.result()
+        if attempt.last_lines is None:
+            return []
         job = state.jobs[attempt.job]
         if isinstance(outcome, Exited) and may_be_first(
             state, job, outcome.exit_code, self._clock() - outcome.ended_at
@@ -206,8 +248,6 @@ class AttemptFollower:
             return []
         ending = self._describe_end(state, job, attempt, outcome)
         del self._attempts[attempt.job]
-        # The stop rule judges only jobs that go on.
-        self._observed.discard(attempt.job)
         return [*ending, *(self._note(job, each) for each in notes)]
 
     async def _sweep(self, attempt: LiveAttempt) -> list[str]:
@@ -226,6 +266,7 @@ class AttemptFollower:
     def _describe_end(
         self, state: TuningState, job: TrainingJob, attempt: LiveAttempt, outcome: Exited | Lost
     ) -> list[ev.Event]:
+        lines = attempt.last_lines or ()
         if isinstance(outcome, Lost):
             lost = ev.JobLost(
                 at=self._clock(),
@@ -233,17 +274,18 @@ class AttemptFollower:
                 attempt=attempt.number,
                 why=outcome.why,
                 evicted=outcome.evicted,
-                tail=read_tail(attempt.log),
+                tail=lines,
             )
             return [lost]
         code, why = outcome.exit_code, outcome.why
-        tail = read_tail(attempt.log) if code or why else self._find_nearest(job, attempt.log)
+        if not (code or why) and job.curve(self.spec.objective_metric_name):
+            lines = ()  # an earlier attempt had values
         notes: list[ev.Event] = []
         retry = False
         interrupted = not why and was_interrupted(state, job, code, outcome.ended_at)
         if (code or why) and not interrupted:
             try:
-                retry = is_worth_retrying(self.spec, job, [*tail, describe_exit(code), why])
+                retry = is_worth_retrying(self.spec, job, [*lines, describe_exit(code), why])
             except TimeoutError:
                 words = "a regex of 'retry' takes too long on its last lines: it is not tried again"
                 notes = [self._note(job, words)]
@@ -253,20 +295,12 @@ class AttemptFollower:
             attempt=attempt.number,
             exit_code=code,
             ended_at=outcome.ended_at,
-            tail=tail,
+            tail=lines,
             why=why,
             retry=retry,
             interrupted=interrupted,
         )
         return [*notes, exited]
-
-    def _find_nearest(self, job: TrainingJob, log: Path) -> tuple[str, ...]:
-        """Return the lines that look most like an objective value, for a job that has none."""
-        objective = self.spec.objective_metric_name
-        # What has been read in this very round is not in the job's curve yet.
-        if job.curve(objective) or job.number in self._observed:
-            return ()
-        return tuple(nearest_lines(read_lines(log), objective))
 
 
 def _latest(job: TrainingJob) -> Attempt:

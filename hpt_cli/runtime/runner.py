@@ -22,7 +22,7 @@ from typing import Literal
 
 from hpt_cli import clock
 from hpt_cli.errors import UsageError
-from hpt_cli.executors import Executor, Exited, Lost
+from hpt_cli.executors import Executor
 from hpt_cli.machine.capacity import Capacity
 from hpt_cli.machine.gpu_monitor import GpuMonitor
 from hpt_cli.metrics.log_rules import LogMatch
@@ -119,8 +119,10 @@ class Runner:
 
     async def _run(self, last_alive: float | None) -> TuningState:
         sys.setswitchinterval(SWITCH_SECONDS)
-        to_children = self._executor.attempts_are_children
-        self._signals.listen(self._follower.kill_all, to_children=to_children)
+        reader = self._follower.reader
+        on_child = reader.look if self._executor.attempts_are_children else None
+        self._signals.listen(self._follower.kill_all, on_child)
+        reader.start()
         self._record([self._describe_start(last_alive)])
         self._write()
         self._answer_requests()
@@ -130,6 +132,7 @@ class Runner:
         finally:
             self._suggester.cancel()
             self._launch_queue.close()
+            reader.close()
         return self._state
 
     def _describe_start(self, last_alive: float | None) -> ev.TunerStarted:
@@ -160,22 +163,29 @@ class Runner:
 
     async def _tune(self) -> None:
         while True:
+            self._follower.reader.hold()
             self._collect()
             self._answer_requests()
             self._record(self._monitor.read(self._state, self._clock()))
             avoided = self._gpu_monitor.list_avoided(self._state.list_held())
             observed, silent = self._follower.pop_observed(), self._follower.list_silent()
             now = self._clock()
-            commands = decide(self._spec, self._state, now, observed, silent, avoided)
+            unjudged = self._follower.list_ended()
+            left = self._follower.list_left() if self._signals.received else set()
+            commands = decide(
+                self._spec, self._state, now, observed, silent, avoided, unjudged, left
+            )
             for command in commands:
                 self._act(command)
             waiting = warn_of_busy_gpus(self._spec, self._state, avoided, self._clock())
             self._record([] if waiting is None else [waiting])
             if any(isinstance(command, End) for command in commands):
+                self._record(self._follower.note_left())
                 self._write()
                 return
             if time.monotonic() - self._written_at >= WRITE_SECONDS:
                 self._write()
+            self._follower.reader.let_go()
             if not any(isinstance(command, (Launch, Stop)) for command in commands):
                 await self._signals.wait(self._executor.poll_seconds)
 
@@ -204,15 +214,14 @@ class Runner:
         """Record what is new of launches, attempts, their logs and the suggestion under way."""
         self._collect_launches()
         events = [*self._pop_executor_notes(), *self._suggester.pop_done()]
-        for attempt, outcome in self._follower.poll():
-            events += self._follower.read(self._state, attempt, outcome)
-            if matches := attempt.tail.pop_matches():
+        for reading in self._follower.reader.pop():
+            events += self._follower.describe(self._state, reading)
+            if reading.matches:
                 self._record(events)
                 events = []
-                self._answer_matches(attempt.job, attempt.number, matches)
-            if isinstance(outcome, (Exited, Lost)):
-                events += self._follower.end(self._state, attempt, outcome)
+                self._answer_matches(reading.job, reading.attempt, reading.matches)
         self._record(events)
+        self._record(self._follower.end(self._state))
         self._suggest_planned()
 
     def _collect_launches(self) -> None:

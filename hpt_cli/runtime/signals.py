@@ -20,16 +20,16 @@ class Signals:
         self._news = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop
 
-    def listen(self, on_second: Callable[[], None], *, to_children: bool) -> None:
+    def listen(self, on_second: Callable[[], None], on_child: Callable[[], None] | None) -> None:
         """Handle signals in the running event loop.
 
         Args:
             on_second: called for every interrupt but the first.
-            to_children: whether the end of a child process ends a wait.
+            on_child: called when a child process has ended.
         """
         loop = self._loop = asyncio.get_running_loop()
-        if to_children:
-            loop.add_signal_handler(signal.SIGCHLD, self._news.set)
+        if on_child is not None:
+            loop.add_signal_handler(signal.SIGCHLD, on_child)
         for number in INTERRUPTS:
             if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP
                 loop.add_signal_handler(number, self._interrupt, number, on_second)

@@ -37,6 +37,7 @@ def decide(
     silent: Iterable[int] = (),
     avoided: Collection[str] = (),
     unjudged: Collection[int] = (),
+    left: Collection[int] = (),
 ) -> list[Command]:
     """Return what to do next.
 
@@ -47,8 +48,9 @@ def decide(
         observed: the jobs whose objective has new observations, which the judge has not seen.
         silent: the jobs that have printed nothing for longer than they may.
         avoided: the GPUs that others use, where those are to be left alone.
-        unjudged: the jobs of which it is not known now how long they have been at work: no time
-            limit ends them.
+        unjudged: the jobs of which it is not known now how long they have been at work, or which
+            have ended and are only read to the end: no time limit ends them.
+        left: the jobs that have ended, and are left for the next tuner to read.
     """
     if interrupted := list_interrupted(state):
         # First of all, as what was interrupted has not failed.
@@ -68,7 +70,7 @@ def decide(
     # What has been chosen already, or is to be tried again, still belongs to the tuning job.
     if not completion.stop_running and any(map(_will_run, state.jobs.open)):
         return commands + _launch(spec, state, avoided)
-    if not state.running:
+    if all(job.number in left for job in state.running):
         commands.append(End(completion))
     return commands
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hpt_cli.logs.log_file import read_blocks, read_lines, read_tail
-from hpt_cli.logs.tail import CHUNK_BYTES, AttemptTail, FileTail
+from hpt_cli.logs.tail import MAX_BLOCK_BYTES, AttemptTail, FileTail
 from hpt_cli.metrics.curve import Observation
 from hpt_cli.metrics.extractors import compile_definition
 from hpt_cli.metrics.reader import MAX_SLOW_LINES
@@ -41,7 +41,7 @@ def test_a_log_is_read_as_it_grows(tmp_path: Path) -> None:
 def test_a_long_log_is_read_in_pieces(tmp_path: Path) -> None:
     log = tmp_path / "output.log"
     line = b"loss=0.5 " + b"x" * 990 + b"\n"
-    count = 3 * CHUNK_BYTES // len(line)
+    count = 3 * MAX_BLOCK_BYTES // len(line)
     log.write_bytes(line * count)
     found = FileTail(log, [LOSS]).read()
     assert [each.offset for each in found] == [len(line) * i for i in range(count)]

@@ -65,12 +65,9 @@ def follow(executor: SlowExecutor, path: Path) -> AttemptFollower:
 
 
 def end_all(follower: AttemptFollower, state: TuningState = STATE) -> list[ev.Event]:
-    return [
-        event
-        for attempt, outcome in follower.poll()
-        if isinstance(outcome, (Exited, Lost))
-        for event in follower.end(state, attempt, outcome)
-    ]
+    found, _ = follower.reader.read_round()
+    events = [event for reading in found for event in follower.describe(state, reading)]
+    return [*events, *follower.end(state)]
 
 
 async def end_slowly(follower: AttemptFollower, executor: SlowExecutor) -> list[Any]:

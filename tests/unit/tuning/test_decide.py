@@ -241,3 +241,14 @@ def test_grace_is_time_in_which_a_job_can_end() -> None:
     assert commands(*stopping, suspended(1, 6, 90), asleep, now=103, **grace) == []
     # One that is stopped for good cannot end by itself.
     assert commands(*stopping, suspended(1, 6, None), now=15, **grace) == [Kill(1)]
+
+
+def test_what_an_interrupted_tuner_has_not_read_is_left_to_the_next() -> None:
+    spec = b.make_spec()
+    asked = ev.TuningJobStopRequested(at=5, reason="Interrupted")
+    story = [*b.suggested(1), *b.launched(1), asked, b.stop(1, "Interrupted")]
+    state = b.fold_all(*b.created(spec), *story)
+    assert decide(spec, state, 6) == []
+    (command,) = decide(spec, state, 6, left={1})
+    assert isinstance(command, End)
+    assert command.completion.status == "Stopped"

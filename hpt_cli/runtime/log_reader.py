@@ -1,0 +1,218 @@
+"""Looks at attempts, and reads what they print, in a thread of its own.
+
+A disk may hang, and a log be longer than can be read in a moment: the tuner's loop waits for
+neither. Reading comes in rounds of bounded time; where there is more than one round can read, the
+attempts take turns. A round begins only after the loop has taken what the last one found, and the
+thread rests while the loop has its turn, as both would only wait for the other's lock.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from threading import Condition, Event, Thread
+
+from hpt_cli.executors import Executor, Exited, Handle, Lost, Outcome, Pending, Running
+from hpt_cli.logs.log_file import read_lines, read_tail
+from hpt_cli.logs.tail import AttemptTail
+from hpt_cli.metrics.curve import Observation
+from hpt_cli.metrics.detection import nearest_lines
+from hpt_cli.metrics.log_rules import LogMatch
+
+ROUND_SECONDS = 0.05
+"""Longest time of a round; an attempt's last block may exceed it by some milliseconds."""
+ATTEMPT_SECONDS = 0.02
+"""An attempt's part of a round."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is new of one attempt."""
+
+    job: int
+    attempt: int
+    outcome: Outcome
+    observations: tuple[Observation, ...] = ()
+    matches: tuple[LogMatch, ...] = ()
+    notes: tuple[str, ...] = ()
+    is_complete: bool = False
+    """Whether it has ended, and all of its output has been read."""
+    last_lines: tuple[str, ...] = ()
+    """Of a complete one: its last lines, or if it succeeded without a value of the objective, those
+    that look most like one."""
+
+
+@dataclass
+class FollowedLog:
+    """An attempt whose output is read. Only the thread changes it."""
+
+    job: int
+    attempt: int
+    handle: Handle
+    log: Path
+    tail: AttemptTail
+    objective: str
+    outcome: Outcome = field(default_factory=Running)
+    last_output_at: float = field(default_factory=time.monotonic)
+    """When its output last grew, on time.monotonic's clock, which stops in a machine's sleep."""
+    looked_at: float = field(default_factory=time.monotonic)
+    """When it was last found to have nothing unread."""
+    unread: int = 0
+    """The bytes that it has printed and that have not been read, as far as is known."""
+    _told: Outcome = field(default_factory=Running)
+    """The outcome in the last reading."""
+    _has_objective: bool = False
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the attempt is over; there may be output to read."""
+        return isinstance(self.outcome, (Exited, Lost))
+
+    def read(self, may_go_on: Callable[[], bool]) -> Reading | None:
+        """Return what is new; None if nothing is.
+
+        Args:
+            may_go_on: whether another block may be read; asked before each but the first.
+        """
+        size = self.tail.size
+        found = tuple(self.tail.read(final=self.has_ended, may_go_on=may_go_on))
+        self.unread, now = self.tail.unread, time.monotonic()
+        # Any output counts, not only values of metrics. In a queue, nothing can be printed.
+        if self.tail.size != size or isinstance(self.outcome, Pending):
+            self.last_output_at = now
+        if not self.unread:
+            self.looked_at = now
+        self._has_objective |= any(each.metric == self.objective for each in found)
+        is_complete = self.has_ended and not self.unread
+        matches, notes = tuple(self.tail.pop_matches()), tuple(self.tail.pop_notes())
+        if not (found or matches or notes or is_complete) and self.outcome == self._told:
+            return None
+        self._told = self.outcome
+        lines = self._read_last_lines() if is_complete else ()
+        return Reading(
+            *(self.job, self.attempt, self.outcome, found, matches, notes, is_complete, lines)
+        )
+
+    def _read_last_lines(self) -> tuple[str, ...]:
+        succeeded = isinstance(self.outcome, Exited) and not (
+            self.outcome.exit_code or self.outcome.why
+        )
+        if not succeeded:
+            return read_tail(self.log)
+        if self._has_objective:
+            return ()
+        return tuple(nearest_lines(read_lines(self.log), self.objective))
+
+
+class LogReader:
+    """Reads the output of all attempts under way."""
+
+    def __init__(self, executor: Executor, wake: Callable[[], None]) -> None:
+        """`wake` is called, in the thread, when there is something to pop."""
+        self._executor = executor
+        self._wake = wake
+        self._logs: OrderedDict[int, FollowedLog] = OrderedDict()
+        """By job, the one that was read longest ago first."""
+        self._changed = Condition()
+        """Held to change what stands above or below."""
+        self._found: list[Reading] = []
+        self._failure: BaseException | None = None
+        self._is_urgent = self._is_closed = False
+        self._may_read = Event()
+        self._may_read.set()
+
+    def start(self) -> None:
+        """Start the thread; it ends with `close`, or with the process."""
+        Thread(target=self._work, name="logs", daemon=True).start()
+
+    def close(self) -> None:
+        """Have the thread end after its round."""
+        self._may_read.set()
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+
+    def follow(self, log: FollowedLog) -> None:
+        """Read an attempt's output until it has ended and all is read."""
+        with self._changed:
+            self._logs[log.job] = log
+        self.look()
+
+    def look(self) -> None:
+        """Look at the attempts soon: something may have happened to them."""
+        with self._changed:
+            self._is_urgent = True
+            self._changed.notify_all()
+
+    def pop(self) -> list[Reading]:
+        """Return what was found since the last call.
+
+        Raises:
+            BaseException: what went wrong in the thread, which reads nothing any more.
+        """
+        with self._changed:
+            found, self._found = self._found, []
+            self._changed.notify_all()
+        if self._failure is not None:
+            raise self._failure
+        return found
+
+    def hold(self) -> None:
+        """Have the thread rest after its block, until `let_go`."""
+        self._may_read.clear()
+
+    def let_go(self) -> None:
+        """Let the thread read again."""
+        self._may_read.set()
+
+    def _work(self) -> None:
+        try:
+            while not self._is_closed:
+                found, has_more = self.read_round()
+                if found:
+                    with self._changed:
+                        self._found += found
+                    self._wake()
+                self._wait(0.0 if has_more else self._executor.poll_seconds)
+        except BaseException as failure:  # raised by `pop`, in the loop
+            self._failure = failure
+            self._wake()
+
+    def _wait(self, seconds: float) -> None:
+        """Wait until what was found is taken, and then so long, unless something is urgent."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_closed or not self._found)
+            self._changed.wait_for(lambda: self._is_closed or self._is_urgent, seconds)
+            self._is_urgent = False
+
+    def read_round(self) -> tuple[list[Reading], bool]:
+        """Return what is new of the attempts, and whether there is more to read at once."""
+        with self._changed:
+            logs = list(self._logs.values())
+        live = [each for each in logs if not each.has_ended]
+        outcomes = self._executor.poll([each.handle for each in live])
+        for each, outcome in zip(live, outcomes, strict=True):
+            each.outcome = outcome
+        until = time.monotonic() + ROUND_SECONDS
+        found: list[Reading] = []
+        for log in logs:
+            if time.monotonic() >= until:
+                return found, True
+            reading = log.read(
+                partial(self._may_go_on, min(until, time.monotonic() + ATTEMPT_SECONDS))
+            )
+            with self._changed:
+                self._logs.move_to_end(log.job)
+                if reading is not None:
+                    found.append(reading)
+                    if reading.is_complete:
+                        del self._logs[log.job]
+        return found, any(each.unread for each in logs)
+
+    def _may_go_on(self, until: float) -> bool:
+        self._may_read.wait()
+        return time.monotonic() < until and not self._is_closed

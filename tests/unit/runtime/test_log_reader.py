@@ -1,0 +1,172 @@
+"""What attempts print is read in rounds, in a thread."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Event
+from typing import cast
+
+import pytest
+
+from hpt_cli.executors import Executor, Exited, Handle, Outcome, Pending, Running
+from hpt_cli.logs.tail import AttemptTail
+from hpt_cli.metrics.extractors import compile_definition
+from hpt_cli.runtime import log_reader
+from hpt_cli.runtime.log_reader import FollowedLog, LogReader
+
+pytestmark = pytest.mark.usefixtures("in_time")
+
+LOSS = compile_definition({"name": "loss", "regex": "loss=({num})"})
+
+
+class Asked:
+    """An executor that is only asked how attempts are doing."""
+
+    poll_seconds = 0.01
+
+    def __init__(self) -> None:
+        self.outcome: Outcome = Running()
+        self.answers = Event()
+        self.answers.set()
+        self.asked = Event()
+
+    def poll(self, handles: Sequence[Handle]) -> list[Outcome]:
+        self.asked.set()
+        assert self.answers.wait(10)
+        return [self.outcome for _ in handles]
+
+
+def make_reader(executor: Asked, wake: Event | None = None) -> LogReader:
+    return LogReader(cast(Executor, executor), wake.set if wake else lambda: None)
+
+
+def follow(reader: LogReader, path: Path, job: int, text: str) -> FollowedLog:
+    log = path / f"{job}.log"
+    log.write_text(text)
+    tail = AttemptTail([LOSS], log, path, started_at=0, last_offsets={})
+    followed = FollowedLog(job, 1, {}, log, tail, "loss")
+    reader.follow(followed)
+    return followed
+
+
+def test_a_long_log_is_read_in_rounds_beside_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_reader, "ROUND_SECONDS", 60.0)
+    executor = Asked()
+    reader = make_reader(executor)
+    count = 100_000
+    flood = follow(reader, tmp_path, 1, "".join(f"loss={i}\n" for i in range(count)))
+    follow(reader, tmp_path, 2, "loss=7\n")
+    executor.outcome = Exited(0, 1.0)
+    found, has_more = reader.read_round()
+    assert has_more
+    assert flood.unread > 0
+    of_flood, of_other = found
+    assert not of_flood.is_complete
+    assert 0 < len(of_flood.observations) < count / 2
+    assert [each.value for each in of_other.observations] == [7]
+    assert of_other.is_complete
+    values = [each.value for each in of_flood.observations]
+    while has_more:
+        found, has_more = reader.read_round()
+        values += [each.value for reading in found for each in reading.observations]
+    assert values == list(range(count))
+    assert found[-1].is_complete
+    assert reader.read_round() == ([], False)
+
+
+def test_who_has_had_no_turn_is_the_first_in_the_next_round(tmp_path: Path) -> None:
+    reader = make_reader(Asked())
+    jobs = set(range(1, 13))
+    for job in jobs:
+        follow(reader, tmp_path, job, "loss=1\n" * 50_000)
+    read: list[int] = []
+    while not jobs <= set(read):
+        found, _ = reader.read_round()
+        read += [reading.job for reading in found]
+    assert len(read) < 2 * len(jobs)
+
+
+def test_what_is_left_running_can_print_for_ever(tmp_path: Path) -> None:
+    executor = Asked()
+    executor.outcome = Exited(0, 1.0)
+    reader = make_reader(executor)
+    followed = follow(reader, tmp_path, 1, "loss=1\n" * 30_000)
+    found, has_more = reader.read_round()
+    assert has_more
+    count = len(found[0].observations)
+    for _ in range(100):
+        with followed.log.open("a") as file:
+            file.write("loss=2\n" * 30_000)
+        found, has_more = reader.read_round()
+        count += len(found[0].observations)
+        if not has_more:
+            break
+    assert found[0].is_complete
+    assert count == 30_000
+
+
+def test_no_thread_is_waited_for(tmp_path: Path) -> None:
+    executor, news = Asked(), Event()
+    executor.answers.clear()  # as a file system that hangs
+    reader = make_reader(executor, news)
+    follow(reader, tmp_path, 1, "loss=1\n")
+    reader.start()
+    assert executor.asked.wait(10)
+    assert reader.pop() == []
+    reader.hold()
+    reader.let_go()
+    executor.answers.set()
+    assert news.wait(10)
+    (reading,) = reader.pop()
+    assert [each.value for each in reading.observations] == [1]
+    reader.close()
+
+
+def test_a_round_waits_until_the_last_is_taken(tmp_path: Path) -> None:
+    executor, news = Asked(), Event()
+    reader = make_reader(executor, news)
+    followed = follow(reader, tmp_path, 1, "loss=1\n" * 100_000)
+    reader.start()
+    assert news.wait(10)
+    size = followed.tail.size
+    assert followed.unread
+    time.sleep(0.1)
+    assert followed.tail.size == size
+    found = reader.pop()
+    while followed.unread:
+        news.wait(10)
+        news.clear()
+        found += reader.pop()
+    reader.close()
+    found += reader.pop()
+    assert sum(len(each.observations) for each in found) == 100_000
+
+
+def test_what_goes_wrong_in_the_thread_is_raised_in_the_loop() -> None:
+    class Failing(Asked):
+        def poll(self, handles: Sequence[Handle]) -> list[Outcome]:
+            raise OSError("no descriptors")
+
+    news = Event()
+    reader = make_reader(Failing(), news)
+    reader.start()
+    assert news.wait(10)
+    with pytest.raises(OSError, match="no descriptors"):
+        reader.pop()
+
+
+def test_a_job_in_a_queue_is_not_silent(tmp_path: Path) -> None:
+    executor = Asked()
+    executor.outcome = Pending("Resources")
+    reader = make_reader(executor)
+    followed = follow(reader, tmp_path, 1, "")
+    followed.last_output_at = 0.0
+    reader.read_round()
+    assert followed.looked_at == followed.last_output_at
+    executor.outcome = Running()
+    reader.read_round()
+    assert followed.looked_at > followed.last_output_at
