@@ -269,7 +269,7 @@ def wait_for_end(pid: int, waiter: Waiter, log: int, terminal: int | None) -> in
 
 def list_marked(directory: str) -> list[int]:
     """Return the pids of other processes with the attempt's directory in their environment."""
-    mark = f"HPT_ATTEMPT_DIR={directory}".encode()
+    mark = os.fsencode(f"HPT_ATTEMPT_DIR={directory}")
     found = []
     for name in os.listdir("/proc") if os.path.isdir("/proc/self") else []:
         if name.isdigit() and int(name) != os.getpid():

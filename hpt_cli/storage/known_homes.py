@@ -1,6 +1,6 @@
 """The homes in which this user has started tuning jobs, for `hpt list --all-homes`.
 
-A text file of directories, one a line, under XDG_STATE_HOME. It is only a convenience: where it
+A file of directories, one a line, under XDG_STATE_HOME. It is only a convenience: where it
 cannot be written nothing else suffers.
 """
 
@@ -10,7 +10,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from hpt_cli.files import open_private, read_regular
+from hpt_cli.files import open_private, open_regular
 
 
 def find_record() -> Path:
@@ -22,18 +22,21 @@ def find_record() -> Path:
 def remember_home(home: Path) -> None:
     """Add a home to the list, unless it is there."""
     with contextlib.suppress(OSError, RuntimeError):
-        line = str(home.resolve())
-        if "\n" not in line and Path(line) not in list_homes():
+        resolved = home.resolve()
+        line = os.fsencode(resolved)
+        if b"\n" not in line and resolved not in list_homes():
             record = find_record()
             record.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with open(record, "a", opener=open_private) as file:
-                file.write(f"{line}\n")
+            with open(record, "ab", opener=open_private) as file:
+                file.write(line + b"\n")
 
 
 def list_homes() -> list[Path]:
     """Return the homes on the list that still exist, oldest first."""
     try:
-        lines = read_regular(find_record()).splitlines()
-    except (OSError, RuntimeError, UnicodeDecodeError):
+        with open_regular(find_record()) as file:
+            lines = file.read().split(b"\n")
+    except (OSError, RuntimeError):
         return []
-    return [path for path in map(Path, dict.fromkeys(lines)) if path.is_dir()]
+    paths = (Path(os.fsdecode(line)) for line in dict.fromkeys(filter(None, lines)))
+    return [path for path in paths if path.is_dir()]
