@@ -27,6 +27,9 @@ _CONTROL = re.compile(
 )
 """Characters that control a terminal, change its writing direction, or are surrogates."""
 
+_FORMULA = ("=", "+", "-", "@", "\n", "＝", "＋", "－", "＠")
+"""How plain text begins that a spreadsheet takes for a formula."""
+
 _LOGIN = re.compile(r"//[^/@\s]+@")
 """The user and password in a URL."""
 
@@ -184,6 +187,22 @@ def hide_passwords(text: str) -> str:
 def plain_lines(text: str) -> str:
     """Return text of several lines without other control characters."""
     return "\n".join(map(plain, text.split("\n")))
+
+
+def disarm_formula(text: str) -> str:
+    """Return the text of a CSV cell so that no spreadsheet takes it for a formula.
+
+    As OWASP advises, an apostrophe comes before what a formula begins with; numbers stay numbers.
+    """
+    return f"'{text}" if text.startswith(_FORMULA) and not _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def write_json(document: Any) -> str:

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from hpt_cli.exports import import_extra
 from hpt_cli.exports.tables import Table
-from hpt_cli.formatting import to_json_value
+from hpt_cli.formatting import disarm_formula, plain_lines
+from hpt_cli.formatting import write_json as write_document
 
 
 def write_csv(table: Table) -> bytes:
-    """Return comma-separated values; times are in ISO 8601, missing values are empty."""
+    """Return comma-separated values; times are in ISO 8601, missing values are empty.
+
+    No text in it controls a terminal, or is a formula to a spreadsheet.
+    """
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(table.columns)
-    writer.writerows(map(_write_moment, row) for row in table.rows)
+    writer.writerow(map(_write_cell, table.columns))
+    writer.writerows(map(_write_cell, row) for row in table.rows)
     return file.getvalue().encode(errors="replace")
 
 
@@ -32,8 +35,7 @@ def write_json(table: Table) -> bytes:
 
 def encode_json(document: Any) -> bytes:
     """Return a JSON document as the bytes of a file."""
-    text = json.dumps(to_json_value(document), indent=2, ensure_ascii=False)
-    return f"{text}\n".encode(errors="replace")
+    return f"{write_document(document)}\n".encode()
 
 
 def write_parquet(table: Table) -> bytes:
@@ -51,6 +53,12 @@ def write_parquet(table: Table) -> bytes:
 
 
 FORMATS = {"csv": write_csv, "json": write_json, "parquet": write_parquet}
+
+
+def _write_cell(value: Any) -> Any:
+    if isinstance(value, str):
+        return disarm_formula(plain_lines(value))
+    return _write_moment(value)
 
 
 def _write_moment(value: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 Curve: TypeAlias = Sequence[tuple[float, float]]
 
 LARGEST = 1e150
-"""Values beyond this count as infinite, and below its inverse as 0, so that squares stay finite."""
+"""Values beyond this count as infinite, so that squares stay finite."""
 
 
 class PackedCurve(Curve):

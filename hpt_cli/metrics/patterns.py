@@ -22,8 +22,9 @@ import regex as engine
 
 from hpt_cli.metrics.regex_syntax import analyze, translate
 
-NUMBER = r"[-+]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?|(?i:nan|inf(?:inity)?))"
-"""The regex for `{num}`: a number with sign and exponent, NaN or infinity."""
+_DIGITS = r"(?!0[xX][\da-fA-F])(?:\d+(?:\.\d*)?|\.\d+)"
+NUMBER = rf"[-+]?(?:{_DIGITS}(?:[eE][-+]?\d+)?|(?i:nan|inf(?:inity)?))"
+"""The regex for `{num}`: a number with sign and exponent, NaN or infinity; `0x10` is none."""
 
 GROUPED = r"[-+]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?(?![\d,])"
 """The regex for a number with commas between thousands, as Python's `{:,}` prints it."""

@@ -254,6 +254,4 @@ def _is_step(number: float) -> bool:
 
 
 def _bound(value: float) -> float:
-    if abs(value) > LARGEST:
-        return math.copysign(math.inf, value)
-    return 0.0 if abs(value) < 1 / LARGEST else value
+    return math.copysign(math.inf, value) if abs(value) > LARGEST else value

@@ -353,7 +353,8 @@ def _job_stop_requested(job: TrainingJob, event: ev.JobStopRequested) -> _Change
 def _job_exited(job: TrainingJob, event: ev.JobExited) -> _Changes:
     failure = _describe_failure(job, event)
     ending = {
-        "ended_at": event.ended_at,
+        # A job of some milliseconds may end before its launch is recorded.
+        "ended_at": max(event.ended_at, job.attempts[-1].started_at),
         "exit_code": event.exit_code,
         "failure": failure,
         "interrupted": event.interrupted,

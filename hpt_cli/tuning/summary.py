@@ -182,7 +182,7 @@ def make_row(state: TuningState, job: TrainingJob, objective: Objective, now: fl
         queue_reason=job.attempts[-1].queue_reason if job.is_running else None,
         stop_reason=job.stop_reason,
         explanation=request.explanation if request else "",
-        objective_status=_objective_status(job, curve),
+        objective_status=_objective_status(job, objective),
         final=final_objective(job, objective),
         best=min(finite, key=objective.loss) if finite else None,
         epochs=len(curve),
@@ -334,13 +334,17 @@ def saved_seconds(row: Row, typical: TypicalJob | None) -> float | None:
 def _failure_reason(job: TrainingJob, curve: Curve, objective: Objective) -> str | None:
     if job.phase == "Completed" and not curve:
         return f"it printed no value of {objective.metric}"
+    if job.phase == "Completed" and not math.isfinite(curve[-1][1]):
+        return f"its last value of {objective.metric} is {curve[-1][1]:g}"
     return job.failure_reason or None
 
 
-def _objective_status(job: TrainingJob, curve: Curve) -> ObjectiveStatus:
+def _objective_status(job: TrainingJob, objective: Objective) -> ObjectiveStatus:
+    """Return as SageMaker does whether a final value was found that can be compared."""
     if not job.has_ended:
         return "Pending"
-    return "Succeeded" if curve and job.phase != "Failed" else "Failed"
+    final = final_objective(job, objective)
+    return "Succeeded" if final is not None and math.isfinite(final) else "Failed"
 
 
 def _count_jobs(rows: Iterable[Row]) -> dict[str, int]:

@@ -47,6 +47,7 @@ LIVES = [
         [0.0, -1.0, -2.0],
         [0.5] * 40,
         [1e300, 1e17, -1e17],
+        [1e-310, 5e-324, 0.0, -5e-324],
         [math.inf, -math.inf, 1.0],
     )
 ]
@@ -55,7 +56,9 @@ LIVES = [
 @every_rule
 def test_it_answers_whatever_it_is_shown_and_twice_the_same(name: str) -> None:
     rule = load_stop_rule(name)
-    for others in ([], draw_curves(1, jobs=2), draw_curves(2), [make_curve(1, [math.inf] * 9)] * 3):
+    tiny = [make_curve(number, [number * 5e-324] * 9) for number in range(1, 9)]
+    bad = [make_curve(1, [math.inf] * 9)] * 3
+    for others in ([], draw_curves(1, jobs=2), draw_curves(2), bad, tiny):
         for live in LIVES:
             verdict = rule.judge(live, others)
             assert verdict == load_stop_rule(name).judge(live, others)

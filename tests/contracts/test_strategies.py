@@ -143,8 +143,10 @@ def random_trials() -> list[Trial]:
 
 
 LOSSES = st.one_of(
-    st.none(), st.just(math.inf), st.just(0.0), st.floats(-1e300, 1e300, allow_nan=False)
+    *(st.none(), st.just(math.inf), st.just(0.0), st.just(5e-324)),
+    st.floats(-1e300, 1e300, allow_nan=False),
 )
+TINY = st.sampled_from([0.0, 5e-324, -5e-324, 1e-310, 1e-160])
 STATUSES = st.sampled_from(["Running", "Completed", "Stopped", "Failed"])
 CURVES = st.lists(st.one_of(st.just(math.inf), st.floats(-1e18, 1e18, allow_nan=False)), max_size=4)
 
@@ -152,7 +154,12 @@ CURVES = st.lists(st.one_of(st.just(math.inf), st.floats(-1e18, 1e18, allow_nan=
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(outcomes=st.lists(st.tuples(STATUSES, LOSSES, CURVES), min_size=12, max_size=16))
+@given(
+    outcomes=st.one_of(
+        st.lists(st.tuples(STATUSES, losses, CURVES), min_size=12, max_size=16)
+        for losses in (LOSSES, TINY)
+    )
+)
 def test_any_outcomes_can_be_lived_with(
     strategy: Strategy, outcomes: list[tuple[Any, float | None, list[float]]]
 ) -> None:

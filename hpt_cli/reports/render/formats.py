@@ -23,14 +23,14 @@ def write_csv(summary: Summary, columns: Columns, delimiter: str = ",") -> str:
     """Return comma-separated values, with the names of the fields on top."""
     file = io.StringIO()
     writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
-    writer.writerow(formatting.plain(column.field) for column in columns)
+    writer.writerow(_write_cell(column.field) for column in columns)
     for row in summary.rows:
         writer.writerow(_write_cell(column.value(row)) for column in columns)
     return file.getvalue()
 
 
 def _write_cell(value: Any) -> Any:
-    return formatting.plain(value) if isinstance(value, str) else value
+    return formatting.disarm_formula(formatting.plain(value)) if isinstance(value, str) else value
 
 
 def write_tsv(summary: Summary, columns: Columns) -> str:

@@ -81,6 +81,23 @@ def test_json_has_null_for_what_is_not_finite() -> None:
     assert json.loads(document) == [{"value": None}, {"value": None}]
 
 
+def test_text_in_csv_is_no_formula_and_controls_no_terminal() -> None:
+    values = ["=1+1", "+key", "-cmd", "@x", "\t=1", "\r=1", "x\x1b[2J", "a\nb", "-0.5", "-inf", -1.5]
+    table = Table(("=name", "+1"), tuple((value, -1) for value in values))
+    rows = list(csv.reader(io.StringIO(FORMATS["csv"](table).decode())))
+    assert rows[0] == ["'=name", "+1"]
+    assert [cell for cell, _ in rows[1:]] == [
+        *("'=1+1", "'+key", "'-cmd", "'@x", "�=1", "�=1", "x�[2J", "a\nb", "-0.5", "-inf", "-1.5")
+    ]
+    assert {number for _, number in rows[1:]} == {"-1"}
+
+
+def test_json_escapes_what_would_control_a_terminal_and_is_otherwise_exact() -> None:
+    data = FORMATS["json"](Table(("value",), (("=1\x1b[2J\x9b\u202e",),)))
+    assert not {"\x1b", "\x9b", "\u202e"} & {*data.decode()}
+    assert json.loads(data) == [{"value": "=1\x1b[2J\x9b\u202e"}]
+
+
 def test_what_is_not_installed_says_how_to_install_it() -> None:
     with pytest.raises(HptError) as caught:
         import_extra("hpt_has_no_such_package", "parquet")

@@ -119,10 +119,16 @@ def test_what_is_not_a_number_is_no_observation() -> None:
     assert values(b"loss=dog;\n", r"loss=(.*?);") == []
 
 
-def test_numbers_beyond_all_bounds_are_infinite_and_too_small_ones_0() -> None:
-    assert values(b"loss=1e308 loss=-1e200 loss=5e-324 loss=1e100\n") == [
-        *(math.inf, -math.inf, 0.0, 1e100)
+def test_numbers_beyond_all_bounds_are_infinite_and_small_ones_are_exact() -> None:
+    assert values(b"loss=1e308 loss=-1e200 loss=5e-324 loss=-1e-310 loss=1e100\n") == [
+        *(math.inf, -math.inf, 5e-324, -1e-310, 1e100)
     ]
+
+
+@pytest.mark.parametrize("regex", ["loss=({num})", "loss={num}", "loss=({num,})"])
+@pytest.mark.parametrize("text", [b"0x10", b"-0XfF", b"0x1.8p3"])
+def test_a_hexadecimal_number_is_not_read_as_0(regex: str, text: bytes) -> None:
+    assert values(b"loss=" + text + b"\nloss=0 loss=0.5x\n", regex) == [0, 0.5]
 
 
 @pytest.mark.parametrize("step", [b"1e17", b"5e-324", b"-1.7e308"])

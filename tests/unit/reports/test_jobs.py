@@ -116,12 +116,21 @@ def test_markdown_shows_no_link_picture_or_tag_of_a_value() -> None:
 
 @pytest.mark.parametrize("form", ["csv", "tsv"])
 def test_a_value_stays_one_cell_of_a_table_for_programs(form: str) -> None:
-    values = ['a,b"c\td', "=1+1", "x\x1b[2J"]
+    values = ['a,b"c\td', "1=1+1", "x\x1b[2J", "-0.5", "+1e3"]
     for value in values:
         summary = make_summary(x=value)
         text = FORMATS[form](summary, find_columns(["x"], summary, "--columns"))
         rows = list(csv.reader(io.StringIO(text), delimiter=",\t"[form == "tsv"]))
         assert rows[-1] == [value.replace("\x1b", "�").replace("\t", "�")]
+
+
+@pytest.mark.parametrize("form", ["csv", "tsv"])
+@pytest.mark.parametrize("value", ["=1+1", "+key", "-cmd|'/c calc'!A0", "@SUM(1)", "＝1", "-"])
+def test_no_value_is_a_formula_in_a_table_for_programs(form: str, value: str) -> None:
+    summary = make_summary(**{value: value})
+    text = FORMATS[form](summary, find_columns([value], summary, "--columns"))
+    rows = list(csv.reader(io.StringIO(text), delimiter=",\t"[form == "tsv"]))
+    assert [rows[0], rows[-1]] == [[f"'{value}"]] * 2
 
 
 def test_every_unknown_column_is_named() -> None:

@@ -41,6 +41,21 @@ def test_nan_and_infinity_are_never_best() -> None:
     assert summary(*b.run(1, math.nan)).best is None
 
 
+def test_a_value_that_cannot_be_compared_is_no_success_of_the_objective() -> None:
+    seen = summary(*b.run(1, 1, math.nan), *b.run(2, -math.inf), *b.run(3, math.nan, 5))
+    assert [(row.status, row.objective_status, row.failure_reason) for row in seen.rows] == [
+        ("Completed", "Failed", "its last value of loss is nan"),
+        ("Completed", "Failed", "its last value of loss is -inf"),
+        ("Completed", "Succeeded", None),
+    ]
+    assert seen.objective_counts == {"succeeded": 1, "pending": 0, "failed": 2}
+
+
+def test_a_job_does_not_end_before_it_began() -> None:
+    row = summary(*b.suggested(1), *b.launched(1, at=5), b.exited(1, at=4.98)).rows[0]
+    assert (row.started_at, row.ended_at, row.elapsed) == (5, 5, 0)
+
+
 def test_a_stopped_job_is_best_only_if_no_completed_one_is_as_good() -> None:
     stopped = [*b.suggested(1), *b.launched(1), b.observed(1, 2), b.stop(1), b.exited(1, -15)]
     tied = summary(*stopped, *b.run(2, 2)).best
