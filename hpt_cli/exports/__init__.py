@@ -44,6 +44,19 @@ class Results:
         """Return the metrics of a training job."""
         return self.state.jobs[row.number].metrics
 
+    def name_metrics(self) -> tuple[str, ...]:
+        """Return the metrics that a training job may have."""
+        defined = [each["name"] for each in self.state.spec["metric_definitions"]]
+        seen = [name for row in self.summary.rows for name in self.list_metrics(row)]
+        return tuple(dict.fromkeys(defined + seen))
+
+    def name_hyperparameters(self) -> tuple[str, ...]:
+        """Return the hyperparameters that a training job may have, the static ones first."""
+        spec = self.state.spec
+        defined = [*spec["static_hyperparameters"], *spec["hyperparameter_ranges"]]
+        used = [name for row in self.summary.rows for name in row.hyperparameters]
+        return tuple(dict.fromkeys(defined + used))
+
     def list_hyperparameters(self, row: Row) -> Hyperparameters:
         """Return the hyperparameters of a training job, with the static ones."""
         return {**self.state.spec["static_hyperparameters"], **row.hyperparameters}

@@ -13,6 +13,11 @@ from hpt_cli.exports.tables import Table
 from hpt_cli.formatting import disarm_formula, plain_lines
 from hpt_cli.formatting import write_json as write_document
 
+LARGEST_INTEGER = 2**63 - 1
+"""The largest whole number in a column of whole numbers."""
+EXACT_FLOAT = 2**53
+"""The largest up to which all are exact in a column that has fractions too."""
+
 
 def write_csv(table: Table) -> bytes:
     """Return comma-separated values; times are in ISO 8601, missing values are empty.
@@ -39,7 +44,7 @@ def encode_json(document: Any) -> bytes:
 
 
 def write_parquet(table: Table) -> bytes:
-    """Return Apache Parquet, with times as times; a column with numbers and text becomes text.
+    """Return Apache Parquet, with times as times; a mixed column becomes text.
 
     Raises:
         HptError: pyarrow is not installed.
@@ -66,5 +71,10 @@ def _write_moment(value: Any) -> Any:
 
 
 def _unify(values: Sequence[Any]) -> list[Any]:
-    mixed = len({isinstance(value, str) for value in values if value is not None}) > 1
-    return [str(value) if mixed and value is not None else value for value in values]
+    """Return values of one type: text where some are text, or too large for numbers."""
+    known = [value for value in values if value is not None]
+    has_text = {isinstance(value, str) for value in known}
+    limit = EXACT_FLOAT if any(isinstance(value, float) for value in known) else LARGEST_INTEGER
+    is_large = any(isinstance(value, int) and abs(value) > limit for value in known)
+    as_text = len(has_text) > 1 or is_large
+    return [str(value) if as_text and value is not None else value for value in values]

@@ -6,7 +6,7 @@ hyperparameters, then those of the training job. Columns that only hpt has come 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -45,7 +45,10 @@ def tabulate_jobs(results: Results) -> Table:
     """
     rows = results.summary.rows
     names = list(results.state.spec["hyperparameter_ranges"])
-    headings = [f"hyperparameter.{name}" if name in JOB_COLUMNS else name for name in names]
+    headings = list(names)
+    for place, name in enumerate(names):
+        if name in JOB_COLUMNS:
+            headings[place] = _add_prefix(name, headings)
     return Table(
         columns=(*headings, *JOB_COLUMNS),
         rows=tuple(
@@ -56,6 +59,12 @@ def tabulate_jobs(results: Results) -> Table:
             for row in rows
         ),
     )
+
+
+def _add_prefix(name: str, others: Sequence[str]) -> str:
+    while name in JOB_COLUMNS or name in others:
+        name = f"hyperparameter.{name}"
+    return name
 
 
 def tabulate_observations(results: Results) -> Table:

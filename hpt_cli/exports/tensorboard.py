@@ -8,6 +8,7 @@ from typing import Any
 
 from hpt_cli.errors import HptError
 from hpt_cli.exports import Results, import_extra
+from hpt_cli.exports.names import TENSORBOARD_REFUSES, fit_names
 from hpt_cli.tuning.summary import Row
 
 SUFFIX = ".hpt"
@@ -39,10 +40,12 @@ def _write_run(
         old.unlink()
     with tensorboard.SummaryWriter(str(directory), filename_suffix=SUFFIX) as writer:
         finals = {}
+        # It would make them fit itself, without a look at those that become the same.
+        tags = fit_names(results.name_metrics(), TENSORBOARD_REFUSES)
         for metric in results.list_metrics(row):
             for step, value, at in results.list_curve(row, metric):
-                writer.add_scalar(metric, value, int(step), walltime=at)
-                finals[metric] = value
+                writer.add_scalar(tags[metric], value, int(step), walltime=at, display_name=metric)
+                finals[tags[metric]] = value
         compared = {name: value for name, value in finals.items() if math.isfinite(value)}
         hyperparameters = results.list_hyperparameters(row)
         for each in summaries.hparams(hyperparameters, compared):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import pty
 import re
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.conftest import HPT, TRAIN, Terminal, wait_until
+from tests.acceptance.warm import WarmHpt
 
 ISO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00")
 
@@ -288,3 +290,21 @@ def test_the_last_line_counts_without_its_ending(terminal: Terminal) -> None:
     terminal.hpt("run", terminal.write_spec(max_jobs=1, options="--mode 'quiet end'"))
     assert terminal.json("jobs", "t")[0]["final_objective_value"] == 0.125
     assert TRAIN.exists()
+
+
+def test_directories_need_not_be_utf8(tmp_path: Path, warm_hpt: WarmHpt) -> None:
+    directory = tmp_path / os.fsdecode(b"\xff\xfe")
+    directory.mkdir()
+    terminal = Terminal(directory, warm_hpt)
+    terminal.write_spec(max_jobs=2)
+    spec = os.fsdecode(b"s\xff.yaml")
+    (directory / "t.yaml").rename(directory / spec)
+    terminal.hpt("run", spec, "--plain")
+    home = os.fsdecode(b"home\xff")
+    terminal.hpt("run", spec, "--home", home, "--quiet")
+    assert terminal.json("show", "t")["training_job_status_counters"]["completed"] == 2
+    assert len(json.loads(terminal.hpt("list", "--all-homes", "--json"))) == 2
+    terminal.hpt("jobs", "t", "--curves", "--json")
+    terminal.hpt("export", "t", "-o", os.fsdecode(b"\xff.csv"))
+    terminal.hpt("doctor", "t")
+    assert (directory / home / "t" / "journal.sqlite").is_file()

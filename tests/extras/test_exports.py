@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,10 @@ def test_parquet_keeps_types(results: Results) -> None:
     assert table.column("FinalObjectiveValue").to_pylist()[7] == 0.1
     mixed = write_parquet(Table(("value",), ((1,), ("a",), (None,))))
     assert parquet.read_table(io.BytesIO(mixed)).column("value").to_pylist() == ["1", "a", None]
+    for large in [(2**63, 1), (2**60 + 1, 0.5), (2**63, -(2**63), "a")]:
+        data = write_parquet(Table(("value",), tuple((value,) for value in large)))
+        read = parquet.read_table(io.BytesIO(data)).column("value").to_pylist()
+        assert read == [str(value) for value in large]
 
 
 def test_mlflow_has_a_run_for_each_training_job(results: Results, tmp_path: Path) -> None:
@@ -55,6 +60,34 @@ def test_mlflow_has_a_run_for_each_training_job(results: Results, tmp_path: Path
     statuses = [runs[f"story-{number:04d}"].info.status for number in (1, 5, 6)]
     assert statuses == ["FINISHED", "FAILED", "KILLED"]
     assert export_runs(results, uri) == 0  # all are there, and at their end
+
+
+ODD = ("layers[0]", "layers(0)", "+key", "../x", "a/b", "a", "#" * 255, "größe")
+
+
+@pytest.mark.parametrize("store", ["sqlite:///{}/mlflow.db", "file://{}/runs"])
+def test_mlflow_takes_any_names(tmp_path: Path, store: str) -> None:
+    mlflow = pytest.importorskip("mlflow")
+    from hpt_cli.exports.mlflow import export_runs
+
+    spec = {
+        "hyperparameter_ranges": {
+            name: {"type": "Integer", "min_value": 1, "max_value": 9} for name in ODD
+        },
+        "static_hyperparameters": {f"@{number}": number for number in range(150)},
+    }
+    results = make_results(**spec)
+    row = results.summary.rows[0]
+    row = replace(row, hyperparameters=dict.fromkeys(ODD, 3))
+    results = replace(results, summary=replace(results.summary, rows=(row,)))
+    uri = store.format(tmp_path)
+    assert export_runs(results, uri) == 1
+    client = mlflow.MlflowClient(uri)
+    (run,) = client.search_runs([client.get_experiment_by_name("story").experiment_id])
+    assert len(run.data.params) == len(ODD) + 150
+    original = run.data.tags["hpt.param.layers_0_"]
+    assert {original, run.data.tags["hpt.param.layers_0__2"]} == {"layers[0]", "layers(0)"}
+    assert run.data.tags["hpt.param._0"] == "@0"
 
 
 def test_mlflow_says_what_is_wrong(results: Results) -> None:
@@ -89,3 +122,20 @@ def test_tensorboard_has_curves_and_hyperparameters(results: Results, tmp_path: 
     content = events.summary_metadata["_hparams_/session_start_info"].plugin_data.content
     assert b"layers" in content
     assert HOSTILE.encode() in content
+
+
+def test_tensorboard_keeps_curves_apart_whose_names_it_refuses(
+    results: Results, tmp_path: Path
+) -> None:
+    pytest.importorskip("tensorboardX")
+    from hpt_cli.exports.tensorboard import export_runs
+
+    (row, *_) = results.summary.rows
+    job = results.state.jobs[row.number]
+    curves = {"top@5": ((1.0, 5.0),), "top(5)": ((1.0, 6.0),)}
+    job = replace(job, attempts=(replace(job.attempts[-1], curves=curves),))
+    state = replace(results.state, jobs=results.state.jobs.put(job))
+    summary = replace(results.summary, rows=(row,))
+    export_runs(replace(results, state=state, summary=summary), tmp_path)
+    events = load_events(tmp_path / row.name)
+    assert {events.Scalars(tag)[0].value for tag in ("top_5_", "top_5")} == {5, 6}

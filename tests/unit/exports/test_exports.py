@@ -6,7 +6,9 @@ import csv
 import io
 import json
 import math
+from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -82,7 +84,19 @@ def test_json_has_null_for_what_is_not_finite() -> None:
 
 
 def test_text_in_csv_is_no_formula_and_controls_no_terminal() -> None:
-    values = ["=1+1", "+key", "-cmd", "@x", "\t=1", "\r=1", "x\x1b[2J", "a\nb", "-0.5", "-inf", -1.5]
+    values = [
+        "=1+1",
+        "+key",
+        "-cmd",
+        "@x",
+        "\t=1",
+        "\r=1",
+        "x\x1b[2J",
+        "a\nb",
+        "-0.5",
+        "-inf",
+        -1.5,
+    ]
     table = Table(("=name", "+1"), tuple((value, -1) for value in values))
     rows = list(csv.reader(io.StringIO(FORMATS["csv"](table).decode())))
     assert rows[0] == ["'=name", "+1"]
@@ -104,6 +118,59 @@ def test_what_is_not_installed_says_how_to_install_it() -> None:
     (problem,) = caught.value.problems
     assert problem.slug == "extra-missing"
     assert "hpt-cli[parquet]" in problem.hint
+
+
+def test_columns_of_any_hyperparameters_differ() -> None:
+    names = ("Epochs", "hyperparameter.Epochs", "StopReason")
+    ranges = {name: {"type": "Integer", "min_value": 1, "max_value": 9} for name in names}
+    table = tabulate_jobs(make_results(hyperparameter_ranges=ranges))
+    assert table.columns[:3] == (
+        *("hyperparameter.hyperparameter.Epochs", "hyperparameter.Epochs"),
+        "hyperparameter.StopReason",
+    )
+    assert len({*table.columns}) == len(table.columns)
+
+
+class RefusingStore:
+    """A client of MLflow whose store refuses one kind of call."""
+
+    def __init__(self, refused: str) -> None:
+        self.calls: list[str] = []
+        self._refused = refused
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def answer(*_: object, **__: object) -> Any:
+            self.calls.append(name)
+            if name == self._refused:
+                raise OSError("refused: layers[0]")
+            info = SimpleNamespace(run_id="r", experiment_id="e")
+            return {"search_runs": EmptyPage()}.get(name, SimpleNamespace(info=info, **vars(info)))
+
+        return answer
+
+
+class EmptyPage(list[Any]):
+    token = None
+
+
+@pytest.mark.parametrize("refused", ["log_batch", "set_terminated"])
+def test_a_run_that_is_refused_is_not_left_behind(
+    monkeypatch: pytest.MonkeyPatch, refused: str
+) -> None:
+    store = RefusingStore(refused)
+    fake = SimpleNamespace(
+        MlflowClient=lambda **_: store,
+        exceptions=SimpleNamespace(MlflowException=RuntimeError),
+        entities=SimpleNamespace(
+            **dict.fromkeys(("Param", "Metric", "RunTag"), lambda *values: values)
+        ),
+    )
+    monkeypatch.setattr(mlflow, "DEFAULTS", {})
+    monkeypatch.setattr(mlflow, "import_extra", lambda *_: fake)
+    with pytest.raises(HptError, match=r"refused: layers\[0\]") as failure:
+        mlflow.export_runs(make_results(), "sqlite:///x")
+    assert store.calls[-2:] == [refused, "delete_run"]
+    assert "the same command adds the others" in failure.value.problems[0].hint
 
 
 @pytest.mark.parametrize("complaint", ["", "no such server: http://me:hunter2@host"])
