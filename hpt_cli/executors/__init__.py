@@ -35,6 +35,9 @@ class LaunchRequest:
     """In GiB."""
     cores: Sequence[int] = ()
     """The cores of this machine that it is pinned to; empty: any."""
+    grace: float = 0.0
+    """Seconds that what a command which succeeded left running may take to end by itself, where
+    nobody but the launcher can see to that."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,8 @@ class Exited:
     why: str = ""
     """Who ended it and why, if not the command itself; then it failed, whatever its exit code."""
     since: float | None = None
+    has_left: bool = False
+    """Whether it may have left processes running."""
 
 
 @dataclass(frozen=True)
@@ -112,11 +117,15 @@ class Executor(Protocol):
         """Ask an attempt to end, or kill it (`force`). One that has ended is left alone."""
         ...
 
+    def list_leftovers(self, handle: Handle) -> list[str]:
+        """Return a description of each process that an attempt which has ended left running."""
+        ...
+
     def sweep(self, handle: Handle, grace: float) -> list[str]:
-        """Kill what an attempt left running for more than `grace` seconds after its end.
+        """End what an attempt left running for more than `grace` seconds after its end.
 
         Returns:
-            A description of each process that was killed.
+            A description of each process that was ended.
         """
         ...
 

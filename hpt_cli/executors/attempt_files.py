@@ -31,6 +31,8 @@ class Exit:
     ended_at: float
     was_signalled: bool
     """Whether the launcher had been asked to end by then."""
+    adopted: bool = True
+    """Whether what it left running are children of the launcher, which then waits for them."""
 
 
 def read_claim(directory: Path) -> Claim | None:
@@ -62,6 +64,7 @@ def read_exit(directory: Path, *, this_boot: bool) -> Exit | None:
     try:
         code, ended_at, *more = read_regular(directory / launcher.EXIT).split()
         at = clock.at_ticks(float(more[0])) if more and this_boot else float(ended_at)
-        return Exit(int(code), at, was_signalled=launcher.SIGNALLED in more)
+        words = [launcher.SIGNALLED in more, launcher.UNADOPTED not in more]
+        return Exit(int(code), at, *words)
     except (FileNotFoundError, ValueError, OverflowError):  # or cut short by a power failure
         return None

@@ -1,15 +1,20 @@
 """The launcher: a small program that runs one attempt's command and writes down how it ended.
 
 It leads a session of its own and outlives the tuner. Signals to its process group reach the
-command; the launcher itself stays until the command has ended, so that its exit code is known. It
-imports only what imports quickly, as there is one launcher for every attempt:
+command; the launcher itself stays until the command has ended, so that its exit code is known, and
+then for as long as anything is left of it. It adopts orphans (PR_SET_CHILD_SUBREAPER), so whatever
+the command started is a descendant of the launcher, in any session and with any environment.
 
-    python -I -S launcher.py[c] [--alone] [--pty] [--cores 0,1] DIRECTORY WORKING_DIRECTORY ARGV...
+It imports only what imports quickly, as there is one launcher for every attempt:
+
+    python -I -S launcher.py[c] [--alone GRACE] [--pty] [--cores 0,1] DIRECTORY WORKING_DIRECTORY
+        ARGV...
 
 Files in DIRECTORY: `launcher` ("pid identity", in a Slurm job also its number and how often it was
 started before; made once: a second launcher exits), `output.log`, `suspended` (a line "since
 until", in ticks, for each time that the launcher stood still), and `exit` ("exit_code ended_at
-ticks", and whether the launcher was asked to end; written under another name and renamed).
+ticks", whether the launcher was asked to end, and whether it could not adopt orphans; written under
+another name and renamed).
 
 While the command runs, `launcher` is touched every few seconds, so that other machines can see that
 it does. In a Slurm job it is not: there Slurm tells, and the file's time is when the job began.
@@ -18,8 +23,8 @@ The command writes to the log itself. With --pty it writes to a pseudo-terminal,
 copies to the log. It is not a controlling terminal, so signals arrive as they do without it, and
 no process gets a SIGHUP when it is closed.
 
-With --alone no executor on this machine cleans up after a command that failed or was stopped: the
-launcher kills what it left behind, and on SIGUSR2 the command with all that it started.
+With --alone no executor on this machine cleans up after the command: the launcher ends what it left
+running, after GRACE seconds if it succeeded, and on SIGUSR2 the command with all that it started.
 """
 
 # What `signal` wraps: `signal` itself imports enum, which takes longer than all the rest.
@@ -33,6 +38,8 @@ CANNOT_RUN = 127
 GAVE_WAY = 75
 """Exit code of a launcher whose directory was taken; otherwise it is the command's."""
 SIGNALLED = "signalled"
+UNADOPTED = "unadopted"
+"""Said in `exit` where orphans of the command are no children of the launcher."""
 CLAIM = "launcher"
 EXIT = "exit"
 LOG = "output.log"
@@ -49,10 +56,13 @@ ROOM_SECONDS = 600
 """Time to wait for room on a full disk to write down how the command ended."""
 TICK_SECONDS = 1.0
 """Longest time between two looks at the clock."""
+TERM_SECONDS = 2.0
+"""Time between SIGTERM and SIGKILL for what outlives the command."""
 BEAT_SECONDS = 5.0
 """Time between two touches of the claim."""
 SUSPENDED_SECONDS = 5.0
 """A look at the clock that comes so much too late: the launcher was suspended meanwhile."""
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 def read_boot_id() -> str:
@@ -126,11 +136,28 @@ def claim(directory: str) -> bool:
     return True
 
 
-def start(output: int, working_directory: str, argv: list[str]) -> int:
-    """Start the command with its output to a descriptor; return its pid."""
+def control_process(option: int, value: int) -> bool:
+    """Call Linux's prctl(2); return whether it succeeded: never on other systems."""
+    try:
+        # What `ctypes` wraps: that takes as long to import as all the rest.
+        import _ctypes
+
+        address = _ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl")  # type: ignore[arg-type]
+        return bool(_ctypes.call_function(address, (option, value, 0, 0, 0)) == 0)
+    except (ImportError, AttributeError, OSError, TypeError):
+        return False
+
+
+def start(output: int, working_directory: str, argv: list[str], *, dies_along: bool) -> int:
+    """Start the command with its output to a descriptor; return its pid.
+
+    With `dies_along` it is killed when this process dies, where the system can do that.
+    """
     pid = os.fork()
     if pid == 0:
         try:
+            if dies_along:
+                control_process(PR_SET_PDEATHSIG, signal.SIGKILL)
             # Python ignores SIGPIPE, and what is ignored stays so in the command.
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)
             os.dup2(output, 1)
@@ -248,8 +275,27 @@ def has_output(terminal: int) -> bool:
     return bool(select.select([terminal], [], [], 0)[0])
 
 
-def wait_for_end(pid: int, waiter: Waiter, log: int, terminal: int | None) -> int:
-    """Wait until a command has ended, and copy its output if it is on a terminal.
+def reap(command: int) -> tuple[int | None, bool]:
+    """Reap children that have ended.
+
+    Returns:
+        The status of the command, as wait(2) has it, if it is among them; and whether there are
+        other children.
+    """
+    found = None
+    try:
+        while True:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return found, True
+            if pid == command:
+                found = status
+    except ChildProcessError:
+        return found, False
+
+
+def wait_for_end(command: int, waiter: Waiter, log: int, terminal: int | None) -> int:
+    """Wait until the command has ended, and copy its output if it is on a terminal.
 
     Returns:
         Its status, as wait(2) has it.
@@ -258,8 +304,8 @@ def wait_for_end(pid: int, waiter: Waiter, log: int, terminal: int | None) -> in
     while True:
         if waiter.wait(*opened) and not copy(opened[0], log):
             opened = []
-        ended, status = os.waitpid(pid, os.WNOHANG)
-        if ended:
+        status, _ = reap(command)
+        if status is not None:
             # Processes that the command left running may keep the terminal open: only what has been
             # printed by now is copied before the exit code is written down.
             while opened and has_output(opened[0]) and copy(opened[0], log):
@@ -267,53 +313,141 @@ def wait_for_end(pid: int, waiter: Waiter, log: int, terminal: int | None) -> in
             return status
 
 
-def list_marked(directory: str) -> list[int]:
-    """Return the pids of other processes with the attempt's directory in their environment."""
-    mark = os.fsencode(f"HPT_ATTEMPT_DIR={directory}")
-    found = []
+def wait_for_rest(
+    command: int, waiter: Waiter, log: int, terminal: int | None, until: float | None = None
+) -> bool:
+    """Wait until all is gone that the command left running, and copy what that prints.
+
+    Args:
+        until: when to give up, in ticks.
+
+    Returns:
+        Whether all is gone.
+    """
+    opened = [] if terminal is None else [terminal]
+    # Where it could not be adopted, it is gone when nothing has the terminal open.
+    while reap(command)[1] or opened:
+        if until is not None and read_ticks() > until:
+            return False
+        if waiter.wait(*opened) and not copy(opened[0], log):
+            opened = []
+    return True
+
+
+def end_rest(
+    directory: str, command: int, waiter: Waiter, log: int, terminal: int | None, grace: float
+) -> None:
+    """End what the command left running for more than `grace` seconds, and say so in its log."""
+    until = read_ticks() + grace
+    if grace and wait_for_rest(command, waiter, log, terminal, until):
+        return
+    left = list_family(directory)
+    if grace and left:
+        text = f"outlived the job and was killed: {', '.join(map(describe, left))}"
+        write_line(log, text)
+        kill(left, signal.SIGTERM)
+        if wait_for_rest(command, waiter, log, terminal, read_ticks() + TERM_SECONDS):
+            return
+    while left := list_family(directory):
+        if not kill(left, signal.SIGKILL):
+            return
+        wait_for_rest(command, waiter, log, terminal, read_ticks() + TICK_SECONDS)
+
+
+def write_line(log: int, text: str) -> None:
+    """Write a line of hpt's own into the log, if there is room on the disk."""
+    try:
+        os.write(log, os.fsencode(f"\nhpt: {text}\n"))
+    except OSError:
+        return
+
+
+def read_parents() -> dict[int, int]:
+    """Return the parent of each living process; nothing without /proc."""
+    parents = {}
     for name in os.listdir("/proc") if os.path.isdir("/proc/self") else []:
-        if name.isdigit() and int(name) != os.getpid():
+        if name.isdigit():
             try:
-                with open(f"/proc/{name}/environ", "rb") as file:
-                    if mark in file.read().split(b"\0"):
-                        found.append(int(name))
+                with open(f"/proc/{name}/stat", "rb") as file:
+                    state, parent = file.read().rpartition(b")")[2].split()[:2]
             except OSError:
-                continue  # gone, or another user's
-    return found
+                continue  # gone
+            if state != b"Z":
+                parents[int(name)] = int(parent)
+    return parents
 
 
-def kill_marked(directory: str) -> None:
-    """Kill the command and all that it started."""
-    for pid in list_marked(directory):
+def is_marked(pid: int, directory: str) -> bool:
+    """Return whether a process has the attempt's directory in its environment."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return os.fsencode(f"HPT_ATTEMPT_DIR={directory}") in file.read().split(b"\0")
+    except OSError:
+        return False  # gone, or another user's
+
+
+def list_family(directory: str) -> list[int]:
+    """Return the pids of the command and all that it started: descendants, and marked processes."""
+    parents, own = read_parents(), os.getpid()
+    family = {pid for pid in parents if is_marked(pid, directory)} | {own}
+    while more := {pid for pid, parent in parents.items() if parent in family} - family:
+        family |= more
+    return [*(family - {own})]
+
+
+def describe(pid: int) -> str:
+    """Return a process's name and pid."""
+    try:
+        with open(f"/proc/{pid}/comm") as file:
+            return f"{file.read().strip()} (pid {pid})"
+    except OSError:
+        return f"pid {pid}"
+
+
+def kill(pids: list[int], number: int) -> int:
+    """Signal processes; return how many could be signalled."""
+    count = 0
+    for pid in pids:
         try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+            os.kill(pid, number)
+            count += 1
+        except OSError:
+            continue  # gone, or another user's
+    return count
 
 
-def main(directory: str, working_directory: str, argv: list[str], *, pty: bool, alone: bool) -> int:
-    """Claim the directory, run the command, and write down how it ended; return its exit code."""
+def main(
+    directory: str, working_directory: str, argv: list[str], *, pty: bool, grace: float | None
+) -> int:
+    """Claim the directory, run the command, and write down how it ended; return its exit code.
+
+    Args:
+        grace: how long what a command that succeeded leaves running may take to end by itself; None
+            where an executor sees to that.
+    """
     # Handlers, and not SIG_IGN: the command would inherit that, and never hear of them.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda number, _: _signals.append(number))
     if not claim(directory):
         return GAVE_WAY
     log = os.open(f"{directory}/{LOG}", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    waiter = Waiter(directory, beats=not alone)
+    waiter = Waiter(directory, beats=grace is None)
+    adopts = control_process(PR_SET_CHILD_SUBREAPER, 1)
     terminal, output = open_terminal() if pty else (None, log)
-    pid = start(output, working_directory, argv)
+    # Without this process, what it prints to the terminal would be lost without a word.
+    command = start(output, working_directory, argv, dies_along=pty)
     if terminal is not None:
         os.close(output)  # left open here, the terminal would never come to its end
-    code = record_exit(directory, log, wait_for_end(pid, waiter, log, terminal))
-    # What a command that succeeded has left running is meant to go on.
-    if alone and (code or _signals):
-        kill_marked(directory)
-    while terminal is not None and copy(terminal, log):  # what the command left may print more
-        pass
+    status = wait_for_end(command, waiter, log, terminal)
+    code = record_exit(directory, log, status, adopts=adopts)
+    if grace is None:
+        wait_for_rest(command, waiter, log, terminal)
+    else:
+        end_rest(directory, command, waiter, log, terminal, 0 if code or _signals else grace)
     return code
 
 
-def record_exit(directory: str, log: int, status: int) -> int:
+def record_exit(directory: str, log: int, status: int, *, adopts: bool = True) -> int:
     """Write down how the command ended: its exit code, negative for a signal, and when.
 
     While the disk is full it tries again each second. A command that failed for that reason could
@@ -323,7 +457,10 @@ def record_exit(directory: str, log: int, status: int) -> int:
         The exit code as a shell would have it.
     """
     code = os.waitstatus_to_exitcode(status)
-    text = f"{code} {time.time()!r} {read_ticks()!r}" + (f" {SIGNALLED}" if _signals else "")
+    words = [str(code), repr(time.time()), repr(read_ticks())]
+    words += [SIGNALLED] if _signals else []
+    words += [] if adopts else [UNADOPTED]
+    text = " ".join(words)
     unsaid, is_full = NO_ROOM if code else b"", False
     for _ in range(ROOM_SECONDS):
         try:
@@ -341,16 +478,17 @@ def record_exit(directory: str, log: int, status: int) -> int:
 
 def run(words: list[str]) -> int:
     """Run a launcher with the arguments of its command line; return its exit code."""
-    alone = words[0] == ALONE
-    words = words[1:] if alone else words
+    grace = None
+    if words[0] == ALONE:
+        grace, words = float(words[1]), words[2:]
     pty = words[0] == PTY
     words = words[1:] if pty else words
     if words[0] == CORES:
         pin_to_cores(words[1])
         words = words[2:]
-    if alone:
-        signal.signal(signal.SIGUSR2, lambda *_: kill_marked(words[0]))
-    return main(words[0], words[1], words[2:], pty=pty, alone=alone)
+    if grace is not None:
+        signal.signal(signal.SIGUSR2, lambda *_: kill(list_family(words[0]), signal.SIGKILL))
+    return main(words[0], words[1], words[2:], pty=pty, grace=grace)
 
 
 if __name__ == "__main__":

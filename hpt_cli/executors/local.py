@@ -13,15 +13,14 @@ import signal
 import struct
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
 
-from hpt_cli.errors import NO_DESCRIPTORS
 from hpt_cli.executors import Exited, Handle, LaunchRequest, Lost, Outcome, Running, launcher
 from hpt_cli.executors.attempt_files import is_of_this_boot, read_claim, read_exit
-from hpt_cli.machine.gpus import describe_process
+from hpt_cli.executors.processes import describe, end_processes, find_processes, send, wake
 
 FIND_PATIENCE_SECONDS = 0.5
 """Time that a launcher started by the last tuner may take to claim its directory."""
@@ -35,6 +34,9 @@ class LocalExecutor:
 
     def __init__(self) -> None:
         self._children: set[int] = set()
+        self._seen: set[str] = set()
+        """The identities of launchers that have been seen alive."""
+        self._notes: list[str] = []
 
     def launch(self, request: LaunchRequest) -> Handle:
         """Start a launcher in a new session."""
@@ -78,36 +80,78 @@ class LocalExecutor:
         """Return the outcome of each attempt, in order."""
         for pid in list(self._children):  # a copy: launches add to it from other threads
             # Only to leave no zombie: how the command ended is in the launcher's file.
-            if os.waitpid(pid, os.WNOHANG)[0]:
+            try:
+                if os.waitpid(pid, os.WNOHANG)[0]:
+                    self._children.discard(pid)
+            except ChildProcessError:  # reaped with orphans
                 self._children.discard(pid)
-        return [_poll_one(handle) for handle in handles]
+        return [self._poll_one(handle) for handle in handles]
 
     def stop(self, handle: Handle, *, force: bool) -> None:
-        """Signal the whole process group, and those of its processes that left the group."""
-        number = signal.SIGKILL if force else signal.SIGTERM
-        # The group of a launcher that is gone may be another's by now, with the same number.
-        if _is_alive(handle):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(handle["pid"], number)
-        strays = [each for each in _find_marked(handle) if _read_group(each) != handle["pid"]]
-        _signal(strays, number)
+        """Ask all processes of an attempt to end, also those that left its group; or kill them.
+
+        The launcher is not killed, so that it writes down the end of the command; unless it has
+        nothing to wait for.
+        """
+        family, own = self._find_left(handle), _find_launcher(handle)
+        if force:
+            refused = send(family, signal.SIGKILL)
+            if len(refused) == len(family):
+                send(own, signal.SIGKILL)
+        else:
+            # The group of a launcher that is gone may be another's by now, with the same number.
+            for each in own:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(each.pid, signal.SIGTERM)
+            strays = [each for each in family if not own or _read_group(each) != handle["pid"]]
+            send(strays, signal.SIGTERM)
+        wake([*own, *family])
+
+    def list_leftovers(self, handle: Handle) -> list[str]:
+        """Return a description of each process that an attempt left running."""
+        return [*map(describe, self._find_left(handle))]
 
     def sweep(self, handle: Handle, grace: float) -> list[str]:
-        """Kill the attempt's processes that outlive it by more than `grace` seconds."""
-        deadline = time.monotonic() + grace
-        while (left := list(_find_marked(handle))) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        killed = [describe_process(process.pid) for process in left]
-        # Again until none is found: one may have started another just before it was killed.
-        while left:
-            _signal(left, signal.SIGKILL)
-            psutil.wait_procs(left, timeout=1)
-            left = list(_find_marked(handle))
-        return killed
+        """End the attempt's processes that outlive it by more than `grace` seconds."""
+        ended, refused = end_processes(lambda: self._find_left(handle), grace)
+        wake(_find_launcher(handle))
+        where = Path(handle["directory"])
+        self._notes += [
+            f"{where}: outlived its job, and cannot be ended: {each}" for each in refused
+        ]
+        return ended
 
     def pop_notes(self) -> list[str]:
-        """Return nothing: this machine always answers."""
-        return []
+        """Return messages about processes that could not be ended."""
+        notes, self._notes = self._notes, []
+        return notes
+
+    def _poll_one(self, handle: Handle) -> Outcome:
+        alive = _is_alive(handle)  # before the file: it is written before the launcher goes
+        this_boot = is_of_this_boot(handle["identity"])
+        ended = read_exit(Path(handle["directory"]), this_boot=this_boot)
+        if ended is not None:
+            # A launcher that stays waits for what the command left running.
+            has_left = _is_alive(handle) or not ended.adopted
+            return Exited(ended.exit_code, ended.ended_at, has_left=has_left)
+        if alive:
+            self._seen.add(handle["identity"])
+            return Running()
+        return Lost("its launcher left no exit code (it was killed, or the machine went down)")
+
+    def _find_left(self, handle: Handle) -> list[psutil.Process]:
+        """Return the attempt's living processes without the launcher.
+
+        Raises:
+            OSError: there are no file descriptors left.
+        """
+        directory, pid = Path(handle["directory"]), handle["pid"]
+        if _is_alive(handle):
+            return [*find_processes(lambda each: each == directory, parents=[pid])]
+        # Nobody adopts orphans any more. The session has kept its number, if this process saw its
+        # leader live: it cannot be another's so soon.
+        session = pid if handle["identity"] in self._seen else None
+        return [*find_processes(lambda each: each == directory, session=session)]
 
 
 def make_executor(settings: object = None) -> LocalExecutor:  # noqa: ARG001
@@ -155,45 +199,11 @@ def _is_alive(handle: Handle) -> bool:
     return bool(identity) and _identify(handle["pid"]) == identity
 
 
-def _poll_one(handle: Handle) -> Outcome:
-    alive = _is_alive(handle)  # before the file: it is written before the launcher goes
-    this_boot = is_of_this_boot(handle["identity"])
-    ended = read_exit(Path(handle["directory"]), this_boot=this_boot)
-    if ended is not None:
-        return Exited(ended.exit_code, ended.ended_at)
-    if alive:
-        return Running()
-    return Lost("its launcher left no exit code (it was killed, or the machine went down)")
-
-
-def _find_marked(handle: Handle) -> Iterator[psutil.Process]:
-    """Yield the living processes with the attempt's directory in their environment.
-
-    Children inherit it, whatever session or group they move to. The launcher is left out: it ends
-    by itself.
-
-    Raises:
-        OSError: there are no file descriptors left.
-    """
-    mark = handle["directory"]
-    own = os.getuid()
-    for process in psutil.process_iter():
-        if process.pid == handle["pid"]:
-            continue
-        try:
-            is_marked = (
-                # First, as the environment of another user's process may not be read.
-                process.uids().real == own
-                and process.environ().get("HPT_ATTEMPT_DIR") == mark
-                and process.status() != psutil.STATUS_ZOMBIE
-            )
-        except (psutil.Error, OSError) as error:
-            # Every process would look unmarked, and what is left of the attempt would live on.
-            if isinstance(error, OSError) and error.errno in NO_DESCRIPTORS:
-                raise
-            continue
-        if is_marked:
-            yield process
+def _find_launcher(handle: Handle) -> list[psutil.Process]:
+    """Return the attempt's launcher, if it is alive."""
+    with contextlib.suppress(psutil.Error):
+        return [psutil.Process(handle["pid"])] if _is_alive(handle) else []
+    return []
 
 
 def _read_group(process: psutil.Process) -> int:
@@ -201,9 +211,3 @@ def _read_group(process: psutil.Process) -> int:
         return os.getpgid(process.pid)
     except ProcessLookupError:
         return -1
-
-
-def _signal(processes: Sequence[psutil.Process], number: signal.Signals) -> None:
-    for process in processes:
-        with contextlib.suppress(psutil.Error):
-            process.send_signal(number)

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from hpt_cli.executors import Executor, Exited, Handle, Lost, Outcome, Pending
 from hpt_cli.formatting import describe_exit
@@ -29,6 +30,7 @@ from hpt_cli.tuning.state import Attempt, TrainingJob, TuningState
 KILL_AGAIN_SECONDS = 1.0
 LEAVE_SECONDS = 1.0
 """How long an interrupted tuner reads what an attempt that has ended has printed."""
+MUTE = "was lost while it ran on a terminal (pty: true): its last output may be missing"
 
 
 @dataclass
@@ -224,17 +226,17 @@ class AttemptFollower:
     def _end(self, state: TuningState, attempt: LiveAttempt) -> list[ev.Event]:
         """Return the end of an attempt, but nothing until its clean-up is done and it is read.
 
-        A command that succeeded may leave processes running. Those of one that failed, was stopped
-        or was lost would only hold memory and devices, so they are ended.
+        What it left running would hold memory and devices that other jobs are given, so that is
+        ended; `children: keep` lets what a command that succeeded has left live on.
         """
         outcome = attempt.outcome
         assert outcome is not None
         notes: list[str] = []
-        if not (isinstance(outcome, Exited) and outcome.exit_code == 0 and not outcome.why):
+        if not _succeeded(outcome) or outcome.has_left:
             attempt.others = state.list_held(but=attempt.job)
             if attempt.sweep is None:
                 # Once for each attempt: `end` is called in every turn until the clean-up is done.
-                attempt.sweep = asyncio.create_task(self._sweep(attempt))
+                attempt.sweep = asyncio.create_task(self._sweep(attempt, outcome))
                 attempt.sweep.add_done_callback(lambda _: self._wake())
             if not attempt.sweep.done():
                 return []
@@ -250,11 +252,18 @@ class AttemptFollower:
         del self._attempts[attempt.job]
         return [*ending, *(self._note(job, each) for each in notes)]
 
-    async def _sweep(self, attempt: LiveAttempt) -> list[str]:
+    async def _sweep(self, attempt: LiveAttempt, outcome: Exited | Lost) -> list[str]:
         """End what an attempt left running, and wait for its GPUs; return notes on both."""
-        grace = self.spec.stop_grace_seconds if self._may_linger else 0.0
+        if _succeeded(outcome) and self.spec.children == "keep":
+            left = await asyncio.to_thread(self._executor.list_leftovers, attempt.handle)
+            return [f"left running (children: keep): {each}" for each in left]
+        # What a command prints on a terminal is lost without its launcher: it must not go on.
+        is_mute = isinstance(outcome, Lost) and self.spec.pty
+        grace = self.spec.stop_grace_seconds if self._may_linger and not is_mute else 0.0
         killed = await asyncio.to_thread(self._executor.sweep, attempt.handle, grace)
         notes = [f"outlived the job and was killed: {each}" for each in killed]
+        if is_mute:
+            notes.append(f"attempt {attempt.number} {MUTE}")
         if attempt.share:
             release = self._gpu_monitor.wait_for_release
             notes += await asyncio.to_thread(release, attempt.share, attempt.others)
@@ -301,6 +310,10 @@ class AttemptFollower:
             interrupted=interrupted,
         )
         return [*notes, exited]
+
+
+def _succeeded(outcome: Exited | Lost) -> TypeGuard[Exited]:
+    return isinstance(outcome, Exited) and outcome.exit_code == 0 and not outcome.why
 
 
 def _latest(job: TrainingJob) -> Attempt:

@@ -66,6 +66,7 @@ CHANGEABLE = (
 ObjectiveType = Literal["Maximize", "Minimize"]
 StrategyName = Literal["Bayesian", "Random", "Grid", "Hyperband"]
 OnCompletion = Literal["drain", "stop"]
+Children = Literal["end", "keep"]
 ExecutorName = Literal["local", "slurm"]
 WarmStartType = Literal["IdenticalDataAndAlgorithm", "TransferLearning"]
 EarlyStoppingType = Literal["Off", "Auto"]
@@ -341,7 +342,11 @@ class TuningSpec(BaseModel):
     log_rules: tuple[LogRule, ...] = ()
     """What to do when a training job prints something: stop, fail, retry, or warn."""
     stop_grace_seconds: Annotated[Number, Field(ge=0)] = 10.0
-    """How long a training job that is stopped has between SIGTERM and SIGKILL."""
+    """How long a training job that is stopped has between SIGTERM and SIGKILL, and what a command
+    left running has to end by itself."""
+    children: Children = "end"
+    """What becomes of processes that a command which succeeded left running: end them, or let them
+    live on (keep)."""
     early_stopping_type: EarlyStoppingType = "Off"
     """Auto stops training jobs that lag, by the stop rule in `early_stopping`."""
     early_stopping: EarlyStopping | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import sys
 import time
@@ -174,6 +175,69 @@ def test_no_child_survives_a_stop(
     killed = executor.sweep(handle, 0.2)
     assert len(killed) in (0, 2), "the two that ignore SIGTERM had to be killed, by hpt or Slurm"
     wait_until(lambda: find_marked(asked.directory) == [])
+
+
+HIDDEN = """
+import os, signal, sys, time
+for environment in ({}, dict(os.environ)):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork():
+            os._exit(0)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        for descriptor in range(3):
+            os.close(descriptor)
+        os.execve("/bin/sleep", ["sleep", sys.argv[1]], environment)
+sys.exit(int(sys.argv[2]))
+"""
+"""Leaves two daemons: with an empty environment, and with its own; both ignore SIGTERM."""
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_what_a_command_leaves_is_ended_whatever_its_environment(
+    executor: Executor, launch_request: Callable[..., LaunchRequest], code: int
+) -> None:
+    seconds = str(random.randrange(10**8, 10**9))
+    asked = launch_request(HIDDEN)
+    handle = executor.launch(replace(asked, argv=[*asked.argv, seconds, str(code)], grace=0.1))
+    outcome = wait_for_end(executor, handle)
+    assert isinstance(outcome, Exited)
+    assert outcome.exit_code == code
+    if outcome.has_left:
+        assert len(executor.list_leftovers(handle)) == 2
+        assert len(executor.sweep(handle, 0.1)) == 2
+    else:
+        executor.sweep(handle, 0.1)
+    assert executor.list_leftovers(handle) == []
+    wait_until(lambda: not any(seconds in each.cmdline() for each in list_processes()))
+
+
+def list_processes() -> list[psutil.Process]:
+    return [each for each in psutil.process_iter(["cmdline"]) if each.info["cmdline"]]
+
+
+def test_what_ends_without_a_trace_has_left_nothing(
+    executor: Executor, launch_request: Callable[..., LaunchRequest]
+) -> None:
+    handle = executor.launch(launch_request("print(1)"))
+    wait_until(lambda: isinstance(executor.poll([handle])[0], Exited))
+    wait_until(lambda: executor.poll([handle])[0].has_left is False)
+
+
+def test_a_suspended_command_is_woken_to_end(
+    executor: Executor, launch_request: Callable[..., LaunchRequest]
+) -> None:
+    asked = launch_request(
+        "import os, signal; print('ready', flush=True);"
+        "signal.signal(signal.SIGTERM, lambda *_: exit(5)); os.kill(os.getpid(), signal.SIGSTOP)"
+    )
+    handle = executor.launch(asked)
+    wait_for_output(asked, "ready")
+    wait_until(lambda: any(each.status() == "stopped" for each in find_marked(asked.directory)))
+    executor.stop(handle, force=False)
+    outcome = wait_for_end(executor, handle)
+    assert isinstance(outcome, Exited)
+    assert outcome.exit_code == 5
 
 
 def test_an_attempt_is_found_again_by_its_directory(

@@ -77,7 +77,8 @@ class SlurmExecutor:
         """Submit an attempt."""
         request.directory.mkdir(parents=True, exist_ok=True)
         command = [
-            *(sys.executable, "-I", "-S", launcher.__file__, launcher.ALONE),
+            *(sys.executable, "-I", "-S", launcher.__file__),
+            *(launcher.ALONE, repr(request.grace)),
             *([launcher.PTY] if request.pty else []),
             *(str(request.directory), str(request.working_directory)),
             *request.argv,
@@ -136,8 +137,12 @@ class SlurmExecutor:
         attempt.stopped = True
         self._client.send(commands.write_scancel(attempt.number, attempt.name, force=force))
 
+    def list_leftovers(self, handle: Handle) -> list[str]:  # noqa: ARG002
+        """Return nothing: the launcher, and after it Slurm, end what is left of a job."""
+        return []
+
     def sweep(self, handle: Handle, grace: float) -> list[str]:  # noqa: ARG002
-        """Return nothing: Slurm ends what is left of a job."""
+        """Return nothing, as above."""
         return []
 
     def pop_notes(self) -> list[str]:

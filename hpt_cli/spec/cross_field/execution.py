@@ -64,6 +64,9 @@ def find_resource_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
     if names and wanted == 0:
         message = "GPUs are listed, but training jobs need none"
         yield Conflict(("gpus",), "gpus-unused", message, "resources: {gpus: 1}")
+    if raw.get("executor") == "slurm" and raw.get("children") == "keep":
+        message = "children: keep applies to this machine; a cluster ends all of a job's processes"
+        yield Conflict(("children",), "children-slurm", message)
     if raw.get("executor") == "slurm":
         yield from _find_slurm_gpu_conflicts(wanted, avoids=avoids, lists=bool(names))
     for index, name in enumerate(names):

@@ -11,9 +11,11 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from hpt_cli.executors import launcher
+from hpt_cli.executors.attempt_files import read_exit
 
 PATIENCE = 20.0
 SHORT = "TICK_SECONDS=0.02, BEAT_SECONDS=0.05, SUSPENDED_SECONDS=0.5"
@@ -81,7 +83,7 @@ def test_a_claim_is_touched_while_the_command_runs(
 def test_a_claim_in_a_slurm_job_keeps_the_time_of_its_start(
     launch: Callable[..., Launched],
 ) -> None:
-    running = launch("echo begun; sleep 0.3", launcher.ALONE)
+    running = launch("echo begun; sleep 0.3", launcher.ALONE, "0")
     running.wait_for_output("begun")
     claim = running.directory / "launcher"
     os.utime(claim, (1, 1))
@@ -117,3 +119,61 @@ def test_a_directory_that_has_gone_does_not_end_the_command(
     os.killpg(running.process.pid, signal.SIGCONT)
     (running.directory.parent / "go").touch()
     wait_until((running.directory.parent / "done").exists)
+
+
+ORPHAN = "(setsid env -i sleep 300 > /dev/null 2>&1 &) ; exit 0"
+"""Leaves a process behind in a session of its own, with an empty environment."""
+
+
+def list_children(pid: int) -> list[psutil.Process]:
+    return [each for each in psutil.Process(pid).children() if each.status() != "zombie"]
+
+
+@BOTH
+def test_a_launcher_stays_while_something_is_left_of_its_command(
+    launch: Callable[..., Launched], options: list[str]
+) -> None:
+    running = launch(ORPHAN, *options)
+    wait_until(lambda: running.read("exit").startswith("0 "))
+    wait_until(lambda: [each.name() for each in list_children(running.process.pid)] == ["sleep"])
+    (orphan,) = list_children(running.process.pid)
+    assert running.process.poll() is None
+    orphan.kill()
+    assert running.process.wait(PATIENCE) == 0
+
+
+def test_a_launcher_that_cannot_adopt_orphans_says_so(tmp_path: Path) -> None:
+    log = os.open(tmp_path / "output.log", os.O_WRONLY | os.O_CREAT)
+    launcher.record_exit(str(tmp_path), log, 0, adopts=False)
+    os.close(log)
+    ended = read_exit(tmp_path, this_boot=False)
+    assert ended is not None
+    assert not ended.adopted
+
+
+def test_a_launcher_alone_ends_what_its_command_left_after_the_grace(
+    launch: Callable[..., Launched],
+) -> None:
+    running = launch(ORPHAN, launcher.ALONE, "0.3")
+    wait_until(lambda: [each.name() for each in list_children(running.process.pid)] == ["sleep"])
+    (orphan,) = list_children(running.process.pid)
+    assert running.process.wait(PATIENCE) == 0
+    assert not orphan.is_running()
+    assert f"hpt: outlived the job and was killed: sleep (pid {orphan.pid})" in running.read(
+        "output.log"
+    )
+
+
+def test_a_launcher_alone_gives_what_is_left_of_a_failed_command_no_time(
+    launch: Callable[..., Launched],
+) -> None:
+    running = launch(ORPHAN.replace("exit 0", "exit 3"), launcher.ALONE, "300")
+    assert running.process.wait(PATIENCE) == 3
+
+
+def test_a_command_on_a_terminal_dies_with_its_launcher(launch: Callable[..., Launched]) -> None:
+    running = launch("echo begun; exec sleep 300", launcher.PTY)
+    running.wait_for_output("begun")
+    (command,) = list_children(running.process.pid)
+    running.process.kill()
+    command.wait(PATIENCE)

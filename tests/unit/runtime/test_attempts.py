@@ -47,6 +47,9 @@ class SlowExecutor:
     def stop(self, handle: Handle, *, force: bool) -> None:
         self.stopped.append((handle, force))
 
+    def list_leftovers(self, handle: Handle) -> list[str]:
+        return ["server (pid 8)"]
+
     def sweep(self, handle: Handle, grace: float) -> list[str]:
         self.graces.append(grace)
         assert self.release.wait(10)
@@ -100,6 +103,42 @@ def test_an_attempt_that_succeeds_ends_at_once(tmp_path: Path) -> None:
     assert isinstance(exited, ev.JobExited)
     assert executor.graces == []
     assert len(follower) == 0
+
+
+def test_what_an_attempt_that_succeeds_left_is_ended_before_its_slot_is_free(
+    tmp_path: Path,
+) -> None:
+    executor = SlowExecutor(Exited(0, time.time(), has_left=True))
+    exited, noted = asyncio.run(end_slowly(follow(executor, tmp_path), executor))
+    assert exited.exit_code == 0
+    assert noted.text == "outlived the job and was killed: loader (pid 7)"
+    assert executor.graces == [7]
+
+
+def test_what_may_live_on_is_told_and_not_ended(tmp_path: Path) -> None:
+    executor = SlowExecutor(Exited(0, time.time(), has_left=True))
+    follower = follow(executor, tmp_path)
+    follower.spec = make_spec(children="keep")
+
+    async def end() -> list[Any]:
+        events: list[Any] = []
+        while not events:
+            await asyncio.sleep(0.01)
+            events = end_all(follower)
+        return events
+
+    _, noted = asyncio.run(end())
+    assert noted.text == "left running (children: keep): server (pid 8)"
+    assert executor.graces == []
+
+
+def test_what_runs_on_a_terminal_without_its_launcher_is_ended_at_once(tmp_path: Path) -> None:
+    executor = SlowExecutor(Lost("it is gone"))
+    follower = follow(executor, tmp_path)
+    follower.spec = make_spec(pty=True, stop_grace_seconds=7)
+    _, *notes = asyncio.run(end_slowly(follower, executor))
+    assert executor.graces == [0]
+    assert notes[-1].text.endswith("its last output may be missing")
 
 
 def test_when_all_are_killed_nothing_is_given_time(tmp_path: Path) -> None:

@@ -1,0 +1,160 @@
+"""The processes on this machine that belong to training jobs, and how they are ended.
+
+A process belongs to an attempt if its environment says so, or if it descends from one that does:
+from the launcher, which adopts orphans. So it is found in any session, and with any environment.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
+
+import psutil
+
+from hpt_cli.errors import NO_DESCRIPTORS
+from hpt_cli.executors.attempt_files import read_claim
+
+MARK = "HPT_ATTEMPT_DIR"
+"""The variable with the attempt's directory, which its processes inherit."""
+TERM_SECONDS = 2.0
+"""Longest time between SIGTERM and SIGKILL for what outlives its job."""
+
+
+def find_processes(
+    is_wanted: Callable[[Path], bool], *, parents: Collection[int] = (), session: int | None = None
+) -> dict[psutil.Process, Path]:
+    """Return the living processes of attempts, each with its attempt's directory.
+
+    Launchers are left out: they end by themselves.
+
+    Args:
+        is_wanted: tells attempts by their directory.
+        parents: pids of processes whose descendants are wanted too.
+        session: a session whose processes are wanted too, unless its leader is alive.
+
+    Raises:
+        OSError: there are no file descriptors left.
+    """
+    processes, wanted, parent_of = dict[int, psutil.Process](), dict[int, Path](), dict[int, int]()
+    for process in psutil.process_iter():
+        try:
+            parent_of[process.pid] = process.ppid()
+        except psutil.Error:
+            continue
+        processes[process.pid] = process
+        mark = _read_mark(process)
+        if mark and is_wanted(Path(mark)):
+            wanted[process.pid] = Path(mark)
+    strays = [pid for pid in processes if _is_in(session, pid)] if session not in processes else []
+    roots = {**dict.fromkeys([*parents, *strays], Path()), **wanted}
+    spared = {*parents, *_list_line(os.getpid(), parent_of)}
+    found = {}
+    for pid in processes.keys() - spared:
+        root = next((each for each in _list_line(pid, parent_of) if each in roots), None)
+        if root is not None and _is_living(processes[pid]):
+            found[processes[pid]] = roots[root]
+    return {each: path for each, path in found.items() if not _is_launcher(each, wanted)}
+
+
+def _is_in(session: int | None, pid: int) -> bool:
+    try:
+        return session is not None and os.getsid(pid) == session
+    except OSError:
+        return False
+
+
+def _read_mark(process: psutil.Process) -> str:
+    """Return the directory of a process's attempt, as its environment has it; empty for none."""
+    try:
+        return process.environ().get(MARK, "")
+    except (psutil.Error, OSError) as error:
+        # Every process would look unmarked, and what is left of the attempt would live on.
+        if isinstance(error, OSError) and error.errno in NO_DESCRIPTORS:
+            raise
+        return ""
+
+
+def _list_line(pid: int, parent_of: dict[int, int]) -> list[int]:
+    """Return a process and its ancestors, the nearest first."""
+    line: list[int] = []
+    while pid and pid not in line:  # pids that are used again could make a circle
+        line.append(pid)
+        pid = parent_of.get(pid, 0)
+    return line
+
+
+def _is_living(process: psutil.Process) -> bool:
+    try:
+        return process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    except psutil.Error:
+        return False
+
+
+def _is_launcher(process: psutil.Process, marks: dict[int, Path]) -> bool:
+    mark = marks.get(process.pid)
+    claim = read_claim(mark) if mark else None
+    return claim is not None and claim.pid == process.pid
+
+
+def send(processes: Iterable[psutil.Process], number: signal.Signals) -> list[psutil.Process]:
+    """Signal processes; return those that this user may not signal."""
+    refused = []
+    for process in processes:
+        try:
+            process.send_signal(number)
+        except psutil.AccessDenied:
+            refused.append(process)
+        except psutil.Error:
+            continue
+    return refused
+
+
+def wake(processes: Iterable[psutil.Process]) -> None:
+    """Let suspended processes (SIGSTOP, Ctrl-Z) run on, so that they handle what they were sent."""
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            if process.status() == psutil.STATUS_STOPPED:
+                process.send_signal(signal.SIGCONT)
+
+
+def describe(process: psutil.Process) -> str:
+    """Return a process's name and pid, and the user that it belongs to if that is another."""
+    try:
+        other = process.uids().real != os.getuid()
+        user = f", user {process.username()}" if other else ""
+        return f"{process.name()} (pid {process.pid}{user})"
+    except psutil.Error:
+        return f"pid {process.pid}"
+
+
+def end_processes(
+    find: Callable[[], Iterable[psutil.Process]], grace: float
+) -> tuple[list[str], list[str]]:
+    """End processes that do not end by themselves within `grace` seconds; call it in a thread.
+
+    They get SIGTERM, unless the grace is nothing, and then SIGKILL, until none is found: one may
+    have started another just before it was killed.
+
+    Returns:
+        Descriptions of those that were ended, and of those that this user may not signal.
+    """
+    deadline = time.monotonic() + grace
+    while (left := [*find()]) and (patience := deadline - time.monotonic()) > 0:
+        psutil.wait_procs(left, timeout=patience)
+    ended, refused = {each: describe(each) for each in left}, set[psutil.Process]()
+    if left and grace > 0:
+        refused |= {*send(left, signal.SIGTERM)}
+        wake(left)
+        psutil.wait_procs([*{*left} - refused], timeout=min(grace, TERM_SECONDS))
+    while left := [each for each in find() if each not in refused]:
+        ended |= {each: describe(each) for each in left if each not in ended}
+        refused |= {*send(left, signal.SIGKILL)}
+        psutil.wait_procs([*{*left} - refused], timeout=1)
+    return (
+        [words for each, words in ended.items() if each not in refused],
+        [words for each, words in ended.items() if each in refused],
+    )
