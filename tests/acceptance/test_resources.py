@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.acceptance.conftest import Terminal, wait_until
@@ -221,3 +222,52 @@ def test_mistakes_in_resources_are_explained(
     terminal: Terminal, fields: dict[str, Any], words: str
 ) -> None:
     assert words in terminal.hpt("check", write_spec(terminal, **fields), code=2)
+
+
+def write_leaving_spec(terminal: Terminal, **changes: Any) -> str:
+    """A command that starts a training in the background, with nothing of its environment."""
+    script = "echo loss={x}; (setsid env -i sleep 300 > /dev/null 2>&1 &); exit 0"
+    fields = {"command": script, "shell": True, "max_jobs": 2, "resources": {"cpus": 1}}
+    return terminal.write_spec(**(fields | changes))
+
+
+def find_left(terminal: Terminal) -> list[psutil.Process]:
+    launchers = [each.pid for each in terminal.find_processes()]
+    found = psutil.process_iter(["ppid", "name"])
+    return [each for each in found if each.info["ppid"] in launchers and is_sleep(each)]
+
+
+def is_sleep(process: psutil.Process) -> bool:
+    return process.info["name"] == "sleep"
+
+
+def test_what_a_successful_command_leaves_holds_its_core_and_is_ended(terminal: Terminal) -> None:
+    run = terminal.start(
+        "run", write_leaving_spec(terminal, max_parallel_jobs=1, stop_grace_seconds=0.5)
+    )
+    most = 0
+    while run.poll() is None:
+        most = max(most, len(find_left(terminal)))
+        time.sleep(0.02)
+    assert run.wait() == 0
+    assert most == 1, "the next job began before it was gone"
+    rows = terminal.json("jobs", "t")
+    assert [row["training_job_status"] for row in rows] == ["Completed"] * 2
+    notes = [note for row in rows for note in row["notes"]]
+    assert len(notes) == 2
+    assert all(note.startswith("outlived the job and was killed: sleep (pid ") for note in notes)
+    wait_until(lambda: terminal.find_processes() == [], "the end of the launchers")
+
+
+def test_what_a_command_leaves_lives_on_where_the_spec_says_so(terminal: Terminal) -> None:
+    terminal.hpt("run", write_leaving_spec(terminal, children="keep"))
+    left = find_left(terminal)
+    try:
+        assert len(left) == 2
+        notes = [note for row in terminal.json("jobs", "t") for note in row["notes"]]
+        assert sorted(notes) == sorted(
+            f"left running (children: keep): sleep (pid {each.pid})" for each in left
+        )
+    finally:
+        for each in left:
+            each.kill()
