@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 from io import BufferedReader
 from pathlib import Path
@@ -48,6 +49,21 @@ def read_regular(path: Path) -> str:
     """
     with open_regular(path) as file:
         return file.read().decode()
+
+
+def move_over(source: Path, target: Path) -> None:
+    """Put a file in the place of another, which a reader finds whole: the old one, or the new one.
+
+    On a file system that cannot rename it is copied; there a reader may find an empty file.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    try:
+        os.replace(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+        source.unlink()
 
 
 def open_private(path: str, flags: int) -> int:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hpt_cli import clock
 from hpt_cli.executors import launcher
 from hpt_cli.files import read_regular
+from hpt_cli.logs.log_file import read_tail
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,8 @@ class Claim:
     """The Slurm job that it runs in, if any."""
     restarts: int = 0
     """Number of times Slurm had started that job before."""
+    machine: Mapping[str, str] = field(default_factory=dict)
+    """Where the pid is valid; empty for a launcher of an older hpt."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +47,14 @@ def read_claim(directory: Path) -> Claim | None:
     """
     path = directory / launcher.CLAIM
     try:
-        pid, identity, *slurm = read_regular(path).split(" ")
-        job, restarts = (int(slurm[0]), int(slurm[1])) if slurm else (None, 0)
-        return Claim(int(pid), identity, path.stat().st_mtime, job, restarts)
-    except (FileNotFoundError, ValueError):
-        return None
+        pid, identity, *words = read_regular(path).split(" ")
+        slurm = [int(word) for word in words if "=" not in word]
+        job, restarts = (slurm[0], slurm[1]) if slurm else (None, 0)
+        named = (word.partition("=") for word in words if "=" in word)
+        machine = {name: value for name, _, value in named}
+        return Claim(int(pid), identity, path.stat().st_mtime, job, restarts, machine)
+    except (FileNotFoundError, ValueError, IndexError):
+        return None  # or it is being written
 
 
 def is_of_this_boot(identity: str) -> bool:
@@ -68,3 +75,9 @@ def read_exit(directory: Path, *, this_boot: bool) -> Exit | None:
         return Exit(int(code), at, *words)
     except (FileNotFoundError, ValueError, OverflowError):  # or cut short by a power failure
         return None
+
+
+def read_failure(directory: Path) -> str:
+    """Return why a launcher ended without an exit code, as it wrote into the log; empty without."""
+    last = "".join(read_tail(directory / launcher.LOG, 1))
+    return last.removeprefix(launcher.FAILED).strip() if last.startswith(launcher.FAILED) else ""

@@ -11,10 +11,10 @@ It imports only what imports quickly, as there is one launcher for every attempt
         ARGV...
 
 Files in DIRECTORY: `launcher` ("pid identity", in a Slurm job also its number and how often it was
-started before; made once: a second launcher exits), `output.log`, `suspended` (a line "since
-until", in ticks, for each time that the launcher stood still), and `exit` ("exit_code ended_at
-ticks", whether the launcher was asked to end, and whether it could not adopt orphans; written under
-another name and renamed).
+started before, and where the pid is valid; made once: a second launcher exits), `output.log`,
+`suspended` (a line "since until", in ticks, for each time that the launcher stood still), and
+`exit` ("exit_code ended_at ticks", whether the launcher was asked to end, and whether it could not
+adopt orphans; written under another name and renamed).
 
 While the command runs, `launcher` is touched every few seconds, so that other machines can see that
 it does. In a Slurm job it is not: there Slurm tells, and the file's time is when the job began.
@@ -40,13 +40,10 @@ GAVE_WAY = 75
 SIGNALLED = "signalled"
 UNADOPTED = "unadopted"
 """Said in `exit` where orphans of the command are no children of the launcher."""
-CLAIM = "launcher"
-EXIT = "exit"
-LOG = "output.log"
-SUSPENDED = "suspended"
-ALONE = "--alone"
-PTY = "--pty"
-CORES = "--cores"
+FAILED = "hpt: the launcher failed:"
+"""Beginning of the line that says why a launcher has ended without an exit code."""
+CLAIM, LOG, SUSPENDED, EXIT = "launcher", "output.log", "suspended", "exit"
+ALONE, PTY, CORES = "--alone", "--pty", "--cores"
 ROWS, COLUMNS = 50, 200
 """Size of the pseudo-terminal: wide enough that progress bars do not cut off metrics."""
 CHUNK_BYTES = 1 << 16
@@ -97,6 +94,15 @@ def identify(pid: int) -> str:
         return ""
 
 
+def describe_machine() -> dict[str, str]:
+    """Return where the pids of this process are valid: the host, and the namespace of its pids."""
+    try:
+        namespace = os.readlink("/proc/self/ns/pid").strip("pid:[]")
+    except OSError:
+        namespace = ""
+    return {"host": os.uname().nodename, "namespace": namespace}
+
+
 def read_ticks() -> float:
     """Return seconds since the machine booted, as clock.read_ticks: a clock that cannot be set."""
     if hasattr(time, "CLOCK_BOOTTIME"):
@@ -112,25 +118,36 @@ def write_whole(path: str, text: str) -> None:
     """
     with open(f"{path}.new", "w") as file:
         file.write(text)
-    os.rename(f"{path}.new", path)
+    try:
+        os.rename(f"{path}.new", path)
+    except OSError:
+        # Not every file system can rename; so short a text is written in one piece, or not at all.
+        with open(path, "w") as file:
+            file.write(text)
 
 
-def claim(directory: str) -> bool:
-    """Take a directory; return whether this process is now its only launcher."""
-    claimed = f"{directory}/{CLAIM}"
+def claim() -> bool:
+    """Take the working directory; return whether this process is now its only launcher."""
     # With the node's name, as launchers on two nodes of a cluster may have the same pid.
-    temporary = f"{claimed}.{os.uname().nodename}.{os.getpid()}"
+    temporary = f"{CLAIM}.{os.uname().nodename}.{os.getpid()}"
     words = [str(os.getpid()), identify(os.getpid())]
     if "SLURM_JOB_ID" in os.environ:
         words += [os.environ["SLURM_JOB_ID"], os.environ.get("SLURM_RESTART_COUNT", "0")]
+    text = " ".join([*words, *(f"{name}={value}" for name, value in describe_machine().items())])
     with open(temporary, "w") as file:
-        file.write(" ".join(words))
+        file.write(text)
     try:
         # A link appears with all of its content, and never replaces another: one launcher succeeds.
-        os.link(temporary, claimed)
+        os.link(temporary, CLAIM)
     except FileExistsError:
         # NFS may say so of a link that it made, when its first answer was lost.
         return os.stat(temporary).st_nlink > 1
+    except OSError:  # exFAT, CIFS and many others have no links
+        try:
+            with open(CLAIM, "x") as file:
+                file.write(text)
+        except FileExistsError:
+            return False
     finally:
         os.unlink(temporary)
     return True
@@ -175,11 +192,10 @@ def start(output: int, working_directory: str, argv: list[str], *, dies_along: b
 
 def pin_to_cores(cores: str) -> None:
     """Pin this process and its children to cores, where the system can and still has them."""
-    if hasattr(os, "sched_setaffinity"):
-        try:
-            os.sched_setaffinity(0, {int(core) for core in cores.split(",")})
-        except OSError:  # taken away since they were handed out: any core is better than none
-            return
+    try:
+        os.sched_setaffinity(0, {int(core) for core in cores.split(",")})
+    except (AttributeError, OSError):  # taken away since: any core is better than none
+        return
 
 
 def open_terminal() -> tuple[int, int]:
@@ -197,18 +213,14 @@ def open_terminal() -> tuple[int, int]:
 class Waiter:
     """Waits for what comes next; shows meanwhile that this process lives, and notes when it stood.
 
-    It stands still when it is stopped (SIGSTOP), frozen with its control group, or when the machine
-    sleeps.
+    It stands still when it is stopped (SIGSTOP), frozen with its cgroup, or the machine sleeps.
     """
 
-    def __init__(self, directory: str, *, beats: bool) -> None:
+    def __init__(self, *, beats: bool) -> None:
         """Prepare to wait: no signal that comes from now on is missed.
 
-        Args:
-            directory: the attempt's.
-            beats: whether the claim in it is touched now and then.
+        With `beats` the claim is touched now and then.
         """
-        self._directory = directory
         self._beats = beats
         self._gaps = ""
         self._looked_at = self._beat_at = read_ticks()
@@ -239,7 +251,7 @@ class Waiter:
     def _note_gaps(self) -> None:
         """Write down the times at which this process stood still; try again where that fails."""
         try:
-            with open(f"{self._directory}/{SUSPENDED}", "a") as file:
+            with open(SUSPENDED, "a") as file:
                 file.write(self._gaps)
             self._gaps = ""
         except OSError:
@@ -248,7 +260,7 @@ class Waiter:
     def _touch_claim(self) -> None:
         try:
             # The time is the file system's: its clock is the same for all machines.
-            os.utime(f"{self._directory}/{CLAIM}")
+            os.utime(CLAIM)
         except OSError:
             return
 
@@ -276,12 +288,7 @@ def has_output(terminal: int) -> bool:
 
 
 def reap(command: int) -> tuple[int | None, bool]:
-    """Reap children that have ended.
-
-    Returns:
-        The status of the command, as wait(2) has it, if it is among them; and whether there are
-        other children.
-    """
+    """Reap children; return the status of the command, if it has ended, and whether any live on."""
     found = None
     try:
         while True:
@@ -295,11 +302,7 @@ def reap(command: int) -> tuple[int | None, bool]:
 
 
 def wait_for_end(command: int, waiter: Waiter, log: int, terminal: int | None) -> int:
-    """Wait until the command has ended, and copy its output if it is on a terminal.
-
-    Returns:
-        Its status, as wait(2) has it.
-    """
+    """Wait for the end of the command, copy what it prints on a terminal, and return its status."""
     opened = [] if terminal is None else [terminal]
     while True:
         if waiter.wait(*opened) and not copy(opened[0], log):
@@ -318,11 +321,7 @@ def wait_for_rest(
 ) -> bool:
     """Wait until all is gone that the command left running, and copy what that prints.
 
-    Args:
-        until: when to give up, in ticks.
-
-    Returns:
-        Whether all is gone.
+    It gives up at `until`, in ticks; returns whether all is gone.
     """
     opened = [] if terminal is None else [terminal]
     # Where it could not be adopted, it is gone when nothing has the terminal open.
@@ -343,8 +342,7 @@ def end_rest(
         return
     left = list_family(directory)
     if grace and left:
-        text = f"outlived the job and was killed: {', '.join(map(describe, left))}"
-        write_line(log, text)
+        write_line(log, f"outlived the job and was killed: {', '.join(map(describe, left))}")
         kill(left, signal.SIGTERM)
         if wait_for_rest(command, waiter, log, terminal, read_ticks() + TERM_SECONDS):
             return
@@ -428,10 +426,12 @@ def main(
     # Handlers, and not SIG_IGN: the command would inherit that, and never hear of them.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda number, _: _signals.append(number))
-    if not claim(directory):
+    # It may be moved while the command runs; and it is told from a copy by being this process's.
+    os.chdir(directory)
+    if not claim():
         return GAVE_WAY
-    log = os.open(f"{directory}/{LOG}", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    waiter = Waiter(directory, beats=grace is None)
+    log = os.open(LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    waiter = Waiter(beats=grace is None)
     adopts = control_process(PR_SET_CHILD_SUBREAPER, 1)
     terminal, output = open_terminal() if pty else (None, log)
     # Without this process, what it prints to the terminal would be lost without a word.
@@ -439,7 +439,7 @@ def main(
     if terminal is not None:
         os.close(output)  # left open here, the terminal would never come to its end
     status = wait_for_end(command, waiter, log, terminal)
-    code = record_exit(directory, log, status, adopts=adopts)
+    code = record_exit(".", log, status, adopts=adopts)
     if grace is None:
         wait_for_rest(command, waiter, log, terminal)
     else:
@@ -488,7 +488,11 @@ def run(words: list[str]) -> int:
         words = words[2:]
     if grace is not None:
         signal.signal(signal.SIGUSR2, lambda *_: kill(list_family(words[0]), signal.SIGKILL))
-    return main(words[0], words[1], words[2:], pty=pty, grace=grace)
+    try:
+        return main(words[0], words[1], words[2:], pty=pty, grace=grace)
+    except OSError as error:
+        os.write(2, os.fsencode(f"{FAILED} {error}\n"))
+        return CANNOT_RUN
 
 
 if __name__ == "__main__":

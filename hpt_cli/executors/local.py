@@ -19,9 +19,10 @@ from pathlib import Path
 import psutil
 
 from hpt_cli.executors import Exited, Handle, LaunchRequest, Lost, Outcome, Running, launcher
-from hpt_cli.executors.attempt_files import is_of_this_boot, read_claim, read_exit
+from hpt_cli.executors.attempt_files import is_of_this_boot, read_claim, read_exit, read_failure
 from hpt_cli.executors.processes import describe, end_processes, find_processes, send, wake
 
+LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 FIND_PATIENCE_SECONDS = 0.5
 """Time that a launcher started by the last tuner may take to claim its directory."""
 
@@ -55,10 +56,10 @@ class LocalExecutor:
             request.environment,
             file_actions=[
                 # The user's terminal is the tuner's. The command's output goes to the log, which
-                # the launcher opens itself.
+                # the launcher opens itself; it has it from its first moment for its own errors.
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
-                (os.POSIX_SPAWN_DUP2, 1, 2),
+                (os.POSIX_SPAWN_OPEN, 2, str(request.directory / launcher.LOG), LOG_FLAGS, 0o600),
             ],
             setsid=True,
         )
@@ -137,7 +138,8 @@ class LocalExecutor:
         if alive:
             self._seen.add(handle["identity"])
             return Running()
-        return Lost("its launcher left no exit code (it was killed, or the machine went down)")
+        why = read_failure(Path(handle["directory"])) or "it was killed, or the machine went down"
+        return Lost(f"its launcher left no exit code ({why})")
 
     def _find_left(self, handle: Handle) -> list[psutil.Process]:
         """Return the attempt's living processes without the launcher.

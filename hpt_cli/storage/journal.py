@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpt_cli import __version__, clock
 from hpt_cli.errors import HptError, damaged_journal
+from hpt_cli.files import move_over
 from hpt_cli.metrics.curve import Observation
 from hpt_cli.storage.connection import (
     SCHEMA_VERSION,
@@ -409,7 +410,7 @@ def create_journal(path: Path, *first: ev.Event) -> None:
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         with Journal(connection) as journal:
             journal.append(first)
-        os.replace(temporary, path)
+        move_over(temporary, path)
     except (sqlite3.OperationalError, OSError) as error:
         raise HptError.of("journal-write", f"{path} cannot be created: {error}") from error
 

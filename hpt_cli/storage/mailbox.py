@@ -8,7 +8,7 @@ import os
 import time
 from typing import Any
 
-from hpt_cli.files import read_regular
+from hpt_cli.files import move_over, read_regular
 from hpt_cli.storage.job_directory import PRIVATE, JobDir
 from hpt_cli.storage.ownership import refuse_link
 
@@ -21,7 +21,7 @@ def send_request(jobdir: JobDir, request: dict[str, Any]) -> None:
     name = f"{time.time_ns()}-{os.getpid()}"
     temporary = directory / f".{name}"
     temporary.write_text(json.dumps(request))
-    temporary.rename(directory / f"{name}.json")
+    move_over(temporary, directory / f"{name}.json")
 
 
 def pop_requests(jobdir: JobDir) -> list[dict[str, Any]]:
@@ -33,6 +33,8 @@ def pop_requests(jobdir: JobDir) -> list[dict[str, Any]]:
     directory, taken = jobdir.path / "requests", []
     refuse_link(directory)
     for path in sorted(directory.glob("*.json")):
+        if path.is_file() and not path.stat().st_size:
+            continue  # it is being written
         try:
             taken.append(json.loads(read_regular(path)))
         except (FileNotFoundError, ValueError, RecursionError):

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from hpt_cli.files import move_over
 from hpt_cli.logs.tail import FileTail
 from hpt_cli.metrics.curve import Observation
 from hpt_cli.spec.model import TuningSpec, load_spec
@@ -75,7 +76,7 @@ def repair(jobdir: JobDir) -> Repair:
     for beside in BESIDE:
         # First, or SQLite would roll the old journal's last write back into the new one.
         Path(f"{jobdir.journal}{beside}").unlink(missing_ok=True)
-    os.replace(temporary, jobdir.journal)
+    move_over(temporary, jobdir.journal)
     observed = [each for each in events if isinstance(each, ev.ObservationsRead)]
     # By identity: events that were put back may be equal to some that were found.
     kept = len({*map(id, events)} & {*map(id, rest)})

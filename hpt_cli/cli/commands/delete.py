@@ -55,7 +55,10 @@ def _delete(jobdir: JobDir) -> None:
     try:
         with hold_lock(jobdir):
             shutil.rmtree(hidden, ignore_errors=True)
-            jobdir.path.rename(hidden)
+            try:
+                jobdir.path.rename(hidden)
+            except OSError:  # not every file system can rename
+                hidden = jobdir.path
         shutil.rmtree(hidden)
     except OSError as error:
         raise HptError.of("home-write", f"{jobdir.path}: {error.strerror}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -14,8 +15,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hpt_cli.executors import launcher
-from hpt_cli.executors.attempt_files import read_exit
+from hpt_cli.executors import Lost, launcher
+from hpt_cli.executors.attempt_files import read_claim, read_exit
+from hpt_cli.executors.local import LocalExecutor
 
 PATIENCE = 20.0
 SHORT = "TICK_SECONDS=0.02, BEAT_SECONDS=0.05, SUSPENDED_SECONDS=0.5"
@@ -177,3 +179,59 @@ def test_a_command_on_a_terminal_dies_with_its_launcher(launch: Callable[..., La
     (command,) = list_children(running.process.pid)
     running.process.kill()
     command.wait(PATIENCE)
+
+
+@pytest.fixture
+def in_attempt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """This process in an attempt's directory, as a launcher is."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def refuse(*_: object) -> None:
+    raise PermissionError(errno.EPERM, "Operation not permitted")
+
+
+def test_a_claim_needs_no_links(in_attempt: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.link", refuse)
+    assert launcher.claim()
+    assert not launcher.claim()
+    claim = read_claim(in_attempt)
+    assert claim is not None
+    assert (claim.pid, claim.identity) == (os.getpid(), launcher.identify(os.getpid()))
+    assert claim.machine == launcher.describe_machine()
+    assert [path.name for path in in_attempt.iterdir()] == ["launcher"]
+
+
+def test_a_claim_that_is_not_written_yet_is_none(tmp_path: Path) -> None:
+    (tmp_path / "launcher").touch()
+    assert read_claim(tmp_path) is None
+
+
+def test_an_exit_needs_no_renaming(in_attempt: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.rename", refuse)
+    launcher.write_whole("exit", "7 12.5 2.5")
+    ended = read_exit(in_attempt, this_boot=False)
+    assert ended is not None
+    assert (ended.exit_code, ended.ended_at) == (7, 12.5)
+
+
+def test_a_launcher_says_why_it_failed(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    assert launcher.run([str(tmp_path / "gone"), "/", "true"]) == launcher.CANNOT_RUN
+    (tmp_path / "output.log").write_text(capfd.readouterr().err)
+    handle = {"pid": os.getpid(), "identity": "another-boot:1", "directory": str(tmp_path)}
+    (lost,) = LocalExecutor().poll([handle])
+    assert isinstance(lost, Lost)
+    assert f"[Errno 2] No such file or directory: '{tmp_path}/gone'" in lost.why
+
+
+def test_an_attempt_may_be_moved_while_it_runs(launch: Callable[..., Launched]) -> None:
+    running = launch("mkfifo go; echo begun; read line < go; exit 3")
+    running.wait_for_output("begun")
+    running.directory = running.directory.rename(running.directory.with_name("moved"))
+    (running.directory.parent / "go").write_text("\n")
+    assert running.process.wait(PATIENCE) == 3
+    assert running.read("exit").split()[0] == "3"
