@@ -26,6 +26,8 @@ when tuners and attempts were suspended, and the last sign of life of a lost att
 jobs that had failed are requeued.
 Older ones are read as they are."""
 BUSY_SECONDS = 60.0
+MAX_PATH_BYTES = 504
+"""MAX_PATHNAME in SQLite's os_unix.c, without the ending of the rollback journal's name."""
 TABLES = ("event", "observation", "judgement")
 SUPER_JOURNAL = bytes.fromhex("d9d505f920a163d7")
 """The end of a rollback journal that names another file (https://sqlite.org/fileformat2.html)."""
@@ -51,6 +53,18 @@ def unreadable(why: str) -> HptError:
         f"the journal cannot be read now: {why}",
         "is its disk mounted and writable? nothing was changed",
     )
+
+
+def refuse_long_path(path: Path) -> None:
+    """Raise HptError for a path that SQLite cannot open: it says only that it is unable to."""
+    length = len(os.fsencode(path.absolute()))
+    if length > MAX_PATH_BYTES:
+        raise HptError.of(
+            "path-long",
+            f"{path} cannot be opened: with its directory the path has {length} bytes, and SQLite"
+            f" opens none of more than {MAX_PATH_BYTES}",
+            "choose a shorter place with --home DIR or HPT_HOME; the working directory may stay",
+        )
 
 
 def check_schema(connection: sqlite3.Connection, path: Path, *, write: bool) -> None:
@@ -104,9 +118,10 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
     """Return a connection to a journal; a reader never disturbs the writer.
 
     Raises:
-        HptError: a rollback journal beside it names another file.
+        HptError: its path is too long, or a rollback journal beside it names another file.
         sqlite3.DatabaseError: it cannot be opened.
     """
+    refuse_long_path(path.resolve())
     where = path.resolve().as_uri()
     if write:
         _refuse_super_journal(path.resolve())

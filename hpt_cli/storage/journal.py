@@ -31,6 +31,7 @@ from hpt_cli.storage.connection import (
     check_schema,
     connect,
     is_transient,
+    refuse_long_path,
     unreadable,
 )
 from hpt_cli.tuning import events as ev
@@ -399,6 +400,7 @@ def create_journal(path: Path, *first: ev.Event) -> None:
     Raises:
         HptError: it cannot be written.
     """
+    refuse_long_path(path.resolve())
     temporary = path.with_suffix(".new")
     temporary.unlink(missing_ok=True)
     try:

@@ -76,6 +76,7 @@ def change_rows(rng: random.Random, path: Path) -> None:
     column = rng.choice(columns)
     where = rng.choice(["1", f"seq * {rng.randrange(1, 99)} % {rng.choice([2, 7, 11])} = 0"])
     values = ["'{'", "'{}'", "'[]'", "'null'", "x'00ff'", "x'ed'", "-1", "0", "1", "NULL", "9e999"]
+    values += ["-9e999", "1e300", "'9e999'", "char(27) || '[31m'", "-9223372036854775808"]
     values += ["9223372036854775807", "'JobExited'", "'JobPlanned'", "'nothing'", "'\x00'", "1.5"]
     values += [f"replace({column}, '1', '2')", f"replace({column}, '\"', '')", "'TunerStarted'"]
     values += [f"substr({column}, 1, 20)", f"'[' || {column} || ']'", f"{column} || {column}"]

@@ -308,3 +308,19 @@ def test_directories_need_not_be_utf8(tmp_path: Path, warm_hpt: WarmHpt) -> None
     terminal.hpt("export", "t", "-o", os.fsdecode(b"\xff.csv"))
     terminal.hpt("doctor", "t")
     assert (directory / home / "t" / "journal.sqlite").is_file()
+
+
+def test_a_working_directory_may_be_too_long_for_the_journal(
+    tmp_path: Path, warm_hpt: WarmHpt
+) -> None:
+    directory = tmp_path.joinpath(*["d" * 100] * 6)
+    directory.mkdir(parents=True)
+    terminal = Terminal(directory, warm_hpt)
+    spec = terminal.write_spec(max_jobs=2)
+    refused = terminal.hpt("run", spec, code=1)
+    assert "error[path-long]" in refused
+    assert "--home DIR" in refused
+    home = str(tmp_path / "home")
+    terminal.hpt("run", spec, "--home", home)
+    assert "2 Completed" in terminal.hpt("show", "t", "--home", home)
+    assert "error[path-long]" not in terminal.hpt("list")

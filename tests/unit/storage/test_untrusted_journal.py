@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import sqlite3
@@ -12,12 +13,16 @@ from pathlib import Path
 import pytest
 
 from hpt_cli.errors import HptError
+from hpt_cli.exports import Results
+from hpt_cli.exports.files import FORMATS
+from hpt_cli.exports.tables import tabulate_jobs, tabulate_observations
 from hpt_cli.storage.connection import SUPER_JOURNAL
 from hpt_cli.storage.home import make_job_dir
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.journal import create_journal, open_journal
-from hpt_cli.storage.repair import salvage
+from hpt_cli.storage.repair import salvage, salvage_observations
 from hpt_cli.tuning import events as ev
+from hpt_cli.tuning.summary import summarize
 from tests import builders as b
 from tests.untrusted import BOMB, change
 
@@ -62,6 +67,48 @@ def test_what_hpt_would_not_write_is_damage(handed_over: JobDir, statement: str)
     change(handed_over.journal, statement)
     with pytest.raises(HptError, match="damaged"):
         read_all(handed_over.journal)
+
+
+COLUMNS = {
+    "event": ("seq", "at", "type", "job", "body"),
+    "observation": ("job", "attempt", "metric", "offset", "step", "value", "seq", "at"),
+    "judgement": ("job", "attempt", "step", "stop", "reason", "evidence", "seq", "at"),
+}
+VALUES = (
+    *("9e999", "-9e999", "1e300", "-1", "0", "1.5", "9223372036854775807", "-9223372036854775808"),
+    *("4294967296", "NULL", "x'00ff'", "x''", "''", "'x'", "'1'", "'9e999'", "'nan'", "'[1e999]'"),
+    *("'[]'", "'{}'", "'{\"x\": Infinity}'", "char(27) || '[31m'", "char(0)"),
+    "'" + 400 * "9" + "'",
+)
+
+
+@pytest.mark.parametrize(
+    ("table", "column"), [(table, column) for table in COLUMNS for column in COLUMNS[table]]
+)
+def test_any_value_in_any_column_is_read_or_is_damage(
+    handed_over: JobDir, table: str, column: str
+) -> None:
+    """Through what every command reads: a bug would be another error."""
+    judged = "INSERT INTO judgement VALUES (1, 1, 1, 0, 'why', '{}', 98, 1)"
+    change(handed_over.journal, judged)
+    whole = handed_over.journal.read_bytes()
+    for value in VALUES:
+        for where in ("1", f"{column} IN (SELECT max({column}) FROM {table})"):
+            handed_over.journal.write_bytes(whole)
+            with contextlib.suppress(sqlite3.IntegrityError):
+                statement = f"UPDATE OR IGNORE {table} SET {column} = {value} WHERE {where}"
+                change(handed_over.journal, statement)
+            with contextlib.suppress(HptError), open_journal(handed_over.journal) as journal:
+                journal.creation()
+                state = journal.state()
+                summary = summarize(state, 1e9, at_work=False)
+                results = Results(summary, state, journal.read_moments())
+                for tabulate in (tabulate_jobs, tabulate_observations):
+                    FORMATS["csv"](tabulate(results))
+                journal.read_judgements(1)
+                journal.check()
+            list(salvage(handed_over.journal))
+            salvage_observations(handed_over.journal)
 
 
 @pytest.mark.parametrize("best", [{}, {"training_job_name": "x", "hyperparameters": {}}])
