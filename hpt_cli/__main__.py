@@ -6,12 +6,14 @@ traceback, and a system that refuses to open files is reported as such.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    _open_missing_streams()
     interrupts = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if interrupts:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -23,6 +25,20 @@ def main() -> None:
     if interrupts:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     cli.main()
+
+
+def _open_missing_streams() -> None:
+    """Open /dev/null for each standard stream that is closed (`2>&-`).
+
+    Else the next file that is opened, say the journal, would get its number, and what is printed.
+    """
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest number that is free is this one.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115
 
 
 if __name__ == "__main__":

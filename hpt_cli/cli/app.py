@@ -23,6 +23,7 @@ from typer.core import TyperGroup
 from hpt_cli import __version__
 from hpt_cli.errors import ExitCode, HptError
 from hpt_cli.formatting import hide_passwords, plain_lines
+from hpt_cli.live.output import drain_outputs
 
 COMMANDS = (
     *("init", "check", "run", "resume", "stop", "update", "rename", "delete"),
@@ -110,6 +111,14 @@ def _options(
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    try:
+        _call_command()
+    finally:
+        drain_outputs()
+
+
+def _call_command() -> None:
+    """Run the command line; print what ends it early, and exit with the code for that."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # Question marks are better than no table.
             stream.reconfigure(errors="replace")
@@ -120,7 +129,9 @@ def main() -> None:
         sys.exit(error.exit_code)
     except BrokenPipeError:
         # The reader of a pipe has left; keep Python from complaining about it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        null = os.open(os.devnull, os.O_WRONLY)
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(null, stream.fileno())
         sys.exit(ExitCode.FAILED)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""

@@ -39,6 +39,12 @@ Job: TypeAlias = Annotated[
         help="The training job: 7, or NAME-0007.", show_default=False, autocompletion=complete_job
     ),
 ]
+OptionalJob: TypeAlias = Annotated[
+    str | None,
+    typer.Argument(
+        help="The training job: 7, or NAME-0007.", show_default=False, autocompletion=complete_job
+    ),
+]
 Jobs: TypeAlias = Annotated[
     list[str] | None,
     typer.Argument(
@@ -62,6 +68,14 @@ Plain: TypeAlias = Annotated[
     bool, typer.Option("--plain", help="Print a line for each event instead of the live screen.")
 ]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+Detach: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--detach",
+        "-d",
+        help="Return as soon as it is tuning, and go on in the background, without a terminal.",
+    ),
+]
 Yes: TypeAlias = Annotated[bool, typer.Option("--yes", "-y", help="Ask no questions.")]
 Wide: TypeAlias = Annotated[
     bool, typer.Option("--wide", help="Show every cell in full, however narrow the terminal is.")

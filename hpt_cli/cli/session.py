@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import os
-import signal
+import shlex
 import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
+from hpt_cli import clock
 from hpt_cli.cli.console import print_message
+from hpt_cli.cli.detach import DetachedView, detach
 from hpt_cli.cli.load import read_summary
 from hpt_cli.cli.output import print_report
 from hpt_cli.errors import ExitCode, HptError
 from hpt_cli.executors import load_executor
 from hpt_cli.formatting import count
+from hpt_cli.live.output import Output, guard_outputs
+from hpt_cli.live.tuner_log import TunerLog
 from hpt_cli.live.views import LiveView, PlainView, QuietView
 from hpt_cli.machine.capacity import Capacity
 from hpt_cli.runtime.notify import Notifier
 from hpt_cli.runtime.runner import Runner
-from hpt_cli.runtime.view import Views
+from hpt_cli.runtime.signals import Signals, find_exit_code
+from hpt_cli.runtime.view import View, Views
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.storage.home import DEFAULT_HOME
 from hpt_cli.storage.job_directory import JobDir
@@ -30,59 +38,94 @@ from hpt_cli.tuning.summary import Summary, has_enough_results
 LEAST_DESCRIPTORS = 8
 
 
-def tune(
-    jobdir: JobDir,
-    spec: TuningSpec,
-    state: TuningState,
-    capacity: Capacity | None,
-    *,
-    plain: bool,
-    quiet: bool,
-) -> int:
-    """Tune on from a state until the tuning job ends; the caller holds the lock.
+@dataclass(frozen=True)
+class Session:
+    """The process of a tuner: its signals, its outputs, and what it shows."""
 
-    Returns:
-        The exit code of the process.
+    signals: Signals
+    outputs: Sequence[Output]
+    plain: bool
+    quiet: bool
+    let_go: Callable[[], None] | None
+    """What to call when a detached tuner is at work; None for one with a terminal."""
+
+    def tune(
+        self, jobdir: JobDir, spec: TuningSpec, state: TuningState, capacity: Capacity | None
+    ) -> int:
+        """Tune on from a state until the tuning job ends; the caller holds the lock.
+
+        Returns:
+            The exit code of the process.
+        """
+        notifier = Notifier(spec.notify, jobdir)
+        with (
+            open_journal(jobdir.journal, write=True, known=state.last_seq) as journal,
+            TunerLog(jobdir.tuner_log, self.outputs) as log,
+            notifier,
+            self.choose_view() as view,
+        ):
+            views = Views(view, log, notifier, *self._list_more_views(jobdir))
+            executor = load_executor(spec.executor, spec.slurm)
+            runner = Runner(spec, journal, jobdir, executor, views, state, capacity, self.signals)
+            try:
+                _check_descriptors()
+                state = runner.run()
+            except Exception as error:
+                log.write(f"the tuner ends: {error}", clock.now())
+                is_taken = isinstance(error, HptError) and error.problems[0].slug == "journal-taken"
+                is_expected = isinstance(error, (HptError, OSError))
+                if runner.alive and is_expected and not is_taken:
+                    words = f"{count(runner.alive, 'training job')} may continue without a tuner"
+                    print_message(f"{words}: hpt resume {jobdir.name}")
+                raise
+            code = _find_exit_code(state, self.signals.first)
+            self.signals.exit_with(code)
+        for failure in notifier.failures:
+            print_message(f"notify: {failure}")
+        _print_results(jobdir, state, quiet=self.quiet)
+        return code
+
+    def choose_view(self) -> QuietView:
+        """Return the live screen for a terminal that can show it, else plain lines."""
+        if self.quiet or self.let_go is not None:
+            return QuietView()
+        console = Console(stderr=True)
+        dumb = os.environ.get("TERM", "dumb") == "dumb" or "CI" in os.environ
+        if self.plain or dumb or not console.is_terminal:
+            return PlainView(sys.stderr)
+        return LiveView(console)
+
+    def _list_more_views(self, jobdir: JobDir) -> list[View]:
+        let_go = self.let_go
+        if let_go is None:
+            return []
+
+        def take_leave() -> None:
+            if self.quiet:
+                print(jobdir.name)
+            else:
+                _print_background(jobdir)
+            let_go()
+
+        return [DetachedView(take_leave)]
+
+
+@contextmanager
+def open_session(*, plain: bool, quiet: bool, detached: bool) -> Iterator[Session]:
+    """Make this process one that neither signals nor outputs end out of order.
+
+    Args:
+        detached: go on in another process, and end this one when that is tuning.
     """
-    notifier = Notifier(spec.notify, jobdir)
-    with (
-        open_journal(jobdir.journal, write=True, known=state.last_seq) as journal,
-        notifier,
-        choose_view(plain=plain, quiet=quiet) as view,
-    ):
-        views = Views(view, notifier)
-        executor = load_executor(spec.executor, spec.slurm)
-        runner = Runner(spec, journal, jobdir, executor, views, state, capacity)
-        try:
-            _check_descriptors()
-            state = runner.run()
-        except (HptError, OSError) as error:
-            is_taken = isinstance(error, HptError) and error.problems[0].slug == "journal-taken"
-            if runner.alive and not is_taken:
-                words = f"{count(runner.alive, 'training job')} may continue without a tuner"
-                print_message(f"{words}: hpt resume {jobdir.name}")
-            raise
-    for failure in notifier.failures:
-        print_message(f"notify: {failure}")
-    _print_results(jobdir, state, quiet=quiet)
-    return _exit_code(state, runner.interrupted_by)
+    let_go = detach() if detached else None
+    with Signals(hangup=not detached) as signals:
+        yield Session(signals, guard_outputs(), plain, quiet, let_go)
 
 
 def _check_descriptors() -> None:
     """Raise OSError here if there are too few left: the runner would fail in a less orderly way."""
     for descriptor in [os.dup(sys.stderr.fileno()) for _ in range(LEAST_DESCRIPTORS)]:
         os.close(descriptor)
-
-
-def choose_view(*, plain: bool, quiet: bool) -> QuietView:
-    """Return the live screen for a terminal that can show it, else plain lines."""
-    if quiet:
-        return QuietView()
-    console = Console(stderr=True)
-    dumb = os.environ.get("TERM", "dumb") == "dumb" or "CI" in os.environ
-    if plain or dumb or not console.is_terminal:
-        return PlainView(sys.stderr)
-    return LiveView(console)
 
 
 def _print_results(jobdir: JobDir, state: TuningState, *, quiet: bool) -> None:
@@ -93,13 +136,28 @@ def _print_results(jobdir: JobDir, state: TuningState, *, quiet: bool) -> None:
         print()
         print_report("show", [summary], as_json=False)
         sys.stdout.flush()
-    home = jobdir.path.parent
-    option = "" if home == Path(DEFAULT_HOME) else f" --home {home}"
     if state.status == "Stopped":
-        print_message(f"\nto continue: hpt resume {jobdir.name}{option}")
+        print_message(f"\nto continue: {_name_command('resume', jobdir)}")
     elif state.status == "Completed" and not quiet:
-        lines = [f"  hpt {each} {jobdir.name}{option}" for each in _list_next_commands(summary)]
+        lines = [f"  {_name_command(each, jobdir)}" for each in _list_next_commands(summary)]
         print_message("\n".join(["\nto look closer:", *lines]))
+
+
+def _print_background(jobdir: JobDir) -> None:
+    """Print how to follow and to stop a tuner that has no terminal."""
+    print_message(
+        f"{jobdir.name} is being tuned in the background, by process {os.getpid()}\n"
+        f"  follow it:   {_name_command('watch', jobdir)}\n"
+        f"  its log:     {_name_command('logs', jobdir)} --tuner\n"
+        f"  stop it:     {_name_command('stop', jobdir)}"
+    )
+
+
+def _name_command(command: str, jobdir: JobDir) -> str:
+    """Return a command on a tuning job, as it is to be typed."""
+    home = jobdir.path.parent
+    option = "" if home == Path(DEFAULT_HOME) else f" --home {shlex.quote(str(home))}"
+    return f"hpt {command} {jobdir.name}{option}"
 
 
 def _list_next_commands(summary: Summary) -> list[str]:
@@ -109,8 +167,7 @@ def _list_next_commands(summary: Summary) -> list[str]:
     return [*curves, *importance, "report"]
 
 
-def _exit_code(state: TuningState, interrupted_by: int | None) -> int:
+def _find_exit_code(state: TuningState, interrupted_by: int | None) -> int:
     if interrupted_by is not None and state.status == "Stopped":
-        is_interrupt = interrupted_by == signal.SIGINT
-        return ExitCode.INTERRUPTED if is_interrupt else ExitCode.TERMINATED
+        return find_exit_code(interrupted_by)
     return ExitCode.OK if state.status == "Completed" else ExitCode.FAILED

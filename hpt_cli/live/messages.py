@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 
 from hpt_cli.formatting import count, format_hyperparameters, format_number, format_seconds, plain
 from hpt_cli.spec.names import job_name
@@ -10,6 +11,19 @@ from hpt_cli.spec.objective import Objective
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning import summary
 from hpt_cli.tuning.state import TrainingJob, TuningState
+
+
+def describe_events(state: TuningState, events: Iterable[ev.Event]) -> Iterator[list[str]]:
+    """Yield the lines for each event that people want to know of.
+
+    Args:
+        state: after the events.
+    """
+    for event in events:
+        if isinstance(event, ev.Warned):
+            yield list(summary.describe_warning(event))
+        elif line := describe_event(state, event):
+            yield [line]
 
 
 def describe_event(state: TuningState, event: ev.Event) -> str:

@@ -12,13 +12,14 @@ import threading
 from collections import deque
 from collections.abc import Iterable
 from types import FrameType
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Self, TextIO
 
 from hpt_cli.formatting import format_seconds, plain
-from hpt_cli.live.messages import describe_event
+from hpt_cli.live.messages import describe_event, describe_events
+from hpt_cli.live.output import Output
 from hpt_cli.tuning.events import Event, Warned
 from hpt_cli.tuning.state import TuningState, count_seconds
-from hpt_cli.tuning.summary import Row, describe_warning, summarize
+from hpt_cli.tuning.summary import Row, summarize
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,7 +38,7 @@ END_LINE = "\x1b[K"
 class QuietView:
     """Shows nothing."""
 
-    def __enter__(self) -> QuietView:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -55,14 +56,11 @@ class PlainView(QuietView):
 
     def show(self, state: TuningState, events: Iterable[Event], now: float) -> None:
         """Print a line for each event that people want to know of."""
-        for event in events:
-            message = describe_event(state, event)
-            if message:
-                elapsed = format_seconds(count_seconds(state.started_at, now, state.suspended))
-                print(f"[{elapsed:>6}] {plain(message)}", file=self._file, flush=True)
-            if isinstance(event, Warned):
-                for line in list(describe_warning(event))[1:]:
-                    print(f"{'':8} {line}", file=self._file, flush=True)
+        elapsed = format_seconds(count_seconds(state.started_at, now, state.suspended))
+        for first, *more in describe_events(state, events):
+            print(f"[{elapsed:>6}] {plain(first)}", file=self._file, flush=True)
+            for line in more:
+                print(f"{'':8} {line}", file=self._file, flush=True)
 
 
 class LiveView(QuietView):
@@ -73,12 +71,13 @@ class LiveView(QuietView):
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._file = console.file
         self._messages: deque[str] = deque(maxlen=MESSAGES)
         self._rows: tuple[Row, ...] = ()
         self._drawn_at = -math.inf
         self._is_shown = False
 
-    def __enter__(self) -> LiveView:
+    def __enter__(self) -> Self:
         # Python lets only the main thread set handlers of signals.
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTSTP, self._suspend)
@@ -90,6 +89,8 @@ class LiveView(QuietView):
     def _suspend(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """Leave the screen and suspend this process (Ctrl-Z); draw again when it goes on."""
         self._leave()
+        if isinstance(self._file, Output):
+            self._file.drain()
         # Sent again without a handler, the signal does what Ctrl-Z does; the next line is reached
         # when the process goes on.
         signal.signal(signal.SIGTSTP, signal.SIG_DFL)
@@ -110,16 +111,18 @@ class LiveView(QuietView):
             if not isinstance(each, Warned) and (text := describe_event(state, each))
         ]
         # The clock may have been set back.
-        if now - self._drawn_at >= REFRESH_SECONDS or now < self._drawn_at:
+        is_due = now - self._drawn_at >= REFRESH_SECONDS or now < self._drawn_at
+        if is_due and self._may_draw():
             self._drawn_at = now
-            # In the background, another program has the terminal.
-            if self._is_in_foreground():
-                self._draw(state, now)
+            self._draw(state, now)
 
-    def _is_in_foreground(self) -> bool:
-        """Return whether this process is in the foreground of its terminal."""
+    def _may_draw(self) -> bool:
+        """Return whether the terminal has taken the last frame, and is not another program's."""
+        if isinstance(self._file, Output) and not self._file.is_idle:
+            return False
         try:
-            return os.tcgetpgrp(self._console.file.fileno()) == os.getpgrp()
+            # In the background, another program has the terminal.
+            return os.tcgetpgrp(self._file.fileno()) == os.getpgrp()
         except OSError:
             return True
 
@@ -141,5 +144,5 @@ class LiveView(QuietView):
         self._write(f"{enter}{BEGIN_UPDATE}{frame}{END_UPDATE}")
 
     def _write(self, text: str) -> None:
-        self._console.file.write(text)
-        self._console.file.flush()
+        self._file.write(text)
+        self._file.flush()

@@ -67,6 +67,7 @@ class Runner:
         view: View,
         state: TuningState,
         capacity: Capacity | None = None,
+        signals: Signals | None = None,
         clock: Callable[[], float] = clock.now,
     ) -> None:
         """Prepare to tune on from a state.
@@ -74,6 +75,7 @@ class Runner:
         Args:
             state: what the journal holds; read once, as reading a long journal takes time.
             capacity: the resources to hand out to training jobs that say what they need.
+            signals: those that have come, and will come, while something is to be ended in order.
         """
         self._spec = spec
         self._journal = journal
@@ -90,7 +92,7 @@ class Runner:
         gpus, names = (capacity.gpus, capacity.pool.gpus) if capacity else ((), ())
         held, avoid_busy = state.list_held(), spec.avoid_busy_gpus
         self._gpu_monitor = GpuMonitor(names, gpus, held, avoid_busy=avoid_busy)
-        self._signals = Signals()
+        self._signals = signals or Signals()
         wake = self._signals.wake
         self._follower = AttemptFollower(spec, executor, jobdir, self._gpu_monitor, clock, wake)
         self._suggester = Suggester(clock, wake)
@@ -101,11 +103,6 @@ class Runner:
     def alive(self) -> int:
         """The number of attempts that have not ended, as far as is known."""
         return len(self._follower) + len(self._launch_queue)
-
-    @property
-    def interrupted_by(self) -> int | None:
-        """The signal that ended the run; None without one."""
-        return next(iter(self._signals.received), None)
 
     def run(self) -> TuningState:
         """Tune until nothing is left to do.
@@ -121,7 +118,7 @@ class Runner:
         sys.setswitchinterval(SWITCH_SECONDS)
         reader = self._follower.reader
         on_child = reader.look if self._executor.attempts_are_children else None
-        self._signals.listen(self._follower.kill_all, on_child)
+        self._signals.listen(on_child)
         reader.start()
         self._record([self._describe_start(last_alive)])
         self._write()
@@ -171,7 +168,7 @@ class Runner:
             observed, silent = self._follower.pop_observed(), self._follower.list_silent()
             now = self._clock()
             unjudged = self._follower.list_ended()
-            left = self._follower.list_left() if self._signals.received else set()
+            left = self._follower.list_left() if self._signals.first is not None else set()
             commands = decide(
                 self._spec, self._state, now, observed, silent, avoided, unjudged, left
             )
@@ -270,6 +267,8 @@ class Runner:
         """Do what signals and other terminals have asked for."""
         if self._signals.pop_interrupt():
             self._begin_stop("Interrupted")
+        if self._signals.pop_impatience():
+            self._follower.kill_all()
         for request in pop_requests(self._jobdir):
             match request:
                 case {"changes": dict(changes)}:

@@ -1,57 +1,129 @@
-"""The tuner's waits, and what ends them early: signals, and news from threads."""
+"""The signals that end a tuner, and its waits, which they end early.
+
+They are handled from the start of the command to its end, not only while the loop runs: the first
+one in between would end the process, and leave a tuning job that was just begun without a word.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import signal
+import threading
+import time
 from collections.abc import Callable
+from types import FrameType
 
-INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+from hpt_cli.errors import ExitCode
+
+KEYS = (signal.SIGINT, signal.SIGQUIT)
+r"""What Ctrl-C and Ctrl-\ send."""
+INTERRUPTS = (*KEYS, signal.SIGTERM, signal.SIGHUP)
+SAME_SECONDS = 1.0
+"""A shutdown sends several signals: those within so long of each other are one request."""
 
 
 class Signals:
-    """Signals that the tuner gets while its event loop runs."""
+    """What signals ask for. Use it in a `with` block, in the main thread.
 
-    def __init__(self) -> None:
-        self.received: list[int] = []
-        """The interrupts so far, in order."""
-        self._handled = 0
-        self._news = asyncio.Event()
-        self._loop: asyncio.AbstractEventLoop
+    At first a signal ends the process in order, by SystemExit. After the block all are ignored.
+    """
 
-    def listen(self, on_second: Callable[[], None], on_child: Callable[[], None] | None) -> None:
-        """Handle signals in the running event loop.
+    def __init__(self, *, hangup: bool = True) -> None:
+        """Prepare.
 
         Args:
-            on_second: called for every interrupt but the first.
+            hangup: whether SIGHUP counts.
+        """
+        self.first: int | None = None
+        """The signal that interrupted the tuning job."""
+        self._hangup = hangup
+        self._asked_at: float | None = None
+        self._is_news = self._is_impatient = False
+        self._answer: Callable[[int], None] = _exit_by
+        self._news = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def __enter__(self) -> Signals:
+        # Python lets only the main thread set handlers of signals.
+        if threading.current_thread() is threading.main_thread():
+            for number in INTERRUPTS:
+                if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP
+                    signal.signal(number, self._receive)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # The process is about to end.
+        self._answer = lambda _: None
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        if self._hangup or number != signal.SIGHUP:
+            self._answer(number)
+
+    def remember(self) -> None:
+        """From now on only remember signals: there is something that has to be ended in order."""
+        self._answer = self._remember
+
+    def _remember(self, number: int) -> None:
+        now = time.monotonic()
+        if self.first is None:
+            self.first, self._is_news = number, True
+        elif number in KEYS:
+            self._is_impatient = True
+        elif number == signal.SIGTERM and self._asked_at is not None:
+            self._is_impatient |= now - self._asked_at > SAME_SECONDS
+        # A hang-up is no wish of anybody: the kernel and the shell send one each, and a shutdown
+        # may follow.
+        if self._asked_at is None and number != signal.SIGHUP:
+            self._asked_at = now
+        self.wake()
+
+    def exit_with(self, code: int) -> None:
+        """From now on a signal ends the process, with this exit code; but not a hang-up."""
+
+        def leave(number: int) -> None:
+            if number != signal.SIGHUP:
+                raise SystemExit(code)
+
+        self._answer = leave
+
+    def listen(self, on_child: Callable[[], None] | None = None) -> None:
+        """Have signals wake the running event loop.
+
+        Args:
             on_child: called when a child process has ended.
         """
-        loop = self._loop = asyncio.get_running_loop()
-        if on_child is not None:
-            loop.add_signal_handler(signal.SIGCHLD, on_child)
-        for number in INTERRUPTS:
-            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP
-                loop.add_signal_handler(number, self._interrupt, number, on_second)
-
-    def _interrupt(self, number: int, on_second: Callable[[], None]) -> None:
-        self.received.append(number)
-        self._news.set()
-        if len(self.received) > 1:
-            on_second()
+        self._loop = asyncio.get_running_loop()
+        # With this handler asyncio also wakes for signals that have handlers of Python's.
+        self._loop.add_signal_handler(signal.SIGCHLD, on_child or bool)
 
     def pop_interrupt(self) -> bool:
-        """Return whether an interrupt came since the last time."""
-        before, self._handled = self._handled, len(self.received)
-        return self._handled > before
+        """Return whether the first signal has come since the last time."""
+        is_news, self._is_news = self._is_news, False
+        return is_news
+
+    def pop_impatience(self) -> bool:
+        """Return whether a further request has come since the last time."""
+        is_impatient, self._is_impatient = self._is_impatient, False
+        return is_impatient
 
     def wake(self) -> None:
         """End the wait under way, or the next one; may be called from any thread."""
-        with contextlib.suppress(RuntimeError):  # the loop is over
-            self._loop.call_soon_threadsafe(self._news.set)
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop is over
+                self._loop.call_soon_threadsafe(self._news.set)
 
     async def wait(self, seconds: float) -> None:
         """Wait for news, at most so long."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._news.wait(), seconds)
             self._news.clear()
+
+
+def find_exit_code(number: int) -> ExitCode:
+    """Return the exit code of a process that a signal has ended in order."""
+    return ExitCode.INTERRUPTED if number in KEYS else ExitCode.TERMINATED
+
+
+def _exit_by(number: int) -> None:
+    raise SystemExit(find_exit_code(number))

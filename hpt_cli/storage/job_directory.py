@@ -5,6 +5,7 @@
 <home>/<name>/source                the path of the file that it was copied from
 <home>/<name>/lock                  held by the tuner; says who that is
 <home>/<name>/heartbeat             when the tuner was last alive
+<home>/<name>/tuner.log             the tuner's own messages; tuner.log.1: earlier ones
 <home>/<name>/notify.log            what the commands of `notify` printed
 <home>/<name>/requests/             what other terminals ask the tuner to do
 <home>/<name>/jobs/0007/a1/         the first attempt of job 7: output.log, exit, ...
@@ -60,6 +61,11 @@ class JobDir:
     def spec(self) -> Path:
         """The spec as it was when the tuning job was made."""
         return self.path / "spec.yaml"
+
+    @property
+    def tuner_log(self) -> Path:
+        """The tuner's own messages, from all its sessions."""
+        return self.path / "tuner.log"
 
     @property
     def source(self) -> Path | None:

@@ -28,7 +28,7 @@ EXITS = {
     ExitCode.FAILED: "an expected failure; for a tuning job: it Failed or was stopped",
     ExitCode.USAGE: "the spec or the command line is wrong",
     ExitCode.BUG: "a bug in hpt; the message names a crash file to report",
-    ExitCode.INTERRUPTED: "interrupted by Ctrl-C; `hpt resume` continues",
+    ExitCode.INTERRUPTED: "interrupted by Ctrl-C or Ctrl-\\; `hpt resume` continues",
     ExitCode.TERMINATED: "terminated by a signal; `hpt resume` continues",
 }
 SLUGS = """

@@ -15,11 +15,12 @@ import sys
 import termios
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from hpt_cli.live.views import BEGIN_UPDATE, ENTER, LEAVE
-from tests.acceptance.conftest import HPT, PATIENCE, Terminal
+from tests.acceptance.conftest import HPT, PATIENCE, Terminal, wait_until
 
 ESCAPE = re.compile(r"\x1b\[[?\d;]*[A-Za-z]")
 
@@ -49,6 +50,14 @@ class Screen:
     def resize(self, columns: int, lines: int, descriptor: int | None = None) -> None:
         size = struct.pack("HHHH", lines, columns, 0, 0)
         fcntl.ioctl(descriptor or self._master, termios.TIOCSWINSZ, size)
+
+    def type(self, keys: str) -> None:
+        os.write(self._master, keys.encode())
+
+    def hang_up(self) -> None:
+        """Close the other end."""
+        os.close(self._master)
+        self._master = -1
 
     def read(self) -> str:
         with contextlib.suppress(BlockingIOError, OSError):
@@ -151,3 +160,100 @@ main()
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.returncode, done.stderr.strip()[: len(said)]) == (code, said)
     assert "Traceback" not in done.stderr
+
+
+SLOW = "trap 'sleep 1; exit 143' TERM; i=0; while [ $i -lt 300 ]; do i=$((i+1)); sleep 0.1; "
+SLOW += "echo loss={x}; done"
+"""A command that takes a second to end."""
+
+
+def write_slow_spec(terminal: Terminal, **fields: Any) -> str:
+    return terminal.write_spec(command=["sh", "-c", SLOW], **fields)
+
+
+def check_interrupted(terminal: Terminal, screen: Screen, code: int) -> None:
+    """The tuner has stopped in order, its jobs have been waited for, and will run again."""
+    wait_until(lambda: screen.process.poll() is not None, "the end of the tuner")
+    assert screen.process.returncode == code
+    shown = terminal.json("show", "t")
+    assert (shown["tuning_job_status"], shown["completion_reason"]) == ("Stopped", "interrupted")
+    assert {row["training_job_status"] for row in terminal.json("jobs", "t")} == {"InProgress"}
+    assert terminal.find_processes() == []
+
+
+@pytest.mark.parametrize("arguments", [[], ["--plain"]])
+@pytest.mark.parametrize("hangups", [1, 3])
+def test_a_terminal_that_goes_away_stops_the_tuner_in_order(
+    terminal: Terminal, arguments: list[str], hangups: int
+) -> None:
+    screen = Screen(terminal, "run", write_slow_spec(terminal), *arguments)
+    terminal.wait_for_log("t", 2, "loss=")
+    screen.hang_up()
+    for _ in range(hangups):  # the kernel's, and those of a shell
+        screen.process.send_signal(signal.SIGHUP)
+    check_interrupted(terminal, screen, 143)
+    log = terminal.hpt("logs", "t", "--tuner")
+    assert "stopping: asking running jobs to end" in log
+    assert "the terminal is gone (Input/output error); the tuner goes on without it" in log
+
+
+def test_ctrl_backslash_stops_in_order_and_restores_the_screen(terminal: Terminal) -> None:
+    screen = Screen(terminal, "run", write_slow_spec(terminal))
+    terminal.wait_for_log("t", 2, "loss=")
+    screen.wait_for(lambda text: "of 4" in text, "the screen")
+    screen.process.send_signal(signal.SIGQUIT)
+    check_interrupted(terminal, screen, 130)
+    assert screen.read().count(LEAVE) == 1
+    assert "to continue: hpt resume t" in screen.text.split(LEAVE)[1]
+
+
+@pytest.mark.parametrize("arguments", [[], ["--plain"]])
+def test_a_terminal_that_is_not_read_delays_nothing(
+    terminal: Terminal, arguments: list[str]
+) -> None:
+    spec = terminal.write_spec(max_jobs=4, options="--epochs 3 --seconds 0.1")
+    screen = Screen(terminal, "run", spec, *arguments)
+    screen.type("\x13")  # Ctrl-S
+    assert screen.process.wait(PATIENCE) == 0
+    assert terminal.json("show", "t")["tuning_job_status"] == "Completed"
+    assert "max_jobs (4) reached" in terminal.hpt("logs", "t", "--tuner")
+
+
+def test_a_tuner_whose_reader_leaves_goes_on(terminal: Terminal) -> None:
+    spec = terminal.write_spec(max_jobs=2)
+    run = terminal.start("run", spec)
+    assert run.stdout is not None
+    assert run.stderr is not None
+    run.stdout.close()
+    assert "tuning t" in run.stderr.readline()
+    run.stderr.close()
+    assert run.wait(PATIENCE) == 0
+    log = terminal.hpt("logs", "t", "--tuner")
+    assert "standard error is gone (Broken pipe)" in log
+    assert "max_jobs (2) reached" in log
+
+
+@pytest.mark.parametrize("redirections", ["2>&-", ">&- 2>&-", "<&- >&- 2>&-", ">/dev/full 2>&1"])
+def test_outputs_that_cannot_be_written(terminal: Terminal, redirections: str) -> None:
+    spec = terminal.write_spec(max_jobs=1)
+    line = f"{HPT} run {spec} {redirections}"
+    directory, environment = terminal.directory, terminal.environment
+    assert subprocess.run(line, shell=True, cwd=directory, env=environment).returncode == 0
+    assert "max_jobs (1) reached" in terminal.hpt("logs", "t", "--tuner")
+
+
+def test_watching_leaves_the_tuner_alone(terminal: Terminal) -> None:
+    run = terminal.start("run", write_slow_spec(terminal))
+    terminal.wait_for_log("t", 2, "loss=")
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+        screen = Screen(terminal, "watch", "t")
+        screen.wait_for(lambda text: ENTER in text, "the screen")
+        screen.process.send_signal(number)
+        screen.wait_for_end()
+        assert screen.text.count(ENTER) == screen.text.count(LEAVE) == 1
+        assert screen.process.returncode == (143 if number == signal.SIGTERM else 130)
+    screen = Screen(terminal, "watch", "t")
+    screen.wait_for(lambda text: ENTER in text, "the screen")
+    screen.hang_up()
+    assert screen.process.wait(PATIENCE) == 1
+    assert run.poll() is None

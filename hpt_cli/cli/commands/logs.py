@@ -1,9 +1,10 @@
-"""hpt logs NAME JOB: what a training job printed."""
+"""hpt logs NAME JOB: what a training job printed; or, with --tuner, the tuner's own messages."""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -11,33 +12,47 @@ from typing import Annotated
 import typer
 
 from hpt_cli.cli.load import find_tuning_job, parse_jobs, read_state
-from hpt_cli.cli.options import Home, Job, Name
+from hpt_cli.cli.options import Home, Name, OptionalJob
 from hpt_cli.errors import HptError, UsageError
 from hpt_cli.formatting import count, plain
 from hpt_cli.logs.log_file import read_blocks
 from hpt_cli.metrics.lines import clean
+from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.lock import has_tuner
 
 EXAMPLES = (
     "hpt logs digits 7",
     "hpt logs digits 7 --follow",
+    "hpt logs digits --tuner",
 )
 FOLLOW_SECONDS = 0.2
 
 
 def logs(
     name: Name,
-    job: Job,
+    job: OptionalJob = None,
+    tuner: Annotated[
+        bool, typer.Option("--tuner", help="Print the tuner's own messages instead.")
+    ] = False,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Keep printing until the training job has ended.")
+        bool, typer.Option("--follow", "-f", help="Keep printing until what is followed has ended.")
     ] = False,
     attempt: Annotated[
         int | None, typer.Option("--attempt", min=1, help="An attempt other than the latest.")
     ] = None,
     home: Home = None,
 ) -> None:
-    """Print a training job's output."""
+    """Print a training job's output, or the tuner's own messages."""
     jobdir = find_tuning_job(home, name)
+    if (job is None) != tuner:
+        raise UsageError.of("log-choice", "name one training job, or --tuner")
+    if job is None:
+        _print_log(jobdir.tuner_log, lambda: not has_tuner(jobdir), follow=follow)
+    else:
+        _print_output(jobdir, job, attempt, follow=follow)
+
+
+def _print_output(jobdir: JobDir, job: str, attempt: int | None, *, follow: bool) -> None:
     known = read_state(jobdir).jobs
     (number,) = parse_jobs([job], jobdir.name, known)
     attempts = known[number].attempts
@@ -48,10 +63,19 @@ def logs(
         raise UsageError.of(
             "attempt-unknown", f"training job {number} has {count(len(attempts), 'attempt')}"
         )
-    offset = _print_from(jobdir.attempt(number, wanted).log, 0)
+    _print_log(
+        jobdir.attempt(number, wanted).log,
+        lambda: read_state(jobdir).jobs[number].has_ended or not has_tuner(jobdir),
+        follow=follow,
+    )
+
+
+def _print_log(log: Path, is_over: Callable[[], bool], *, follow: bool) -> None:
+    """Print a log, to its end or until something is over."""
+    offset = _print_from(log, 0)
     while follow:
-        over = read_state(jobdir).jobs[number].has_ended or not has_tuner(jobdir)
-        offset = _print_from(jobdir.attempt(number, wanted).log, offset)
+        over = is_over()
+        offset = _print_from(log, offset)
         if over:
             return
         time.sleep(FOLLOW_SECONDS)

@@ -13,33 +13,49 @@ import typer
 
 from hpt_cli.cli.console import print_message
 from hpt_cli.cli.load import find_tuning_job, read_state
-from hpt_cli.cli.options import Home, Name, Plain, Quiet
-from hpt_cli.errors import UsageError
+from hpt_cli.cli.options import Detach, Home, Name, Plain, Quiet
+from hpt_cli.errors import ExitCode, UsageError
 from hpt_cli.spec.diff import find_differences, flatten
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.lock import hold_lock
 
 if TYPE_CHECKING:
+    from hpt_cli.cli.session import Session
     from hpt_cli.spec.model import TuningSpec
     from hpt_cli.tuning.state import TuningState
 
-EXAMPLES = ("hpt resume digits",)
+EXAMPLES = (
+    "hpt resume digits",
+    "hpt resume digits --detach",
+)
 
 
-def resume(name: Name, home: Home = None, plain: Plain = False, quiet: Quiet = False) -> None:
+def resume(
+    name: Name,
+    home: Home = None,
+    plain: Plain = False,
+    quiet: Quiet = False,
+    detach: Detach = False,
+) -> None:
     """Continue a tuning job that was interrupted, stopped or killed.
 
     Training jobs that are still running are taken over, interrupted ones run again with the same
     hyperparameters, and max_jobs is still the total. A Completed tuning job continues after
     'hpt update' has raised the limit that it had reached.
     """
+    from hpt_cli.cli.session import open_session
+
+    with open_session(plain=plain, quiet=quiet, detached=detach) as session:
+        raise typer.Exit(_resume(session, find_tuning_job(home, name)))
+
+
+def _resume(session: Session, jobdir: JobDir) -> int:
+    """Tune on; return the exit code."""
     from hpt_cli.checks.prerequisites import check_before_run
-    from hpt_cli.cli.session import tune
     from hpt_cli.spec.model import load_spec
     from hpt_cli.spec.yaml_reader import RawSpec
     from hpt_cli.tuning.completion import may_go_on
 
-    jobdir = find_tuning_job(home, name)
     with hold_lock(jobdir) as caution:
         if caution:
             print_message(caution)
@@ -50,11 +66,11 @@ def resume(name: Name, home: Home = None, plain: Plain = False, quiet: Quiet = F
             if not state.exhausted:
                 change = _suggest_change(jobdir, state)
                 print_message(f"to continue, change the limit that it has reached: {change}")
-            return
+            return ExitCode.OK
         found = check_before_run(RawSpec(state.spec), os.environ, Path(state.directory))
         print_differences(jobdir, spec)
-        code = tune(jobdir, spec, state, found.capacity, plain=plain, quiet=quiet)
-    raise typer.Exit(code)
+        session.signals.remember()
+        return session.tune(jobdir, spec, state, found.capacity)
 
 
 def _suggest_change(jobdir: JobDir, state: TuningState) -> str:

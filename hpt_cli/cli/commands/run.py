@@ -12,7 +12,7 @@ import typer
 
 from hpt_cli.cli.console import print_message
 from hpt_cli.cli.load import read_state
-from hpt_cli.cli.options import Home, Plain, Quiet, Set, SpecFile
+from hpt_cli.cli.options import Detach, Home, Plain, Quiet, Set, SpecFile
 from hpt_cli.errors import Problem, UsageError
 from hpt_cli.formatting import count
 from hpt_cli.storage.home import find_home, make_job_dir
@@ -24,12 +24,13 @@ from hpt_cli.tuning.events import WarmStarted, Warned
 from hpt_cli.tuning.summary import describe_warning
 
 if TYPE_CHECKING:
+    from hpt_cli.cli.session import Session
     from hpt_cli.spec.model import TuningSpec
 
 EXAMPLES = (
     "hpt run spec.yaml",
     "hpt run spec.yaml --name second --set max_jobs=50 --set random_seed=1",
-    "nohup hpt run spec.yaml --plain > tuning.log 2>&1 &",
+    "hpt run spec.yaml --detach",
 )
 
 
@@ -42,31 +43,38 @@ def run(
     home: Home = None,
     plain: Plain = False,
     quiet: Quiet = False,
+    detach: Detach = False,
 ) -> None:
     """Start a tuning job and follow it to its end.
 
-    Ctrl-C stops it; 'hpt resume NAME' continues it.
+    Ctrl-C stops it; 'hpt resume NAME' continues it. With --detach it does not end with the
+    terminal: 'hpt watch NAME' follows it and 'hpt stop NAME' stops it.
     """
-    from hpt_cli.checks.prerequisites import check_before_run
-    from hpt_cli.cli.session import tune
-    from hpt_cli.storage.spec_file import read_raw
+    from hpt_cli.cli.session import open_session
 
     overrides = [*(set_ or []), *([f"name={name}"] if name else [])]
-    raw = read_raw(spec, overrides)
-    found = check_before_run(raw, os.environ, Path.cwd(), find_home(home))
+    with open_session(plain=plain, quiet=quiet, detached=detach) as session:
+        raise typer.Exit(_run(session, spec, overrides, find_home(home)))
+
+
+def _run(session: Session, source: Path, overrides: Sequence[str], home: Path) -> int:
+    """Create a tuning job and tune; return the exit code."""
+    from hpt_cli.checks.prerequisites import check_before_run
+    from hpt_cli.storage.spec_file import read_raw
+
+    found = check_before_run(read_raw(source, overrides), os.environ, Path.cwd(), home)
     print_inherited(found.inherited)
-    jobdir = make_job_dir(find_home(home), found.spec.name)
+    jobdir = make_job_dir(home, found.spec.name)
     warnings = [_to_event(each) for each in found.warnings]
     remember_home(jobdir.path.parent)
     with hold_lock(jobdir) as caution:
         if caution:
             print_message(caution)
-        _create(jobdir, found.spec, spec, [*found.inherited, *warnings])
-        for each in () if quiet else warnings:
+        session.signals.remember()
+        _create(jobdir, found.spec, source, [*found.inherited, *warnings])
+        for each in () if session.quiet else warnings:
             print_message("\n".join(describe_warning(each)))
-        state = read_state(jobdir)
-        code = tune(jobdir, found.spec, state, found.capacity, plain=plain, quiet=quiet)
-    raise typer.Exit(code)
+        return session.tune(jobdir, found.spec, read_state(jobdir), found.capacity)
 
 
 def print_inherited(inherited: Iterable[WarmStarted]) -> None:

@@ -87,11 +87,12 @@ def _stop_tuning_job(jobdir: JobDir) -> None:
 def _stop_without_tuner(jobdir: JobDir) -> None:
     """Be the tuner of a tuning job for as long as stopping takes: its jobs may be alive."""
     from hpt_cli.checks.prerequisites import measure_for
-    from hpt_cli.cli.session import tune
+    from hpt_cli.cli.session import open_session
     from hpt_cli.spec.model import load_spec
 
-    with hold_lock(jobdir):
+    with open_session(plain=True, quiet=True, detached=False) as session, hold_lock(jobdir):
+        session.signals.remember()
         send_request(jobdir, {"stop_jobs": None})
         state = read_state(jobdir)
         capacity = measure_for(state.spec, os.environ)
-        tune(jobdir, load_spec(state.spec), state, capacity, plain=True, quiet=True)
+        session.tune(jobdir, load_spec(state.spec), state, capacity)

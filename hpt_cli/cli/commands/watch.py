@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from hpt_cli.cli.console import print_message
 from hpt_cli.cli.liveness import print_end
@@ -14,6 +15,9 @@ from hpt_cli.storage.journal import Journal, open_journal
 from hpt_cli.storage.lock import has_tuner
 from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.summary import summarize
+
+if TYPE_CHECKING:
+    from hpt_cli.cli.session import Session
 
 EXAMPLES = (
     "hpt watch digits",
@@ -27,24 +31,32 @@ def watch(name: Name, home: Home = None, plain: Plain = False) -> None:
 
     Exits with 0 if it is Completed, and with 1 if it is Failed or Stopped.
     """
+    from hpt_cli.cli.session import open_session
+
     jobdir = find_tuning_job(home, name)
-    with open_journal(jobdir.journal) as journal:
-        state = _follow(jobdir, journal, plain=plain)
-    print_end(jobdir, state)
+    with (
+        open_session(plain=plain, quiet=False, detached=False) as session,
+        open_journal(jobdir.journal) as journal,
+    ):
+        print_end(jobdir, _follow(session, jobdir, journal))
 
 
-def _follow(jobdir: JobDir, journal: Journal, *, plain: bool) -> TuningState:
-    """Show the tuning job until its tuner leaves; return its last state."""
-    from hpt_cli.cli.session import choose_view
+def _follow(session: Session, jobdir: JobDir, journal: Journal) -> TuningState:
+    """Show the tuning job until its tuner leaves; return its last state.
 
+    Raises:
+        BrokenPipeError: there is nobody any more to show it to.
+    """
     state, _ = journal.follow(TuningState())
     if not has_tuner(jobdir):
         return state
     summary = summarize(state, time.time(), at_work=True)
     print_message(f"watching {jobdir.name}: {describe_jobs(summary)}")
-    with choose_view(plain=plain, quiet=False) as view:
+    with session.choose_view() as view:
         view.show(state, [], time.time())
         while has_tuner(jobdir):
+            if any(each.is_gone for each in session.outputs):
+                raise BrokenPipeError
             time.sleep(WATCH_SECONDS)
             state, events = journal.follow(state)
             view.show(state, events, time.time())
