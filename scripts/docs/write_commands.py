@@ -38,9 +38,8 @@ jobs, metrics and columns.
 the best so far and how it improved, and a line for each running job: its latest value, how far
 that is from the best job's at the same epoch, and its curve on the best job's scale, green where
 it is at least as good at that epoch and yellow where it is not. Ctrl-C ends the tuning job, and
-`hpt resume` continues it (in `watch` it only ends `watch`). So do Ctrl-\\ and a terminal that is
-closed, but the jobs are killed at once only by a second Ctrl-C or Ctrl-\\. A terminal that is not
-read (Ctrl-S) holds nothing up. Ctrl-Z suspends the view and restores
+`hpt resume` continues it (in `watch` it only ends `watch`). Ctrl-\\ and closing the terminal do the
+same. A terminal that is not read (Ctrl-S) holds nothing up. Ctrl-Z suspends the view and restores
 the shell's screen.
 
 ## Columns and conditions
