@@ -52,6 +52,8 @@ class Running:
     """The attempt is alive; `since` (in seconds since the epoch) if it may have been queued."""
 
     since: float | None = None
+    is_suspended: bool = False
+    """Whether it stands still: it was stopped by a signal, or frozen."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from hpt_cli import clock
 from hpt_cli.executors import launcher
 from hpt_cli.files import read_regular
 from hpt_cli.logs.log_file import read_tail
+from hpt_cli.tuning.events import check_moment
 
 
 @dataclass(frozen=True)
@@ -81,3 +83,35 @@ def read_failure(directory: Path) -> str:
     """Return why a launcher ended without an exit code, as it wrote into the log; empty without."""
     last = "".join(read_tail(directory / launcher.LOG, 1))
     return last.removeprefix(launcher.FAILED).strip() if last.startswith(launcher.FAILED) else ""
+
+
+def measure_suspensions(directory: Path) -> int:
+    """Return the size of the file of an attempt's suspensions; 0 where there is none."""
+    try:
+        return os.stat(directory / launcher.SUSPENDED).st_size
+    except OSError:
+        return 0
+
+
+def read_suspensions(directory: Path) -> list[tuple[float, float]]:
+    """Return from when to when an attempt stood still, by its launcher; in seconds since the epoch.
+
+    If that cannot be read now, it is empty.
+    """
+    try:
+        claim = read_claim(directory)
+        lines = read_regular(directory / launcher.SUSPENDED).splitlines()
+    except (OSError, ValueError):
+        return []
+    this_boot = claim is not None and is_of_this_boot(claim.identity)
+    return [each for line in lines if (each := _read_span(line, this_boot=this_boot))]
+
+
+def _read_span(line: str, *, this_boot: bool) -> tuple[float, float] | None:
+    try:
+        since, until, at = map(float, line.split())
+        # The ticks of another machine are known only by the time of day at the end.
+        began = clock.at_ticks(0.0) if this_boot else at - until
+        return check_moment(began + since), check_moment(began + until)
+    except ValueError:  # cut short by a power failure
+        return None

@@ -12,9 +12,9 @@ It imports only what imports quickly, as there is one launcher for every attempt
 
 Files in DIRECTORY: `launcher` ("pid identity", in a Slurm job also its number and how often it was
 started before, and where the pid is valid; made once: a second launcher exits), `output.log`,
-`suspended` (a line "since until", in ticks, for each time that the launcher stood still), and
-`exit` ("exit_code ended_at ticks", whether the launcher was asked to end, and whether it could not
-adopt orphans; written under another name and renamed).
+`suspended` (a line "since until time" for each time that the launcher stood still: two in ticks,
+and `until` by the time of day), and `exit` ("exit_code ended_at ticks", whether the launcher was
+asked to end, and whether it could not adopt orphans; written under another name and renamed).
 
 While the command runs, `launcher` is touched every few seconds, so that other machines can see that
 it does. In a Slurm job it is not: there Slurm tells, and the file's time is when the job began.
@@ -57,7 +57,7 @@ TERM_SECONDS = 2.0
 """Time between SIGTERM and SIGKILL for what outlives the command."""
 BEAT_SECONDS = 5.0
 """Time between two touches of the claim."""
-SUSPENDED_SECONDS = 5.0
+SUSPENDED_SECONDS = 2.0
 """A look at the clock that comes so much too late: the launcher was suspended meanwhile."""
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
@@ -237,7 +237,7 @@ class Waiter:
         ready = select.select([self._wakeup, *readers], [], [], TICK_SECONDS)[0]
         now = read_ticks()
         if now - self._looked_at > TICK_SECONDS + SUSPENDED_SECONDS:
-            self._gaps += f"{self._looked_at!r} {now!r}\n"
+            self._gaps += f"{self._looked_at!r} {now!r} {time.time()!r}\n"
         if self._gaps:
             self._note_gaps()
         if self._wakeup in ready:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import math
 import os
 import signal
 import struct
@@ -21,8 +22,11 @@ import psutil
 from hpt_cli.executors import Exited, Handle, LaunchRequest, Lost, Outcome, Running, launcher
 from hpt_cli.executors.attempt_files import is_of_this_boot, read_claim, read_exit, read_failure
 from hpt_cli.executors.processes import describe, end_processes, find_processes, send, wake
+from hpt_cli.executors.suspension import is_suspended
 
 LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+LOOK_SECONDS = 1.0
+"""Time between two looks at which attempts are suspended."""
 FIND_PATIENCE_SECONDS = 0.5
 """Time that a launcher started by the last tuner may take to claim its directory."""
 
@@ -38,6 +42,8 @@ class LocalExecutor:
         self._seen: set[str] = set()
         """The identities of launchers that have been seen alive."""
         self._notes: list[str] = []
+        self._suspended: set[int] = set()
+        self._looked_at = -math.inf
 
     def launch(self, request: LaunchRequest) -> Handle:
         """Start a launcher in a new session."""
@@ -86,6 +92,9 @@ class LocalExecutor:
                     self._children.discard(pid)
             except ChildProcessError:  # reaped with orphans
                 self._children.discard(pid)
+        if time.monotonic() - self._looked_at >= LOOK_SECONDS:
+            self._looked_at = time.monotonic()
+            self._suspended = {each["pid"] for each in handles if is_suspended(each["pid"])}
         return [self._poll_one(handle) for handle in handles]
 
     def stop(self, handle: Handle, *, force: bool) -> None:
@@ -137,7 +146,7 @@ class LocalExecutor:
             return Exited(ended.exit_code, ended.ended_at, has_left=has_left)
         if alive:
             self._seen.add(handle["identity"])
-            return Running()
+            return Running(is_suspended=handle["pid"] in self._suspended)
         why = read_failure(Path(handle["directory"])) or "it was killed, or the machine went down"
         return Lost(f"its launcher left no exit code ({why})")
 

@@ -11,13 +11,15 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeGuard
 
-from hpt_cli.executors import Executor, Exited, Handle, Lost, Outcome, Pending
+from hpt_cli.executors import Executor, Exited, Handle, Lost, Outcome, Pending, Running
 from hpt_cli.formatting import describe_exit
 from hpt_cli.logs.tail import AttemptTail
 from hpt_cli.machine.gpu_monitor import GpuMonitor
 from hpt_cli.runtime.log_reader import FollowedLog, LogReader, Reading
+from hpt_cli.runtime.suspensions import SETTLE_SECONDS
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.tuning import events as ev
@@ -25,7 +27,7 @@ from hpt_cli.tuning.allocation import Share
 from hpt_cli.tuning.failures.interruption import may_be_first, was_interrupted
 from hpt_cli.tuning.failures.retry import is_worth_retrying
 from hpt_cli.tuning.fold import find_fresh
-from hpt_cli.tuning.state import Attempt, TrainingJob, TuningState
+from hpt_cli.tuning.state import Attempt, TrainingJob, TuningState, count_seconds, covers
 
 KILL_AGAIN_SECONDS = 1.0
 LEAVE_SECONDS = 1.0
@@ -49,6 +51,14 @@ class LiveAttempt:
     """When that was known, on time.monotonic's clock."""
     last_lines: tuple[str, ...] | None = None
     """What the end of its output says; None before all of it has been read."""
+    last_sign: float = 0.0
+    """When it was last known to live; 0 before it is known that it has ended."""
+    last_alive: float = 0.0
+    """When the tuner before this one was last alive."""
+    settles_at: float = 0.0
+    """When it is to be looked at before it is judged how long it was at work."""
+    is_settled: bool = False
+    """Whether that is known."""
     sweep: asyncio.Task[list[str]] | None = None
     others: Sequence[Share] = ()
     """What other jobs hold of the machine; brought up to date while the sweep runs."""
@@ -83,8 +93,12 @@ class AttemptFollower:
     def __len__(self) -> int:
         return len(self._attempts)
 
-    def follow(self, job: TrainingJob) -> None:
-        """Follow the latest attempt of a job, which has been launched."""
+    def follow(self, job: TrainingJob, last_alive: float = 0.0) -> None:
+        """Follow the latest attempt of a job, which has been launched.
+
+        Args:
+            last_alive: when the last tuner was, which may have seen the attempt alive.
+        """
         latest = _latest(job)
         path = self._jobdir.attempt(job.number, latest.number).log
         handle = dict(latest.handle or {})
@@ -98,9 +112,12 @@ class AttemptFollower:
             slow_lines=self._slow_lines,
         )
         metric = self.spec.objective_metric_name
-        log = FollowedLog(job.number, latest.number, handle, path, tail, metric)
+        seen_at = max(latest.started_at, last_alive)
+        log = FollowedLog(
+            job.number, latest.number, handle, path, tail, metric, self._clock, seen_at
+        )
         self._attempts[job.number] = LiveAttempt(
-            job.number, latest.number, handle, latest.share, log
+            job.number, latest.number, handle, latest.share, log, last_alive=last_alive
         )
         self.reader.follow(log)
 
@@ -116,9 +133,11 @@ class AttemptFollower:
         if isinstance(outcome, (Exited, Lost)) and attempt.outcome is None:
             attempt.outcome, attempt.ended_at = outcome, time.monotonic()
         if reading.is_complete:
-            attempt.last_lines = reading.last_lines
+            attempt.last_lines, attempt.last_sign = reading.last_lines, reading.last_sign
+        attempt.is_settled = reading.is_settled and reading.looked_at >= attempt.settles_at
         return [
             *self._follow_queue(job, attempt, outcome),
+            *self._list_suspensions(job, attempt, reading),
             *self._list_observations(job, attempt, reading),
             *(self._note(job, text) for text in reading.notes if text not in job.notes),
         ]
@@ -135,6 +154,24 @@ class AttemptFollower:
             # The clock of the machine that runs it may differ from this one's.
             since = min(max(outcome.since, latest.submitted_at), at)
             yield ev.JobStarted(at=at, number=job.number, attempt=number, since=since)
+
+    def _list_suspensions(
+        self, job: TrainingJob, attempt: LiveAttempt, reading: Reading
+    ) -> Iterator[ev.Event]:
+        """Yield when an attempt was suspended, or that it is, where that is new."""
+        latest, at = _latest(job), self._clock()
+        report = partial(ev.JobSuspended, at=at, number=job.number, attempt=attempt.number)
+        begun = latest.suspended_since
+        over = [each for each in latest.suspended if each[1] < math.inf]
+        for since, until in reading.suspended:
+            if math.isinf(until) and begun is None:
+                yield report(since=since)
+            elif until < math.inf and not covers(over, since, until):
+                yield report(since=since, until=min(until, at))
+        goes_on = isinstance(reading.outcome, Running) and not reading.outcome.is_suspended
+        if begun is not None and goes_on and all(until <= begun for _, until in reading.suspended):
+            # It has gone on while there was no tuner to see when.
+            yield report(since=begun, until=max(begun, attempt.last_alive))
 
     def _list_observations(
         self, job: TrainingJob, attempt: LiveAttempt, reading: Reading
@@ -155,14 +192,33 @@ class AttemptFollower:
         observed, self._observed = self._observed, set()
         return observed - self.list_ended()
 
-    def list_silent(self) -> list[int]:
+    def list_silent(self, state: TuningState) -> list[int]:
         """Return the numbers of jobs that have printed nothing for `max_silence_seconds`."""
         limit = self.spec.max_silence_seconds
         if limit is None:
             return []
         # Silent is who was looked at and had printed nothing: a disk may not let anybody look.
-        logs = [each.log for each in self._attempts.values() if each.outcome is None]
-        return [each.job for each in logs if each.looked_at - each.last_output_at >= limit]
+        silences = {
+            number: count_seconds(
+                each.log.last_output_at, each.log.looked_at, _latest(state.jobs[number]).suspended
+            )
+            for number, each in self._attempts.items()
+            if each.outcome is None
+        }
+        return [number for number, seconds in silences.items() if seconds >= limit]
+
+    def list_unjudged(self) -> set[int]:
+        """Return the numbers of jobs of which it is not known now how long they were at work, or
+        whose attempt is over."""
+        unsettled = {number for number, each in self._attempts.items() if not each.is_settled}
+        return unsettled | self.list_ended()
+
+    def settle(self) -> None:
+        """Have all attempts be looked at before they are judged: they may have been suspended."""
+        settles_at = self._clock() + SETTLE_SECONDS
+        for attempt in self._attempts.values():
+            attempt.is_settled, attempt.settles_at = False, settles_at
+            attempt.log.settled_at = settles_at
 
     def list_ended(self) -> set[int]:
         """Return the numbers of jobs whose attempt is over, and only read or cleaned up."""
@@ -284,6 +340,7 @@ class AttemptFollower:
                 why=outcome.why,
                 evicted=outcome.evicted,
                 tail=lines,
+                ended_at=attempt.last_sign or None,
             )
             return [lost]
         code, why = outcome.exit_code, outcome.why

@@ -11,17 +11,21 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from threading import Condition, Event, Thread
 
-from hpt_cli.executors import Executor, Exited, Handle, Lost, Outcome, Pending, Running
+from hpt_cli import clock
+from hpt_cli.executors import Executor, Exited, Handle, Lost, Outcome, Pending, Running, launcher
 from hpt_cli.logs.log_file import read_lines, read_tail
 from hpt_cli.logs.tail import AttemptTail
 from hpt_cli.metrics.curve import Observation
 from hpt_cli.metrics.detection import nearest_lines
 from hpt_cli.metrics.log_rules import LogMatch
+from hpt_cli.runtime.suspensions import Suspensions
+from hpt_cli.tuning.state import Span
 
 ROUND_SECONDS = 0.05
 """Longest time of a round; an attempt's last block may exceed it by some milliseconds."""
@@ -36,6 +40,12 @@ class Reading:
     job: int
     attempt: int
     outcome: Outcome
+    looked_at: float
+    """When the attempt was looked at, in seconds since the epoch."""
+    suspended: tuple[Span, ...] = ()
+    """From when to when it was suspended, as far as this tuner has seen."""
+    is_settled: bool = False
+    """Whether it is known until now when it was suspended."""
     observations: tuple[Observation, ...] = ()
     matches: tuple[LogMatch, ...] = ()
     notes: tuple[str, ...] = ()
@@ -44,11 +54,16 @@ class Reading:
     last_lines: tuple[str, ...] = ()
     """Of a complete one: its last lines, or if it succeeded without a value of the objective, those
     that look most like one."""
+    last_sign: float = 0.0
+    """Of a complete one: when it was last known to live."""
 
 
 @dataclass
 class FollowedLog:
-    """An attempt whose output is read. Only the thread changes it."""
+    """An attempt that is looked at; times are seconds since the epoch.
+
+    Only the thread changes it, except for `settled_at`.
+    """
 
     job: int
     attempt: int
@@ -56,16 +71,27 @@ class FollowedLog:
     log: Path
     tail: AttemptTail
     objective: str
+    clock: Callable[[], float] = clock.now
+    seen_at: float = 0.0
+    """When it was last seen alive."""
+    settled_at: float = 0.0
+    """From when on its launcher has written down all suspensions so far."""
     outcome: Outcome = field(default_factory=Running)
-    last_output_at: float = field(default_factory=time.monotonic)
-    """When its output last grew, on time.monotonic's clock, which stops in a machine's sleep."""
-    looked_at: float = field(default_factory=time.monotonic)
+    last_output_at: float = field(init=False)
+    """When its output last grew."""
+    looked_at: float = field(init=False)
     """When it was last found to have nothing unread."""
     unread: int = 0
     """The bytes that it has printed and that have not been read, as far as is known."""
-    _told: Outcome = field(default_factory=Running)
-    """The outcome in the last reading."""
+    _told: tuple[object, ...] = ()
+    """The outcome and the suspensions in the last reading."""
+    _is_settled: bool = False
     _has_objective: bool = False
+
+    def __post_init__(self) -> None:
+        """Begin with a clean slate."""
+        self.last_output_at = self.looked_at = self.clock()
+        self._suspensions = Suspensions(self.log.parent)
 
     @property
     def has_ended(self) -> bool:
@@ -80,7 +106,7 @@ class FollowedLog:
         """
         size = self.tail.size
         found = tuple(self.tail.read(final=self.has_ended, may_go_on=may_go_on))
-        self.unread, now = self.tail.unread, time.monotonic()
+        self.unread, now = self.tail.unread, self.clock()
         # Any output counts, not only values of metrics. In a queue, nothing can be printed.
         if self.tail.size != size or isinstance(self.outcome, Pending):
             self.last_output_at = now
@@ -89,13 +115,27 @@ class FollowedLog:
         self._has_objective |= any(each.metric == self.objective for each in found)
         is_complete = self.has_ended and not self.unread
         matches, notes = tuple(self.tail.pop_matches()), tuple(self.tail.pop_notes())
-        if not (found or matches or notes or is_complete) and self.outcome == self._told:
+        settled_at, was_settled = self.settled_at, self._is_settled
+        suspended = self._suspensions.look(self.outcome, now, closely=not was_settled)
+        self._is_settled = self._suspensions.are_known(now) and now >= settled_at
+        told = (self.outcome, suspended, self._is_settled, settled_at)
+        if not (found or matches or notes or is_complete) and told == self._told:
             return None
-        self._told = self.outcome
-        lines = self._read_last_lines() if is_complete else ()
+        self._told = told
         return Reading(
-            *(self.job, self.attempt, self.outcome, found, matches, notes, is_complete, lines)
+            *(self.job, self.attempt, self.outcome, now, suspended, self._is_settled),
+            *(found, matches, notes, is_complete),
+            last_lines=self._read_last_lines() if is_complete else (),
+            last_sign=self._find_last_sign() if is_complete else 0.0,
         )
+
+    def _find_last_sign(self) -> float:
+        signs = [self.seen_at]
+        # The launcher touches its claim now and then.
+        for path in (self.log, self.log.with_name(launcher.CLAIM)):
+            with suppress(OSError):
+                signs.append(path.stat().st_mtime)
+        return min(max(signs), self.clock())
 
     def _read_last_lines(self) -> tuple[str, ...]:
         succeeded = isinstance(self.outcome, Exited) and not (
@@ -197,6 +237,8 @@ class LogReader:
         outcomes = self._executor.poll([each.handle for each in live])
         for each, outcome in zip(live, outcomes, strict=True):
             each.outcome = outcome
+            if isinstance(outcome, Running):
+                each.seen_at = each.clock()
         until = time.monotonic() + ROUND_SECONDS
         found: list[Reading] = []
         for log in logs:

@@ -17,7 +17,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Literal
 
 from hpt_cli import clock
@@ -35,6 +35,7 @@ from hpt_cli.runtime.signals import Signals
 from hpt_cli.runtime.suggester import Suggester
 from hpt_cli.runtime.view import View
 from hpt_cli.spec.model import TuningSpec
+from hpt_cli.spec.resources import Pool
 from hpt_cli.spec.yaml_reader import change_spec
 from hpt_cli.stop_rules import Verdict
 from hpt_cli.storage.job_directory import JobDir
@@ -87,6 +88,7 @@ class Runner:
         self._state = forget_curves(state, spec.objective_metric_name, state.jobs.ended)
         self._unwritten: list[ev.Event] = []
         self._written_at = time.monotonic()
+        self._heartbeat = Heartbeat(jobdir.heartbeat, clock)
         self._monitor = Monitor(spec, jobdir)
         self._pool = capacity.pool if capacity else None
         gpus, names = (capacity.gpus, capacity.pool.gpus) if capacity else ((), ())
@@ -98,6 +100,8 @@ class Runner:
         self._suggester = Suggester(clock, wake)
         self._launch_queue = LaunchQueue(executor, jobdir, wake)
         self._stop_soon: set[int] = set()
+        self._last_alive = 0.0
+        """When the tuner before this one was last alive."""
 
     @property
     def alive(self) -> int:
@@ -111,7 +115,7 @@ class Runner:
             The final state, with a status of Completed, Failed or Stopped.
         """
         last_alive = read_heartbeat(self._jobdir.heartbeat)
-        with Heartbeat(self._jobdir.heartbeat, self._clock):
+        with self._heartbeat:
             return asyncio.run(self._run(last_alive))
 
     async def _run(self, last_alive: float | None) -> TuningState:
@@ -120,7 +124,8 @@ class Runner:
         on_child = reader.look if self._executor.attempts_are_children else None
         self._signals.listen(on_child)
         reader.start()
-        self._record([self._describe_start(last_alive)])
+        self._record([_describe_start(self._state, self._clock(), self._pool, last_alive)])
+        _, self._last_alive = self._state.past_sessions[-1]
         self._write()
         self._answer_requests()
         self._recover()
@@ -131,14 +136,6 @@ class Runner:
             self._launch_queue.close()
             reader.close()
         return self._state
-
-    def _describe_start(self, last_alive: float | None) -> ev.TunerStarted:
-        at, host = self._clock(), socket.gethostname()
-        if last_alive is not None:  # the clock may have been set since
-            last_alive = min(max(last_alive, self._state.last_event_at), at)
-        return ev.TunerStarted(
-            at=at, pid=os.getpid(), host=host, pool=self._pool, last_alive=last_alive
-        )
 
     def _recover(self) -> None:
         """Take over the open jobs of the last tuner: find, follow or stop their attempts."""
@@ -152,7 +149,7 @@ class Runner:
             elif job.phase == "Submitting":
                 self._submit(job, may_exist=True)
             elif job.is_running:
-                self._follower.follow(job)
+                self._follower.follow(job, self._last_alive)
                 # The last tuner may have died after it wrote the request, and before it sent the
                 # signal.
                 if job.phase == "Stopping":
@@ -165,13 +162,7 @@ class Runner:
             self._answer_requests()
             self._record(self._monitor.read(self._state, self._clock()))
             avoided = self._gpu_monitor.list_avoided(self._state.list_held())
-            observed, silent = self._follower.pop_observed(), self._follower.list_silent()
-            now = self._clock()
-            unjudged = self._follower.list_ended()
-            left = self._follower.list_left() if self._signals.first is not None else set()
-            commands = decide(
-                self._spec, self._state, now, observed, silent, avoided, unjudged, left
-            )
+            commands = self._decide(avoided)
             for command in commands:
                 self._act(command)
             waiting = warn_of_busy_gpus(self._spec, self._state, avoided, self._clock())
@@ -185,6 +176,18 @@ class Runner:
             self._follower.reader.let_go()
             if not any(isinstance(command, (Launch, Stop)) for command in commands):
                 await self._signals.wait(self._executor.poll_seconds)
+
+    def _decide(self, avoided: Collection[str]) -> list[Command]:
+        # What is decided holds for this moment: the tuner may be suspended right after it.
+        now = self._heartbeat.tick()
+        for since, until in self._heartbeat.pop_suspensions():
+            self._record([ev.TunerSuspended(at=now, since=since, until=until)])
+            self._follower.settle()
+        follower, state = self._follower, self._state
+        observed, silent = follower.pop_observed(), follower.list_silent(state)
+        unjudged = follower.list_unjudged()
+        left = follower.list_left() if self._signals.first is not None else set()
+        return decide(self._spec, state, now, observed, silent, avoided, unjudged, left)
 
     # Record
 
@@ -227,7 +230,7 @@ class Runner:
             self._record([event])
             job = self._state.jobs[event.number]
             if job.phase == "Starting":
-                self._follower.follow(job)
+                self._follower.follow(job, self._last_alive)
             # The user asked while the launch was under way, when there was nothing to signal yet.
             if job.number in self._stop_soon:
                 self._stop_soon.discard(job.number)
@@ -385,3 +388,12 @@ class Runner:
         request = make_launch_request(context)
         self._write()
         self._launch_queue.submit(job.number, request.directory, request, may_exist=may_exist)
+
+
+def _describe_start(
+    state: TuningState, at: float, pool: Pool | None, last_alive: float | None
+) -> ev.TunerStarted:
+    if last_alive is not None:  # the clock may have been set since
+        last_alive = min(max(last_alive, state.last_event_at), at)
+    host = socket.gethostname()
+    return ev.TunerStarted(at=at, pid=os.getpid(), host=host, pool=pool, last_alive=last_alive)

@@ -38,6 +38,10 @@ Span: TypeAlias = tuple[float, float]
 is."""
 
 
+SLACK = 1.0
+"""Seconds by which two tuners may differ in the time of the same event."""
+
+
 def add_span(spans: Iterable[Span], since: float, until: float) -> tuple[Span, ...]:
     """Return spans in order and apart, with one more; it ends the last one, where that is open."""
     joined: list[Span] = []
@@ -52,8 +56,8 @@ def add_span(spans: Iterable[Span], since: float, until: float) -> tuple[Span, .
 
 
 def covers(spans: Iterable[Span], since: float, until: float) -> bool:
-    """Return whether one of the spans holds all of another."""
-    return any(start <= since and until <= end for start, end in spans)
+    """Return whether one of the spans holds all of another, as exactly as two tuners tell times."""
+    return any(start - SLACK <= since and until <= end + SLACK for start, end in spans)
 
 
 def count_seconds(since: float, until: float, suspended: Iterable[Span]) -> float:

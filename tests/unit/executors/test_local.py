@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import resource
+import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,28 @@ def test_what_cannot_be_looked_at_is_not_taken_for_dead(launch_request: LaunchRe
             executor.sweep(handle, 0.0)
     assert executor.poll([handle]) == [Running()]
     executor.stop(handle, force=True)
+
+
+def test_an_attempt_that_is_stopped_can_be_ended(launch_request: LaunchRequest) -> None:
+    executor = LocalExecutor()
+    argv = ["/bin/sh", "-c", "echo begun; exec sleep 60"]
+    handle = executor.launch(replace(launch_request, argv=argv))
+    log = launch_request.directory / launcher.LOG
+    wait_until(lambda: log.exists() and "begun" in log.read_text())
+    os.killpg(handle["pid"], signal.SIGSTOP)
+    wait_until(lambda: executor.poll([handle]) == [Running(is_suspended=True)])
+    executor.stop(handle, force=False)
+    wait_until(lambda: isinstance(executor.poll([handle])[0], Exited))
+    (outcome,) = executor.poll([handle])
+    assert isinstance(outcome, Exited)
+    assert outcome.exit_code == -signal.SIGTERM
+
+
+def wait_until(is_done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20.0
+    while not is_done():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_a_launch_that_cannot_be_seen_is_not_made_twice(launch_request: LaunchRequest) -> None:

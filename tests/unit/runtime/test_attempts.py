@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Event
 from typing import Any
 
-from hpt_cli.executors import Exited, Handle, LaunchRequest, Lost, Outcome
+from hpt_cli.executors import Exited, Handle, LaunchRequest, Lost, Outcome, Running
 from hpt_cli.machine.gpu_monitor import GpuMonitor
 from hpt_cli.runtime.attempts import AttemptFollower
 from hpt_cli.storage.job_directory import JobDir
@@ -59,11 +61,11 @@ class SlowExecutor:
         return []
 
 
-def follow(executor: SlowExecutor, path: Path) -> AttemptFollower:
+def follow(executor: SlowExecutor, path: Path, last_alive: float = 0.0) -> AttemptFollower:
     follower = AttemptFollower(
         SPEC, executor, JobDir(path), GpuMonitor(()), time.time, wake=lambda: None
     )
-    follower.follow(STATE.jobs[1])
+    follower.follow(STATE.jobs[1], last_alive)
     return follower
 
 
@@ -80,6 +82,10 @@ async def end_slowly(follower: AttemptFollower, executor: SlowExecutor) -> list[
     assert end_all(follower) == []
     assert len(follower) == 1
     executor.release.set()
+    return await end_at_last(follower)
+
+
+async def end_at_last(follower: AttemptFollower) -> list[Any]:
     events: list[Any] = []
     while not events:
         await asyncio.sleep(0.01)
@@ -168,3 +174,118 @@ def test_the_first_to_be_killed_is_judged_when_the_tuner_may_have_heard_too(
 
     exited = asyncio.run(end_interrupted())
     assert exited.interrupted
+
+
+def test_a_lost_attempt_ended_at_its_last_sign_of_life(tmp_path: Path) -> None:
+    for name, last_alive, printed, touched in [("a", 50, 9, 9), ("b", 5, 70, 9), ("c", 5, 9, 80)]:
+        directory = JobDir(tmp_path / name).attempt(1, 1)
+        directory.path.mkdir(parents=True)
+        for path, at in ((directory.log, printed), (directory.path / "launcher", touched)):
+            path.write_text("")
+            os.utime(path, (at, at))
+        executor = SlowExecutor(Lost("it is gone"))
+        executor.release.set()
+        follower = follow(executor, tmp_path / name, last_alive)
+        lost, _ = asyncio.run(end_at_last(follower))
+        assert lost.ended_at == max(last_alive, printed, touched)
+
+
+class Watched:
+    """An attempt that is followed under a clock of the test's own; what is told is folded."""
+
+    def __init__(
+        self, directory: Path, state: TuningState = STATE, now: float = 1000, last_alive: float = 0
+    ) -> None:
+        self.now = now
+        self.state = state
+        self.executor = SlowExecutor(Running())
+        spec = make_spec(max_silence_seconds=30)
+        self.follower = AttemptFollower(
+            *(spec, self.executor, JobDir(directory), GpuMonitor(())),
+            clock=lambda: self.now,
+            wake=lambda: None,
+        )
+        self.follower.follow(STATE.jobs[1], last_alive)
+
+    def look(self, *moments: float, suspended: bool = False) -> Watched:
+        self.executor.outcome = Running(is_suspended=suspended)
+        for self.now in moments:
+            for event in end_all(self.follower, self.state):
+                self.state = fold(self.state, event)
+        return self
+
+    @property
+    def spans(self) -> tuple[tuple[float, float], ...]:
+        attempt = self.state.jobs[1].attempt
+        assert attempt is not None
+        return attempt.suspended
+
+    @property
+    def is_judged(self) -> bool:
+        return self.follower.list_unjudged() == set()
+
+
+def test_an_attempt_is_judged_only_after_it_was_seen_alive(tmp_path: Path) -> None:
+    watched = Watched(tmp_path)
+    assert not watched.is_judged
+    assert watched.look(1000).is_judged
+
+
+def test_what_is_suspended_is_recorded_when_it_has_lasted_and_when_it_is_over(
+    tmp_path: Path,
+) -> None:
+    watched = Watched(tmp_path).look(1000, 1001).look(1002, 1004, suspended=True)
+    assert watched.spans == ()
+    assert not watched.is_judged
+    assert watched.look(1005, 1060, suspended=True).spans == ((1002, math.inf),)
+    assert watched.look(1061).spans == ((1002, 1061),)
+    assert not watched.is_judged
+    assert watched.look(1062.5, 1070).is_judged
+    assert watched.spans == ((1002, 1061),)
+
+
+def test_after_the_tuner_was_suspended_attempts_are_looked_at_before_they_are_judged(
+    tmp_path: Path,
+) -> None:
+    watched = Watched(tmp_path).look(1000, 1001)
+    watched.follower.settle()
+    assert not watched.is_judged
+    assert not watched.look(1002).is_judged
+    directory = JobDir(tmp_path).attempt(1, 1).path
+    directory.mkdir(parents=True)
+    (directory / "suspended").write_text("5 17 997\n")
+    assert watched.look(1003.5).is_judged
+    assert watched.spans == ((985, 997),)
+    # However fast that is: what was seen before is no answer.
+    watched.follower.settle()
+    watched.follower.settle()
+    assert not watched.is_judged
+    assert watched.look(1006).is_judged
+
+
+def test_a_suspension_that_ended_without_a_tuner_ended_when_it_was_last_seen(
+    tmp_path: Path,
+) -> None:
+    first = Watched(tmp_path).look(1000, 1050, suspended=True).state
+    assert Watched(tmp_path, first, 1900, 1060).look(1900, 1901).spans == ((1000, 1060),)
+    still = Watched(tmp_path, first, 1900, 1060).look(1900, 1901, suspended=True)
+    assert still.spans == ((1000, math.inf),)
+    assert still.look(1905).spans == ((1000, 1905),)
+
+
+def test_an_attempt_that_is_over_is_not_judged(tmp_path: Path) -> None:
+    async def lose() -> None:
+        executor = SlowExecutor(Lost("it is gone"))
+        follower = follow(executor, tmp_path)
+        assert end_all(follower) == []
+        assert follower.list_unjudged() == {1}
+        executor.release.set()
+
+    asyncio.run(lose())
+
+
+def test_a_job_is_not_silent_while_it_is_suspended(tmp_path: Path) -> None:
+    watched = Watched(tmp_path).look(1000).look(1010, 1013, suspended=True)
+    assert watched.look(1100, suspended=True).follower.list_silent(watched.state) == []
+    assert watched.look(1119, 1138).follower.list_silent(watched.state) == []
+    assert watched.look(1140).follower.list_silent(watched.state) == [1]

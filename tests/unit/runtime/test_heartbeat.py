@@ -45,3 +45,38 @@ def test_a_tuner_works_without_one(tmp_path: Path) -> None:
     write_heartbeat(tmp_path / "gone" / "heartbeat", 1.0)
     os.mkfifo(tmp_path / "pipe")
     assert read_heartbeat(tmp_path / "pipe") is None
+
+
+class Times:
+    """The clocks of a process: the time of day, and its time on processors."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = self.spent = 100.0
+        monkeypatch.setattr(time, "process_time", lambda: self.spent)
+
+    def read(self) -> float:
+        return self.now
+
+
+def test_a_tick_that_comes_late_says_when_the_tuner_was_suspended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = Times(monkeypatch)
+    beat = Heartbeat(tmp_path / "heartbeat", times.read)
+    for at in (101, 102.5, 130, 133.9):
+        times.now = at
+        assert beat.tick() == at
+    assert beat.pop_suspensions() == [(102.5, 130)]
+    assert beat.pop_suspensions() == []
+
+
+def test_a_tuner_that_was_busy_was_not_suspended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = Times(monkeypatch)
+    beat = Heartbeat(tmp_path / "heartbeat", times.read)
+    times.now, times.spent = 130, 120
+    beat.tick()
+    times.now, times.spent = 160, 122
+    beat.tick()
+    assert beat.pop_suspensions() == [(130, 160)]

@@ -1,0 +1,58 @@
+"""Which processes are suspended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hpt_cli.executors.suspension import is_suspended
+
+
+@pytest.fixture
+def process() -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(["sleep", "60"]) as process:
+        yield process
+        process.kill()
+
+
+def test_a_process_is_suspended_from_sigstop_to_sigcont(process: subprocess.Popen[bytes]) -> None:
+    assert not is_suspended(process.pid)
+    process.send_signal(signal.SIGSTOP)
+    os.waitpid(process.pid, os.WUNTRACED)
+    assert is_suspended(process.pid)
+    process.send_signal(signal.SIGCONT)
+    os.waitpid(process.pid, os.WCONTINUED)
+    assert not is_suspended(process.pid)
+
+
+def test_one_that_is_gone_is_not_suspended(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+    assert not is_suspended(process.pid)
+
+
+@pytest.mark.parametrize(
+    ("groups", "file", "text", "frozen"),
+    [
+        ("0::/a/b", "a/b/cgroup.events", "populated 1\nfrozen 1\n", True),
+        ("0::/a/b", "a/b/cgroup.events", "populated 1\nfrozen 0\n", False),
+        ("0::/", "cgroup.events", "populated 1\nfrozen 1\n", True),
+        ("1:cpu:/x\n0::/a", "unified/a/cgroup.events", "frozen 1\n", True),
+        ("4:cpu,freezer:/x\n0::/a", "freezer/x/freezer.state", "FROZEN\n", True),
+        ("4:freezer:/x\n0::/a", "freezer/x/freezer.state", "THAWED\n", False),
+        ("4:freezer:/x", "freezer/elsewhere/freezer.state", "FROZEN\n", False),
+        ("what is this", "cgroup.events", "frozen 1\n", False),
+    ],
+)
+def test_a_process_is_suspended_while_its_control_group_is_frozen(
+    tmp_path: Path, groups: str, file: str, text: str, frozen: bool
+) -> None:
+    for path, content in ((f"proc/{os.getpid()}/cgroup", groups), (f"sys/fs/cgroup/{file}", text)):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(content)
+    assert is_suspended(os.getpid(), tmp_path) is frozen
