@@ -23,8 +23,9 @@ The command writes to the log itself. With --pty it writes to a pseudo-terminal,
 copies to the log. It is not a controlling terminal, so signals arrive as they do without it, and
 no process gets a SIGHUP when it is closed.
 
-With --alone no executor on this machine cleans up after the command: the launcher ends what it left
-running, after GRACE seconds if it succeeded, and on SIGUSR2 the command with all that it started.
+With --alone, in a batch job, no executor on this machine cleans up after the command: the launcher
+ends what it left running, after GRACE seconds if it succeeded, and on the signal batch.KILL_ALL the
+command with all that it started. It passes other signals on (batch.py).
 """
 
 # What `signal` wraps: `signal` itself imports enum, which takes longer than all the rest.
@@ -33,6 +34,10 @@ import errno
 import os
 import sys
 import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hpt_cli.executors.batch import BatchJob
 
 CANNOT_RUN = 127
 GAVE_WAY = 75
@@ -51,10 +56,16 @@ DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
 NO_ROOM = b"\nhpt: No space left on device when the command ended\n"
 ROOM_SECONDS = 600
 """Time to wait for room on a full disk to write down how the command ended."""
+ASKED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""Signals that ask the launcher to end."""
+KEPT = (
+    *(signal.SIGKILL, signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU),
+    *(signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP, signal.SIGABRT),
+    *(signal.SIGSYS, signal.SIGCHLD, signal.SIGPIPE),
+)
+"""Signals with their usual effect on the launcher."""
 TICK_SECONDS = 1.0
 """Longest time between two looks at the clock."""
-TERM_SECONDS = 2.0
-"""Time between SIGTERM and SIGKILL for what outlives the command."""
 BEAT_SECONDS = 5.0
 """Time between two touches of the claim."""
 SUSPENDED_SECONDS = 2.0
@@ -165,16 +176,19 @@ def control_process(option: int, value: int) -> bool:
         return False
 
 
-def start(output: int, working_directory: str, argv: list[str], *, dies_along: bool) -> int:
-    """Start the command with its output to a descriptor; return its pid.
+def die_along() -> None:
+    """Have this process killed when its parent dies, where the system can do that."""
+    control_process(PR_SET_PDEATHSIG, signal.SIGKILL)
 
-    With `dies_along` it is killed when this process dies, where the system can do that.
-    """
+
+def start(output: int, working_directory: str, argv: list[str], *, on_terminal: bool) -> int:
+    """Start the command with its output to a descriptor; return its pid."""
     pid = os.fork()
     if pid == 0:
         try:
-            if dies_along:
-                control_process(PR_SET_PDEATHSIG, signal.SIGKILL)
+            if on_terminal:
+                # Without this process, what it prints there would be lost without a word.
+                die_along()
             # Python ignores SIGPIPE, and what is ignored stays so in the command.
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)
             os.dup2(output, 1)
@@ -301,12 +315,20 @@ def reap(command: int) -> tuple[int | None, bool]:
         return found, False
 
 
-def wait_for_end(command: int, waiter: Waiter, log: int, terminal: int | None) -> int:
-    """Wait for the end of the command, copy what it prints on a terminal, and return its status."""
+def wait_for_end(
+    command: int, waiter: Waiter, log: int, terminal: int | None, batch: "BatchJob | None"
+) -> int:
+    """Wait until the command has ended; copy its output if it is on a terminal, pass signals on.
+
+    Returns:
+        Its status, as wait(2) has it.
+    """
     opened = [] if terminal is None else [terminal]
     while True:
         if waiter.wait(*opened) and not copy(opened[0], log):
             opened = []
+        if batch is not None:
+            batch.pass_on(command, _signals)
         status, _ = reap(command)
         if status is not None:
             # Processes that the command left running may keep the terminal open: only what has been
@@ -317,13 +339,15 @@ def wait_for_end(command: int, waiter: Waiter, log: int, terminal: int | None) -
 
 
 def wait_for_rest(
-    command: int, waiter: Waiter, log: int, terminal: int | None, until: float | None = None
+    command: int, waiter: Waiter, log: int, terminal: int | None, seconds: float | None = None
 ) -> bool:
     """Wait until all is gone that the command left running, and copy what that prints.
 
-    It gives up at `until`, in ticks; returns whether all is gone.
+    Returns:
+        Whether all is gone, or else `seconds` are over.
     """
     opened = [] if terminal is None else [terminal]
+    until = None if seconds is None else read_ticks() + seconds
     # Where it could not be adopted, it is gone when nothing has the terminal open.
     while reap(command)[1] or opened:
         if until is not None and read_ticks() > until:
@@ -333,85 +357,18 @@ def wait_for_rest(
     return True
 
 
-def end_rest(
-    directory: str, command: int, waiter: Waiter, log: int, terminal: int | None, grace: float
-) -> None:
-    """End what the command left running for more than `grace` seconds, and say so in its log."""
-    until = read_ticks() + grace
-    if grace and wait_for_rest(command, waiter, log, terminal, until):
-        return
-    left = list_family(directory)
-    if grace and left:
-        write_line(log, f"outlived the job and was killed: {', '.join(map(describe, left))}")
-        kill(left, signal.SIGTERM)
-        if wait_for_rest(command, waiter, log, terminal, read_ticks() + TERM_SECONDS):
-            return
-    while left := list_family(directory):
-        if not kill(left, signal.SIGKILL):
-            return
-        wait_for_rest(command, waiter, log, terminal, read_ticks() + TICK_SECONDS)
+def was_asked() -> bool:
+    """Return whether this process has been asked to end."""
+    return any(number in ASKED for number in _signals)
 
 
-def write_line(log: int, text: str) -> None:
-    """Write a line of hpt's own into the log, if there is room on the disk."""
-    try:
-        os.write(log, os.fsencode(f"\nhpt: {text}\n"))
-    except OSError:
-        return
+def join_batch(directory: str, caught: set[int], grace: float) -> "BatchJob":
+    """Return what a launcher does besides in a batch job."""
+    sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+    # It takes longer to import than everything else here.
+    from hpt_cli.executors.batch import BatchJob
 
-
-def read_parents() -> dict[int, int]:
-    """Return the parent of each living process; nothing without /proc."""
-    parents = {}
-    for name in os.listdir("/proc") if os.path.isdir("/proc/self") else []:
-        if name.isdigit():
-            try:
-                with open(f"/proc/{name}/stat", "rb") as file:
-                    state, parent = file.read().rpartition(b")")[2].split()[:2]
-            except OSError:
-                continue  # gone
-            if state != b"Z":
-                parents[int(name)] = int(parent)
-    return parents
-
-
-def is_marked(pid: int, directory: str) -> bool:
-    """Return whether a process has the attempt's directory in its environment."""
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            return os.fsencode(f"HPT_ATTEMPT_DIR={directory}") in file.read().split(b"\0")
-    except OSError:
-        return False  # gone, or another user's
-
-
-def list_family(directory: str) -> list[int]:
-    """Return the pids of the command and all that it started: descendants, and marked processes."""
-    parents, own = read_parents(), os.getpid()
-    family = {pid for pid in parents if is_marked(pid, directory)} | {own}
-    while more := {pid for pid, parent in parents.items() if parent in family} - family:
-        family |= more
-    return [*(family - {own})]
-
-
-def describe(pid: int) -> str:
-    """Return a process's name and pid."""
-    try:
-        with open(f"/proc/{pid}/comm") as file:
-            return f"{file.read().strip()} (pid {pid})"
-    except OSError:
-        return f"pid {pid}"
-
-
-def kill(pids: list[int], number: int) -> int:
-    """Signal processes; return how many could be signalled."""
-    count = 0
-    for pid in pids:
-        try:
-            os.kill(pid, number)
-            count += 1
-        except OSError:
-            continue  # gone, or another user's
-    return count
+    return BatchJob(directory, caught, grace, die_along)
 
 
 def main(
@@ -424,7 +381,8 @@ def main(
             where an executor sees to that.
     """
     # Handlers, and not SIG_IGN: the command would inherit that, and never hear of them.
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    caught = signal.valid_signals().difference(KEPT)
+    for number in caught:
         signal.signal(number, lambda number, _: _signals.append(number))
     # It may be moved while the command runs; and it is told from a copy by being this process's.
     os.chdir(directory)
@@ -433,17 +391,21 @@ def main(
     log = os.open(LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     waiter = Waiter(beats=grace is None)
     adopts = control_process(PR_SET_CHILD_SUBREAPER, 1)
+    batch = None if grace is None else join_batch(directory, caught, grace)
     terminal, output = open_terminal() if pty else (None, log)
-    # Without this process, what it prints to the terminal would be lost without a word.
-    command = start(output, working_directory, argv, dies_along=pty)
+    command = start(output, working_directory, argv, on_terminal=pty)
     if terminal is not None:
         os.close(output)  # left open here, the terminal would never come to its end
-    status = wait_for_end(command, waiter, log, terminal)
+    status = wait_for_end(command, waiter, log, terminal, batch)
     code = record_exit(".", log, status, adopts=adopts)
-    if grace is None:
+    if batch is None:
         wait_for_rest(command, waiter, log, terminal)
     else:
-        end_rest(directory, command, waiter, log, terminal, 0 if code or _signals else grace)
+        batch.end_rest(
+            lambda seconds: wait_for_rest(command, waiter, log, terminal, seconds),
+            lambda text: os.write(log, os.fsencode(f"\nhpt: {text}\n")),
+            at_once=code != 0 or was_asked(),
+        )
     return code
 
 
@@ -458,7 +420,7 @@ def record_exit(directory: str, log: int, status: int, *, adopts: bool = True) -
     """
     code = os.waitstatus_to_exitcode(status)
     words = [str(code), repr(time.time()), repr(read_ticks())]
-    words += [SIGNALLED] if _signals else []
+    words += [SIGNALLED] if was_asked() else []
     words += [] if adopts else [UNADOPTED]
     text = " ".join(words)
     unsaid, is_full = NO_ROOM if code else b"", False
@@ -486,8 +448,6 @@ def run(words: list[str]) -> int:
     if words[0] == CORES:
         pin_to_cores(words[1])
         words = words[2:]
-    if grace is not None:
-        signal.signal(signal.SIGUSR2, lambda *_: kill(list_family(words[0]), signal.SIGKILL))
     try:
         return main(words[0], words[1], words[2:], pty=pty, grace=grace)
     except OSError as error:

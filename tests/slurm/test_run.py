@@ -240,3 +240,39 @@ def test_setup_runs_first_and_its_failure_is_the_job_s(terminal: ClusterTerminal
     assert row["failure_reason"] == (
         "it failed before the command could start: no such module (exit code 1)"
     )
+
+
+WARNED = """
+import signal, sys, time
+for each in ("USR1", "USR2", "TERM"):
+    signal.signal(getattr(signal, "SIG" + each), lambda number, _: print("got", number, flush=True))
+print("loss=1", flush=True)
+while not time.sleep(0.1): pass
+"""
+
+
+def test_signals_reach_the_command_once(terminal: ClusterTerminal) -> None:
+    command = [terminal.python(), "-c", WARNED, "{x}"]
+    run = terminal.start("run", terminal.write(command=command, max_jobs=1, stop_grace_seconds=0.5))
+    terminal.wait_for(1, "loss=1")
+    number = terminal.cluster.find_number(terminal.name)
+    log = terminal.log(terminal.name, 1)
+    expected = 0
+    for which in ("--batch", "--full"):
+        for name in ("USR1", "USR2", "TERM"):
+            terminal.cluster.run("scancel", which, f"--signal={name}", number)
+            expected += 1
+            wait_until(lambda: log.read_text().count("got") >= expected, f"{which} {name}")  # noqa: B023
+    time.sleep(0.5)
+    assert log.read_text().count("got") == expected
+    terminal.hpt("stop", terminal.name)
+    run.wait(60)
+    assert terminal.find_rows()[0]["training_job_status"] == "Stopped"
+
+
+def test_what_a_command_leaves_is_ended_after_the_grace(terminal: ClusterTerminal) -> None:
+    script = "(setsid env -i sleep 4321 > /dev/null 2>&1 &); echo loss={x}"
+    spec = terminal.write(command=script, shell=True, max_jobs=1, stop_grace_seconds=0.5)
+    terminal.hpt("run", spec)
+    terminal.wait_for(1, "outlived the job and was killed: sleep (pid ")
+    wait_until(lambda: not terminal.cluster.list_jobs("--states=running,completing"), "its end")

@@ -16,6 +16,7 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 
 from hpt_cli.executors import LaunchRequest
+from hpt_cli.executors.batch import KILL_ALL
 from hpt_cli.spec.model import Slurm
 
 OUTPUT = "slurm.out"
@@ -159,7 +160,7 @@ def write_scancel(number: int, name: str, *, force: bool) -> list[list[str]]:
     job = [f"--name={name}", str(number)]
     waiting = ["scancel", "--state=PENDING", *job]
     if force:
-        return [waiting, ["scancel", "--batch", "--signal=USR2", *job], ["scancel", *job]]
+        return [waiting, ["scancel", "--batch", f"--signal={KILL_ALL}", *job], ["scancel", *job]]
     return [waiting, ["scancel", "--full", "--signal=TERM", *job]]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hpt_cli.executors import Lost, launcher
+from hpt_cli.executors import Lost, batch, launcher
 from hpt_cli.executors.attempt_files import read_claim, read_exit
 from hpt_cli.executors.local import LocalExecutor
 
@@ -235,3 +236,62 @@ def test_an_attempt_may_be_moved_while_it_runs(launch: Callable[..., Launched]) 
     (running.directory.parent / "go").write_text("\n")
     assert running.process.wait(PATIENCE) == 3
     assert running.read("exit").split()[0] == "3"
+
+
+COUNTING = """
+echo begun
+trap 'echo USR1' USR1; trap 'echo USR2' USR2; trap 'echo TERM' TERM; trap 'echo CONT' CONT
+until [ -e go ]; do sleep 0.05; done
+exit 7
+"""
+SIGNALS = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGCONT, signal.SIGTERM)
+
+
+def finish(running: Launched) -> list[str]:
+    """The signals that the command has handled; the shell tells of those that `sleep` died of."""
+    (running.directory.parent / "go").touch()
+    assert running.process.wait(PATIENCE) == 7
+    names = [number.name[3:] for number in SIGNALS]
+    return [line for line in running.read("output.log").splitlines() if line in names]
+
+
+def test_a_launcher_alone_passes_on_what_only_it_was_sent(launch: Callable[..., Launched]) -> None:
+    # The shell around it would die of a signal that is not for it.
+    running = launch(f"sh -c {shlex.quote(COUNTING)}; exit $?", launcher.ALONE, "0")
+    running.wait_for_output("begun")
+    for number in SIGNALS:
+        running.process.send_signal(number)
+        running.wait_for_output(number.name[3:])
+    assert finish(running) == ["USR1", "USR2", "CONT", "TERM"]
+
+
+def test_what_all_processes_of_a_job_were_sent_is_passed_on_to_none(
+    launch: Callable[..., Launched],
+) -> None:
+    running = launch(COUNTING, launcher.ALONE, "0")
+    running.wait_for_output("begun")
+    for number in SIGNALS:
+        os.killpg(running.process.pid, number)
+        running.wait_for_output(number.name[3:])
+        time.sleep(0.3)
+    assert finish(running) == ["USR1", "USR2", "CONT", "TERM"]
+
+
+def test_a_launcher_alone_kills_all_when_it_is_told_to(launch: Callable[..., Launched]) -> None:
+    running = launch(f"{ORPHAN.removesuffix('exit 0')} echo begun; sleep 300", launcher.ALONE, "9")
+    running.wait_for_output("begun")
+    running.process.send_signal(batch.KILL_ALL)
+    assert running.process.wait(PATIENCE) == 128 + signal.SIGKILL
+
+
+@BOTH
+def test_a_launcher_outlives_signals_that_are_not_for_it(
+    launch: Callable[..., Launched], options: list[str]
+) -> None:
+    running = launch(COUNTING, *options)
+    running.wait_for_output("begun")
+    os.killpg(running.process.pid, signal.SIGUSR1)
+    running.wait_for_output("USR1")
+    running.process.send_signal(signal.SIGALRM)
+    assert finish(running) == ["USR1"]
+    assert "signalled" not in running.read("exit")
