@@ -1,35 +1,44 @@
 """Detects the metrics in a log: definitions that find values in it, the likeliest objective first.
 
-Tried in this order: presets, JSON lines, tables with a header, and names before numbers.
+Tried in this order: presets, JSON lines, tables with a header, and names beside numbers. What finds
+a setting, a counter or a number that nobody knows is no metric: then nothing is proposed.
 """
 
 from __future__ import annotations
 
 import re
-import statistics
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import accumulate
-from typing import Any, Literal
+from typing import Any, TypeAlias
 
 from hpt_cli.metrics.extractors import (
     compile_definition,
-    find_delimiter,
     iterate_matches,
     parse_json_line,
-    split_cells,
 )
-from hpt_cli.metrics.patterns import GROUPED, NUMBER, expand, parse_number
+from hpt_cli.metrics.pairs import find_pairs, is_counter, is_training_line, to_name
+from hpt_cli.metrics.patterns import parse_number
 from hpt_cli.metrics.presets import PRESETS, Preset
+from hpt_cli.metrics.tables import find_columns, find_rows
+from hpt_cli.metrics.vocabulary import (
+    STEP_WORDS,
+    Direction,
+    find_data_set,
+    find_kind,
+    guess_direction,
+    split_words,
+)
 
-MAX_NAME_LENGTH = 60
-MAX_LINES = 5000
-MAX_LINE_LENGTH = 1000
-MAX_CHARACTERS = 1 << 18
-"""The part of a log that is read; the first lines of a training run are like the rest."""
+MAX_LINES = 20_000
+MAX_LINE_LENGTH = 10_000
+MAX_CHARACTERS = 1 << 21
+"""The part of a log that is searched for metrics."""
+MAX_LIST = 12
+"""Longer lists in JSON are not results."""
 
-Fields = Mapping[str, str]
-Direction = Literal["Maximize", "Minimize"]
+Fields: TypeAlias = Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,8 @@ class DetectedMetric:
     """The program that a preset is for."""
     is_cut: bool = False
     """Whether its numbers continue after a comma, where they are cut."""
+    has_steps: bool = False
+    """Whether its lines, or lines before them, say the step."""
 
     @property
     def name(self) -> str:
@@ -58,22 +69,37 @@ def detect_metrics(lines: Sequence[str]) -> tuple[DetectedMetric, ...]:
     """Return the metrics in a log, the likeliest objective first.
 
     Args:
-        lines: as a terminal would show them; the first MAX_LINES are read.
+        lines: as a terminal would show them; see MAX_LINES and MAX_CHARACTERS.
     """
     lines = _cut(lines)
     detected: dict[str, DetectedMetric] = {}
     # Lines are blanked in it and not removed, so that their numbers stay the same.
     unexplained = list(lines)
-    for detect in (_detect_presets, _detect_json, _detect_tables, _detect_pairs):
+    for detect in _DETECTORS:
         for definition, program in detect(unexplained):
             metric = _evaluate(definition, lines, program)
-            if metric is not None:
-                # Of two kinds that find the same name, the one tried first is more specific.
-                detected.setdefault(metric.name, metric)
-                _blank_explained(definition, unexplained)
-    found = list(detected.values())
-    likely = [each for each in found if len(each.curve) > 1 or _is_quality(each.name)]
-    return tuple(sorted(likely or found, key=_rank))
+            if metric is None:
+                continue
+            _blank_explained(definition, unexplained)
+            # Of two kinds that find the same name, the one tried first is more specific.
+            known = detected.get(metric.name)
+            if known is None:
+                detected[metric.name] = metric
+            elif detect is _detect_pairs and "preset" not in known.definition:
+                metric = _rename(metric, detected)
+                detected[metric.name] = metric
+    found = [each for each in detected.values() if _may_be_metric(each)]
+    if not any(find_kind(each.name) != "beside" for each in found):
+        return ()
+    ranks = _Ranks(found)
+    return tuple(sorted(found, key=ranks.rank))
+
+
+def _rename(metric: DetectedMetric, taken: Mapping[str, object]) -> DetectedMetric:
+    """Return a metric with a name that no other has yet."""
+    number = next(n for n in range(2, len(taken) + 3) if f"{metric.name}_{n}" not in taken)
+    definition = {**metric.definition, "name": f"{metric.name}_{number}"}
+    return replace(metric, definition=definition)
 
 
 def write_definition(definition: Fields) -> str:
@@ -96,7 +122,9 @@ def _evaluate(definition: Fields, lines: list[str], program: str) -> DetectedMet
         re.match(r",\d", lines[number][match.value_span[1] :]) and match.value.is_integer()
         for number, match in found
     )
-    return DetectedMetric(definition, direction, curve, lines[found[-1][0]], program, is_cut)
+    has_steps = any(match.step is not None for _, match in found)
+    example = lines[found[-1][0]]
+    return DetectedMetric(definition, direction, curve, example, program, is_cut, has_steps)
 
 
 def _blank_explained(definition: Fields, lines: list[str]) -> None:
@@ -108,77 +136,93 @@ def _blank_explained(definition: Fields, lines: list[str]) -> None:
 
 # -- the likeliest objective -----------------------------------------------------------------------
 
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-_HELD_OUT = _words("val valid validation eval test dev holdout cv")
-_HIGHER = _words(
-    "acc accuracy auc auroc roc f1 score map map50 ap bleu reward rew return precision recall r2"
-    " iou miou dice ndcg psnr ssim rouge top1 top5 hits mrr correlation likelihood elbo"
+_DATA_SET_COSTS = {"validation": 0.0, "test": 1.0, "": 2.0, "training": 5.0}
+_TRAINING_LINE_COST = 3.5
+"""Of a metric that names no data set, on lines of training steps."""
+_KIND_COSTS = {"score": 0.0, "loss": 1.2, "detail": 2.5, "unknown": 4.0, "beside": 9.0}
+_PRESET_BONUS = 1.5
+"""For what is known of a program, against guesses on its other lines."""
+_SINGLE_COST = 0.5
+_WITHIN_STEP_COST = 0.6
+"""Of values that come several times in a step: a value of each epoch says more."""
+_BEST_COST = 1.5
+"""Of the best so far: where there is one, what it is the best of is printed too."""
+_MANY_PER_STEP = 1.5
+_HEADLINES = (
+    *(
+        "map50-95",
+        "50-95",
+        "0.50:0.95",
+        "0.5:0.95",
+        "map",
+        "miou",
+        "accuracy",
+        "acc",
+        "auc",
+        "bleu",
+    ),
+    *("reward", "return", "fid", "wer"),
 )
-_LOWER = _words(
-    "loss logloss error err rmse mse mae mape perplexity ppl wer cer deviance inertia nll"
-    " crossentropy entropy fid rmsle mlogloss regret cost bpc merror l1 l2"
-)
-_STEPS = (
-    *("epoch", "ep", "iteration", "iter", "step", "global_step"),
-    *("round", "update", "num_updates"),
-)
-_BESIDE = _words(
-    "epoch epochs iteration iterations iter step steps round batch time eta lr rate sec secs second"
-    " seconds ms speed it memory mem gpu cpu runtime seed remaining elapsed num params parameters"
-    " norm gnorm wall wps ups wpb bsz clip version momentum decay samples size images instances"
-    " count port pid best patience total workers classes features leaves depth trees tree"
-    " timesteps fps"
-)
-"""Words for numbers that are printed beside metrics, and that nobody tunes."""
+"""Scores that stand before others of the same evaluation."""
 
 
-def _split_words(name: str) -> set[str]:
-    """Return the words of a name in lower case: `valLoss` gives valloss, val and loss."""
-    apart = re.sub(r"([a-z])([A-Z])", r"\1 \2", name)
-    return set(re.findall(r"[a-z]+\d*|\d+", f"{name} {apart}".lower()))
+def _may_be_metric(metric: DetectedMetric) -> bool:
+    """Return whether a definition finds more than a setting, a counter or an unknown number."""
+    kind, values = find_kind(metric.name), [value for _, value in metric.curve]
+    if kind in ("score", "loss", "detail"):
+        return True
+    is_constant = len(set(values)) == 1
+    if len(values) < 2 or (is_constant and len(values) > 2):
+        return False
+    if kind == "beside" and "preset" not in metric.definition:
+        return "regex" not in metric.definition or len(values) > 1
+    if is_counter(values) or is_constant:
+        return False
+    if "regex" not in metric.definition:
+        return True
+    fractions = sum(not value.is_integer() for value in values)
+    return len(values) > 2 and 2 * fractions > len(values)
 
 
-def guess_direction(name: str, values: Sequence[float]) -> Direction:
-    """Return in which direction a metric is better, by its name or else by its trend."""
-    words = _split_words(name)
-    if _is_lower(words):
-        return "Minimize"
-    if words & _HIGHER:
-        return "Maximize"
-    half = len(values) // 2
-    rises = half and statistics.fmean(values[-half:]) > statistics.fmean(values[:half])
-    return "Maximize" if rises else "Minimize"
+class _Ranks:
+    """The order of the metrics of one log."""
 
+    def __init__(self, metrics: Sequence[DetectedMetric]) -> None:
+        self._places = {each.name: place for place, each in enumerate(metrics)}
 
-def _is_lower(words: set[str]) -> bool:
-    return bool(words & _LOWER) or any(word.endswith(("loss", "error")) for word in words)
+    def rank(self, metric: DetectedMetric) -> tuple[float, ...]:
+        """Return a sort key: the lowest is the likeliest objective."""
+        values = [value for _, value in metric.curve]
+        return (
+            metric.is_cut,
+            find_kind(metric.name) == "beside",
+            # What never changes is a setting rather than a metric; a result may be printed twice.
+            len(values) > 2 and len(set(values)) == 1,
+            round(self._estimate_cost(metric), 3),
+            self._place_headline(metric.name),
+            len(metric.curve) if len(metric.curve) > 1 else 1e9,
+            self._places[metric.name],
+        )
 
+    def _estimate_cost(self, metric: DetectedMetric) -> float:
+        data_set = find_data_set(metric.name)
+        cost = _DATA_SET_COSTS[data_set]
+        is_preset = "preset" in metric.definition
+        if not data_set and is_training_line(metric.example):
+            cost = _TRAINING_LINE_COST
+        cost += _KIND_COSTS[find_kind(metric.name)]
+        cost -= _PRESET_BONUS * is_preset
+        cost += _SINGLE_COST * (len(metric.curve) < 2)
+        cost += _BEST_COST * ("best" in split_words(metric.name))
+        steps = Counter(step for step, _ in metric.curve)
+        if metric.has_steps and len(metric.curve) > _MANY_PER_STEP * len(steps):
+            cost += _WITHIN_STEP_COST
+        return cost
 
-def _is_quality(name: str) -> bool:
-    """Return whether a name is usual for a metric."""
-    words = _split_words(name)
-    return bool(words & _HIGHER) or _is_lower(words)
-
-
-def _rank(metric: DetectedMetric) -> tuple[float, ...]:
-    """Return a sort key: the lowest is the likeliest objective."""
-    words = _split_words(metric.name)
-    values = {value for _, value in metric.curve}
-    return (
-        metric.is_cut,
-        bool(words & _BESIDE),
-        # What never changes is a setting rather than a metric.
-        len(metric.curve) > 1 and len(values) < 2,
-        not _is_quality(metric.name),
-        not words & _HELD_OUT,
-        len(metric.curve) < 2,
-        not words & _HIGHER,
-        -len(metric.curve),
-    )
+    @staticmethod
+    def _place_headline(name: str) -> int:
+        lowered = name.lower()
+        return next((n for n, word in enumerate(_HEADLINES) if word in lowered), len(_HEADLINES))
 
 
 # -- metrics of each kind --------------------------------------------------------------------------
@@ -225,23 +269,25 @@ def _find_preset_lines(preset: Preset, lines: list[str]) -> dict[str, set[int]]:
 
 
 def _detect_json(lines: list[str]) -> Iterator[tuple[Fields, str]]:
-    """Yield the paths of numbers in JSON lines."""
+    """Yield the paths of numbers in JSON lines, and in printed Python dicts."""
     paths: dict[str, str] = {}
     for text in lines:
         parsed = parse_json_line(text)
         if parsed is None:
             continue
         leaves = [path for path, _ in _iterate_leaves(parsed[0], "")]
-        step = next((each for each in _STEPS if each in leaves), "")
-        paths.update({path: step for path in leaves if path not in _STEPS})
+        step = next((each for each in STEP_WORDS if each in leaves), "")
+        paths.update({path: step for path in leaves if path not in STEP_WORDS})
     for path, step in paths.items():
-        yield {"name": path, "json": path} | ({"step": step} if step else {}), ""
+        yield {"name": to_name(path), "json": path} | ({"step": step} if step else {}), ""
 
 
-def _iterate_leaves(document: Mapping[str, Any], above: str) -> Iterator[tuple[str, float]]:
-    for key, value in document.items():
-        if isinstance(value, Mapping) and above.count(".") < 5:
-            yield from _iterate_leaves(value, f"{above}{key}.")
+def _iterate_leaves(document: Any, above: str) -> Iterator[tuple[str, float]]:
+    items = document.items() if isinstance(document, Mapping) else enumerate(document)
+    for key, value in items:
+        if isinstance(value, Mapping) or (isinstance(value, list) and len(value) <= MAX_LIST):
+            if above.count(".") < 5:
+                yield from _iterate_leaves(value, f"{above}{key}.")
         elif isinstance(value, (int, float, str)) and not isinstance(value, bool):
             number = parse_number(value) if isinstance(value, str) else value
             if number is not None:
@@ -249,153 +295,23 @@ def _iterate_leaves(document: Mapping[str, Any], above: str) -> Iterator[tuple[s
 
 
 def _detect_tables(lines: list[str]) -> Iterator[tuple[Fields, str]]:
-    """Yield the columns of tables: a line of names, soon followed by one with as many numbers."""
-    for number, text in enumerate(lines):
-        delimiter = find_delimiter(text)
-        names = [cell for cell, _ in split_cells(text, delimiter)]
-        if len(names) < 2 or not all(_NAME.fullmatch(name) for name in names):
-            continue
-        # A rule or a blank line may stand between the header and the first row.
-        rows = (split_cells(row, delimiter) for row in lines[number + 1 : number + 4])
-        row = next((row for row in rows if len(row) == len(names) and _is_numeric(row)), None)
-        if row is None:
-            continue
-        step = next((name for name in names if name.lower() in _STEPS), "")
-        for name, (cell, _) in zip(names, row, strict=True):
-            # A cell that is empty in the first row may have values later, as where the validation
-            # loss is not measured at every epoch.
-            if name != step and (not cell or parse_number(cell) is not None):
-                yield {"name": name, "column": name} | ({"step": step} if step else {}), ""
-
-
-_NAME = re.compile(r"[A-Za-z_][^\s=]{0,60}(?: [^\s=]{1,30}){0,2}")
-
-
-def _is_numeric(row: Sequence[tuple[str, Any]]) -> bool:
-    numbers = sum(parse_number(cell) is not None for cell, _ in row)
-    return numbers >= 1 and numbers * 2 >= sum(bool(cell) for cell, _ in row)
-
-
-_WORD = r"[A-Za-z_][\w@./'-]*"
-_PAIR = re.compile(
-    rf"(?<![\w.@/-])(?P<name>(?:{_WORD} ){{0,2}}?{_WORD})(?P<sign> ?[=:] ?|: +| +)"
-    rf"(?P<value>(?P<grouped>{GROUPED})|{NUMBER}(?P<ratio> ?/ ?\d+\b)?)(?![\w:]|\.\d)"
-)
-"""A name before a number, with `=`, `:` or blanks between; not a time or a version."""
-
-_STEP = re.compile(
-    rf"(?P<word>\b(?i:{'|'.join(_STEPS)}))(?P<sign>[\s:=\[(#]{{1,3}})"
-    rf"(?:(?P<grouped>{GROUPED})|\d+)(?![\w.])"
-)
-_SPLIT = re.compile(
-    r"\b(?i:train|training|valid|validation|val|dev|test|testing|eval|evaluation)"
-    r"(?:(?P<mark> ?[:|>\]]| -) |(?= (?i:epoch|iter|step)))"
-)
-"""The name of a data set, before the metrics of a line that were measured on it."""
-
-
-@dataclass(frozen=True)
-class _Pair:
-    """A way in which a log prints a number with a name."""
-
-    split: str
-    """The name of the data set before it, such as `valid:`; or ""."""
-    name: str
-    sign: str
-    is_ratio: bool
+    """Yield the columns of tables, and the rows of those that stand on their side."""
+    for definition in (*find_columns(lines), *find_rows(lines)):
+        yield definition, ""
 
 
 def _detect_pairs(lines: list[str]) -> Iterator[tuple[Fields, str]]:
-    """Yield names before numbers, each with how its lines, or lines before them, print the step."""
-    found: dict[_Pair, list[str]] = {}
-    grouped: set[_Pair] = set()
-    for text in lines:
-        for match in _PAIR.finditer(text):
-            name = _find_pair_name(match)
-            sign = match["sign"].strip() or " "
-            if name.lower() in _STEPS or _STEP.match(f"{name}{match['sign']}1"):
-                continue
-            pair = _Pair(_find_split(match), name, sign, bool(match["ratio"]))
-            found.setdefault(pair, []).append(text)
-            if match["grouped"]:
-                grouped.add(pair)
-    names = {pair.name for pair in found}
-    steps = [match for match in map(_STEP.search, lines) if match]
-    for pair, texts in found.items():
-        regex = _build_regex(pair, names, groups_thousands=pair in grouped)
-        word = pair.split.rstrip(" :|>]-")
-        name = f"{word} {pair.name}" if word else pair.name
-        yield {"name": _to_name(name), **_add_step(regex, pair.split, texts, steps)}, ""
+    """Yield what stands beside a name."""
+    for definition in find_pairs(lines):
+        yield definition, ""
 
 
-def _find_split(pair: re.Match[str]) -> str:
-    """Return the nearest name of a data set before a pair; empty without one."""
-    before = list(_SPLIT.finditer(pair.string, 0, pair.start()))
-    return before[-1].group().strip() if before else ""
-
-
-def _find_pair_name(match: re.Match[str]) -> str:
-    """Return what a line calls a number: a word before `=`, a phrase about a metric before `:`."""
-    name = match["name"]
-    if "=" in match["sign"]:
-        return name.rpartition(" ")[2]
-    if ":" in match["sign"] and not _is_quality(name):
-        phrase = _PHRASE.search(match.string[: match.end("name")])
-        text = phrase.group() if phrase else ""
-        words = (word.start() for word in re.finditer(_WORD, text) if _is_quality(word.group()))
-        start = next(words, None)
-        return name if start is None else text[start:]
-    return name
-
-
-_PHRASE = re.compile(r"[^:=|,;]{1,80}$")
-
-
-def _build_regex(pair: _Pair, names: set[str], *, groups_thousands: bool) -> str:
-    """Return the regex for a name before a number that does not match inside longer names."""
-    # `loss` must not be found within `val_loss`, where the log has both.
-    inside = any(other != pair.name and other.endswith(pair.name) for other in names)
-    guard = r"(?<![\w./-])" if inside else r"\b"
-    between = {"=": r" ?= ?", ":": r": *", " ": r" +"}[pair.sign]
-    number = "ratio" if pair.is_ratio else "num," if groups_thousands else "num"
-    return f"{guard}{_escape(pair.name)}{between}({{{number}}})"
-
-
-def _escape(text: str) -> str:
-    return re.escape(text).replace(r"\ ", " ").replace(r"\-", "-")
-
-
-def _add_step(
-    regex: str, split: str, texts: list[str], steps: list[re.Match[str]]
-) -> dict[str, str]:
-    """Return `regex`, preceded by its split and its step, or with a `step` from other lines."""
-    text = texts[-1]
-    begin = max(0, text.find(split))
-    value = re.compile(expand(regex)).search(text, begin + len(split))
-    step = _STEP.search(text)
-    parts = [(begin, rf"\b{_escape(split)}")] if split else []
-    if value and step:
-        parts.append((step.start(), _describe_step(step, steps)))
-    if value:
-        parts.append((value.start(), regex))
-        regex = ".*?".join(part for _, part in sorted(parts))
-    # A step that is printed but once, or never changes, does not say where values belong.
-    if not (value and step) and len({match.group() for match in steps}) > 1:
-        return {"regex": regex, "step": _describe_step(steps[-1], steps)}
-    return {"regex": regex}
-
-
-def _describe_step(match: re.Match[str], steps: list[re.Match[str]]) -> str:
-    """Return the regex for a step as one line prints it, with commas if any line has them."""
-    sign = re.escape(match["sign"]).replace(r"\ ", " ")
-    step = "{step,}" if any(each["grouped"] for each in steps) else "{step}"
-    return rf"\b{match['word']}{re.sub(' +', ' *', sign) if len(sign) > 1 else sign}{step}"
-
-
-def _to_name(text: str) -> str:
-    """Return a valid name for a metric from what the log calls it."""
-    plain = re.sub(r"[^\w.:@/-]+", "_", text)
-    return re.sub(r"\.(?=_)", "", plain).strip("_.:/-")[:MAX_NAME_LENGTH] or "metric"
+_DETECTORS: tuple[Callable[[list[str]], Iterator[tuple[Fields, str]]], ...] = (
+    _detect_presets,
+    _detect_json,
+    _detect_tables,
+    _detect_pairs,
+)
 
 
 def nearest_lines(lines: list[str], metric: str, limit: int = 5) -> list[str]:

@@ -6,6 +6,7 @@ characters of the line as a terminal would show it.
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -13,7 +14,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
-from hpt_cli.metrics.patterns import Pattern, compile_regex, compile_step_regex, parse_number
+from hpt_cli.metrics.patterns import (
+    NUMBER,
+    Pattern,
+    compile_regex,
+    compile_step_regex,
+    parse_number,
+)
 from hpt_cli.metrics.presets import PRESETS
 
 
@@ -71,8 +78,8 @@ class JsonForm:
         key = self.path.rpartition(".")[2]
         # Programs differ in which of these they escape, as in `\/` or `\u003c`. A number may be the
         # index of a list, which stands nowhere in the text.
-        is_plain = key.isascii() and key.isprintable() and not set(key) & set('"\\/<>&')
-        return f'"{key}"' if is_plain and not key.isdigit() else ""
+        is_plain = key.isascii() and key.isprintable() and not set(key) & set("\"'\\/<>&")
+        return key if is_plain and not key.isdigit() else ""
 
     def find(self, text: str, state: LineState) -> list[Match]:  # noqa: ARG002
         """Return the value in a line, if the line holds an object with the path."""
@@ -88,8 +95,9 @@ class JsonForm:
 
     def find_value_span(self, text: str, match: Match) -> tuple[int, int]:
         """Return where the value most likely stands in the object; slow, for display only."""
-        key = re.escape(json.dumps(self.path.rpartition(".")[2]))
-        found = re.compile(rf'{key}\s*:\s*("[^"]*"|[^\s,\]}}]+)').search(text, *match.span)
+        key = re.escape(json.dumps(self.path.rpartition(".")[2])[1:-1])
+        pattern = rf"""["']{key}["']\s*:\s*("[^"]*"|'[^']*'|[^\s,\]}}]+)"""
+        found = re.compile(pattern).search(text, *match.span)
         return found.span(1) if found else match.span
 
 
@@ -108,8 +116,49 @@ def parse_json_line(text: str) -> tuple[dict[str, Any], tuple[int, int]] | None:
     try:
         document, end = _DECODER.raw_decode(text, start)
     except (ValueError, RecursionError):
-        return None
+        return _parse_python_dict(text, start)
     return (document, (start, end)) if isinstance(document, dict) else None
+
+
+_STRING = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""
+_BRACES = re.compile(rf"{_STRING}|[{{}}]")
+_PYTHON_VALUE = re.compile(
+    rf"(?P<string>{_STRING})"
+    # np.float64(0.3), tensor(0.3, device='cuda:0'), array(0.3)
+    rf"|[A-Za-z_][\w.]*\((?P<number>{NUMBER})(?:,[^()]*)?\)"
+    r"|(?P<odd>[-+]?\b(?:nan|inf)\b)"
+)
+
+
+def _parse_python_dict(text: str, start: int) -> tuple[dict[str, Any], tuple[int, int]] | None:
+    """Return the Python dict that a program has printed at a place in a line, and its span."""
+    end = _find_brace(text, start)
+    if end is None or "'" not in text[start:end]:
+        return None
+    plain = _PYTHON_VALUE.sub(_write_plainly, text[start:end])
+    try:
+        document = ast.literal_eval(plain)
+    except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
+        return None
+    is_read = isinstance(document, dict) and all(isinstance(key, str) for key in document)
+    return (document, (start, end)) if is_read else None
+
+
+def _find_brace(text: str, start: int) -> int | None:
+    """Return where the dict ends that begins at a place; None if it does not end."""
+    depth = 0
+    for match in _BRACES.finditer(text, start):
+        depth += {"{": 1, "}": -1}.get(match.group(), 0)
+        if depth == 0:
+            return match.end()
+    return None
+
+
+def _write_plainly(value: re.Match[str]) -> str:
+    """Return a value of a Python dict as a literal."""
+    if value["string"] is not None:
+        return value.group()
+    return repr(value["number"] or value["odd"])
 
 
 def look_up(document: Any, path: str) -> Any:

@@ -61,8 +61,9 @@ PRESETS: dict[str, Preset] = {
     ),
     "lightgbm": Preset(
         "LightGBM",
-        r"\[{step}\]\t(?:.*\t)?{metric}: ({num})",
-        names=Names(r"\[\d+\]\t", rf"\t([^\t:]+): (?={_NUM})"),
+        # Not behind a word, as in MXNet's `Batch [50]`.
+        r"(?<!\w )\[{step}\]\t(?:.*\t)?{metric}: ({num})",
+        names=Names(r"(?<!\w )\[\d+\]\t", rf"\t([^\t:]+): (?={_NUM})"),
     ),
     "lightgbm-cli": Preset(
         "LightGBM's command line",

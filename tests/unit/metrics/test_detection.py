@@ -113,7 +113,7 @@ def test_a_way_to_print_a_metric_becomes_a_definition(
     [
         ("train: loss 1\nvalid: loss 2\ntrain: loss 3\nvalid: loss 4", "valid_loss train_loss"),
         ("loss=1 size=3\nloss=1 size=4", "loss size"),
-        ("val_acc=0.5 loss=2\nval_acc=0.5 loss=1", "loss val_acc"),
+        ("\n".join(f"val_acc=0.5 loss={value}" for value in "321"), "loss val_acc"),
         ("val_acc=0,91 loss=2\nval_acc=1,01 loss=1", "loss val_acc"),
     ],
 )
@@ -140,7 +140,7 @@ def test_a_preset_keeps_others_from_its_lines() -> None:
     ],
 )
 def test_the_way_a_metric_is_better_is_guessed(name: str, direction: str) -> None:
-    lines = [f'{{"{name}": {value}}}' for value in (1, 2, 3)]
+    lines = [f'{{"{name}": {value}}}' for value in (1, 2.5, 3)]
     assert detect_metrics(lines)[0].objective_type == direction
 
 
@@ -152,7 +152,7 @@ def test_nothing_is_proposed_for_what_has_no_metric() -> None:
 def test_what_is_printed_once_is_no_metric_beside_one() -> None:
     lines = ["Seed set to 0", "Trainable params: 4.8 K", "Modules in eval mode: 0", "val_acc: 0.9"]
     assert [each.name for each in detect_metrics(lines)] == ["val_acc"]
-    assert detect_metrics(lines[:3])
+    assert not detect_metrics(lines[:3])
 
 
 def test_a_long_log_is_looked_at_from_its_beginning() -> None:

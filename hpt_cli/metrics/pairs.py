@@ -1,0 +1,466 @@
+"""Finds numbers that stand beside a name in free text, and writes regexes that read them.
+
+Lines that differ in their numbers only have one template. A number that is the same in all lines of
+its template may belong to a name, as in `mean 100 episode reward`; one that grows from line to line
+may be the step.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from hpt_cli.metrics.patterns import GROUPED, NUMBER, expand, parse_number
+from hpt_cli.metrics.vocabulary import (
+    STEP_WORDS,
+    find_data_set,
+    find_kind,
+    is_quality,
+    names_data_set,
+    split_words,
+)
+
+Fields = Mapping[str, str]
+
+MAX_NAME_LENGTH = 60
+MAX_LABEL_WORDS = 8
+FEW_WORDS = 3
+"""Words before a number that are taken for its name where none of them is known."""
+
+_TOKEN = re.compile(
+    rf"(?<![\w.@/+-])(?:(?P<grouped>{GROUPED})|{NUMBER}(?P<ratio> ?/ ?\d+\b)?)(?![\w:]|\.\d)"
+)
+"""A number that is no part of a word, a time, a date or a version."""
+_STEP = re.compile(
+    rf"(?P<word>\b(?i:{'|'.join(sorted(STEP_WORDS, key=len, reverse=True))}))"
+    rf"(?P<sign>\.? ?[\s:=\[(#|]{{1,3}} *)(?:(?P<grouped>{GROUPED})|\d+)(?![\w.]\d|\w)"
+)
+_SIGN = re.compile(
+    r"(?P<sign>\s*(?:[=:|│┃]|->)\s*|\s+(?:is|was|of)\s+|\s+)?"
+    r"(?P<wrap>(?:[A-Za-z_][\w.]*)?[(\[]{1,2}['\"]?|['\"])?$"
+)
+"""What stands between a name and its number: `=`, `:`, `|`, blanks; `np.float64(`, `[`."""
+_WORD = r"[^\W\d_][\w@./'%+-]*"
+_AFTER = re.compile(
+    rf"(?P<percent> ?%)? ?(?P<name>{_WORD}(?: {_WORD}){{0,3}}?)(?=\s*(?:[,;|)]|$| - ))"
+)
+"""A name behind its number, as in `98.06% Accuracy, 0.95 Loss`."""
+_PIECES = re.compile(r"[|:;,\[\]()<>{}=│┃\t]| - | {2,}|(?<=[^\W\d]{4})\. ")
+_TRAINING_MARKS = re.compile(
+    r"(?i)\b(?:lr|learning[ _]rate|gnorm|grad[ _]?norm|[a-z]+/s(?:ec)?\b|it/s|samples/sec|eta)\b"
+)
+"""What programs print on the lines of training steps."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A way in which a log prints a number with a name."""
+
+    data_set: str
+    """What stands before it and names a data set, such as `valid` or `Eval metrics`; or ""."""
+    label: str
+    """As the log prints it."""
+    sign: str
+    wrap: str
+    is_ratio: bool
+    is_before: bool = False
+    """Whether the number stands before its name."""
+    percent: str = ""
+
+
+@dataclass
+class _Found:
+    """The occurrences of a pair."""
+
+    texts: list[str] = field(default_factory=list)
+    templates: set[str] = field(default_factory=set)
+    is_grouped: bool = False
+
+
+def find_pairs(lines: Sequence[str]) -> Iterator[Fields]:
+    """Yield definitions of the numbers that stand beside names, each with its step."""
+    templates = _Templates(lines)
+    found: dict[Pair, _Found] = {}
+    for text in lines:
+        if not text:
+            continue
+        template = to_template(text)
+        for pair, token in _split_line(text, templates.list_constants(template)):
+            each = found.setdefault(pair, _Found())
+            each.texts.append(text)
+            each.templates.add(template)
+            each.is_grouped |= bool(token["grouped"])
+    labels = {pair.label for pair in found}
+    steps = [match for match in map(_STEP.search, lines) if match]
+    for pair, each in found.items():
+        regex = _build_regex(pair, labels, groups_thousands=each.is_grouped)
+        name = to_name(f"{pair.data_set.rstrip(' :|>]')} {pair.label}".strip())
+        counter = templates.find_counter(max(each.templates, key=templates.count))
+        yield {"name": name, **_add_step(regex, pair, each.texts, steps, counter)}
+
+
+def is_training_line(text: str) -> bool:
+    """Return whether a line has numbers that only lines of training steps have."""
+    return _TRAINING_MARKS.search(text) is not None
+
+
+def to_template(text: str) -> str:
+    """Return a line without its numbers, and with one blank for several."""
+    return re.sub(r"\s+", " ", _TOKEN.sub("\0", text)).strip()
+
+
+def to_name(text: str) -> str:
+    """Return a valid name for a metric from what the log calls it."""
+    plain = re.sub(r"[^\w.:@/-]+", "_", text)
+    return re.sub(r"\.(?=_)", "", plain).strip("_.:/-")[:MAX_NAME_LENGTH].strip("_") or "metric"
+
+
+# -- templates -------------------------------------------------------------------------------------
+
+
+class _Templates:
+    """The numbers of all lines, by template."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        self._rows: dict[str, list[tuple[str, ...]]] = {}
+        self._example: dict[str, str] = {}
+        for text in lines:
+            numbers = tuple(match.group() for match in _TOKEN.finditer(text))
+            if numbers:
+                template = to_template(text)
+                self._rows.setdefault(template, []).append(numbers)
+                self._example[template] = text
+        self._constants: dict[str, frozenset[int]] = {}
+
+    def count(self, template: str) -> int:
+        """Return the number of lines of a template."""
+        return len(self._rows.get(template, ()))
+
+    def list_constants(self, template: str) -> frozenset[int]:
+        """Return which numbers of a template are the same in all its lines, by their place.
+
+        In a template of one line, whole numbers that words follow may be.
+        """
+        known = self._constants.get(template)
+        if known is None:
+            rows = self._rows.get(template, [])
+            places = range(len(rows[0])) if rows else range(0)
+            known = frozenset(place for place in places if len({row[place] for row in rows}) == 1)
+            self._constants[template] = known
+        return known
+
+    def find_counter(self, template: str) -> str:
+        """Return a regex for the number that grows from line to line of a template; or ""."""
+        rows = self._rows.get(template, [])
+        if len(rows) < FEW_WORDS:
+            return ""
+        text = self._example[template]
+        for place, token in enumerate(_TOKEN.finditer(text)):
+            values = [row[place] for row in rows]
+            if not is_counter([parse_number(each) for each in values]):
+                continue
+            before = re.search(r"(?:^\s*|[^\s\d]{1,12}\s*)$", text[: token.start()])
+            after = re.match(r"\s?[^\s\w.]|$", text[token.end() :])
+            if before is None or after is None:
+                return ""
+            head = before.group()
+            start = r"^\s*" if not head.strip() else _escape(head.strip())
+            guard = r"(?<!\w)" if head[:1].isalnum() else ""
+            blanks = r"\s*" if head.strip() and head[-1:].isspace() else ""
+            return f"{guard}{start}{blanks}{{step}}{_escape(after.group())}"
+        return ""
+
+
+def is_counter(values: Sequence[float | None]) -> bool:
+    """Return whether these are whole numbers that never fall, and grow in equal steps mostly."""
+    numbers = [value for value in values if value is not None and value.is_integer()]
+    if len(numbers) < len(values) or len(numbers) < FEW_WORDS:
+        return False
+    gaps = [after - before for before, after in zip(numbers, numbers[1:], strict=False)]
+    grown = [gap for gap in gaps if gap]
+    if not grown or min(gaps) < 0:
+        return False
+    return 2 * sum(gap == grown[0] for gap in grown) >= len(grown)
+
+
+# -- one line --------------------------------------------------------------------------------------
+
+
+def _split_line(text: str, constants: frozenset[int]) -> Iterator[tuple[Pair, re.Match[str]]]:
+    """Yield the numbers of a line that have a name."""
+    begin = 0
+    seen: set[Pair] = set()
+    tokens = list(_TOKEN.finditer(text))
+    for place, token in enumerate(tokens):
+        after = tokens[place + 1] if place + 1 < len(tokens) else None
+        if place in constants and _is_within_label(text, begin, token, after):
+            continue
+        pair = _find_pair(text, begin, token)
+        begin = token.end()
+        # A line that has one name twice: which is meant cannot be told apart by a regex.
+        if pair is not None and pair not in seen:
+            seen.add(pair)
+            yield pair, token
+
+
+def _is_within_label(
+    text: str, begin: int, token: re.Match[str], following: re.Match[str] | None
+) -> bool:
+    """Return whether a number belongs to the name of the number that follows."""
+    if following is None:
+        return False
+    before, between = text[begin : token.start()], text[token.end() : following.start()]
+    depth = before.count("(") + before.count("[") - before.count(")") - before.count("]")
+    if depth > 0 and re.search(r"[)\]]\s*[=:]", between):
+        return True  # `(mAP@0.50) =`, `@[ IoU=0.50:0.95 | area=all ] =`
+    has_sign = re.search(r"[=:|]\s*$", before) is not None
+    named = re.match(r" [^\W\d]", between) is not None
+    words = split_words(before)
+    follows_step = bool(words) and words[-1] in STEP_WORDS
+    return (
+        named
+        and not has_sign
+        and not follows_step
+        and token.group().isdigit()
+        and re.search(r"[^\W\d]\s*[=:|]\s*$", between) is not None
+        and re.search(r"[,;|]", between.rstrip(" |:=")) is None
+        and bool(words)
+        and find_kind(words[-1]) not in ("score", "loss")
+    )
+
+
+def _find_pair(text: str, begin: int, token: re.Match[str]) -> Pair | None:
+    """Return the name of a number with what stands between them; None without one."""
+    ratio = bool(token["ratio"])
+    behind = _AFTER.match(text, token.end())
+    sign = _SIGN.search(text, begin, token.start())
+    start = (
+        _find_label(text, begin, sign.start()) if sign and (sign["sign"] or sign["wrap"]) else -1
+    )
+    label = text[start : sign.start()].strip() if sign and start >= 0 else ""
+    if behind and is_quality(behind["name"]) and not is_quality(label):
+        percent = (behind["percent"] or "").strip()
+        data_set = _find_data_set(text, token.start())
+        return Pair(data_set, behind["name"], " ", "", ratio, is_before=True, percent=percent)
+    if sign is None or not label or not _is_label(label):
+        return None
+    if _is_step_label(label, sign["sign"] or ""):
+        return None
+    blank = "\t" if "\t" in (sign["sign"] or "") else " "
+    mark = (sign["sign"] or "").strip() or (blank if sign["sign"] else "")
+    blanks_before = (sign["sign"] or "").startswith(" ") and mark in ":"
+    if mark == blank and not is_quality(label) and not _may_be_blank_named(label, token.group()):
+        return None
+    own = " :" if blanks_before else mark
+    return Pair(_find_data_set(text, start), label, own, (sign["wrap"] or "").strip(), ratio)
+
+
+def _may_be_blank_named(label: str, number: str) -> bool:
+    """Return whether a name that nothing but a blank parts from its number may be one."""
+    return " " not in label and not number.lstrip("+-").isdigit()
+
+
+def _is_label(label: str) -> bool:
+    return (
+        re.search(r"[^\W\d_]", label) is not None
+        and len(label.split()) <= MAX_LABEL_WORDS
+        and re.search(r"\.\w{1,4}$", label) is None  # a file, before the number of a line
+    )
+
+
+def _is_step_label(label: str, sign: str) -> bool:
+    if sign.strip() in ("|", "│"):  # rows of a table are steps only by their whole name
+        return label.lower() in STEP_WORDS
+    return (
+        label.lower().rstrip(".") in STEP_WORDS
+        or _STEP.fullmatch(f"{label}{sign or ' '}1") is not None
+    )
+
+
+_OPENERS = {")": "(", "]": "[", "}": "{"}
+
+
+def _find_label(text: str, begin: int, end: int) -> int:
+    """Return where the name of a number begins that ends at a place; -1 without one.
+
+    Brackets within it must be closed, and what parts it from what stands before is outside them.
+    """
+    depth, start = 0, end
+    while start > begin:
+        character = text[start - 1]
+        if character in ")]}":
+            if text.count(_OPENERS[character], begin, start) < text.count(character, begin, start):
+                break  # opened before the number before this one
+            depth += 1
+        elif character in "([{":
+            if depth == 0:
+                break
+            depth -= 1
+        elif depth == 0 and (
+            character in ",;|│┃\t>"
+            or (character in ":=" and start < end)
+            or text[max(begin, start - 3) : start] in (" - ", "-- ")
+            or _ends_sentence(text, start)
+        ):
+            break
+        start -= 1
+    while start < end and (text[start].isspace() or text[start] in "*-#•_.!~"):
+        start += 1
+    if depth or start >= end:
+        return -1
+    return _trim_label(text, start, end)
+
+
+def _ends_sentence(text: str, place: int) -> bool:
+    """Return whether a sentence ends before a place: `improved. New best score`."""
+    return (
+        text[place - 1 : place] == " " and re.search(r"[^\W\d]{5,}\. $", text[:place]) is not None
+    )
+
+
+def _trim_label(text: str, start: int, end: int) -> int:
+    """Return where the name begins in the phrase before a number."""
+    sign = text[end:].lstrip()[:1]
+    label = text[start:end]
+    words = list(re.finditer(r"\S+", label))
+    if not words:
+        return -1
+    if sign == "=" and text[end : end + 1] == "=":
+        return start + words[-1].start() if not _opens_bracket(label) else start
+    for word in words:
+        text_of = word.group().strip("()[]")
+        if is_quality(text_of) or find_data_set(text_of) or _leads(text_of, label[word.end() :]):
+            return start + word.start()
+    if sign in ("|", "│", "┃"):
+        return start
+    return start + words[-min(len(words), 1 if sign == "=" else FEW_WORDS)].start()
+
+
+def _opens_bracket(label: str) -> bool:
+    return label.endswith((")", "]"))
+
+
+_LEADS = frozenset(
+    ["mean", "average", "avg", "median", "total", "best", "final", "overall", "new", "current", "max", "min", "std"]
+)
+
+
+def _leads(word: str, rest: str) -> bool:
+    """Return whether a word begins the name of a metric, as in `mean 100 episode reward`."""
+    return word.lower() in _LEADS and is_quality(rest)
+
+
+def _find_data_set(text: str, end: int) -> str:
+    """Return the nearest words before a place that name a data set; empty without any.
+
+    What names a number of its own, as in `Train: 0.9, Val: 0.8`, says nothing of the next one.
+    """
+    stops = [0, *(match.end() for match in _PIECES.finditer(text, 0, end)), end]
+    for start, stop in zip(reversed(stops[:-1]), reversed(stops[1:]), strict=True):
+        piece = text[start:stop]
+        if not any(map(names_data_set, re.findall(r"[^\W\d]+", piece))):
+            continue
+        # Up to a mark or to the word for a step.
+        body = re.split(r"[|:;,\[\]()<>{}=│┃\t]| - | {2,}", piece)[0]
+        shown = re.match(r".*?(?=\s+(?i:epoch|iter|step|ep|batch)\b|$)", body)
+        told = (shown.group() if shown else body).strip(" *#-_.>")
+        valued = _TOKEN.match(text, stop) or _TOKEN.match(text, stop + 1)
+        if (
+            valued is not None
+            and not told.lower().endswith(("epoch", "step"))
+            and told == body.strip(" *#-_.>")
+        ):
+            continue
+        short = _shorten(told)
+        mark = re.match(r" ?[:|>\]]", text[start + piece.find(told) + len(told) :])
+        return short + mark.group() if mark and told.endswith(short) else short
+    return ""
+
+
+def _shorten(told: str) -> str:
+    """Return the words about a data set without numbers, and few of them."""
+    words = told.split()
+    place = next((n for n, word in enumerate(words) if names_data_set(word.strip("()"))), None)
+    if place is None:
+        return ""
+    kept = words[place:]
+    while len(kept) > 1 and (len(kept) > FEW_WORDS or re.search(r"\d", kept[-1])):
+        kept = kept[:-1]
+    if any(re.search(r"\d", word) for word in kept):
+        kept = [words[place]]
+    return " ".join(kept)
+
+
+# -- regexes ---------------------------------------------------------------------------------------
+
+
+def _build_regex(pair: Pair, labels: set[str], *, groups_thousands: bool) -> str:
+    """Return the regex for a name beside a number that does not match inside longer names."""
+    number = "ratio" if pair.is_ratio else "num," if groups_thousands else "num"
+    label = _escape(pair.label)
+    if pair.is_before:
+        percent = " ?%" if pair.percent else ""
+        ending = r"\b" if pair.label[-1].isalnum() else ""
+        return rf"(?<![\w.])({{{number}}}){percent} {label}{ending}"
+    # `loss` must not be found within `val_loss`, where the log has both.
+    inside = any(other != pair.label and other.endswith(pair.label) for other in labels)
+    first = pair.label[0]
+    guard = r"(?<![\w./-])" if inside else r"\b" if first.isalnum() or first == "_" else ""
+    between = _describe_sign(pair.sign)
+    wrap = _escape(pair.wrap) + (" *" if pair.wrap[-1:] in ("(", "[") else "")
+    return f"{guard}{label}{between}{wrap}({{{number}}})"
+
+
+def _describe_sign(sign: str) -> str:
+    usual = {
+        "=": " ?= ?",
+        ":": ": *",
+        " :": r" *: *",
+        " ": " +",
+        "\t": r"\s+",
+        "|": r"\s*\|\s*",
+        "": "",
+    }
+    if sign in usual:
+        return usual[sign]
+    return rf"\s*{_escape(sign)}\s*" if sign not in ("is", "was", "of") else f" +{sign} +"
+
+
+def _escape(text: str) -> str:
+    escaped = re.escape(text).replace(r"\ ", " ").replace(r"\-", "-").replace("\\\t", r"\t")
+    return re.sub(r" {2,}", " +", escaped)
+
+
+def _add_step(
+    regex: str, pair: Pair, texts: list[str], steps: list[re.Match[str]], counter: str
+) -> dict[str, str]:
+    """Return `regex`, preceded by its data set and its step, or with a `step` from other lines."""
+    text, split = texts[-1], pair.data_set
+    begin = max(0, text.find(split))
+    value = re.compile(expand(regex)).search(text, begin + len(split))
+    step = _STEP.search(text)
+    parts = [(begin, rf"\b{_escape(split)}")] if split else []
+    if value and step and not value.start() <= step.start() < value.end():
+        parts.append((step.start(), _describe_step(step, steps)))
+    elif value and not step and counter:
+        found = re.compile(expand(counter)).search(text)
+        if found and found.end() <= value.start():
+            regex = ".*?".join([counter, *(part for _, part in parts), regex])
+            return {"regex": regex}
+    if value:
+        parts.append((value.start(), regex))
+        regex = ".*?".join(part for _, part in sorted(parts))
+    # A step that is printed but once, or never changes, does not say where values belong.
+    if not (value and step) and len({match.group() for match in steps}) > 1:
+        return {"regex": regex, "step": _describe_step(steps[-1], steps)}
+    return {"regex": regex}
+
+
+def _describe_step(match: re.Match[str], steps: list[re.Match[str]]) -> str:
+    """Return the regex for a step as one line prints it, with commas if any line has them."""
+    word, sign = match["word"], match["sign"]
+    step = "{step,}" if any(each["grouped"] for each in steps) else "{step}"
+    described = re.escape(sign).replace(r"\ ", " ")
+    described = re.sub(" +", " *", described) if len(sign) > 1 else described
+    return rf"\b{word}{described}{step}"

@@ -1,0 +1,102 @@
+"""Finds tables in a log: a line of names, soon followed by rows of as many numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from hpt_cli.metrics.extractors import find_delimiter, split_cells
+from hpt_cli.metrics.patterns import parse_number
+from hpt_cli.metrics.vocabulary import STEP_WORDS, is_quality
+
+Fields = Mapping[str, str]
+
+ROWS_AHEAD = 3
+"""A rule or a blank line may stand between the header and the first row."""
+_NAME = re.compile(r"[^\W\d][^=]{0,60}|%[ \w]{1,40}|#")
+_TIME = re.compile(
+    r"\d+:\d\d(?::\d\d)?|[\d.]+ ?(?:s|ms|m|min|h|%|[KMG]i?B?|it/s)|-+|n/?a|none", re.I
+)
+_SUMMARY = re.compile(r"(?i)all|overall|mean|average|avg|total|macro avg|micro avg|weighted avg")
+_BARS = "│┃|"
+
+
+def find_columns(lines: Sequence[str]) -> Iterator[Fields]:
+    """Yield definitions of the columns of tables."""
+    for number, text in enumerate(lines):
+        if not text:
+            continue
+        delimiter = find_delimiter(text)
+        names = [cell for cell, _ in split_cells(text, delimiter)]
+        if not _is_header(names):
+            continue
+        rows = (split_cells(row, delimiter) for row in lines[number + 1 : number + 1 + ROWS_AHEAD])
+        row = next(
+            (row for row in rows if len(row) == len(names) and _is_row(row, delimiter)), None
+        )
+        if row is None:
+            continue
+        step = next((name for name in names if name.lower() in STEP_WORDS), "")
+        for name, (cell, _) in zip(names, row, strict=True):
+            # A cell that is empty in the first row may have values later, as where the validation
+            # loss is not measured at every epoch.
+            if name and name != step and (not cell or parse_number(cell) is not None):
+                yield {"name": name, "column": name} | ({"step": step} if step else {})
+
+
+def _is_header(names: Sequence[str]) -> bool:
+    """Return whether cells are the names of columns: all of them words, and none of them twice."""
+    told = [name for name in names if name]
+    return len(told) >= 2 and len(set(told)) == len(told) and all(map(_NAME.fullmatch, told))
+
+
+def _is_row(row: Sequence[tuple[str, Any]], delimiter: str) -> bool:
+    """Return whether cells are numbers, and not a name with numbers."""
+    told = [cell for cell, _ in row if cell]
+    numbers = sum(parse_number(cell) is not None for cell in told)
+    if delimiter == " ":
+        # Any line of text has cells then.
+        others = sum(_TIME.fullmatch(cell) is not None for cell in told)
+        return numbers >= 1 and numbers + others == len(told)
+    # What begins with a word is the row of something, as in a table of classes.
+    is_of_something = bool(told) and re.match(r"[^\W\d]", told[0]) is not None
+    return numbers >= 1 and 2 * numbers >= len(told) and not (is_of_something and row[0][0])
+
+
+def find_rows(lines: Sequence[str]) -> Iterator[Fields]:
+    """Yield definitions of the rows of tables whose first column has the names.
+
+    Such as Lightning's `Validate metric | DataLoader 0 | DataLoader 1`; of a table with a row for
+    each class, those that say something of all of them.
+    """
+    header: list[str] = []
+    told: set[str] = set()
+    for text in lines:
+        delimiter = find_delimiter(text) if text else " "
+        cells = [cell for cell, _ in split_cells(text, delimiter)] if text else []
+        if _is_header(cells):
+            header, bar = cells, delimiter
+            continue
+        if len(header) < 2 or len(cells) != len(header) or (bar in _BARS) != (delimiter in _BARS):
+            continue
+        label, values = cells[0], cells[1:]
+        if not _NAME.fullmatch(label) or any(parse_number(each) is None for each in values):
+            continue
+        if len(header) > 2 and is_quality(label):
+            names = [label, *(f"{label}/{each}" for each in header[2:])]
+        elif _SUMMARY.fullmatch(label):
+            names = [f"{each} {label}" for each in header[1:]]
+        else:
+            continue
+        between = r"\s*[│┃|]\s*" if delimiter in _BARS else rf"\s*{re.escape(delimiter)}\s*"
+        between = r"\s+" if delimiter == " " else between
+        for place, name in enumerate(names):
+            if name not in told:
+                told.add(name)
+                skipped = "".join(f"{{num}}{between}" for _ in range(place))
+                label_text = re.escape(label).replace(r"\ ", " ")
+                yield {
+                    "name": name,
+                    "regex": rf"(?<![\w./-]){label_text}{between}{skipped}({{num}})",
+                }

@@ -1,0 +1,218 @@
+"""The words with which programs name metrics: what they measure, on which data, and what else is
+printed beside them.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections.abc import Sequence
+from typing import Literal
+
+Direction = Literal["Maximize", "Minimize"]
+DataSet = Literal["validation", "test", "training", ""]
+Kind = Literal["score", "loss", "detail", "beside", "unknown"]
+"""What a name is of: a score that people compare models by, a loss, a score that says less than
+another beside it, a number that nobody tunes, or nothing that is known."""
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+STEP_WORDS = (
+    *("epoch", "epochs", "ep", "iteration", "iterations", "iter", "iters", "it", "step", "steps"),
+    *("global_step", "num_steps", "round", "update", "updates", "num_updates", "up", "timestep"),
+    *("timesteps", "total_timesteps", "generation", "gen", "tree"),
+)
+"""Words for how far a training run has come."""
+
+_DATA_SETS: dict[str, DataSet] = {
+    **dict.fromkeys(
+        _words("val valid validation vali validate validating eval evaluation evaluating evaluate"),
+        "validation",
+    ),
+    **dict.fromkeys(_words("dev holdout heldout cv oof validset devset evalset"), "validation"),
+    **dict.fromkeys(_words("test testing tst te testset"), "test"),
+    **dict.fromkeys(_words("train training trn tr trainset"), "training"),
+}
+_JOINED = re.compile(r"^(val|vali|valid|validation|eval|dev|test|train|tr|te)(?=[a-z]{2,}\d*$)")
+"""The name of a data set at the beginning of a word, as in `valloss`."""
+
+_HIGHER = _words(
+    "acc accuracy accuracies auc auroc auprc roc f1 f2 fscore score map map50 ap ap50 ap75 bleu"
+    " sacrebleu reward rewards rew return returns ret epret precision prec recall rec r2 iou miou"
+    " dice ndcg psnr ssim rouge rouge1 rouge2 rougel meteor cider top1 top5 hits hit mrr"
+    " correlation corr pearson spearman kappa mcc likelihood elbo sensitivity specificity winrate"
+    " success solved pck em nmi ari silhouette concordance cindex gini ks logprob sdr sisdr sisnr"
+    " pesq stoi wa uar war macro micro lpips_inv purity fitness winning wins"
+)
+_LOWER = _words(
+    "loss losses logloss error err errors rmse mse mae mape smape mase perplexity ppl wer cer per"
+    " ter deviance inertia nll crossentropy entropy fid kid rmsle mlogloss merror regret cost bpc"
+    " bpb bpd l1 l2 epe rpe ate eer fer der brier ece chamfer nrmse rse mpjpe lpips hausdorff"
+    " residual energy objective cd kl kld mcd"
+)
+_LOSSES = _words(
+    "loss losses logloss nll crossentropy entropy cost mse mlogloss deviance inertia objective"
+    " energy elbo likelihood l1 l2 residual kl kld logprob bpc"
+)
+"""Words of what a program minimizes, which says less than what it is measured by."""
+_DETAILS = _words(
+    "precision prec recall rec top5 top3 top10 p r std stdev stddev min max median"
+    " std_err stderr cls support sensitivity specificity entropy kl kld explained variance"
+    " aux auxiliary component box obj dfl objectness rpn giou ar"
+)
+"""Words for one part or side of a result."""
+_BESIDE = _words(
+    "batch time times eta lr rate sec secs second seconds ms s min mins minute hour hours day days"
+    " speed it its memory mem gpu cpu ram runtime seed remaining elapsed num number params"
+    " parameters param norm gnorm gradnorm grad gradient wall wps ups wpb bsz clip version momentum"
+    " decay samples sample size images image instances instance count port pid patience total"
+    " workers worker classes features feature leaves depth trees tree timesteps fps sps throughput"
+    " id index rank world device devices line lines file files dim dimension dimensions channels"
+    " layers layer hidden heads width height length len tokens token words word sentences sen"
+    " characters vocab vocabulary examples example episodes eplen ep_len threshold thresh"
+    " thr temperature temp beta alpha gamma lambda epsilon eps dropout weight weights scale decay"
+    " step steps epoch epochs iteration iterations iter iters round update updates of date year"
+    " month interval counter duration usage used free cached mb gb kb kib mib gib percent progress"
+    " delta improved improvement improving decreased decrease increased increase reduced reduction"
+    " change changed difference diff tp tn fp fn nan warmup bytes points epochs_trained cache"
+    " exploration exploring fold folds trial trials build release python cuda torch available batches"
+)
+"""Words for numbers that are printed beside metrics, and that nobody tunes."""
+_BESIDE_PHRASES = re.compile(r"improve|decreas|increas|reduc(?:ed|tion)|min_delta|\bseed\b")
+_GENERIC = _words("score metric value result results best monitor fitness")
+"""Words that say that a number is a result, and not which way it is better."""
+_SUFFIXES = _words(
+    "epoch epochs step steps avg average mean smoothed ema total best so far overall all weighted"
+    " now current new final raw value result rate ratio percent pct iter"
+)
+"""Words after the one that a name is about, as in `loss_epoch`."""
+
+_PREPOSITIONS = _words("on of for over in at per by with after from")
+
+_FOREIGN: tuple[tuple[str, str], ...] = (
+    *((word, "validation") for word in ("验证", "驗證", "検証", "검증", "валид", "開發", "开发集")),
+    *((word, "test") for word in ("测试", "測試", "テスト", "테스트", "тест")),
+    *((word, "training") for word in ("训练", "訓練", "学習", "학습", "훈련", "обуч", "трен")),
+    *(
+        (word, "accuracy")
+        for word in ("准确", "準確", "正确率", "正確率", "精度", "正解率", "精确")
+    ),
+    *((word, "accuracy") for word in ("정확", "точност", "genauigkeit", "précision", "exactitud")),
+    *((word, "accuracy") for word in ("exactitude", "acurácia", "precisión", "dokładność")),
+    *((word, "loss") for word in ("损失", "損失", "손실", "потер", "verlust", "perte", "pérdida")),
+    *((word, "loss") for word in ("perda", "strata", "ошибк")),
+    *((word, "error") for word in ("误差", "誤差", "오차", "fehler", "erreur")),
+    *((word, "recall") for word in ("召回", "再現率", "재현율")),
+    *((word, "reward") for word in ("奖励", "獎勵", "報酬", "보상", "回报")),
+    *((word, "score") for word in ("得分", "分数", "スコア", "점수")),
+    *((word, "epoch") for word in ("轮", "輪", "エポック", "에폭", "эпох")),
+    *((word, "time") for word in ("时间", "耗时", "時間", "시간", "время", "学习率", "학습률")),
+)
+"""Parts of words in other languages, and what they mean."""
+
+
+_AT = re.compile(r"(?i)(?:^|[_\W])(?:p|r|f1?|hits?|ndcg|map|mrr|recall|precision|acc)@(?:\d+|k)\b")
+"""A score of the first few answers, such as `P@1`."""
+
+
+def split_words(name: str) -> list[str]:
+    """Return the words of a name in lower case: `valLoss` gives val and loss."""
+    apart = re.sub(r"([a-z])([A-Z])", r"\1 \2", name)
+    apart = re.sub(r"([A-Z]{2,})([A-Z][a-z])", r"\1 \2", apart)
+    found: list[str] = []
+    for word in re.findall(r"[^\W\d_]+\d*|\d+", apart):
+        found += _split_word(word.lower())
+    return found
+
+
+def _split_word(word: str) -> list[str]:
+    if not word.isascii():
+        meant = [meaning for part, meaning in _FOREIGN if part in word]
+        return meant or [word]
+    if word in _HIGHER or word in _LOWER or word in _BESIDE or word in _DATA_SETS:
+        return [word]
+    joined = _JOINED.match(word)
+    if joined:
+        rest = word[joined.end() :]
+        if rest in _HIGHER or rest in _LOWER:
+            return [joined.group(), rest]
+    abbreviated = re.fullmatch(r"(tr|te|v|val)l", word)
+    if abbreviated:
+        return [{"v": "val"}.get(abbreviated[1], abbreviated[1]), "loss"]
+    for ending in ("loss", "error", "accuracy", "reward", "return", "score"):
+        if word.endswith(ending) and len(word) > len(ending):
+            return [word.removesuffix(ending), ending]
+    return [word]
+
+
+def find_data_set(name: str) -> DataSet:
+    """Return the data set that a name says it was measured on; empty if it does not say."""
+    found = [_DATA_SETS[word] for word in split_words(name) if word in _DATA_SETS]
+    return found[-1] if found else ""
+
+
+def names_data_set(word: str) -> bool:
+    """Return whether a word is the name of a data set, and nothing more."""
+    words = [word.lower()] if word.isascii() else split_words(word)
+    return len(words) == 1 and words[0] in _DATA_SETS
+
+
+def find_kind(name: str) -> Kind:
+    """Return what kind of number a name is of."""
+    words = split_words(name)
+    own = [word for word in words if word not in _DATA_SETS]
+    if _BESIDE_PHRASES.search(name.lower()):
+        return "beside"
+    if {"average", "precision"} <= set(own) or "map" in own or _AT.search(name):
+        return "score"
+    own = _cut_at_preposition(own)
+    while len(own) > 1 and (own[-1] in _SUFFIXES or own[-1].isdigit()):
+        own = own[:-1]
+    if not own:
+        # A score that is called by its data set alone: `Val: 0.79`.
+        return "score" if words and not words[-1].isdigit() else "unknown"
+    is_quality = _is_lower(own) or any(word in _HIGHER for word in own)
+    if own[-1] in _BESIDE and own[-1] not in _HIGHER | _LOWER:
+        return "beside"
+    if not is_quality:
+        if own[-1] in _GENERIC:
+            return "detail"
+        return "beside" if any(word in _BESIDE for word in own) else "unknown"
+    if any(word in _LOSSES for word in own):
+        return "loss"
+    return "detail" if any(word in _DETAILS for word in own) else "score"
+
+
+def _cut_at_preposition(words: list[str]) -> list[str]:
+    """Return the words before `on`, `of` and the like, if they say what is measured."""
+    place = next((n for n, word in enumerate(words) if word in _PREPOSITIONS), len(words))
+    head = words[:place]
+    return head if _is_lower(head) or any(word in _HIGHER for word in head) else words
+
+
+def is_quality(name: str) -> bool:
+    """Return whether a name is usual for a metric."""
+    words = split_words(name)
+    return _is_lower(words) or any(word in _HIGHER for word in words) or bool(_AT.search(name))
+
+
+def _is_lower(words: Sequence[str]) -> bool:
+    return any(word in _LOWER for word in words)
+
+
+def guess_direction(name: str, values: Sequence[float]) -> Direction:
+    """Return in which direction a metric is better, by its name or else by its trend."""
+    words = [word for word in split_words(name) if word not in _GENERIC]
+    if _is_lower(words):
+        return "Minimize"
+    if any(word in _HIGHER for word in words) or _AT.search(name):
+        return "Maximize"
+    finite = [value for value in values if abs(value) < float("inf")]
+    half = len(finite) // 2
+    if half == 0:
+        return "Maximize" if find_kind(name) in ("score", "detail") else "Minimize"
+    rises = statistics.fmean(finite[-half:]) > statistics.fmean(finite[:half])
+    return "Maximize" if rises else "Minimize"
