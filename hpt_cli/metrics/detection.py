@@ -80,7 +80,8 @@ def detect_metrics(lines: Sequence[str]) -> tuple[DetectedMetric, ...]:
             metric = _evaluate(definition, lines, program)
             if metric is None:
                 continue
-            _blank_explained(definition, unexplained)
+            if detect is not _detect_pairs:
+                _blank_explained(definition, unexplained)
             # Of two kinds that find the same name, the one tried first is more specific.
             known = detected.get(metric.name)
             if known is None:
@@ -129,9 +130,8 @@ def _evaluate(definition: Fields, lines: list[str], program: str) -> DetectedMet
 
 def _blank_explained(definition: Fields, lines: list[str]) -> None:
     """Blank the lines that a preset, JSON or a table explains, to hide them from what follows."""
-    if "regex" not in definition:
-        for number, _ in iterate_matches(compile_definition(definition), list(lines)):
-            lines[number] = ""
+    for number, _ in iterate_matches(compile_definition(definition), list(lines)):
+        lines[number] = ""
 
 
 # -- the likeliest objective -----------------------------------------------------------------------
@@ -210,6 +210,8 @@ class _Ranks:
         is_preset = "preset" in metric.definition
         if not data_set and is_training_line(metric.example):
             cost = _TRAINING_LINE_COST
+        if is_preset and metric.name == PRESETS[metric.definition["preset"]].objective:
+            cost = 0.0
         cost += _KIND_COSTS[find_kind(metric.name)]
         cost -= _PRESET_BONUS * is_preset
         cost += _SINGLE_COST * (len(metric.curve) < 2)
@@ -259,7 +261,8 @@ def _find_preset_lines(preset: Preset, lines: list[str]) -> dict[str, set[int]]:
             if text and line.search(text):
                 for match in name.finditer(text):
                     found.setdefault(match.group(1), set()).add(number)
-        return found
+        if not preset.regex:
+            return found
     for metric, regex in preset.metrics.items():
         extractor = compile_definition({"name": metric, "regex": regex})
         numbers = {number for number, _ in iterate_matches(extractor, lines)}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from hpt_cli.metrics.patterns import GROUPED, NUMBER, expand, parse_number
 from hpt_cli.metrics.vocabulary import (
@@ -24,7 +25,9 @@ from hpt_cli.metrics.vocabulary import (
 Fields = Mapping[str, str]
 
 MAX_NAME_LENGTH = 60
-MAX_LABEL_WORDS = 8
+MAX_LABEL_WORDS = 12
+MAX_HEADS = 6
+"""Longer names that a regex keeps out by the word before the shorter one."""
 FEW_WORDS = 3
 """Words before a number that are taken for its name where none of them is known."""
 
@@ -47,6 +50,8 @@ _AFTER = re.compile(
 )
 """A name behind its number, as in `98.06% Accuracy, 0.95 Loss`."""
 _PIECES = re.compile(r"[|:;,\[\]()<>{}=│┃\t]| - | {2,}|(?<=[^\W\d]{4})\. ")
+_UNIT = re.compile(r" ?(?:[KMGT]i?B|[mun]s|s|secs?|seconds?|min|minutes|hours?|h)\b")
+"""A unit of time or size behind a number."""
 _TRAINING_MARKS = re.compile(
     r"(?i)\b(?:lr|learning[ _]rate|gnorm|grad[ _]?norm|[a-z]+/s(?:ec)?\b|it/s|samples/sec|eta)\b"
 )
@@ -177,7 +182,7 @@ def is_counter(values: Sequence[float | None]) -> bool:
     numbers = [value for value in values if value is not None and value.is_integer()]
     if len(numbers) < len(values) or len(numbers) < FEW_WORDS:
         return False
-    gaps = [after - before for before, after in zip(numbers, numbers[1:], strict=False)]
+    gaps = [after - before for before, after in pairwise(numbers)]
     grown = [gap for gap in gaps if gap]
     if not grown or min(gaps) < 0:
         return False
@@ -194,7 +199,10 @@ def _split_line(text: str, constants: frozenset[int]) -> Iterator[tuple[Pair, re
     tokens = list(_TOKEN.finditer(text))
     for place, token in enumerate(tokens):
         after = tokens[place + 1] if place + 1 < len(tokens) else None
-        if place in constants and _is_within_label(text, begin, token, after):
+        is_constant = place in constants
+        if _is_within_brackets(text, token) or (
+            is_constant and _is_within_label(text, begin, token, after)
+        ):
             continue
         pair = _find_pair(text, begin, token)
         begin = token.end()
@@ -204,28 +212,32 @@ def _split_line(text: str, constants: frozenset[int]) -> Iterator[tuple[Pair, re
             yield pair, token
 
 
+def _is_within_brackets(text: str, token: re.Match[str]) -> bool:
+    """Return whether a number stands in brackets of a name: `AP @[ IoU=0.50 | area=all ] = 0.4`."""
+    before = text[: token.start()]
+    if max(before.rfind("("), before.rfind("[")) <= max(before.rfind(")"), before.rfind("]")):
+        return False
+    return _CLOSING.match(text, token.end()) is not None
+
+
+_CLOSING = re.compile(rf"[^()\[\]]*[)\]] *[=:] *{NUMBER}")
+
+
 def _is_within_label(
     text: str, begin: int, token: re.Match[str], following: re.Match[str] | None
 ) -> bool:
     """Return whether a number belongs to the name of the number that follows."""
-    if following is None:
+    if following is None or not token.group().isdigit():
         return False
     before, between = text[begin : token.start()], text[token.end() : following.start()]
-    depth = before.count("(") + before.count("[") - before.count(")") - before.count("]")
-    if depth > 0 and re.search(r"[)\]]\s*[=:]", between):
-        return True  # `(mAP@0.50) =`, `@[ IoU=0.50:0.95 | area=all ] =`
-    has_sign = re.search(r"[=:|]\s*$", before) is not None
-    named = re.match(r" [^\W\d]", between) is not None
     words = split_words(before)
-    follows_step = bool(words) and words[-1] in STEP_WORDS
     return (
-        named
-        and not has_sign
-        and not follows_step
-        and token.group().isdigit()
+        re.match(r" [^\W\d]", between) is not None
+        and re.search(r"[=:|]\s*$", before) is None
         and re.search(r"[^\W\d]\s*[=:|]\s*$", between) is not None
         and re.search(r"[,;|]", between.rstrip(" |:=")) is None
         and bool(words)
+        and words[-1] not in STEP_WORDS
         and find_kind(words[-1]) not in ("score", "loss")
     )
 
@@ -245,19 +257,27 @@ def _find_pair(text: str, begin: int, token: re.Match[str]) -> Pair | None:
         return Pair(data_set, behind["name"], " ", "", ratio, is_before=True, percent=percent)
     if sign is None or not label or not _is_label(label):
         return None
-    if _is_step_label(label, sign["sign"] or ""):
+    if _is_step_label(label):
         return None
     blank = "\t" if "\t" in (sign["sign"] or "") else " "
     mark = (sign["sign"] or "").strip() or (blank if sign["sign"] else "")
     blanks_before = (sign["sign"] or "").startswith(" ") and mark in ":"
-    if mark == blank and not is_quality(label) and not _may_be_blank_named(label, token.group()):
+    if ratio and "[" in (sign["wrap"] or ""):  # progress: `Train: [3/90]`
+        return None
+    if mark == blank and not _may_be_blank_named(label, token.group()):
+        return None
+    if not is_quality(label) and _UNIT.match(text, token.end()):
         return None
     own = " :" if blanks_before else mark
-    return Pair(_find_data_set(text, start), label, own, (sign["wrap"] or "").strip(), ratio)
+    data_set = "" if find_data_set(label) else _find_data_set(text, start)
+    return Pair(data_set, label, own, (sign["wrap"] or "").strip(), ratio)
 
 
 def _may_be_blank_named(label: str, number: str) -> bool:
     """Return whether a name that nothing but a blank parts from its number may be one."""
+    if is_quality(label):
+        words = re.sub(r"\s*[(\[].*[)\]]$", "", label).split()
+        return is_quality(" ".join(words[-2:]))
     return " " not in label and not number.lstrip("+-").isdigit()
 
 
@@ -269,13 +289,8 @@ def _is_label(label: str) -> bool:
     )
 
 
-def _is_step_label(label: str, sign: str) -> bool:
-    if sign.strip() in ("|", "│"):  # rows of a table are steps only by their whole name
-        return label.lower() in STEP_WORDS
-    return (
-        label.lower().rstrip(".") in STEP_WORDS
-        or _STEP.fullmatch(f"{label}{sign or ' '}1") is not None
-    )
+def _is_step_label(label: str) -> bool:
+    return label.lower().split()[-1].rstrip(".") in STEP_WORDS
 
 
 _OPENERS = {")": "(", "]": "[", "}": "{"}
@@ -342,7 +357,21 @@ def _opens_bracket(label: str) -> bool:
 
 
 _LEADS = frozenset(
-    ["mean", "average", "avg", "median", "total", "best", "final", "overall", "new", "current", "max", "min", "std"]
+    [
+        "mean",
+        "average",
+        "avg",
+        "median",
+        "total",
+        "best",
+        "final",
+        "overall",
+        "new",
+        "current",
+        "max",
+        "min",
+        "std",
+    ]
 )
 
 
@@ -404,9 +433,13 @@ def _build_regex(pair: Pair, labels: set[str], *, groups_thousands: bool) -> str
         ending = r"\b" if pair.label[-1].isalnum() else ""
         return rf"(?<![\w.])({{{number}}}){percent} {label}{ending}"
     # `loss` must not be found within `val_loss`, where the log has both.
-    inside = any(other != pair.label and other.endswith(pair.label) for other in labels)
+    longer = sorted(each for each in labels if each != pair.label and each.endswith(pair.label))
     first = pair.label[0]
-    guard = r"(?<![\w./-])" if inside else r"\b" if first.isalnum() or first == "_" else ""
+    guard = r"(?<![\w./-])" if longer else r"\b" if first.isalnum() or first == "_" else ""
+    heads = {
+        each.removesuffix(pair.label).split(" ")[-2] for each in longer if f" {pair.label}" in each
+    }
+    guard += "".join(rf"(?<!{_escape(head)} )" for head in sorted(heads)[:MAX_HEADS] if head)
     between = _describe_sign(pair.sign)
     wrap = _escape(pair.wrap) + (" *" if pair.wrap[-1:] in ("(", "[") else "")
     return f"{guard}{label}{between}{wrap}({{{number}}})"
@@ -445,14 +478,14 @@ def _add_step(
         parts.append((step.start(), _describe_step(step, steps)))
     elif value and not step and counter:
         found = re.compile(expand(counter)).search(text)
-        if found and found.end() <= value.start():
-            regex = ".*?".join([counter, *(part for _, part in parts), regex])
-            return {"regex": regex}
+        if found and not value.start() <= found.start() < value.end():
+            parts.append((found.start(), counter))
+    has_own = bool(value and step) or len(parts) > bool(split)
     if value:
         parts.append((value.start(), regex))
         regex = ".*?".join(part for _, part in sorted(parts))
     # A step that is printed but once, or never changes, does not say where values belong.
-    if not (value and step) and len({match.group() for match in steps}) > 1:
+    if not has_own and len({match.group() for match in steps}) > 1:
         return {"regex": regex, "step": _describe_step(steps[-1], steps)}
     return {"regex": regex}
 

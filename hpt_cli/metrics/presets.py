@@ -38,6 +38,8 @@ class Preset:
     names: Names | None = None
     column: bool = False
     """Whether it prints a table, in which metrics and `step` are columns."""
+    objective: str = ""
+    """The metric that its models are compared by, where its name does not show that."""
 
     def fill(self, metric: str) -> str:
         """Return the regex of a metric.
@@ -62,8 +64,8 @@ PRESETS: dict[str, Preset] = {
     "lightgbm": Preset(
         "LightGBM",
         # Not behind a word, as in MXNet's `Batch [50]`.
-        r"(?<!\w )\[{step}\]\t(?:.*\t)?{metric}: ({num})",
-        names=Names(r"(?<!\w )\[\d+\]\t", rf"\t([^\t:]+): (?={_NUM})"),
+        r"(?<![\w)\]] )(?<![\w)\]])\[{step}\]\t(?:.*\t)?{metric}: ({num})",
+        names=Names(r"(?<![\w)\]] )(?<![\w)\]])\[\d+\]\t", rf"\t([^\t:]+): (?={_NUM})"),
     ),
     "lightgbm-cli": Preset(
         "LightGBM's command line",
@@ -172,6 +174,7 @@ PRESETS: dict[str, Preset] = {
     "detectron2": Preset(
         "Detectron2",
         r"\biter: {step} .*\b{metric}: ({num})",
+        metrics={"AP": r"\bcopypaste: ({num}),{num}"},
         names=Names(r"\beta: .*\biter: \d+ ", rf"\b([a-z]\w*): (?={_NUM})"),
     ),
     "megatron": Preset(
@@ -188,9 +191,13 @@ PRESETS: dict[str, Preset] = {
     ),
     "nnunet": Preset(
         "nnU-Net",
-        r": {metric}:? \[?({num})",
+        r"^\d{4}-\d\d-\d\d [\d:.]+: {metric}:? \[?({num})",
         step=r": Epoch {step}\s*$",
-        names=Names(r": (?:train_loss|val_loss|Pseudo dice) ", rf": (\w[\w ]*) \[?(?={_NUM})"),
+        objective="Pseudo dice",
+        names=Names(
+            r"^\d{4}-\d\d-\d\d [\d:.]+: (?:train_loss|val_loss|Pseudo dice) ",
+            rf": (\w[\w ]*) \[?(?={_NUM})",
+        ),
     ),
     "stable-baselines3": Preset(
         "Stable-Baselines3",
@@ -201,6 +208,10 @@ PRESETS: dict[str, Preset] = {
         "spaCy",
         metrics={"SCORE": r"^\s*\d+\s+{step}\s+(?:{num}\s+)+({num})\s*$"},
         names=Names(r"^E    #  .*\bSCORE\b", r"\b(SCORE)\b"),
+    ),
+    "autogluon": Preset(
+        "AutoGluon",
+        metrics={"validation_score": r"^\s*({num})\s+= Validation score"},
     ),
     "fasttext": Preset(
         "fastText",

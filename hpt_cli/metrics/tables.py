@@ -8,7 +8,7 @@ from typing import Any
 
 from hpt_cli.metrics.extractors import find_delimiter, split_cells
 from hpt_cli.metrics.patterns import parse_number
-from hpt_cli.metrics.vocabulary import STEP_WORDS, is_quality
+from hpt_cli.metrics.vocabulary import STEP_WORDS, is_quality, names_data_set
 
 Fields = Mapping[str, str]
 
@@ -85,7 +85,7 @@ def find_rows(lines: Sequence[str]) -> Iterator[Fields]:
             continue
         if len(header) > 2 and is_quality(label):
             names = [label, *(f"{label}/{each}" for each in header[2:])]
-        elif _SUMMARY.fullmatch(label):
+        elif _SUMMARY.fullmatch(label) or names_data_set(label):
             names = [f"{each} {label}" for each in header[1:]]
         else:
             continue

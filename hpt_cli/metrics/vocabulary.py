@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 import statistics
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal
 
 Direction = Literal["Maximize", "Minimize"]
@@ -44,8 +45,8 @@ _HIGHER = _words(
     " sacrebleu reward rewards rew return returns ret epret precision prec recall rec r2 iou miou"
     " dice ndcg psnr ssim rouge rouge1 rouge2 rougel meteor cider top1 top5 hits hit mrr"
     " correlation corr pearson spearman kappa mcc likelihood elbo sensitivity specificity winrate"
-    " success solved pck em nmi ari silhouette concordance cindex gini ks logprob sdr sisdr sisnr"
-    " pesq stoi wa uar war macro micro lpips_inv purity fitness winning wins"
+    " success solved pck em aacc macc mdice nmi ari silhouette concordance cindex gini"
+    " ks logprob sdr sisdr sisnr pesq stoi wa uar war macro micro lpips_inv purity fitness winning wins"
 )
 _LOWER = _words(
     "loss losses logloss error err errors rmse mse mae mape smape mase perplexity ppl wer cer per"
@@ -78,7 +79,8 @@ _BESIDE = _words(
     " month interval counter duration usage used free cached mb gb kb kib mib gib percent progress"
     " delta improved improvement improving decreased decrease increased increase reduced reduction"
     " change changed difference diff tp tn fp fn nan warmup bytes points epochs_trained cache"
-    " exploration exploring fold folds trial trials build release python cuda torch available batches"
+    " exploration exploring fold folds trial trials build release python cuda torch available"
+    " batches"
 )
 """Words for numbers that are printed beside metrics, and that nobody tunes."""
 _BESIDE_PHRASES = re.compile(r"improve|decreas|increas|reduc(?:ed|tion)|min_delta|\bseed\b")
@@ -114,26 +116,32 @@ _FOREIGN: tuple[tuple[str, str], ...] = (
 """Parts of words in other languages, and what they mean."""
 
 
+_KNOWN = _HIGHER | _LOWER | _BESIDE | frozenset(_DATA_SETS)
 _AT = re.compile(r"(?i)(?:^|[_\W])(?:p|r|f1?|hits?|ndcg|map|mrr|recall|precision|acc)@(?:\d+|k)\b")
 """A score of the first few answers, such as `P@1`."""
 
 
-def split_words(name: str) -> list[str]:
+@lru_cache(maxsize=4096)
+def split_words(name: str) -> tuple[str, ...]:
     """Return the words of a name in lower case: `valLoss` gives val and loss."""
-    apart = re.sub(r"([a-z])([A-Z])", r"\1 \2", name)
+    # Not within mAP and mIoU.
+    apart = re.sub(r"([a-z]{2})([A-Z])", r"\1 \2", name)
     apart = re.sub(r"([A-Z]{2,})([A-Z][a-z])", r"\1 \2", apart)
     found: list[str] = []
     for word in re.findall(r"[^\W\d_]+\d*|\d+", apart):
         found += _split_word(word.lower())
-    return found
+    return tuple(found)
 
 
 def _split_word(word: str) -> list[str]:
     if not word.isascii():
         meant = [meaning for part, meaning in _FOREIGN if part in word]
         return meant or [word]
-    if word in _HIGHER or word in _LOWER or word in _BESIDE or word in _DATA_SETS:
+    if word in _KNOWN:
         return [word]
+    numbered = re.fullmatch(r"([a-z]+)(\d+)", word)
+    if numbered and numbered[1] in _KNOWN:  # acc5, bleu4
+        return [numbered[1], numbered[2]]
     joined = _JOINED.match(word)
     if joined:
         rest = word[joined.end() :]
@@ -148,6 +156,7 @@ def _split_word(word: str) -> list[str]:
     return [word]
 
 
+@lru_cache(maxsize=4096)
 def find_data_set(name: str) -> DataSet:
     """Return the data set that a name says it was measured on; empty if it does not say."""
     found = [_DATA_SETS[word] for word in split_words(name) if word in _DATA_SETS]
@@ -156,10 +165,11 @@ def find_data_set(name: str) -> DataSet:
 
 def names_data_set(word: str) -> bool:
     """Return whether a word is the name of a data set, and nothing more."""
-    words = [word.lower()] if word.isascii() else split_words(word)
+    words = (word.lower(),) if word.isascii() else split_words(word)
     return len(words) == 1 and words[0] in _DATA_SETS
 
 
+@lru_cache(maxsize=4096)
 def find_kind(name: str) -> Kind:
     """Return what kind of number a name is of."""
     words = split_words(name)
@@ -183,7 +193,8 @@ def find_kind(name: str) -> Kind:
         return "beside" if any(word in _BESIDE for word in own) else "unknown"
     if any(word in _LOSSES for word in own):
         return "loss"
-    return "detail" if any(word in _DETAILS for word in own) else "score"
+    is_of_several = len(words) > 1 and words[-1] in ("3", "5", "10") and not _AT.search(name)
+    return "detail" if is_of_several or any(word in _DETAILS for word in own) else "score"
 
 
 def _cut_at_preposition(words: list[str]) -> list[str]:
@@ -193,6 +204,7 @@ def _cut_at_preposition(words: list[str]) -> list[str]:
     return head if _is_lower(head) or any(word in _HIGHER for word in head) else words
 
 
+@lru_cache(maxsize=4096)
 def is_quality(name: str) -> bool:
     """Return whether a name is usual for a metric."""
     words = split_words(name)

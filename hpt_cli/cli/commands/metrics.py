@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.progress import Progress
 
 from hpt_cli.cli.options import Json
 from hpt_cli.cli.output import print_json
 from hpt_cli.errors import ExitCode, HptError, Problem, UsageError
-from hpt_cli.formatting import count
-from hpt_cli.metrics.detection import detect_metrics, list_metrics
+from hpt_cli.formatting import count, format_bytes
+from hpt_cli.metrics.detection import DetectedMetric, detect_metrics, list_metrics
 from hpt_cli.metrics.extractors import compile_definition
-from hpt_cli.metrics.lines import split_lines
 from hpt_cli.metrics.lint import lint_definitions, scan_and_lint
 from hpt_cli.metrics.presets import PRESETS
-from hpt_cli.metrics.scan import KEPT
+from hpt_cli.metrics.sample import Sample, take_sample
+from hpt_cli.metrics.scan import KEPT, scan_log
 from hpt_cli.reports.metrics import (
     list_warnings,
     proposals_to_json,
@@ -40,8 +44,12 @@ EXAMPLES = (
 )
 CHUNK_BYTES = 1 << 20
 MAX_PROPOSALS = 8
-BEGINNING_BYTES = 4 << 20
-"""How much of a log is searched for metrics that are not defined."""
+LONG_BYTES = 20 << 20
+"""A log of this size is read with a progress bar."""
+MAX_READ = 12
+"""The likeliest metrics of a long log, which are read in all of it."""
+MAX_VALUES = 200_000
+"""A metric with more values is read in the sample only."""
 
 Definitions = Sequence[Mapping[str, Any]]
 SpecOption = Annotated[
@@ -100,30 +108,43 @@ def metrics(
 
 
 class _Log:
-    """A log in blocks, with its beginning kept: a pipe can be read only once."""
+    """A log, read twice: a sample of it first, and all of it with definitions."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._blocks = _read_blocks(name)
-        self.beginning = b""
-        for block in self._blocks:
-            self.beginning += block
-            if len(self.beginning) >= BEGINNING_BYTES:
-                break
-        self.lines = split_lines(self.beginning)
+        self._file = _open(name)
+        self.sample = take_sample(self._read_blocks(""))
+        self.lines = list(self.sample.lines)
 
     def __iter__(self) -> Iterator[bytes]:
-        yield self.beginning
-        yield from self._blocks
+        return self._read_blocks(f"reading {self.name}")
+
+    def _read_blocks(self, told: str) -> Iterator[bytes]:
+        """Yield the log in blocks; with a progress bar for a long one on a terminal."""
+        try:
+            size = self._file.seek(0, os.SEEK_END)
+            self._file.seek(0)
+            with Progress(console=Console(stderr=True), transient=True) as progress:
+                is_long = bool(told) and size >= LONG_BYTES
+                task = progress.add_task(told, total=size, visible=is_long)
+                while block := self._file.read(CHUNK_BYTES):
+                    progress.advance(task, len(block))
+                    yield block
+        except OSError as error:
+            raise UsageError.of("log-unreadable", f"{self.name}: {error.strerror}") from error
 
 
-def _read_blocks(log: str) -> Iterator[bytes]:
+def _open(log: str) -> IO[bytes]:
+    """Return a file that can be read twice; it is open until the process ends."""
     try:
-        with sys.stdin.buffer if log == "-" else open(log, "rb") as file:
-            while block := file.read(CHUNK_BYTES):
-                yield block
+        file = sys.stdin.buffer if log == "-" else open(log, "rb")  # noqa: SIM115
+        if log != "-" and file.seekable():
+            return file
+        kept = tempfile.TemporaryFile()  # noqa: SIM115
+        shutil.copyfileobj(file, kept, CHUNK_BYTES)
     except OSError as error:
         raise UsageError.of("log-unreadable", f"{log}: {error.strerror}") from error
+    return kept
 
 
 def _propose(log: _Log, *, everything: bool, as_json: bool) -> None:
@@ -133,9 +154,11 @@ def _propose(log: _Log, *, everything: bool, as_json: bool) -> None:
         HptError: none would; a JSON document is printed nevertheless.
     """
     proposals = detect_metrics(log.lines)
+    if log.sample.left_out:
+        proposals = _read_whole(log, proposals)
     shown = proposals[: None if everything else MAX_PROPOSALS]
     definitions = [each.definition for each in shown]
-    warnings = list(lint_definitions(definitions, log.beginning, only_silent=True))
+    warnings = [*_warn_of_sample(log.sample), *_lint(log, definitions)]
     if as_json:
         proposed: Proposals = {
             "log": log.name,
@@ -148,9 +171,44 @@ def _propose(log: _Log, *, everything: bool, as_json: bool) -> None:
     if not proposals:
         raise HptError.of(
             "metric-none",
-            f"no named number was found in {count(len(log.lines), 'line')} of {log.name}",
+            f"nothing here looks like a metric: {count(len(log.lines), 'line')} of {log.name}",
             "print the metric as name=value, or find it with --regex",
         )
+
+
+def _lint(log: _Log, definitions: Definitions) -> list[Problem]:
+    return list(lint_definitions(definitions, log.sample.beginning, only_silent=True))
+
+
+def _read_whole(log: _Log, proposals: Sequence[DetectedMetric]) -> tuple[DetectedMetric, ...]:
+    """Return proposals with what the likeliest of them find in all of a log.
+
+    Those with very many values keep the ones in the sample: reading them takes too long.
+    """
+    sample = log.sample
+    share = 1 - sample.left_out / sample.size
+    likely = [each for each in proposals if len(each.curve) < MAX_VALUES * share][:MAX_READ]
+    results = scan_log(log, [each.definition for each in likely])
+    read = {
+        found.name: replace(each, curve=found.points, example=found.matches[-1].text)
+        for each, found in zip(likely, results, strict=True)
+        if found.matches
+    }
+    return tuple(read.get(each.name, each) for each in proposals)
+
+
+def _warn_of_sample(sample: Sample) -> list[Problem]:
+    if not sample.left_out:
+        return []
+    searched = format_bytes(sample.size - sample.left_out)
+    return [
+        Problem(
+            "log-sampled",
+            f"metrics were looked for in {searched} of {format_bytes(sample.size)}: the beginning,"
+            " parts of the middle and the end",
+            "a metric that is printed seldom may be missing: find it with --regex",
+        )
+    ]
 
 
 def _read(log: _Log, definitions: Definitions, *, everything: bool, as_json: bool) -> None:
