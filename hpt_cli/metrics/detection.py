@@ -10,7 +10,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
 from typing import Any, TypeAlias
 
 from hpt_cli.metrics.extractors import (
@@ -18,7 +17,7 @@ from hpt_cli.metrics.extractors import (
     iterate_matches,
     parse_json_line,
 )
-from hpt_cli.metrics.pairs import find_pairs, is_counter, is_training_line, to_name
+from hpt_cli.metrics.pairs import find_pairs, is_batch_line, is_counter, is_training_line, to_name
 from hpt_cli.metrics.patterns import parse_number
 from hpt_cli.metrics.presets import PRESETS, Preset
 from hpt_cli.metrics.tables import find_columns, find_rows
@@ -145,6 +144,8 @@ _PRESET_BONUS = 1.5
 _SINGLE_COST = 0.5
 _WITHIN_STEP_COST = 0.6
 """Of values that come several times in a step: a value of each epoch says more."""
+_BATCH_COST = 3.0
+"""Of the values of batches, where the same metric is printed without them too."""
 _BEST_COST = 1.5
 """Of the best so far: where there is one, what it is the best of is printed too."""
 _MANY_PER_STEP = 1.5
@@ -189,6 +190,7 @@ class _Ranks:
 
     def __init__(self, metrics: Sequence[DetectedMetric]) -> None:
         self._places = {each.name: place for place, each in enumerate(metrics)}
+        self._summaries = {each.name.lower() for each in metrics if not is_batch_line(each.example)}
 
     def rank(self, metric: DetectedMetric) -> tuple[float, ...]:
         """Return a sort key: the lowest is the likeliest objective."""
@@ -219,6 +221,11 @@ class _Ranks:
         steps = Counter(step for step, _ in metric.curve)
         if metric.has_steps and len(metric.curve) > _MANY_PER_STEP * len(steps):
             cost += _WITHIN_STEP_COST
+        name = metric.name.lower()
+        if is_batch_line(metric.example) and any(
+            name != each and name.endswith(each) for each in self._summaries
+        ):
+            cost += _BATCH_COST
         return cost
 
     @staticmethod
@@ -247,9 +254,15 @@ def list_metrics(preset: str, lines: Sequence[str]) -> list[str]:
 
 
 def _cut(lines: Sequence[str]) -> list[str]:
-    shown = [line[:MAX_LINE_LENGTH] for line in lines[:MAX_LINES]]
-    sizes = accumulate(map(len, shown))
-    return [line for line, size in zip(shown, sizes, strict=True) if size <= MAX_CHARACTERS]
+    """Return the first half of what may be searched, and as much of the middle and of the end."""
+    size = sum(min(len(line), MAX_LINE_LENGTH) for line in lines)
+    room = min(MAX_LINES, int(len(lines) * MAX_CHARACTERS / size) if size else 0)
+    if len(lines) > room:
+        quarter = room // 4
+        middle = (len(lines) - quarter) // 2
+        parts = lines[: 2 * quarter], lines[middle : middle + quarter], lines[-quarter:]
+        lines = [line for part in parts for line in part] if quarter else lines[:room]
+    return [line[:MAX_LINE_LENGTH] for line in lines]
 
 
 def _find_preset_lines(preset: Preset, lines: list[str]) -> dict[str, set[int]]:

@@ -52,6 +52,8 @@ _AFTER = re.compile(
 _PIECES = re.compile(r"[|:;,\[\]()<>{}=│┃\t]| - | {2,}|(?<=[^\W\d]{4})\. ")
 _UNIT = re.compile(r" ?(?:[KMGT]i?B|[mun]s|s|secs?|seconds?|min|minutes|hours?|h)\b")
 """A unit of time or size behind a number."""
+_PROGRESS = re.compile(r"(?<!poch)(?<!poch[ :])(?<!poch: )[\[(| ] *\d+ ?/ ?\d+ ?[\])|]")
+_METER = re.compile(rf"\d ?\( *{NUMBER}\)")
 _TRAINING_MARKS = re.compile(
     r"(?i)\b(?:lr|learning[ _]rate|gnorm|grad[ _]?norm|[a-z]+/s(?:ec)?\b|it/s|samples/sec|eta)\b"
 )
@@ -108,6 +110,11 @@ def find_pairs(lines: Sequence[str]) -> Iterator[Fields]:
 def is_training_line(text: str) -> bool:
     """Return whether a line has numbers that only lines of training steps have."""
     return _TRAINING_MARKS.search(text) is not None
+
+
+def is_batch_line(text: str) -> bool:
+    """Return whether a line is of a batch: it says which, or has a mean beside each value."""
+    return _PROGRESS.search(text) is not None or _METER.search(text) is not None
 
 
 def to_template(text: str) -> str:
@@ -344,6 +351,9 @@ def _trim_label(text: str, start: int, end: int) -> int:
     if sign == "=" and text[end : end + 1] == "=":
         return start + words[-1].start() if not _opens_bracket(label) else start
     for word in words:
+        before = label[: word.start()]
+        if before.count("(") + before.count("[") > before.count(")") + before.count("]"):
+            continue
         text_of = word.group().strip("()[]")
         if is_quality(text_of) or find_data_set(text_of) or _leads(text_of, label[word.end() :]):
             return start + word.start()

@@ -4,6 +4,7 @@ printed beside them.
 
 from __future__ import annotations
 
+import builtins
 import re
 import statistics
 from collections.abc import Sequence
@@ -46,7 +47,8 @@ _HIGHER = _words(
     " dice ndcg psnr ssim rouge rouge1 rouge2 rougel meteor cider top1 top5 hits hit mrr"
     " correlation corr pearson spearman kappa mcc likelihood elbo sensitivity specificity winrate"
     " success solved pck em aacc macc mdice nmi ari silhouette concordance cindex gini"
-    " ks logprob sdr sisdr sisnr pesq stoi wa uar war macro micro lpips_inv purity fitness winning wins"
+    " ks logprob sdr sisdr sisnr pesq stoi wa uar war macro micro lpips_inv purity fitness winning"
+    " wins"
 )
 _LOWER = _words(
     "loss losses logloss error err errors rmse mse mae mape smape mase perplexity ppl wer cer per"
@@ -174,7 +176,7 @@ def find_kind(name: str) -> Kind:
     """Return what kind of number a name is of."""
     words = split_words(name)
     own = [word for word in words if word not in _DATA_SETS]
-    if _BESIDE_PHRASES.search(name.lower()):
+    if _BESIDE_PHRASES.search(name.lower()) or hasattr(builtins, name):  # `ValueError: 3`
         return "beside"
     if {"average", "precision"} <= set(own) or "map" in own or _AT.search(name):
         return "score"

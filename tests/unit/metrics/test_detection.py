@@ -155,6 +155,12 @@ def test_what_is_printed_once_is_no_metric_beside_one() -> None:
     assert not detect_metrics(lines[:3])
 
 
-def test_a_long_log_is_looked_at_from_its_beginning() -> None:
-    lines = [f"loss={value}" for value in range(2 * MAX_LINES)]
-    assert len(detect_metrics(lines)[0].curve) == MAX_LINES
+def test_a_long_log_is_looked_at_in_its_beginning_middle_and_end() -> None:
+    lines = [f"loss={value / 7:.3f}" for value in range(2 * MAX_LINES)]
+    lines[-5] = "val_acc: 0.5"
+    found = {each.name: each for each in detect_metrics(lines)}
+    curve = found["loss"].curve
+    assert MAX_LINES - 1 <= len(curve) + 1 <= MAX_LINES
+    assert curve[0][1] == 0
+    assert curve[-1][1] == pytest.approx((2 * MAX_LINES - 1) / 7, abs=1e-3)
+    assert "val_acc" in found

@@ -46,7 +46,13 @@ LINES = [
     ("xgboost", "validation-auc", "[10]\ttrain-auc:0.93215\tvalidation-auc:0.91004", 10, 0.91004),
     ("xgboost", "validation-auc", "[10]#011train-auc:0.9#011validation-auc:1e-05", 10, 1e-5),
     ("autogluon", "validation_score", "\t0.8752\t = Validation score   (accuracy)", 1, 0.8752),
-    ("detectron2", "AP", "[01/01 00:00:00 d2.evaluation.testing]: copypaste: 38.5,58.1,41.2", 1, 38.5),
+    (
+        "detectron2",
+        "AP",
+        "[01/01 00:00:00 d2.evaluation.testing]: copypaste: 38.5,58.1,41.2",
+        1,
+        38.5,
+    ),
     ("xgboost", "test-rmse", "[3]\ttrain-rmse:0.5+0.00123\ttest-rmse:0.61+0.002", 3, 0.61),
     (
         "lightgbm",

@@ -1,0 +1,255 @@
+"""Which metric of a stranger's log is proposed first: one log for each kind of format."""
+
+from __future__ import annotations
+
+import pytest
+
+from hpt_cli.metrics.detection import detect_metrics
+from hpt_cli.metrics.lines import split_lines
+
+
+def repeat(text: str, *rows: tuple[object, ...]) -> str:
+    """Return a text once for each row, with its values filled in for $1, $2 ..."""
+    filled = []
+    for row in rows:
+        part = text
+        for place, value in enumerate(row, 1):
+            part = part.replace(f"${place}", str(value))
+        filled.append(part)
+    return "\n".join(filled)
+
+
+LOGS = [
+    pytest.param(
+        repeat("Val: [  0/10] top1: $1 (55.00)\n * top1 $2", ("40.0", "55.1"), ("50.5", "60.2")),
+        (60.2, 2),
+        "Maximize",
+        id="a summary beside its batches",
+    ),
+    pytest.param(
+        repeat(" mean class iou (mIoU@0.50) = $1, or $2 %", (0.51, 51), (0.62, 62), (0.66, 66)),
+        (0.66, 3),
+        "Maximize",
+        id="name in brackets",
+    ),
+    pytest.param(
+        repeat(
+            "[12:00:0$1] Ep. $1 : Cost $2 : 10.2 words/s\n[12:01:0$1] [dev] Ep. $1 : chrf bleu : $3",
+            (1, "5.5", "10.1"),
+            (2, "4.4", "20.2"),
+        ),
+        (20.2, 2),
+        "Maximize",
+        id="a blank before the colon",
+    ),
+    pytest.param(
+        repeat(
+            "------\n|  Epoch |   $1 |\n|  MeanReturn |  $2 |\n|  StdReturn | 3.1 |\n| LossQ | $3 |",
+            (0, 20, 9.5),
+            (1, 31, 8.5),
+            (2, 45, 7.5),
+        ),
+        (45, 3),
+        "Maximize",
+        id="a table of keys and values",
+    ),
+    pytest.param(
+        repeat(
+            "AR @[ IoU=0.50:0.95 | dets=1 ] = 0.9\nAP @[ IoU=0.50:0.95 | dets=100 ] = $1",
+            ("0.101",),
+            ("0.202",),
+        ),
+        (0.202, 2),
+        "Maximize",
+        id="numbers within a name",
+    ),
+    pytest.param("N\t300\nP@1\t0.61\nR@1\t0.31", (0.61, 1), "Maximize", id="a tab alone"),
+    pytest.param(
+        repeat("Epoch: 00$1, Loss: $2, Train: $3, Val: $4, Test: $5", (1, 1.5, 0.5, 0.4, 0.45)),
+        (0.4, 1),
+        "Maximize",
+        id="scores named by their data set",
+    ),
+    pytest.param(
+        repeat("Epoch: $1 | Vali Loss: $2 Test Loss: $3", (1, 0.9, 0.8), (2, 0.7, 0.65)),
+        (0.7, 2),
+        "Minimize",
+        id="validation before test",
+    ),
+    pytest.param(
+        "Train Loss\tValid Acc.\t\n1.5\t40.5\t\n1.2\t50.5\t\n",
+        (50.5, 2),
+        "Maximize",
+        id="blanks within the names of columns",
+    ),
+    pytest.param(
+        repeat("第$1轮 训练损失: $2 验证准确率: $3", (1, 0.9, 0.5), (2, 0.7, 0.6)),
+        (0.6, 2),
+        "Maximize",
+        id="names that are not ASCII",
+    ),
+    pytest.param(
+        repeat(
+            "┃ Test metric ┃ DataLoader 0 ┃ DataLoader 1 ┃\n"
+            "│ test_acc │ $1 │ 0.9 │\n│ test_loss │ 0.3 │ 0.2 │",
+            ("0.81",),
+            ("0.84",),
+        ),
+        (0.84, 2),
+        "Maximize",
+        id="a table on its side",
+    ),
+    pytest.param(
+        repeat("10%|██| 10/99 [00:01<00:10, 8.1it/s, loss=$1]\nstep $2: FID: $3", (2, 5, 90.5)),
+        (90.5, 1),
+        "Minimize",
+        id="a score beside a progress bar",
+    ),
+    pytest.param(
+        repeat("Metric val_loss improved by $1 >= 0.0. New best score: $2", (0.2, 0.9), (0.1, 0.8)),
+        (0.8, 2),
+        "Minimize",
+        id="an improvement is no metric",
+    ),
+    pytest.param(
+        repeat("| mean 50 episode reward | $1 |\n| steps | $2 |", (10, 100), (20, 200), (25, 300)),
+        (25, 3),
+        "Maximize",
+        id="a number within a name",
+    ),
+    pytest.param(
+        repeat(
+            "[I log.cpp:77] x\nEpoch $1 : $2 C.E. Loss, $3% Accuracy", (1, 1.5, 60), (2, 1.1, 70)
+        ),
+        (70, 2),
+        "Maximize",
+        id="values before their names",
+    ),
+    pytest.param(
+        repeat('{"epoch": $1, "w": "' + "x" * 3000 + '", "test_error": $2}', (1, 9.5), (2, 8.5)),
+        (8.5, 2),
+        "Minimize",
+        id="long lines of JSON",
+    ),
+    pytest.param(
+        repeat(
+            "Step $1, {'train/loss': 9.9, 'val/map': np.float64($2), 'x': None}", (1, 0.1), (2, 0.3)
+        ),
+        (0.3, 2),
+        "Maximize",
+        id="a Python dict",
+    ),
+    pytest.param(
+        repeat(
+            "- Valid | Epoch $1 | 1/2 | Loss 0.9\n- Valid | Epoch $1 | 2/2 | Loss 0.8\n"
+            "- Valid Summary | Epoch $1 | Loss=$2",
+            (1, 0.85),
+            (2, 0.75),
+        ),
+        (0.75, 2),
+        "Minimize",
+        id="the summary of an epoch",
+    ),
+    pytest.param(
+        repeat(
+            "- Train metrics: acc: $1 ; loss: 1\n- Eval metrics : acc: $2 ; loss: 2", (0.9, 0.7)
+        ),
+        (0.7, 1),
+        "Maximize",
+        id="one name for two sets",
+    ),
+    pytest.param(
+        repeat(
+            "s:$1 tel:$2\ns:$1 trl:$3 lr:0.1 norm:0.3", (0, 9.1, 9.5), (50, 8.1, 8.5), (99, 7, 7.5)
+        ),
+        (7, 3),
+        "Minimize",
+        id="a counter is no metric",
+    ),
+    pytest.param(
+        "Writing example 0 of 99\nWriting example 50 of 99\n"
+        "eval_accuracy = 0.81, loss = 0.4\n  eval_accuracy = 0.81\n  loss = 0.4",
+        (0.81, 2),
+        "Maximize",
+        id="a result printed twice",
+    ),
+    pytest.param(
+        "Model ready\nParameters: 1234\nLoss:  3.5\nLoss:  2.5",
+        (2.5, 2),
+        "Minimize",
+        id="two words over two cells are no table",
+    ),
+    pytest.param(
+        "device 0: GeForce GTX 1080, 8119 MB\nbatch loss:3.5\nbatch loss:2.5",
+        (2.5, 2),
+        "Minimize",
+        id="a GPU is no metric",
+    ),
+    pytest.param(
+        repeat(
+            "Epoch[$1] Batch [9]\tSpeed: 99.1 samples/sec\tTrain-acc=$2\nEpoch[$1] Val-acc=$3",
+            (1, 2, 3),
+        ),
+        (3, 1),
+        "Maximize",
+        id="no LightGBM",
+    ),
+    pytest.param(
+        repeat("DEV : loss $1 - f1-score (micro avg)  $2", (0.5, 0.6), (0.4, 0.7)),
+        (0.7, 2),
+        "Maximize",
+        id="brackets within a name",
+    ),
+    pytest.param(
+        repeat("global_step=$1, episodic_return=[$2.]", (10, 21), (20, 35)),
+        (35, 2),
+        "Maximize",
+        id="a number in brackets",
+    ),
+    pytest.param(
+        "│ combined │ loss │ accuracy │\n│ train │ 0.5 │ 0.8 │\n│ validation │ 0.6 │ 0.75 │",
+        (0.75, 1),
+        "Maximize",
+        id="a row for each data set",
+    ),
+    pytest.param(
+        repeat("Epoch(val) [$1][99]\tbbox_mAP: $2, bbox_mAP_50: 0.9", (1, 0.3), (2, 0.4)),
+        (0.4, 2),
+        "Maximize",
+        id="capitals within a word",
+    ),
+    pytest.param(
+        repeat(
+            " Accuracy: $1%, Avg loss: $2 \nloss: 2.1  [  0/600]\nloss: 1.9  [ 64/600]",
+            (50, 2),
+            (60, 1),
+        ),
+        (60, 2),
+        "Maximize",
+        id="a name that ends like another",
+    ),
+]
+
+
+@pytest.mark.parametrize(("log", "expected", "direction"), LOGS)
+def test_the_objective_of_a_strangers_log_comes_first(
+    log: str, expected: tuple[float, int], direction: str
+) -> None:
+    first = detect_metrics(split_lines(log.encode()))[0]
+    assert (first.curve[-1][1], len(first.curve)) == expected, first
+    assert first.objective_type == direction
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        "listening on port 80\nrequest 1 took 12.3ms\nrequest 2 took 9.9ms\nrequest 3 took 8.8ms",
+        "Downloading numpy-1.26.0.tar.gz (15.6 MB)\n 100% |####| 15.6MB 1.2MB/s",
+        '  File "train.py", line 12, in <module>\n  File "train.py", line 7, in main\nValueError: 3',
+        repeat("Processed $1 files\nCopied $2 GB", (100, 3.5), (200, 7.1), (300, 9.9)),
+        repeat("[W cuda.cpp:10$1] Warning: no timing", (1,), (2,), (3,)),
+        repeat("Found GPU $1: Tesla V100, 16160 MB", (0,), (1,), (2,)),
+    ],
+)
+def test_where_nothing_looks_like_a_metric_nothing_is_proposed(log: str) -> None:
+    assert detect_metrics(split_lines(log.encode())) == ()
