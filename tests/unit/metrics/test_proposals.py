@@ -34,7 +34,7 @@ LOGS = [
     ),
     pytest.param(
         repeat(
-            "[12:00:0$1] Ep. $1 : Cost $2 : 10.2 words/s\n[12:01:0$1] [dev] Ep. $1 : chrf bleu : $3",
+            "[12:00:0$1] Ep. $1 : Cost $2 : 9 words/s\n[12:01:0$1] [dev] Ep. $1 : chrf bleu : $3",
             (1, "5.5", "10.1"),
             (2, "4.4", "20.2"),
         ),
@@ -44,7 +44,7 @@ LOGS = [
     ),
     pytest.param(
         repeat(
-            "------\n|  Epoch |   $1 |\n|  MeanReturn |  $2 |\n|  StdReturn | 3.1 |\n| LossQ | $3 |",
+            "------\n|  Epoch |   $1 |\n|  MeanReturn |  $2 |\n| StdRet | 3 |\n| LossQ | $3 |",
             (0, 20, 9.5),
             (1, 31, 8.5),
             (2, 45, 7.5),
@@ -245,9 +245,9 @@ def test_the_objective_of_a_strangers_log_comes_first(
     [
         "listening on port 80\nrequest 1 took 12.3ms\nrequest 2 took 9.9ms\nrequest 3 took 8.8ms",
         "Downloading numpy-1.26.0.tar.gz (15.6 MB)\n 100% |####| 15.6MB 1.2MB/s",
-        '  File "train.py", line 12, in <module>\n  File "train.py", line 7, in main\nValueError: 3',
+        '  File "train.py", line 12, in <module>\n  File "train.py", line 7, in f\nValueError: 3',
         repeat("Processed $1 files\nCopied $2 GB", (100, 3.5), (200, 7.1), (300, 9.9)),
-        repeat("[W cuda.cpp:10$1] Warning: no timing", (1,), (2,), (3,)),
+        repeat("[W cuda.cpp:10$1] no timing", (1,), (2,), (3,)),
         repeat("Found GPU $1: Tesla V100, 16160 MB", (0,), (1,), (2,)),
     ],
 )
