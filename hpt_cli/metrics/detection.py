@@ -17,7 +17,8 @@ from hpt_cli.metrics.extractors import (
     iterate_matches,
     parse_json_line,
 )
-from hpt_cli.metrics.pairs import find_pairs, is_batch_line, is_counter, is_training_line, to_name
+from hpt_cli.metrics.pair_regex import to_name
+from hpt_cli.metrics.pairs import find_pairs, is_batch_line, is_counter, is_training_line
 from hpt_cli.metrics.patterns import parse_number
 from hpt_cli.metrics.presets import PRESETS, Preset
 from hpt_cli.metrics.tables import find_columns, find_rows

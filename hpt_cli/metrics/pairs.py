@@ -1,4 +1,4 @@
-"""Finds numbers that stand beside a name in free text, and writes regexes that read them.
+"""Finds numbers that stand beside a name in free text.
 
 Lines that differ in their numbers only have one template. A number that is the same in all lines of
 its template may belong to a name, as in `mean 100 episode reward`; one that grows from line to line
@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from hpt_cli.metrics.patterns import GROUPED, NUMBER, expand, parse_number
+from hpt_cli.metrics.pair_regex import STEP, Pair, add_step, build_regex, escape, to_name
+from hpt_cli.metrics.patterns import GROUPED, NUMBER, parse_number
 from hpt_cli.metrics.vocabulary import (
     STEP_WORDS,
     find_data_set,
@@ -24,10 +25,7 @@ from hpt_cli.metrics.vocabulary import (
 
 Fields = Mapping[str, str]
 
-MAX_NAME_LENGTH = 60
 MAX_LABEL_WORDS = 12
-MAX_HEADS = 6
-"""Longer names that a regex keeps out by the word before the shorter one."""
 FEW_WORDS = 3
 """Words before a number that are taken for its name where none of them is known."""
 
@@ -35,10 +33,6 @@ _TOKEN = re.compile(
     rf"(?<![\w.@/+-])(?:(?P<grouped>{GROUPED})|{NUMBER}(?P<ratio> ?/ ?\d+\b)?)(?![\w:]|\.\d)"
 )
 """A number that is no part of a word, a time, a date or a version."""
-_STEP = re.compile(
-    rf"(?P<word>\b(?i:{'|'.join(sorted(STEP_WORDS, key=len, reverse=True))}))"
-    rf"(?P<sign>\.? ?[\s:=\[(#|]{{1,3}} *)(?:(?P<grouped>{GROUPED})|\d+)(?![\w.]\d|\w)"
-)
 _SIGN = re.compile(
     r"(?P<sign>\s*(?:[=:|│┃]|->)\s*|\s+(?:is|was|of)\s+|\s+)?"
     r"(?P<wrap>(?:[A-Za-z_][\w.]*)?[(\[]{1,2}['\"]?|['\"])?$"
@@ -58,22 +52,6 @@ _TRAINING_MARKS = re.compile(
     r"(?i)\b(?:lr|learning[ _]rate|gnorm|grad[ _]?norm|[a-z]+/s(?:ec)?\b|it/s|samples/sec|eta)\b"
 )
 """What programs print on the lines of training steps."""
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A way in which a log prints a number with a name."""
-
-    data_set: str
-    """What stands before it and names a data set, such as `valid` or `Eval metrics`; or ""."""
-    label: str
-    """As the log prints it."""
-    sign: str
-    wrap: str
-    is_ratio: bool
-    is_before: bool = False
-    """Whether the number stands before its name."""
-    percent: str = ""
 
 
 @dataclass
@@ -99,12 +77,12 @@ def find_pairs(lines: Sequence[str]) -> Iterator[Fields]:
             each.templates.add(template)
             each.is_grouped |= bool(token["grouped"])
     labels = {pair.label for pair in found}
-    steps = [match for match in map(_STEP.search, lines) if match]
+    steps = [match for match in map(STEP.search, lines) if match]
     for pair, each in found.items():
-        regex = _build_regex(pair, labels, groups_thousands=each.is_grouped)
+        regex = build_regex(pair, labels, groups_thousands=each.is_grouped)
         name = to_name(f"{pair.data_set.rstrip(' :|>]')} {pair.label}".strip())
         counter = templates.find_counter(max(each.templates, key=templates.count))
-        yield {"name": name, **_add_step(regex, pair, each.texts, steps, counter)}
+        yield {"name": name, **add_step(regex, pair, each.texts, steps, counter)}
 
 
 def is_training_line(text: str) -> bool:
@@ -120,12 +98,6 @@ def is_batch_line(text: str) -> bool:
 def to_template(text: str) -> str:
     """Return a line without its numbers, and with one blank for several."""
     return re.sub(r"\s+", " ", _TOKEN.sub("\0", text)).strip()
-
-
-def to_name(text: str) -> str:
-    """Return a valid name for a metric from what the log calls it."""
-    plain = re.sub(r"[^\w.:@/-]+", "_", text)
-    return re.sub(r"\.(?=_)", "", plain).strip("_.:/-")[:MAX_NAME_LENGTH].strip("_") or "metric"
 
 
 # -- templates -------------------------------------------------------------------------------------
@@ -177,10 +149,10 @@ class _Templates:
             if before is None or after is None:
                 return ""
             head = before.group()
-            start = r"^\s*" if not head.strip() else _escape(head.strip())
+            start = r"^\s*" if not head.strip() else escape(head.strip())
             guard = r"(?<!\w)" if head[:1].isalnum() else ""
             blanks = r"\s*" if head.strip() and head[-1:].isspace() else ""
-            return f"{guard}{start}{blanks}{{step}}{_escape(after.group())}"
+            return f"{guard}{start}{blanks}{{step}}{escape(after.group())}"
         return ""
 
 
@@ -429,81 +401,3 @@ def _shorten(told: str) -> str:
     if any(re.search(r"\d", word) for word in kept):
         kept = [words[place]]
     return " ".join(kept)
-
-
-# -- regexes ---------------------------------------------------------------------------------------
-
-
-def _build_regex(pair: Pair, labels: set[str], *, groups_thousands: bool) -> str:
-    """Return the regex for a name beside a number that does not match inside longer names."""
-    number = "ratio" if pair.is_ratio else "num," if groups_thousands else "num"
-    label = _escape(pair.label)
-    if pair.is_before:
-        percent = " ?%" if pair.percent else ""
-        ending = r"\b" if pair.label[-1].isalnum() else ""
-        return rf"(?<![\w.])({{{number}}}){percent} {label}{ending}"
-    # `loss` must not be found within `val_loss`, where the log has both.
-    longer = sorted(each for each in labels if each != pair.label and each.endswith(pair.label))
-    first = pair.label[0]
-    guard = r"(?<![\w./-])" if longer else r"\b" if first.isalnum() or first == "_" else ""
-    heads = {
-        each.removesuffix(pair.label).split(" ")[-2] for each in longer if f" {pair.label}" in each
-    }
-    guard += "".join(rf"(?<!{_escape(head)} )" for head in sorted(heads)[:MAX_HEADS] if head)
-    between = _describe_sign(pair.sign)
-    wrap = _escape(pair.wrap) + (" *" if pair.wrap[-1:] in ("(", "[") else "")
-    return f"{guard}{label}{between}{wrap}({{{number}}})"
-
-
-def _describe_sign(sign: str) -> str:
-    usual = {
-        "=": " ?= ?",
-        ":": ": *",
-        " :": r" *: *",
-        " ": " +",
-        "\t": r"\s+",
-        "|": r"\s*\|\s*",
-        "": "",
-    }
-    if sign in usual:
-        return usual[sign]
-    return rf"\s*{_escape(sign)}\s*" if sign not in ("is", "was", "of") else f" +{sign} +"
-
-
-def _escape(text: str) -> str:
-    escaped = re.escape(text).replace(r"\ ", " ").replace(r"\-", "-").replace("\\\t", r"\t")
-    return re.sub(r" {2,}", " +", escaped)
-
-
-def _add_step(
-    regex: str, pair: Pair, texts: list[str], steps: list[re.Match[str]], counter: str
-) -> dict[str, str]:
-    """Return `regex`, preceded by its data set and its step, or with a `step` from other lines."""
-    text, split = texts[-1], pair.data_set
-    begin = max(0, text.find(split))
-    value = re.compile(expand(regex)).search(text, begin + len(split))
-    step = _STEP.search(text)
-    parts = [(begin, rf"\b{_escape(split)}")] if split else []
-    if value and step and not value.start() <= step.start() < value.end():
-        parts.append((step.start(), _describe_step(step, steps)))
-    elif value and not step and counter:
-        found = re.compile(expand(counter)).search(text)
-        if found and not value.start() <= found.start() < value.end():
-            parts.append((found.start(), counter))
-    has_own = bool(value and step) or len(parts) > bool(split)
-    if value:
-        parts.append((value.start(), regex))
-        regex = ".*?".join(part for _, part in sorted(parts))
-    # A step that is printed but once, or never changes, does not say where values belong.
-    if not has_own and len({match.group() for match in steps}) > 1:
-        return {"regex": regex, "step": _describe_step(steps[-1], steps)}
-    return {"regex": regex}
-
-
-def _describe_step(match: re.Match[str], steps: list[re.Match[str]]) -> str:
-    """Return the regex for a step as one line prints it, with commas if any line has them."""
-    word, sign = match["word"], match["sign"]
-    step = "{step,}" if any(each["grouped"] for each in steps) else "{step}"
-    described = re.escape(sign).replace(r"\ ", " ")
-    described = re.sub(" +", " *", described) if len(sign) > 1 else described
-    return rf"\b{word}{described}{step}"

@@ -1,0 +1,114 @@
+"""Writes the regex that reads a number beside a name, with its data set and its step."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from hpt_cli.metrics.patterns import GROUPED, expand
+from hpt_cli.metrics.vocabulary import STEP_WORDS
+
+MAX_NAME_LENGTH = 60
+MAX_HEADS = 6
+"""Longer names that a regex keeps out by the word before the shorter one."""
+STEP = re.compile(
+    rf"(?P<word>\b(?i:{'|'.join(sorted(STEP_WORDS, key=len, reverse=True))}))"
+    rf"(?P<sign>\.? ?[\s:=\[(#|]{{1,3}} *)(?:(?P<grouped>{GROUPED})|\d+)(?![\w.]\d|\w)"
+)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A way in which a log prints a number with a name."""
+
+    data_set: str
+    """What stands before it and names a data set, such as `valid` or `Eval metrics`; or ""."""
+    label: str
+    """As the log prints it."""
+    sign: str
+    wrap: str
+    is_ratio: bool
+    is_before: bool = False
+    """Whether the number stands before its name."""
+    percent: str = ""
+
+
+def build_regex(pair: Pair, labels: set[str], *, groups_thousands: bool) -> str:
+    """Return the regex for a name beside a number that does not match inside longer names."""
+    number = "ratio" if pair.is_ratio else "num," if groups_thousands else "num"
+    label = escape(pair.label)
+    if pair.is_before:
+        percent = " ?%" if pair.percent else ""
+        ending = r"\b" if pair.label[-1].isalnum() else ""
+        return rf"(?<![\w.])({{{number}}}){percent} {label}{ending}"
+    # `loss` must not be found within `val_loss`, where the log has both.
+    longer = sorted(each for each in labels if each != pair.label and each.endswith(pair.label))
+    first = pair.label[0]
+    guard = r"(?<![\w./-])" if longer else r"\b" if first.isalnum() or first == "_" else ""
+    heads = {
+        each.removesuffix(pair.label).split(" ")[-2] for each in longer if f" {pair.label}" in each
+    }
+    guard += "".join(rf"(?<!{escape(head)} )" for head in sorted(heads)[:MAX_HEADS] if head)
+    between = _describe_sign(pair.sign)
+    wrap = escape(pair.wrap) + (" *" if pair.wrap[-1:] in ("(", "[") else "")
+    return f"{guard}{label}{between}{wrap}({{{number}}})"
+
+
+def _describe_sign(sign: str) -> str:
+    usual = {
+        "=": " ?= ?",
+        ":": ": *",
+        " :": r" *: *",
+        " ": " +",
+        "\t": r"\s+",
+        "|": r"\s*\|\s*",
+        "": "",
+    }
+    if sign in usual:
+        return usual[sign]
+    return rf"\s*{escape(sign)}\s*" if sign not in ("is", "was", "of") else f" +{sign} +"
+
+
+def escape(text: str) -> str:
+    escaped = re.escape(text).replace(r"\ ", " ").replace(r"\-", "-").replace("\\\t", r"\t")
+    return re.sub(r" {2,}", " +", escaped)
+
+
+def add_step(
+    regex: str, pair: Pair, texts: list[str], steps: list[re.Match[str]], counter: str
+) -> dict[str, str]:
+    """Return `regex`, preceded by its data set and its step, or with a `step` from other lines."""
+    text, split = texts[-1], pair.data_set
+    begin = max(0, text.find(split))
+    value = re.compile(expand(regex)).search(text, begin + len(split))
+    step = STEP.search(text)
+    parts = [(begin, rf"\b{escape(split)}")] if split else []
+    if value and step and not value.start() <= step.start() < value.end():
+        parts.append((step.start(), _describe_step(step, steps)))
+    elif value and not step and counter:
+        found = re.compile(expand(counter)).search(text)
+        if found and not value.start() <= found.start() < value.end():
+            parts.append((found.start(), counter))
+    has_own = bool(value and step) or len(parts) > bool(split)
+    if value:
+        parts.append((value.start(), regex))
+        regex = ".*?".join(part for _, part in sorted(parts))
+    # A step that is printed but once, or never changes, does not say where values belong.
+    if not has_own and len({match.group() for match in steps}) > 1:
+        return {"regex": regex, "step": _describe_step(steps[-1], steps)}
+    return {"regex": regex}
+
+
+def _describe_step(match: re.Match[str], steps: list[re.Match[str]]) -> str:
+    """Return the regex for a step as one line prints it, with commas if any line has them."""
+    word, sign = match["word"], match["sign"]
+    step = "{step,}" if any(each["grouped"] for each in steps) else "{step}"
+    described = re.escape(sign).replace(r"\ ", " ")
+    described = re.sub(" +", " *", described) if len(sign) > 1 else described
+    return rf"\b{word}{described}{step}"
+
+
+def to_name(text: str) -> str:
+    """Return a valid name for a metric from what the log calls it."""
+    plain = re.sub(r"[^\w.:@/-]+", "_", text)
+    return re.sub(r"\.(?=_)", "", plain).strip("_.:/-")[:MAX_NAME_LENGTH].strip("_") or "metric"
