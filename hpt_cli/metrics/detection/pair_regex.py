@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from hpt_cli.metrics.detection.vocabulary import STEP_WORDS
 from hpt_cli.metrics.patterns import GROUPED, expand
-from hpt_cli.metrics.vocabulary import STEP_WORDS
 
 MAX_NAME_LENGTH = 60
 MAX_HEADS = 6

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from hpt_cli.metrics.detection.vocabulary import STEP_WORDS, is_quality, names_data_set
 from hpt_cli.metrics.extractors import find_delimiter, split_cells
 from hpt_cli.metrics.patterns import parse_number
-from hpt_cli.metrics.vocabulary import STEP_WORDS, is_quality, names_data_set
 
 Fields = Mapping[str, str]
 

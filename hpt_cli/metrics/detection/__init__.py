@@ -12,17 +12,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from hpt_cli.metrics.extractors import (
-    compile_definition,
-    iterate_matches,
-    parse_json_line,
-)
-from hpt_cli.metrics.pair_regex import to_name
-from hpt_cli.metrics.pairs import find_pairs, is_batch_line, is_counter, is_training_line
-from hpt_cli.metrics.patterns import parse_number
-from hpt_cli.metrics.presets import PRESETS, Preset
-from hpt_cli.metrics.tables import find_columns, find_rows
-from hpt_cli.metrics.vocabulary import (
+from hpt_cli.metrics.detection.pair_regex import to_name
+from hpt_cli.metrics.detection.pairs import find_pairs, is_batch_line, is_counter, is_training_line
+from hpt_cli.metrics.detection.tables import find_columns, find_rows
+from hpt_cli.metrics.detection.vocabulary import (
     STEP_WORDS,
     Direction,
     find_data_set,
@@ -30,6 +23,13 @@ from hpt_cli.metrics.vocabulary import (
     guess_direction,
     split_words,
 )
+from hpt_cli.metrics.extractors import (
+    compile_definition,
+    iterate_matches,
+    parse_json_line,
+)
+from hpt_cli.metrics.patterns import parse_number
+from hpt_cli.metrics.presets import PRESETS, Preset
 
 MAX_LINES = 20_000
 MAX_LINE_LENGTH = 10_000

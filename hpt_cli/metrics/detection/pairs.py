@@ -12,9 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from hpt_cli.metrics.pair_regex import STEP, Pair, add_step, build_regex, escape, to_name
-from hpt_cli.metrics.patterns import GROUPED, NUMBER, parse_number
-from hpt_cli.metrics.vocabulary import (
+from hpt_cli.metrics.detection.pair_regex import STEP, Pair, add_step, build_regex, escape, to_name
+from hpt_cli.metrics.detection.vocabulary import (
     STEP_WORDS,
     find_data_set,
     find_kind,
@@ -22,6 +21,7 @@ from hpt_cli.metrics.vocabulary import (
     names_data_set,
     split_words,
 )
+from hpt_cli.metrics.patterns import GROUPED, NUMBER, parse_number
 
 Fields = Mapping[str, str]
 
