@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import typer
 
 from hpt_cli.cli.console import print_message
 from hpt_cli.cli.load import read_state
 from hpt_cli.errors import ExitCode, HptError, damaged_journal
-from hpt_cli.executors import Executor, Handle, Pending, Running, TemporaryError, load_executor
+from hpt_cli.executors import (
+    Executor,
+    Handle,
+    Outcome,
+    Pending,
+    Running,
+    TemporaryError,
+    load_executor,
+    place,
+)
+from hpt_cli.executors.whereabouts import SILENT_SECONDS
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.lock import has_tuner
 from hpt_cli.tuning.state import TrainingJob, TuningState
 
+LOOK_SECONDS = 0.2
 ANSWER_SECONDS = 30.0
 """How long a tuner may take to answer, besides the grace period of the jobs that it stops."""
 
@@ -37,27 +48,61 @@ def find_live_jobs(jobdir: JobDir) -> list[int]:
         HptError: the journal is damaged, or cannot be read now; or the scheduler does not answer.
     """
     state = read_state(jobdir)
+    executor = load_executor(state.spec.get("executor", "local"))
+    outcomes = _poll_running(executor, jobdir, state)
+    return [number for number, each in outcomes.items() if isinstance(each, (Pending, Running))]
+
+
+def refuse_jobs_elsewhere(jobdir: JobDir, state: TuningState) -> None:
+    """Raise HptError if training jobs run on another machine, where they cannot be taken over.
+
+    It takes some seconds where they were alive a moment ago.
+    """
+    executor = load_executor(state.spec.get("executor", "local"))
+    if not executor.attempts_are_children:
+        return  # a cluster is the same from every machine
+    has_said = False
+    while elsewhere := _list_elsewhere(_poll_running(executor, jobdir, state)):
+        numbers = ", ".join(map(str, elsewhere))
+        hosts = ", ".join(sorted({each.host for each in elsewhere.values()}))
+        if any(each.is_certain for each in elsewhere.values()):
+            raise HptError.of(
+                "running-elsewhere",
+                f"training jobs of {jobdir.name} are still running on {hosts}: {numbers}",
+                f"wait until they have ended, or stop them there (hpt stop {jobdir.name});"
+                f" if it is gone, they count as lost {SILENT_SECONDS:.0f} s after its last sign of"
+                " life",
+            )
+        if not has_said:
+            print_message(f"looking whether training jobs still run on {hosts}: {numbers}")
+            has_said = True
+        time.sleep(LOOK_SECONDS)
+
+
+def _list_elsewhere(outcomes: Mapping[int, Outcome]) -> dict[int, Running]:
+    return {
+        number: each for number, each in outcomes.items() if isinstance(each, Running) and each.host
+    }
+
+
+def _poll_running(executor: Executor, jobdir: JobDir, state: TuningState) -> dict[int, Outcome]:
+    """Return the outcomes of the attempts that may be alive, by the number of their job."""
     try:
-        executor = load_executor(state.spec.get("executor", "local"))
         handles = {job.number: _find_handle(executor, jobdir, job) for job in state.running}
         found = {number: handle for number, handle in handles.items() if handle is not None}
-        outcomes = executor.poll([*found.values()])
+        return dict(zip(found, executor.poll([*found.values()]), strict=True))
     except TemporaryError as error:
         raise HptError.of("running", f"{jobdir.name} may still be running: {error}") from error
     except (AttributeError, LookupError, TypeError, ValueError, OverflowError) as error:
         raise damaged_journal(f"it does not say what is running: {error}") from error
-    return [
-        number
-        for number, outcome in zip(found, outcomes, strict=True)
-        if isinstance(outcome, (Pending, Running))
-    ]
 
 
 def _find_handle(executor: Executor, jobdir: JobDir, job: TrainingJob) -> Handle | None:
     """Return the latest attempt, also where a killed tuner has not recorded its launch."""
+    directory = jobdir.attempt(job.number, len(job.attempts)).path.resolve()
     if job.attempt is not None and job.attempt.handle is not None:
-        return dict(job.attempt.handle)
-    return executor.find(jobdir.attempt(job.number, len(job.attempts)).path)
+        return place(job.attempt.handle, directory)
+    return executor.find(directory)
 
 
 def wait_for_answer(jobdir: JobDir, is_done: Callable[[], bool]) -> None:

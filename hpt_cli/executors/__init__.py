@@ -16,6 +16,20 @@ Handle: TypeAlias = Mapping[str, Any]
 """Names an attempt of an executor; can be written as JSON, and finds it after a restart."""
 
 
+LAUNCHED_IN = "launched_in"
+
+
+def place(handle: Handle, directory: Path) -> Handle:
+    """Return the handle of an attempt whose files are in a directory.
+
+    They may have been moved there since it was launched, or copied: then it is another's attempt.
+    """
+    recorded = handle.get("directory")
+    if recorded in (None, str(directory)):
+        return handle
+    return {LAUNCHED_IN: recorded, **handle, "directory": str(directory)}
+
+
 @dataclass(frozen=True)
 class LaunchRequest:
     """An attempt to launch: its arguments, its whole environment, its directories and resources."""
@@ -54,6 +68,10 @@ class Running:
     since: float | None = None
     is_suspended: bool = False
     """Whether it stands still: it was stopped by a signal, or frozen."""
+    host: str = ""
+    """The other machine that it runs on, where nothing can be done to it from here."""
+    is_certain: bool = True
+    """Whether it has shown that it is alive; otherwise it has shown so a moment ago."""
 
 
 @dataclass(frozen=True)

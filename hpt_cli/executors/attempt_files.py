@@ -13,6 +13,9 @@ from hpt_cli.files import read_regular
 from hpt_cli.logs.log_file import read_tail
 from hpt_cli.tuning.events import check_moment
 
+MACHINE = ("host", "namespace")
+"""What a launcher writes down of where its pid is valid."""
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -52,8 +55,8 @@ def read_claim(directory: Path) -> Claim | None:
         pid, identity, *words = read_regular(path).split(" ")
         slurm = [int(word) for word in words if "=" not in word]
         job, restarts = (slurm[0], slurm[1]) if slurm else (None, 0)
-        named = (word.partition("=") for word in words if "=" in word)
-        machine = {name: value for name, _, value in named}
+        named = {name: value for name, _, value in (word.partition("=") for word in words)}
+        machine: dict[str, str] = {each: named[each] for each in MACHINE if each in named}
         return Claim(int(pid), identity, path.stat().st_mtime, job, restarts, machine)
     except (FileNotFoundError, ValueError, IndexError):
         return None  # or it is being written

@@ -14,7 +14,7 @@ import signal
 import struct
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -23,7 +23,15 @@ from hpt_cli.executors import Exited, Handle, LaunchRequest, Lost, Outcome, Runn
 from hpt_cli.executors.attempt_files import is_of_this_boot, read_claim, read_exit, read_failure
 from hpt_cli.executors.processes import describe, end_processes, find_processes, send, wake
 from hpt_cli.executors.suspension import is_suspended
+from hpt_cli.executors.whereabouts import (
+    Heartbeats,
+    find_mark,
+    find_other_host,
+    is_copied,
+    is_own,
+)
 
+KILLED = "it was killed, or the machine went down"
 LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 LOOK_SECONDS = 1.0
 """Time between two looks at which attempts are suspended."""
@@ -39,8 +47,9 @@ class LocalExecutor:
 
     def __init__(self) -> None:
         self._children: set[int] = set()
-        self._seen: set[str] = set()
-        """The identities of launchers that have been seen alive."""
+        self._own: set[tuple[int, str]] = set()
+        """The pids and identities of launchers that were seen alive, for directories of ours."""
+        self._heartbeats = Heartbeats()
         self._notes: list[str] = []
         self._suspended: set[int] = set()
         self._looked_at = -math.inf
@@ -70,7 +79,9 @@ class LocalExecutor:
             setsid=True,
         )
         self._children.add(pid)
-        return _make_handle(pid, _identify(pid), request.directory)
+        identity = _identify(pid)
+        self._own.add((pid, identity))
+        return _make_handle(pid, identity, request.directory, launcher.describe_machine())
 
     def find(self, directory: Path) -> Handle | None:
         """Return the attempt whose launcher has claimed a directory, waiting a little for it."""
@@ -78,7 +89,7 @@ class LocalExecutor:
         while True:
             claim = read_claim(directory)
             if claim is not None:
-                return _make_handle(claim.pid, claim.identity, directory)
+                return _make_handle(claim.pid, claim.identity, directory, claim.machine)
             if time.monotonic() > deadline:
                 return None
             time.sleep(0.02)
@@ -103,7 +114,7 @@ class LocalExecutor:
         The launcher is not killed, so that it writes down the end of the command; unless it has
         nothing to wait for.
         """
-        family, own = self._find_left(handle), _find_launcher(handle)
+        family, own = self._find_left(handle), self._find_launcher(handle)
         if force:
             refused = send(family, signal.SIGKILL)
             if len(refused) == len(family):
@@ -124,7 +135,7 @@ class LocalExecutor:
     def sweep(self, handle: Handle, grace: float) -> list[str]:
         """End the attempt's processes that outlive it by more than `grace` seconds."""
         ended, refused = end_processes(lambda: self._find_left(handle), grace)
-        wake(_find_launcher(handle))
+        wake(self._find_launcher(handle))
         where = Path(handle["directory"])
         self._notes += [
             f"{where}: outlived its job, and cannot be ended: {each}" for each in refused
@@ -137,17 +148,22 @@ class LocalExecutor:
         return notes
 
     def _poll_one(self, handle: Handle) -> Outcome:
-        alive = _is_alive(handle)  # before the file: it is written before the launcher goes
+        alive = self._is_alive(handle)  # before the file: it is written before the launcher goes
         this_boot = is_of_this_boot(handle["identity"])
         ended = read_exit(Path(handle["directory"]), this_boot=this_boot)
         if ended is not None:
             # A launcher that stays waits for what the command left running.
-            has_left = _is_alive(handle) or not ended.adopted
+            has_left = self._is_alive(handle) or not ended.adopted
             return Exited(ended.exit_code, ended.ended_at, has_left=has_left)
         if alive:
-            self._seen.add(handle["identity"])
             return Running(is_suspended=handle["pid"] in self._suspended)
-        why = read_failure(Path(handle["directory"])) or "it was killed, or the machine went down"
+        if _is_foreign(handle):
+            return Lost(_describe_copy(handle), evicted=True)
+        if elsewhere := self._heartbeats.listen(handle):
+            return elsewhere
+        where = find_other_host(handle)
+        unheard = f"nothing is heard of {where}, where it ran" if where else ""
+        why = read_failure(Path(handle["directory"])) or unheard or KILLED
         return Lost(f"its launcher left no exit code ({why})")
 
     def _find_left(self, handle: Handle) -> list[psutil.Process]:
@@ -156,13 +172,29 @@ class LocalExecutor:
         Raises:
             OSError: there are no file descriptors left.
         """
-        directory, pid = Path(handle["directory"]), handle["pid"]
-        if _is_alive(handle):
-            return [*find_processes(lambda each: each == directory, parents=[pid])]
+        mark, pid = find_mark(handle), handle["pid"]
+        if self._is_alive(handle):
+            return [*find_processes(lambda each: each == mark, parents=[pid])]
+        if _is_foreign(handle):
+            return []
         # Nobody adopts orphans any more. The session has kept its number, if this process saw its
         # leader live: it cannot be another's so soon.
-        session = pid if handle["identity"] in self._seen else None
-        return [*find_processes(lambda each: each == directory, session=session)]
+        session = pid if (pid, handle["identity"]) in self._own else None
+        return [*find_processes(lambda each: each == mark, session=session)]
+
+    def _is_alive(self, handle: Handle) -> bool:
+        """Return whether an attempt's launcher is alive, and not that of a copied directory."""
+        key = (handle["pid"], handle["identity"])
+        if not _has_launcher(handle) or (key not in self._own and not is_own(handle)):
+            return False
+        self._own.add(key)
+        return True
+
+    def _find_launcher(self, handle: Handle) -> list[psutil.Process]:
+        """Return the attempt's launcher, if it is alive."""
+        with contextlib.suppress(psutil.Error):
+            return [psutil.Process(handle["pid"])] if self._is_alive(handle) else []
+        return []
 
 
 def make_executor(settings: object = None) -> LocalExecutor:  # noqa: ARG001
@@ -189,8 +221,8 @@ def _find_program() -> str:
     return compiled if is_current else source
 
 
-def _make_handle(pid: int, identity: str, directory: Path) -> Handle:
-    return {"pid": pid, "identity": identity, "directory": str(directory)}
+def _make_handle(pid: int, identity: str, directory: Path, machine: Mapping[str, str]) -> Handle:
+    return {"pid": pid, "identity": identity, "directory": str(directory), **machine}
 
 
 def _identify(pid: int) -> str:
@@ -205,16 +237,19 @@ def _identify(pid: int) -> str:
         return ""
 
 
-def _is_alive(handle: Handle) -> bool:
+def _has_launcher(handle: Handle) -> bool:
     identity = handle["identity"]
     return bool(identity) and _identify(handle["pid"]) == identity
 
 
-def _find_launcher(handle: Handle) -> list[psutil.Process]:
-    """Return the attempt's launcher, if it is alive."""
-    with contextlib.suppress(psutil.Error):
-        return [psutil.Process(handle["pid"])] if _is_alive(handle) else []
-    return []
+def _is_foreign(handle: Handle) -> bool:
+    """Return whether an attempt that is not alive for its directory is so for another, or was."""
+    return _has_launcher(handle) or is_copied(handle)
+
+
+def _describe_copy(handle: Handle) -> str:
+    where = f"process {handle['pid']}" if _has_launcher(handle) else "it"
+    return f"{where} ran for {find_mark(handle)}, of which this directory is a copy"
 
 
 def _read_group(process: psutil.Process) -> int:

@@ -14,7 +14,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeGuard
 
-from hpt_cli.executors import Executor, Exited, Handle, Lost, Outcome, Pending, Running
+from hpt_cli.executors import (
+    Executor,
+    Exited,
+    Handle,
+    Lost,
+    Outcome,
+    Pending,
+    Running,
+    place,
+)
 from hpt_cli.formatting import describe_exit
 from hpt_cli.logs.tail import AttemptTail
 from hpt_cli.machine.gpu_monitor import GpuMonitor
@@ -100,8 +109,9 @@ class AttemptFollower:
             last_alive: when the last tuner was, which may have seen the attempt alive.
         """
         latest = _latest(job)
-        path = self._jobdir.attempt(job.number, latest.number).log
-        handle = dict(latest.handle or {})
+        directory = self._jobdir.attempt(job.number, latest.number)
+        path = directory.log
+        handle = place(latest.handle or {}, directory.path.resolve())
         tail = AttemptTail(
             self.spec.extractors,
             log=path,

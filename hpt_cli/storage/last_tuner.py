@@ -10,6 +10,7 @@ from typing import Any
 
 from hpt_cli.errors import HptError
 from hpt_cli.executors.launcher import identify
+from hpt_cli.executors.whereabouts import has_open
 from hpt_cli.files import open_regular
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.journal import open_journal
@@ -20,10 +21,9 @@ LOOK_SECONDS = 0.1
 
 
 def find_last_tuner(jobdir: JobDir) -> dict[str, Any] | None:
-    """Return the last tuner (`pid`, `host`) if it is alive and its heart beats; None otherwise.
+    """Return the last tuner (`pid`, `host`) if it is alive; None otherwise.
 
-    It takes some seconds where that is not clear: a process with its number is alive, or it was
-    on another machine.
+    It takes some seconds where its heartbeat has to be listened to: it was on another machine.
     """
     if not jobdir.journal.is_file():
         return None
@@ -37,7 +37,10 @@ def find_last_tuner(jobdir: JobDir) -> dict[str, Any] | None:
     is_here = tuner.host == socket.gethostname()
     if is_here and (tuner.pid == os.getpid() or not has_process(tuner.pid)):
         return None
-    return {"pid": tuner.pid, "host": tuner.host} if is_beating(jobdir.heartbeat) else None
+    is_alive = has_open(tuner.pid, jobdir.path, jobdir.journal) if is_here else None
+    if is_alive is None:
+        is_alive = is_beating(jobdir.heartbeat)
+    return {"pid": tuner.pid, "host": tuner.host} if is_alive else None
 
 
 def has_process(pid: object) -> bool:

@@ -209,7 +209,7 @@ def test_what_a_command_leaves_is_ended_whatever_its_environment(
     else:
         executor.sweep(handle, 0.1)
     assert executor.list_leftovers(handle) == []
-    wait_until(lambda: not any(seconds in each.cmdline() for each in list_processes()))
+    wait_until(lambda: not any(seconds in each.info["cmdline"] for each in list_processes()))
 
 
 def list_processes() -> list[psutil.Process]:

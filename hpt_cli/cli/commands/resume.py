@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from hpt_cli.cli.console import print_message
+from hpt_cli.cli.liveness import refuse_jobs_elsewhere
 from hpt_cli.cli.load import find_tuning_job, read_state
 from hpt_cli.cli.options import Detach, Home, Name, Plain, Quiet
 from hpt_cli.errors import ExitCode, UsageError
@@ -67,6 +68,7 @@ def _resume(session: Session, jobdir: JobDir) -> int:
                 change = _suggest_change(jobdir, state)
                 print_message(f"to continue, change the limit that it has reached: {change}")
             return ExitCode.OK
+        refuse_jobs_elsewhere(jobdir, state)
         found = check_before_run(RawSpec(state.spec), os.environ, Path(state.directory))
         print_differences(jobdir, spec)
         session.signals.remember()

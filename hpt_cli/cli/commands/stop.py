@@ -10,7 +10,7 @@ import typer
 
 from hpt_cli.cli.completion import complete_job
 from hpt_cli.cli.console import print_message
-from hpt_cli.cli.liveness import wait_for_answer
+from hpt_cli.cli.liveness import refuse_jobs_elsewhere, wait_for_answer
 from hpt_cli.cli.load import find_tuning_job, parse_jobs, read_state
 from hpt_cli.cli.options import Home, Name
 from hpt_cli.errors import HptError
@@ -91,8 +91,9 @@ def _stop_without_tuner(jobdir: JobDir) -> None:
     from hpt_cli.spec.model import load_spec
 
     with open_session(plain=True, quiet=True, detached=False) as session, hold_lock(jobdir):
+        state = read_state(jobdir)
+        refuse_jobs_elsewhere(jobdir, state)
         session.signals.remember()
         send_request(jobdir, {"stop_jobs": None})
-        state = read_state(jobdir)
         capacity = measure_for(state.spec, os.environ)
         session.tune(jobdir, load_spec(state.spec), state, capacity)

@@ -25,6 +25,7 @@ from hpt_cli.executors.attempt_files import Claim, Exit, is_of_this_boot, read_c
 from hpt_cli.executors.slurm import commands
 from hpt_cli.executors.slurm.client import QueueSnapshot, SlurmClient, run
 from hpt_cli.executors.slurm.outcome import ALIVE, Evidence, is_conclusive, resolve_outcome
+from hpt_cli.executors.whereabouts import find_mark, is_copied
 from hpt_cli.files import open_regular, read_regular
 from hpt_cli.spec.model import Slurm
 
@@ -40,6 +41,8 @@ class _Attempt:
 
     number: int
     directory: Path
+    launched_in: Path
+    """Where its files were then: they may have been moved since."""
     submitted_at: float = 0.0
     """On time.monotonic's clock; an older answer of Slurm does not include the job."""
     claim: Claim | None = None
@@ -50,7 +53,7 @@ class _Attempt:
     @cached_property
     def name(self) -> str:
         """The Slurm job's name, unique to the directory."""
-        return commands.name_job(self.directory)
+        return commands.name_job(self.launched_in)
 
     def read_exit(self) -> Exit | None:
         """Return how its command ended; None if it has not, or if another job ran it."""
@@ -115,6 +118,10 @@ class SlurmExecutor:
         """Return the outcome of each attempt, by its files and Slurm's latest answer."""
         self.poll_seconds = min(MAX_POLL_SECONDS, POLL_SECONDS * max(1, len(handles) / 100))
         attempts = [self._get_attempt(handle) for handle in handles]
+        for handle, each in zip(handles, attempts, strict=True):
+            if is_copied(handle) and each.read_exit() is None:
+                why = f"it was submitted for {each.launched_in}, of which this directory is a copy"
+                each.verdict = Lost(why, evicted=True)
         live = [each for each in attempts if each.verdict is None]
         exits = [each.read_exit() for each in live]
         unexplained = {
@@ -133,6 +140,8 @@ class SlurmExecutor:
 
     def stop(self, handle: Handle, *, force: bool) -> None:
         """Have the job signalled soon, or cancelled if it still waits in the queue."""
+        if is_copied(handle):
+            return  # the Slurm job is the original's
         attempt = self._get_attempt(handle)
         attempt.stopped = True
         self._client.send(commands.write_scancel(attempt.number, attempt.name, force=force))
@@ -151,7 +160,8 @@ class SlurmExecutor:
 
     def _get_attempt(self, handle: Handle) -> _Attempt:
         number, directory = int(handle["job"]), str(handle["directory"])
-        return self._attempts.setdefault((number, directory), _Attempt(number, Path(directory)))
+        attempt = _Attempt(number, Path(directory), find_mark(handle))
+        return self._attempts.setdefault((number, directory), attempt)
 
     def _resolve(self, attempt: _Attempt, ended: Exit | None, answer: QueueSnapshot) -> Outcome:
         evidence = _gather_evidence(attempt, ended, answer)

@@ -223,7 +223,8 @@ def test_a_launcher_says_why_it_failed(
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     assert launcher.run([str(tmp_path / "gone"), "/", "true"]) == launcher.CANNOT_RUN
     (tmp_path / "output.log").write_text(capfd.readouterr().err)
-    handle = {"pid": os.getpid(), "identity": "another-boot:1", "directory": str(tmp_path)}
+    gone = {"pid": os.getpid(), "identity": f"{launcher.BOOT_ID}:1"}
+    handle = {**gone, "directory": str(tmp_path), **launcher.describe_machine()}
     (lost,) = LocalExecutor().poll([handle])
     assert isinstance(lost, Lost)
     assert f"[Errno 2] No such file or directory: '{tmp_path}/gone'" in lost.why

@@ -150,16 +150,25 @@ def test_without_locks_a_holder_elsewhere_is_alive_while_its_lock_is_touched(
         pass
 
 
-def test_a_living_tuner_keeps_others_out_without_its_lock(
+def test_a_living_tuner_keeps_others_out_without_its_lock(jobdir: JobDir) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, cwd=jobdir.path
+    ) as tuner:
+        start_tuner(jobdir, tuner.pid, HOST)
+        assert find_lock_holder(jobdir) == {"pid": tuner.pid, "host": HOST}
+        with pytest.raises(HptError, match=f"process {tuner.pid} on {HOST}"), hold_lock(jobdir):
+            pass
+        tuner.kill()
+    with hold_lock(jobdir):
+        pass
+
+
+def test_the_tuner_of_the_original_is_not_that_of_a_copy(
     jobdir: JobDir, other: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(last_tuner, "BEAT_PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(last_tuner, "is_beating", pytest.fail)
     start_tuner(jobdir, other.pid, HOST)
-    with beating(jobdir.heartbeat):
-        assert find_lock_holder(jobdir) == {"pid": other.pid, "host": HOST}
-        with pytest.raises(HptError, match=f"process {other.pid} on {HOST}"), hold_lock(jobdir):
-            pass
-    with hold_lock(jobdir):  # whose process it is, it is no tuner
+    with hold_lock(jobdir):
         pass
 
 
