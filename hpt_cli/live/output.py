@@ -45,6 +45,9 @@ class Output(io.TextIOBase):
             name: what people call it.
             write: writes some bytes, and returns how many; it may take any time, and may raise
                 OSError.
+
+        Raises:
+            OSError: there are no more threads.
         """
         self.name = name
         self._write = write
@@ -57,7 +60,10 @@ class Output(io.TextIOBase):
         self.is_gone = False
         """Whether it is given up: nothing will ever be written again."""
         self._changed = threading.Condition()
-        threading.Thread(target=self._work, name=f"write {name}", daemon=True).start()
+        try:
+            threading.Thread(target=self._work, name=f"write {name}", daemon=True).start()
+        except RuntimeError as error:
+            raise OSError(errno.EAGAIN, "no thread can be started now") from error
 
     @property
     def is_idle(self) -> bool:

@@ -26,7 +26,8 @@ SAME_SECONDS = 1.0
 class Signals:
     """What signals ask for. Use it in a `with` block, in the main thread.
 
-    At first a signal ends the process in order, by SystemExit. After the block all are ignored.
+    At first a signal ends the process in order, by SystemExit. After the block SIGINT and SIGTERM end it
+    at once, and the others are ignored.
     """
 
     def __init__(self, *, hangup: bool = True) -> None:
@@ -53,8 +54,11 @@ class Signals:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # The process is about to end.
-        self._answer = lambda _: None
+        # Nothing is left to be ended in order; but Python's own end takes a while, too.
+        for number in INTERRUPTS:
+            if signal.getsignal(number) == self._receive:
+                ends = number in (signal.SIGINT, signal.SIGTERM)
+                signal.signal(number, signal.SIG_DFL if ends else signal.SIG_IGN)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         if self._hangup or number != signal.SIGHUP:

@@ -136,7 +136,9 @@ def die_while_writing(rng: random.Random, path: Path) -> None:
 
 def harm_small_files(rng: random.Random, path: Path) -> None:
     """The files beside the journal."""
-    target = path.with_name(rng.choice(["spec.yaml", "source", "lock", "requests", "notify.log"]))
+    target = path.with_name(
+        rng.choice(["spec.yaml", "source", "lock", "requests", "notify.log", "tuner.log"])
+    )
     if target.is_dir():
         shutil.rmtree(target)
     else:

@@ -141,3 +141,12 @@ def test_bytes_are_no_text() -> None:
     with pytest.raises(TypeError):
         file.write(b"")  # type: ignore[arg-type]
     assert isinstance(file, io.TextIOBase)
+
+
+def test_where_there_are_no_threads_an_output_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(OSError, match="no thread can be started now"):
+        Output("it", len)

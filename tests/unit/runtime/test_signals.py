@@ -99,11 +99,12 @@ def test_at_the_end_a_signal_ends_what_is_left_to_say(signals: Signals) -> None:
     assert caught.value.code == 7
 
 
-def test_after_the_block_all_are_ignored() -> None:
+def test_after_the_block_only_two_end_the_process() -> None:
     with Signals():
         pass
-    for number in INTERRUPTS:
-        signal.raise_signal(number)
+    kinds = {number: signal.getsignal(number) for number in INTERRUPTS}
+    ends, is_ignored = signal.SIG_DFL, signal.SIG_IGN
+    assert kinds == {INT: ends, TERM: ends, QUIT: is_ignored, HUP: is_ignored}
 
 
 def test_what_nohup_ignores_stays_ignored() -> None:
