@@ -89,8 +89,6 @@ class LiveView(QuietView):
     def _suspend(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """Leave the screen and suspend this process (Ctrl-Z); draw again when it goes on."""
         self._leave()
-        if isinstance(self._file, Output):
-            self._file.drain()
         # Sent again without a handler, the signal does what Ctrl-Z does; the next line is reached
         # when the process goes on.
         signal.signal(signal.SIGTSTP, signal.SIG_DFL)
@@ -101,6 +99,9 @@ class LiveView(QuietView):
     def _leave(self) -> None:
         if self._is_shown:
             self._write(LEAVE)
+            # What comes next, on another output or from the shell, belongs on the shell's screen.
+            if isinstance(self._file, Output):
+                self._file.drain()
         self._is_shown = False
 
     def show(self, state: TuningState, events: Iterable[Event], now: float) -> None:

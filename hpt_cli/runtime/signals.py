@@ -26,8 +26,8 @@ SAME_SECONDS = 1.0
 class Signals:
     """What signals ask for. Use it in a `with` block, in the main thread.
 
-    At first a signal ends the process in order, by SystemExit. After the block SIGINT and SIGTERM end it
-    at once, and the others are ignored.
+    At first a signal ends the process in order, by SystemExit. After the block SIGINT and SIGTERM
+    end it at once, and the others are ignored.
     """
 
     def __init__(self, *, hangup: bool = True) -> None:
