@@ -38,7 +38,12 @@ def watch(name: Name, home: Home = None, plain: Plain = False) -> None:
         open_session(plain=plain, quiet=False, detached=False) as session,
         open_journal(jobdir.journal) as journal,
     ):
-        print_end(jobdir, _follow(session, jobdir, journal))
+        try:
+            state = _follow(session, jobdir, journal)
+        except SystemExit:  # by a signal, say Ctrl-C
+            print_message(f"{jobdir.name} goes on; to stop it: hpt stop {jobdir.name}")
+            raise
+        print_end(jobdir, state)
 
 
 def _follow(session: Session, jobdir: JobDir, journal: Journal) -> TuningState:
