@@ -251,7 +251,8 @@ class Waiter:
         ready = select.select([self._wakeup, *readers], [], [], TICK_SECONDS)[0]
         now = read_ticks()
         if now - self._looked_at > TICK_SECONDS + SUSPENDED_SECONDS:
-            self._gaps += f"{self._looked_at!r} {now!r} {time.time()!r}\n"
+            since = self._looked_at + TICK_SECONDS / 2  # give or take the other half
+            self._gaps += f"{since!r} {now!r} {time.time()!r}\n"
         if self._gaps:
             self._note_gaps()
         if self._wakeup in ready:

@@ -34,7 +34,7 @@ from hpt_cli.executors.whereabouts import (
 KILLED = "it was killed, or the machine went down"
 LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 LOOK_SECONDS = 1.0
-"""Time between two looks at which attempts are suspended."""
+"""Time between two looks at whether attempts are suspended."""
 FIND_PATIENCE_SECONDS = 0.5
 """Time that a launcher started by the last tuner may take to claim its directory."""
 
@@ -103,10 +103,16 @@ class LocalExecutor:
                     self._children.discard(pid)
             except ChildProcessError:  # reaped with orphans
                 self._children.discard(pid)
+        self._look_at({each["pid"] for each in handles})
+        return [self._poll_one(handle) for handle in handles]
+
+    def _look_at(self, launchers: set[int]) -> None:
+        """See which are suspended: once a second, and always which of those go on."""
         if time.monotonic() - self._looked_at >= LOOK_SECONDS:
             self._looked_at = time.monotonic()
-            self._suspended = {each["pid"] for each in handles if is_suspended(each["pid"])}
-        return [self._poll_one(handle) for handle in handles]
+        else:
+            launchers &= self._suspended
+        self._suspended = {*filter(is_suspended, launchers)}
 
     def stop(self, handle: Handle, *, force: bool) -> None:
         """Ask all processes of an attempt to end, also those that left its group; or kill them.

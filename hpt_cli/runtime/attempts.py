@@ -178,7 +178,7 @@ class AttemptFollower:
                 yield report(since=since)
             elif until < math.inf and not covers(over, since, until):
                 yield report(since=since, until=min(until, at))
-        goes_on = isinstance(reading.outcome, Running) and not reading.outcome.is_suspended
+        goes_on = reading.is_settled and isinstance(reading.outcome, Running)
         if begun is not None and goes_on and all(until <= begun for _, until in reading.suspended):
             # It has gone on while there was no tuner to see when.
             yield report(since=begun, until=max(begun, attempt.last_alive))

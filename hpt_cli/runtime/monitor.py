@@ -11,7 +11,7 @@ from hpt_cli.spec.model import TuningSpec
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning import warnings
-from hpt_cli.tuning.state import TrainingJob, TuningState
+from hpt_cli.tuning.state import TrainingJob, TuningState, count_seconds
 
 READ_SECONDS = 1.0
 """How often the logs of running jobs are looked at."""
@@ -44,6 +44,8 @@ class Monitor:
                 self._unread.append(event)
             elif isinstance(event, ev.TunerStarted):
                 self._began = event.at
+            elif isinstance(event, ev.TunerSuspended):
+                self._began = event.until
 
     def _note(self, event: ev.ObservationsRead) -> None:
         if not self._has_values:
@@ -95,8 +97,10 @@ class Monitor:
         same = warnings.warn_of_same_curves(self._spec, state, event.at)
         begun = job.attempt.started_at
         held_back = None
-        if begun >= self._began:  # arrivals before this tuner began are not known
-            seen_after, seconds = arrivals[0] - begun, event.ended_at - begun
+        if begun >= self._began:  # arrivals before this tuner began, or went on, are not known
+            spans = job.attempt.suspended
+            seen_after = count_seconds(begun, arrivals[0], spans)
+            seconds = count_seconds(begun, event.ended_at, spans)
             held_back = warnings.warn_of_held_back_output(
                 self._spec, job.number, len(arrivals), seen_after, seconds, event.at
             )
@@ -110,7 +114,7 @@ class Monitor:
         job = next(followed, None)
         if self._has_objective or job is None or job.attempt is None:
             return
-        seconds = now - job.attempt.started_at
+        seconds = job.attempt.count_seconds(now)
         lines = self._read(job) if warnings.find_file(self._spec) is None else []
         if len(lines) >= warnings.PATIENCE_LINES or seconds >= warnings.PATIENCE_SECONDS:
             yield warnings.warn_of_no_objective(self._spec, job.number, lines, seconds, now)
@@ -125,7 +129,7 @@ class Monitor:
         except OSError:
             return  # reported where the log is followed
         if size > limit:
-            seconds = at - state.jobs[number].attempts[attempt - 1].started_at
+            seconds = state.jobs[number].attempts[attempt - 1].count_seconds(at)
             yield warnings.warn_of_long_log(self._spec, number, size, limit, seconds, at)
 
     def _check_readings(self, event: ev.ObservationsRead | ev.JobExited) -> list[ev.Warned]:

@@ -7,6 +7,7 @@ none, as its launcher writes down when it goes on.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from pathlib import Path
 
 from hpt_cli.executors import Outcome, Pending, Running
@@ -32,11 +33,14 @@ class Suspensions:
         self._looked_at = -math.inf
         self._size = 0
         self._written: list[Span] = []
+        self._last: Span | None = None
+        """The last one seen: the launcher, which knows its times better, may be about to write it
+        down."""
         self._seen: list[Span] = []
+        """Those that the launcher, which went on, did not write down."""
 
     def look(self, outcome: Outcome, now: float, *, closely: bool = False) -> tuple[Span, ...]:
-        """Return from when to when the attempt was suspended, in no order; to infinity where it
-        still is.
+        """Return from when to when the attempt was suspended; to infinity where it still is.
 
         Args:
             outcome: how it is doing now.
@@ -55,8 +59,11 @@ class Suspensions:
                 lasts = [(self._since, math.inf)]
         elif self._since is not None:
             if now - self._since >= SUSPENDED_SECONDS:
-                self._seen.append((self._since, now))
-            self._since = None
+                self._last = (self._since, now)
+            self._since, self._settled_at = None, now + SETTLE_SECONDS
+        if self._last is not None and (is_over or self.are_known(now)):
+            self._seen += [] if _meets(self._written, self._last) else [self._last]
+            self._last = None
         return (*self._written, *self._seen, *lasts)
 
     def are_known(self, now: float) -> bool:
@@ -69,3 +76,7 @@ class Suspensions:
         if size != self._size:
             self._size = size
             self._written = read_suspensions(self._directory)
+
+
+def _meets(spans: Iterable[Span], other: Span) -> bool:
+    return any(since <= other[1] and until >= other[0] for since, until in spans)

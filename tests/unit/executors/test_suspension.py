@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from hpt_cli.executors.suspension import is_suspended
@@ -28,6 +30,36 @@ def test_a_process_is_suspended_from_sigstop_to_sigcont(process: subprocess.Pope
     process.send_signal(signal.SIGCONT)
     os.waitpid(process.pid, os.WCONTINUED)
     assert not is_suspended(process.pid)
+
+
+def test_one_that_waits_for_a_suspended_process_is_suspended_too() -> None:
+    with subprocess.Popen(["sh", "-c", "sleep 60; true"]) as shell:
+        (sleep,) = wait_for_children(shell.pid)
+        os.kill(sleep, signal.SIGSTOP)
+        deadline = time.monotonic() + 20
+        while not is_suspended(shell.pid):
+            assert time.monotonic() < deadline
+        os.kill(sleep, signal.SIGKILL)
+        shell.kill()
+
+
+def test_one_with_a_suspended_process_among_others_goes_on() -> None:
+    with subprocess.Popen(["sh", "-c", "sleep 60 & sleep 60; true"]) as shell:
+        processes = wait_for_children(shell.pid, 2)
+        os.kill(processes[0], signal.SIGSTOP)
+        deadline = time.monotonic() + 20
+        while not is_suspended(processes[0]):
+            assert time.monotonic() < deadline
+        assert not is_suspended(shell.pid)
+        for each in (*processes, shell.pid):
+            os.kill(each, signal.SIGKILL)
+
+
+def wait_for_children(pid: int, count: int = 1) -> list[int]:
+    deadline = time.monotonic() + 20
+    while len(found := psutil.Process(pid).children()) < count:
+        assert time.monotonic() < deadline
+    return [each.pid for each in found]
 
 
 def test_one_that_is_gone_is_not_suspended(process: subprocess.Popen[bytes]) -> None:

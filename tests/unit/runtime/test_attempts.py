@@ -238,9 +238,8 @@ def test_what_is_suspended_is_recorded_when_it_has_lasted_and_when_it_is_over(
     assert watched.spans == ()
     assert not watched.is_judged
     assert watched.look(1005, 1060, suspended=True).spans == ((1002, math.inf),)
-    assert watched.look(1061).spans == ((1002, 1061),)
-    assert not watched.is_judged
-    assert watched.look(1062.5, 1070).is_judged
+    assert not watched.look(1061, 1062).is_judged
+    assert watched.look(1063, 1070).is_judged
     assert watched.spans == ((1002, 1061),)
 
 
@@ -270,7 +269,7 @@ def test_a_suspension_that_ended_without_a_tuner_ended_when_it_was_last_seen(
     assert Watched(tmp_path, first, 1900, 1060).look(1900, 1901).spans == ((1000, 1060),)
     still = Watched(tmp_path, first, 1900, 1060).look(1900, 1901, suspended=True)
     assert still.spans == ((1000, math.inf),)
-    assert still.look(1905).spans == ((1000, 1905),)
+    assert still.look(1905, 1907).spans == ((1000, 1905),)
 
 
 def test_an_attempt_that_is_over_is_not_judged(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from hpt_cli.runtime.monitor import MAX_LOG_BYTES, Monitor
 from hpt_cli.storage.job_directory import JobDir
+from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.state import TuningState
 from tests import builders as b
 
@@ -78,3 +79,15 @@ def test_a_log_that_is_too_long_is_warned_of_once(
     assert message == f"{text} ({size})"
     warned = [*story, *Monitor(spec, jobdir).read(state, 7200.0)]
     assert list_long(Monitor(spec, jobdir), b.fold_all(*warned), 7201.0) == []
+
+
+def test_values_that_came_while_the_tuner_was_suspended_were_not_held_back(tmp_path: Path) -> None:
+    def list_slugs(*between: ev.Event) -> list[str]:
+        story = [*b.created(SPEC), *b.suggested(1), *b.launched(1), *between]
+        story += [b.observed(1, 3.0, 2.0, 1.0, at=59.9), b.exited(1, at=60)]
+        monitor = Monitor(SPEC, JobDir(tmp_path))
+        monitor.observe(story)
+        return [each.slug for each in monitor.read(b.fold_all(*story), 60)]
+
+    assert list_slugs() == ["output-held-back"]
+    assert list_slugs(ev.TunerSuspended(at=59, since=1, until=59)) == []

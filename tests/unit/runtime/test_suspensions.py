@@ -45,7 +45,14 @@ def test_an_attempt_that_stands_still_is_suspended_since_it_was_first_seen_so(
     story = Story(tmp_path).look(GOING, 100).look(STOPPED, 101, 102, 103.9)
     assert story.spans == ()
     assert story.look(STOPPED, 104, 105, 160).spans == ((101, float("inf")),)
-    assert story.look(GOING, 161, 162).spans == ((101, 161),)
+    assert story.look(GOING, 161, 163).spans == ((101, 161),)
+
+
+def test_its_launcher_knows_better_from_when_to_when(tmp_path: Path) -> None:
+    now = clock.now()
+    story = Story(tmp_path).look(GOING, now).look(STOPPED, now + 1, now + 9).look(GOING, now + 10)
+    span = now + 0.5, now + 9.2
+    assert story.write(span).look(GOING, now + 11, now + 15).spans == (pytest.approx(span),)
 
 
 def test_one_that_is_slowed_down_is_not_suspended(tmp_path: Path) -> None:
