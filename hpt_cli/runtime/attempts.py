@@ -307,6 +307,9 @@ class AttemptFollower:
             if not attempt.sweep.done():
                 return []
             notes = attempt.sweep.result()
+            if not attempt.log.is_swept:
+                attempt.log.is_swept = True
+                self.reader.look()
         if attempt.last_lines is None:
             return []
         job = state.jobs[attempt.job]

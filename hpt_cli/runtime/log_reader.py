@@ -62,7 +62,7 @@ class Reading:
 class FollowedLog:
     """An attempt that is looked at; times are seconds since the epoch.
 
-    Only the thread changes it, except for `settled_at`.
+    Only the thread changes it, except for `settled_at` and `is_swept`.
     """
 
     job: int
@@ -76,6 +76,8 @@ class FollowedLog:
     """When it was last seen alive."""
     settled_at: float = 0.0
     """From when on its launcher has written down all suspensions so far."""
+    is_swept: bool = False
+    """Whether what it left running has been ended."""
     outcome: Outcome = field(default_factory=Running)
     last_output_at: float = field(init=False)
     """When its output last grew."""
@@ -98,14 +100,19 @@ class FollowedLog:
         """Whether the attempt is over; there may be output to read."""
         return isinstance(self.outcome, (Exited, Lost))
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it prints no more that counts: without its launcher, a command may go on."""
+        return self.has_ended and (self.is_swept or not isinstance(self.outcome, Lost))
+
     def read(self, may_go_on: Callable[[], bool]) -> Reading | None:
         """Return what is new; None if nothing is.
 
         Args:
             may_go_on: whether another block may be read; asked before each but the first.
         """
-        size = self.tail.size
-        found = tuple(self.tail.read(final=self.has_ended, may_go_on=may_go_on))
+        size, is_over = self.tail.size, self.is_over
+        found = tuple(self.tail.read(final=is_over, may_go_on=may_go_on))
         self.unread, now = self.tail.unread, self.clock()
         # Any output counts, not only values of metrics. In a queue, nothing can be printed.
         if self.tail.size != size or isinstance(self.outcome, Pending):
@@ -113,7 +120,7 @@ class FollowedLog:
         if not self.unread:
             self.looked_at = now
         self._has_objective |= any(each.metric == self.objective for each in found)
-        is_complete = self.has_ended and not self.unread
+        is_complete = is_over and not self.unread
         matches, notes = tuple(self.tail.pop_matches()), tuple(self.tail.pop_notes())
         settled_at, was_settled = self.settled_at, self._is_settled
         suspended = self._suspensions.look(self.outcome, now, closely=not was_settled)

@@ -102,6 +102,40 @@ def test_a_failed_attempt_ends_when_it_is_cleaned_up(tmp_path: Path) -> None:
     assert executor.graces == [7]
 
 
+async def print_without_a_launcher(path: Path, *texts: str) -> list[Any]:
+    executor = SlowExecutor(Lost("its launcher is gone"))
+    follower = follow(executor, path)
+    log = JobDir(path).attempt(1, 1).log
+    log.parent.mkdir(parents=True)
+    events, state = [], STATE
+    for text in texts:
+        with log.open("a") as file:
+            file.write(text)
+        found = end_all(follower, state)
+        state = fold_all_on(state, found)
+        events += found
+        await asyncio.sleep(0.01)
+    executor.release.set()
+    while len(follower):
+        await asyncio.sleep(0.01)
+        events += end_all(follower, state)
+    return events
+
+
+def fold_all_on(state: TuningState, events: list[ev.Event]) -> TuningState:
+    for event in events:
+        state = fold(state, event)
+    return state
+
+
+def test_what_a_command_prints_without_its_launcher_is_read_to_the_end(tmp_path: Path) -> None:
+    texts = "loss=1\n", "loss=2\nlos", "s=3\n", "loss=4"
+    events = asyncio.run(print_without_a_launcher(tmp_path, *texts))
+    read = [each for event in events[:-2] for each in event.observations]
+    assert [each.value for each in read] == [1, 2, 3, 4]
+    assert isinstance(events[-2], ev.JobLost)
+
+
 def test_an_attempt_that_succeeds_ends_at_once(tmp_path: Path) -> None:
     executor = SlowExecutor(Exited(0, time.time()))
     follower = follow(executor, tmp_path)
