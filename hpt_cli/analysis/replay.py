@@ -12,7 +12,7 @@ import heapq
 import math
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from hpt_cli.metrics.curve import Curve, Observation
@@ -24,6 +24,7 @@ from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.commands import Command, Launch, Plan, Stop
 from hpt_cli.tuning.decide import decide
 from hpt_cli.tuning.evidence import known_jobs, loss_curve
+from hpt_cli.tuning.failures.history import FailureHistory
 from hpt_cli.tuning.fold import fold
 from hpt_cli.tuning.state import TrainingJob, TuningState
 from hpt_cli.tuning.summary import (
@@ -301,6 +302,8 @@ class _Replayer:
         self._fold(
             ev.JobExited(at=now, number=number, attempt=1, exit_code=exit_code, ended_at=now)
         )
+        # Recorded failures are the jobs' own.
+        self.state = replace(self.state, failures=FailureHistory())
         self.curves[number] = loss_curve(self.state.jobs[number], self.objective)
 
     def _decide(self, now: float) -> None:

@@ -50,6 +50,21 @@ def summarize_state(jobdir: JobDir, state: TuningState) -> Summary:
     return summary
 
 
+def expand_ranges(texts: Iterable[str], known: Iterable[int]) -> list[str]:
+    """Return training jobs one by one, of lists like 3,5-7: of a range only those that are known.
+
+    A range without any is returned as it is.
+    """
+    known, found = list(known), list[str]()
+    for text in (each for word in texts for each in word.split(",") if each):
+        first, _, last = text.partition("-")
+        numbers: list[int] = []
+        if first.isdecimal() and last.isdecimal():
+            numbers = [each for each in known if int(first) <= each <= int(last)]
+        found += map(str, numbers) if numbers else [text]
+    return found
+
+
 def parse_jobs(texts: Iterable[str], name: str, known: Iterable[int]) -> list[int]:
     """Return the numbers of training jobs, each written as 7 or NAME-0007.
 

@@ -32,6 +32,7 @@ from hpt_cli.spec.model import TuningSpec
 from hpt_cli.storage.home import DEFAULT_HOME
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.journal import open_journal
+from hpt_cli.tuning.completion import may_go_on
 from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.summary import Summary, has_enough_results
 
@@ -50,9 +51,17 @@ class Session:
     """What to call when a detached tuner is at work; None for one with a terminal."""
 
     def tune(
-        self, jobdir: JobDir, spec: TuningSpec, state: TuningState, capacity: Capacity | None
+        self,
+        jobdir: JobDir,
+        spec: TuningSpec,
+        state: TuningState,
+        capacity: Capacity | None,
+        requeued: Sequence[int] = (),
     ) -> int:
         """Tune on from a state until the tuning job ends; the caller holds the lock.
+
+        Args:
+            requeued: the training jobs that had failed, and are to run again.
 
         Returns:
             The exit code of the process.
@@ -66,7 +75,9 @@ class Session:
         ):
             views = Views(view, log, notifier, *self._list_more_views(jobdir))
             executor = load_executor(spec.executor, spec.slurm)
-            runner = Runner(spec, journal, jobdir, executor, views, state, capacity, self.signals)
+            runner = Runner(
+                spec, journal, jobdir, executor, views, state, capacity, self.signals, requeued
+            )
             try:
                 _check_descriptors()
                 state = runner.run()
@@ -82,7 +93,7 @@ class Session:
             self.signals.exit_with(code)
         for failure in notifier.failures:
             print_message(f"notify: {failure}")
-        _print_results(jobdir, state, quiet=self.quiet)
+        _print_results(jobdir, spec, state, quiet=self.quiet)
         return code
 
     def choose_view(self) -> QuietView:
@@ -128,7 +139,7 @@ def _check_descriptors() -> None:
         os.close(descriptor)
 
 
-def _print_results(jobdir: JobDir, state: TuningState, *, quiet: bool) -> None:
+def _print_results(jobdir: JobDir, spec: TuningSpec, state: TuningState, *, quiet: bool) -> None:
     """Print the reports of a tuning job and what to do next."""
     summary = read_summary(jobdir)
     if not quiet:
@@ -136,9 +147,15 @@ def _print_results(jobdir: JobDir, state: TuningState, *, quiet: bool) -> None:
         print()
         print_report("show", [summary], as_json=False)
         sys.stdout.flush()
-    if state.status == "Stopped":
-        print_message(f"\nto continue: {_name_command('resume', jobdir)}")
-    elif state.status == "Completed" and not quiet:
+    resume, failed = _name_command("resume", jobdir), state.jobs.count("Failed")
+    if state.status == "Stopped" or (
+        state.status == "Failed" and may_go_on(spec, state, state.last_event_at)
+    ):
+        print_message(f"\nto continue: {resume}")
+    if failed and not (state.status == "Completed" and quiet):
+        words = f"to run {count(failed, 'Failed training job')} again"
+        print_message(f"\n{words}: {resume} --retry-failed")
+    if state.status == "Completed" and not quiet:
         lines = [f"  {_name_command(each, jobdir)}" for each in _list_next_commands(summary)]
         print_message("\n".join(["\nto look closer:", *lines]))
 

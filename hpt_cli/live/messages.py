@@ -47,6 +47,10 @@ def describe_event(state: TuningState, event: ev.Event) -> str:
             return plain(", ".join(f"{field} is now {value}" for field, value in changes.items()))
         case ev.Warned():
             return next(summary.describe_warning(event))
+        case ev.LaunchingPaused(reason=reason):
+            return plain(f"launching is paused: {reason}. {_PAUSED}")
+        case ev.LaunchingResumed(working=number):
+            return f"launching continues: {job_name(state.spec['name'], number)} works"
         case ev.ExecutorNoted(text=text):
             return plain(text)
         case ev.SpaceExhausted():
@@ -54,6 +58,12 @@ def describe_event(state: TuningState, event: ev.Event) -> str:
         case ev.JobEvent(number=number):
             return _describe_job_event(state, state.jobs[number], event)
     return ""
+
+
+_PAUSED = (
+    "The surroundings seem to be at fault (the program, its data, a driver): one job at a time is"
+    " tried until one works; then those that failed run again, and none of max_jobs is lost"
+)
 
 
 def _describe_job_event(state: TuningState, job: TrainingJob, event: ev.Event) -> str:
@@ -93,7 +103,7 @@ def _describe_end(state: TuningState, job: TrainingJob, now: float) -> str:
     objective = Objective.of(state.spec)
     row = summary.make_row(state, job, objective, now)
     if row.phase == "Interrupted":
-        latest = job.attempt
+        latest = job.attempt if job.attempt and not job.attempt.interrupted else None
         why = f"failed ({latest.failure})" if latest and latest.failure else "interrupted"
         if latest and latest.lost:
             why = f"was lost ({latest.lost})"

@@ -43,11 +43,22 @@ from hpt_cli.storage.journal import Journal
 from hpt_cli.storage.mailbox import pop_requests
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.allocation import Share
-from hpt_cli.tuning.commands import Command, Continue, End, Kill, Launch, Plan, Requeue, Stop
+from hpt_cli.tuning.commands import (
+    Command,
+    Continue,
+    End,
+    Kill,
+    Launch,
+    PauseLaunching,
+    Plan,
+    Requeue,
+    ResumeLaunching,
+    Stop,
+)
 from hpt_cli.tuning.decide import decide
 from hpt_cli.tuning.failures.retry import judge_match
-from hpt_cli.tuning.fold import fold, forget_curve, forget_curves
-from hpt_cli.tuning.state import TrainingJob, TuningState
+from hpt_cli.tuning.fold import fold
+from hpt_cli.tuning.state import TrainingJob, TuningState, forget_curve, forget_curves
 from hpt_cli.tuning.warnings import warn_of_busy_gpus
 
 SWITCH_SECONDS = 0.0005
@@ -69,6 +80,7 @@ class Runner:
         state: TuningState,
         capacity: Capacity | None = None,
         signals: Signals | None = None,
+        requeued: Sequence[int] = (),
         clock: Callable[[], float] = clock.now,
     ) -> None:
         """Prepare to tune on from a state.
@@ -77,6 +89,7 @@ class Runner:
             state: what the journal holds; read once, as reading a long journal takes time.
             capacity: the resources to hand out to training jobs that say what they need.
             signals: those that have come, and will come, while something is to be ended in order.
+            requeued: the jobs that had failed, and that the user wants to run again.
         """
         self._spec = spec
         self._journal = journal
@@ -100,6 +113,7 @@ class Runner:
         self._suggester = Suggester(clock, wake)
         self._launch_queue = LaunchQueue(executor, jobdir, wake)
         self._stop_soon: set[int] = set()
+        self._requeued = requeued
         self._last_alive = 0.0
         """When the tuner before this one was last alive."""
 
@@ -126,6 +140,8 @@ class Runner:
         reader.start()
         self._record([_describe_start(self._state, self._clock(), self._pool, last_alive)])
         _, self._last_alive = self._state.past_sessions[-1]
+        for number in self._requeued:
+            self._act(Requeue(number, "Asked"))
         self._write()
         self._answer_requests()
         self._recover()
@@ -321,6 +337,10 @@ class Runner:
                 self._launch(self._state.jobs[number], share)
             case Requeue(number, reason):
                 self._record([ev.JobRequeued(at=now, number=number, reason=reason)])
+            case PauseLaunching(why):
+                self._record([ev.LaunchingPaused(at=now, reason=why)])
+            case ResumeLaunching(number):
+                self._record([ev.LaunchingResumed(at=now, working=number)])
             case Continue(number, verdict):
                 self._judge(number, verdict)
             case Stop():

@@ -35,6 +35,20 @@ class Requeue:
 
 
 @dataclass(frozen=True, slots=True)
+class PauseLaunching:
+    """Launch nothing, but a probe from time to time, as the surroundings seem to be at fault."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeLaunching:
+    """Launch as usual, as this training job works."""
+
+    working: int
+
+
+@dataclass(frozen=True, slots=True)
 class Continue:
     """Record the verdict of a stop rule that lets a job continue."""
 
@@ -66,4 +80,6 @@ class End:
     completion: Completion
 
 
-Command: TypeAlias = Plan | Launch | Requeue | Continue | Stop | Kill | End
+Command: TypeAlias = (
+    Plan | Launch | Requeue | PauseLaunching | ResumeLaunching | Continue | Stop | Kill | End
+)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from hpt_cli.spec.model import TuningSpec
+from hpt_cli.tuning import events as ev
+from hpt_cli.tuning.fold import fold
 from hpt_cli.tuning.state import TrainingJob, TuningState
 from hpt_cli.tuning.summary import final_objective, tuning_seconds
 
@@ -41,23 +43,46 @@ def find_completion(spec: TuningSpec, state: TuningState, now: float) -> Complet
     if state.status == "Stopping":
         reason = "interrupted" if state.stop_reason == "Interrupted" else "stopped by the user"
         return Completion("Stopped", reason, stop_running=True)
-    failed = state.jobs.count("Failed")
-    if spec.fail_fast and failed:
-        why = f"fail_fast: training job {state.jobs.cached('failure', _find_failure)} failed"
+    failed, since = state.jobs.count("Failed"), state.started_at
+    # What failed under an earlier tuner may have been mended since.
+    fresh = state.jobs.cached(("failed", since), lambda ended: _list_failed(ended, since))
+    if spec.fail_fast and fresh:
+        why = f"fail_fast: training job {min(fresh)} failed"
         return Completion("Failed", why, stop_running=True)
-    if failed >= FIRST_FAILURES and failed == state.jobs.cached("spoken", _count_spoken):
+    if len(fresh) >= FIRST_FAILURES and failed == state.jobs.cached("spoken", _count_spoken):
         return Completion("Failed", f"all of the first {failed} training jobs failed", True)
     # Only the first reason is given: time comes before results, and results before limits.
     for reason, stops in _find_reasons(spec, state, now):
-        if failed and failed == len(state.jobs):
-            return Completion("Failed", "all training jobs failed")
-        stop_running = stops if spec.on_completion is None else spec.on_completion == "stop"
-        return Completion("Completed", reason, stop_running)
+        return _complete(spec, state, reason, stops=stops)
+    # Jobs that failed in an outage are still to run, where it turns out to be over.
+    return None if state.failures.is_unresolved else find_limit(spec, state)
+
+
+def find_limit(spec: TuningSpec, state: TuningState) -> Completion | None:
+    """Return how a tuning job ends that has no more jobs to try; None if it has."""
+    count = len(state.jobs)
+    # A job without hyperparameters counts only when it has some: the space may be exhausted.
+    if all(job.hyperparameters is not None for job in state.jobs.open):
+        if count >= spec.job_limit:
+            return _complete(spec, state, _describe_limit(spec), stops=False)
+        if state.exhausted:
+            reason = f"all {count} points of the search space have been tried"
+            return _complete(spec, state, reason, stops=False)
     return None
 
 
-def _find_failure(ended: Mapping[int, TrainingJob]) -> int:
-    return min(job.number for job in ended.values() if job.phase == "Failed")
+def _complete(spec: TuningSpec, state: TuningState, reason: str, *, stops: bool) -> Completion:
+    failed = state.jobs.count("Failed")
+    if failed and failed == len(state.jobs):
+        return Completion("Failed", "all training jobs failed")
+    stop_running = stops if spec.on_completion is None else spec.on_completion == "stop"
+    return Completion("Completed", reason, stop_running)
+
+
+def _list_failed(ended: Mapping[int, TrainingJob], since: float) -> list[int]:
+    """Return the numbers of the jobs that are Failed, and ended since then."""
+    failed = (job for job in ended.values() if job.phase == "Failed")
+    return [job.number for job in failed if _find_end(job) >= since]
 
 
 def _count_spoken(ended: Mapping[int, TrainingJob]) -> int:
@@ -67,7 +92,24 @@ def _count_spoken(ended: Mapping[int, TrainingJob]) -> int:
 
 def may_go_on(spec: TuningSpec, state: TuningState, now: float) -> bool:
     """Return whether a tuning job that has ended could start more jobs, if resumed."""
-    return find_completion(spec, replace(state, status="InProgress"), now) is None
+    return foresee_end(spec, state, now) is None
+
+
+def foresee_end(
+    spec: TuningSpec, state: TuningState, now: float, requeued: Iterable[int] = ()
+) -> Completion | None:
+    """Return how a tuning job would end at once, if it was resumed now; None if it goes on.
+
+    Args:
+        spec: what is asked for by now.
+        state: as its last tuner has left it.
+        now: seconds since the epoch.
+        requeued: the jobs that had failed and would run again.
+    """
+    state = fold(state, ev.TunerStarted(at=now, pid=0, host=""))
+    for number in requeued:
+        state = fold(state, ev.JobRequeued(at=now, number=number, reason="Asked"))
+    return find_completion(spec, state, now)
 
 
 def _find_reasons(spec: TuningSpec, state: TuningState, now: float) -> Iterator[tuple[str, bool]]:
@@ -76,13 +118,6 @@ def _find_reasons(spec: TuningSpec, state: TuningState, now: float) -> Iterator[
     if limit is not None and tuning_seconds(state, now) >= limit:
         yield f"max_runtime_seconds ({limit:g}) reached", True
     yield from _find_result_reasons(spec, state)
-    count = len(state.jobs)
-    # A job without hyperparameters counts only when it has some: the space may be exhausted.
-    if all(job.hyperparameters is not None for job in state.jobs.open):
-        if count >= spec.job_limit:
-            yield _describe_limit(spec), False
-        if state.exhausted:
-            yield f"all {count} points of the search space have been tried", False
 
 
 def _find_result_reasons(spec: TuningSpec, state: TuningState) -> Iterator[tuple[str, bool]]:

@@ -7,7 +7,7 @@ remembered here, so a resumed tuning job decides as an undisturbed one would.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
 
@@ -19,6 +19,12 @@ from hpt_cli.tuning.completion import find_completion
 from hpt_cli.tuning.events import StopReason
 from hpt_cli.tuning.evidence import list_inherited, loss_curve
 from hpt_cli.tuning.failures.interruption import list_interrupted
+from hpt_cli.tuning.failures.outage import (
+    end_outage_or_probe,
+    find_outage,
+    list_requeued,
+    list_waiting,
+)
 from hpt_cli.tuning.failures.retry import judge_hung
 from hpt_cli.tuning.state import TrainingJob, TuningState, add_span, count_seconds
 from hpt_cli.tuning.summary import training_seconds
@@ -66,10 +72,10 @@ def decide(
     else:
         commands += _stop_some(spec, state, now, observed, silent, unjudged)
     if completion is None:
-        return commands + _fill_slots(spec, state, avoided)
+        return commands + _go_on(spec, state, now, avoided)
     # What has been chosen already, or is to be tried again, still belongs to the tuning job.
     if not completion.stop_running and any(map(_will_run, state.jobs.open)):
-        return commands + _launch(spec, state, avoided)
+        return commands + _launch(spec, state, avoided, _list_ready(state, now))
     if all(job.number in left for job in state.running):
         commands.append(End(completion))
     return commands
@@ -149,9 +155,26 @@ def _find_last_step(ended: Mapping[int, TrainingJob], metric: str) -> float:
     return max((curve[-1][0] for curve in curves), default=math.inf)
 
 
-def _fill_slots(spec: TuningSpec, state: TuningState, avoided: Collection[str]) -> list[Command]:
+def _go_on(
+    spec: TuningSpec, state: TuningState, now: float, avoided: Collection[str]
+) -> list[Command]:
+    """Return launches and plans; in an outage, one at a time to see whether it is over."""
+    outage = state.failures.outage
+    if outage is not None:
+        command = end_outage_or_probe(spec, state, outage, now)
+        if isinstance(command, Launch):
+            return _launch(spec, state, avoided, [command.number])
+        return [command] if command else []
+    if (pause := find_outage(state)) is not None:
+        return [pause]
+    return list_requeued(state, now) or _fill_slots(spec, state, now, avoided)
+
+
+def _fill_slots(
+    spec: TuningSpec, state: TuningState, now: float, avoided: Collection[str]
+) -> list[Command]:
     """Return launches of what is ready, and plans for the slots that are still free."""
-    launches = _launch(spec, state, avoided)
+    launches = _launch(spec, state, avoided, _list_ready(state, now))
     open_jobs = state.jobs.open
     wanted = spec.count_slots(state.pool) + should_prefetch(spec, state)
     # Open jobs, and not only running ones: each of those that wait will take a slot too.
@@ -185,9 +208,18 @@ def _list_recent_times(ended: Mapping[int, TrainingJob]) -> tuple[list[float], l
     return spent, [job.suggest_seconds for job in recent]
 
 
-def _launch(spec: TuningSpec, state: TuningState, avoided: Collection[str]) -> list[Command]:
+def _list_ready(state: TuningState, now: float) -> list[int]:
+    waiting = list_waiting(state, now)
+    ready = (job.number for job in state.jobs.open if _will_run(job))
+    return [number for number in ready if number not in waiting]
+
+
+def _launch(
+    spec: TuningSpec, state: TuningState, avoided: Collection[str], ready: Sequence[int]
+) -> list[Command]:
+    """Return launches of those that are ready, as far as there is room."""
     free = spec.count_slots(state.pool) - len(state.running)
-    ready = [job.number for job in state.jobs.open if _will_run(job)][: max(0, free)]
+    ready = ready[: max(0, free)]
     request = spec.request
     if request is None or state.pool is None:
         return [Launch(number) for number in ready]

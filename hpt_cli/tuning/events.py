@@ -43,7 +43,7 @@ StopReason = Literal[
 """Why a training job is asked to stop. After Interrupted and Retry it runs again, and what is asked
 to stop as Failed is Failed; the others are Stopped."""
 
-RequeueReason = Literal["Interrupted"]
+RequeueReason = Literal["Interrupted", "Outage", "Asked"]
 """Why a training job that had failed runs again."""
 
 
@@ -190,6 +190,20 @@ class ExecutorNoted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchingPaused(Event):
+    """Training jobs fail for which the surroundings seem to be at fault; `reason`: in words."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchingResumed(Event):
+    """The surroundings are in order again: this training job works."""
+
+    working: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobEvent(Event):
     """Something that happened to one training job."""
 
@@ -327,7 +341,10 @@ class JobLost(JobEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRequeued(JobEvent):
-    """A job that had failed is to run again: it was interrupted, as is known by now."""
+    """A job that had failed is to run again.
+
+    As is known by now, it was interrupted, or failed in an outage; or the user asks for it.
+    """
 
     reason: RequeueReason
 

@@ -9,8 +9,17 @@ from itertools import repeat
 from typing import Any, TypeAlias
 
 from hpt_cli.formatting import describe_exit
-from hpt_cli.metrics.curve import Curve, Observation, PackedCurve
+from hpt_cli.metrics.curve import Curve, Observation
 from hpt_cli.tuning import events as ev
+from hpt_cli.tuning.failures.history import (
+    MAX_ATTEMPTS,
+    FailureHistory,
+    add_end,
+    begin_outage,
+    begin_session,
+    end_outage,
+    remove_suspect,
+)
 from hpt_cli.tuning.failures.interruption import find_interruption
 from hpt_cli.tuning.job_index import Jobs
 from hpt_cli.tuning.state import (
@@ -139,8 +148,10 @@ def fold_all(state: TuningState, events: Iterable[ev.Event]) -> TuningState:
     jobs, at = dict(state.jobs), state.last_event_at
     for event in events:
         if isinstance(event, ev.JobEvent) and type(event) in _OF_ONE_JOB:
-            jobs[event.number] = _fold_job(jobs.get(event.number), event)
+            job = jobs[event.number] = _fold_job(jobs.get(event.number), event)
             at = max(at, event.at)
+            if isinstance(event, ev.JobExited | ev.JobLost | ev.JobRequeued):
+                state = replace(state, failures=_follow_failures(state, job, event))
         else:
             state = fold(replace(state, jobs=Jobs(jobs.values()), last_event_at=at), event)
             jobs, at = dict(state.jobs), state.last_event_at
@@ -189,6 +200,7 @@ def _tuner_started(state: TuningState, event: ev.TunerStarted) -> _Changes:
         "stop_reason": "",
         "interrupted_at": find_interruption(state, state.last_event_at),
         "past_sessions": state.sessions,
+        "failures": begin_session(state.failures, _list_failed(state)),
         "suspended": (),
         "started_at": event.at,
         "last_event_at": event.at,
@@ -231,13 +243,35 @@ def _unchanged(state: TuningState, event: ev.Event) -> _Changes:  # noqa: ARG001
     return {}
 
 
+def _launching_paused(state: TuningState, event: ev.LaunchingPaused) -> _Changes:
+    return {"failures": begin_outage(state.failures, event.at)}
+
+
+def _launching_resumed(state: TuningState, event: ev.LaunchingResumed) -> _Changes:
+    return {"failures": end_outage(state.failures, event.working, _list_failed(state))}
+
+
+def _list_failed(state: TuningState) -> list[int]:
+    """Return the numbers of the failed jobs that may run again."""
+    failed = (job for job in state.jobs.ended.values() if job.phase == "Failed")
+    return [job.number for job in failed if len(job.attempts) < MAX_ATTEMPTS]
+
+
 def _job_event(state: TuningState, event: ev.JobEvent) -> _Changes:
     job = _fold_job(state.jobs.get(event.number), event)
-    return {"jobs": state.jobs.put(job)}
+    return {"jobs": state.jobs.put(job), "failures": _follow_failures(state, job, event)}
+
+
+def _follow_failures(state: TuningState, job: TrainingJob, event: ev.JobEvent) -> FailureHistory:
+    if isinstance(event, ev.JobExited | ev.JobLost):
+        return add_end(state.failures, job, state.started_at)
+    if isinstance(event, ev.JobRequeued):
+        return remove_suspect(state.failures, job.number)
+    return state.failures
 
 
 def _fold_job(job: TrainingJob | None, event: ev.JobEvent) -> TrainingJob:
-    """Return a job after an event that concerns no other."""
+    """Return a job after an event that changes no other."""
     if isinstance(event, ev.JobPlanned):
         if job is not None:
             raise ImpossibleEventError(f"job {event.number} was planned already")
@@ -269,7 +303,9 @@ def _outcome(job: TrainingJob, event: ev.JobEvent) -> Phase:
     if isinstance(event, ev.JobLost) and event.evicted:
         return "Interrupted"
     # With the attempt that is judged: its end is not in `job` yet, so it looks like a lost one.
-    lost = sum(each.exit_code is None and not each.evicted for each in job.attempts)
+    lost = sum(
+        each.exit_code is None and not each.evicted and not each.excused for each in job.attempts
+    )
     return "Failed" if lost >= MAX_LOST_ATTEMPTS else "Interrupted"
 
 
@@ -394,47 +430,22 @@ def _after_failure(job: TrainingJob, event: ev.JobExited | ev.JobLost, failure: 
 
 
 def _job_requeued(job: TrainingJob, event: ev.JobRequeued) -> _Changes:
-    latest = job.attempts[-1]
-    word = "failed" if latest.lost == "" else "was lost"
-    note = f"attempt {latest.number} {word}: {job.failure_reason}; {_WHY_REQUEUED[event.reason]}"
+    word = "was lost" if job.attempts[-1].lost else "failed"
+    note = f"attempt {len(job.attempts)} {word}: {job.failure_reason}; {_WHY[event.reason]}"
+    *before, latest = (replace(each, excused=True) for each in job.attempts)
+    interrupted = latest.interrupted or event.reason == "Interrupted"
     return {
-        **_with_attempt(job, failure="", interrupted=event.reason == "Interrupted"),
+        "attempts": (*before, replace(latest, interrupted=interrupted)),
         "failure_reason": "",
         "notes": (*job.notes, note),
     }
 
 
-_WHY_REQUEUED: Mapping[ev.RequeueReason, str] = {
+_WHY: Mapping[ev.RequeueReason, str] = {
     "Interrupted": "it was interrupted with the tuner",
+    "Outage": "the surroundings seem to have been at fault",
+    "Asked": "it runs again by --retry-failed",
 }
-
-
-def forget_curves(state: TuningState, metric: str, numbers: Iterable[int]) -> TuningState:
-    """Return the state with one metric's curve only of some jobs, and the last value of others.
-
-    For a tuner, which has no use for more of attempts that have ended: the journal holds it.
-    """
-    jobs = dict(state.jobs)
-    for number in numbers:
-        jobs[number] = _forget(jobs[number], metric)
-    return replace(state, jobs=Jobs(jobs.values()))
-
-
-def forget_curve(state: TuningState, metric: str, number: int) -> TuningState:
-    """Return the state with one metric's curve only of one job, and the last value of others."""
-    return replace(state, jobs=state.jobs.put(_forget(state.jobs[number], metric)))
-
-
-def _forget(job: TrainingJob, metric: str) -> TrainingJob:
-    attempts = []
-    for attempt in job.attempts:
-        curves = {
-            name: PackedCurve(curve) if name == metric else curve[-1:]
-            for name, curve in attempt.curves.items()
-        }
-        arrivals = {name: each for name, each in attempt.arrivals.items() if name == metric}
-        attempts.append(replace(attempt, curves=curves, arrivals=arrivals))
-    return replace(job, attempts=tuple(attempts))
 
 
 _JOB_FOLDS: Mapping[Any, Callable[[TrainingJob, Any], _Changes]] = {
@@ -464,6 +475,8 @@ _FOLDS: Mapping[Any, Callable[[TuningState, Any], _Changes]] = {
     ev.TuningJobEnded: _ended,
     ev.Warned: _warned,
     ev.SpaceExhausted: _exhausted,
+    ev.LaunchingPaused: _launching_paused,
+    ev.LaunchingResumed: _launching_resumed,
     ev.ExecutorNoted: _unchanged,
     ev.JobJudged: _unchanged,
 } | dict.fromkeys(_OF_ONE_JOB, _job_event)

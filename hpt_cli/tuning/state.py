@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from hpt_cli.metrics.curve import Curve
+from hpt_cli.metrics.curve import Curve, PackedCurve
 from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.resources import Pool
 from hpt_cli.tuning.allocation import Share
 from hpt_cli.tuning.events import Warned
+from hpt_cli.tuning.failures.history import FailureHistory
 from hpt_cli.tuning.job_index import Jobs
 
 Phase = Literal[
@@ -98,6 +99,8 @@ class Attempt:
     """Whether its scheduler took its place away."""
     interrupted: bool = False
     """Whether it was ended together with its tuner, without having been asked to stop."""
+    excused: bool = False
+    """Whether its failure does not count, as the job was requeued."""
     share: Share | None = None
     """What it holds of the machine until it has ended."""
     suspended: tuple[Span, ...] = ()
@@ -230,6 +233,8 @@ class TuningState:
     """The time of the latest event."""
     interrupted_at: float | None = None
     """When the tuner was asked to stop, to be resumed; or when the one before was or was killed."""
+    failures: FailureHistory = field(default_factory=FailureHistory)
+    """What the latest failures have in common."""
     pool: Pool | None = None
     """What the latest tuner may hand out to training jobs."""
     past_sessions: tuple[tuple[float, float], ...] = ()
@@ -256,3 +261,31 @@ class TuningState:
         """Return the shares of the attempts that may be alive, except those of job `but`."""
         latest = (job.attempt for job in self.running if job.number != but)
         return [each.share for each in latest if each is not None and each.share is not None]
+
+
+def forget_curves(state: TuningState, metric: str, numbers: Iterable[int]) -> TuningState:
+    """Return the state with one metric's curve only of some jobs, and the last value of others.
+
+    For a tuner, which has no use for more of attempts that have ended: the journal holds it.
+    """
+    jobs = dict(state.jobs)
+    for number in numbers:
+        jobs[number] = _forget(jobs[number], metric)
+    return replace(state, jobs=Jobs(jobs.values()))
+
+
+def forget_curve(state: TuningState, metric: str, number: int) -> TuningState:
+    """Return the state with one metric's curve only of one job, and the last value of others."""
+    return replace(state, jobs=state.jobs.put(_forget(state.jobs[number], metric)))
+
+
+def _forget(job: TrainingJob, metric: str) -> TrainingJob:
+    attempts = []
+    for attempt in job.attempts:
+        curves = {
+            name: PackedCurve(curve) if name == metric else curve[-1:]
+            for name, curve in attempt.curves.items()
+        }
+        arrivals = {name: each for name, each in attempt.arrivals.items() if name == metric}
+        attempts.append(replace(attempt, curves=curves, arrivals=arrivals))
+    return replace(job, attempts=tuple(attempts))

@@ -28,8 +28,8 @@ from hpt_cli.spec.model import TuningSpec
 from hpt_cli.storage.journal import create_journal, describe_creation, open_journal
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.decide import decide
-from hpt_cli.tuning.fold import fold, forget_curve
-from hpt_cli.tuning.state import TuningState
+from hpt_cli.tuning.fold import fold
+from hpt_cli.tuning.state import TuningState, forget_curve
 
 TENTHS = 10
 

@@ -32,8 +32,8 @@ from hpt_cli.storage.journal import describe_creation
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.commands import Launch, Plan, Stop
 from hpt_cli.tuning.decide import decide
-from hpt_cli.tuning.fold import fold, forget_curve
-from hpt_cli.tuning.state import TuningState
+from hpt_cli.tuning.fold import fold
+from hpt_cli.tuning.state import TuningState, forget_curve
 
 METRIC = "loss"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
 from typing import Any
 
 from tests.acceptance.conftest import Terminal
@@ -59,6 +61,58 @@ def test_fail_fast(terminal: Terminal) -> None:
     )
     assert "fail_fast: training job 1 failed" in text
     assert len(terminal.json("jobs", "t")) == 1
+
+
+PROGRAM = "import time\nfor _ in range(3): time.sleep(0.15); print('loss=1', flush=True)\n"
+BROKEN = "raise SystemExit('ImportError: libcuda.so.1')\n"
+
+
+def break_program(terminal: Terminal, **changes: Any) -> tuple[Path, subprocess.Popen[str]]:
+    """A tuning job of which the training program breaks after a few jobs; its path."""
+    program = terminal.directory / "program.py"
+    program.write_text(PROGRAM)
+    command = [terminal.python(), str(program), "{x}"]
+    run = terminal.start("run", terminal.write_spec(command=command, **changes), "--plain")
+    terminal.wait_for_log("t", 4, "loss=1")
+    program.write_text(BROKEN)
+    return program, run
+
+
+def test_a_fault_of_the_surroundings_pauses_the_search_and_costs_nothing(
+    terminal: Terminal,
+) -> None:
+    program, run = break_program(terminal, max_jobs=16)
+    assert run.stderr is not None
+    seen: list[str] = []
+    for line in run.stderr:
+        seen.append(line)
+        if "launching is paused" in line:
+            program.write_text(PROGRAM)
+    assert run.wait(60) == 0
+    text = "".join(seen)
+    assert "failed alike (exit code 1 | ImportError: libcuda.so.1)" in text
+    assert "launching continues: t-00" in text
+    rows = terminal.json("jobs", "t")
+    assert [row["training_job_number"] for row in rows] == list(range(1, 17))
+    assert {row["training_job_status"] for row in rows} == {"Completed"}
+    again = [row for row in rows if row["attempts"] > 1]
+    assert len(again) >= 5
+    assert "the surroundings seem to have been at fault" in again[0]["notes"][0]
+
+
+def test_what_is_mended_after_the_tuner_was_interrupted_costs_nothing_either(
+    terminal: Terminal,
+) -> None:
+    program, run = break_program(terminal, max_jobs=16)
+    assert run.stderr is not None
+    for line in run.stderr:
+        if "launching is paused" in line:
+            run.terminate()
+    assert run.wait(60) == 143
+    program.write_text(PROGRAM)
+    terminal.hpt("resume", "t")
+    counts = terminal.json("show", "t")["training_job_status_counters"]
+    assert counts["completed"] == 16
 
 
 def test_mistakes_have_their_places(terminal: Terminal) -> None:

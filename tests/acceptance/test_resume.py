@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from hpt_cli.spec.model import CHANGEABLE
@@ -68,6 +69,61 @@ def test_a_job_that_ended_while_nobody_looked_keeps_its_time(terminal: Terminal)
     assert row["training_elapsed_time_seconds"] > 2
     # That its values were all read at once says nothing about how it printed them.
     assert terminal.json("show", "t")["warnings"] == []
+
+
+CODE = "import os, sys; print('loss=1'); sys.exit(not os.path.exists('module'))"
+
+
+@pytest.mark.parametrize("fields", [{}, {"fail_fast": True}])
+def test_a_resume_counts_failures_afresh(terminal: Terminal, fields: dict[str, Any]) -> None:
+    """situations/02: the module that was missing is installed, and the tuning job resumed."""
+    fields |= {"max_jobs": 8, "max_parallel_jobs": 1}
+    spec = terminal.write_spec(command=[sys.executable, "-c", CODE], **fields)
+    text = terminal.hpt("run", spec, code=1)
+    assert "to continue: hpt resume t\n" in text
+    assert "hpt resume t --retry-failed" in text
+    failed = terminal.json("show", "t")["training_job_status_counters"]["failed"]
+    (terminal.directory / "module").touch()
+    terminal.hpt("resume", "t")
+    counts = terminal.json("show", "t")["training_job_status_counters"]
+    assert (counts["completed"], counts["failed"]) == (8 - failed, failed)
+    text = terminal.hpt("resume", "t")
+    assert "t is Completed: max_jobs (8) reached" in text
+    assert f"to run its {failed} Failed training job" in text
+    assert f"t: running again t-0001{',' if failed > 1 else ''}" in terminal.hpt(
+        "resume", "t", "--retry-failed"
+    )
+    rows = terminal.json("jobs", "t")
+    assert {row["training_job_status"] for row in rows} == {"Completed"}
+    assert [row["attempts"] for row in rows] == [2] * failed + [1] * (8 - failed)
+    assert "t has no Failed training jobs" in terminal.hpt("resume", "t", "--retry-failed")
+
+
+def test_some_failed_jobs_run_again(terminal: Terminal) -> None:
+    spec = terminal.write_spec(command=[sys.executable, "-c", CODE], max_jobs=4)
+    assert "all training jobs failed" in terminal.hpt("run", spec, code=1)
+    text = terminal.hpt("update", "t", "--max-parallel-jobs", "1")
+    assert "'hpt resume t' would end at once: all training jobs failed" in text
+    (terminal.directory / "module").touch()
+    assert "only be run again with --retry-failed" in terminal.hpt("resume", "t", "2", code=2)
+    terminal.hpt("resume", "t", "--retry-failed", "1,3-9")
+    rows = terminal.json("jobs", "t")
+    assert [row["attempts"] for row in rows] == [2, 1, 2, 2]
+    text = terminal.hpt("resume", "t", "--retry-failed", "t-0001", code=2)
+    assert "t-0001 has not failed: it is Completed" in text
+    assert "Failed are: 2" in text
+    assert "has no training job '9'" in terminal.hpt("resume", "t", "--retry-failed", "9", code=2)
+
+
+def test_where_there_is_no_time_left_nothing_runs_again(terminal: Terminal) -> None:
+    code = "import time; time.sleep(1); print('loss=1'); raise SystemExit(1)"
+    command = [sys.executable, "-c", code]
+    spec = terminal.write_spec(command=command, max_runtime_seconds=1.5, max_jobs=9)
+    terminal.hpt("run", spec)
+    text = terminal.hpt("resume", "t", "--retry-failed", code=1)
+    assert "max_runtime_seconds (1.5) reached" in text
+    assert "hpt update t --set max_runtime_seconds=" in text
+    assert {row["attempts"] for row in terminal.json("jobs", "t")} == {1}
 
 
 def test_a_spec_that_has_changed_is_shown_and_changes_nothing(terminal: Terminal) -> None:

@@ -76,7 +76,20 @@ def _change(jobdir: JobDir, changes: dict[str, Any]) -> None:
     for field, value in changed.items():
         print_message(f"{jobdir.name}: {field} {before.get(field)} → {value}")
     if not has_tuner(jobdir):
+        _print_advice(jobdir)
+
+
+def _print_advice(jobdir: JobDir) -> None:
+    """Print how a tuning job continues that has no tuner, or why it does not."""
+    from hpt_cli.spec.model import load_spec
+    from hpt_cli.tuning.completion import foresee_end
+
+    state = read_state(jobdir)
+    end = foresee_end(load_spec(state.spec), state, time.time())
+    if end is None or state.jobs.open:
         print_message(f"to continue: hpt resume {jobdir.name}")
+    else:
+        print_message(f"'hpt resume {jobdir.name}' would end at once: {end.reason}")
 
 
 def _check(jobdir: JobDir, changes: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from hpt_cli.tuning.state import TrainingJob
 
 def has_attempts_left(spec: TuningSpec, job: TrainingJob) -> bool:
     """Return whether another attempt may follow if the latest one fails."""
-    failures = sum(bool(attempt.failure) for attempt in job.attempts)
+    failures = sum(bool(each.failure) and not each.excused for each in job.attempts)
     return spec.retry is not None and failures + 1 < spec.retry.max_attempts
 
 

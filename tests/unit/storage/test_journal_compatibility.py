@@ -105,15 +105,23 @@ def test_when_a_tuner_was_last_alive_reads_as_it_did(tmp_path: Path) -> None:
     assert sessions == ((0.25, 0.5), (1, 7.1), (20, 31.5), (32, 34))
 
 
-def test_jobs_that_were_interrupted_with_their_tuner_read_as_they_did(tmp_path: Path) -> None:
+def test_jobs_that_were_requeued_read_as_they_did(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     shutil.copy(JOURNALS / "schema-4-requeued.sqlite", path)
     with open_journal(path) as journal:
-        jobs = journal.state().jobs.values()
-    assert [(job.phase, len(job.attempts)) for job in jobs] == [("Completed", 2)] * 2
-    assert [job.attempts[0].interrupted for job in jobs] == [True, True]
+        first, second, third = journal.state().jobs.values()
+    assert [(job.phase, len(job.attempts)) for job in (first, second)] == [("Completed", 2)] * 2
+    assert [job.attempts[0].interrupted for job in (first, second)] == [True, True]
     note = "attempt 1 failed: killed by SIGTERM; it was interrupted with the tuner"
-    assert [job.notes for job in jobs] == [(note,), ()]
+    assert [job.notes for job in (first, second)] == [(note,), ()]
+    assert (third.phase, [each.excused for each in third.attempts]) == (
+        "Completed",
+        [True, True, False],
+    )
+    assert third.notes == (
+        "attempt 1 failed: exit code 1; the surroundings seem to have been at fault",
+        "attempt 2 failed: exit code 1; it runs again by --retry-failed",
+    )
 
 
 def test_what_was_suspended_reads_as_it_did(tmp_path: Path) -> None:

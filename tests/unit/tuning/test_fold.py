@@ -138,6 +138,7 @@ def make_events(state: TuningState, number: int) -> list[ev.Event]:
         replace(b.exited(number, 143, at=2, attempt=attempt), interrupted=True),
         ev.JobLost(at=2, number=number, attempt=attempt, why="gone"),
         ev.JobRequeued(at=3, number=number, reason="Interrupted"),
+        ev.JobRequeued(at=3, number=number, reason="Outage"),
     ]
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpt_cli.tuning.fold import forget_curve, forget_curves
 from hpt_cli.tuning.job_index import Jobs
+from hpt_cli.tuning.state import forget_curve, forget_curves
 from tests import builders as b
 
 
