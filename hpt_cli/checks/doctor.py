@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -16,7 +14,9 @@ from pathlib import Path
 import psutil
 
 from hpt_cli import __version__
+from hpt_cli.checks.leftovers import Kind, list_job_processes
 from hpt_cli.errors import HptError
+from hpt_cli.executors.processes import describe
 from hpt_cli.formatting import count, format_bytes
 from hpt_cli.machine.gpus import ask_tool, describe_use, read_gpus
 from hpt_cli.storage.home import list_job_dirs
@@ -28,8 +28,6 @@ REQUIRED = ("typer", "pydantic", "rich", "numpy", "scipy", "scikit-optimize", "p
 OPTIONAL = ("matplotlib",)
 LEAST_FREE_BYTES = 500_000_000
 """Less free space than this is a problem."""
-MARK = "HPT_JOB_DIR"
-"""A variable that every process of a training job inherits."""
 
 
 @dataclass(frozen=True)
@@ -131,24 +129,25 @@ def _check_tuning_jobs(home: Path) -> Finding:
 
 def _check_leftovers(home: Path) -> Finding:
     """Look for processes of training jobs whose tuning job has no tuner."""
-    resolved = home.resolve()
-    processes = [
-        (pid, JobDir(home / path.relative_to(resolved).parts[0]))
-        for pid, path in _list_job_processes()
-        if resolved in path.parents
-    ]
-    orphans = [f"{pid} ({jobdir.name})" for pid, jobdir in processes if not has_tuner(jobdir)]
-    problem = f"no tuner is in charge of {', '.join(orphans)}: use hpt resume or hpt stop"
-    return Finding("processes", f"{len(processes)} of training jobs", problem if orphans else "")
+    processes = list_job_processes(home)
+    said = [f"{len(processes)} of training jobs"]
+    said += [f"left running (children: keep): {each}" for each in processes if each.kind == "kept"]
+    problems = []
+    for jobdir in {each.jobdir for each in processes}:
+        mine = [each for each in processes if each.jobdir == jobdir]
+        unwatched = [describe(each.process) for each in mine if each.kind in ("unwatched", "left")]
+        if unwatched:
+            advice = _advise(jobdir, mine[0].kind)
+            which = f"{', '.join(unwatched)} of {jobdir.name}"
+            problems.append(f"no tuner is in charge of {which}: {advice}")
+    return Finding("processes", "; ".join(said), "; ".join(problems))
 
 
-def _list_job_processes() -> Iterator[tuple[int, Path]]:
-    """Yield (pid, directory of its training job) of each living process of a training job."""
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            directory = process.environ().get(MARK)
-            if directory and process.status() != psutil.STATUS_ZOMBIE:
-                yield process.pid, Path(directory)
+def _advise(jobdir: JobDir, kind: Kind) -> str:
+    if not jobdir.journal.exists():
+        return "'hpt doctor --end-leftovers' ends them"
+    stop = f"'hpt stop {jobdir.name}' ends them"
+    return stop if kind == "left" else f"go on with 'hpt resume {jobdir.name}', or {stop}"
 
 
 def _check_gpus() -> Finding:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import typer
 
@@ -20,9 +21,11 @@ from hpt_cli.executors import (
     load_executor,
     place,
 )
+from hpt_cli.executors.processes import describe, find_below
+from hpt_cli.executors.suspension import is_suspended
 from hpt_cli.executors.whereabouts import SILENT_SECONDS
 from hpt_cli.storage.job_directory import JobDir
-from hpt_cli.storage.lock import has_tuner
+from hpt_cli.storage.lock import find_lock_holder, has_tuner
 from hpt_cli.tuning.state import TrainingJob, TuningState
 
 LOOK_SECONDS = 0.2
@@ -39,6 +42,17 @@ def check_at_rest(jobdir: JobDir) -> None:
     if alive:
         numbers = ", ".join(map(str, alive))
         raise HptError.of("running", f"{jobdir.name}: training jobs still running: {numbers}", hint)
+
+
+def check_left_nothing(jobdir: JobDir) -> None:
+    """Raise HptError if training jobs of a tuning job have left processes running."""
+    left = find_below(jobdir.path)
+    if left:
+        raise HptError.of(
+            "running",
+            f"{jobdir.name}: training jobs left running: {', '.join(map(describe, left))}",
+            f"end them first: hpt stop {jobdir.name}",
+        )
 
 
 def find_live_jobs(jobdir: JobDir) -> list[int]:
@@ -109,14 +123,39 @@ def wait_for_answer(jobdir: JobDir, is_done: Callable[[], bool]) -> None:
     """Wait until a tuner has done what it was asked to do.
 
     Raises:
-        HptError: it takes longer than stopping a training job may take.
+        HptError: it is suspended, or it takes longer than stopping a training job may take.
     """
     patience = ANSWER_SECONDS + float(read_state(jobdir).spec.get("stop_grace_seconds", 0))
     deadline = time.monotonic() + patience
     while not is_done():
         if time.monotonic() > deadline:
             raise HptError.of("no-answer", f"{jobdir.name} has not answered for {patience:.0f} s")
+        _check_awake(jobdir)
         time.sleep(0.1)
+
+
+def _check_awake(jobdir: JobDir) -> None:
+    """Raise HptError if the tuner is suspended, as by Ctrl-Z: it answers when it is continued."""
+    holder = find_lock_holder(jobdir) or {}
+    pid = holder.get("pid")
+    if isinstance(pid, int) and holder.get("host") == socket.gethostname() and is_suspended(pid):
+        raise HptError.of(
+            "tuner-suspended",
+            f"{jobdir.name}: its tuner, process {pid}, is suspended (Ctrl-Z, SIGSTOP)",
+            f"continue it with 'fg' in its terminal, or 'kill -CONT {pid}': then it does so",
+        )
+
+
+def print_ended(ended: Sequence[str], refused: Sequence[str]) -> None:
+    """Print which processes were ended, and which may not be."""
+    if ended:
+        print_message(f"ended what was left running: {', '.join(ended)}")
+    if refused:
+        raise HptError.of(
+            "not-ended",
+            f"left running, and may not be ended by this user: {', '.join(refused)}",
+            "ask the user that they belong to, or kill them as root",
+        )
 
 
 def print_end(jobdir: JobDir, state: TuningState) -> None:

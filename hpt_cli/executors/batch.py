@@ -131,6 +131,8 @@ class BatchJob:
         for number in fresh:
             if number not in heard:
                 kill(_find_listeners(command, number, _read_parents()) or [command], number)
+        if signal.SIGTERM in fresh:  # what is suspended would not handle it
+            kill(filter(_is_suspended, list_family(self._directory)), signal.SIGCONT)
 
     def _listen(self, wanted: set[int]) -> set[int]:
         """Return the signals that the witness has heard, waiting a little for those wanted."""
@@ -174,12 +176,20 @@ def _find_listeners(pid: int, number: int, parents: dict[int, int]) -> list[int]
     return [found for each in children for found in _find_listeners(each, number, parents)]
 
 
+def _is_suspended(pid: int) -> bool:
+    return _read_status(pid).get(b"State", b"").strip().startswith(b"T")
+
+
 def _handles(pid: int, number: int) -> bool:
     """Return whether a process catches a signal, or blocks it to wait for it."""
+    status = _read_status(pid)
+    masks = [int(status.get(name, b"0"), 16) for name in (b"SigCgt", b"SigBlk")]
+    return any(mask >> (number - 1) & 1 for mask in masks)
+
+
+def _read_status(pid: int) -> dict[bytes, bytes]:
     try:
         with open(f"/proc/{pid}/status", "rb") as file:
-            fields = dict(line.partition(b":")[::2] for line in file)
+            return dict(line.partition(b":")[::2] for line in file)
     except OSError:
-        return False
-    masks = [int(fields.get(name, b"0"), 16) for name in (b"SigCgt", b"SigBlk")]
-    return any(mask >> (number - 1) & 1 for mask in masks)
+        return {}  # gone

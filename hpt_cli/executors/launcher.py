@@ -48,6 +48,9 @@ UNADOPTED = "unadopted"
 FAILED = "hpt: the launcher failed:"
 """Beginning of the line that says why a launcher has ended without an exit code."""
 CLAIM, LOG, SUSPENDED, EXIT = "launcher", "output.log", "suspended", "exit"
+OPTIONS = ("-I", "-S")
+"""Isolated, no PYTHON* variable of the job and no file in the working directory can change what it
+imports; and without site-packages it starts sooner."""
 ALONE, PTY, CORES = "--alone", "--pty", "--cores"
 ROWS, COLUMNS = 50, 200
 """Size of the pseudo-terminal: wide enough that progress bars do not cut off metrics."""

@@ -39,6 +39,10 @@ FIND_PATIENCE_SECONDS = 0.5
 """Time that a launcher started by the last tuner may take to claim its directory."""
 
 
+TERM_SECONDS = 2.0
+"""Longest time between SIGTERM and SIGKILL for what outlives its job."""
+
+
 class LocalExecutor:
     """Launches, polls and ends attempts on this machine."""
 
@@ -60,9 +64,7 @@ class LocalExecutor:
         pid = os.posix_spawn(
             sys.executable,
             [
-                # Without site-packages it starts sooner; isolated, no PYTHON* variable of the job
-                # and no file in the working directory can change what it imports.
-                *(sys.executable, "-I", "-S", _find_program()),
+                *(sys.executable, *launcher.OPTIONS, _find_program()),
                 *([launcher.PTY] if request.pty else []),
                 *([launcher.CORES, ",".join(map(str, request.cores))] if request.cores else []),
                 *(str(request.directory), str(request.working_directory)),
@@ -140,7 +142,8 @@ class LocalExecutor:
 
     def sweep(self, handle: Handle, grace: float) -> list[str]:
         """End the attempt's processes that outlive it by more than `grace` seconds."""
-        ended, refused = end_processes(lambda: self._find_left(handle), grace)
+        seconds = min(grace, TERM_SECONDS)
+        ended, refused = end_processes(lambda: self._find_left(handle), grace, seconds)
         wake(self._find_launcher(handle))
         where = Path(handle["directory"])
         self._notes += [

@@ -16,12 +16,11 @@ from pathlib import Path
 import psutil
 
 from hpt_cli.errors import NO_DESCRIPTORS
-from hpt_cli.executors.attempt_files import read_claim
+from hpt_cli.executors import launcher
+from hpt_cli.executors.suspension import is_suspended
 
 MARK = "HPT_ATTEMPT_DIR"
 """The variable with the attempt's directory, which its processes inherit."""
-TERM_SECONDS = 2.0
-"""Longest time between SIGTERM and SIGKILL for what outlives its job."""
 
 
 def find_processes(
@@ -57,7 +56,13 @@ def find_processes(
         root = next((each for each in _list_line(pid, parent_of) if each in roots), None)
         if root is not None and _is_living(processes[pid]):
             found[processes[pid]] = roots[root]
-    return {each: path for each, path in found.items() if not _is_launcher(each, wanted)}
+    return {each: path for each, path in found.items() if not _is_launcher(each)}
+
+
+def find_below(directory: Path) -> list[psutil.Process]:
+    """Return the living processes of all attempts below a directory."""
+    root = directory.resolve()
+    return [*find_processes(lambda attempt: root in attempt.parents)]
 
 
 def _is_in(session: int | None, pid: int) -> bool:
@@ -94,10 +99,12 @@ def _is_living(process: psutil.Process) -> bool:
         return False
 
 
-def _is_launcher(process: psutil.Process, marks: dict[int, Path]) -> bool:
-    mark = marks.get(process.pid)
-    claim = read_claim(mark) if mark else None
-    return claim is not None and claim.pid == process.pid
+def _is_launcher(process: psutil.Process) -> bool:
+    try:
+        words = process.cmdline()
+    except psutil.Error:
+        return False
+    return words[1:3] == [*launcher.OPTIONS] and Path(words[3]).name.startswith("launcher.")
 
 
 def send(processes: Iterable[psutil.Process], number: signal.Signals) -> list[psutil.Process]:
@@ -116,8 +123,8 @@ def send(processes: Iterable[psutil.Process], number: signal.Signals) -> list[ps
 def wake(processes: Iterable[psutil.Process]) -> None:
     """Let suspended processes (SIGSTOP, Ctrl-Z) run on, so that they handle what they were sent."""
     for process in processes:
-        with contextlib.suppress(psutil.Error):
-            if process.status() == psutil.STATUS_STOPPED:
+        if is_suspended(process.pid):
+            with contextlib.suppress(psutil.Error):
                 process.send_signal(signal.SIGCONT)
 
 
@@ -132,24 +139,28 @@ def describe(process: psutil.Process) -> str:
 
 
 def end_processes(
-    find: Callable[[], Iterable[psutil.Process]], grace: float
+    find: Callable[[], Iterable[psutil.Process]], patience: float, grace: float
 ) -> tuple[list[str], list[str]]:
-    """End processes that do not end by themselves within `grace` seconds; call it in a thread.
+    """End processes; call it in a thread.
 
-    They get SIGTERM, unless the grace is nothing, and then SIGKILL, until none is found: one may
-    have started another just before it was killed.
+    They get SIGKILL until none is found: one may have started another just before it was killed.
+
+    Args:
+        find: returns those that are alive.
+        patience: seconds that they may take to end by themselves.
+        grace: seconds between SIGTERM and SIGKILL; 0: no SIGTERM.
 
     Returns:
         Descriptions of those that were ended, and of those that this user may not signal.
     """
-    deadline = time.monotonic() + grace
-    while (left := [*find()]) and (patience := deadline - time.monotonic()) > 0:
-        psutil.wait_procs(left, timeout=patience)
+    deadline = time.monotonic() + patience
+    while (left := [*find()]) and (seconds := deadline - time.monotonic()) > 0:
+        psutil.wait_procs(left, timeout=seconds)
     ended, refused = {each: describe(each) for each in left}, set[psutil.Process]()
     if left and grace > 0:
         refused |= {*send(left, signal.SIGTERM)}
         wake(left)
-        psutil.wait_procs([*{*left} - refused], timeout=min(grace, TERM_SECONDS))
+        psutil.wait_procs([*{*left} - refused], timeout=grace)
     while left := [each for each in find() if each not in refused]:
         ended |= {each: describe(each) for each in left if each not in ended}
         refused |= {*send(left, signal.SIGKILL)}

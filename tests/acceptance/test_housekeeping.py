@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sqlite3
 
 from hpt_cli.storage.job_directory import JobDir
@@ -197,3 +198,26 @@ def _run_json(terminal: Terminal) -> str:
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 1
     return out
+
+
+def test_the_doctor_ends_what_a_deleted_tuning_job_left_running(terminal: Terminal) -> None:
+    script = "echo loss={x}; (setsid sleep 300 > /dev/null 2>&1 &); exit 0"
+    spec = terminal.write_spec(command=script, shell=True, max_jobs=1, children="keep")
+    terminal.hpt("run", spec)
+    (terminal.directory / ".hpt" / "t").rename(terminal.directory / "moved")
+    text = terminal.hpt("doctor", code=1)
+    assert "of t: 'hpt doctor --end-leftovers' ends them" in text
+    assert "ended what was left running: sleep" in terminal.hpt("doctor", "--end-leftovers")
+    wait_until(lambda: terminal.find_processes() == [], "the end of all")
+
+
+def test_a_suspended_tuner_is_not_waited_for(terminal: Terminal) -> None:
+    run = terminal.start("run", terminal.write_spec(options="--epochs 1000"))
+    terminal.wait_for_log("t", 1, "epoch=1 ")
+    run.send_signal(signal.SIGSTOP)
+    text = terminal.hpt("stop", "t", code=1)
+    assert f"its tuner, process {run.pid}, is suspended (Ctrl-Z, SIGSTOP)" in text
+    assert f"kill -CONT {run.pid}" in text
+    run.send_signal(signal.SIGCONT)
+    run.wait(60)
+    assert terminal.json("show", "t")["tuning_job_status"] == "Stopped"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -264,10 +265,21 @@ def test_what_a_command_leaves_lives_on_where_the_spec_says_so(terminal: Termina
     left = find_left(terminal)
     try:
         assert len(left) == 2
+        found = next(line for line in terminal.hpt("doctor").splitlines() if "processes" in line)
+        assert found.count("left running (children: keep): sleep") == 2
         notes = [note for row in terminal.json("jobs", "t") for note in row["notes"]]
         assert sorted(notes) == sorted(
             f"left running (children: keep): sleep (pid {each.pid})" for each in left
         )
+        assert "training jobs left running: sleep" in terminal.hpt("delete", "t", "--yes", code=1)
+        text = terminal.hpt("stop", "t", "1")
+        assert "t-0001 is already Completed\nended what was left running: sleep" in text
+        assert text.count("sleep") == 1
+        assert "ended what was left running: sleep" in terminal.hpt("stop", "t")
+        assert not any(each.is_running() for each in left)
+        assert terminal.hpt("stop", "t") == "t is already Completed\n"
+        terminal.hpt("delete", "t", "--yes")
     finally:
         for each in left:
-            each.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()

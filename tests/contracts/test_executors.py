@@ -345,7 +345,7 @@ def test_output_of_what_a_command_on_a_terminal_leaves_behind_is_kept(
     late = "import time; time.sleep(3); print('late', flush=True)"
     code = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {late!r}]); print(1)"
     asked = launch_request(code)
-    outcome = wait_for_end(executor, executor.launch(asked))
+    outcome = wait_for_end(executor, executor.launch(replace(asked, grace=60)))
     assert isinstance(outcome, Exited)
     log = (asked.directory / "output.log").read_text()
     assert "late" not in log, "the end of the command was not seen"

@@ -6,7 +6,7 @@ import shutil
 import sys
 
 from hpt_cli.cli.console import confirm, print_message
-from hpt_cli.cli.liveness import check_at_rest
+from hpt_cli.cli.liveness import check_at_rest, check_left_nothing
 from hpt_cli.cli.load import find_tuning_job
 from hpt_cli.cli.options import Home, Names, Yes
 from hpt_cli.errors import HptError, UsageError
@@ -28,6 +28,7 @@ def delete(names: Names, yes: Yes = False, home: Home = None) -> None:
     jobdirs = {each.name: each for each in (find_tuning_job(home, name) for name in names)}
     for jobdir in jobdirs.values():
         check_at_rest(jobdir)
+        check_left_nothing(jobdir)
     for jobdir in jobdirs.values():
         if yes or _ask(jobdir):
             _delete(jobdir)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hpt_cli.cli.console import print_message
+from hpt_cli.cli.liveness import print_ended
 from hpt_cli.cli.load import find_tuning_job, summarize_state
 from hpt_cli.cli.options import Home, Json
 from hpt_cli.cli.output import print_json
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from hpt_cli.reports import json_types as json_types
     from hpt_cli.tuning.summary import Summary
 
-EXAMPLES = ("hpt doctor", "hpt doctor digits --repair")
+EXAMPLES = ("hpt doctor", "hpt doctor digits --repair", "hpt doctor --end-leftovers")
 
 
 def doctor(
@@ -32,6 +33,13 @@ def doctor(
     repair: Annotated[
         bool, typer.Option("--repair", help="Rebuild a damaged journal from what can be read.")
     ] = False,
+    end_leftovers: Annotated[
+        bool,
+        typer.Option(
+            "--end-leftovers",
+            help="End what training jobs left running whose tuning job has ended or was deleted.",
+        ),
+    ] = False,
     home: Home = None,
     json: Json = False,
 ) -> None:
@@ -40,7 +48,10 @@ def doctor(
     Exits with 1 if something is wrong.
     """
     from hpt_cli.checks.doctor import diagnose
+    from hpt_cli.checks.leftovers import GRACE_SECONDS, end_left, list_job_processes
 
+    if end_leftovers:
+        print_ended(*end_left(list_job_processes(find_home(home)), GRACE_SECONDS))
     if name is not None:
         check_journal(find_tuning_job(home, name), mend=repair)
         return

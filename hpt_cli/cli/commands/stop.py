@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from hpt_cli.cli.completion import complete_job
 from hpt_cli.cli.console import print_message
-from hpt_cli.cli.liveness import refuse_jobs_elsewhere, wait_for_answer
+from hpt_cli.cli.liveness import print_ended, refuse_jobs_elsewhere, wait_for_answer
 from hpt_cli.cli.load import find_tuning_job, parse_jobs, read_state
 from hpt_cli.cli.options import Home, Name
 from hpt_cli.errors import HptError
+from hpt_cli.executors.processes import end_processes, find_below
 from hpt_cli.spec.names import job_name
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.lock import has_tuner, hold_lock
@@ -37,7 +39,8 @@ def stop(
 ) -> None:
     """Stop a tuning job with its training jobs, or only the named training jobs.
 
-    Stopped training jobs keep their last value. 'hpt resume' can continue with the rest.
+    Stopped training jobs keep their last value. 'hpt resume' can continue with the rest. What
+    training jobs that have ended left running is ended, too.
     """
     jobdir = find_tuning_job(home, name)
     if jobs:
@@ -52,6 +55,7 @@ def _stop_training_jobs(jobdir: JobDir, numbers: Sequence[int]) -> None:
     for number in numbers:
         if number not in open_:
             print_message(f"{job_name(jobdir.name, number)} is already {before[number].status}")
+            _end_left(jobdir, jobdir.training_job(number))
     if not open_:
         return
     if not has_tuner(jobdir):
@@ -82,6 +86,15 @@ def _stop_tuning_job(jobdir: JobDir) -> None:
         print_message(f"{jobdir.name} is already {state.status}")
     else:
         _stop_without_tuner(jobdir)
+    if find_below(jobdir.path):
+        with hold_lock(jobdir):
+            _end_left(jobdir, jobdir.path)
+
+
+def _end_left(jobdir: JobDir, directory: Path) -> None:
+    """End what training jobs that have ended left running: without a word if there is nothing."""
+    grace = float(read_state(jobdir, only_latest=True).spec.get("stop_grace_seconds", 0))
+    print_ended(*end_processes(lambda: find_below(directory), 0.0, grace))
 
 
 def _stop_without_tuner(jobdir: JobDir) -> None:

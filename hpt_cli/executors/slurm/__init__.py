@@ -80,7 +80,7 @@ class SlurmExecutor:
         """Submit an attempt."""
         request.directory.mkdir(parents=True, exist_ok=True)
         command = [
-            *(sys.executable, "-I", "-S", launcher.__file__),
+            *(sys.executable, *launcher.OPTIONS, launcher.__file__),
             *(launcher.ALONE, repr(request.grace)),
             *([launcher.PTY] if request.pty else []),
             *(str(request.directory), str(request.working_directory)),
