@@ -19,7 +19,8 @@ from hpt_cli.metrics.patterns import (
     Pattern,
     compile_regex,
     compile_step_regex,
-    parse_number,
+    parse_cell,
+    parse_plain_number,
 )
 from hpt_cli.metrics.presets import PRESETS
 
@@ -55,11 +56,12 @@ class RegexForm:
     def find(self, text: str, state: LineState) -> list[Match]:
         """Return the values in a line."""
         pattern, value_group, step_group = self.pattern, self.pattern.value, self.pattern.step
+        parse = pattern.parse
         found = []
         for match in pattern.finditer(text):
-            value = pattern.parse(match[value_group])
+            value = parse(match[value_group])
             if value is not None:
-                step = pattern.parse(match[step_group]) if step_group else None
+                step = parse(match[step_group]) if step_group else None
                 step = state.last_step if step is None else step
                 found.append(Match(value, step, match.span(), match.span(value_group)))
         return found
@@ -183,7 +185,7 @@ def _get(document: Any, key: str) -> Any:
 def _to_number(value: Any) -> float | None:
     """Return a JSON number, or a string that holds one, as a float; None for any other value."""
     if isinstance(value, str):
-        return parse_number(value)
+        return parse_cell(value)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         try:
             return float(value)
@@ -202,12 +204,18 @@ class Header:
     step: int | None
 
 
+_NO_COMMAS = (";", "\t")
+"""The separators of tables whose numbers may have decimal commas."""
+
+
 @dataclass(frozen=True, slots=True)
 class ColumnForm:
     """A column of a table with a header: CSV, or separated by blanks, tabs or bars."""
 
     column: str
     step_column: str
+    is_plain: bool = False
+    """Whether cells are read as in tuning jobs of before."""
 
     @property
     def literal(self) -> str:
@@ -229,11 +237,16 @@ class ColumnForm:
         if len(cells) != header.width:
             return []
         cell, span = cells[header.value]
-        value = parse_number(cell)
+        value = self._parse(cell, header)
         if value is None:
             return []
-        step = parse_number(cells[header.step][0]) if header.step is not None else None
+        step = self._parse(cells[header.step][0], header) if header.step is not None else None
         return [Match(value, step, (0, len(text)), span)]
+
+    def _parse(self, cell: str, header: Header) -> float | None:
+        if self.is_plain:
+            return parse_plain_number(cell)
+        return parse_cell(cell, has_decimal_commas=header.delimiter in _NO_COMMAS)
 
     def read_header(self, text: str) -> Header | None:
         """Return the header that a line is; None unless it has the column."""
@@ -293,11 +306,12 @@ FORMS = ("regex", "json", "column", "preset")
 """The fields of a definition that say how to find the metric; each definition has exactly one."""
 
 
-def compile_definition(fields: Mapping[str, Any]) -> Extractor:
+def compile_definition(fields: Mapping[str, Any], *, is_plain: bool = False) -> Extractor:
     """Compile a metric definition.
 
     Args:
         fields: as in a spec: `name`, one of FORMS, and where they apply `metric`, `step`, `file`.
+        is_plain: whether numbers are read as in tuning jobs of before.
 
     Raises:
         ValueError: a regex is not valid.
@@ -308,16 +322,16 @@ def compile_definition(fields: Mapping[str, Any]) -> Extractor:
     if fields.get("json"):
         return Extractor(name, JsonForm(fields["json"], step), file=file)
     if fields.get("column"):
-        return Extractor(name, ColumnForm(fields["column"], step), file=file)
+        return Extractor(name, ColumnForm(fields["column"], step, is_plain), file=file)
     regex = fields.get("regex") or ""
     if fields.get("preset"):
         preset = PRESETS[fields["preset"]]
         metric, step = fields.get("metric") or name, step or preset.step
         if preset.column:
-            return Extractor(name, ColumnForm(metric, step), file=file)
+            return Extractor(name, ColumnForm(metric, step, is_plain), file=file)
         regex = preset.fill(metric)
-    steps = compile_step_regex(step) if step else None
-    return Extractor(name, RegexForm(compile_regex(regex)), steps, file)
+    steps = compile_step_regex(step, is_plain=is_plain) if step else None
+    return Extractor(name, RegexForm(compile_regex(regex, is_plain=is_plain)), steps, file)
 
 
 def to_regex(fields: Mapping[str, Any]) -> str | None:

@@ -23,7 +23,7 @@ from hpt_cli.metrics.scan import KEPT, LineMatch, ScanResult, scan_log
 MAX_LINE_LENGTH = 1000
 """Longer lines are not searched again, or only at their beginning."""
 
-SILENT = ("number-cut", "step-twice")
+SILENT = ("number-cut", "step-twice", "units-several")
 """The warnings of a wrong curve that nothing else shows."""
 
 BEGINNING_BYTES = 1 << 18
@@ -36,6 +36,7 @@ PROBES = ("-9.1e-04", "1.5e+10")
 """Numbers that a regex for digits and points misreads."""
 
 _NUMBER = re.compile(NUMBER)
+_UNIT = re.compile(r" ?(?:[mun\u00b5]?s|secs?|mins?|hrs?|hours?|h|[kKMGT]?i?[bB]|%)(?![\w/])")
 _WHOLE = re.compile(r"[-+]?\d+")
 _COMMAS = re.compile(r"(?:,\d+)+(?:\.\d+)?")
 _NAME_TAIL = re.compile(r"[\w.@/-]*$")
@@ -85,7 +86,12 @@ def lint(result: ScanResult, lines: Sequence[str]) -> Iterator[Problem]:
     if result.cut_lines:
         message = f"{count(result.cut_lines, 'line')} too long: only the beginning is searched"
         yield Problem("line-long", message)
-    searches = _lint_matches(result, lines), _lint_commas(result, lines), _lint_numbers(result)
+    searches = (
+        _lint_matches(result, lines),
+        _lint_commas(result, lines),
+        _lint_numbers(result),
+        _lint_units(result),
+    )
     for warnings in searches:
         with suppress(TimeoutError):  # the regex is slow; that is reported already
             yield from warnings
@@ -162,7 +168,7 @@ def _lint_commas(result: ScanResult, lines: Sequence[str]) -> Iterator[Problem]:
     )
     hint = "a comma is never a decimal point to hpt: print 0.91, not 0,91"
     if all(re.fullmatch(GROUPED, whole) for _, _, whole in cuts):
-        hint = _suggest_grouped(result.definition)
+        hint = "write ({num}), which accepts commas between thousands"
     yield Problem("number-cut", f"line {first}: {shown}", hint)
 
 
@@ -195,17 +201,6 @@ def _check_comma(
         yield number, text[begin:end], text[begin : rest.end()]
 
 
-def _suggest_grouped(definition: Mapping[str, Any]) -> str:
-    """Return how to write a definition that accepts commas between thousands."""
-    written = [
-        f"{key}: '{new}'"
-        for key in ("regex", "step")
-        if (old := str(definition.get(key) or ""))
-        and (new := old.replace("{num}", "{num,}").replace("{step}", "{step,}")) != old
-    ]
-    return f"write {', '.join(written) or '{num,}'}, which accepts commas between thousands"
-
-
 def _lint_numbers(result: ScanResult) -> Iterator[Problem]:
     """Yield that numbers are cut short, would be cut in another form, or have too few digits."""
     matches = result.matches
@@ -221,6 +216,19 @@ def _lint_numbers(result: ScanResult) -> Iterator[Problem]:
     if len(matches) > 4 and digits <= COARSE_DIGITS and len(values) < len(matches):
         message = f"printed with only {digits} digits, so different values look the same"
         yield Problem("number-coarse", message, "print more digits, or log to a file: see 'file'")
+
+
+def _lint_units(result: ScanResult) -> Iterator[Problem]:
+    """Yield that values are followed by different units, which are no part of them."""
+    units: dict[str, str] = {}
+    for match in result.matches:
+        unit = _UNIT.match(match.text, match.value_span[1])
+        if unit is not None:
+            units.setdefault(unit.group().strip(), _read(match) + unit.group())
+    if len(units) > 1:
+        shown = " and ".join(list(units.values())[:2])
+        message = f"the unit changes, and is no part of the value: {shown}"
+        yield Problem("units-several", message, "print the metric in one unit")
 
 
 def _read(match: LineMatch) -> str:

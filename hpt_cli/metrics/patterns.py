@@ -1,7 +1,6 @@
 """Regexes of metric definitions, with the placeholders `{num}`, `{ratio}` and `{step}`.
 
-A comma in a number is ambiguous (`1,234` is a thousand, one and a bit, or two numbers), so only
-`{num,}` and `{step,}` accept it, between thousands.
+A comma is read between thousands (`1,234`), and never as a decimal point.
 
 The language is that of Python's `re`, which also says what is wrong with a regex. The engine is the
 module `regex`, whose searches take a time limit in any thread: a regex that backtracks must not
@@ -23,31 +22,58 @@ import regex as engine
 from hpt_cli.metrics.regex_syntax import analyze, translate
 
 _DIGITS = r"(?!0[xX][\da-fA-F])(?:\d+(?:\.\d*)?|\.\d+)"
-NUMBER = rf"[-+]?(?:{_DIGITS}(?:[eE][-+]?\d+)?|(?i:nan|inf(?:inity)?))"
-"""The regex for `{num}`: a number with sign and exponent, NaN or infinity; `0x10` is none."""
+PLAIN_NUMBER = rf"[-+]?(?:{_DIGITS}(?:[eE][-+]?\d+)?|(?i:nan|inf(?:inity)?))"
+"""A number with sign and exponent, NaN or infinity; `0x10` is none."""
 
 GROUPED = r"[-+]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?(?![\d,])"
-"""The regex for a number with commas between thousands, as Python's `{:,}` prints it."""
+"""A number with commas between thousands, as Python's `{:,}` prints it."""
 
-RATIO = rf"{NUMBER}\s*/\s*{NUMBER}"
+_FRACTION = r"(?:\.\d*)?"
+_WHOLE = (
+    r"\d+(?:\.\d*"  # first, as most numbers go on so
+    rf"|(?::[0-5]\d){{1,2}}(?![\d:]){_FRACTION}"  # 0:12:31
+    rf"|(?<!\d{{4}})(?<!\b0)(?:,\d{{3}})+(?![\d,]){_FRACTION}"  # 1,234
+    rf"|(?:_\d{{3}})+(?![\d_]){_FRACTION})?"
+)
+NUMBER = (
+    rf"[-+\u2212]?(?:(?!0[xX][\da-fA-F])(?:{_WHOLE}|\.\d+)"
+    r"(?:[eE][-+]?\d+|[dD][-+]\d+|[kKMGBT](?![\w/]))?|(?i:nan|inf(?:inity)?))"
+)
+"""The regex for `{num}`: a number in whatever form programs print it, as a whole.
+
+With sign and exponent, NaN, infinity; commas or underscores between thousands; hours, minutes and
+seconds; Fortran's `1.5D-03`; a suffix for thousands, millions ..., as in `3.4k`. A unit behind it
+(`12.3ms`) is no part of it.
+"""
+
+RATIO = rf"{PLAIN_NUMBER}\s*/\s*{PLAIN_NUMBER}"
 """The regex for `{ratio}`, such as `9902/10000`; its value is the quotient."""
 
 STEP_GROUP = "step"
 VALUE_GROUP = "value"
 
-STEP = rf"(?P<{STEP_GROUP}>\d+(?:\.\d+)?)"
+_PLAIN_STEP = rf"(?P<{STEP_GROUP}>\d+(?:\.\d+)?)"
+STEP = rf"(?P<{STEP_GROUP}>\d+(?:\.\d+|(?<!\d{{4}})(?<!\b0)(?:,\d{{3}})+(?![\d,]))?)"
 """The regex for `{step}`: a number without a sign, captured as the step."""
 
-_GROUPED_STEP = rf"(?P<{STEP_GROUP}>[1-9]\d{{0,2}}(?:,\d{{3}})+(?![\d,])|\d+(?:\.\d+)?)"
 _PLACEHOLDERS = {
     "{step}": STEP,
-    "{step,}": _GROUPED_STEP,
+    "{step,}": STEP,
     "{num}": NUMBER,
     "{num,}": f"(?:{GROUPED}|{NUMBER})",
     "{ratio}": RATIO,
 }
+_PLAIN_PLACEHOLDERS = {
+    **_PLACEHOLDERS,
+    "{step}": _PLAIN_STEP,
+    "{num}": PLAIN_NUMBER,
+    "{num,}": f"(?:{GROUPED}|{PLAIN_NUMBER})",
+}
+"""What they stood for in tuning jobs of before, which keep it."""
 _VALUE = re.compile(r"\{(?:num,?|ratio)\}")
 _WHOLE_GROUPED = re.compile(GROUPED)
+_SUFFIXES = {"k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9, "T": 1e12}
+_MINUS = "\u2212"
 
 CLOUDWATCH_TAB = "#011"
 """A tab as CloudWatch, and with it SageMaker's own regexes, writes it."""
@@ -89,11 +115,13 @@ class Pattern:
     ignore_case: bool
     """Whether the literal, in lower case, stands for itself in any case."""
     groups_thousands: bool
-    """Whether commas may stand between thousands: `{num,}`, `{step,}`."""
+    """Whether the regex has `{num,}` or `{step,}`."""
     can_explode: bool
     """Whether the time of a search may double with every character of a line, like `(a+)+`."""
     can_capture_nothing: bool
     """Whether the value's group can match an empty text, like `(.*?)`."""
+    is_plain: bool = False
+    """Whether numbers are read as they were before other forms than digits were."""
 
     def search(self, text: str) -> Found | None:
         """Return the first match in a text."""
@@ -109,22 +137,27 @@ class Pattern:
 
     def parse(self, text: str | None) -> float | None:
         """Return the number that a group captured; None if it is none."""
-        if self.groups_thousands and text and _WHOLE_GROUPED.fullmatch(text):
+        if not text:
+            return None
+        if not self.is_plain:
+            return parse_number(text)
+        if self.groups_thousands and _WHOLE_GROUPED.fullmatch(text):
             text = text.replace(",", "")
-        return parse_number(text or "")
+        return parse_plain_number(text)
 
 
-def expand(regex: str) -> str:
+def expand(regex: str, *, is_plain: bool = False) -> str:
     """Return a regex with its placeholders filled in.
 
     In a regex without a group, a single `{num}` or `{ratio}` is captured.
     """
+    placeholders = _PLAIN_PLACEHOLDERS if is_plain else _PLACEHOLDERS
     regex = regex.replace(CLOUDWATCH_TAB, _TAB)
     for step in ("{step}", "{step,}"):
-        regex = regex.replace(step, _PLACEHOLDERS[step])
+        regex = regex.replace(step, placeholders[step])
     if len(_VALUE.findall(regex)) == 1 and not _has_value_group(regex):
         regex = _VALUE.sub(r"(\g<0>)", regex)
-    return _VALUE.sub(lambda match: _PLACEHOLDERS[match.group()], regex)
+    return _VALUE.sub(lambda match: placeholders[match.group()], regex)
 
 
 def _has_value_group(regex: str) -> bool:
@@ -150,13 +183,16 @@ def _check(source: str) -> re.Pattern[str]:
 
 
 @lru_cache(maxsize=512)
-def compile_regex(regex: str) -> Pattern:
+def compile_regex(regex: str, *, is_plain: bool = False) -> Pattern:
     """Compile a metric's regex, with its placeholders.
+
+    Args:
+        is_plain: whether numbers are read as in tuning jobs of before.
 
     Raises:
         ValueError: it does not compile, or does not say which part of a match is the value.
     """
-    checked = _check(expand(regex))
+    checked = _check(expand(regex, is_plain=is_plain))
     groups = _list_value_groups(checked)
     if not groups:
         raise ValueError("the regex has no group (...) that captures the value")
@@ -167,20 +203,22 @@ def compile_regex(regex: str) -> Pattern:
         )
     if checked.match("") is not None:
         raise ValueError("the regex can match the empty string, so it would match everywhere")
-    return _compile(checked, groups[0], groups_thousands=_groups_thousands(regex))
+    return _compile(
+        checked, groups[0], groups_thousands=_groups_thousands(regex), is_plain=is_plain
+    )
 
 
 @lru_cache(maxsize=512)
-def compile_step_regex(regex: str) -> Pattern:
+def compile_step_regex(regex: str, *, is_plain: bool = False) -> Pattern:
     """Compile the regex of lines that tell the step of what follows.
 
     Raises:
         ValueError: it does not compile, or does not say which part of a match is the step.
     """
-    checked = _check(expand(regex))
+    checked = _check(expand(regex, is_plain=is_plain))
     if STEP_GROUP not in checked.groupindex:
         raise ValueError("the regex for the step has neither {step} nor a group (?P<step>...)")
-    return _compile(checked, groups_thousands=_groups_thousands(regex))
+    return _compile(checked, groups_thousands=_groups_thousands(regex), is_plain=is_plain)
 
 
 @lru_cache(maxsize=512)
@@ -201,7 +239,11 @@ def _groups_thousands(regex: str) -> bool:
 
 
 def _compile(
-    checked: re.Pattern[str], value: int = 0, *, groups_thousands: bool = False
+    checked: re.Pattern[str],
+    value: int = 0,
+    *,
+    groups_thousands: bool = False,
+    is_plain: bool = False,
 ) -> Pattern:
     structure = analyze(checked)
     if structure.size > MAX_SIZE:
@@ -222,6 +264,7 @@ def _compile(
         groups_thousands=groups_thousands,
         can_explode=structure.can_explode,
         can_capture_nothing=value in structure.empty_groups,
+        is_plain=is_plain,
     )
 
 
@@ -233,8 +276,58 @@ def _list_value_groups(pattern: re.Pattern[str]) -> list[int]:
     return [group for group in range(1, pattern.groups + 1) if group != step]
 
 
+_WRITTEN = re.compile(NUMBER)
+_WITH_UNIT = re.compile(rf"({NUMBER})\s?(?:%|[^\W\d_]{{1,5}}(?:/[^\W\d_]{{1,5}})?)")
+_DECIMAL_COMMA = re.compile(r"[-+\u2212]?\d*,\d+(?:[eE][-+]?\d+)?")
+
+
 def parse_number(text: str) -> float | None:
     """Return the number, or the quotient of two, that a text holds; None if it holds neither."""
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    text = text.strip()
+    if _WRITTEN.fullmatch(text):
+        return _parse_written(text)
+    dividend, _, divisor = text.partition("/")
+    try:
+        return float(dividend) / float(divisor)
+    except (ValueError, ZeroDivisionError):
+        return None
+
+
+def _parse_written(text: str) -> float:
+    """Return a number in any form that NUMBER matches."""
+    text = text.replace(_MINUS, "-")
+    if ":" in text:
+        sign = -1.0 if text.startswith("-") else 1.0
+        seconds = 0.0
+        for part in text.lstrip("+-").split(":"):
+            seconds = 60 * seconds + float(part)
+        return sign * seconds
+    factor = _SUFFIXES.get(text[-1], 1.0)
+    digits = text[:-1] if factor != 1.0 else text
+    return float(digits.replace(",", "").lower().replace("d", "e")) * factor
+
+
+def parse_cell(text: str, *, has_decimal_commas: bool = False) -> float | None:
+    """Return the number in a cell of a table, or in a text of JSON; None if it holds none.
+
+    A unit and a percent sign are dropped.
+
+    Args:
+        has_decimal_commas: whether `0,91` may stand for 0.91.
+    """
+    if has_decimal_commas and _DECIMAL_COMMA.fullmatch(text):
+        return parse_number(text.replace(",", "."))
+    value = parse_number(text)
+    with_unit = _WITH_UNIT.fullmatch(text) if value is None else None
+    return parse_number(with_unit[1]) if with_unit else value
+
+
+def parse_plain_number(text: str) -> float | None:
+    """Return what `parse_number` returns, of digits alone: as in tuning jobs of before."""
     if "_" in text:  # float() would take 1_000 for a number
         return None
     try:

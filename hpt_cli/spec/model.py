@@ -67,6 +67,7 @@ ObjectiveType = Literal["Maximize", "Minimize"]
 StrategyName = Literal["Bayesian", "Random", "Grid", "Hyperband"]
 OnCompletion = Literal["drain", "stop"]
 Children = Literal["end", "keep"]
+NumberFormat = Literal["whole", "plain"]
 ExecutorName = Literal["local", "slurm"]
 WarmStartType = Literal["IdenticalDataAndAlgorithm", "TransferLearning"]
 EarlyStoppingType = Literal["Off", "Auto"]
@@ -146,8 +147,7 @@ class MetricDefinition(SpecPart):
     """The metric's name."""
     regex: Regex | None = None
     """What surrounds the value in a line: one group (...) captures it; `{num}` is a number,
-    `{num,}` one with commas between thousands, `{ratio}` is a/b, and `{step}`, or a group
-    `(?P<step>...)`, the epoch."""
+    `{ratio}` is a/b, and `{step}`, or a group `(?P<step>...)`, the epoch."""
     json_path: FieldName | None = Field(None, alias="json")
     """A key of JSON lines; dots go down."""
     column: FieldName | None = None
@@ -353,6 +353,9 @@ class TuningSpec(BaseModel):
     """The stop rule by name, and its parameters."""
     notify: Notify | None = None
     """A command that is run when the tuning job ends, or a new best appears."""
+    number_format: NumberFormat = "whole"
+    """How numbers of metrics are read: with what belongs to them, such as `3.4k` and `1,234`
+    (whole), or only their digits, as in tuning jobs of earlier versions (plain)."""
 
     @field_validator("max_parallel_jobs")
     @classmethod
@@ -422,7 +425,9 @@ class TuningSpec(BaseModel):
     @cached_property
     def extractors(self) -> tuple[Extractor, ...]:
         """Each metric definition, ready to find its metric."""
-        return tuple(compile_definition(each.model_dump()) for each in self.metric_definitions)
+        is_plain = self.number_format == "plain"
+        definitions = (each.model_dump() for each in self.metric_definitions)
+        return tuple(compile_definition(each, is_plain=is_plain) for each in definitions)
 
 
 def load_spec(fields: Mapping[str, Any]) -> TuningSpec:

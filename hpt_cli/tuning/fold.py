@@ -162,7 +162,8 @@ def _created(state: TuningState, event: ev.TuningJobCreated) -> _Changes:
     if state.spec:
         raise ImpossibleEventError("a tuning job is created only once")
     return {
-        "spec": event.spec,
+        # A tuning job keeps the numbers that it began with.
+        "spec": {"number_format": "plain", **event.spec},
         "directory": event.directory,
         "created_at": event.at,
         "started_at": event.at,

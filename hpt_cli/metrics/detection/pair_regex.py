@@ -13,7 +13,7 @@ MAX_HEADS = 6
 """Longer names that a regex keeps out by the word before the shorter one."""
 STEP = re.compile(
     rf"(?P<word>\b(?i:{'|'.join(sorted(STEP_WORDS, key=len, reverse=True))}))"
-    rf"(?P<sign>\.? ?[\s:=\[(#|]{{1,3}} *)(?:(?P<grouped>{GROUPED})|\d+)(?![\w.]\d|\w)"
+    rf"(?P<sign>\.? ?[\s:=\[(#|]{{1,3}} *)(?:{GROUPED}|\d+)(?![\w.]\d|\w)"
 )
 
 
@@ -33,9 +33,9 @@ class Pair:
     percent: str = ""
 
 
-def build_regex(pair: Pair, labels: set[str], *, groups_thousands: bool) -> str:
+def build_regex(pair: Pair, labels: set[str]) -> str:
     """Return the regex for a name beside a number that does not match inside longer names."""
-    number = "ratio" if pair.is_ratio else "num," if groups_thousands else "num"
+    number = "ratio" if pair.is_ratio else "num"
     label = escape(pair.label)
     if pair.is_before:
         percent = " ?%" if pair.percent else ""
@@ -84,7 +84,7 @@ def add_step(
     step = STEP.search(text)
     parts = [(begin, rf"\b{escape(split)}")] if split else []
     if value and step and not value.start() <= step.start() < value.end():
-        parts.append((step.start(), _describe_step(step, steps)))
+        parts.append((step.start(), _describe_step(step)))
     elif value and not step and counter:
         found = re.compile(expand(counter)).search(text)
         if found and not value.start() <= found.start() < value.end():
@@ -95,17 +95,16 @@ def add_step(
         regex = ".*?".join(part for _, part in sorted(parts))
     # A step that is printed but once, or never changes, does not say where values belong.
     if not has_own and len({match.group() for match in steps}) > 1:
-        return {"regex": regex, "step": _describe_step(steps[-1], steps)}
+        return {"regex": regex, "step": _describe_step(steps[-1])}
     return {"regex": regex}
 
 
-def _describe_step(match: re.Match[str], steps: list[re.Match[str]]) -> str:
-    """Return the regex for a step as one line prints it, with commas if any line has them."""
+def _describe_step(match: re.Match[str]) -> str:
+    """Return the regex for a step as one line prints it."""
     word, sign = match["word"], match["sign"]
-    step = "{step,}" if any(each["grouped"] for each in steps) else "{step}"
     described = re.escape(sign).replace(r"\ ", " ")
     described = re.sub(" +", " *", described) if len(sign) > 1 else described
-    return rf"\b{word}{described}{step}"
+    return rf"\b{word}{described}{{step}}"
 
 
 def to_name(text: str) -> str:

@@ -21,7 +21,7 @@ from hpt_cli.metrics.detection.vocabulary import (
     names_data_set,
     split_words,
 )
-from hpt_cli.metrics.patterns import GROUPED, NUMBER, parse_number
+from hpt_cli.metrics.patterns import NUMBER, parse_number
 
 Fields = Mapping[str, str]
 
@@ -29,9 +29,7 @@ MAX_LABEL_WORDS = 12
 FEW_WORDS = 3
 """Words before a number that are taken for its name where none of them is known."""
 
-_TOKEN = re.compile(
-    rf"(?<![\w.@/+-])(?:(?P<grouped>{GROUPED})|{NUMBER}(?P<ratio> ?/ ?\d+\b)?)(?![\w:]|\.\d)"
-)
+_TOKEN = re.compile(rf"(?<![\w.@/+-]){NUMBER}(?P<ratio> ?/ ?\d+\b)?(?![\w:]|\.\d)")
 """A number that is no part of a word, a time, a date or a version."""
 _SIGN = re.compile(
     r"(?P<sign>\s*(?:[=:|│┃]|->)\s*|\s+(?:is|was|of)\s+|\s+)?"
@@ -60,7 +58,6 @@ class _Found:
 
     texts: list[str] = field(default_factory=list)
     templates: set[str] = field(default_factory=set)
-    is_grouped: bool = False
 
 
 def find_pairs(lines: Sequence[str]) -> Iterator[Fields]:
@@ -71,15 +68,14 @@ def find_pairs(lines: Sequence[str]) -> Iterator[Fields]:
         if not text:
             continue
         template = to_template(text)
-        for pair, token in _split_line(text, templates.list_constants(template)):
+        for pair in _split_line(text, templates.list_constants(template)):
             each = found.setdefault(pair, _Found())
             each.texts.append(text)
             each.templates.add(template)
-            each.is_grouped |= bool(token["grouped"])
     labels = {pair.label for pair in found}
     steps = [match for match in map(STEP.search, lines) if match]
     for pair, each in found.items():
-        regex = build_regex(pair, labels, groups_thousands=each.is_grouped)
+        regex = build_regex(pair, labels)
         name = to_name(f"{pair.data_set.rstrip(' :|>]')} {pair.label}".strip())
         counter = templates.find_counter(max(each.templates, key=templates.count))
         yield {"name": name, **add_step(regex, pair, each.texts, steps, counter)}
@@ -171,7 +167,7 @@ def is_counter(values: Sequence[float | None]) -> bool:
 # -- one line --------------------------------------------------------------------------------------
 
 
-def _split_line(text: str, constants: frozenset[int]) -> Iterator[tuple[Pair, re.Match[str]]]:
+def _split_line(text: str, constants: frozenset[int]) -> Iterator[Pair]:
     """Yield the numbers of a line that have a name."""
     begin = 0
     seen: set[Pair] = set()
@@ -188,7 +184,7 @@ def _split_line(text: str, constants: frozenset[int]) -> Iterator[tuple[Pair, re
         # A line that has one name twice: which is meant cannot be told apart by a regex.
         if pair is not None and pair not in seen:
             seen.add(pair)
-            yield pair, token
+            yield pair
 
 
 def _is_within_brackets(text: str, token: re.Match[str]) -> bool:

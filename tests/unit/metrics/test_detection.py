@@ -65,7 +65,7 @@ def test_the_objective_comes_first_and_what_is_beside_it_last() -> None:
         (
             "Step 1,000 | loss 1,234.5\nStep 2,000 | loss 934.5",
             "loss",
-            {"regex": r"\bStep {step,}.*?\bloss +({num,})"},
+            {"regex": r"\bStep {step}.*?\bloss +({num})"},
             ((1000, 1234.5), (2000, 934.5)),
         ),
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 import time
@@ -156,3 +157,66 @@ def test_the_limit_holds_outside_the_main_thread() -> None:
     assert seconds < 2 * MAX_SLOW_LINES * SEARCH_SECONDS
     assert [each.metric for each in found] == ["quick"] * 5
     assert reader.given_up == ["slow"]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("3.4k", 3400),
+        ("2M", 2e6),
+        ("1.5B", 1.5e9),
+        ("12.3ms", 12.3),
+        ("98.5%", 98.5),
+        ("100%|###", 100),
+        ("00:12:31", 751),
+        ("12:31", 751),
+        ("1_000", 1000),
+        ("1,234,567.5", 1234567.5),
+        ("1,23", 1),
+        ("0,912", 0),
+        ("12345,678", 12345),
+        ("1.5D-03", 0.0015),
+        ("-2.5E+3", -2500),
+        ("\u22120.5", -0.5),
+        ("5D", 5),
+        ("4GB", 4),
+        ("7k/s", 7),
+        ("1:2", 1),
+        ("12:345", 12),
+        (".5", 0.5),
+        ("nan", None),
+    ],
+)
+def test_a_number_is_read_whole_in_whatever_form_it_is_printed(
+    text: str, value: float | None
+) -> None:
+    pattern = compile_regex("x=({num})")
+    match = pattern.search(f"x={text} y")
+    assert match is not None
+    read = pattern.parse(match[1])
+    assert read is not None
+    assert read == pytest.approx(value) if value is not None else math.isnan(read)
+
+
+@pytest.mark.parametrize(("text", "value"), [("3.4k", 3.4), ("1,234", 1), ("1:30", 1), ("1_0", 1)])
+def test_a_tuning_job_of_before_reads_digits_alone(text: str, value: float) -> None:
+    extractor = compile_definition({"name": "x", "regex": "x=({num})"}, is_plain=True)
+    (found,) = MetricReader([extractor]).feed(f"x={text}\n".encode())
+    assert found.value == value
+
+
+@pytest.mark.parametrize(
+    ("log", "value"),
+    [
+        ("epoch;loss\n1;0,912\n", 0.912),
+        ("epoch\tacc\n1\t98.5%\n", 98.5),
+        ("epoch,acc\n1,98.5 %\n", 98.5),
+        ("epoch,time\n1,12.3ms\n", 12.3),
+        ("epoch time\n1 00:12\n", 12),
+    ],
+)
+def test_a_cell_may_have_a_unit_or_a_decimal_comma(log: str, value: float) -> None:
+    column = log.split("\n")[0].replace(";", " ").replace(",", " ").split()[1]
+    extractor = compile_definition({"name": "x", "column": column, "step": "epoch"})
+    (found,) = MetricReader([extractor]).feed(log.encode())
+    assert (found.step, found.value) == (1, value)
