@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hpt_cli.errors import Problem, UsageError
+from hpt_cli.runtime.heartbeat import read_heartbeat
 from hpt_cli.spec.names import parse_job
 from hpt_cli.storage.home import find_home, find_job_dir
 from hpt_cli.storage.job_directory import JobDir
@@ -43,7 +44,12 @@ def read_summary(jobdir: JobDir) -> Summary:
 def summarize_state(jobdir: JobDir, state: TuningState) -> Summary:
     """Return the summary of a state; its reason says where a tuner is missing."""
     at_work = has_tuner(jobdir)
-    summary = summarize(state, time.time(), at_work=at_work)
+    now = time.time()
+    if not at_work and state.status in ("InProgress", "Stopping"):
+        # The tuner that was killed had worked on after its last event.
+        last_alive = min(read_heartbeat(jobdir.heartbeat) or 0.0, now)
+        state = replace(state, last_event_at=max(state.last_event_at, last_alive))
+    summary = summarize(state, now, at_work=at_work)
     if not at_work and summary.status in ("InProgress", "Stopping"):
         reason = f"no tuner is running; continue with 'hpt resume {summary.name}'"
         summary = replace(summary, reason=reason)

@@ -70,7 +70,7 @@ def _add_prefix(name: str, others: Sequence[str]) -> str:
 def tabulate_observations(results: Results) -> Table:
     """Return a row for each observation, with the columns of `TrainingJobAnalytics` and two more.
 
-    `timestamp` is in seconds from the start of the training job, as there.
+    `timestamp` is in seconds from the start of the training job, as there; only those at work.
     """
     return Table(
         columns=("TrainingJobName", "timestamp", "metric_name", "step", "value"),
@@ -80,10 +80,10 @@ def tabulate_observations(results: Results) -> Table:
 
 def _list_observations(results: Results) -> Iterable[tuple[Any, ...]]:
     for row in results.summary.rows:
-        start = results.find_start(row)
+        job = results.state.jobs[row.number]
         for metric in results.list_metrics(row):
             for step, value, at in results.list_curve(row, metric):
-                yield row.name, round(at - start, 3), metric, step, value
+                yield row.name, round(job.count_seconds(at), 3), metric, step, value
 
 
 def _to_moment(seconds: float | None) -> datetime | None:

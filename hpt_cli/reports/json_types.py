@@ -62,7 +62,7 @@ class TrainingJob(TypedDict):
     training_end_time: str | None
     """UTC"""
     training_elapsed_time_seconds: float
-    """of all attempts"""
+    """how long all attempts were at work"""
     attempts: int
     failure_reason: str | None
     notes: Sequence[str]

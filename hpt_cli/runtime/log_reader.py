@@ -124,7 +124,8 @@ class FollowedLog:
         matches, notes = tuple(self.tail.pop_matches()), tuple(self.tail.pop_notes())
         settled_at, was_settled = self.settled_at, self._is_settled
         suspended = self._suspensions.look(self.outcome, now, closely=not was_settled)
-        self._is_settled = self._suspensions.are_known(now) and now >= settled_at
+        is_known = self._suspensions.are_known(now) and now >= settled_at
+        self._is_settled = is_known and getattr(self.outcome, "is_certain", True)
         told = (self.outcome, suspended, self._is_settled, settled_at)
         if not (found or matches or notes or is_complete) and told == self._told:
             return None
@@ -244,7 +245,7 @@ class LogReader:
         outcomes = self._executor.poll([each.handle for each in live])
         for each, outcome in zip(live, outcomes, strict=True):
             each.outcome = outcome
-            if isinstance(outcome, Running):
+            if isinstance(outcome, Running) and outcome.is_certain:
                 each.seen_at = each.clock()
         until = time.monotonic() + ROUND_SECONDS
         found: list[Reading] = []

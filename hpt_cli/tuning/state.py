@@ -175,6 +175,10 @@ class TrainingJob:
         """Whether nothing more can happen to it."""
         return self.phase in TERMINAL
 
+    def count_seconds(self, until: float) -> float:
+        """Return the seconds that its attempts were at work until a moment, or until their ends."""
+        return sum(each.count_seconds(until) for each in self.attempts if not each.is_queued)
+
     @property
     def stop_reason(self) -> str | None:
         """Why it is Stopped."""

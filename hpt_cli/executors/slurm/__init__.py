@@ -48,6 +48,8 @@ class _Attempt:
     claim: Claim | None = None
     over_since: float | None = None
     stopped: bool = False
+    was_alive: bool = False
+    """Whether Slurm has said so to this executor."""
     verdict: Exited | Lost | None = None
 
     @cached_property
@@ -165,13 +167,26 @@ class SlurmExecutor:
 
     def _resolve(self, attempt: _Attempt, ended: Exit | None, answer: QueueSnapshot) -> Outcome:
         evidence = _gather_evidence(attempt, ended, answer)
-        outcome = resolve_outcome(evidence, clock.now())
+        outcome = resolve_outcome(evidence, _find_end(attempt, evidence))
         if isinstance(outcome, (Exited, Lost)):
             attempt.verdict = outcome
         if isinstance(outcome, Lost) and evidence.job and evidence.job.state in ALIVE:
             # Slurm starts it again; it would only find its directory taken.
             self._client.send(commands.write_scancel(attempt.number, attempt.name, force=True))
         return outcome
+
+
+def _find_end(attempt: _Attempt, evidence: Evidence) -> float:
+    """Return when an attempt ended that has not written down its end, in seconds since the epoch.
+
+    That is now, if it was alive a moment ago; otherwise when it, or Slurm, last printed something.
+    """
+    attempt.was_alive |= evidence.job is not None and evidence.job.state in ALIVE
+    signs = [] if attempt.claim is None else [attempt.claim.at]
+    for name in (launcher.LOG, commands.OUTPUT):
+        with suppress(OSError):
+            signs.append((attempt.directory / name).stat().st_mtime)
+    return clock.now() if attempt.was_alive or not signs else min(max(signs), clock.now())
 
 
 def _gather_evidence(attempt: _Attempt, ended: Exit | None, answer: QueueSnapshot) -> Evidence:

@@ -26,6 +26,9 @@ ALIVE = (
     *("RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT", "RESIZING"),
 )
 
+STANDING = ("SUSPENDED", "STOPPED")
+"""States of jobs that stand still until somebody has them go on."""
+
 OWN_FAULT = {
     "CANCELLED": "it was cancelled by someone",
     "TIMEOUT": "it exceeded its time limit",
@@ -118,7 +121,9 @@ def resolve_outcome(evidence: Evidence, now: float) -> Outcome:
 def _stay_open(evidence: Evidence) -> Outcome:
     """Return that the attempt runs, or waits as far as is known."""
     if evidence.claim is not None:
-        return Running(since=evidence.claim.at)
+        suspended = evidence.job is not None and evidence.job.state in STANDING
+        known = evidence.is_known
+        return Running(evidence.claim.at, is_suspended=suspended, is_certain=known)
     return Pending(evidence.job.reason if evidence.job and evidence.job.state in WAITING else "")
 
 

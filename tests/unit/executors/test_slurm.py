@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import pytest
 
 from hpt_cli.executors import Exited, LaunchRequest, Lost, Outcome, Pending, Running, launcher
 from hpt_cli.executors.attempt_files import Claim, Exit, read_claim, read_exit
+from hpt_cli.executors.slurm import SlurmExecutor
+from hpt_cli.executors.slurm.client import QueueSnapshot, SlurmClient
 from hpt_cli.executors.slurm.commands import (
     WIDTHS,
     QueuedJob,
@@ -40,15 +44,15 @@ def end(code: int, signalled: bool = False) -> Exit:
     [
         # Slurm has not answered yet, or says that it is alive.
         (Evidence(), Pending()),
-        (Evidence(CLAIM), Running(50.0)),
+        (Evidence(CLAIM), Running(50.0, is_certain=False)),
         (Evidence(is_known=True, job=know("PENDING", reason="Priority")), Pending("Priority")),
-        (Evidence(CLAIM, is_known=True, job=know("SUSPENDED")), Running(50.0)),
+        (Evidence(CLAIM, is_known=True, job=know("SUSPENDED")), Running(50.0, True)),
         # The command ended by itself: the file is believed, whatever Slurm says.
         (Evidence(CLAIM, end(0)), Exited(0, 90.0, since=50.0)),
         (Evidence(CLAIM, end(3), is_known=True), Exited(3, 90.0, since=50.0)),
         (Evidence(CLAIM, end(-15, True), stopped=True), Exited(-15, 90.0, since=50.0)),
         # It was killed: only Slurm knows by whom.
-        (Evidence(CLAIM, end(-9)), Running(50.0)),
+        (Evidence(CLAIM, end(-9)), Running(50.0, is_certain=False)),
         (
             Evidence(CLAIM, end(-11), is_known=True, job=know("FAILED", 139 << 8)),
             Exited(-11, 90.0, since=50.0),
@@ -198,3 +202,29 @@ def test_records_are_read_as_the_launcher_writes_them(tmp_path: Path) -> None:
     assert (claim.slurm_job, claim.restarts) == (77, 2)
     (tmp_path / launcher.EXIT).write_text("")
     assert read_exit(tmp_path, this_boot=False) is None
+
+
+@pytest.mark.parametrize("listed_before", [True, False])
+def test_what_timed_out_while_no_tuner_looked_ended_when_something_was_last_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listed_before: bool
+) -> None:
+    executor = SlurmExecutor(Slurm())
+    state = "RUNNING"
+
+    def watch(self: SlurmClient, numbers: object, *, urgent: bool) -> QueueSnapshot:
+        job = QueuedJob(7, name_job(tmp_path), state, 0, 0, "")
+        return QueueSnapshot(time.monotonic(), frozenset({7}), {7: job})
+
+    monkeypatch.setattr(SlurmClient, "watch", watch)
+    (tmp_path / "launcher").write_text("1 boot:1 7 0")
+    for name, at in (("launcher", 50), ("output.log", 60), ("slurm.out", 70)):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (at, at))
+    handle = {"job": 7, "directory": str(tmp_path)}
+    if listed_before:
+        assert executor.poll([handle]) == [Running(50)]
+    state = "TIMEOUT"
+    monkeypatch.setattr("hpt_cli.executors.slurm.outcome.SETTLE_SECONDS", 0.0)
+    (outcome,) = executor.poll([handle])
+    assert isinstance(outcome, Exited)
+    assert outcome.ended_at == (pytest.approx(time.time(), abs=60) if listed_before else 70)

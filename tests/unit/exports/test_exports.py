@@ -16,6 +16,9 @@ from hpt_cli.errors import HptError
 from hpt_cli.exports import Results, import_extra, mlflow
 from hpt_cli.exports.files import FORMATS
 from hpt_cli.exports.tables import Table, tabulate_jobs, tabulate_observations
+from hpt_cli.tuning import events as ev
+from hpt_cli.tuning.summary import summarize
+from tests import builders as b
 from tests.pages import make_results
 
 ANALYTICS = [
@@ -69,6 +72,21 @@ def test_observations_have_a_row_each_with_seconds_since_the_start(results: Resu
     ]
     assert [row["timestamp"] for row in first] == ["2.0", "4.0", "6.0", "8.0"]
     assert {row["metric_name"] for row in rows} == {"loss"}
+
+
+def test_seconds_since_the_start_are_those_at_work() -> None:
+    attempts = [
+        *[*b.launched(1, at=10), b.observed(1, 3.0, at=12)],
+        ev.JobSuspended(at=90, number=1, attempt=1, since=12, until=90),
+        b.observed(1, 2.0, at=91, first=2),
+        ev.JobLost(at=500, number=1, attempt=1, why="gone", ended_at=93),
+        *[*b.launched(1, at=500, attempt=2), b.observed(1, 1.0, at=504, first=3, attempt=2)],
+    ]
+    state = b.fold_all(*b.created(b.make_spec()), *b.suggested(1), *attempts)
+    moments = {(1, "loss", 1.0): 12.0, (1, "loss", 2.0): 91.0, (1, "loss", 3.0): 504.0}
+    results = Results(summarize(state, 510, at_work=True), state, moments)
+    rows = read_csv(tabulate_observations(results))
+    assert [row["timestamp"] for row in rows] == ["2.0", "3.0", "9.0"]
 
 
 def test_a_hyperparameter_that_is_called_like_a_column_does_not_hide_it() -> None:

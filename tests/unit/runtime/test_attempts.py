@@ -265,6 +265,14 @@ def test_an_attempt_is_judged_only_after_it_was_seen_alive(tmp_path: Path) -> No
     assert watched.look(1000).is_judged
 
 
+def test_an_attempt_that_is_only_believed_to_live_is_not_judged(tmp_path: Path) -> None:
+    watched = Watched(tmp_path)
+    watched.executor.outcome = Running(is_certain=False)
+    end_all(watched.follower)
+    assert not watched.is_judged
+    assert watched.look(1001).is_judged
+
+
 def test_what_is_suspended_is_recorded_when_it_has_lasted_and_when_it_is_over(
     tmp_path: Path,
 ) -> None:
