@@ -27,6 +27,7 @@ from hpt_cli.executors.whereabouts import (
     Heartbeats,
     find_mark,
     find_other_host,
+    is_abandoned,
     is_copied,
     is_own,
 )
@@ -182,7 +183,7 @@ class LocalExecutor:
             OSError: there are no file descriptors left.
         """
         mark, pid = find_mark(handle), handle["pid"]
-        if self._is_alive(handle):
+        if self._is_alive(handle) or (_has_launcher(handle) and is_abandoned(handle)):
             return [*find_processes(lambda each: each == mark, parents=[pid])]
         if _is_foreign(handle):
             return []
@@ -257,8 +258,10 @@ def _is_foreign(handle: Handle) -> bool:
 
 
 def _describe_copy(handle: Handle) -> str:
-    where = f"process {handle['pid']}" if _has_launcher(handle) else "it"
-    return f"{where} ran for {find_mark(handle)}, of which this directory is a copy"
+    if is_abandoned(handle):
+        return f"{find_mark(handle)} was deleted while it ran, and is a copy"
+    who = f"process {handle['pid']} runs it" if _has_launcher(handle) else "it ran"
+    return f"{who} for {find_mark(handle)}, of which this directory is a copy"
 
 
 def _read_group(process: psutil.Process) -> int:

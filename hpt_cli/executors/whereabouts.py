@@ -28,25 +28,56 @@ def find_mark(handle: Handle) -> Path:
 
 def is_copied(handle: Handle) -> bool:
     """Return whether an attempt's files were copied from the directory that it was launched in."""
-    origin = find_mark(handle)
     try:
-        return not os.path.samefile(origin, handle["directory"])
+        return not _is_same(find_mark(handle), Path(handle["directory"]))
     except OSError:
         return False  # one of them is gone: they were moved
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Return whether two paths lead to one directory, also by two mounts of its file system.
+
+    Raises:
+        OSError: one of them leads nowhere.
+    """
+    found = one.stat(), other.stat()
+    if os.path.samestat(*found) or found[0].st_ino != found[1].st_ino:
+        return os.path.samestat(*found)
+    mark = other / f".look.{time.monotonic_ns()}"
+    mark.touch()
+    try:
+        return (one / mark.name).exists()
+    finally:
+        mark.unlink()
 
 
 def is_own(handle: Handle) -> bool:
     """Return whether a living launcher works for an attempt's directory, and not for a copy's."""
     directory = Path(handle["directory"])
-    found = has_open(handle["pid"], directory, directory / launcher.LOG)
+    found = has_open(handle["pid"], directory / launcher.LOG)
+    with contextlib.suppress(OSError):
+        found = found or _is_same(Path(f"/proc/{handle['pid']}/cwd"), directory)
     # The launcher of an older hpt stays in the tuner's directory; its log may have been removed.
     if found is None or "host" not in handle:
         return found or not is_copied(handle)
     return found
 
 
+def is_abandoned(handle: Handle) -> bool:
+    """Return whether an attempt lives on whose directory was deleted and put back from a copy.
+
+    It cannot be followed any more, but writes to the paths that it was given: those of the copy.
+    """
+    if find_mark(handle) != Path(handle["directory"]):
+        return False
+    try:
+        return os.stat(f"/proc/{handle['pid']}/cwd").st_nlink == 0
+    except OSError:
+        return False
+
+
 def has_open(pid: int, *paths: Path) -> bool | None:
-    """Return whether a process has one of these files open, or works in one; None if unknown."""
+    """Return whether a process has one of these files open; None if that is not known."""
     wanted = []
     for path in paths:
         with contextlib.suppress(OSError):
@@ -55,7 +86,7 @@ def has_open(pid: int, *paths: Path) -> bool | None:
         names = [f"/proc/{pid}/fd/{each}" for each in os.listdir(f"/proc/{pid}/fd")]
     except OSError:
         return None
-    for name in (f"/proc/{pid}/cwd", *names):
+    for name in names:
         with contextlib.suppress(OSError):
             opened = os.stat(name)
             if any(os.path.samestat(opened, each) for each in wanted):
@@ -92,7 +123,8 @@ class Heartbeats:
         self._beats[handle["directory"]] = beat
         if now - beat.heard_at > SILENT_SECONDS:
             return None
-        return Running(host=handle.get("host", "another machine"), is_certain=beat.has_changed)
+        host = find_other_host(handle) or f"another machine named {os.uname().nodename}"
+        return Running(host=host, is_certain=beat.has_changed)
 
 
 def find_other_host(handle: Handle) -> str:

@@ -23,7 +23,7 @@ def test_a_copy_runs_again_what_the_original_goes_on_with(terminal: Terminal) ->
     wait_until((copy / "t/jobs/0002/a2").exists, "the copy's own attempt")
     terminal.hpt("stop", "t", "--home", "copy")
     _, err = resumed.communicate(timeout=60)
-    assert f"ran for {original / 't/jobs/0001/a1'}, of which this directory is a copy" in err
+    assert f"runs it for {original / 't/jobs/0001/a1'}, of which this directory is a copy" in err
     assert run.wait(60) == 0
     rows = check_complete(terminal, "t", jobs=2, epochs=4)
     assert {row["attempts"] for row in rows} == {1}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from itertools import pairwise
 from pathlib import Path
@@ -150,3 +151,21 @@ def test_mistakes_in_slurm_s_fields_are_all_said(terminal: Terminal) -> None:
         "slurm.gres and resources.gpus both set the number of GPUs",
     ):
         assert words in text
+
+
+def test_a_copy_leaves_the_jobs_of_the_original_alone(fake: Fake, terminal: Terminal) -> None:
+    spec = terminal.write_spec(
+        executor="slurm", max_jobs=1, max_parallel_jobs=1, options="--seconds 2 --epochs 3"
+    )
+    (fake.folder / "plan").touch()
+    run = terminal.start("run", spec)
+    terminal.wait_for_log("t", 1, "epoch=1")
+    shutil.copytree(terminal.directory / ".hpt", terminal.directory / "copy")
+    said = terminal.hpt("stop", "t", "--home", "copy")
+    assert "was submitted for" not in said
+    (row,) = terminal.json("jobs", "t", "--home", "copy")
+    assert row["training_job_status"] == "Stopped"
+    assert fake.count_jobs() == 1
+    assert run.wait(60) == 0
+    (row,) = fake.find_rows()
+    assert (row["training_job_status"], row["epochs"]) == ("Completed", 3)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -93,12 +92,28 @@ def test_what_has_ended_by_then_is_the_copy_s_as_well(tmp_path: Path, handle: Ha
 
 def test_a_copy_in_the_place_of_the_original_is_another(handle: Handle, directory: Path) -> None:
     shutil.copytree(directory, directory.with_name("backup"))
-    shutil.rmtree(directory)
+    moved = directory.rename(directory.with_name("moved"))
     directory.with_name("backup").rename(directory)
     (lost,) = LocalExecutor().poll([handle])
     assert isinstance(lost, Lost)
     assert lost.evicted
     assert f"process {handle['pid']} " in lost.why
+    assert LocalExecutor().sweep(handle, 0.0) == []
+    assert LocalExecutor().poll([place(handle, moved)]) == [Running()]
+
+
+def test_what_goes_on_for_a_directory_that_was_put_back_from_a_copy_is_ended(
+    handle: Handle, directory: Path
+) -> None:
+    shutil.copytree(directory, directory.with_name("backup"))
+    shutil.rmtree(directory)
+    directory.with_name("backup").rename(directory)
+    (lost,) = LocalExecutor().poll([handle])
+    assert isinstance(lost, Lost)
+    assert lost.evicted
+    assert "was deleted while it ran" in lost.why
+    assert len(LocalExecutor().sweep(handle, 0.0)) == 2
+    wait_until(lambda: not LocalExecutor().list_leftovers(handle))
 
 
 def test_an_attempt_that_was_moved_is_still_one_s_own(handle: Handle, directory: Path) -> None:
@@ -190,4 +205,17 @@ def test_open_files_tell_what_a_process_works_for(tmp_path: Path) -> None:
     with path.open():
         assert w.has_open(os.getpid(), tmp_path / "missing", path) is True
     assert w.has_open(2**30, path) is None
-    assert sys.platform != "linux" or w.has_open(os.getpid(), Path.cwd()) is True
+
+
+def test_a_directory_is_the_same_by_another_mount(
+    handle: Handle, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compare(one: os.stat_result, other: os.stat_result) -> bool:
+        """As of two mounts of one file system: what they are on differs."""
+        return False
+
+    monkeypatch.setattr(os.path, "samestat", compare)
+    by_other_mount = {**handle, "launched_in": str(directory.parent / "." / "a1")}
+    assert not w.is_copied(by_other_mount)
+    assert LocalExecutor().poll([by_other_mount]) == [Running()]
+    assert sorted(path.name for path in directory.iterdir()) == ["launcher", "output.log"]
