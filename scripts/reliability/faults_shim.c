@@ -2,13 +2,18 @@
  *
  * FAULT_CLOCK=FILE    CLOCK_REALTIME is as many seconds off as the file says
  * FAULT_BOOT=FILE     /proc/sys/kernel/random/boot_id is this file
+ * FAULT_HOST=NAME     the name of this host
+ * FAULT_REFUSE=FILE   calls that the file names are refused: link, flock, rename, fork, thread
  * FAULT_SLOW=MS       what is opened, written or synced in FAULT_HOME takes so long
  * FAULT_TRACE=FILE    every change to a file in FAULT_HOME that is a journal is told:
  *                     kind (w, t, u, s), length of the name, offset, length of the data; name; data
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -17,6 +22,7 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/types.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -143,3 +149,71 @@ static int sync_to_disk(int fd, long call) {
 
 int fsync(int fd) { return sync_to_disk(fd, SYS_fsync); }
 int fdatasync(int fd) { return sync_to_disk(fd, SYS_fdatasync); }
+
+static int is_refused(const char *call) {
+    const char *path = getenv("FAULT_REFUSE");
+    char text[64] = {0};
+    if (!path) return 0;
+    int fd = syscall(SYS_openat, AT_FDCWD, path, O_RDONLY, 0);
+    if (fd < 0) return 0;
+    if (syscall(SYS_read, fd, text, sizeof text - 1) < 0) text[0] = 0;
+    syscall(SYS_close, fd);
+    return strstr(text, call) != NULL;
+}
+
+static int refuse(int why) {
+    errno = why;
+    return -1;
+}
+
+int linkat(int from_at, const char *from, int to_at, const char *to, int flags) {
+    if (is_refused("link")) return refuse(EPERM);
+    return syscall(SYS_linkat, from_at, from, to_at, to, flags);
+}
+
+int link(const char *from, const char *to) { return linkat(AT_FDCWD, from, AT_FDCWD, to, 0); }
+
+int flock(int fd, int operation) {
+    if (is_refused("flock")) return refuse(ENOSYS);
+    return syscall(SYS_flock, fd, operation);
+}
+
+int renameat(int from_at, const char *from, int to_at, const char *to) {
+    if (is_refused("rename")) return refuse(EACCES);
+    return syscall(SYS_renameat2, from_at, from, to_at, to, 0);
+}
+
+int rename(const char *from, const char *to) { return renameat(AT_FDCWD, from, AT_FDCWD, to); }
+
+pid_t fork(void) {
+    pid_t (*real)(void) = dlsym(RTLD_NEXT, "fork");
+    return is_refused("fork") ? refuse(EAGAIN) : real();
+}
+
+/* A wrapper cannot return twice into the caller's frame, as vfork does; fork can. */
+pid_t vfork(void) { return fork(); }
+
+int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+                const posix_spawnattr_t *attributes, char *const argv[], char *const environment[]) {
+    __typeof__(&posix_spawn) real = dlsym(RTLD_NEXT, "posix_spawn");
+    return is_refused("fork") ? EAGAIN : real(pid, path, actions, attributes, argv, environment);
+}
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument) {
+    __typeof__(&pthread_create) real = dlsym(RTLD_NEXT, "pthread_create");
+    return is_refused("thread") ? EAGAIN : real(thread, attributes, run, argument);
+}
+
+int gethostname(char *name, size_t size) {
+    struct utsname system;
+    if (uname(&system) < 0) return -1;
+    strncpy(name, system.nodename, size);
+    return 0;
+}
+
+int uname(struct utsname *system) {
+    const char *host = getenv("FAULT_HOST");
+    int result = syscall(SYS_uname, system);
+    if (result == 0 && host) strncpy(system->nodename, host, sizeof system->nodename - 1);
+    return result;
+}

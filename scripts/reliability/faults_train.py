@@ -1,14 +1,20 @@
 """A training program for the fault suite: a few quick epochs, a checkpoint after each.
 
 It goes on from its checkpoint, and what it prints depends on --x and the epoch alone. It has a
-child process, as a data loader would be, and fails when that is gone. With `--hog yes` its first
-attempt runs out of memory.
+child process, as a data loader would be, and fails when that is gone. What else it can do, if it
+is asked to: run out of memory in its first attempt (`--hog yes`), take some seconds to save when
+it is to end (`--save 2`), print its first value very often (`--flood 1000000`), or fail in its
+first attempt and leave a process behind that knows nothing of hpt (`--leave WORD`, the process's
+argument).
 """
 
 import os
+import signal
 import subprocess
 import sys
 import time
+
+WAIT = "import time; time.sleep(600)"
 
 
 def main() -> None:
@@ -17,22 +23,44 @@ def main() -> None:
     x, epochs = float(options["--x"]), int(options["--epochs"])
     pause = float(options["--seconds"])
     checkpoint = os.path.join(os.environ["HPT_CHECKPOINT_DIR"], "epoch")
-    child = subprocess.Popen([sys.executable, "-I", "-S", "-c", "import time; time.sleep(600)"])
+    child = subprocess.Popen([sys.executable, "-I", "-S", "-c", WAIT])
+    if "--save" in options:
+        handle_end(child, float(options["--save"]))
     done = 0
     if os.path.exists(checkpoint):
         with open(checkpoint) as file:
             done = int(file.read())
-    if options.get("--hog") == "yes" and os.environ["HPT_ATTEMPT"] == "1":
+    is_first = os.environ["HPT_ATTEMPT"] == "1"
+    if options.get("--hog") == "yes" and is_first:
         hog()
     for epoch in range(done + 1, epochs + 1):
         time.sleep(pause)
         if child.poll() is not None:
             print("WorkerDied: the data loader is gone", flush=True)
             sys.exit(9)
-        print(f"epoch={epoch} loss={x + 1 / epoch:.6f}", flush=True)
+        line = f"epoch={epoch} loss={x + 1 / epoch:.6f}\n"
+        flood = int(options.get("--flood", 0)) if epoch == 1 else 0
+        for _ in range(flood // 1000):
+            sys.stdout.write(1000 * line)
+        sys.stdout.write(line)
+        sys.stdout.flush()
         save(checkpoint, epoch)
+        if "--leave" in options and is_first:
+            leave(options["--leave"])
     child.kill()
     child.wait()
+
+
+def handle_end(child: "subprocess.Popen[bytes]", seconds: float) -> None:
+    """Take some seconds to end when asked to, as to save a large model does."""
+
+    def end(*_: object) -> None:
+        time.sleep(seconds)
+        child.kill()
+        os._exit(143)
+
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, end)
 
 
 def save(checkpoint: str, epoch: int) -> None:
@@ -51,6 +79,14 @@ def hog() -> None:
     taken = []
     while True:
         taken.append(bytearray(1 << 24))
+
+
+def leave(word: str) -> None:
+    """Leave a process in a session of its own, without the environment, and fail."""
+    command = [sys.executable, "-I", "-S", "-c", WAIT, word]
+    subprocess.Popen(command, env={}, start_new_session=True)
+    print("WorkerDied: and it has left something behind", flush=True)
+    os._exit(9)
 
 
 if __name__ == "__main__":

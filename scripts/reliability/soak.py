@@ -1,12 +1,13 @@
-"""Half an hour of tuning with kills and resumes: does the tuner grow, and is anything lost?
+"""Half an hour of tuning with faults at random: does the tuner grow, and is anything lost or left?
 
     python scripts/reliability/soak.py [--minutes 30] [--seed N]
-    python scripts/reliability/soak.py --short    # two tuners, 20 seconds
+    python scripts/reliability/soak.py --short    # some tuners, 40 seconds
 
-One tuning job of short training jobs. Its tuner is killed with -9, or interrupted, at random times,
-and resumed; now and then a training job is killed too. The memory and the file descriptors of the
-tuner are sampled every second: a line for each tuner, and at the end whether they grew. Then every
-curve is compared with what the program prints.
+One tuning job of short training jobs. While a tuner is at work, processes are killed, suspended and
+frozen, and its journal is locked; then it is ended in one of many ways, from `kill -9` to a
+terminal that is closed, and resumed. The memory and the file descriptors of the tuner are sampled
+every second: a line for each tuner, and at the end whether they grew. After a tuner that ended in
+order no process may be left. Then every curve is compared with what the program prints.
 """
 
 from __future__ import annotations
@@ -15,24 +16,36 @@ import argparse
 import contextlib
 import random
 import signal
+import sqlite3
 import statistics
-import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-from ground import EPOCHS, PATIENCE, Ground, check
+from ground import EPOCHS, PATIENCE, Ground, check, wait_until
+from terminals import Terminal
 
 from hpt_cli.storage.journal import open_journal
 
 SAMPLE_SECONDS = 1.0
 SETTLE_SECONDS = 5.0
 """A tuner that has just begun still reads its journal, and is not sampled yet."""
-LIVES = (30.0, 240.0)
-"""How long a tuner lives, in seconds: at least and at most."""
-SHORT_LIVES = (8.0, 12.0)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How often things happen, in seconds."""
+
+    lives: tuple[float, float]
+    """How long a tuner lives, at least and at most."""
+    fault: float
+    """The mean time between two faults while it lives."""
+
+
+LONG, SHORT = Pace((20.0, 180.0), 15.0), Pace((8.0, 12.0), 4.0)
 
 
 @dataclass
@@ -43,6 +56,7 @@ class Session:
     """How many training jobs had ended when it began."""
     seconds: float = 0.0
     end: str = ""
+    faults: int = 0
     megabytes: list[float] = field(default_factory=list)
     descriptors: list[int] = field(default_factory=list)
     threads: list[int] = field(default_factory=list)
@@ -56,14 +70,72 @@ class Session:
 
     def describe(self, number: int) -> str:
         """Return a line of the table."""
+        begin = f"{number:>5} {self.seconds:>8.0f} {self.ended_jobs:>6} {self.faults:>6}"
         if not self.megabytes:
-            return f"{number:>5} {self.seconds:>8.0f} {self.ended_jobs:>6}  {self.end}"
+            return f"{begin} {'':>46} {self.end}"
         memory = f"{self.megabytes[0]:>7.1f} {self.megabytes[-1]:>7.1f} {max(self.megabytes):>7.1f}"
         files = f"{statistics.median(self.descriptors):>7.0f} {max(self.descriptors):>5}"
-        return (
-            f"{number:>5} {self.seconds:>8.0f} {self.ended_jobs:>6} {memory} {files}"
-            f" {max(self.threads):>8}  {self.end}"
-        )
+        return f"{begin} {memory} {files} {max(self.threads):>8}  {self.end}"
+
+
+# -- while a tuner is at work ----------------------------------------------------------------------
+
+
+def kill_command(ground: Ground, tuner: psutil.Process) -> None:  # noqa: ARG001
+    """Kill a training job."""
+    for victim in ground.find_processes("leader")[:1]:
+        victim.kill()
+
+
+def suspend_one(ground: Ground, tuner: psutil.Process) -> None:
+    """Suspend any process for a while."""
+    victim = ground.rng.choice([tuner, *ground.find_processes()])
+    victim.suspend()
+    ground.pause(3.0)
+    victim.resume()
+
+
+def freeze(ground: Ground, tuner: psutil.Process) -> None:
+    """Suspend the tuner and all training jobs for a while."""
+    ground.signal_all(signal.SIGSTOP, tuner)
+    ground.pause(5.0)
+    ground.signal_all(signal.SIGCONT, tuner)
+
+
+def lock_journal(ground: Ground, tuner: psutil.Process) -> None:  # noqa: ARG001
+    """Hold a transaction on the journal for a while."""
+    with contextlib.closing(
+        sqlite3.connect(ground.journal, isolation_level=None, timeout=30)
+    ) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        ground.pause(3.0)
+        connection.execute("ROLLBACK")
+
+
+FAULTS = (kill_command, kill_command, suspend_one, freeze, lock_journal)
+
+
+# -- the end of a tuner ----------------------------------------------------------------------------
+
+
+def _send(number: signal.Signals) -> Callable[[Ground, Terminal, psutil.Process], None]:
+    return lambda _, __, tuner: tuner.send_signal(number)
+
+
+def _send_all(number: signal.Signals) -> Callable[[Ground, Terminal, psutil.Process], None]:
+    return lambda ground, _, tuner: ground.signal_all(number, tuner)
+
+
+ENDS: dict[str, Callable[[Ground, Terminal, psutil.Process], None]] = {
+    "SIGKILL": _send(signal.SIGKILL),
+    "SIGKILL to all": _send_all(signal.SIGKILL),
+    "SIGINT": _send(signal.SIGINT),
+    "SIGTERM": _send(signal.SIGTERM),
+    "SIGTERM to all": _send_all(signal.SIGTERM),
+    "SIGHUP to all": _send_all(signal.SIGHUP),
+    "terminal closed": lambda _, terminal, __: terminal.close(),
+}
+"""What ends a tuner. After all but the first it, or who did it, has ended the training jobs too."""
 
 
 def count_ended(ground: Ground) -> int:
@@ -74,42 +146,53 @@ def count_ended(ground: Ground) -> int:
         return len(journal.state().jobs.ended)
 
 
-def watch(ground: Ground, process: subprocess.Popen[bytes], until: float) -> Session:
-    """Sample a tuner, and kill a training job now and then, until that time."""
+def watch(ground: Ground, tuner: psutil.Process, until: float, pace: Pace) -> Session:
+    """Sample a tuner, and do it harm now and then, until that time."""
     session = Session(count_ended(ground))
     begun = time.monotonic()
-    tuner = psutil.Process(process.pid)
-    while time.monotonic() < until and process.poll() is None:
+    while time.monotonic() < until and tuner.is_running():
         time.sleep(SAMPLE_SECONDS)
         if time.monotonic() - begun > SETTLE_SECONDS:
             session.sample(tuner)
-        if ground.rng.random() < SAMPLE_SECONDS / 60:
-            for victim in ground.find_processes("leader")[:1]:
-                with contextlib.suppress(psutil.Error):
-                    victim.kill()
+        if ground.rng.random() < SAMPLE_SECONDS / pace.fault:
+            with contextlib.suppress(psutil.Error):
+                ground.rng.choice(FAULTS)(ground, tuner)
+                session.faults += 1
     session.seconds = time.monotonic() - begun
     return session
 
 
-def soak(ground: Ground, minutes: float, lives: tuple[float, float]) -> list[Session]:
+def open_tuner(ground: Ground) -> Terminal:
+    """Start a tuner in a terminal, with the live screen or with lines."""
+    known = ("resume", "t") if ground.journal.exists() else ("run", "t.yaml")
+    view = ground.rng.choice(((), ("--plain",)))
+    return Terminal(ground, *ground.words(*known, *view))
+
+
+def soak(ground: Ground, minutes: float, pace: Pace) -> list[Session]:
     """Run one tuner after the other, and print a line for each."""
-    print(f"{'':>5} {'':>8} {'jobs':>6} {'memory, MB':^23} {'descriptors':^13}")
+    print(f"{'':>5} {'':>8} {'jobs':>6} {'':>6} {'memory, MB':^23} {'descriptors':^13}")
     print(
-        f"{'tuner':>5} {'seconds':>8} {'before':>6} {'first':>7} {'last':>7} {'most':>7}"
-        f" {'median':>7} {'most':>5} {'threads':>8}  ended by",
+        f"{'tuner':>5} {'seconds':>8} {'before':>6} {'faults':>6} {'first':>7} {'last':>7}"
+        f" {'most':>7} {'median':>7} {'most':>5} {'threads':>8}  ended by",
         flush=True,
     )
     end = time.monotonic() + 60 * minutes
-    sessions = []
+    sessions: list[Session] = []
     while time.monotonic() < end - SETTLE_SECONDS:
-        process = ground.go_on()
-        life = ground.rng.uniform(*lives)
-        session = watch(ground, process, min(end, time.monotonic() + life))
-        check(process.poll() is None, f"the tuner ended by itself: {ground.read_said()[-1][-800:]}")
-        number = ground.rng.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGINT, signal.SIGTERM))
-        process.send_signal(number)
-        process.wait(PATIENCE)
-        session.end = number.name
+        with open_tuner(ground) as terminal:
+            wait_until(ground.find_tuner, "a tuner at work")
+            tuner = ground.find_tuner()
+            assert tuner is not None
+            life = ground.rng.uniform(*pace.lives)
+            session = watch(ground, tuner, min(end, time.monotonic() + life), pace)
+            check(tuner.is_running(), f"it ended by itself: {terminal.seen[-800:]!r}")
+            session.end = ground.rng.choice([*ENDS])
+            ENDS[session.end](ground, terminal, tuner)
+            wait_until(lambda: not ground.find_tuners(), "the end of the tuner", PATIENCE)
+        if session.end != "SIGKILL":
+            ground.note_unwatched()
+            check(not ground.is_unwatched, f"processes are left after {session.end}")
         sessions.append(session)
         print(session.describe(len(sessions)), flush=True)
     return sessions
@@ -151,17 +234,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--short", action="store_true", help="two tuners, 20 seconds")
+    parser.add_argument("--short", action="store_true", help="some tuners, 40 seconds")
     options = parser.parse_args()
-    minutes, lives = (1 / 3, SHORT_LIVES) if options.short else (options.minutes, LIVES)
+    minutes, pace = (2 / 3, SHORT) if options.short else (options.minutes, LONG)
     with tempfile.TemporaryDirectory(prefix="hpt-soak-") as directory:
         ground = Ground(Path(directory) / "soak", random.Random(options.seed))
-        ground.write_spec(
-            max_jobs=1_000_000, static_hyperparameters={"epochs": EPOCHS, "seconds": 0.5}
-        )
-        sessions = soak(ground, minutes, lives)
+        ground.allow_retries(max_jobs=1_000_000, seconds=0.5)
+        sessions = soak(ground, minutes, pace)
         stop(ground)
         completed, attempts = verify(ground)
+    faults = sum(each.faults for each in sessions)
+    print(f"{faults} faults, and {len(sessions)} tuners that were ended: no process was left")
     print(f"{completed} training jobs completed, in {attempts} attempts: each as it should be")
     seen = [each for each in sessions if each.megabytes]
     memory = [statistics.median(each.megabytes) for each in seen]
