@@ -135,7 +135,7 @@ def open_session(*, plain: bool, quiet: bool, detached: bool) -> Iterator[Sessio
 
 def _check_descriptors() -> None:
     """Raise OSError here if there are too few left: the runner would fail in a less orderly way."""
-    for descriptor in [os.dup(sys.stderr.fileno()) for _ in range(LEAST_DESCRIPTORS)]:
+    for descriptor in [os.open(os.devnull, os.O_RDONLY) for _ in range(LEAST_DESCRIPTORS)]:
         os.close(descriptor)
 
 

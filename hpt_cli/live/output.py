@@ -183,9 +183,12 @@ def guard_outputs() -> list[Output]:
     """Have all that is printed from now on go through outputs, and return these.
 
     Standard output and error have one output where they are one file, so that what is printed
-    keeps its order.
+    keeps its order. Streams that are no files of this process, as in a notebook, stay as they are.
     """
-    out, err = os.fstat(sys.stdout.fileno()), os.fstat(sys.stderr.fileno())
+    try:
+        out, err = os.fstat(sys.stdout.fileno()), os.fstat(sys.stderr.fileno())
+    except (OSError, ValueError):
+        return []
     if (out.st_dev, out.st_ino) == (err.st_dev, err.st_ino):
         shared = StreamOutput("the terminal" if sys.stderr.isatty() else "the output", sys.stderr)
         outputs = [shared, shared]

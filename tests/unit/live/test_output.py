@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import io
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -150,3 +152,39 @@ def test_where_there_are_no_threads_an_output_says_so(monkeypatch: pytest.Monkey
     monkeypatch.setattr(threading.Thread, "start", start)
     with pytest.raises(OSError, match="no thread can be started now"):
         Output("it", len)
+
+
+@pytest.fixture
+def streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put the standard streams back after the test."""
+    monkeypatch.setattr("sys.stdout", sys.stdout)
+    monkeypatch.setattr("sys.stderr", sys.stderr)
+
+
+@pytest.mark.usefixtures("streams")
+def test_what_is_printed_on_one_file_keeps_its_order(tmp_path: Path) -> None:
+    with open(tmp_path / "both", "w") as sys.stdout, open(tmp_path / "both", "a") as sys.stderr:
+        (both,) = output.guard_outputs()
+        for number in range(100):
+            print(number, file=(sys.stdout, sys.stderr)[number % 2])
+        output.drain_outputs()
+        assert both.name == "the output"
+    assert (tmp_path / "both").read_text().split() == [str(each) for each in range(100)]
+
+
+@pytest.mark.usefixtures("streams")
+def test_two_files_have_an_output_each(tmp_path: Path) -> None:
+    with open(tmp_path / "out", "w") as sys.stdout, open(tmp_path / "err", "w") as sys.stderr:
+        names = [each.name for each in output.guard_outputs()]
+        print("one")
+        print("two", file=sys.stderr)
+        output.drain_outputs()
+    assert names == ["standard output", "standard error"]
+    assert [(tmp_path / each).read_text() for each in ("out", "err")] == ["one\n", "two\n"]
+
+
+@pytest.mark.usefixtures("streams")
+def test_a_notebook_keeps_its_streams() -> None:
+    sys.stdout = sys.stderr = notebook = io.StringIO()
+    assert output.guard_outputs() == []
+    assert sys.stdout is notebook
