@@ -28,7 +28,7 @@ STALLED_SECONDS = 5.0
 """An output that takes nothing for so long is said to be read by nobody."""
 DRAIN_SECONDS = 1.0
 """How long the end waits for an output that takes nothing."""
-MAX_DRAIN_SECONDS = 10.0
+MAX_DRAIN_SECONDS = 60.0
 """How long it waits for one that takes little."""
 RETRY_SECONDS = 0.05
 GONE = (errno.EPIPE, errno.EIO, errno.EBADF, errno.ENXIO, errno.ECONNRESET)

@@ -171,6 +171,22 @@ def test_a_job_that_failed_seconds_before_a_shutdown_was_interrupted(terminal: T
     assert {row["training_job_status"] for row in terminal.json("jobs", "t")} == {"Completed"}
 
 
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGQUIT, 130), (signal.SIGHUP, 143)]
+)
+def test_a_signal_in_the_first_moment(
+    terminal: Terminal, number: signal.Signals, code: int
+) -> None:
+    run = terminal.start("run", terminal.write_spec(max_jobs=1))
+    wait_until(lambda: (terminal.directory / ".hpt/t/journal.sqlite").exists(), "the journal")
+    run.send_signal(number)
+    _, err = run.communicate(timeout=60)
+    assert run.returncode == code
+    assert err.rstrip().endswith("hpt resume t")
+    terminal.hpt("resume", "t")
+    check_complete(terminal, "t", jobs=1, epochs=4)
+
+
 def test_ctrl_c_twice_kills_what_will_not_end(terminal: Terminal) -> None:
     spec = terminal.write_spec(options="--mode deaf --epochs 1000", stop_grace_seconds=1000)
     run = terminal.start("run", spec)

@@ -197,6 +197,16 @@ def test_a_terminal_that_goes_away_stops_the_tuner_in_order(
     assert "the terminal is gone (Input/output error); the tuner goes on without it" in log
 
 
+def test_a_terminal_that_goes_away_while_jobs_are_stopping(terminal: Terminal) -> None:
+    screen = Screen(terminal, "run", write_slow_spec(terminal))
+    terminal.wait_for_log("t", 2, "loss=")
+    screen.process.send_signal(signal.SIGINT)
+    screen.wait_for(lambda text: "Interrupted" in text, "the stop")
+    screen.hang_up()
+    screen.process.send_signal(signal.SIGHUP)
+    check_interrupted(terminal, screen, 130)
+
+
 def test_ctrl_backslash_stops_in_order_and_restores_the_screen(terminal: Terminal) -> None:
     screen = Screen(terminal, "run", write_slow_spec(terminal))
     terminal.wait_for_log("t", 2, "loss=")
