@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +100,35 @@ def test_a_fault_of_the_surroundings_pauses_the_search_and_costs_nothing(
     again = [row for row in rows if row["attempts"] > 1]
     assert len(again) >= 5
     assert "the surroundings seem to have been at fault" in again[0]["notes"][0]
+
+
+def test_without_its_interpreter_hpt_waits_for_it(terminal: Terminal) -> None:
+    """Its virtual environment is away for a while: no launcher can start."""
+    program = terminal.directory / "program.py"
+    program.write_text(PROGRAM)
+    interpreter = terminal.directory / "python"
+    interpreter.symlink_to(Path(sys.executable).resolve())
+    terminal.environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
+    command = [terminal.python(), str(program), "{x}"]
+    spec = terminal.write_spec(command=command, max_jobs=10)
+    run = subprocess.Popen(
+        [str(interpreter), "-m", "hpt_cli", "run", spec, "--plain"],
+        cwd=terminal.directory,
+        env=terminal.environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    terminal.track(run)
+    terminal.wait_for_log("t", 3, "loss=1")
+    interpreter.rename(terminal.directory / "away")
+    assert run.stderr is not None
+    for line in run.stderr:
+        if "launching is paused" in line:
+            assert "No such file or directory" in line
+            (terminal.directory / "away").rename(interpreter)
+    assert run.wait(60) == 0
+    counts = terminal.json("show", "t")["training_job_status_counters"]
+    assert counts["completed"] == 10
 
 
 def test_what_is_mended_after_the_tuner_was_interrupted_costs_nothing_either(

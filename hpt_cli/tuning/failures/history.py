@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 USUAL_JOBS = 50
 """How many of the latest jobs tell what time is usual."""
 RECENT_FAILURES = 50
+ALIKE = 5
+"""So many quick failures in a row that are alike are an outage."""
+LOST_ALIKE = 3
+"""The same for attempts that were lost: that is rarely the fault of a command."""
+LEAST_JOBS = 2
+"""They are of so many training jobs; one alone may have a fault of its own."""
 QUICK_SHARE = 0.25
 """A failure is quick that comes within this share of the usual time of a job."""
 START_SECONDS = 1.0
@@ -115,6 +121,17 @@ class FailureHistory:
         return min(max(QUICK_SHARE * usual, least), MAX_QUICK_SECONDS)
 
     @property
+    def is_outage(self) -> bool:
+        """Whether the latest failures are those of an outage."""
+        if len({each.number for each in self.streak}) < LEAST_JOBS:
+            return False
+        signature = self.streak[0].signature
+        needed = LOST_ALIKE if signature[0] is None else ALIKE
+        # More where the same has come and gone before: then it is likely to be the jobs' own.
+        needed <<= (signature in self.known) + self.false_alarms.count(signature)
+        return len(self.streak) >= needed
+
+    @property
     def pending(self) -> tuple[int, ...]:
         """The jobs to run again now, of those that failed in an outage."""
         suspects = self.suspects
@@ -125,7 +142,7 @@ class FailureHistory:
     @property
     def is_unresolved(self) -> bool:
         """Whether there are jobs that failed, but not by their own fault as far as is known."""
-        return self.outage is not None or bool(self.pending)
+        return self.outage is not None or self.is_outage or bool(self.pending)
 
 
 def add_end(history: FailureHistory, job: TrainingJob, since: float) -> FailureHistory:

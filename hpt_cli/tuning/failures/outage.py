@@ -26,12 +26,6 @@ from hpt_cli.tuning.completion import Completion, find_limit
 from hpt_cli.tuning.failures.history import Failure, Outage
 from hpt_cli.tuning.state import TrainingJob, TuningState
 
-ALIKE = 5
-"""So many quick failures in a row that are alike are an outage."""
-LOST_ALIKE = 3
-"""The same for attempts that were lost: that is rarely the fault of a command."""
-LEAST_JOBS = 2
-"""They are of so many training jobs; one alone may have a fault of its own."""
 FIRST_PAUSE_SECONDS = 2.0
 PAUSE_SHARE = 0.2
 """The longest pause, as a share of the patience."""
@@ -52,15 +46,9 @@ LOST_AT_ONCE_SECONDS = 10.0
 def find_outage(state: TuningState) -> Command | None:
     """Return the command that pauses launching, if the latest failures are an outage."""
     history = state.failures
+    if not history.is_outage:
+        return None
     streak = history.streak
-    if not streak or len({each.number for each in streak}) < LEAST_JOBS:
-        return None
-    signature = streak[0].signature
-    needed = LOST_ALIKE if signature[0] is None else ALIKE
-    # More where the same failure has come and gone before: then it is likely to be the jobs' own.
-    needed *= 2 ** ((signature in history.known) + history.false_alarms.count(signature))
-    if len(streak) < needed:
-        return None
     seconds = max(each.seconds for each in streak)
     usual = statistics.median(history.usual)
     pace = f"within {format_seconds(seconds)} where {format_seconds(usual)} is usual"

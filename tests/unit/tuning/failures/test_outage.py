@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning import fold as folding
-from hpt_cli.tuning.failures.outage import ALIKE, LOST_PAUSES, PATIENCE_SECONDS
+from hpt_cli.tuning.failures.history import ALIKE
+from hpt_cli.tuning.failures.outage import LOST_PAUSES, PATIENCE_SECONDS
 from hpt_cli.tuning.state import TrainingJob, TuningState
 from tests.unit.tuning.failures.simulation import Program, Run, simulate
 from tests.unit.tuning.failures.simulation import resume as resume_
@@ -166,6 +167,14 @@ def test_the_last_jobs_of_a_budget_are_tried_a_few_times() -> None:
     mended = simulate(broken(65, 75), max_jobs=13)
     mended.run()
     assert mended.phases() == {"Completed": 13}
+
+
+def test_an_outage_of_the_very_last_jobs_is_one() -> None:
+    """All of them were launched before the first failed."""
+    story = simulate(broken(40, 50), max_jobs=18, max_parallel_jobs=6)
+    end = story.run()
+    assert end is not None
+    assert (end.status, story.phases()) == ("Completed", {"Completed": 18})
 
 
 def test_one_job_alone_may_have_a_fault_of_its_own() -> None:
