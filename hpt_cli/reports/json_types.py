@@ -53,7 +53,7 @@ class TrainingJob(TypedDict):
     objective_status: str
     """`Pending`, `Succeeded`, `Failed`"""
     final_objective_value: float | None
-    """the last value, not the best"""
+    """the last value, or what `objective_value` in the spec says"""
     best_objective_value: float | None
     epochs: int
     """the number of steps of the objective that were read"""

@@ -26,7 +26,7 @@ DIALECT = "http://json-schema.org/draft-07/schema#"
 
 MODELS: tuple[type[BaseModel], ...] = (
     *(spec.TuningSpec, spec.MetricDefinition, spec.EarlyStopping, spec.WarmStart, spec.Retry),
-    *(spec.LogRule, spec.Slurm, spec.Resources),
+    *(spec.LogRule, spec.Slurm, spec.Resources, spec.MeanOfLast),
     *(ContinuousRange, IntegerRange, CategoricalRange),
 )
 _AS_TEXT = {

@@ -30,6 +30,7 @@ _PARTS: dict[str, type[BaseModel]] = {
     "notify": model.Notify,
     "slurm": model.Slurm,
     "resources": model.Resources,
+    "objective_value": model.MeanOfLast,
 }
 
 _MESSAGES = {

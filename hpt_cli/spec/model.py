@@ -15,8 +15,10 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     StringConstraints,
+    Tag,
     ValidationError,
     ValidationInfo,
     WithJsonSchema,
@@ -200,6 +202,23 @@ class Retry(SpecPart):
     """Not if one of these is found there."""
 
 
+class MeanOfLast(SpecPart):
+    """The mean of the last few values of the objective."""
+
+    mean_of_last: Count
+    """How many."""
+
+
+def _tell_value(value: Any) -> str:
+    return "part" if isinstance(value, (Mapping, MeanOfLast)) else "name"
+
+
+ObjectiveValue = Annotated[
+    Annotated[Literal["last", "best", "mean"], Tag("name")] | Annotated[MeanOfLast, Tag("part")],
+    Discriminator(_tell_value),
+]
+
+
 class LogRule(SpecPart):
     """What to do when a training job prints something."""
 
@@ -296,6 +315,9 @@ class TuningSpec(BaseModel):
     """The metric that is tuned: the name of one of the metric definitions."""
     objective_type: ObjectiveType
     """Whether more of the objective metric is better, or less."""
+    objective_value: ObjectiveValue = "last"
+    """What counts of a training job's values of it: the last, the best, their mean, or the mean of
+    the last few."""
     strategy: StrategyName = "Bayesian"
     """How hyperparameters are chosen."""
     random_seed: Annotated[Whole, Field(ge=0)] = 0
@@ -373,7 +395,11 @@ class TuningSpec(BaseModel):
     @cached_property
     def objective(self) -> Objective:
         """What is tuned, and which way."""
-        return Objective(self.objective_metric_name, self.objective_type == "Maximize")
+        chosen, maximize = self.objective_value, self.objective_type == "Maximize"
+        if isinstance(chosen, MeanOfLast):
+            window = chosen.mean_of_last
+            return Objective(self.objective_metric_name, maximize, "mean_of_last", window)
+        return Objective(self.objective_metric_name, maximize, chosen)
 
     @property
     def job_limit(self) -> int:

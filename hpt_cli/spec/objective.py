@@ -1,13 +1,14 @@
-"""The objective metric: which one, and whether more of it is better."""
+"""The objective metric: which one, whether more of it is better, and what counts of its curve."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
-from hpt_cli.metrics.curve import LARGEST
+from hpt_cli.metrics.curve import LARGEST, Curve
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +17,33 @@ class Objective:
 
     metric: str
     maximize: bool
+    value: str = "last"
+    """What counts of a curve: its last value, its best, its mean, or the mean_of_last values."""
+    window: int = 0
+    """How many values mean_of_last is the mean of."""
 
     @classmethod
     def of(cls, spec: Mapping[str, Any]) -> Objective:
         """Return the objective of a recorded spec."""
-        return cls(spec["objective_metric_name"], spec["objective_type"] == "Maximize")
+        metric, maximize = spec["objective_metric_name"], spec["objective_type"] == "Maximize"
+        chosen = spec.get("objective_value") or "last"
+        if isinstance(chosen, Mapping):
+            return cls(metric, maximize, "mean_of_last", chosen["mean_of_last"])
+        return cls(metric, maximize, chosen)
+
+    def choose(self, curve: Curve) -> Curve:
+        """Return what would count at each step of a curve if it ended there."""
+        if self.value == "last" or not curve:
+            return curve
+        values = [value for _, value in curve]
+        if self.value == "best":
+            chosen = list(accumulate(values, self._choose_better))
+        else:
+            chosen = _average(values, self.window if self.value == "mean_of_last" else len(values))
+        return tuple((step, value) for (step, _), value in zip(curve, chosen, strict=True))
+
+    def _choose_better(self, best: float, value: float) -> float:
+        return value if math.isnan(best) or self.loss(value) < self.loss(best) else best
 
     def loss(self, value: float) -> float:
         """Return a value as a loss: lower is better.
@@ -31,3 +54,11 @@ class Objective:
         if not abs(value) < LARGEST:
             return math.inf
         return -value if self.maximize else value
+
+
+def _average(values: Sequence[float], window: int) -> list[float]:
+    """Return at each place the mean of the values up to it, of the latest `window` at most."""
+    if window >= len(values):
+        return [total / count for count, total in enumerate(accumulate(values), 1)]
+    latest = (values[max(0, end - window) : end] for end in range(1, len(values) + 1))
+    return [math.fsum(each) / len(each) for each in latest]

@@ -188,7 +188,9 @@ def measure_noise(spec: TuningSpec, ended: Mapping[int, TrainingJob]) -> float:
     """Return how much the objective moves between epochs at the end of completed jobs."""
     steps = []
     for job in ended.values():
-        curve = job.curve(spec.objective.metric) if job.phase == "Completed" else ()
+        if job.phase != "Completed":
+            continue
+        curve = spec.objective.choose(job.curve(spec.objective.metric))
         if len(curve) >= 2 and math.isfinite(curve[-1][1] - curve[-2][1]):
             steps.append(abs(curve[-1][1] - curve[-2][1]))
     return statistics.median(steps) if steps else 0.0

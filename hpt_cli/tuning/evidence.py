@@ -16,7 +16,7 @@ from hpt_cli.tuning.summary import final_objective
 
 def loss_curve(job: TrainingJob, objective: Objective) -> LossCurve:
     """Return a job's objective as a stop rule sees it."""
-    curve = job.curve(objective.metric)
+    curve = objective.choose(job.curve(objective.metric))
     return LossCurve(
         number=job.number,
         status=_status(job),
@@ -75,7 +75,7 @@ def trial(job: TrainingJob, objective: Objective) -> Trial:
         hyperparameters=job.hyperparameters or {},
         status=_status(job),
         loss=None if final is None else objective.loss(final),
-        curve=MappedCurve(job.curve(objective.metric), objective.loss),
+        curve=MappedCurve(objective.choose(job.curve(objective.metric)), objective.loss),
     )
 
 

@@ -202,9 +202,11 @@ def make_row(state: TuningState, job: TrainingJob, objective: Objective, now: fl
 
 
 def final_objective(job: TrainingJob, objective: Objective) -> float | None:
-    """Return the last value of the objective, for a job that ended with a result, else None."""
-    curve = job.curve(objective.metric)
-    return curve[-1][1] if curve and job.phase in ("Completed", "Stopped") else None
+    """Return what counts of the objective's values, for a job that ended with a result."""
+    if job.phase not in ("Completed", "Stopped"):
+        return None
+    curve = objective.choose(job.curve(objective.metric))
+    return curve[-1][1] if curve else None
 
 
 def training_seconds(job: TrainingJob, now: float) -> float:
