@@ -16,6 +16,7 @@ from typing import Any
 
 from hpt_cli.errors import Problem
 from hpt_cli.formatting import count
+from hpt_cli.metrics.detection.pair_regex import reads_folds
 from hpt_cli.metrics.lines import split_lines
 from hpt_cli.metrics.patterns import CLOUDWATCH_TAB, GROUPED, NUMBER, Found, Pattern, parse_number
 from hpt_cli.metrics.scan import KEPT, LineMatch, ScanResult, scan_log
@@ -23,7 +24,7 @@ from hpt_cli.metrics.scan import KEPT, LineMatch, ScanResult, scan_log
 MAX_LINE_LENGTH = 1000
 """Longer lines are not searched again, or only at their beginning."""
 
-SILENT = ("number-cut", "step-twice", "units-several")
+SILENT = ("number-cut", "step-twice", "step-back", "units-several")
 """The warnings of a wrong curve that nothing else shows."""
 
 BEGINNING_BYTES = 1 << 18
@@ -266,7 +267,8 @@ def _lint_steps(result: ScanResult) -> Iterator[Problem]:
     back = next(((before, after) for before, after in steps if after < before), None)
     if back is not None:
         message = f"the step goes back from {back[0]:g} to {back[1]:g}"
-        yield Problem("step-back", message, "a repeated step replaces the earlier value")
+        hint = "a repeated step replaces the earlier value; of folds, use the fold as the step"
+        yield Problem("step-back", message, hint)
         return
     values: dict[float, list[float]] = {}
     for step, value in result.points:
@@ -276,7 +278,8 @@ def _lint_steps(result: ScanResult) -> Iterator[Problem]:
     )
     if max(map(len, values.values()), default=0) > MAX_VALUES_PER_STEP:
         return
-    if several and not result.definition.get("preset"):  # presets are known to be right
+    # Presets are known to be right; of a fold, the last value is meant.
+    if several and not (result.definition.get("preset") or reads_folds(result.definition)):
         shown = " and ".join(f"{value:g}" for value in dict.fromkeys(several[:1] + several[-1:]))
         message = f"{len(several)} values for one step: the last counts (step {step:g}: {shown})"
         hint = "make the regex match only the lines that are meant, as in 'valid: .*?acc ({num})'"

@@ -435,6 +435,8 @@ class Proposal(TypedDict):
     """ready for `metric_definitions`"""
     objective_type: str
     """`Maximize` or `Minimize`: the likelier one for a metric of this name"""
+    objective_value: str
+    """`mean` of the folds of a cross-validation; else `last`"""
     program: str | None
     """the program, if it is a preset"""
     curve: Sequence[Point]

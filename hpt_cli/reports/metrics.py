@@ -147,6 +147,8 @@ def render_proposals(
     best = shown[0]
     name = best.name.replace("'", "''")
     lines += [f"objective_metric_name: '{plain(name)}'", f"objective_type: {best.objective_type}"]
+    if best.objective_value != "last":
+        lines.append(f"objective_value: {best.objective_value}  # of the folds")
     return "\n".join(lines) + "\n"
 
 
@@ -198,6 +200,7 @@ def proposals_to_json(proposals: Sequence[DetectedMetric]) -> list[json_types.Pr
         {
             "definition": dict(each.definition),
             "objective_type": each.objective_type,
+            "objective_value": each.objective_value,
             "program": each.program or None,
             "curve": [list(point) for point in each.curve],
             "example": each.example,

@@ -82,6 +82,7 @@ def make_fields(draft: Draft) -> dict[str, Any]:
         "metric_definitions": [dict(definition)],
         "objective_metric_name": definition["name"],
         "objective_type": direction,
+        **({"objective_value": "mean"} if metric and metric.objective_value == "mean" else {}),
         "strategy": "Bayesian",
         "max_jobs": draft.max_jobs,
         "max_parallel_jobs": 1,

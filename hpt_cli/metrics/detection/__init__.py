@@ -10,9 +10,9 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
-from hpt_cli.metrics.detection.pair_regex import to_name
+from hpt_cli.metrics.detection.pair_regex import reads_folds, to_name
 from hpt_cli.metrics.detection.pairs import find_pairs, is_batch_line, is_counter, is_training_line
 from hpt_cli.metrics.detection.tables import find_columns, find_rows
 from hpt_cli.metrics.detection.vocabulary import (
@@ -63,6 +63,11 @@ class DetectedMetric:
     def name(self) -> str:
         """The metric's name."""
         return self.definition["name"]
+
+    @property
+    def objective_value(self) -> Literal["last", "mean"]:
+        """What should count of its values: of the folds of a cross-validation, their mean."""
+        return "mean" if len(self.curve) > 1 and reads_folds(self.definition) else "last"
 
 
 def detect_metrics(lines: Sequence[str]) -> tuple[DetectedMetric, ...]:

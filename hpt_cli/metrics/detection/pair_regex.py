@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hpt_cli.metrics.detection.vocabulary import STEP_WORDS
@@ -11,10 +12,23 @@ from hpt_cli.metrics.patterns import GROUPED, expand
 MAX_NAME_LENGTH = 60
 MAX_HEADS = 6
 """Longer names that a regex keeps out by the word before the shorter one."""
-STEP = re.compile(
-    rf"(?P<word>\b(?i:{'|'.join(sorted(STEP_WORDS, key=len, reverse=True))}))"
-    rf"(?P<sign>\.? ?[\s:=\[(#|]{{1,3}} *)(?:{GROUPED}|\d+)(?![\w.]\d|\w)"
-)
+
+
+def _compile_step(words: Iterable[str]) -> re.Pattern[str]:
+    told = "|".join(sorted(words, key=len, reverse=True))
+    return re.compile(
+        rf"(?P<word>\b(?i:{told}))(?P<sign>\.? ?[\s:=\[(#|]{{1,3}} *)"
+        rf"(?:{GROUPED}|\d+)(?![\w.]\d|\w)"
+    )
+
+
+STEP = _compile_step(STEP_WORDS)
+"""A word for how far a training run has come, with a number."""
+FOLD = _compile_step(("fold", "cv fold", "split"))
+"""A part of a cross-validation, with its number: its epochs begin again with the next one."""
+
+
+_FOLD_STEP = re.compile(r"(?i)(?:fold|split)[^\w{]{0,9}\{step\}")
 
 
 @dataclass(frozen=True)
@@ -74,21 +88,40 @@ def escape(text: str) -> str:
     return re.sub(r" {2,}", " +", escaped)
 
 
+def find_steps(lines: Sequence[str]) -> tuple[re.Pattern[str], list[re.Match[str]]]:
+    """Return what the steps of a log are, and where it tells them; folds before epochs."""
+    folds = [match for match in map(FOLD.search, lines) if match]
+    if len({match.group() for match in folds}) > 1:
+        return FOLD, folds
+    return STEP, [match for match in map(STEP.search, lines) if match]
+
+
+def reads_folds(definition: Mapping[str, object]) -> bool:
+    """Return whether the step of a definition is the part of a cross-validation."""
+    told = f"{definition.get('regex') or ''} {definition.get('step') or ''}"
+    return _FOLD_STEP.search(told) is not None
+
+
 def add_step(
-    regex: str, pair: Pair, texts: list[str], steps: list[re.Match[str]], counter: str
+    regex: str,
+    pair: Pair,
+    texts: list[str],
+    found: tuple[re.Pattern[str], list[re.Match[str]]],
+    counter: str,
 ) -> dict[str, str]:
     """Return `regex`, preceded by its data set and its step, or with a `step` from other lines."""
+    pattern, steps = found
     text, split = texts[-1], pair.data_set
     begin = max(0, text.find(split))
     value = re.compile(expand(regex)).search(text, begin + len(split))
-    step = STEP.search(text)
+    step = pattern.search(text)
     parts = [(begin, rf"\b{escape(split)}")] if split else []
     if value and step and not value.start() <= step.start() < value.end():
         parts.append((step.start(), _describe_step(step)))
-    elif value and not step and counter:
-        found = re.compile(expand(counter)).search(text)
-        if found and not value.start() <= found.start() < value.end():
-            parts.append((found.start(), counter))
+    elif value and not step and counter and pattern is STEP:
+        counted = re.compile(expand(counter)).search(text)
+        if counted and not value.start() <= counted.start() < value.end():
+            parts.append((counted.start(), counter))
     has_own = bool(value and step) or len(parts) > bool(split)
     if value:
         parts.append((value.start(), regex))

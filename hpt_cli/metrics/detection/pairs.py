@@ -12,7 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from hpt_cli.metrics.detection.pair_regex import STEP, Pair, add_step, build_regex, escape, to_name
+from hpt_cli.metrics.detection.pair_regex import (
+    Pair,
+    add_step,
+    build_regex,
+    escape,
+    find_steps,
+    to_name,
+)
 from hpt_cli.metrics.detection.vocabulary import (
     STEP_WORDS,
     find_data_set,
@@ -73,7 +80,7 @@ def find_pairs(lines: Sequence[str]) -> Iterator[Fields]:
             each.texts.append(text)
             each.templates.add(template)
     labels = {pair.label for pair in found}
-    steps = [match for match in map(STEP.search, lines) if match]
+    steps = find_steps(lines)
     for pair, each in found.items():
         regex = build_regex(pair, labels)
         name = to_name(f"{pair.data_set.rstrip(' :|>]')} {pair.label}".strip())
@@ -265,7 +272,7 @@ def _is_label(label: str) -> bool:
 
 
 def _is_step_label(label: str) -> bool:
-    return label.lower().split()[-1].rstrip(".") in STEP_WORDS
+    return label.lower().split()[-1].rstrip(".") in (*STEP_WORDS, "fold")
 
 
 _OPENERS = {")": "(", "]": "[", "}": "{"}

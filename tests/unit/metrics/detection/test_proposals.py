@@ -253,3 +253,22 @@ def test_the_objective_of_a_strangers_log_comes_first(
 )
 def test_where_nothing_looks_like_a_metric_nothing_is_proposed(log: str) -> None:
     assert detect_metrics(split_lines(log.encode())) == ()
+
+
+@pytest.mark.parametrize(
+    ("log", "curve"),
+    [
+        (
+            repeat("Fold $1\nEpoch 1 val_acc 0.5\nEpoch 2 val_acc $2", (1, 0.6), (2, 0.8)),
+            {1: 0.6, 2: 0.8},
+        ),
+        (repeat("[Fold $1/5] epoch 9: val_acc=$2", (1, 0.6), (2, 0.8)), {1: 0.6, 2: 0.8}),
+        ("Fold 1 acc: 0.6\nFold 2 acc: 0.8\nMean acc: 0.7", {1: 0.6, 2: 0.8}),
+    ],
+)
+def test_of_folds_the_last_value_of_each_counts_and_of_these_the_mean(
+    log: str, curve: dict[float, float]
+) -> None:
+    first = detect_metrics(split_lines(log.encode()))[0]
+    assert dict(first.curve) == curve
+    assert first.objective_value == "mean"
