@@ -22,7 +22,7 @@ import psutil
 from hpt_cli.executors import Exited, Handle, LaunchRequest, Lost, Outcome, Running, launcher
 from hpt_cli.executors.attempt_files import is_of_this_boot, read_claim, read_exit, read_failure
 from hpt_cli.executors.processes import describe, end_processes, find_processes, send, wake
-from hpt_cli.executors.suspension import is_suspended
+from hpt_cli.executors.suspension import is_family_suspended
 from hpt_cli.executors.whereabouts import (
     Heartbeats,
     find_mark,
@@ -115,7 +115,7 @@ class LocalExecutor:
             self._looked_at = time.monotonic()
         else:
             launchers &= self._suspended
-        self._suspended = {*filter(is_suspended, launchers)}
+        self._suspended = {*filter(is_family_suspended, launchers)}
 
     def stop(self, handle: Handle, *, force: bool) -> None:
         """Ask all processes of an attempt to end, also those that left its group; or kill them.

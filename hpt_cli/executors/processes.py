@@ -21,6 +21,8 @@ from hpt_cli.executors.suspension import is_suspended
 
 MARK = "HPT_ATTEMPT_DIR"
 """The variable with the attempt's directory, which its processes inherit."""
+SLICE_SECONDS = 0.5
+"""A wait for so long that takes longer was suspended meanwhile."""
 
 
 def find_processes(
@@ -153,14 +155,13 @@ def end_processes(
     Returns:
         Descriptions of those that were ended, and of those that this user may not signal.
     """
-    deadline = time.monotonic() + patience
-    while (left := [*find()]) and (seconds := deadline - time.monotonic()) > 0:
-        psutil.wait_procs(left, timeout=seconds)
+    while (left := [*find()]) and patience > 0:
+        patience = _wait_for(left, patience)
     ended, refused = {each: describe(each) for each in left}, set[psutil.Process]()
     if left and grace > 0:
         refused |= {*send(left, signal.SIGTERM)}
         wake(left)
-        psutil.wait_procs([*{*left} - refused], timeout=grace)
+        _wait_for({*left} - refused, grace)
     while left := [each for each in find() if each not in refused]:
         ended |= {each: describe(each) for each in left if each not in ended}
         refused |= {*send(left, signal.SIGKILL)}
@@ -169,3 +170,16 @@ def end_processes(
         [words for each, words in ended.items() if each not in refused],
         [words for each, words in ended.items() if each in refused],
     )
+
+
+def _wait_for(processes: Iterable[psutil.Process], seconds: float) -> float:
+    """Wait until processes have ended, at most so long; return how much of that is left.
+
+    The time in which this process, and perhaps the others, were suspended is none of it.
+    """
+    left = [*processes]
+    while left and seconds > 0:
+        began = time.monotonic()
+        left = psutil.wait_procs(left, timeout=min(SLICE_SECONDS, seconds))[1]
+        seconds -= min(SLICE_SECONDS, time.monotonic() - began)
+    return seconds

@@ -13,23 +13,25 @@ ROOT = Path("/")
 
 
 def is_suspended(pid: int, root: Path = ROOT) -> bool:
-    """Return whether a process stands still, or the one that it waits for, until somebody has it go
-    on.
+    """Return whether a living process stands still until somebody has it go on.
 
     Args:
-        pid: of a living process; one with a single child waits for that.
+        pid: the process.
         root: where /proc and /sys are.
     """
-    return any(_is_stopped(each) or _is_frozen(each, root) for each in _list_line(pid, root))
+    return _is_stopped(pid) or any(map(_says_frozen, _list_freezers(pid, root)))
 
 
-def _list_line(pid: int, root: Path) -> list[int]:
-    """Return a process, its only child, the only child of that, and so on."""
-    line = [pid]
-    # Not every system has this file.
-    while len(children := _read(root / f"proc/{line[-1]}/task/{line[-1]}/children").split()) == 1:
-        line += map(int, children)
-    return line
+def is_family_suspended(pid: int) -> bool:
+    """Return whether a living process is suspended, or its only child, the only child of that, and
+    so on: it waits for that one."""
+    while not is_suspended(pid):
+        # Not every system has this file.
+        children = _read(ROOT / f"proc/{pid}/task/{pid}/children").split()
+        if len(children) != 1:
+            return False
+        pid = int(children[0])
+    return True
 
 
 def _is_stopped(pid: int) -> bool:
@@ -37,10 +39,6 @@ def _is_stopped(pid: int) -> bool:
         return psutil.Process(pid).status() == psutil.STATUS_STOPPED
     except (psutil.Error, OSError):
         return False
-
-
-def _is_frozen(pid: int, root: Path) -> bool:
-    return any(map(_says_frozen, _list_freezers(pid, root)))
 
 
 def _list_freezers(pid: int, root: Path) -> Iterator[Path]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hpt_cli.executors.suspension import is_suspended
+from hpt_cli.executors.suspension import is_family_suspended, is_suspended
 
 
 @pytest.fixture
@@ -37,8 +37,9 @@ def test_one_that_waits_for_a_suspended_process_is_suspended_too() -> None:
         (sleep,) = wait_for_children(shell.pid)
         os.kill(sleep, signal.SIGSTOP)
         deadline = time.monotonic() + 20
-        while not is_suspended(shell.pid):
+        while not is_family_suspended(shell.pid):
             assert time.monotonic() < deadline
+        assert not is_suspended(shell.pid)
         os.kill(sleep, signal.SIGKILL)
         shell.kill()
 
@@ -50,7 +51,7 @@ def test_one_with_a_suspended_process_among_others_goes_on() -> None:
         deadline = time.monotonic() + 20
         while not is_suspended(processes[0]):
             assert time.monotonic() < deadline
-        assert not is_suspended(shell.pid)
+        assert not is_family_suspended(shell.pid)
         for each in (*processes, shell.pid):
             os.kill(each, signal.SIGKILL)
 
