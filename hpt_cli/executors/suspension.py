@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 
-from hpt_cli.files import read_regular
 
-ROOT = Path("/")
-
-
-def is_suspended(pid: int, root: Path = ROOT) -> bool:
+def is_suspended(pid: int, root: str = "") -> bool:
     """Return whether a living process stands still until somebody has it go on.
 
     Args:
         pid: the process.
-        root: where /proc and /sys are.
+        root: where /proc and /sys are, if not in /.
     """
     return _is_stopped(pid) or any(map(_says_frozen, _list_freezers(pid, root)))
 
@@ -25,13 +20,14 @@ def is_suspended(pid: int, root: Path = ROOT) -> bool:
 def is_family_suspended(pid: int) -> bool:
     """Return whether a living process is suspended, or its only child, the only child of that, and
     so on: it waits for that one."""
-    while not is_suspended(pid):
-        # Not every system has this file.
-        children = _read(ROOT / f"proc/{pid}/task/{pid}/children").split()
-        if len(children) != 1:
-            return False
+    if is_suspended(pid):
+        return True
+    # Not every system has this file.
+    while len(children := _read(f"/proc/{pid}/task/{pid}/children").split()) == 1:
         pid = int(children[0])
-    return True
+        if _is_stopped(pid):
+            return True
+    return False
 
 
 def _is_stopped(pid: int) -> bool:
@@ -41,28 +37,29 @@ def _is_stopped(pid: int) -> bool:
         return False
 
 
-def _list_freezers(pid: int, root: Path) -> Iterator[Path]:
+def _list_freezers(pid: int, root: str) -> Iterator[str]:
     """Yield the files that say whether the control groups of a process are frozen."""
-    groups = root / "sys/fs/cgroup"
-    for line in _read(root / f"proc/{pid}/cgroup").splitlines():
+    groups = f"{root}/sys/fs/cgroup"
+    for line in _read(f"{root}/proc/{pid}/cgroup").splitlines():
         # cgroups(7): 0::/path in version 2, which may be mounted beside version 1.
         hierarchy, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         if hierarchy == "0":
-            yield groups / path.lstrip("/") / "cgroup.events"
-            yield groups / "unified" / path.lstrip("/") / "cgroup.events"
+            yield f"{groups}{path}/cgroup.events"
+            yield f"{groups}/unified{path}/cgroup.events"
         elif "freezer" in controllers.split(","):
-            yield groups / "freezer" / path.lstrip("/") / "freezer.state"
+            yield f"{groups}/freezer{path}/freezer.state"
 
 
-def _says_frozen(path: Path) -> bool:
+def _says_frozen(path: str) -> bool:
     """Return whether a control group is frozen, itself or with one that it is in."""
     lines = _read(path).splitlines()
     return "frozen 1" in lines or "FROZEN" in lines
 
 
-def _read(path: Path) -> str:
+def _read(path: str) -> str:
     try:
-        return read_regular(path)
+        with open(path) as file:
+            return file.read()
     except (OSError, ValueError):
         return ""

@@ -215,8 +215,8 @@ def _draw_progress(row: Row, summary: Summary, curve_width: int) -> list[Rendera
         format_number(row.curve[-1][1] if row.curve else None),
         _compare_to_best(row.curve, best, objective),
         draw_curve(row.curve, best, objective, curve_width)
-        if row.queue_reason is None
-        else _line(row.queue_reason, "dim"),
+        if (still := "suspended" if row.is_suspended else row.queue_reason) is None
+        else _line(still, "dim"),
     ]
 
 

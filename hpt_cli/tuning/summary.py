@@ -61,6 +61,8 @@ class Row:
     """How many seconds an epoch takes, as far as its values were seen to come."""
     share: Share | None = None
     """Which cores and GPUs its latest attempt has, or had."""
+    is_suspended: bool = False
+    """Whether it stands still, and may go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +200,7 @@ def make_row(state: TuningState, job: TrainingJob, objective: Objective, now: fl
         latest={name: job.curve(name)[-1][1] for name in job.metrics},
         seconds_per_epoch=measure_seconds_per_epoch(job, objective.metric),
         share=job.attempt.share if job.attempt else None,
+        is_suspended=job.is_running and job.attempts[-1].suspended_since is not None,
     )
 
 

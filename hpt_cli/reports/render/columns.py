@@ -227,7 +227,8 @@ def describe_status(row: Row) -> str:
     if row.queue_reason is not None:
         reason = f": {row.queue_reason}" if row.queue_reason else ""
         return plain(f"{row.status} (Pending{reason})")
-    return f"InProgress ({row.phase})" if row.status == "InProgress" else row.status
+    phase = "Suspended" if row.is_suspended else row.phase
+    return f"InProgress ({phase})" if row.status == "InProgress" else row.status
 
 
 def describe_reason(row: Row) -> str:

@@ -88,4 +88,4 @@ def test_a_process_is_suspended_while_its_control_group_is_frozen(
     for path, content in ((f"proc/{os.getpid()}/cgroup", groups), (f"sys/fs/cgroup/{file}", text)):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(content)
-    assert is_suspended(os.getpid(), tmp_path) is frozen
+    assert is_suspended(os.getpid(), str(tmp_path)) is frozen

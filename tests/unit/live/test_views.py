@@ -117,3 +117,14 @@ def test_names_are_no_markup_on_the_screen() -> None:
     (frame,) = read_frames(file.getvalue())
     assert any(name in line for line in frame)
     assert any(line.rstrip().endswith("x=[/i]") for line in frame)
+
+
+def test_a_job_that_stands_still_is_shown_to_be_suspended() -> None:
+    file = io.StringIO()
+    running = [*b.created(b.make_spec()), *b.suggested(1), *b.launched(1), b.observed(1, 5.0)]
+    still = ev.JobSuspended(at=9, number=1, attempt=1, since=4)
+    with LiveView(Console(file=file, force_terminal=True, width=140, height=30)) as view:
+        view.show(b.fold_all(*running, still), [], 20.0)
+    (frame,) = read_frames(file.getvalue())
+    (row,) = (line.split() for line in frame if "suspended" in line)
+    assert row[-4:] == ["suspended", "4.0", "s", "x=1"]

@@ -20,6 +20,7 @@ from hpt_cli.reports.render.columns import (
     name_columns,
 )
 from hpt_cli.reports.render.formats import FORMATS
+from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.summary import Summary, summarize
 from tests import builders as b
 
@@ -141,3 +142,9 @@ def test_every_unknown_column_is_named() -> None:
     assert "zzz" in second.message
     assert second.hint.startswith("one of number")
     assert second.hint.endswith(", loss")
+
+
+def test_a_job_that_stands_still_is_said_to_be_suspended() -> None:
+    still = ev.JobSuspended(at=9, number=1, attempt=1, since=4)
+    state = b.fold_all(*b.created(b.make_spec()), *b.suggested(1), *b.launched(1), still)
+    assert "InProgress (Suspended)" in show(summarize(state, 20, at_work=True), 100)[1]
