@@ -122,23 +122,19 @@ class Output(io.TextIOBase):
                 self._is_busy = False
                 self._changed.notify_all()
                 self._changed.wait_for(lambda: self._waiting)
-                text = self._take()
+                text, left_out = "".join(self._waiting), self._left_out
+                self._waiting.clear()
                 self._advanced_at, self._is_busy = time.monotonic(), True
-            self._write_out(text.encode(self.encoding or "utf-8", errors="replace"))
+            lines = count(left_out, "line")
+            note = f"[{lines} left out: nothing could be written]\n" if left_out else ""
+            is_said = not self._write_out(note)
+            lost = self._write_out(text) - left_out if is_said else text.count("\n")
+            with self._changed:
+                self._left_out += lost
 
-    def _take(self) -> str:
-        """Return all that waits, and how many lines no longer do."""
-        texts = list(self._waiting)
-        if self._left_out:
-            texts.insert(
-                0, f"[{count(self._left_out, 'line')} left out: nothing could be written]\n"
-            )
-        self._waiting.clear()
-        self._left_out = 0
-        return "".join(texts)
-
-    def _write_out(self, data: bytes) -> None:
-        rest = memoryview(data)
+    def _write_out(self, text: str) -> int:
+        """Write a text, and return how many lines of it could not be written."""
+        rest = memoryview(text.encode(self.encoding or "utf-8", errors="replace"))
         while rest:
             try:
                 rest = rest[self._write(rest[:CHUNK_BYTES]) :]
@@ -147,13 +143,10 @@ class Output(io.TextIOBase):
             except OSError as error:
                 self._failure = error.strerror or str(error)
                 self.is_gone = error.errno in GONE
-                with self._changed:
-                    self._left_out += bytes(rest).count(b"\n")
-                    if self.is_gone:
-                        self._waiting.clear()
-                return
+                return bytes(rest).count(b"\n")
             else:
                 self._advanced_at, self._failure = time.monotonic(), ""
+        return 0
 
 
 class StreamOutput(Output):

@@ -110,10 +110,13 @@ def test_a_full_disk_is_tried_again() -> None:
     file.drain()
     assert file.trouble == "it cannot be written (No space left on device)"
     assert not file.is_gone
+    for _ in range(2):
+        print("two", "lines", sep="\n", file=file)
+        file.drain()
     write = wall.write
-    print("two", file=file)
+    print("last", file=file)
     file.drain()
-    assert wall.text == "[1 line left out: nothing could be written]\ntwo\n"
+    assert wall.text == "[5 lines left out: nothing could be written]\nlast\n"
     assert file.trouble == ""
 
 
