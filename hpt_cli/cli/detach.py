@@ -60,8 +60,10 @@ def _wait_for(child: int, reading: int) -> int:
     """Return an exit code when the child is ready, or has ended; Ctrl-C ends it."""
     signal.signal(signal.SIGINT, lambda *_: os.kill(child, signal.SIGINT))
     with open(reading, "rb") as pipe:
-        if pipe.read() == READY:
-            return 0
+        is_ready = pipe.read() == READY
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if is_ready:
+        return 0
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     return code if code >= 0 else 128 - code
 
