@@ -80,7 +80,7 @@ def _describe_job_event(state: TuningState, job: TrainingJob, event: ev.Event) -
         case ev.JobSuspended(since=since, until=until) if until is not None:
             return f"{name} was suspended for {format_seconds(until - since)}"
         case ev.JobStopRequested(reason=reason, explanation=explanation):
-            epochs = count(len(job.curve(state.spec["objective_metric_name"])), "epoch")
+            epochs = count(job.count_steps(state.spec["objective_metric_name"]), "epoch")
             words = f": {explanation}" if explanation else ""
             return f"{name} stopping after {epochs}, {reason}{words}"
         case ev.JobExited() | ev.JobLost() | ev.JobRequeued():

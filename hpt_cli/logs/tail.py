@@ -16,6 +16,7 @@ from hpt_cli.metrics.lines import MAX_LINE_BYTES
 from hpt_cli.metrics.log_rules import Action, LogMatch, Rule, compile_rule
 from hpt_cli.metrics.patterns import SEARCH_SECONDS
 from hpt_cli.metrics.reader import MAX_SLOW_LINES, MetricReader
+from hpt_cli.metrics.thinning import Thinner
 
 MIN_BLOCK_BYTES, MAX_BLOCK_BYTES = 1 << 14, 1 << 20
 """The first block is the shortest; later ones are as long as is searched in BLOCK_SECONDS."""
@@ -42,6 +43,7 @@ class FileTail:
         written_since: float = 0.0,
         known_to: int = -1,
         slow_lines: Counter[str] | None = None,
+        thinner: Thinner | None = None,
     ) -> None:
         """Prepare to follow a file, which may not exist yet.
 
@@ -52,6 +54,7 @@ class FileTail:
             written_since: seconds since the epoch; a file last written before is not read yet.
             known_to: the offset of the last known observation.
             slow_lines: shared by all readers with these extractors.
+            thinner: says which observations are returned; all, without one.
         """
         self._path = path
         self._extractors = tuple(extractors)
@@ -60,6 +63,7 @@ class FileTail:
         self._written_since = written_since
         self._known_to = known_to
         self._slow_lines = slow_lines
+        self._thinner = thinner
         self._reader: MetricReader | None = None
         self._seen: tuple[int, ...] = ()
         self._position = 0
@@ -102,8 +106,11 @@ class FileTail:
             if final and error.errno in NO_DESCRIPTORS:
                 raise  # what is there would never be read
         if final and not self.unread and self._reader is not None:
-            found += self._reader.finish()
+            found += self._keep(self._reader.finish())
         return found
+
+    def _keep(self, found: list[Observation]) -> list[Observation]:
+        return found if self._thinner is None else self._thinner.add(found)
 
     def _read_from(
         self, descriptor: int, final: bool, may_go_on: Callable[[], bool]
@@ -130,7 +137,7 @@ class FileTail:
         self._end = status.st_size if final and self._end is None else self._end
         while block := self._read_block(descriptor):
             begun = time.thread_time()
-            found += self._reader.feed(block)
+            found += self._keep(self._reader.feed(block))
             self._fit_blocks(len(block), time.thread_time() - begun)
             if not may_go_on():
                 end = status.st_size if self._end is None else self._end
@@ -162,10 +169,12 @@ class FileTail:
 
     def _begin_anew(self, reader: MetricReader) -> list[Observation]:
         # No ending will ever follow on the last line of the old version.
-        found = reader.finish()
+        found = self._keep(reader.finish())
         self._position, self._anchor, self._end = 0, b"", None
         if self._is_whole:
             reader.restart()
+            if self._thinner is not None:
+                self._thinner.restart(each.metric for each in self._extractors)
         return found
 
 
@@ -181,6 +190,7 @@ class AttemptTail:
         last_offsets: Mapping[str, int],
         rules: Sequence[tuple[str, Action]] = (),
         slow_lines: Counter[str] | None = None,
+        thinner: Thinner | None = None,
     ) -> None:
         """Prepare to follow an attempt.
 
@@ -191,7 +201,9 @@ class AttemptTail:
             last_offsets: the offset of each metric's last known observation.
             rules: patterns to match in the log, with their actions.
             slow_lines: shared by all attempts of a tuning job.
+            thinner: says which observations are returned; all, without one.
         """
+        self.thinner = thinner
         self._slow_lines = Counter[str]() if slow_lines is None else slow_lines
         self._noted: set[str] = set()
         self._tails: dict[str, FileTail] = {}
@@ -206,6 +218,7 @@ class AttemptTail:
                 written_since=started_at if file else 0.0,
                 known_to=max((last_offsets.get(each.metric, -1) for each in own), default=-1),
                 slow_lines=self._slow_lines,
+                thinner=thinner,
             )
 
     @property
@@ -230,7 +243,10 @@ class AttemptTail:
         Of each file one block is read, and more while `may_go_on` says so.
         """
         tails = self._tails.values()
-        return [each for tail in tails for each in tail.read(final=final, may_go_on=may_go_on)]
+        found = [each for tail in tails for each in tail.read(final=final, may_go_on=may_go_on)]
+        if final and not self.unread and self.thinner is not None:
+            found += self.thinner.finish()
+        return found
 
     def pop_notes(self) -> list[str]:
         """Return new notes for the user about lines that were not searched."""
@@ -247,6 +263,8 @@ class AttemptTail:
             )
             if lines >= MAX_SLOW_LINES:
                 notes.append(f"'{metric}' is no longer searched for, after {lines} such lines")
+        if self.thinner is not None:
+            notes += self.thinner.notes
         fresh = [note for note in notes if note not in self._noted]
         self._noted.update(fresh)
         return fresh

@@ -27,6 +27,7 @@ from hpt_cli.executors import (
 from hpt_cli.formatting import describe_exit
 from hpt_cli.logs.tail import AttemptTail
 from hpt_cli.machine.gpu_monitor import GpuMonitor
+from hpt_cli.metrics.thinning import Thinner
 from hpt_cli.runtime.log_reader import FollowedLog, LogReader, Reading
 from hpt_cli.runtime.suspensions import SETTLE_SECONDS
 from hpt_cli.spec.model import TuningSpec
@@ -35,7 +36,7 @@ from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.allocation import Share
 from hpt_cli.tuning.failures.interruption import may_be_first, was_interrupted
 from hpt_cli.tuning.failures.retry import is_worth_retrying
-from hpt_cli.tuning.fold import find_fresh
+from hpt_cli.tuning.fold import find_fresh, find_fresh_totals
 from hpt_cli.tuning.state import Attempt, TrainingJob, TuningState, count_seconds, covers
 
 KILL_AGAIN_SECONDS = 1.0
@@ -120,6 +121,7 @@ class AttemptFollower:
             last_offsets=latest.last_offsets,
             rules=[(rule.pattern, rule.action) for rule in self.spec.log_rules],
             slow_lines=self._slow_lines,
+            thinner=Thinner(),
         )
         metric = self.spec.objective_metric_name
         seen_at = max(latest.started_at, last_alive)
@@ -190,9 +192,11 @@ class AttemptFollower:
         found = tuple(find_fresh(_latest(job), reading.observations))
         if any(each.metric == self.spec.objective_metric_name for each in found):
             self._observed.add(job.number)
+        at, number = self._clock(), attempt.number
         if found:
-            at, number = self._clock(), attempt.number
             yield ev.ObservationsRead(at=at, number=job.number, attempt=number, observations=found)
+        if totals := find_fresh_totals(_latest(job), reading.totals):
+            yield ev.ValuesCounted(at=at, number=job.number, attempt=number, totals=totals)
 
     def pop_observed(self) -> set[int]:
         """Return the numbers of jobs with new objective values since the last time.

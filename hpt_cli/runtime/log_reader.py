@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,6 +24,7 @@ from hpt_cli.logs.tail import AttemptTail
 from hpt_cli.metrics.curve import Observation
 from hpt_cli.metrics.detection import nearest_lines
 from hpt_cli.metrics.log_rules import LogMatch
+from hpt_cli.metrics.thinning import Totals
 from hpt_cli.runtime.suspensions import Suspensions
 from hpt_cli.tuning.state import Span
 
@@ -47,6 +48,8 @@ class Reading:
     is_settled: bool = False
     """Whether it is known until now when it was suspended."""
     observations: tuple[Observation, ...] = ()
+    totals: Mapping[str, Totals] = field(default_factory=dict)
+    """By metric, where not all observations are kept."""
     matches: tuple[LogMatch, ...] = ()
     notes: tuple[str, ...] = ()
     is_complete: bool = False
@@ -121,18 +124,20 @@ class FollowedLog:
             self.looked_at = now
         self._has_objective |= any(each.metric == self.objective for each in found)
         is_complete = is_over and not self.unread
+        thinner = self.tail.thinner
+        totals = thinner.pop_totals(final=is_complete) if thinner else {}
         matches, notes = tuple(self.tail.pop_matches()), tuple(self.tail.pop_notes())
         settled_at, was_settled = self.settled_at, self._is_settled
         suspended = self._suspensions.look(self.outcome, now, closely=not was_settled)
         is_known = self._suspensions.are_known(now) and now >= settled_at
         self._is_settled = is_known and getattr(self.outcome, "is_certain", True)
         told = (self.outcome, suspended, self._is_settled, settled_at)
-        if not (found or matches or notes or is_complete) and told == self._told:
+        if not (found or totals or matches or notes or is_complete) and told == self._told:
             return None
         self._told = told
         return Reading(
             *(self.job, self.attempt, self.outcome, now, suspended, self._is_settled),
-            *(found, matches, notes, is_complete),
+            *(found, totals, matches, notes, is_complete),
             last_lines=self._read_last_lines() if is_complete else (),
             last_sign=self._find_last_sign() if is_complete else 0.0,
         )

@@ -25,8 +25,9 @@ class Monitor:
     def __init__(self, spec: TuningSpec, jobdir: JobDir) -> None:
         self._spec = spec
         self._jobdir = jobdir
-        self._arrivals: dict[tuple[int, int], list[float]] = {}
-        """When the objective values came that this tuner saw, by job and attempt."""
+        self._arrivals: dict[tuple[int, int], tuple[float, int]] = {}
+        """By job and attempt, when the first objective value came that this tuner saw, and how many
+        it saw."""
         self._has_objective = False
         self._has_values = False
         self._unread: list[ev.ObservationsRead | ev.JobExited] = []
@@ -55,8 +56,9 @@ class Monitor:
         count = sum(each.metric == metric for each in event.observations)
         if count:
             self._has_objective = True
-            times = self._arrivals.setdefault((event.number, event.attempt), [])
-            times += [event.at] * count
+            key = event.number, event.attempt
+            first, seen = self._arrivals.get(key, (event.at, 0))
+            self._arrivals[key] = first, seen + count
 
     def read(self, state: TuningState, now: float) -> list[ev.Warned]:
         """Read the logs that have something to tell; return the warnings that are new."""
@@ -98,11 +100,12 @@ class Monitor:
         begun = job.attempt.started_at
         held_back = None
         if begun >= self._began:  # arrivals before this tuner began, or went on, are not known
+            first, seen = arrivals
             spans = job.attempt.suspended
-            seen_after = count_seconds(begun, arrivals[0], spans)
+            seen_after = count_seconds(begun, first, spans)
             seconds = count_seconds(begun, event.ended_at, spans)
             held_back = warnings.warn_of_held_back_output(
-                self._spec, job.number, len(arrivals), seen_after, seconds, event.at
+                self._spec, job.number, seen, seen_after, seconds, event.at
             )
         yield from (each for each in (held_back, same) if each is not None)
 

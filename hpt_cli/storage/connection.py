@@ -23,7 +23,8 @@ SCHEMA_VERSION = 4
 shares of a machine, or wait for their turn on a cluster. 4:
 when the last tuner was last alive;
 when tuners and attempts were suspended, and the last sign of life of a lost attempt;
-jobs that had failed are requeued.
+jobs that had failed are requeued;
+totals of metrics of which not all values are recorded.
 Older ones are read as they are."""
 BUSY_SECONDS = 60.0
 MAX_PATH_BYTES = 504

@@ -23,15 +23,16 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from hpt_cli.files import move_over
-from hpt_cli.logs.tail import FileTail
+from hpt_cli.logs.tail import AttemptTail
 from hpt_cli.metrics.curve import Observation
+from hpt_cli.metrics.thinning import Thinner, Totals
 from hpt_cli.spec.model import TuningSpec, load_spec
 from hpt_cli.storage import journal
 from hpt_cli.storage.connection import open_damaged
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.spec_file import read_spec
 from hpt_cli.tuning import events as ev
-from hpt_cli.tuning.fold import fold
+from hpt_cli.tuning.fold import find_fresh_totals, fold
 from hpt_cli.tuning.state import TuningState
 
 BESIDE = ("-journal", "-wal", "-shm")
@@ -234,13 +235,15 @@ class _Rebuilder:
             if job is None or not job.is_running or len(job.attempts) != event.attempt:
                 return
             known = self._kept.get((event.number, event.attempt), [])
-            observations = _read_log(self._jobdir, self.state, event, known)
+            observations, totals = _read_log(self._jobdir, self.state, event, known)
+            at, number, attempt = event.at, event.number, event.attempt
             if observations:
-                at, number, attempt = event.at, event.number, event.attempt
                 observed = ev.ObservationsRead(
                     at=at, number=number, attempt=attempt, observations=observations
                 )
                 self._fold(observed)
+            if fresh := find_fresh_totals(job.attempts[-1], totals):
+                self._fold(ev.ValuesCounted(at=at, number=number, attempt=attempt, totals=fresh))
         self._fold(event)
 
     def _fold(self, event: ev.Event) -> None:
@@ -251,8 +254,8 @@ class _Rebuilder:
 
 def _read_log(
     jobdir: JobDir, state: TuningState, event: ev.JobExited | ev.JobLost, known: list[Observation]
-) -> tuple[Observation, ...]:
-    """Return an attempt's observations, from its log and the journal.
+) -> tuple[tuple[Observation, ...], dict[str, Totals]]:
+    """Return an attempt's observations, from its log and the journal, and totals from its log.
 
     The log is believed, unless an earlier version of hpt gave up its middle: steps that are counted
     then come from the journal.
@@ -261,11 +264,14 @@ def _read_log(
     log = jobdir.attempt(event.number, event.attempt).log
     extractors = [each for each in spec.extractors if not each.file]
     found = {(each.metric, each.offset): each for each in known}
+    thinner = Thinner()
     with contextlib.suppress(OSError):
-        read = FileTail(log, extractors).read(final=True)
+        tail = AttemptTail(extractors, log, log.parent, 0.0, {}, thinner=thinner)
+        read = tail.read(final=True)
         logged = {(each.metric, each.offset): each for each in read}
         found = logged | found if log.with_suffix(".gap").exists() else found | logged
-    return tuple(sorted(found.values(), key=lambda each: each.offset))
+    observations = tuple(sorted(found.values(), key=lambda each: each.offset))
+    return observations, thinner.pop_totals(final=True)
 
 
 def _set_aside_unknown(jobdir: JobDir, state: TuningState) -> Iterator[Path]:

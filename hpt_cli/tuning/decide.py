@@ -132,7 +132,10 @@ def _stop_some(
             commands.append(Stop(job.number, judge_hung(spec, job), explanation=why))
         elif job.number in observed and spec.stop_rule is not None and not _is_done(state, job):
             verdict = judge_job(spec, state, job, spec.stop_rule)
-            if spec.resource_limit and len(job.curve(spec.objective.metric)) >= spec.resource_limit:
+            if (
+                spec.resource_limit
+                and job.count_steps(spec.objective.metric) >= spec.resource_limit
+            ):
                 verdict = replace(verdict, stop=True, reason="max_resource reached")
             commands.append(
                 Stop(job.number, "EarlyStopped", verdict)

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Annotated, Any, Literal, TypeAlias, TypedDict
 
 from hpt_cli.metrics.curve import Observation
+from hpt_cli.metrics.thinning import Totals
 from hpt_cli.spec.hyperparameters import Hyperparameters, Value
 from hpt_cli.spec.names import check_name
 from hpt_cli.spec.resources import Pool
@@ -288,6 +289,17 @@ class ObservationsRead(JobEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ValuesCounted(JobEvent):
+    """The attempt has printed more values of some metrics than are recorded: what all of them say.
+
+    Counted up to `offset`: what was counted up to an earlier one changes nothing.
+    """
+
+    attempt: int
+    totals: dict[str, Totals]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobJudged(JobEvent):
     """The stop rule looked at the job: what it saw, and what it said. Changes nothing by itself."""
 
@@ -370,10 +382,13 @@ def to_fields(event: Event) -> dict[str, Any]:
     """Return an event's own fields as JSON-able values, without `at` and `number`."""
     names = [each.name for each in fields(event) if each.name not in ("at", "number")]
     values = {name: getattr(event, name) for name in names}
-    return {
-        name: asdict(each) if isinstance(each, Pool | Share) else each
-        for name, each in values.items()
-    }
+    return {name: _to_json(each) for name, each in values.items()}
+
+
+def _to_json(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _to_json(each) for name, each in value.items()}
+    return asdict(value) if isinstance(value, Pool | Share | Totals) else value
 
 
 def from_fields(kind: str, at: float, number: int | None, own: dict[str, Any]) -> Event:

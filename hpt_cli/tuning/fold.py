@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from hpt_cli.formatting import describe_exit
 from hpt_cli.metrics.curve import Curve, Observation
+from hpt_cli.metrics.thinning import Totals
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.failures.history import (
     MAX_ATTEMPTS,
@@ -39,7 +40,8 @@ MAX_LOST_ATTEMPTS = 3
 """A job whose attempts are lost this often is Failed: something kills it every time."""
 
 # The life of a training job: arrows are events, and so is what stands in brackets beside a phase,
-# which leaves it as it is. JobNoted and JobJudged may come at any time and change no phase.
+# which leaves it as it is. JobNoted, JobJudged and ValuesCounted may come at any time and change no
+# phase.
 #
 #                      JobPlanned
 #                          |
@@ -85,7 +87,8 @@ MAX_LOST_ATTEMPTS = 3
 #    and is to be tried again, is followed by another with the same hyperparameters. What it was may
 #    be known only after it has failed (failures/interruption.py): then the job is requeued.
 # 4. Observations may come twice, in any grouping, and until the attempt has ended; the state is
-#    the same. So a log can be read again from any earlier point.
+#    the same. So a log can be read again from any earlier point. Of very many values not all are
+#    recorded; which ones, depends on nothing but the output (metrics/thinning.py).
 # 5. Stopping is a phase of its own because a stop takes time: jobs save checkpoints, and print
 #    values that still count. An attempt may end before it has printed anything, or before the tuner
 #    has heard that it runs: so every running phase can end.
@@ -281,6 +284,8 @@ def _fold_job(job: TrainingJob | None, event: ev.JobEvent) -> TrainingJob:
         raise ImpossibleEventError(f"job {event.number} was never planned")
     if isinstance(event, ev.JobNoted):
         return replace(job, notes=(*job.notes, event.text))
+    if isinstance(event, ev.ValuesCounted):
+        return replace(job, **_values_counted(job, event))
     phases = TRANSITIONS.get((job.phase, type(event)))
     if phases is None:
         raise ImpossibleEventError(
@@ -369,6 +374,21 @@ def find_fresh(attempt: Attempt, observations: Iterable[Observation]) -> list[Ob
     """Return the observations that are not known of an attempt yet."""
     last = attempt.last_offsets
     return [each for each in observations if each.offset > last.get(each.metric, -1)]
+
+
+def _values_counted(job: TrainingJob, event: ev.ValuesCounted) -> _Changes:
+    latest = job.attempts[-1]
+    return _with_attempt(job, totals={**latest.totals, **find_fresh_totals(latest, event.totals)})
+
+
+def find_fresh_totals(attempt: Attempt, totals: Mapping[str, Totals]) -> dict[str, Totals]:
+    """Return the totals that count further than those that are known of an attempt."""
+    known = attempt.totals
+    return {
+        metric: each
+        for metric, each in totals.items()
+        if metric not in known or each.offset > known[metric].offset
+    }
 
 
 def _extend(curve: Curve, points: list[tuple[float, float]]) -> Curve:
@@ -463,7 +483,7 @@ _JOB_FOLDS: Mapping[Any, Callable[[TrainingJob, Any], _Changes]] = {
     ev.JobRequeued: _job_requeued,
 }
 
-_OF_ONE_JOB = (ev.JobPlanned, ev.JobNoted, *_JOB_FOLDS)
+_OF_ONE_JOB = (ev.JobPlanned, ev.JobNoted, ev.ValuesCounted, *_JOB_FOLDS)
 """The events that change one job and nothing else."""
 
 _FOLDS: Mapping[Any, Callable[[TuningState, Any], _Changes]] = {

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from hpt_cli.metrics.curve import Curve, PackedCurve
+from hpt_cli.metrics.thinning import Totals
 from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.resources import Pool
 from hpt_cli.tuning.allocation import Share
@@ -88,6 +89,8 @@ class Attempt:
     curves: Mapping[str, Curve] = field(default_factory=dict)
     last_offsets: Mapping[str, int] = field(default_factory=dict)
     """Where each metric was observed last; each is read from one place only."""
+    totals: Mapping[str, Totals] = field(default_factory=dict)
+    """Of all values of a metric, where its curve has not all."""
     arrivals: Mapping[str, ArrivalTimes] = field(default_factory=dict)
     failure: str = ""
     """Why it failed, if it did."""
@@ -105,6 +108,11 @@ class Attempt:
     """What it holds of the machine until it has ended."""
     suspended: tuple[Span, ...] = ()
     """When it was suspended."""
+
+    def count_steps(self, metric: str) -> int:
+        """Return how many steps a metric has, also those that its curve has not."""
+        recorded, totals = len(self.curves.get(metric, ())), self.totals.get(metric)
+        return recorded if totals is None else max(recorded, totals.steps)
 
     @property
     def started_at(self) -> float:
@@ -203,6 +211,28 @@ class TrainingJob:
             if part:
                 joined = (*(each for each in joined if each[0] < part[0][0]), *part)
         return joined
+
+    def count_steps(self, metric: str) -> int:
+        """Return how many steps a metric has, also those that its curve has not."""
+        more = sum(
+            each.count_steps(metric) - len(each.curves[metric])
+            for each in self._list_thinned(metric)
+        )
+        return len(self.curve(metric)) + more
+
+    def list_totals(self, metric: str) -> list[Totals]:
+        """Return what is known of all values in the parts of a curve that have not all."""
+        return [each.totals[metric] for each in self._list_thinned(metric)]
+
+    def _list_thinned(self, metric: str) -> list[Attempt]:
+        """Return the attempts with totals of a metric that no later one began anew."""
+        going: list[Attempt] = []
+        for attempt in self.attempts:
+            part = attempt.curves.get(metric, ())
+            if part:
+                going = [each for each in going if each.curves[metric][0][0] < part[0][0]]
+                going.append(attempt)
+        return [each for each in going if metric in each.totals]
 
 
 @dataclass(frozen=True, slots=True)

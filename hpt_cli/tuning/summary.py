@@ -174,6 +174,8 @@ def make_row(state: TuningState, job: TrainingJob, objective: Objective, now: fl
     """Return the row of a job that has hyperparameters."""
     curve = job.curve(objective.metric)
     finite = [value for _, value in curve if math.isfinite(value)]
+    for totals in job.list_totals(objective.metric):
+        finite += [each for each in (totals.least, totals.greatest) if each is not None]
     request = job.stop_request
     started = job.attempts[0].started_at if job.attempts else None
     return Row(
@@ -187,7 +189,7 @@ def make_row(state: TuningState, job: TrainingJob, objective: Objective, now: fl
         objective_status=_objective_status(job, objective),
         final=final_objective(job, objective),
         best=min(finite, key=objective.loss) if finite else None,
-        epochs=len(curve),
+        epochs=job.count_steps(objective.metric),
         started_at=started,
         ended_at=job.attempts[-1].ended_at if job.attempts and job.has_ended else None,
         elapsed=training_seconds(job, now),
@@ -236,7 +238,7 @@ def measure_seconds_per_epoch(job: TrainingJob, metric: str) -> float | None:
             continue
         ended = arrivals.until if attempt.ended_at is None else attempt.ended_at
         seconds = count_seconds(arrivals.since, min(arrivals.until, ended), attempt.suspended)
-        epochs = len(attempt.curves[metric]) - arrivals.at_once
+        epochs = attempt.count_steps(metric) - arrivals.at_once
         if seconds > 0 and epochs > 0:
             return seconds / epochs
     return None
