@@ -137,6 +137,18 @@ def test_what_was_suspended_reads_as_it_did(tmp_path: Path) -> None:
     assert [row.elapsed for row in rows] == [(70 - 2 - 30) + (105 - 101)]
 
 
+def test_totals_of_a_thinned_curve_read_as_they_did(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    shutil.copy(JOURNALS / "schema-4-totals.sqlite", path)
+    with open_journal(path) as journal:
+        (job,) = journal.state().jobs.values()
+    (known,) = job.list_totals("loss")
+    assert (known.count, known.steps, known.finite) == (12345, 12000, 12340)
+    assert (known.sum, known.least, known.greatest, known.offset) == (-0.5, -1.5, 9, 246900)
+    assert job.count_steps("loss") == 12000
+    assert job.curve("loss") == ((1, 3), (2, 2))
+
+
 def test_an_older_journal_that_is_written_is_closed_to_older_hpts(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     shutil.copy(JOURNALS / "schema-1.sqlite", path)

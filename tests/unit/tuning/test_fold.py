@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hpt_cli.metrics.thinning import Totals
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning import fold as folding
-from hpt_cli.tuning.fold import TRANSITIONS, ImpossibleEventError, fold
+from hpt_cli.tuning.fold import TRANSITIONS, ImpossibleEventError, find_fresh_totals, fold
 from hpt_cli.tuning.state import Phase, TuningState, add_span
 from tests import builders as b
 
@@ -118,7 +119,7 @@ def test_the_picture_shows_every_phase_and_event() -> None:
     assert {each for each in shown if each.startswith(("Job", "Obs", "Space"))} <= {*vars(ev)}
 
 
-_WITHOUT_TRANSITION = ("JobPlanned", "SpaceExhausted", "JobNoted", "JobJudged")
+_WITHOUT_TRANSITION = ("JobPlanned", "SpaceExhausted", "JobNoted", "JobJudged", "ValuesCounted")
 
 
 def make_events(state: TuningState, number: int) -> list[ev.Event]:
@@ -212,3 +213,36 @@ def test_spans_are_counted_once_in_whatever_order_they_come(
     for at in points:
         inside = any(since <= at <= until for since, until in spans)
         assert inside == any(since <= at <= until for since, until in joined)
+
+
+def totals(count: int) -> Totals:
+    return Totals(
+        count=count, steps=count, finite=count, sum=0.5, least=-1.0, greatest=1.0, offset=10 * count
+    )
+
+
+def counted(count: int, attempt: int = 1) -> ev.ValuesCounted:
+    return ev.ValuesCounted(at=1, number=1, attempt=attempt, totals={"loss": totals(count)})
+
+
+def test_totals_that_count_further_replace_the_others() -> None:
+    begun = [*b.created(SPEC), *b.suggested(1), *b.launched(1), b.observed(1, 3.0, 2.0)]
+    state = b.fold_all(*begun, counted(20), counted(30), counted(25), counted(30))
+    attempt = state.jobs[1].attempt
+    assert attempt is not None
+    assert attempt.totals == {"loss": totals(30)}
+    assert find_fresh_totals(attempt, {"loss": totals(30), "acc": totals(1)}) == {"acc": totals(1)}
+
+
+def test_steps_are_counted_over_the_attempts_that_make_a_curve() -> None:
+    story = [*b.created(SPEC), *b.suggested(1), *b.launched(1), b.observed(1, 3.0, 2.0)]
+    story += [counted(20), b.stop(1, "Interrupted"), b.exited(1, -15), *b.launched(1, attempt=2)]
+    goes_on = b.observed(1, 1.0, attempt=2, first=3)
+    job = b.fold_all(*story, goes_on).jobs[1]
+    assert (len(job.curve("loss")), job.count_steps("loss")) == (3, 21)
+    assert job.list_totals("loss") == [totals(20)]
+    begins_anew = b.observed(1, 1.0, attempt=2, first=1)
+    job = b.fold_all(*story, begins_anew).jobs[1]
+    assert (len(job.curve("loss")), job.count_steps("loss")) == (1, 1)
+    assert job.list_totals("loss") == []
+    assert job.count_steps("acc") == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from hpt_cli.metrics.thinning import Totals
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.summary import (
     Summary,
@@ -211,3 +212,11 @@ def test_what_a_job_takes_to_start_is_not_saved() -> None:
     early = [*tell(2, 1, 10.0), b.stop(2, at=16), b.exited(2, -15, at=16)]
     rows = summarize(b.fold_all(*b.created(b.make_spec()), *whole, *early), 20, at_work=True).rows
     assert estimate_saved_seconds(rows) == 3.0, "at the usual pace"
+
+
+def test_what_a_thinned_curve_has_not_counts_too() -> None:
+    known = Totals(count=70, steps=60, finite=65, sum=1.0, least=-5.0, greatest=9.0, offset=10**6)
+    counted = ev.ValuesCounted(at=1, number=1, attempt=1, totals={"loss": known})
+    story = [*b.created(b.make_spec()), *b.run(1, 3.0, 2.0)]
+    (row,) = summarize(b.fold_all(*story[:-1], counted, story[-1]), 9, at_work=False).rows
+    assert (row.epochs, row.best, row.final) == (60, -5.0, 2.0)
