@@ -14,6 +14,7 @@ from hpt_cli.logs.tail import MAX_BLOCK_BYTES, AttemptTail, FileTail
 from hpt_cli.metrics.curve import Observation
 from hpt_cli.metrics.extractors import compile_definition
 from hpt_cli.metrics.reader import MAX_SLOW_LINES
+from hpt_cli.metrics.thinning import Thinner
 
 LOSS = compile_definition({"name": "loss", "regex": "loss=({num})"})
 STEPPED = compile_definition({"name": "loss", "json": "loss", "step": "epoch"})
@@ -138,3 +139,19 @@ def test_the_hole_of_a_log_that_an_earlier_hpt_trimmed_is_left_out(tmp_path: Pat
     assert b"".join(block for _, block in read_blocks(log)) == head + b"x\nloss=2\nlast\n"
     assert read_tail(log) == tuple(read_lines(log)) == ("x", "loss=2", "last")
     assert [each.value for each in FileTail(log, [LOSS]).read(final=True)] == [1, 2]
+
+
+def test_each_version_of_a_file_is_counted_for_itself(tmp_path: Path) -> None:
+    table, thinner = tmp_path / "m.csv", Thinner()
+    tail = AttemptTail([COLUMN], tmp_path / "log", tmp_path, 0, {}, thinner=thinner)
+    for version in range(3):
+        table.write_text("acc\n" + f"0.{version}\n" * 9_999)
+        os.utime(table, (100, 100 + version))
+        assert len(tail.read()) == 9_999
+    assert thinner.pop_totals(final=True) == {}
+    with table.open("a") as file:
+        file.write("0.5\n" * 9_998 + "0.25\n")
+    found = tail.read(final=True)
+    assert 1_000 < len(found) < 2_000
+    assert found[-1].value == 0.25
+    assert thinner.pop_totals(final=True)["acc"].count == 19_998

@@ -13,6 +13,7 @@ import pytest
 from hpt_cli.executors import Executor, Exited, Handle, Outcome, Pending, Running
 from hpt_cli.logs.tail import AttemptTail
 from hpt_cli.metrics.extractors import compile_definition
+from hpt_cli.metrics.thinning import Thinner
 from hpt_cli.runtime import log_reader
 from hpt_cli.runtime.log_reader import FollowedLog, LogReader
 
@@ -45,7 +46,7 @@ def make_reader(executor: Asked, wake: Event | None = None) -> LogReader:
 def follow(reader: LogReader, path: Path, job: int, text: str) -> FollowedLog:
     log = path / f"{job}.log"
     log.write_text(text)
-    tail = AttemptTail([LOSS], log, path, started_at=0, last_offsets={})
+    tail = AttemptTail([LOSS], log, path, 0, {}, thinner=Thinner())
     followed = FollowedLog(job, 1, {}, log, tail, "loss")
     reader.follow(followed)
     return followed
@@ -69,11 +70,9 @@ def test_a_long_log_is_read_in_rounds_beside_the_others(
     assert 0 < len(of_flood.observations) < count / 2
     assert [each.value for each in of_other.observations] == [7]
     assert of_other.is_complete
-    values = [each.value for each in of_flood.observations]
     while has_more:
         found, has_more = reader.read_round()
-        values += [each.value for reading in found for each in reading.observations]
-    assert values == list(range(count))
+    assert found[-1].totals["loss"].count == count
     assert found[-1].is_complete
     assert reader.read_round() == ([], False)
 
@@ -97,16 +96,14 @@ def test_what_is_left_running_can_print_for_ever(tmp_path: Path) -> None:
     followed = follow(reader, tmp_path, 1, "loss=1\n" * 30_000)
     found, has_more = reader.read_round()
     assert has_more
-    count = len(found[0].observations)
     for _ in range(100):
         with followed.log.open("a") as file:
             file.write("loss=2\n" * 30_000)
         found, has_more = reader.read_round()
-        count += len(found[0].observations)
         if not has_more:
             break
     assert found[0].is_complete
-    assert count == 30_000
+    assert found[0].totals["loss"].greatest == 1
 
 
 def test_no_thread_is_waited_for(tmp_path: Path) -> None:
@@ -128,6 +125,7 @@ def test_no_thread_is_waited_for(tmp_path: Path) -> None:
 
 def test_a_round_waits_until_the_last_is_taken(tmp_path: Path) -> None:
     executor, news = Asked(), Event()
+    executor.outcome = Exited(0, 1.0)
     reader = make_reader(executor, news)
     followed = follow(reader, tmp_path, 1, "loss=1\n" * 100_000)
     reader.start()
@@ -137,13 +135,12 @@ def test_a_round_waits_until_the_last_is_taken(tmp_path: Path) -> None:
     time.sleep(0.1)
     assert followed.tail.size == size
     found = reader.pop()
-    while followed.unread:
-        news.wait(10)
+    while not found[-1].is_complete:
+        assert news.wait(10)
         news.clear()
         found += reader.pop()
     reader.close()
-    found += reader.pop()
-    assert sum(len(each.observations) for each in found) == 100_000
+    assert found[-1].totals["loss"].count == 100_000
 
 
 def test_what_goes_wrong_in_the_thread_is_raised_in_the_loop() -> None:
@@ -170,3 +167,21 @@ def test_a_job_in_a_queue_is_not_silent(tmp_path: Path) -> None:
     executor.outcome = Running()
     reader.read_round()
     assert followed.looked_at > followed.last_output_at
+
+
+def test_a_flood_of_values_is_thinned_and_counted(tmp_path: Path) -> None:
+    executor = Asked()
+    executor.outcome = Exited(0, 1.0)
+    reader = make_reader(executor)
+    follow(reader, tmp_path, 1, "".join(f"loss={i}\n" for i in range(50_001)))
+    readings, has_more = [], True
+    while has_more:
+        found, has_more = reader.read_round()
+        readings += found
+    values = [each.value for reading in readings for each in reading.observations]
+    assert len(values) < 15_000
+    assert values[-1] == 50_000
+    totals = readings[-1].totals["loss"]
+    assert (totals.count, totals.steps, totals.sum) == (50_001, 50_001, sum(range(50_001)))
+    (note,) = [note for reading in readings for note in reading.notes]
+    assert "more than 10,000 values of 'loss'" in note
