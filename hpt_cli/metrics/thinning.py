@@ -8,7 +8,7 @@ the same curve, however it was grouped into reads, and also to a tuner that read
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hpt_cli.metrics.curve import Observation
@@ -45,6 +45,15 @@ class Totals:
     greatest: float | None
     offset: int
     """Where the latest of all stood."""
+
+
+def find_fresh_totals(known: Mapping[str, Totals], told: Mapping[str, Totals]) -> dict[str, Totals]:
+    """Return the totals by metric that count further than those that are known."""
+    return {
+        metric: each
+        for metric, each in told.items()
+        if metric not in known or each.offset > known[metric].offset
+    }
 
 
 class _Series:

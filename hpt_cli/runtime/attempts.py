@@ -27,7 +27,7 @@ from hpt_cli.executors import (
 from hpt_cli.formatting import describe_exit
 from hpt_cli.logs.tail import AttemptTail
 from hpt_cli.machine.gpu_monitor import GpuMonitor
-from hpt_cli.metrics.thinning import Thinner
+from hpt_cli.metrics.thinning import Thinner, find_fresh_totals
 from hpt_cli.runtime.log_reader import FollowedLog, LogReader, Reading
 from hpt_cli.runtime.suspensions import SETTLE_SECONDS
 from hpt_cli.spec.model import TuningSpec
@@ -36,7 +36,7 @@ from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.allocation import Share
 from hpt_cli.tuning.failures.interruption import may_be_first, was_interrupted
 from hpt_cli.tuning.failures.retry import is_worth_retrying
-from hpt_cli.tuning.fold import find_fresh, find_fresh_totals
+from hpt_cli.tuning.fold import find_fresh
 from hpt_cli.tuning.state import Attempt, TrainingJob, TuningState, count_seconds, covers
 
 KILL_AGAIN_SECONDS = 1.0
@@ -195,7 +195,7 @@ class AttemptFollower:
         at, number = self._clock(), attempt.number
         if found:
             yield ev.ObservationsRead(at=at, number=job.number, attempt=number, observations=found)
-        if totals := find_fresh_totals(_latest(job), reading.totals):
+        if totals := find_fresh_totals(_latest(job).totals, reading.totals):
             yield ev.ValuesCounted(at=at, number=job.number, attempt=number, totals=totals)
 
     def pop_observed(self) -> set[int]:

@@ -25,14 +25,14 @@ from typing import Any, TypeAlias
 from hpt_cli.files import move_over
 from hpt_cli.logs.tail import AttemptTail
 from hpt_cli.metrics.curve import Observation
-from hpt_cli.metrics.thinning import Thinner, Totals
+from hpt_cli.metrics.thinning import Thinner, Totals, find_fresh_totals
 from hpt_cli.spec.model import TuningSpec, load_spec
 from hpt_cli.storage import journal
 from hpt_cli.storage.connection import open_damaged
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.spec_file import read_spec
 from hpt_cli.tuning import events as ev
-from hpt_cli.tuning.fold import find_fresh_totals, fold
+from hpt_cli.tuning.fold import fold
 from hpt_cli.tuning.state import TuningState
 
 BESIDE = ("-journal", "-wal", "-shm")
@@ -242,7 +242,7 @@ class _Rebuilder:
                     at=at, number=number, attempt=attempt, observations=observations
                 )
                 self._fold(observed)
-            if fresh := find_fresh_totals(job.attempts[-1], totals):
+            if fresh := find_fresh_totals(job.attempts[-1].totals, totals):
                 self._fold(ev.ValuesCounted(at=at, number=number, attempt=attempt, totals=fresh))
         self._fold(event)
 

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from hpt_cli.formatting import describe_exit
 from hpt_cli.metrics.curve import Curve, Observation
-from hpt_cli.metrics.thinning import Totals
+from hpt_cli.metrics.thinning import find_fresh_totals
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.failures.history import (
     MAX_ATTEMPTS,
@@ -377,18 +377,8 @@ def find_fresh(attempt: Attempt, observations: Iterable[Observation]) -> list[Ob
 
 
 def _values_counted(job: TrainingJob, event: ev.ValuesCounted) -> _Changes:
-    latest = job.attempts[-1]
-    return _with_attempt(job, totals={**latest.totals, **find_fresh_totals(latest, event.totals)})
-
-
-def find_fresh_totals(attempt: Attempt, totals: Mapping[str, Totals]) -> dict[str, Totals]:
-    """Return the totals that count further than those that are known of an attempt."""
-    known = attempt.totals
-    return {
-        metric: each
-        for metric, each in totals.items()
-        if metric not in known or each.offset > known[metric].offset
-    }
+    known = job.attempts[-1].totals
+    return _with_attempt(job, totals={**known, **find_fresh_totals(known, event.totals)})
 
 
 def _extend(curve: Curve, points: list[tuple[float, float]]) -> Curve:

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpt_cli.metrics.thinning import Totals
+from hpt_cli.metrics.thinning import Totals, find_fresh_totals
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning import fold as folding
-from hpt_cli.tuning.fold import TRANSITIONS, ImpossibleEventError, find_fresh_totals, fold
+from hpt_cli.tuning.fold import TRANSITIONS, ImpossibleEventError, fold
 from hpt_cli.tuning.state import Phase, TuningState, add_span
 from tests import builders as b
 
@@ -231,7 +231,9 @@ def test_totals_that_count_further_replace_the_others() -> None:
     attempt = state.jobs[1].attempt
     assert attempt is not None
     assert attempt.totals == {"loss": totals(30)}
-    assert find_fresh_totals(attempt, {"loss": totals(30), "acc": totals(1)}) == {"acc": totals(1)}
+    assert find_fresh_totals(attempt.totals, {"loss": totals(30), "acc": totals(1)}) == {
+        "acc": totals(1)
+    }
 
 
 def test_steps_are_counted_over_the_attempts_that_make_a_curve() -> None:
