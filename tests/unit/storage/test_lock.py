@@ -151,9 +151,11 @@ def test_without_locks_a_holder_elsewhere_is_alive_while_its_lock_is_touched(
 
 
 def test_a_living_tuner_keeps_others_out_without_its_lock(jobdir: JobDir) -> None:
+    directory = os.open(jobdir.path, os.O_RDONLY)  # as the holder of a lock has it
     with subprocess.Popen(
-        [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, cwd=jobdir.path
+        [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=[directory]
     ) as tuner:
+        os.close(directory)
         start_tuner(jobdir, tuner.pid, HOST)
         assert find_lock_holder(jobdir) == {"pid": tuner.pid, "host": HOST}
         with pytest.raises(HptError, match=f"process {tuner.pid} on {HOST}"), hold_lock(jobdir):
