@@ -44,6 +44,7 @@ class FileTail:
         known_to: int = -1,
         slow_lines: Counter[str] | None = None,
         thinner: Thinner | None = None,
+        keep_open: bool = False,
     ) -> None:
         """Prepare to follow a file, which may not exist yet.
 
@@ -55,6 +56,7 @@ class FileTail:
             known_to: the offset of the last known observation.
             slow_lines: shared by all readers with these extractors.
             thinner: says which observations are returned; all, without one.
+            keep_open: whether to read on in a file that was deleted or replaced.
         """
         self._path = path
         self._extractors = tuple(extractors)
@@ -64,6 +66,9 @@ class FileTail:
         self._known_to = known_to
         self._slow_lines = slow_lines
         self._thinner = thinner
+        self._is_kept_open = keep_open
+        self._open_file: int | None = None
+        self._harm = ""
         self._reader: MetricReader | None = None
         self._seen: tuple[int, ...] = ()
         self._position = 0
@@ -96,18 +101,60 @@ class FileTail:
         found: list[Observation] = []
         self.unread = 0
         try:
-            # To open a named pipe would otherwise block until somebody writes to it.
-            descriptor = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK)
+            descriptor = self._open()
             try:
                 found += self._read_from(descriptor, final, may_go_on)
             finally:
-                os.close(descriptor)
+                self._keep_open_or_close(descriptor)
         except OSError as error:  # not there; a directory; a file system gone, perhaps to come back
             if final and error.errno in NO_DESCRIPTORS:
                 raise  # what is there would never be read
         if final and not self.unread and self._reader is not None:
             found += self._keep(self._reader.finish())
         return found
+
+    def close(self) -> None:
+        """Close what is kept open."""
+        if self._open_file is not None:
+            os.close(self._open_file)
+            self._open_file = None
+
+    def _open(self) -> int:
+        """Return a descriptor of the file, or of what it was before somebody removed it.
+
+        Raises:
+            OSError: it cannot be opened.
+        """
+        try:
+            # To open a named pipe would otherwise block until somebody writes to it.
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK)
+        except FileNotFoundError:
+            if self._seen or self._known_to >= 0:
+                self._harm = "deleted"
+            if self._open_file is None:
+                raise
+            return self._open_file
+        if self._open_file is None or _is_same(self._open_file, descriptor):
+            return descriptor
+        # The command goes on writing where it wrote before.
+        os.close(descriptor)
+        self._harm = "replaced"
+        return self._open_file
+
+    @property
+    def harm(self) -> str:
+        """What somebody has done to a log, and what it means; empty if nothing."""
+        if not self._harm:
+            return ""
+        if self._open_file is None:
+            return f"was {self._harm}: what had not been read of it is lost"
+        return f"was {self._harm}: what the command prints is read on, but nobody can look at it"
+
+    def _keep_open_or_close(self, descriptor: int) -> None:
+        if self._is_kept_open and self._open_file is None and self._seen:
+            self._open_file = descriptor
+        elif descriptor != self._open_file:
+            os.close(descriptor)
 
     def _keep(self, found: list[Observation]) -> list[Observation]:
         return found if self._thinner is None else self._thinner.add(found)
@@ -130,6 +177,7 @@ class FileTail:
             self._reader = MetricReader(self._extractors, self._rules, begin, self._slow_lines)
         found: list[Observation] = []
         if self._seen and not self._goes_on(descriptor, seen):
+            self._harm = "shortened" if seen[:2] == self._seen[:2] else "replaced"
             found += self._begin_anew(self._reader)
         # As of before reading: what is appended meanwhile must look like a change the next time.
         self._seen = seen
@@ -178,6 +226,13 @@ class FileTail:
         return found
 
 
+def _is_same(kept: int, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(kept), os.fstat(descriptor))
+    except OSError:  # stale, on a network file system
+        return False
+
+
 class AttemptTail:
     """Follows the log of an attempt and the files that its metrics are read from."""
 
@@ -191,6 +246,7 @@ class AttemptTail:
         rules: Sequence[tuple[str, Action]] = (),
         slow_lines: Counter[str] | None = None,
         thinner: Thinner | None = None,
+        keep_open: bool = False,
     ) -> None:
         """Prepare to follow an attempt.
 
@@ -202,6 +258,7 @@ class AttemptTail:
             rules: patterns to match in the log, with their actions.
             slow_lines: shared by all attempts of a tuning job.
             thinner: says which observations are returned; all, without one.
+            keep_open: whether to read on in a log that was deleted or replaced.
         """
         self.thinner = thinner
         self._slow_lines = Counter[str]() if slow_lines is None else slow_lines
@@ -219,6 +276,7 @@ class AttemptTail:
                 known_to=max((last_offsets.get(each.metric, -1) for each in own), default=-1),
                 slow_lines=self._slow_lines,
                 thinner=thinner,
+                keep_open=keep_open and not file,
             )
 
     @property
@@ -248,8 +306,12 @@ class AttemptTail:
             found += self.thinner.finish()
         return found
 
+    def close(self) -> None:
+        """Close what is kept open."""
+        self._tails[""].close()
+
     def pop_notes(self) -> list[str]:
-        """Return new notes for the user about lines that were not searched."""
+        """Return new notes for the user about what was not read, or not kept."""
         notes = [
             f"{file or 'the output'} has lines of more than {MAX_LINE_BYTES // 1024} KiB;"
             " only that much of each is searched"
@@ -263,6 +325,8 @@ class AttemptTail:
             )
             if lines >= MAX_SLOW_LINES:
                 notes.append(f"'{metric}' is no longer searched for, after {lines} such lines")
+        if harm := self._tails[""].harm:
+            notes.append(f"its output.log {harm}")
         if self.thinner is not None:
             notes += self.thinner.notes
         fresh = [note for note in notes if note not in self._noted]

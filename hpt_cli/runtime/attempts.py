@@ -40,6 +40,8 @@ from hpt_cli.tuning.fold import find_fresh
 from hpt_cli.tuning.state import Attempt, TrainingJob, TuningState, count_seconds, covers
 
 KILL_AGAIN_SECONDS = 1.0
+MAX_OPEN_LOGS = 100
+"""So many logs are kept open, to be read on where somebody deletes them: each is a descriptor."""
 LEAVE_SECONDS = 1.0
 """How long an interrupted tuner reads what an attempt that has ended has printed."""
 MUTE = "was lost while it ran on a terminal (pty: true): its last output may be missing"
@@ -122,6 +124,7 @@ class AttemptFollower:
             rules=[(rule.pattern, rule.action) for rule in self.spec.log_rules],
             slow_lines=self._slow_lines,
             thinner=Thinner(),
+            keep_open=len(self._attempts) < MAX_OPEN_LOGS,
         )
         metric = self.spec.objective_metric_name
         seen_at = max(latest.started_at, last_alive)
@@ -243,7 +246,7 @@ class AttemptFollower:
 
         Their attempts are over, and nothing is left of them but much to read.
         """
-        since = time.monotonic() - LEAVE_SECONDS
+        since = time.monotonic() - (LEAVE_SECONDS if self._may_linger else 0.0)
         return {
             number
             for number, each in self._attempts.items()

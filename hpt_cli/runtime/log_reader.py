@@ -265,6 +265,7 @@ class LogReader:
                 if reading is not None:
                     found.append(reading)
                     if reading.is_complete:
+                        log.tail.close()
                         del self._logs[log.job]
         return found, any(each.unread for each in logs)
 

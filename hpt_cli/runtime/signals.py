@@ -48,8 +48,12 @@ class Signals:
     def __enter__(self) -> Signals:
         # Python lets only the main thread set handlers of signals.
         if threading.current_thread() is threading.main_thread():
+            ignored = {each for each in INTERRUPTS if signal.getsignal(each) is signal.SIG_IGN}
+            # A script ignores the keys, and these alone, for what it starts with `&`. Who sends
+            # such a signal means the tuner all the same; nohup ignores SIGHUP, which is meant.
+            ignored -= set(KEYS) if ignored == set(KEYS) else set()
             for number in INTERRUPTS:
-                if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP
+                if number not in ignored:
                     signal.signal(number, self._receive)
         return self
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import signal
 import sqlite3
+import subprocess
 import sys
 import time
 from typing import Any
@@ -13,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.acceptance.conftest import TRAIN, Terminal, wait_until
+from tests.acceptance.conftest import HPT, TRAIN, Terminal, wait_until
 
 
 def read_logged_values(terminal: Terminal, name: str, number: int, attempt: int) -> list[float]:
@@ -185,6 +187,17 @@ def test_a_signal_in_the_first_moment(
     assert err.rstrip().endswith("hpt resume t")
     terminal.hpt("resume", "t")
     check_complete(terminal, "t", jobs=1, epochs=4)
+
+
+def test_a_tuner_in_the_background_of_a_script_hears_an_interrupt(terminal: Terminal) -> None:
+    spec = terminal.write_spec(options="--epochs 1000")
+    # The shell ignores the signals of the keys for it.
+    script = f"{HPT} run {spec} --plain & echo $! > pid; wait $!"
+    shell = subprocess.Popen(["sh", "-c", script], cwd=terminal.directory)
+    terminal.track(shell)
+    terminal.wait_for_log("t", 2, "epoch=1")
+    os.kill(int((terminal.directory / "pid").read_text()), signal.SIGINT)
+    assert shell.wait(60) == 130
 
 
 def test_ctrl_c_twice_kills_what_will_not_end(terminal: Terminal) -> None:

@@ -155,3 +155,54 @@ def test_each_version_of_a_file_is_counted_for_itself(tmp_path: Path) -> None:
     assert 1_000 < len(found) < 2_000
     assert found[-1].value == 0.25
     assert thinner.pop_totals(final=True)["acc"].count == 19_998
+
+
+@pytest.mark.parametrize("harm", ["deleted", "replaced"])
+def test_a_log_that_somebody_removed_is_read_on(tmp_path: Path, harm: str) -> None:
+    log = tmp_path / "output.log"
+    tail = AttemptTail([LOSS], log, tmp_path, 0, {}, keep_open=True)
+    with log.open("ab", buffering=0) as file:
+        file.write(b"loss=1\n")
+        assert points(tail.read()) == [(1, 1)]
+        assert tail.pop_notes() == []
+        log.unlink()
+        if harm == "replaced":
+            log.write_bytes(b"loss=9\n")
+        file.write(b"loss=2\nloss=3")
+    assert points(tail.read()) == [(2, 2)]
+    (note,) = tail.pop_notes()
+    assert f"output.log was {harm}: what the command prints is read on" in note
+    assert points(tail.read(final=True)) == [(3, 3)]
+    assert tail.pop_notes() == []
+    before = len(os.listdir("/proc/self/fd"))
+    tail.close()
+    assert len(os.listdir("/proc/self/fd")) == before - 1
+
+
+@pytest.mark.parametrize("harm", ["deleted", "replaced", "shortened"])
+def test_what_is_lost_of_a_log_is_said(tmp_path: Path, harm: str) -> None:
+    log = tmp_path / "output.log"
+    tail = AttemptTail([LOSS], log, tmp_path, 0, {})
+    log.write_bytes(b"loss=1\nloss=2\n")
+    tail.read()
+    if harm == "deleted":
+        log.unlink()
+    elif harm == "replaced":
+        replace(log, b"loss=3\n")
+    else:
+        truncate(log, b"loss=3\n")
+    found = tail.read(final=True)
+    assert points(found) == ([] if harm == "deleted" else [(3, 3)])
+    assert tail.pop_notes() == [f"its output.log was {harm}: what had not been read of it is lost"]
+
+
+def test_a_resumed_tuner_says_that_a_log_is_gone(tmp_path: Path) -> None:
+    def find_notes(**last_offsets: int) -> list[str]:
+        tail = AttemptTail([LOSS], tmp_path / "output.log", tmp_path, 0, last_offsets)
+        assert tail.read(final=True) == []
+        return tail.pop_notes()
+
+    assert find_notes() == []
+    assert find_notes(loss=7) == [
+        "its output.log was deleted: what had not been read of it is lost"
+    ]
