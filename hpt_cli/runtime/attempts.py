@@ -9,7 +9,7 @@ import asyncio
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeGuard
@@ -37,7 +37,7 @@ from hpt_cli.tuning.allocation import Share
 from hpt_cli.tuning.failures.interruption import may_be_first, was_interrupted
 from hpt_cli.tuning.failures.retry import is_worth_retrying
 from hpt_cli.tuning.fold import find_fresh
-from hpt_cli.tuning.state import Attempt, TrainingJob, TuningState, count_seconds, covers
+from hpt_cli.tuning.state import Attempt, Span, TrainingJob, TuningState, count_seconds, covers
 
 KILL_AGAIN_SECONDS = 1.0
 MAX_OPEN_LOGS = 100
@@ -230,12 +230,19 @@ class AttemptFollower:
         unsettled = {number for number, each in self._attempts.items() if not each.is_settled}
         return unsettled | self.list_ended()
 
-    def settle(self) -> None:
-        """Have all attempts be looked at before they are judged: they may have been suspended."""
-        settles_at = self._clock() + SETTLE_SECONDS
-        for attempt in self._attempts.values():
-            attempt.is_settled, attempt.settles_at = False, settles_at
-            attempt.log.settled_at = settles_at
+    def settle(self, suspensions: Iterable[Span]) -> list[ev.Event]:
+        """Return that the tuner was suspended, if it was.
+
+        Before an attempt is judged it is then looked at: it may have been suspended too.
+        """
+        now = self._clock()
+        events: list[ev.Event] = [
+            ev.TunerSuspended(at=now, since=since, until=until) for since, until in suspensions
+        ]
+        for attempt in self._attempts.values() if events else ():
+            attempt.is_settled, attempt.settles_at = False, now + SETTLE_SECONDS
+            attempt.log.settled_at = attempt.settles_at
+        return events
 
     def list_ended(self) -> set[int]:
         """Return the numbers of jobs whose attempt is over, and only read or cleaned up."""

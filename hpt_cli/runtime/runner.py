@@ -196,9 +196,7 @@ class Runner:
     def _decide(self, avoided: Collection[str]) -> list[Command]:
         # What is decided holds for this moment: the tuner may be suspended right after it.
         now = self._heartbeat.tick()
-        for since, until in self._heartbeat.pop_suspensions():
-            self._record([ev.TunerSuspended(at=now, since=since, until=until)])
-            self._follower.settle()
+        self._record(self._follower.settle(self._heartbeat.pop_suspensions()))
         follower, state = self._follower, self._state
         observed, silent = follower.pop_observed(), follower.list_silent(state)
         unjudged = follower.list_unjudged()
@@ -228,6 +226,8 @@ class Runner:
 
     def _collect(self) -> None:
         """Record what is new of launches, attempts, their logs and the suggestion under way."""
+        self._heartbeat.tick()
+        self._record(self._follower.settle(self._heartbeat.pop_suspensions()))
         self._collect_launches()
         events = [*self._pop_executor_notes(), *self._suggester.pop_done()]
         for reading in self._follower.reader.pop():

@@ -289,7 +289,10 @@ def test_after_the_tuner_was_suspended_attempts_are_looked_at_before_they_are_ju
     tmp_path: Path,
 ) -> None:
     watched = Watched(tmp_path).look(1000, 1001)
-    watched.follower.settle()
+    assert watched.follower.settle([]) == []
+    assert watched.is_judged
+    suspended = ev.TunerSuspended(at=1001, since=985, until=1001)
+    assert watched.follower.settle([(985, 1001)]) == [suspended]
     assert not watched.is_judged
     assert not watched.look(1002).is_judged
     directory = JobDir(tmp_path).attempt(1, 1).path
@@ -298,8 +301,8 @@ def test_after_the_tuner_was_suspended_attempts_are_looked_at_before_they_are_ju
     assert watched.look(1003.5).is_judged
     assert watched.spans == ((985, 997),)
     # However fast that is: what was seen before is no answer.
-    watched.follower.settle()
-    watched.follower.settle()
+    for _ in range(2):
+        watched.follower.settle([(990, 1003.5)])
     assert not watched.is_judged
     assert watched.look(1006).is_judged
 
