@@ -3,7 +3,7 @@
 It goes on from its checkpoint, and what it prints depends on --x and the epoch alone. It has a
 child process, as a data loader would be, and fails when that is gone. What else it can do, if it
 is asked to: run out of memory in its first attempt (`--hog yes`), take some seconds to save when
-it is to end (`--save 2`), print its first value very often (`--flood 1000000`), or fail in its
+it is to end (`--save 2`), print its first value very often (`--flood 200000`), or fail in its
 first attempt and leave a process behind that knows nothing of hpt (`--leave WORD`, the process's
 argument).
 """
