@@ -25,7 +25,14 @@ def list_job_dirs(home: Path) -> list[JobDir]:
     if not home.is_dir():
         return []
     found = (JobDir(path) for path in sorted(home.iterdir()) if not find_name_fault(path.name))
-    return [each for each in found if each.journal.is_file()]
+    return [each for each in found if _may_have_journal(each)]
+
+
+def _may_have_journal(jobdir: JobDir) -> bool:
+    try:
+        return jobdir.journal.is_file()
+    except OSError:  # another user's, in a home that is shared: reading it says so
+        return True
 
 
 def find_job_dir(home: Path, name: str) -> JobDir:

@@ -86,9 +86,14 @@ class JobDir:
 
     @property
     def created_at(self) -> float:
-        """When it was made, in seconds since the epoch: the spec is written but once."""
-        path = self.spec if self.spec.exists() else self.journal
-        return path.stat().st_mtime
+        """When it was made, in seconds since the epoch: the spec is written but once.
+
+        0 where that cannot be seen.
+        """
+        for path in (self.spec, self.journal):
+            with contextlib.suppress(OSError):
+                return path.stat().st_mtime
+        return 0.0
 
     def measure_size(self) -> int:
         """Return how many bytes its files take on disk; holes in them take none."""

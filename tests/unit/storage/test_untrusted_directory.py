@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hpt_cli.errors import HptError
 from hpt_cli.storage import ownership
-from hpt_cli.storage.home import make_job_dir
+from hpt_cli.storage.home import find_job_dir, list_job_dirs, make_job_dir
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.known_homes import find_record, remember_home
 from hpt_cli.storage.lock import find_lock_holder, hold_lock
@@ -111,3 +113,20 @@ def test_the_list_of_homes_is_private(tmp_path: Path, monkeypatch: pytest.Monkey
     finally:
         os.umask(before)
     assert find_record().stat().st_mode & 0o777 == 0o600
+
+
+def test_what_may_not_be_looked_at_hides_nothing_else(
+    handed_over: JobDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    private = make_job_dir(handed_over.path.parent, "private")
+    see = os.stat
+
+    def refuse(path: Any, *arguments: Any, **options: Any) -> os.stat_result:
+        if str(path).startswith(f"{private.path}/"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return see(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "stat", refuse)
+    assert [each.name for each in list_job_dirs(handed_over.path.parent)] == ["private", "t"]
+    assert private.created_at == 0
+    assert find_job_dir(handed_over.path.parent, "@last").name == "t"
