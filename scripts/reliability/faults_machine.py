@@ -63,7 +63,7 @@ def take_processes(ground: Ground) -> int:
     refused.write_text("")
     load_shim(ground, FAULT_REFUSE=str(refused))
     process = ground.run()
-    ground.await_moment(process)
+    ground.await_jobs(1)
     refused.write_text("fork thread")
     ground.pause(4.0)
     refused.write_text("")
