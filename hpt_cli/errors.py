@@ -10,6 +10,7 @@ import errno
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
+from pathlib import Path
 from typing import Self
 
 NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
@@ -70,12 +71,13 @@ class UsageError(HptError):
     exit_code = ExitCode.USAGE
 
 
-def damaged_journal(why: str) -> HptError:
-    """Return the error for a journal whose content is impossible."""
+def damaged_journal(why: str, path: Path | None = None) -> HptError:
+    """Return the error for a journal whose content is impossible; `path`, where that is known."""
+    where, name = (f" {path}", path.parent.name) if path else ("", "NAME")
     return HptError.of(
         "journal-damaged",
-        f"the journal is damaged: {why}",
-        "was it edited? 'hpt doctor NAME --repair' recovers what can be recovered",
+        f"the journal{where} is damaged: {why}",
+        f"was it edited? 'hpt doctor {name} --repair' recovers what can be recovered",
     )
 
 

@@ -119,7 +119,7 @@ def _check_tuning_jobs(home: Path) -> Finding:
     for jobdir in jobdirs:
         try:
             with open_journal(jobdir.journal) as journal:
-                journal.creation()
+                journal.state(only_latest=True)
         except HptError as error:
             damaged.append(f"{jobdir.name}: {error}")
     tuned = [each.name for each in jobdirs if has_tuner(each)]

@@ -108,7 +108,8 @@ def _poll_running(executor: Executor, jobdir: JobDir, state: TuningState) -> dic
     except TemporaryError as error:
         raise HptError.of("running", f"{jobdir.name} may still be running: {error}") from error
     except (AttributeError, LookupError, TypeError, ValueError, OverflowError) as error:
-        raise damaged_journal(f"it does not say what is running: {error}") from error
+        why = f"it does not say what is running: {error}"
+        raise damaged_journal(why, jobdir.journal) from error
 
 
 def _find_handle(executor: Executor, jobdir: JobDir, job: TrainingJob) -> Handle | None:

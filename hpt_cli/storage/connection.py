@@ -87,7 +87,7 @@ def check_schema(connection: sqlite3.Connection, path: Path, *, write: bool) -> 
         # An older hpt would not understand what this one adds.
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     if not _has_our_tables(connection):
-        raise damaged_journal(f"{path} is not a journal: it has other tables")
+        raise damaged_journal("it has other tables", path)
 
 
 def _has_our_tables(connection: sqlite3.Connection) -> bool:
@@ -112,7 +112,7 @@ def _refuse_super_journal(path: Path) -> None:
     except FileNotFoundError:
         return
     if ending == SUPER_JOURNAL:
-        raise damaged_journal(f"what is left of the last write to {path} names another file")
+        raise damaged_journal("what is left of the last write names another file", path)
 
 
 def connect(path: Path, *, write: bool) -> sqlite3.Connection:

@@ -57,9 +57,12 @@ NO_BEGINNING = "its first event, which holds the spec, is missing"
 class Journal:
     """An open journal. Use it in a `with` block."""
 
-    def __init__(self, connection: sqlite3.Connection, known: int | None = None) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, path: Path, known: int | None = None
+    ) -> None:
         """`known`: the last event that the caller has read; None: all that there are."""
         self._connection = connection
+        self._path = path
         self._next_seq = 1 + self._find_last()
         self._last_event = self._find_last_event() if known is None else known
         self._read_seq = 0
@@ -100,7 +103,7 @@ class Journal:
             self._last_event = last_event
         except sqlite3.DatabaseError as error:
             if not is_transient(error):
-                raise damaged_journal(f"it cannot be written: {error}") from error
+                raise damaged_journal(f"it cannot be written: {error}", self._path) from error
             raise HptError.of(
                 "journal-write",
                 f"the journal cannot be written: {error}",
@@ -133,7 +136,7 @@ class Journal:
         query = (
             f"SELECT at, type, body FROM event WHERE type IN ({names}) ORDER BY seq DESC LIMIT 1"
         )
-        with _reading():
+        with _reading(self._path):
             row = self._connection.execute(query).fetchone()
             return row and ev.from_fields(row[1], row[0], None, json.loads(row[2]))
 
@@ -174,7 +177,7 @@ class Journal:
             HptError: the journal is damaged, or was written by a newer hpt.
         """
         last = self._next_seq if until is None else until
-        with _reading():
+        with _reading(self._path):
             waiting = self._read_observations(after, last, LATEST if only_latest else ALL)
             rows = self._connection.execute(
                 "SELECT seq, at, type, job, body FROM event WHERE seq > ? AND seq <= ?"
@@ -197,7 +200,7 @@ class Journal:
 
     def read_new(self) -> list[ev.Event]:
         """Return the events written since the last call, by whoever writes; at first, all."""
-        with _reading():
+        with _reading(self._path):
             last = self._find_last()
         if last == self._read_seq:
             return []
@@ -213,7 +216,7 @@ class Journal:
             HptError: the journal is damaged, or cannot be read now.
         """
         events = self.read_new()
-        with _folding():
+        with _folding(self._path):
             return fold_all(state, events), events
 
     def creation(self) -> ev.TuningJobCreated:
@@ -224,13 +227,13 @@ class Journal:
         """
         first = next(self.read(until=1), None)
         if not isinstance(first, ev.TuningJobCreated):
-            raise damaged_journal(NO_BEGINNING)
+            raise damaged_journal(NO_BEGINNING, self._path)
         return first
 
     def read_moments(self) -> dict[tuple[int, str, float], float]:
         """Return when each metric was seen, in seconds since the epoch: by (job, metric, step);
         for a step that came again, the last time."""
-        with _reading():
+        with _reading(self._path):
             rows = self._connection.execute(
                 "SELECT job, metric, step, at FROM observation ORDER BY job, attempt, offset"
             )
@@ -238,7 +241,7 @@ class Journal:
 
     def read_judgements(self, number: int) -> list[ev.JobJudged]:
         """Return the stop rule's judgements of a job, in order; the state does not hold them."""
-        with _reading():
+        with _reading(self._path):
             rows = self._connection.execute(
                 "SELECT job, attempt, step, stop, reason, evidence, seq, at FROM judgement"
                 " WHERE job = ? ORDER BY attempt, step",
@@ -249,7 +252,7 @@ class Journal:
     def planned_seq(self, number: int) -> int:
         """Return the sequence number of the event that planned a job."""
         query = "SELECT seq FROM event WHERE type = 'JobPlanned' AND job = ?"
-        with _reading():
+        with _reading(self._path):
             return int(self._connection.execute(query, (number,)).fetchone()[0])
 
     def state(self, until: int | None = None, *, only_latest: bool = False) -> TuningState:
@@ -262,18 +265,18 @@ class Journal:
         Raises:
             HptError: the journal is damaged, or cannot be read now.
         """
-        with _reading():
+        with _reading(self._path):
             last = self._find_last_event() if until is None else until
-        with _no_garbage_collection(), _folding():
+        with _no_garbage_collection(), _folding(self._path):
             state = fold_all(TuningState(), self.read(until, only_latest=only_latest))
         state = replace(state, last_seq=last)
         if not state.spec:
-            raise damaged_journal(NO_BEGINNING)
+            raise damaged_journal(NO_BEGINNING, self._path)
         # Jobs are numbered from 1 without gaps, but the one that found the space exhausted is
         # dropped.
         has_all = until is None and not state.exhausted
         if has_all and len(state.jobs) != max(state.jobs, default=0):
-            raise damaged_journal("training jobs are missing from it")
+            raise damaged_journal("training jobs are missing from it", self._path)
         return state
 
     def check(self) -> None:
@@ -282,7 +285,7 @@ class Journal:
         Raises:
             HptError: there is some.
         """
-        with _reading():
+        with _reading(self._path):
             (found,) = self._connection.execute("PRAGMA integrity_check(1)").fetchone()
             for row in self._connection.execute("SELECT * FROM judgement"):
                 to_judgement(row)
@@ -290,9 +293,9 @@ class Journal:
             names = "SELECT count(*) FROM sqlite_master WHERE type = 'view' AND name IN (?, ?)"
             (views,) = self._connection.execute(names, ("training_job", "curve")).fetchone()
         if found != "ok":
-            raise damaged_journal(str(found))
+            raise damaged_journal(str(found), self._path)
         if views != 2:
-            raise damaged_journal("a view is missing from it")
+            raise damaged_journal("a view is missing from it", self._path)
 
 
 def to_judgement(row: tuple[Any, ...]) -> ev.JobJudged:
@@ -308,24 +311,23 @@ def to_judgement(row: tuple[Any, ...]) -> ev.JobJudged:
 
 
 @contextmanager
-def _reading(path: Path | None = None) -> Iterator[None]:
-    """Raise HptError for what goes wrong with the file; with a path, while it is opened."""
+def _reading(path: Path, what: str = "it cannot be read") -> Iterator[None]:
+    """Raise HptError for what goes wrong with the file, and `what` that means if it is damage."""
     try:
         yield
     except (sqlite3.DatabaseError, *CORRUPT_DATA_ERRORS) as error:
         if isinstance(error, sqlite3.DatabaseError) and is_transient(error):
-            raise unreadable(f"{path}: {error}" if path else str(error)) from error
-        what = f"{path} is not a journal" if path else "it cannot be read"
-        raise damaged_journal(f"{what}: {type(error).__name__}: {error}") from error
+            raise unreadable(f"{path}: {error}") from error
+        raise damaged_journal(f"{what}: {type(error).__name__}: {error}", path) from error
 
 
 @contextmanager
-def _folding() -> Iterator[None]:
+def _folding(path: Path) -> Iterator[None]:
     """Raise HptError for events that do not follow on each other."""
     try:
         yield
     except CORRUPT_DATA_ERRORS as error:
-        raise damaged_journal(f"its events contradict each other: {error}") from error
+        raise damaged_journal(f"its events contradict each other: {error}", path) from error
 
 
 @contextmanager
@@ -410,7 +412,7 @@ def create_journal(path: Path, *first: ev.Event) -> None:
         schema = resources.files("hpt_cli.storage").joinpath("schema.sql")
         connection.executescript(schema.read_text())
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        with Journal(connection) as journal:
+        with Journal(connection, path) as journal:
             journal.append(first)
         move_over(temporary, path)
     except (sqlite3.OperationalError, OSError) as error:
@@ -427,11 +429,11 @@ def open_journal(path: Path, *, write: bool = False, known: int | None = None) -
     Raises:
         HptError: it is not a journal, or one that a newer hpt has written.
     """
-    with _reading(path):
+    with _reading(path, "it is not a journal"):
         connection = connect(path, write=write)
         try:
             check_schema(connection, path, write=write)
-            return Journal(connection, known)
+            return Journal(connection, path, known)
         except BaseException:
             connection.close()
             raise

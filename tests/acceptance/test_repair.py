@@ -66,7 +66,7 @@ def test_the_doctor_repairs_a_journal_from_the_logs(terminal: Terminal, way: str
         path.write_bytes(b"not a journal" * 1000)
     text = terminal.hpt("show", "t", code=1)
     assert "error[journal-damaged]" in text
-    assert "hpt doctor NAME --repair" in text
+    assert "hpt doctor t --repair" in text
     assert "repaired;" in terminal.hpt("doctor", "t", "--repair")
     terminal.hpt("resume", "t")
     assert [
