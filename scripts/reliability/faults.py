@@ -1,6 +1,6 @@
 """Every fault that hpt is to survive, done to the real command and real processes.
 
-    python scripts/reliability/faults.py [--only NAME ...] [--seed N] [--parallel N]
+    python scripts/reliability/faults.py [--only NAME ...] [--trials N] [--seed N] [--parallel N]
     python scripts/reliability/faults.py --short    # one or two trials of each, in some minutes
     python scripts/reliability/faults.py --write    # and write the table into docs/faults.md
 
@@ -176,17 +176,16 @@ def try_once(name: str, seed: int, number: int, expected: dict[int, float], tall
     tally.trials += 1
 
 
-def try_all(names: list[str], seed: int, parallel: int, *, short: bool) -> dict[str, Tally]:
-    """Try faults, print a row for each, and return what came of them."""
+def try_all(counts: dict[str, int], seed: int, parallel: int) -> dict[str, Tally]:
+    """Try faults so often, print a row for each, and return what came of them."""
     expected = run_undisturbed()
-    tallies = {name: Tally() for name in names}
+    tallies = {name: Tally() for name in counts}
     print(
         "".join(f"{each:>10}" for each in COLUMNS).replace(f"{'fault':>10}", f"{'fault':<{WIDTH}}")
     )
     trials: dict[str, list[Future[None]]] = {}
     with ThreadPoolExecutor(parallel) as pool:
-        for name in names:
-            count = FAULTS[name].short if short else FAULTS[name].long
+        for name, count in counts.items():
             trials[name] = [
                 pool.submit(try_once, name, seed, number, expected, tallies[name])
                 for number in range(count)
@@ -226,6 +225,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--short", action="store_true", help="one or two trials of each")
+    parser.add_argument("--trials", type=int, help="so many trials of each")
     parser.add_argument("--only", nargs="+", default=[], help="faults whose names contain this")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--parallel", type=int, default=PARALLEL, help="trials at the same time")
@@ -234,7 +234,11 @@ def main() -> int:
     names = [
         name for name in FAULTS if not options.only or any(each in name for each in options.only)
     ]
-    tallies = try_all(names, options.seed, options.parallel, short=options.short)
+    counts = {
+        name: options.trials or (FAULTS[name].short if options.short else FAULTS[name].long)
+        for name in names
+    }
+    tallies = try_all(counts, options.seed, options.parallel)
     losses = [loss for tally in tallies.values() for loss in tally.losses]
     if options.write:
         write_page(tallies)
