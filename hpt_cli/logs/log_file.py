@@ -45,14 +45,16 @@ def read_tail(log: Path, limit: int = TAIL_LINES) -> tuple[str, ...]:
     return tuple(split_lines(_read_end(log, TAIL_BYTES))[-limit:])
 
 
-def read_lines(log: Path, limit: int = 2000) -> list[str]:
-    """Return the last `limit` lines of a log, from its last 4 MiB."""
-    return split_lines(_read_end(log, 64 * TAIL_BYTES))[-limit:]
+def read_lines(log: Path, limit: int = 2000, until: int | None = None) -> list[str]:
+    """Return the last `limit` lines of a log, or of its first `until` bytes, from 4 MiB."""
+    return split_lines(_read_end(log, 64 * TAIL_BYTES, until))[-limit:]
 
 
-def _read_end(log: Path, size: int) -> bytes:
+def _read_end(log: Path, size: int, until: int | None = None) -> bytes:
     try:
-        end = read_part(log, max(0, log.stat().st_size - size), size)
+        until = log.stat().st_size if until is None else until
+        start = max(0, until - size)
+        end = read_part(log, start, until - start)
     except OSError as error:
         if error.errno in NO_DESCRIPTORS:
             raise

@@ -146,9 +146,9 @@ class FileTail:
         """What somebody has done to a log, and what it means; empty if nothing."""
         if not self._harm:
             return ""
-        if self._open_file is None:
+        if self._open_file is None or self._harm == "shortened":
             return f"was {self._harm}: what had not been read of it is lost"
-        return f"was {self._harm}: what the command prints is read on, but nobody can look at it"
+        return f"was {self._harm}: what the command prints is read on, but by this tuner alone"
 
     def _keep_open_or_close(self, descriptor: int) -> None:
         if self._is_kept_open and self._open_file is None and self._seen:
@@ -287,6 +287,11 @@ class AttemptTail:
     def pop_matches(self) -> list[LogMatch]:
         """Return the matches of log rules since the last call."""
         return self._tails[""].pop_matches()
+
+    @property
+    def log_size(self) -> int:
+        """The number of bytes read of the log."""
+        return self._tails[""].size
 
     @property
     def unread(self) -> int:

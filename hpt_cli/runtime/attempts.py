@@ -209,6 +209,10 @@ class AttemptFollower:
         observed, self._observed = self._observed, set()
         return observed - self.list_ended()
 
+    def map_searched(self) -> dict[int, int]:
+        """Return by job how many bytes of its log have been searched for the objective in vain."""
+        return {number: each.log.searched for number, each in self._attempts.items()}
+
     def list_silent(self, state: TuningState) -> list[int]:
         """Return the numbers of jobs that have printed nothing for `max_silence_seconds`."""
         limit = self.spec.max_silence_seconds

@@ -88,6 +88,8 @@ class FollowedLog:
     """When it was last found to have nothing unread."""
     unread: int = 0
     """The bytes that it has printed and that have not been read, as far as is known."""
+    searched: int = 0
+    """So many bytes of the log have been searched for the objective in vain."""
     _told: tuple[object, ...] = ()
     """The outcome and the suspensions in the last reading."""
     _is_settled: bool = False
@@ -123,6 +125,8 @@ class FollowedLog:
         if not self.unread:
             self.looked_at = now
         self._has_objective |= any(each.metric == self.objective for each in found)
+        if not self._has_objective and not self.unread:
+            self.searched = self.tail.log_size
         is_complete = is_over and not self.unread
         thinner = self.tail.thinner
         totals = thinner.pop_totals(final=is_complete) if thinner else {}

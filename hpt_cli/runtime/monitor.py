@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from hpt_cli.logs.log_file import read_lines, read_part
 from hpt_cli.metrics.lint import BEGINNING_BYTES
@@ -60,8 +60,15 @@ class Monitor:
             first, seen = self._arrivals.get(key, (event.at, 0))
             self._arrivals[key] = first, seen + count
 
-    def read(self, state: TuningState, now: float) -> list[ev.Warned]:
-        """Read the logs that have something to tell; return the warnings that are new."""
+    def read(
+        self, state: TuningState, now: float, searched: Mapping[int, int] | None = None
+    ) -> list[ev.Warned]:
+        """Read the logs that have something to tell; return the warnings that are new.
+
+        Args:
+            searched: by job how many bytes of its log have been searched for the objective in vain,
+                where it may have printed more by now.
+        """
         found: list[ev.Warned] = []
         for event in self._unread:
             if isinstance(event, ev.JobExited):
@@ -74,7 +81,7 @@ class Monitor:
         if time.monotonic() - self._read_at >= READ_SECONDS:
             self._read_at = time.monotonic()
             if not self._has_objective and "no-objective" not in given:
-                found += self._check_objective(state, now)
+                found += self._check_objective(state, now, searched or {})
             if "log-too-long" not in given:
                 for job in state.running:
                     found += self._check_size(state, job.number, len(job.attempts), now)
@@ -109,7 +116,9 @@ class Monitor:
             )
         yield from (each for each in (held_back, same) if each is not None)
 
-    def _check_objective(self, state: TuningState, now: float) -> Iterator[ev.Warned]:
+    def _check_objective(
+        self, state: TuningState, now: float, searched: Mapping[int, int]
+    ) -> Iterator[ev.Warned]:
         """Yield that the first running job should have a value by now."""
         metric = self._spec.objective_metric_name
         self._has_objective = any(job.curve(metric) for job in state.jobs.values())
@@ -118,7 +127,8 @@ class Monitor:
         if self._has_objective or job is None or job.attempt is None:
             return
         seconds = job.attempt.count_seconds(now)
-        lines = self._read(job) if warnings.find_file(self._spec) is None else []
+        until = searched.get(job.number)
+        lines = self._read(job, until) if warnings.find_file(self._spec) is None else []
         if len(lines) >= warnings.PATIENCE_LINES or seconds >= warnings.PATIENCE_SECONDS:
             yield warnings.warn_of_no_objective(self._spec, job.number, lines, seconds, now)
 
@@ -144,5 +154,5 @@ class Monitor:
             return []  # reported where the log is followed
         return warnings.warn_of_misreadings(self._spec, event.number, log, event.at)
 
-    def _read(self, job: TrainingJob) -> list[str]:
-        return read_lines(self._jobdir.attempt(job.number, len(job.attempts)).log)
+    def _read(self, job: TrainingJob, until: int | None = None) -> list[str]:
+        return read_lines(self._jobdir.attempt(job.number, len(job.attempts)).log, until=until)

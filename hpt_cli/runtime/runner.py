@@ -176,7 +176,8 @@ class Runner:
             self._follower.reader.hold()
             self._collect()
             self._answer_requests()
-            self._record(self._monitor.read(self._state, self._clock()))
+            searched = self._follower.map_searched()
+            self._record(self._monitor.read(self._state, self._clock(), searched))
             avoided = self._gpu_monitor.list_avoided(self._state.list_held())
             commands = self._decide(avoided)
             for command in commands:

@@ -179,10 +179,13 @@ def test_a_log_that_somebody_removed_is_read_on(tmp_path: Path, harm: str) -> No
     assert len(os.listdir("/proc/self/fd")) == before - 1
 
 
-@pytest.mark.parametrize("harm", ["deleted", "replaced", "shortened"])
-def test_what_is_lost_of_a_log_is_said(tmp_path: Path, harm: str) -> None:
+@pytest.mark.parametrize(
+    ("harm", "keep_open"),
+    [("deleted", False), ("replaced", False), ("shortened", False), ("shortened", True)],
+)
+def test_what_is_lost_of_a_log_is_said(tmp_path: Path, harm: str, keep_open: bool) -> None:
     log = tmp_path / "output.log"
-    tail = AttemptTail([LOSS], log, tmp_path, 0, {})
+    tail = AttemptTail([LOSS], log, tmp_path, 0, {}, keep_open=keep_open)
     log.write_bytes(b"loss=1\nloss=2\n")
     tail.read()
     if harm == "deleted":

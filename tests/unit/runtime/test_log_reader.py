@@ -185,3 +185,15 @@ def test_a_flood_of_values_is_thinned_and_counted(tmp_path: Path) -> None:
     assert (totals.count, totals.steps, totals.sum) == (50_001, 50_001, sum(range(50_001)))
     (note,) = [note for reading in readings for note in reading.notes]
     assert "more than 10,000 values of 'loss'" in note
+
+
+def test_how_much_was_searched_for_the_objective_in_vain(tmp_path: Path) -> None:
+    reader = make_reader(Asked())
+    followed = follow(reader, tmp_path, 1, "nothing\nnot")
+    assert followed.searched == 0
+    reader.read_round()
+    assert followed.searched == len("nothing\nnot")
+    with followed.log.open("a") as file:
+        file.write("hing\nloss=1\n")
+    reader.read_round()
+    assert followed.searched == len("nothing\nnot")

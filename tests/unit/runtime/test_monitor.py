@@ -51,6 +51,17 @@ def test_a_log_is_not_judged_before_it_is_followed(tmp_path: Path) -> None:
     assert warning.slug == "no-objective"
 
 
+def test_only_what_has_been_searched_counts(tmp_path: Path) -> None:
+    """The first values may be about to be recorded."""
+    state = b.fold_all(*b.created(SPEC), *b.suggested(1), *b.launched(1))
+    log = JobDir(tmp_path).attempt(1, 1).log
+    log.parent.mkdir(parents=True)
+    log.write_text("no value\n" * 200 + "loss=1\n" * 1000)
+    assert Monitor(SPEC, JobDir(tmp_path)).read(state, 10.0, {1: 199 * 9}) == []
+    (warning,) = Monitor(SPEC, JobDir(tmp_path)).read(state, 10.0, {1: 200 * 9})
+    assert "loss=1" not in str(warning)
+
+
 def list_long(monitor: Monitor, state: TuningState, now: float) -> list[str]:
     warnings = monitor.read(state, now)
     return [each.message for each in warnings if each.slug == "log-too-long"]
