@@ -19,7 +19,7 @@ from hpt_cli.tuning.events import check_moment
 from hpt_cli.tuning.state import Span
 
 BEAT_SECONDS = 1.0
-SUSPENDED_SECONDS = 3.0
+SUSPENDED_SECONDS = 2.0
 """A beat that comes so much too late: the tuner was suspended meanwhile."""
 BUSY_SHARE = 0.5
 """It was only busy, if it used this share of the time on a processor."""

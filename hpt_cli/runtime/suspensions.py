@@ -16,7 +16,7 @@ from hpt_cli.tuning.state import Span
 
 LOOK_SECONDS = 1.0
 """Time between two looks at what the launcher has written."""
-SUSPENDED_SECONDS = 3.0
+SUSPENDED_SECONDS = 2.0
 """What stands still for so long is suspended; for less, it may only be slowed down."""
 SETTLE_SECONDS = 2.0
 """Time in which the launcher of an attempt that goes on writes down since when it was suspended."""

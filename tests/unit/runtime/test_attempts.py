@@ -276,7 +276,7 @@ def test_an_attempt_that_is_only_believed_to_live_is_not_judged(tmp_path: Path) 
 def test_what_is_suspended_is_recorded_when_it_has_lasted_and_when_it_is_over(
     tmp_path: Path,
 ) -> None:
-    watched = Watched(tmp_path).look(1000, 1001).look(1002, 1004, suspended=True)
+    watched = Watched(tmp_path).look(1000, 1001).look(1002, 1003.9, suspended=True)
     assert watched.spans == ()
     assert not watched.is_judged
     assert watched.look(1005, 1060, suspended=True).spans == ((1002, math.inf),)

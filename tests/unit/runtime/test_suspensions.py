@@ -42,7 +42,7 @@ class Story:
 def test_an_attempt_that_stands_still_is_suspended_since_it_was_first_seen_so(
     tmp_path: Path,
 ) -> None:
-    story = Story(tmp_path).look(GOING, 100).look(STOPPED, 101, 102, 103.9)
+    story = Story(tmp_path).look(GOING, 100).look(STOPPED, 101, 102, 102.9)
     assert story.spans == ()
     assert story.look(STOPPED, 104, 105, 160).spans == ((101, float("inf")),)
     assert story.look(GOING, 161, 163).spans == ((101, 161),)
