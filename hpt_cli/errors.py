@@ -71,6 +71,10 @@ class UsageError(HptError):
     exit_code = ExitCode.USAGE
 
 
+class TransientError(HptError):
+    """A failure that may be over in a while: what failed may be tried again."""
+
+
 def damaged_journal(why: str, path: Path | None = None) -> HptError:
     """Return the error for a journal whose content is impossible; `path`, where that is known."""
     where, name = (f" {path}", path.parent.name) if path else ("", "NAME")

@@ -24,6 +24,7 @@ from hpt_cli import __version__
 from hpt_cli.errors import ExitCode, HptError
 from hpt_cli.formatting import hide_passwords, plain_lines
 from hpt_cli.live.output import drain_outputs
+from hpt_cli.machine.shortage import describe_shortage, is_shortage
 
 COMMANDS = (
     *("init", "check", "run", "resume", "stop", "update", "rename", "delete"),
@@ -140,6 +141,9 @@ def _call_command() -> None:
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)
     except Exception as error:
+        if is_shortage(error):
+            print_problems(HptError.of("system", describe_shortage(error)))
+            sys.exit(ExitCode.FAILED)
         _print_crash(error)
         sys.exit(ExitCode.BUG)
 

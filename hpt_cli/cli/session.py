@@ -17,7 +17,7 @@ from hpt_cli.cli.console import print_message
 from hpt_cli.cli.detach import DetachedView, detach
 from hpt_cli.cli.load import read_summary
 from hpt_cli.cli.output import print_report
-from hpt_cli.errors import ExitCode, HptError
+from hpt_cli.errors import ExitCode
 from hpt_cli.executors import load_executor
 from hpt_cli.formatting import count
 from hpt_cli.live.output import Output, guard_outputs
@@ -29,9 +29,9 @@ from hpt_cli.runtime.runner import Runner
 from hpt_cli.runtime.signals import Signals, find_exit_code
 from hpt_cli.runtime.view import View, Views
 from hpt_cli.spec.model import TuningSpec
+from hpt_cli.storage.connection import TakenError
 from hpt_cli.storage.home import DEFAULT_HOME
 from hpt_cli.storage.job_directory import JobDir
-from hpt_cli.storage.journal import open_journal
 from hpt_cli.tuning.completion import may_go_on
 from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.summary import Summary, has_enough_results
@@ -68,24 +68,19 @@ class Session:
         """
         notifier = Notifier(spec.notify, jobdir)
         with (
-            open_journal(jobdir.journal, write=True, known=state.last_seq) as journal,
             TunerLog(jobdir.tuner_log, self.outputs) as log,
             notifier,
             self.choose_view() as view,
         ):
             views = Views(view, log, notifier, *self._list_more_views(jobdir))
             executor = load_executor(spec.executor, spec.slurm)
-            runner = Runner(
-                spec, journal, jobdir, executor, views, state, capacity, self.signals, requeued
-            )
+            runner = Runner(spec, jobdir, executor, views, state, capacity, self.signals, requeued)
             try:
                 _check_descriptors()
                 state = runner.run()
             except Exception as error:
                 log.write(f"the tuner ends: {error}", clock.now())
-                is_taken = isinstance(error, HptError) and error.problems[0].slug == "journal-taken"
-                is_expected = isinstance(error, (HptError, OSError))
-                if runner.alive and is_expected and not is_taken:
+                if runner.alive and not isinstance(error, TakenError):
                     words = f"{count(runner.alive, 'training job')} may continue without a tuner"
                     print_message(f"{words}: hpt resume {jobdir.name}")
                 raise

@@ -85,6 +85,8 @@ class Exited:
     since: float | None = None
     has_left: bool = False
     """Whether it may have left processes running."""
+    was_asked: bool = False
+    """Whether it had been asked to end by then."""
 
 
 @dataclass(frozen=True)

@@ -164,7 +164,8 @@ class LocalExecutor:
         if ended is not None:
             # A launcher that stays waits for what the command left running.
             has_left = self._is_alive(handle) or not ended.adopted
-            return Exited(ended.exit_code, ended.ended_at, has_left=has_left)
+            asked = ended.was_signalled
+            return Exited(ended.exit_code, ended.ended_at, has_left=has_left, was_asked=asked)
         if alive:
             return Running(is_suspended=handle["pid"] in self._suspended)
         if _is_foreign(handle):

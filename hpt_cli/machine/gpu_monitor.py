@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterable, Sequence
@@ -53,7 +54,8 @@ class GpuMonitor:
             self._updated_at = time.monotonic()
             # A daemon, so that nobody waits for it at exit: a broken driver may never answer.
             self._updating = threading.Thread(target=self._update, args=(ours,), daemon=True)
-            self._updating.start()
+            with contextlib.suppress(RuntimeError):  # no thread is to be had: next time
+                self._updating.start()
         # A GPU may have become ours since they were asked.
         return self._busy - ours
 

@@ -10,9 +10,10 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeGuard
+from typing import ParamSpec, TypeGuard, TypeVar
 
 from hpt_cli.executors import (
     Executor,
@@ -27,6 +28,7 @@ from hpt_cli.executors import (
 from hpt_cli.formatting import describe_exit
 from hpt_cli.logs.tail import AttemptTail
 from hpt_cli.machine.gpu_monitor import GpuMonitor
+from hpt_cli.machine.shortage import is_shortage
 from hpt_cli.metrics.thinning import Thinner, find_fresh_totals
 from hpt_cli.runtime.log_reader import FollowedLog, LogReader, Reading
 from hpt_cli.runtime.suspensions import SETTLE_SECONDS
@@ -34,17 +36,26 @@ from hpt_cli.spec.model import TuningSpec
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.allocation import Share
-from hpt_cli.tuning.failures.interruption import may_be_first, was_interrupted
+from hpt_cli.tuning.failures.interruption import (
+    may_be_first,
+    was_interrupted,
+    was_stopped_unrecorded,
+)
 from hpt_cli.tuning.failures.retry import is_worth_retrying
 from hpt_cli.tuning.fold import find_fresh
 from hpt_cli.tuning.state import Attempt, Span, TrainingJob, TuningState, count_seconds, covers
 
 KILL_AGAIN_SECONDS = 1.0
+AGAIN_SECONDS = 1.0
+"""Time until what was not possible, as something was short, is tried again."""
 MAX_OPEN_LOGS = 100
 """So many logs are kept open, to be read on where somebody deletes them: each is a descriptor."""
 LEAVE_SECONDS = 1.0
 """How long an interrupted tuner reads what an attempt that has ended has printed."""
 MUTE = "was lost while it ran on a terminal (pty: true): its last output may be missing"
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
 
 
 @dataclass
@@ -87,8 +98,13 @@ class AttemptFollower:
         gpu_monitor: GpuMonitor,
         clock: Callable[[], float],
         wake: Callable[[], None],
+        threads: ThreadPoolExecutor,
     ) -> None:
-        """`wake` is called when there is news of an attempt, also in other threads."""
+        """`wake` is called when there is news of an attempt, also in other threads.
+
+        Args:
+            threads: for what takes its time.
+        """
         self.spec = spec
         """Replaced when the user changes it while the tuner runs."""
         self._executor = executor
@@ -96,6 +112,7 @@ class AttemptFollower:
         self._gpu_monitor = gpu_monitor
         self._clock = clock
         self._wake = wake
+        self._threads = threads
         self._attempts: dict[int, LiveAttempt] = {}
         self.reader = LogReader(executor, wake)
         self._observed: set[int] = set()
@@ -284,7 +301,7 @@ class AttemptFollower:
     def stop(self, number: int) -> None:
         """Ask a job's attempt to end, if it has one."""
         if number in self._attempts:
-            self._executor.stop(self._attempts[number].handle, force=False)
+            self._signal(self._attempts[number], force=False)
 
     def kill(self, number: int) -> None:
         """Kill a job's attempt, if it is alive; at most once a second."""
@@ -293,13 +310,37 @@ class AttemptFollower:
             return
         if now - attempt.killed_at > KILL_AGAIN_SECONDS:
             attempt.killed_at = now
-            self._executor.stop(attempt.handle, force=True)
+            self._signal(attempt, force=True)
 
     def kill_all(self) -> None:
         """Kill all attempts; from now on also what they leave behind, without grace."""
         self._may_linger = False
         for attempt in self._attempts.values():
-            self._executor.stop(attempt.handle, force=True)
+            self._signal(attempt, force=True)
+
+    def _signal(self, attempt: LiveAttempt, *, force: bool) -> None:
+        """Ask an attempt to end, or kill it; again and again while something is short."""
+        if self._attempts.get(attempt.job) is not attempt:
+            return
+        try:
+            self._executor.stop(attempt.handle, force=force)
+        except OSError as error:
+            if not is_shortage(error):
+                raise
+            again = partial(self._signal, attempt, force=force)
+            asyncio.get_running_loop().call_later(AGAIN_SECONDS, again)
+
+    async def _run(self, call: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
+        """Return what a call in a thread returns; try again while something is short."""
+        while True:
+            try:
+                return await asyncio.get_running_loop().run_in_executor(
+                    self._threads, partial(call, *args, **kwargs)
+                )
+            except OSError as error:
+                if not is_shortage(error):
+                    raise
+            await asyncio.sleep(AGAIN_SECONDS)
 
     def end(self, state: TuningState) -> list[ev.Event]:
         """Return the ends of the attempts that are cleaned up and read: until then, they keep their
@@ -342,18 +383,18 @@ class AttemptFollower:
     async def _sweep(self, attempt: LiveAttempt, outcome: Exited | Lost) -> list[str]:
         """End what an attempt left running, and wait for its GPUs; return notes on both."""
         if _succeeded(outcome) and self.spec.children == "keep":
-            left = await asyncio.to_thread(self._executor.list_leftovers, attempt.handle)
+            left = await self._run(self._executor.list_leftovers, attempt.handle)
             return [f"left running (children: keep): {each}" for each in left]
         # What a command prints on a terminal is lost without its launcher: it must not go on.
         is_mute = isinstance(outcome, Lost) and self.spec.pty
         grace = self.spec.stop_grace_seconds if self._may_linger and not is_mute else 0.0
-        killed = await asyncio.to_thread(self._executor.sweep, attempt.handle, grace)
+        killed = await self._run(self._executor.sweep, attempt.handle, grace)
         notes = [f"outlived the job and was killed: {each}" for each in killed]
         if is_mute:
             notes.append(f"attempt {attempt.number} {MUTE}")
         if attempt.share:
             release = self._gpu_monitor.wait_for_release
-            notes += await asyncio.to_thread(release, attempt.share, attempt.others)
+            notes += await self._run(release, attempt.share, attempt.others)
         return notes
 
     def _note(self, job: TrainingJob, text: str) -> ev.Event:
@@ -379,7 +420,10 @@ class AttemptFollower:
             lines = ()  # an earlier attempt had values
         notes: list[ev.Event] = []
         retry = False
-        interrupted = not why and was_interrupted(state, job, code, outcome.ended_at)
+        interrupted = not why and (
+            was_interrupted(state, job, code, outcome.ended_at)
+            or (outcome.was_asked and was_stopped_unrecorded(state, job, outcome.ended_at))
+        )
         if (code or why) and not interrupted:
             try:
                 retry = is_worth_retrying(self.spec, job, [*lines, describe_exit(code), why])

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import errno
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from threading import Event
 
-from hpt_cli.errors import NO_DESCRIPTORS, HptError
 from hpt_cli.executors import Executor, Handle, LaunchRequest, TemporaryError
+from hpt_cli.machine.shortage import (
+    FIRST_PAUSE_SECONDS,
+    MAX_PAUSE_SECONDS,
+    describe_shortage,
+    is_shortage,
+)
+from hpt_cli.machine.threads import start_pool
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.state import TuningState
 
-RESOURCE_ERRNOS = {
-    *(*NO_DESCRIPTORS, errno.EAGAIN),
-    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE),
-}
-"""Errors for want of something that any launch would need: other attempts would fail too."""
 AT_A_TIME = 4
-FIRST_PAUSE_SECONDS = 1.0
-MAX_PAUSE_SECONDS = 30.0
-"""Longest time before a launch that was not possible is tried again."""
 STOP_SECONDS = 0.2
 """Time until a waiting launch notices that it is no longer wanted."""
 
@@ -43,11 +40,15 @@ class LaunchQueue:
     """The launches under way; one that is not possible yet is tried again."""
 
     def __init__(self, executor: Executor, jobdir: JobDir, wake: Callable[[], None]) -> None:
-        """`wake` is called, in any thread, when a launch has succeeded or failed."""
+        """`wake` is called, in any thread, when a launch has succeeded or failed.
+
+        Raises:
+            HptError: there are no threads to have.
+        """
         self._executor = executor
         self._jobdir = jobdir
         self._wake = wake
-        self._pool = ThreadPoolExecutor(AT_A_TIME, "launch")
+        self._pool = start_pool(AT_A_TIME, "launch")
         self._futures: dict[int, Future[Launched]] = {}
         self._may_launch = True
         self._closed = Event()
@@ -58,24 +59,28 @@ class LaunchQueue:
         return len(self._futures)
 
     def submit(
-        self, number: int, directory: Path, request: LaunchRequest | None, *, may_exist: bool
+        self,
+        number: int,
+        directory: Path,
+        request: LaunchRequest | None,
+        *,
+        may_exist: bool,
+        recorded: Event | None = None,
     ) -> None:
         """Launch an attempt into a directory.
 
         Args:
             request: None to launch nothing, only to find what an earlier tuner may have launched.
             may_exist: whether an earlier tuner may have launched it.
+            recorded: set when the intent to launch it is on disk; nothing is launched before.
         """
-        future = self._pool.submit(self._launch_or_wait, number, directory, request, may_exist)
+        arguments = number, directory, request, may_exist, recorded
+        future = self._pool.submit(self._launch_or_wait, *arguments)
         self._futures[number] = future
         future.add_done_callback(lambda _: self._wake())
 
     def pop_done(self, state: TuningState, at: float) -> Iterator[ev.JobLaunched | ev.JobLost]:
-        """Yield an event for each launch that has succeeded or failed since the last time.
-
-        Raises:
-            HptError: no launch can succeed now (see RESOURCE_ERRNOS).
-        """
+        """Yield an event for each launch that has succeeded or failed since the last time."""
         done = [(number, each) for number, each in self._futures.items() if each.done()]
         for number, launch in done:
             del self._futures[number]
@@ -100,14 +105,6 @@ class LaunchQueue:
                     since=attempts[-1].submitted_at if launched.was_found else None,
                 )
         except OSError as error:
-            # This ends the tuner: to count it as a failure of the job would fail one job after
-            # another.
-            if error.errno in RESOURCE_ERRNOS:
-                raise HptError.of(
-                    "launch",
-                    f"training job {number} cannot be launched: {error}",
-                    f"once that is fixed, continue with 'hpt resume {self._jobdir.name}'",
-                ) from error
             why, evicted = f"it could not be launched: {error}", False
         return ev.JobLost(at=at, number=number, attempt=len(attempts), why=why, evicted=evicted)
 
@@ -127,16 +124,25 @@ class LaunchQueue:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _launch_or_wait(
-        self, number: int, directory: Path, request: LaunchRequest | None, may_exist: bool
+        self,
+        number: int,
+        directory: Path,
+        request: LaunchRequest | None,
+        may_exist: bool,
+        recorded: Event | None,
     ) -> Launched:
+        while recorded is not None and not recorded.wait(STOP_SECONDS) and self._may_launch:
+            if self._closed.is_set():
+                return Launched(None)
         pause = FIRST_PAUSE_SECONDS
         while True:
             try:
                 return self._find_or_launch(number, directory, request, may_exist)
-            except TemporaryError as error:
-                if self._closed.is_set():
+            except (TemporaryError, OSError, RuntimeError, MemoryError) as error:
+                is_temporary = isinstance(error, TemporaryError)
+                if self._closed.is_set() or not (is_temporary or is_shortage(error)):
                     raise
-                self._delays.append(str(error))
+                self._delays.append(str(error) if is_temporary else describe_shortage(error))
             may_exist = True  # it may have been launched all the same
             self._wait(pause)
             pause = min(2 * pause, MAX_PAUSE_SECONDS)
@@ -149,11 +155,24 @@ class LaunchQueue:
             return Launched(handle, was_found=True)
         if request is None or not self._may_launch:
             return Launched(None)
-        self._jobdir.make_training_job(number)
+        _look_for(request.working_directory)
+        self._make_directories(number)
         return Launched(self._executor.launch(request))
+
+    def _make_directories(self, number: int) -> None:
+        try:
+            self._jobdir.make_training_job(number)
+        except OSError as error:  # none of the next jobs would get theirs either
+            raise TemporaryError(describe_shortage(error)) from error
 
     def _wait(self, seconds: float) -> None:
         until = time.monotonic() + seconds
         while not self._closed.wait(STOP_SECONDS) and self._may_launch:
             if time.monotonic() >= until:
                 return
+
+
+def _look_for(working_directory: Path) -> None:
+    """Raise TemporaryError if commands cannot run in a directory: none of the next jobs' could."""
+    if not working_directory.is_dir():
+        raise TemporaryError(f"the working directory {working_directory} is gone")

@@ -9,18 +9,20 @@ thread rests while the loop has its turn, as both would only wait for the other'
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from threading import Condition, Event, Thread
+from threading import Condition, Event
 
 from hpt_cli import clock
 from hpt_cli.executors import Executor, Exited, Handle, Lost, Outcome, Pending, Running, launcher
 from hpt_cli.logs.log_file import read_lines, read_tail
 from hpt_cli.logs.tail import AttemptTail
+from hpt_cli.machine.shortage import describe_shortage, is_shortage
+from hpt_cli.machine.threads import start_thread
 from hpt_cli.metrics.curve import Observation
 from hpt_cli.metrics.detection import nearest_lines
 from hpt_cli.metrics.log_rules import LogMatch
@@ -178,13 +180,20 @@ class LogReader:
         """Held to change what stands above or below."""
         self._found: list[Reading] = []
         self._failure: BaseException | None = None
+        self._shortage = ""
+        """What was short when an attempt could last not be looked at."""
+        self._delays: deque[str] = deque()
         self._is_urgent = self._is_closed = False
         self._may_read = Event()
         self._may_read.set()
 
     def start(self) -> None:
-        """Start the thread; it ends with `close`, or with the process."""
-        Thread(target=self._work, name="logs", daemon=True).start()
+        """Start the thread; it ends with `close`, or with the process.
+
+        Raises:
+            HptError: there is none to have.
+        """
+        start_thread(self._work, "logs")
 
     def close(self) -> None:
         """Have the thread end after its round."""
@@ -229,7 +238,11 @@ class LogReader:
     def _work(self) -> None:
         try:
             while not self._is_closed:
-                found, has_more = self.read_round()
+                try:
+                    found, has_more = self.read_round()
+                except OSError as error:
+                    self._note_shortage(error)
+                    found, has_more = [], False
                 if found:
                     with self._changed:
                         self._found += found
@@ -238,6 +251,19 @@ class LogReader:
         except BaseException as failure:  # raised by `pop`, in the loop
             self._failure = failure
             self._wake()
+
+    def _note_shortage(self, error: OSError) -> None:
+        """Remember to tell of what is short for a while; raise any other error."""
+        if not is_shortage(error):
+            raise error
+        what = describe_shortage(error)
+        if what != self._shortage:
+            self._shortage = what
+            self._delays.append(f"reading is delayed: {what}")
+
+    def pop_delays(self) -> list[str]:
+        """Return why attempts could not be looked at, since the last time."""
+        return [self._delays.popleft() for _ in range(len(self._delays))]
 
     def _wait(self, seconds: float) -> None:
         """Wait until what was found is taken, and then so long, unless something is urgent."""
@@ -261,9 +287,12 @@ class LogReader:
         for log in logs:
             if time.monotonic() >= until:
                 return found, True
-            reading = log.read(
-                partial(self._may_go_on, min(until, time.monotonic() + ATTEMPT_SECONDS))
-            )
+            may_go_on = partial(self._may_go_on, min(until, time.monotonic() + ATTEMPT_SECONDS))
+            try:
+                reading = log.read(may_go_on)
+            except OSError as error:  # what was found of others must not be lost
+                self._note_shortage(error)
+                continue
             with self._changed:
                 self._logs.move_to_end(log.job)
                 if reading is not None:

@@ -7,7 +7,9 @@ clearing up after a job run in threads, so that reading and killing never wait f
 
 An intent is on disk before its effect: a job is launched or stopped only after that was written.
 What was only seen (output, exits, launches) is written with the next intent, or half a second
-later: after a crash it would be seen again, in the files of the jobs.
+later: after a crash it would be seen again, in the files of the jobs. A thread writes it. While
+it cannot, nothing is launched, jobs go on and are judged, and a stop waits a moment for its record
+and then happens without.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Literal
 
 from hpt_cli import clock
@@ -25,12 +28,15 @@ from hpt_cli.errors import UsageError
 from hpt_cli.executors import Executor
 from hpt_cli.machine.capacity import Capacity
 from hpt_cli.machine.gpu_monitor import GpuMonitor
+from hpt_cli.machine.threads import start_pool
 from hpt_cli.metrics.log_rules import LogMatch
 from hpt_cli.runtime.attempts import AttemptFollower
 from hpt_cli.runtime.environment import JobContext, make_launch_request
 from hpt_cli.runtime.heartbeat import Heartbeat, read_heartbeat
+from hpt_cli.runtime.journal_writer import JournalWriter
 from hpt_cli.runtime.launch_queue import LaunchQueue
 from hpt_cli.runtime.monitor import Monitor
+from hpt_cli.runtime.request_reader import RequestReader
 from hpt_cli.runtime.signals import Signals
 from hpt_cli.runtime.suggester import Suggester
 from hpt_cli.runtime.view import View
@@ -38,9 +44,9 @@ from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.resources import Pool
 from hpt_cli.spec.yaml_reader import change_spec
 from hpt_cli.stop_rules import Verdict
+from hpt_cli.storage.connection import TakenError
 from hpt_cli.storage.job_directory import JobDir
-from hpt_cli.storage.journal import Journal
-from hpt_cli.storage.mailbox import pop_requests
+from hpt_cli.storage.journal import open_journal
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.allocation import Share
 from hpt_cli.tuning.commands import (
@@ -63,8 +69,10 @@ from hpt_cli.tuning.warnings import warn_of_busy_gpus
 
 SWITCH_SECONDS = 0.0005
 """Time that a thread may compute before another has its turn: reading and killing come first."""
-WRITE_SECONDS = 0.5
-"""Longest time until what was seen is written; each write takes some milliseconds."""
+LAST_WRITE_SECONDS = 5.0
+"""How long a tuner that was asked to stop waits for a journal that cannot be written."""
+THREADS = 8
+"""How many suggestions and clean-ups may be under way at the same time."""
 
 
 class Runner:
@@ -73,7 +81,6 @@ class Runner:
     def __init__(
         self,
         spec: TuningSpec,
-        journal: Journal,
         jobdir: JobDir,
         executor: Executor,
         view: View,
@@ -92,15 +99,13 @@ class Runner:
             requeued: the jobs that had failed, and that the user wants to run again.
         """
         self._spec = spec
-        self._journal = journal
-        self._jobdir = jobdir
+        # Absolute, as the working directory may be deleted.
+        self._jobdir = jobdir = JobDir(jobdir.path.absolute())
         self._executor = executor
         self._view = view
         self._clock = clock
         self._environment = dict(os.environ)
         self._state = forget_curves(state, spec.objective_metric_name, state.jobs.ended)
-        self._unwritten: list[ev.Event] = []
-        self._written_at = time.monotonic()
         self._heartbeat = Heartbeat(jobdir.heartbeat, clock)
         self._monitor = Monitor(spec, jobdir)
         self._pool = capacity.pool if capacity else None
@@ -108,12 +113,17 @@ class Runner:
         held, avoid_busy = state.list_held(), spec.avoid_busy_gpus
         self._gpu_monitor = GpuMonitor(names, gpus, held, avoid_busy=avoid_busy)
         self._signals = signals or Signals()
-        wake = self._signals.wake
-        self._follower = AttemptFollower(spec, executor, jobdir, self._gpu_monitor, clock, wake)
-        self._suggester = Suggester(clock, wake)
+        wake, self._threads = self._signals.wake, start_pool(THREADS, "worker")
+        self._follower = AttemptFollower(
+            *(spec, executor, jobdir, self._gpu_monitor, clock, wake, self._threads)
+        )
+        self._suggester = Suggester(clock, wake, self._threads)
+        self._writer = JournalWriter(jobdir.journal, state.last_seq, wake)
+        self._requests = RequestReader(jobdir, wake)
         self._launch_queue = LaunchQueue(executor, jobdir, wake)
         self._stop_soon: set[int] = set()
         self._requeued = requeued
+        self._is_impatient = False
         self._last_alive = 0.0
         """When the tuner before this one was last alive."""
 
@@ -134,24 +144,41 @@ class Runner:
 
     async def _run(self, last_alive: float | None) -> TuningState:
         sys.setswitchinterval(SWITCH_SECONDS)
+        # In this process only. Where it can start no more threads, OpenBLAS would send it a SIGINT
+        # as it is imported.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         reader = self._follower.reader
         on_child = reader.look if self._executor.attempts_are_children else None
         self._signals.listen(on_child)
         reader.start()
-        self._record([_describe_start(self._state, self._clock(), self._pool, last_alive)])
-        _, self._last_alive = self._state.past_sessions[-1]
-        for number in self._requeued:
-            self._act(Requeue(number, "Asked"))
-        self._write()
-        self._answer_requests()
-        self._recover()
+        self._writer.start()
+        self._requests.start()
         try:
+            await self._begin(last_alive)
             await self._tune()
+            await self._finish()
         finally:
             self._suggester.cancel()
             self._launch_queue.close()
             reader.close()
+            self._threads.shutdown(wait=False, cancel_futures=True)
+            self._requests.close()
+            self._writer.close()
         return self._state
+
+    async def _begin(self, last_alive: float | None) -> None:
+        """Record the beginning, and take over what there is."""
+        while not (self._writer.opened.is_set() and self._requests.looked.is_set()):
+            await self._signals.wait(self._executor.poll_seconds)
+        if self._writer.error is not None:
+            raise self._writer.error
+        self._record([_describe_start(self._state, self._clock(), self._pool, last_alive)])
+        _, self._last_alive = self._state.past_sessions[-1]
+        for number in self._requeued:
+            self._act(Requeue(number, "Asked"))
+        self._writer.flush()
+        self._answer_requests()
+        self._recover()
 
     def _recover(self) -> None:
         """Take over the open jobs of the last tuner: find, follow or stop their attempts."""
@@ -173,6 +200,8 @@ class Runner:
 
     async def _tune(self) -> None:
         while True:
+            # First, so that a stop that waited for its record never hits a later attempt.
+            self._watch_journal()
             self._follower.reader.hold()
             self._collect()
             self._answer_requests()
@@ -186,10 +215,7 @@ class Runner:
             self._record([] if waiting is None else [waiting])
             if any(isinstance(command, End) for command in commands):
                 self._record(self._follower.note_left())
-                self._write()
                 return
-            if time.monotonic() - self._written_at >= WRITE_SECONDS:
-                self._write()
             self._follower.reader.let_go()
             if not any(isinstance(command, (Launch, Stop)) for command in commands):
                 await self._signals.wait(self._executor.poll_seconds)
@@ -214,14 +240,36 @@ class Runner:
                 self._state = forget_curve(self._state, metric, event.number)
             self._state = fold(self._state, event)
         self._monitor.observe(events)
-        self._unwritten += events
+        self._writer.add(events)
         self._view.show(self._state, events, self._clock())
 
-    def _write(self) -> None:
-        """Write what has been recorded to the journal; it is on disk when this returns."""
-        self._journal.append(self._unwritten)
-        self._unwritten = []
-        self._written_at = time.monotonic()
+    def _watch_journal(self) -> None:
+        """Tell how writing goes, and stop the training jobs if there will be none any more."""
+        self._writer.run_due()
+        now, notes = self._clock(), self._writer.pop_notes()
+        if isinstance(self._writer.error, TakenError):
+            raise self._writer.error  # whose jobs they now are
+        if self._writer.error is not None and self._state.status == "InProgress":
+            notes.append(str(self._writer.error))
+            self._begin_stop("Interrupted")
+        for text in notes:  # only shown, as it cannot be recorded
+            self._view.show(self._state, [ev.ExecutorNoted(at=now, text=text)], now)
+
+    async def _finish(self) -> None:
+        """Wait until all is written: not for long after a stop, and not at all after two."""
+        last, asked_at = self._writer.flush(), None
+        while not last.written.is_set():
+            self._watch_journal()
+            if self._writer.error is not None:
+                raise self._writer.error
+            self._is_impatient |= self._signals.pop_impatience()
+            was_asked = self._signals.first is not None or self._state.status == "Stopped"
+            if was_asked and asked_at is None:
+                asked_at = time.monotonic()
+            patience = 0.0 if self._is_impatient else LAST_WRITE_SECONDS
+            if asked_at is not None and time.monotonic() - asked_at >= patience:
+                raise self._writer.describe_loss()
+            await self._signals.wait(self._executor.poll_seconds)
 
     # Gather
 
@@ -231,7 +279,9 @@ class Runner:
         self._record(self._follower.settle(self._heartbeat.pop_suspensions()))
         self._collect_launches()
         events = [*self._pop_executor_notes(), *self._suggester.pop_done()]
-        for reading in self._follower.reader.pop():
+        # What is not taken stays unread; a stop needs to know in any case what has ended.
+        may_read = not self._writer.is_full or self._state.status == "Stopping"
+        for reading in self._follower.reader.pop() if may_read else ():
             events += self._follower.describe(self._state, reading)
             if reading.matches:
                 self._record(events)
@@ -258,6 +308,7 @@ class Runner:
         """Return messages about the executor and about launches that wait."""
         texts = self._executor.pop_notes()
         texts += [f"launch delayed: {delay}" for delay in self._launch_queue.pop_delays()]
+        texts += [*self._suggester.pop_delays(), *self._follower.reader.pop_delays()]
         return [ev.ExecutorNoted(at=self._clock(), text=text) for text in texts]
 
     def _answer_matches(self, number: int, attempt: int, matches: Iterable[LogMatch]) -> None:
@@ -276,10 +327,9 @@ class Runner:
         """Choose hyperparameters for a job that an earlier tuner had planned."""
         planned = [job.number for job in self._state.jobs.open if job.phase == "Planned"]
         if planned and not self._suggester.is_busy:
-            # By what was known when it was planned, it gets the hyperparameters that it would have
-            # got.
-            known = self._journal.state(self._journal.planned_seq(planned[0]))
-            self._suggester.suggest(self._spec, known, planned[0])
+            self._suggester.suggest(
+                self._spec, partial(read_planned, self._jobdir, planned[0]), planned[0]
+            )
 
     # Answer
 
@@ -288,8 +338,9 @@ class Runner:
         if self._signals.pop_interrupt():
             self._begin_stop("Interrupted")
         if self._signals.pop_impatience():
+            self._is_impatient = True
             self._follower.kill_all()
-        for request in pop_requests(self._jobdir):
+        for request in self._requests.pop():
             match request:
                 case {"changes": dict(changes)}:
                     self._change_spec(changes)
@@ -323,7 +374,7 @@ class Runner:
         # As validation has left them, and not as they were sent.
         changed = {field: fields[field] for field in changes}
         self._record([ev.SpecChanged(at=self._clock(), changes=changed)])
-        self._write()
+        self._writer.flush()
 
     # Act
 
@@ -333,7 +384,8 @@ class Runner:
             case Plan(number):
                 if not self._suggester.is_busy:
                     self._record([ev.JobPlanned(at=now, number=number)])
-                    self._suggester.suggest(self._spec, self._state, number)
+                    known = self._state
+                    self._suggester.suggest(self._spec, lambda: known, number)
             case Launch(number, share):
                 self._launch(self._state.jobs[number], share)
             case Requeue(number, reason):
@@ -343,7 +395,7 @@ class Runner:
             case ResumeLaunching(number):
                 self._record([ev.LaunchingResumed(at=now, working=number)])
             case Continue(number, verdict):
-                self._judge(number, verdict)
+                self._record([describe_verdict(self._state, number, verdict, now)])
             case Stop():
                 self._stop(command)
             case Kill(number):
@@ -354,7 +406,7 @@ class Runner:
     def _stop(self, command: Stop) -> None:
         verdict = command.verdict
         if verdict is not None:
-            self._judge(command.number, verdict)
+            self._record([describe_verdict(self._state, command.number, verdict, self._clock())])
         requested = ev.JobStopRequested(
             at=self._clock(),
             number=command.number,
@@ -363,22 +415,7 @@ class Runner:
             evidence=dict(verdict.evidence) if verdict else {},
         )
         self._record([requested])
-        self._write()
-        self._follower.stop(command.number)
-
-    def _judge(self, number: int, verdict: Verdict) -> None:
-        """Record the verdict of a stop rule."""
-        job = self._state.jobs[number]
-        judged = ev.JobJudged(
-            at=self._clock(),
-            number=number,
-            attempt=len(job.attempts),
-            step=job.curve(self._spec.objective_metric_name)[-1][0],
-            stop=verdict.stop,
-            reason=verdict.reason,
-            evidence=dict(verdict.evidence),
-        )
-        self._record([judged])
+        self._writer.flush(partial(self._follower.stop, command.number))
 
     def _launch(self, job: TrainingJob, share: Share | None) -> None:
         submitting = ev.JobSubmitting(
@@ -407,8 +444,10 @@ class Runner:
             job.attempt.share,
         )
         request = make_launch_request(context)
-        self._write()
-        self._launch_queue.submit(job.number, request.directory, request, may_exist=may_exist)
+        recorded = self._writer.flush().written
+        self._launch_queue.submit(
+            job.number, request.directory, request, may_exist=may_exist, recorded=recorded
+        )
 
 
 def _describe_start(
@@ -418,3 +457,28 @@ def _describe_start(
         last_alive = min(max(last_alive, state.last_event_at), at)
     host = socket.gethostname()
     return ev.TunerStarted(at=at, pid=os.getpid(), host=host, pool=pool, last_alive=last_alive)
+
+
+def read_planned(jobdir: JobDir, number: int) -> TuningState:
+    """Return what was known when a job was planned: it gets the hyperparameters that it would have
+    got then.
+
+    Raises:
+        HptError: the journal cannot be read.
+    """
+    with open_journal(jobdir.journal) as journal:
+        return journal.state(journal.planned_seq(number))
+
+
+def describe_verdict(state: TuningState, number: int, verdict: Verdict, now: float) -> ev.JobJudged:
+    """Return the event of a stop rule's verdict on a job."""
+    job = state.jobs[number]
+    return ev.JobJudged(
+        at=now,
+        number=number,
+        attempt=len(job.attempts),
+        step=job.curve(state.spec["objective_metric_name"])[-1][0],
+        stop=verdict.stop,
+        reason=verdict.reason,
+        evidence=dict(verdict.evidence),
+    )

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
-from threading import Thread
+from concurrent.futures import Executor
 
+from hpt_cli.errors import HptError
+from hpt_cli.machine.shortage import (
+    FIRST_PAUSE_SECONDS,
+    MAX_PAUSE_SECONDS,
+    describe_shortage,
+    is_shortage,
+)
+from hpt_cli.machine.threads import start_thread
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.strategies import prepare_strategy
 from hpt_cli.tuning import events as ev
@@ -17,26 +26,52 @@ from hpt_cli.tuning.suggest import suggest
 class Suggester:
     """Chooses hyperparameters for one training job at a time."""
 
-    def __init__(self, clock: Callable[[], float], wake: Callable[[], None]) -> None:
+    def __init__(
+        self, clock: Callable[[], float], wake: Callable[[], None], threads: Executor
+    ) -> None:
         """`wake` is called when a suggestion is ready."""
         self._clock = clock
         self._wake = wake
+        self._threads = threads
         self._suggestion: asyncio.Task[ev.Event] | None = None
-        self._preparation: Thread | None = None
+        self._is_prepared = False
+        self._delays: list[str] = []
 
     @property
     def is_busy(self) -> bool:
         """Whether a suggestion has been asked for and not been popped."""
         return self._suggestion is not None
 
-    def suggest(self, spec: TuningSpec, state: TuningState, number: int) -> None:
-        """Begin to choose for job `number`, from what was known when it was planned."""
-        self._suggestion = asyncio.create_task(self._suggest(spec, state, number))
+    def suggest(self, spec: TuningSpec, read: Callable[[], TuningState], number: int) -> None:
+        """Begin to choose for job `number`.
+
+        Args:
+            read: returns what was known when it was planned; called in the thread.
+        """
+        self._suggestion = asyncio.create_task(self._suggest(spec, read, number))
         self._suggestion.add_done_callback(lambda _: self._wake())
 
-    async def _suggest(self, spec: TuningSpec, state: TuningState, number: int) -> ev.Event:
-        begun = time.perf_counter()
-        hyperparameters = await asyncio.to_thread(suggest, spec, state, number)
+    async def _suggest(
+        self, spec: TuningSpec, read: Callable[[], TuningState], number: int
+    ) -> ev.Event:
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            begun = time.perf_counter()
+            try:
+                loop = asyncio.get_running_loop()
+                choosing = loop.run_in_executor(
+                    self._threads, lambda: suggest(spec, read(), number)
+                )
+                hyperparameters = await choosing
+                break
+            except (OSError, RuntimeError, MemoryError, HptError) as error:
+                if not is_shortage(error):
+                    raise
+                self._delays.append(
+                    f"choosing hyperparameters is delayed: {describe_shortage(error)}"
+                )
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, MAX_PAUSE_SECONDS)
         seconds = round(time.perf_counter() - begun, 4)
         at = self._clock()
         if hyperparameters is None:
@@ -44,6 +79,11 @@ class Suggester:
         return ev.JobSuggested(
             at=at, number=number, hyperparameters=hyperparameters, seconds=seconds
         )
+
+    def pop_delays(self) -> list[str]:
+        """Return why choosing had to be tried again, since the last time."""
+        delays, self._delays = self._delays, []
+        return delays
 
     def pop_done(self) -> list[ev.Event]:
         """Return the event of a suggestion that is ready, if there is one."""
@@ -54,9 +94,10 @@ class Suggester:
 
     def prepare(self, strategy: str) -> None:
         """Import in a thread, once, what later suggestions of a strategy need."""
-        if self._preparation is None:
-            self._preparation = Thread(target=prepare_strategy, args=(strategy,), daemon=True)
-            self._preparation.start()
+        if not self._is_prepared:
+            self._is_prepared = True
+            with contextlib.suppress(HptError):  # without a thread, the suggestion imports it
+                start_thread(lambda: prepare_strategy(strategy), "prepare")
 
     def cancel(self) -> None:
         """Drop the suggestion under way."""

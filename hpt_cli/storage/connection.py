@@ -15,7 +15,7 @@ import os
 import sqlite3
 from pathlib import Path
 
-from hpt_cli.errors import HptError, damaged_journal
+from hpt_cli.errors import HptError, TransientError, damaged_journal
 from hpt_cli.files import open_regular
 
 SCHEMA_VERSION = 4
@@ -27,6 +27,7 @@ jobs that had failed are requeued;
 totals of metrics of which not all values are recorded.
 Older ones are read as they are."""
 BUSY_SECONDS = 60.0
+"""How long a command waits for a lock of another program, unless told otherwise."""
 MAX_PATH_BYTES = 504
 """MAX_PATHNAME in SQLite's os_unix.c, without the ending of the rollback journal's name."""
 TABLES = ("event", "observation", "judgement")
@@ -47,12 +48,30 @@ def is_transient(error: sqlite3.DatabaseError) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in TRANSIENT_SQLITE_ERRORS
 
 
-def unreadable(why: str) -> HptError:
+class TakenError(HptError):
+    """A journal that another tuner writes to."""
+
+
+def unreadable(why: str) -> TransientError:
     """Return the error of a journal that may be whole, but cannot be read now."""
-    return HptError.of(
+    return TransientError.of(
         "journal-unreadable",
         f"the journal cannot be read now: {why}",
         "is its disk mounted and writable? nothing was changed",
+    )
+
+
+def unwritable(path: Path, error: Exception) -> TransientError:
+    """Return the error of a journal that may be whole, but cannot be written now."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    ways_out = {
+        sqlite3.SQLITE_FULL: "make room on its disk",
+        sqlite3.SQLITE_BUSY: "end the other program's transaction, or close it there",
+    }
+    return TransientError.of(
+        "journal-write",
+        f"the journal {path} cannot be written: {error}",
+        ways_out.get(code, "is its disk mounted, and may you write there?"),
     )
 
 

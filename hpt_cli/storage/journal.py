@@ -12,7 +12,7 @@ import math
 import os
 import sqlite3
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib import resources
@@ -28,11 +28,13 @@ from hpt_cli.metrics.curve import Observation
 from hpt_cli.storage.connection import (
     SCHEMA_VERSION,
     TABLES,
+    TakenError,
     check_schema,
     connect,
     is_transient,
     refuse_long_path,
     unreadable,
+    unwritable,
 )
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.fold import ImpossibleEventError, fold_all
@@ -64,13 +66,22 @@ class Journal:
         self._connection = connection
         self._path = path
         self._next_seq = 1 + self._find_last()
-        self._last_event = self._find_last_event() if known is None else known
+        self.last_event = self._find_last_event() if known is None else known
+        """The number of the last event that the caller has read or written."""
         self._read_seq = 0
 
     def __enter__(self) -> Journal:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def wait_at_most(self, seconds: float) -> None:
+        """Wait no longer than this for the locks of other programs."""
+        self._connection.execute(f"PRAGMA busy_timeout = {1000 * seconds:.0f}")
+
+    def close(self) -> None:
+        """Close the file."""
         self._connection.close()
 
     def _find_last(self) -> int:
@@ -85,8 +96,10 @@ class Journal:
         """Write events, all or none; they are on disk when this returns.
 
         Raises:
-            HptError: the disk is full, or the file cannot be written; or (journal-taken) another
-                process has written to it since, so that these events may contradict what is there.
+            TransientError: it cannot be written now: the disk is full, another program holds it.
+            TakenError: another process has written to it since, so that these events may
+                contradict what is there.
+            HptError: it is damaged.
         """
         events = list(events)
         if not events:
@@ -94,28 +107,34 @@ class Journal:
         try:
             with self._connection:
                 self._connection.execute("BEGIN IMMEDIATE")
-                if self._find_last_event() != self._last_event:
+                if self._find_last_event() == self.last_event:
+                    for seq, event in enumerate(events, self._next_seq):
+                        self._insert(event, seq)
+                elif self._ends_with(events):
+                    events = []
+                else:
                     raise self._taken()
-                for seq, event in enumerate(events, self._next_seq):
-                    self._insert(event, seq)
                 last_event = self._find_last_event()
             self._next_seq += len(events)
-            self._last_event = last_event
+            self.last_event = last_event
         except sqlite3.DatabaseError as error:
             if not is_transient(error):
                 raise damaged_journal(f"it cannot be written: {error}", self._path) from error
-            raise HptError.of(
-                "journal-write",
-                f"the journal cannot be written: {error}",
-                "nothing recorded so far is lost; make room, then resume",
-            ) from error
+            raise unwritable(self._path, error) from error
 
-    def _taken(self) -> HptError:
+    def _ends_with(self, events: Sequence[ev.Event]) -> bool:
+        """Return whether events were written although the end of their write was reported as an
+        error: the last of them is the last in the journal."""
+        rows = [_to_event_row(each, 0)[1:] for each in events if type(each) in ev.RECORDED.values()]
+        query = "SELECT at, type, job, body FROM event ORDER BY seq DESC LIMIT 1"
+        return rows[-1:] == self._connection.execute(query).fetchall()
+
+    def _taken(self) -> TakenError:
         tuner = self._find_latest("TunerStarted")
         who = "another process"
         if isinstance(tuner, ev.TunerStarted) and tuner.pid != os.getpid():
             who = f"another tuner (process {tuner.pid} on {tuner.host})"
-        return HptError.of(
+        return TakenError.of(
             "journal-taken",
             f"{who} has taken over this tuning job: this one ends, and leaves its jobs alone",
             "was its lock removed, or does another machine tune it? 'hpt show NAME' says how it is",
@@ -155,11 +174,8 @@ class Journal:
                 (*judgement, json.dumps(event.evidence), seq, event.at),
             )
             return
-        number = event.number if isinstance(event, ev.JobEvent) else None
-        body = json.dumps(ev.to_fields(event), separators=(",", ":"))
         self._connection.execute(
-            "INSERT INTO event VALUES (?, ?, ?, ?, ?)",
-            (seq, event.at, type(event).__name__, number, body),
+            "INSERT INTO event VALUES (?, ?, ?, ?, ?)", _to_event_row(event, seq)
         )
 
     def read(
@@ -377,6 +393,12 @@ class _Waiting:
         """Yield what is left."""
         for job in self._rows:
             yield from self.take(job, math.inf)
+
+
+def _to_event_row(event: ev.Event, seq: int) -> tuple[object, ...]:
+    number = event.number if isinstance(event, ev.JobEvent) else None
+    body = json.dumps(ev.to_fields(event), separators=(",", ":"))
+    return seq, event.at, type(event).__name__, number, body
 
 
 def _to_row(event: ev.ObservationsRead, each: Observation, seq: int) -> tuple[object, ...]:

@@ -301,9 +301,9 @@ def _outcome(job: TrainingJob, event: ev.JobEvent) -> Phase:
     if request is not None and request.reason in ("Retry", "Failed"):
         return "Interrupted" if request.reason == "Retry" else "Failed"
     if isinstance(event, ev.JobExited) and _ended_by_itself(job, event):
-        if event.exit_code == 0 and not event.why:
-            return "Completed"
-        return "Interrupted" if event.retry or event.interrupted else "Failed"
+        if event.retry or event.interrupted:
+            return "Interrupted"
+        return "Failed" if event.exit_code or event.why else "Completed"
     if request is not None:
         return "Interrupted" if request.reason == "Interrupted" else "Stopped"
     if isinstance(event, ev.JobLost) and event.evicted:

@@ -70,6 +70,14 @@ def was_interrupted(state: TuningState, job: TrainingJob, exit_code: int, ended_
     return first <= ended_at <= last and not is_too_often
 
 
+def was_stopped_unrecorded(state: TuningState, job: TrainingJob, ended_at: float) -> bool:
+    """Return whether a job that was asked to end was so by a tuner that could not record it.
+
+    Whatever its exit code is then: it may have saved its state and ended with 0.
+    """
+    return job.stop_request is None and ended_at < state.started_at
+
+
 def may_be_first(state: TuningState, job: TrainingJob, exit_code: int, since: float) -> bool:
     """Return whether a job that ended so many seconds ago may be the first to hear of a shutdown.
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import math
 import os
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
 from typing import Any
 
+import pytest
+
 from hpt_cli.executors import Exited, Handle, LaunchRequest, Lost, Outcome, Running
 from hpt_cli.machine.gpu_monitor import GpuMonitor
+from hpt_cli.runtime import attempts
 from hpt_cli.runtime.attempts import AttemptFollower
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.tuning import events as ev
@@ -63,7 +68,7 @@ class SlowExecutor:
 
 def follow(executor: SlowExecutor, path: Path, last_alive: float = 0.0) -> AttemptFollower:
     follower = AttemptFollower(
-        SPEC, executor, JobDir(path), GpuMonitor(()), time.time, wake=lambda: None
+        SPEC, executor, JobDir(path), GpuMonitor(()), time.time, lambda: None, ThreadPoolExecutor(1)
     )
     follower.follow(STATE.jobs[1], last_alive)
     return follower
@@ -238,6 +243,7 @@ class Watched:
             *(spec, self.executor, JobDir(directory), GpuMonitor(())),
             clock=lambda: self.now,
             wake=lambda: None,
+            threads=ThreadPoolExecutor(1),
         )
         self.follower.follow(STATE.jobs[1], last_alive)
 
@@ -333,3 +339,39 @@ def test_a_job_is_not_silent_while_it_is_suspended(tmp_path: Path) -> None:
     assert watched.look(1100, suspended=True).follower.list_silent(watched.state) == []
     assert watched.look(1119, 1138).follower.list_silent(watched.state) == []
     assert watched.look(1140).follower.list_silent(watched.state) == [1]
+
+
+def test_what_is_short_for_a_while_delays_signals_and_clean_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempts, "AGAIN_SECONDS", 0.01)
+    executor = SlowExecutor(Exited(1, time.time()))
+    executor.release.set()
+    shortage = OSError(errno.EMFILE, "too many open files")
+    errors = {"stop": [shortage] * 2, "sweep": [shortage] * 2}
+
+    def fail_first(name: str) -> None:
+        call = getattr(executor, name)
+
+        def call_or_fail(*arguments: Any, **more: Any) -> Any:
+            if errors[name]:
+                raise errors[name].pop()
+            return call(*arguments, **more)
+
+        monkeypatch.setattr(executor, name, call_or_fail)
+
+    async def stop_and_end() -> list[ev.Event]:
+        follower = follow(executor, tmp_path)
+        follower.stop(1)
+        while not executor.stopped:
+            await asyncio.sleep(0.005)
+        while not (events := end_all(follower)):
+            await asyncio.sleep(0.005)
+        return events
+
+    for name in errors:
+        fail_first(name)
+    exited, _ = asyncio.run(stop_and_end())
+    assert isinstance(exited, ev.JobExited)
+    assert len(executor.stopped) == 1
+    assert errors == {"stop": [], "sweep": []}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -197,3 +198,43 @@ def test_how_much_was_searched_for_the_objective_in_vain(tmp_path: Path) -> None
         file.write("hing\nloss=1\n")
     reader.read_round()
     assert followed.searched == len("nothing\nnot")
+
+
+def test_what_is_short_for_a_while_delays_reading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors = [OSError(errno.EMFILE, "too many open files")] * 3
+
+    class ShortAsked(Asked):
+        def poll(self, handles: Sequence[Handle]) -> list[Outcome]:
+            if errors:
+                raise errors.pop()
+            return super().poll(handles)
+
+    woken = Event()
+    reader = make_reader(ShortAsked(), woken)
+    follow(reader, tmp_path, 1, "loss=7\n")
+    reader.start()
+    assert woken.wait(10)
+    (reading,) = reader.pop()
+    reader.close()
+    assert [each.value for each in reading.observations] == [7]
+    assert reader.pop_delays() == ["reading is delayed: too many open files"]
+
+
+def test_a_log_that_cannot_be_read_now_takes_nothing_from_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = make_reader(Asked())
+    follow(reader, tmp_path, 1, "loss=1\n")
+    short = follow(reader, tmp_path, 2, "loss=2\n")
+
+    def fail(*, final: bool, may_go_on: object) -> list[object]:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(short.tail, "read", fail)
+        (reading,), _ = reader.read_round()
+        assert reading.job == 1
+    found, _ = reader.read_round()
+    assert [each.job for each in found] == [2]

@@ -72,8 +72,8 @@ def run(
         send_request(jobdir, ask)
     with open_journal(jobdir.journal, write=True) as journal:
         journal.append(story)
-        runner = Runner(spec, journal, jobdir, executor, NoView(), journal.state())
-        return runner.run()
+        state = journal.state()
+    return Runner(spec, jobdir, executor, NoView(), state).run()
 
 
 def test_what_was_about_to_be_launched_is_not_launched_by_a_stop(tmp_path: Path) -> None:
@@ -114,13 +114,12 @@ def test_the_next_tuner_knows_until_when_the_last_one_lived(tmp_path: Path) -> N
     create_journal(jobdir.journal, created(spec)[0])
 
     def tune(executor: FailingExecutor, *, now: float) -> TuningState:
-        with open_journal(jobdir.journal, write=True) as journal:
+        with open_journal(jobdir.journal) as journal:
             state, start = journal.state(), time.monotonic() - now
-            runner = Runner(
-                *(spec, journal, jobdir, executor, NoView(), state),
-                clock=lambda: time.monotonic() - start,
-            )
-            return runner.run()
+        runner = Runner(
+            *(spec, jobdir, executor, NoView(), state), clock=lambda: time.monotonic() - start
+        )
+        return runner.run()
 
     with pytest.raises(SystemError):
         tune(DyingExecutor(), now=10)

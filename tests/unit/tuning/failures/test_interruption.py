@@ -16,6 +16,7 @@ from hpt_cli.tuning.failures.interruption import (
     find_signal,
     may_be_first,
     was_interrupted,
+    was_stopped_unrecorded,
 )
 from hpt_cli.tuning.state import TuningState
 from tests import builders as b
@@ -143,3 +144,19 @@ def test_signals() -> None:
 
 def test_nothing_is_interrupted_at_first() -> None:
     assert TuningState().interrupted_at is None
+
+
+@pytest.mark.parametrize("code", [0, 1, -15])
+def test_a_job_that_was_asked_to_end_without_a_record_was_interrupted(code: int) -> None:
+    state = b.fold_all(*RUNNING, RESUMED)
+    assert was_stopped_unrecorded(state, state.jobs[1], ended_at=299)
+    assert not was_stopped_unrecorded(state, state.jobs[1], ended_at=301), "this tuner is alive"
+    exited = replace(b.exited(1, code, at=299), interrupted=True)
+    job = b.fold_all(*RUNNING, RESUMED, exited).jobs[1]
+    assert (job.phase, job.failure_reason) == ("Interrupted", "")
+
+
+def test_a_job_that_its_tuner_is_known_to_have_stopped_keeps_its_reason() -> None:
+    stop = ev.JobStopRequested(at=200, number=1, reason="EarlyStopped")
+    state = b.fold_all(*RUNNING, stop, RESUMED)
+    assert not was_stopped_unrecorded(state, state.jobs[1], ended_at=299)
