@@ -78,5 +78,7 @@ def test_a_detached_tuner_is_resumed_and_watched(terminal: Terminal) -> None:
     assert terminal.hpt("watch", "t").endswith("t is Completed: max_jobs (4) reached\n")
     terminal.hpt("logs", "t", "--tuner", "--follow")
     assert "resuming t" in terminal.hpt("logs", "t", "--tuner")
+    (terminal.directory / ".hpt/t/tuner.log").unlink()
+    assert "error[no-log]" in terminal.hpt("logs", "t", "--tuner", code=1)
     assert terminal.try_hpt("logs", "t").code == 2
     assert terminal.try_hpt("logs", "t", "1", "--tuner").code == 2

@@ -47,6 +47,8 @@ def logs(
     if (job is None) != tuner:
         raise UsageError.of("log-choice", "name one training job, or --tuner")
     if job is None:
+        if not jobdir.tuner_log.is_file():
+            raise HptError.of("no-log", f"the tuner of {jobdir.name} has written no log")
         _print_log(jobdir.tuner_log, lambda: not has_tuner(jobdir), follow=follow)
     else:
         _print_output(jobdir, job, attempt, follow=follow)
