@@ -36,6 +36,7 @@ from hpt_cli.runtime.heartbeat import Heartbeat, read_heartbeat
 from hpt_cli.runtime.journal_writer import JournalWriter
 from hpt_cli.runtime.launch_queue import LaunchQueue
 from hpt_cli.runtime.monitor import Monitor
+from hpt_cli.runtime.orphans import OrphanReaper
 from hpt_cli.runtime.request_reader import RequestReader
 from hpt_cli.runtime.signals import Signals
 from hpt_cli.runtime.suggester import Suggester
@@ -122,6 +123,7 @@ class Runner:
         self._requests = RequestReader(jobdir, wake)
         self._launch_queue = LaunchQueue(executor, jobdir, wake)
         self._stop_soon: set[int] = set()
+        self._orphans = OrphanReaper()
         self._requeued = requeued
         self._is_impatient = False
         self._last_alive = 0.0
@@ -203,6 +205,7 @@ class Runner:
             # First, so that a stop that waited for its record never hits a later attempt.
             self._watch_journal()
             self._follower.reader.hold()
+            self._orphans.reap()
             self._collect()
             self._answer_requests()
             searched = self._follower.map_searched()
