@@ -16,7 +16,7 @@ import psutil
 from hpt_cli import __version__
 from hpt_cli.checks.leftovers import Kind, list_job_processes
 from hpt_cli.errors import HptError
-from hpt_cli.executors.processes import describe
+from hpt_cli.executors.processes import describe, may_signal
 from hpt_cli.formatting import count, format_bytes
 from hpt_cli.machine.gpus import ask_tool, describe_use, read_gpus
 from hpt_cli.storage.home import list_job_dirs
@@ -37,6 +37,9 @@ class Finding:
     what: str
     found: str
     problem: str = ""
+
+
+OF_OTHERS = "only the user that they belong to, or root, can end them"
 
 
 def diagnose(home: Path) -> list[Finding]:
@@ -137,7 +140,8 @@ def _check_leftovers(home: Path) -> Finding:
         mine = [each for each in processes if each.jobdir == jobdir]
         unwatched = [describe(each.process) for each in mine if each.kind in ("unwatched", "left")]
         if unwatched:
-            advice = _advise(jobdir, mine[0].kind)
+            foreign = not any(may_signal(each.process) for each in mine)
+            advice = OF_OTHERS if foreign else _advise(jobdir, mine[0].kind)
             which = f"{', '.join(unwatched)} of {jobdir.name}"
             problems.append(f"no tuner is in charge of {which}: {advice}")
     return Finding("processes", "; ".join(said), "; ".join(problems))

@@ -10,6 +10,7 @@ from typing import Literal
 import psutil
 
 from hpt_cli.errors import HptError
+from hpt_cli.executors import Swept
 from hpt_cli.executors.processes import describe, end_processes, find_processes
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.journal import open_journal
@@ -62,12 +63,8 @@ def _classify(jobdir: JobDir) -> Kind:
     return "kept" if state.spec.get("children") == "keep" else "left"
 
 
-def end_left(processes: Iterable[JobProcess], grace: float) -> tuple[list[str], list[str]]:
-    """End processes of tuning jobs that have ended: SIGTERM, and SIGKILL after the grace.
-
-    Returns:
-        Descriptions of those that were ended, and of those that this user may not signal.
-    """
+def end_left(processes: Iterable[JobProcess], grace: float) -> Swept:
+    """End processes of tuning jobs that have ended: SIGTERM, and SIGKILL after the grace."""
     attempts = {each.jobdir.path.resolve() for each in processes if each.kind == "left"}
     return end_processes(
         lambda: find_processes(lambda each: not attempts.isdisjoint(each.parents)), 0.0, grace

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import typer
 
@@ -17,11 +17,12 @@ from hpt_cli.executors import (
     Outcome,
     Pending,
     Running,
+    Swept,
     TemporaryError,
     load_executor,
     place,
 )
-from hpt_cli.executors.processes import describe, find_below
+from hpt_cli.executors.processes import describe, find_below, may_signal
 from hpt_cli.executors.suspension import is_suspended
 from hpt_cli.executors.whereabouts import SILENT_SECONDS
 from hpt_cli.storage.job_directory import JobDir
@@ -46,7 +47,7 @@ def check_at_rest(jobdir: JobDir) -> None:
 
 def check_left_nothing(jobdir: JobDir) -> None:
     """Raise HptError if training jobs of a tuning job have left processes running."""
-    left = find_below(jobdir.path)
+    left = [each for each in find_below(jobdir.path) if may_signal(each)]
     if left:
         raise HptError.of(
             "running",
@@ -147,14 +148,18 @@ def _check_awake(jobdir: JobDir) -> None:
         )
 
 
-def print_ended(ended: Sequence[str], refused: Sequence[str]) -> None:
-    """Print which processes were ended, and which may not be."""
-    if ended:
-        print_message(f"ended what was left running: {', '.join(ended)}")
-    if refused:
+def print_ended(swept: Swept) -> None:
+    """Print which processes were ended.
+
+    Raises:
+        HptError: some may not be ended by this user.
+    """
+    if swept.ended:
+        print_message(f"ended what was left running: {', '.join(swept.ended)}")
+    if swept.refused:
         raise HptError.of(
             "not-ended",
-            f"left running, and may not be ended by this user: {', '.join(refused)}",
+            f"left running, and may not be ended by this user: {', '.join(swept.refused)}",
             "ask the user that they belong to, or kill them as root",
         )
 

@@ -101,6 +101,15 @@ class Lost:
 Outcome: TypeAlias = Pending | Running | Exited | Lost
 
 
+@dataclass(frozen=True)
+class Swept:
+    """What became of processes that were left running: a description of each."""
+
+    ended: Sequence[str] = ()
+    refused: Sequence[str] = ()
+    """Those that this user may not signal."""
+
+
 class TemporaryError(Exception):
     """Raised when a scheduler cannot launch or find an attempt now, but may do so later."""
 
@@ -143,12 +152,8 @@ class Executor(Protocol):
         """Return a description of each process that an attempt which has ended left running."""
         ...
 
-    def sweep(self, handle: Handle, grace: float) -> list[str]:
-        """End what an attempt left running for more than `grace` seconds after its end.
-
-        Returns:
-            A description of each process that was ended.
-        """
+    def sweep(self, handle: Handle, grace: float) -> Swept:
+        """End what an attempt left running for more than `grace` seconds after its end."""
         ...
 
     def pop_notes(self) -> list[str]:

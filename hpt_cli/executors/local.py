@@ -19,9 +19,16 @@ from pathlib import Path
 
 import psutil
 
-from hpt_cli.executors import Exited, Handle, LaunchRequest, Lost, Outcome, Running, launcher
+from hpt_cli.executors import Exited, Handle, LaunchRequest, Lost, Outcome, Running, Swept, launcher
 from hpt_cli.executors.attempt_files import is_of_this_boot, read_claim, read_exit, read_failure
-from hpt_cli.executors.processes import describe, end_processes, find_processes, send, wake
+from hpt_cli.executors.processes import (
+    describe,
+    end_processes,
+    find_processes,
+    list_children,
+    send,
+    wake,
+)
 from hpt_cli.executors.suspension import is_family_suspended
 from hpt_cli.executors.whereabouts import (
     Heartbeats,
@@ -40,6 +47,8 @@ FIND_PATIENCE_SECONDS = 0.5
 """Time that a launcher started by the last tuner may take to claim its directory."""
 
 
+LAUNCHER_SECONDS = 0.2
+"""Longest time that a launcher takes to end after the last of its children."""
 TERM_SECONDS = 2.0
 """Longest time between SIGTERM and SIGKILL for what outlives its job."""
 
@@ -55,7 +64,6 @@ class LocalExecutor:
         self._own: set[tuple[int, str]] = set()
         """The pids and identities of launchers that were seen alive, for directories of ours."""
         self._heartbeats = Heartbeats()
-        self._notes: list[str] = []
         self._suspended: set[int] = set()
         self._looked_at = -math.inf
 
@@ -141,21 +149,30 @@ class LocalExecutor:
         """Return a description of each process that an attempt left running."""
         return [*map(describe, self._find_left(handle))]
 
-    def sweep(self, handle: Handle, grace: float) -> list[str]:
+    def sweep(self, handle: Handle, grace: float) -> Swept:
         """End the attempt's processes that outlive it by more than `grace` seconds."""
+        swept = self._end_left(handle, grace)
+        # A launcher that stays has seen others.
+        while not swept.refused and self._stays(handle):
+            more = self._end_left(handle, 0.0)
+            swept = Swept([*swept.ended, *more.ended], more.refused)
+            if not more.ended:
+                break
+        return swept
+
+    def _end_left(self, handle: Handle, grace: float) -> Swept:
         seconds = min(grace, TERM_SECONDS)
-        ended, refused = end_processes(lambda: self._find_left(handle), grace, seconds)
-        wake(self._find_launcher(handle))
-        where = Path(handle["directory"])
-        self._notes += [
-            f"{where}: outlived its job, and cannot be ended: {each}" for each in refused
-        ]
-        return ended
+        return end_processes(lambda: self._find_left(handle), grace, seconds)
+
+    def _stays(self, handle: Handle) -> bool:
+        """Return whether the launcher is alive a moment after what it waits for has ended."""
+        own = self._find_launcher(handle)
+        wake(own)
+        return bool(psutil.wait_procs(own, timeout=LAUNCHER_SECONDS)[1])
 
     def pop_notes(self) -> list[str]:
-        """Return messages about processes that could not be ended."""
-        notes, self._notes = self._notes, []
-        return notes
+        """Return nothing: this machine always answers."""
+        return []
 
     def _poll_one(self, handle: Handle) -> Outcome:
         alive = self._is_alive(handle)  # before the file: it is written before the launcher goes
@@ -185,7 +202,8 @@ class LocalExecutor:
         """
         mark, pid = find_mark(handle), handle["pid"]
         if self._is_alive(handle) or (_has_launcher(handle) and is_abandoned(handle)):
-            return [*find_processes(lambda each: each == mark, parents=[pid])]
+            # Looking at all processes takes longer than one may live that always starts another.
+            return [*find_processes(lambda each: each == mark, parents=[pid])] or list_children(pid)
         if _is_foreign(handle):
             return []
         # Nobody adopts orphans any more. The session has kept its number, if this process saw its

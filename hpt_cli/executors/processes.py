@@ -16,9 +16,10 @@ from pathlib import Path
 import psutil
 
 from hpt_cli.errors import NO_DESCRIPTORS
-from hpt_cli.executors import launcher
+from hpt_cli.executors import Swept, launcher
 from hpt_cli.executors.suspension import is_suspended
 
+PAUSE_SECONDS = 0.02
 MARK = "HPT_ATTEMPT_DIR"
 """The variable with the attempt's directory, which its processes inherit."""
 SLICE_SECONDS = 0.5
@@ -59,6 +60,16 @@ def find_processes(
         if root is not None and _is_living(processes[pid]):
             found[processes[pid]] = roots[root]
     return {each: path for each, path in found.items() if not _is_launcher(each)}
+
+
+def list_children(pid: int) -> list[psutil.Process]:
+    """Return the living children of a process, where the system tells them at once."""
+    found = []
+    with contextlib.suppress(OSError):
+        for child in map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()):
+            with contextlib.suppress(psutil.Error):
+                found.append(psutil.Process(child))
+    return [each for each in found if _is_living(each)]
 
 
 def find_below(directory: Path) -> list[psutil.Process]:
@@ -130,6 +141,17 @@ def wake(processes: Iterable[psutil.Process]) -> None:
                 process.send_signal(signal.SIGCONT)
 
 
+def may_signal(process: psutil.Process) -> bool:
+    """Return whether this user may signal a process; a dead one, too."""
+    try:
+        os.kill(process.pid, 0)
+    except PermissionError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
 def describe(process: psutil.Process) -> str:
     """Return a process's name and pid, and the user that it belongs to if that is another."""
     try:
@@ -142,7 +164,7 @@ def describe(process: psutil.Process) -> str:
 
 def end_processes(
     find: Callable[[], Iterable[psutil.Process]], patience: float, grace: float
-) -> tuple[list[str], list[str]]:
+) -> Swept:
     """End processes; call it in a thread.
 
     They get SIGKILL until none is found: one may have started another just before it was killed.
@@ -151,12 +173,10 @@ def end_processes(
         find: returns those that are alive.
         patience: seconds that they may take to end by themselves.
         grace: seconds between SIGTERM and SIGKILL; 0: no SIGTERM.
-
-    Returns:
-        Descriptions of those that were ended, and of those that this user may not signal.
     """
     while (left := [*find()]) and patience > 0:
-        patience = _wait_for(left, patience)
+        patience = _wait_for(left, patience) - PAUSE_SECONDS
+        time.sleep(PAUSE_SECONDS)  # one that always starts another is found each time
     ended, refused = {each: describe(each) for each in left}, set[psutil.Process]()
     if left and grace > 0:
         refused |= {*send(left, signal.SIGTERM)}
@@ -166,7 +186,7 @@ def end_processes(
         ended |= {each: describe(each) for each in left if each not in ended}
         refused |= {*send(left, signal.SIGKILL)}
         psutil.wait_procs([*{*left} - refused], timeout=1)
-    return (
+    return Swept(
         [words for each, words in ended.items() if each not in refused],
         [words for each, words in ended.items() if each in refused],
     )

@@ -388,8 +388,9 @@ class AttemptFollower:
         # What a command prints on a terminal is lost without its launcher: it must not go on.
         is_mute = isinstance(outcome, Lost) and self.spec.pty
         grace = self.spec.stop_grace_seconds if self._may_linger and not is_mute else 0.0
-        killed = await self._run(self._executor.sweep, attempt.handle, grace)
-        notes = [f"outlived the job and was killed: {each}" for each in killed]
+        swept = await self._run(self._executor.sweep, attempt.handle, grace)
+        notes = [f"outlived the job and was killed: {each}" for each in swept.ended]
+        notes += [f"outlived the job and may not be killed: {each}" for each in swept.refused]
         if is_mute:
             notes.append(f"attempt {attempt.number} {MUTE}")
         if attempt.share:

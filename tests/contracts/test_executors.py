@@ -23,6 +23,7 @@ from hpt_cli.executors import (
     Lost,
     Outcome,
     Running,
+    Swept,
     load_executor,
 )
 from hpt_cli.executors.attempt_files import read_claim
@@ -136,7 +137,7 @@ def test_stop_is_gentle_and_force_is_not(
     assert isinstance(executor.poll([handle])[0], Running)
     executor.stop(handle, force=True)
     wait_for_end(executor, handle)
-    assert executor.sweep(handle, 0) == []
+    assert executor.sweep(handle, 0) == Swept([], [])
 
 
 def test_a_stopped_command_s_exit_code_is_its_own(
@@ -172,7 +173,7 @@ def test_no_child_survives_a_stop(
     wait_until(lambda: log.exists() and log.read_text().count("child") == 4)
     executor.stop(handle, force=False)
     wait_for_end(executor, handle)
-    killed = executor.sweep(handle, 0.2)
+    killed = executor.sweep(handle, 0.2).ended
     assert len(killed) in (0, 2), "the two that ignore SIGTERM had to be killed, by hpt or Slurm"
     wait_until(lambda: find_marked(asked.directory) == [])
 
@@ -205,7 +206,7 @@ def test_what_a_command_leaves_is_ended_whatever_its_environment(
     assert outcome.exit_code == code
     if outcome.has_left:
         assert len(executor.list_leftovers(handle)) == 2
-        assert len(executor.sweep(handle, 0.1)) == 2
+        assert len(executor.sweep(handle, 0.1).ended) == 2
     else:
         executor.sweep(handle, 0.1)
     assert executor.list_leftovers(handle) == []

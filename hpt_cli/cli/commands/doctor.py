@@ -51,7 +51,7 @@ def doctor(
     from hpt_cli.checks.leftovers import GRACE_SECONDS, end_left, list_job_processes
 
     if end_leftovers:
-        print_ended(*end_left(list_job_processes(find_home(home)), GRACE_SECONDS))
+        print_ended(end_left(list_job_processes(find_home(home)), GRACE_SECONDS))
     if name is not None:
         check_journal(find_tuning_job(home, name), mend=repair)
         return

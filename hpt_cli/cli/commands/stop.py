@@ -94,7 +94,7 @@ def _stop_tuning_job(jobdir: JobDir) -> None:
 def _end_left(jobdir: JobDir, directory: Path) -> None:
     """End what training jobs that have ended left running: without a word if there is nothing."""
     grace = float(read_state(jobdir, only_latest=True).spec.get("stop_grace_seconds", 0))
-    print_ended(*end_processes(lambda: find_below(directory), 0.0, grace))
+    print_ended(end_processes(lambda: find_below(directory), 0.0, grace))
 
 
 def _stop_without_tuner(jobdir: JobDir) -> None:

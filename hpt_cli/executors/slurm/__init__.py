@@ -20,7 +20,16 @@ from pathlib import Path
 
 from hpt_cli import clock
 from hpt_cli.errors import HptError
-from hpt_cli.executors import Exited, Handle, LaunchRequest, Lost, Outcome, TemporaryError, launcher
+from hpt_cli.executors import (
+    Exited,
+    Handle,
+    LaunchRequest,
+    Lost,
+    Outcome,
+    Swept,
+    TemporaryError,
+    launcher,
+)
 from hpt_cli.executors.attempt_files import Claim, Exit, is_of_this_boot, read_claim, read_exit
 from hpt_cli.executors.slurm import commands
 from hpt_cli.executors.slurm.client import QueueSnapshot, SlurmClient, run
@@ -152,9 +161,9 @@ class SlurmExecutor:
         """Return nothing: the launcher, and after it Slurm, end what is left of a job."""
         return []
 
-    def sweep(self, handle: Handle, grace: float) -> list[str]:  # noqa: ARG002
-        """Return nothing, as above."""
-        return []
+    def sweep(self, handle: Handle, grace: float) -> Swept:  # noqa: ARG002
+        """Return that there was nothing, as above."""
+        return Swept()
 
     def pop_notes(self) -> list[str]:
         """Return messages about whether Slurm answers."""

@@ -70,14 +70,14 @@ def test_a_copy_has_no_part_in_what_runs_for_the_original(handle: Handle, direct
         assert "is a copy" in lost.why
         for force in (False, True):
             executor.stop(copied, force=force)
-        assert executor.list_leftovers(copied) == executor.sweep(copied, 0.0) == []
+        assert executor.list_leftovers(copied) == executor.sweep(copied, 0.0).ended == []
     # Nor once its launcher is dead, and its processes are known by their environment alone.
     psutil.Process(handle["pid"]).kill()
     wait_until(lambda: LocalExecutor().poll([handle]) != [Running()])
     (lost,) = LocalExecutor().poll([placed])
     assert isinstance(lost, Lost)
     assert lost.evicted
-    assert LocalExecutor().sweep(placed, 0.0) == []
+    assert LocalExecutor().sweep(placed, 0.0).ended == []
     assert all(psutil.pid_exists(pid) for pid in before[1:])
 
 
@@ -124,7 +124,7 @@ def test_an_attempt_that_was_moved_is_still_one_s_own(handle: Handle, directory:
     assert len(executor.list_leftovers(placed)) == 2
     executor.stop(placed, force=True)
     wait_until(lambda: isinstance(executor.poll([placed])[0], Exited))
-    assert executor.sweep(placed, 0.0) == []
+    assert executor.sweep(placed, 0.0).ended == []
 
 
 def test_a_log_that_is_gone_does_not_make_it_another_s(handle: Handle, directory: Path) -> None:

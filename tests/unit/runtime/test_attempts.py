@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from hpt_cli.executors import Exited, Handle, LaunchRequest, Lost, Outcome, Running
+from hpt_cli.executors import Exited, Handle, LaunchRequest, Lost, Outcome, Running, Swept
 from hpt_cli.machine.gpu_monitor import GpuMonitor
 from hpt_cli.runtime import attempts
 from hpt_cli.runtime.attempts import AttemptFollower
@@ -57,10 +57,10 @@ class SlowExecutor:
     def list_leftovers(self, handle: Handle) -> list[str]:
         return ["server (pid 8)"]
 
-    def sweep(self, handle: Handle, grace: float) -> list[str]:
+    def sweep(self, handle: Handle, grace: float) -> Swept:
         self.graces.append(grace)
         assert self.release.wait(10)
-        return ["loader (pid 7)"]
+        return Swept(["loader (pid 7)"])
 
     def pop_notes(self) -> list[str]:
         return []

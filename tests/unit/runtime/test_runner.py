@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hpt_cli.executors import Exited, Handle, LaunchRequest, Outcome
+from hpt_cli.executors import Exited, Handle, LaunchRequest, Outcome, Swept
 from hpt_cli.runtime.heartbeat import write_heartbeat
 from hpt_cli.runtime.runner import Runner
 from hpt_cli.storage.home import make_job_dir
@@ -47,8 +47,8 @@ class FailingExecutor:
 
     def stop(self, handle: Handle, *, force: bool) -> None: ...
 
-    def sweep(self, handle: Handle, grace: float) -> list[str]:
-        return []
+    def sweep(self, handle: Handle, grace: float) -> Swept:
+        return Swept()
 
     def pop_notes(self) -> list[str]:
         time.sleep(0.02)  # threads are faster than the tuner
