@@ -31,9 +31,9 @@ def test_patience_is_time_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
         process = psutil.Process(shell.pid)
         monkeypatch.setattr(psutil, "wait_procs", wait_procs)
         monkeypatch.setattr(time, "monotonic", lambda: now)
-        ended, refused = end_processes(
+        swept = end_processes(
             lambda: [each for each in [process] if each.status() != psutil.STATUS_ZOMBIE], 3.0, 2.0
         )
-        assert (len(ended), refused) == (1, [])
+        assert (len(swept.ended), swept.refused) == (1, [])
         assert waits.count(SLICE_SECONDS) * SLICE_SECONDS == 3.0 + 2.0
         assert now > 105
