@@ -98,7 +98,7 @@ def test_a_copy_in_the_place_of_the_original_is_another(handle: Handle, director
     assert isinstance(lost, Lost)
     assert lost.evicted
     assert f"process {handle['pid']} " in lost.why
-    assert LocalExecutor().sweep(handle, 0.0) == []
+    assert LocalExecutor().sweep(handle, 0.0).ended == []
     assert LocalExecutor().poll([place(handle, moved)]) == [Running()]
 
 
