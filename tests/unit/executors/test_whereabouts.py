@@ -112,7 +112,7 @@ def test_what_goes_on_for_a_directory_that_was_put_back_from_a_copy_is_ended(
     assert isinstance(lost, Lost)
     assert lost.evicted
     assert "was deleted while it ran" in lost.why
-    assert len(LocalExecutor().sweep(handle, 0.0)) == 2
+    assert len(LocalExecutor().sweep(handle, 0.0).ended) == 2
     wait_until(lambda: not LocalExecutor().list_leftovers(handle))
 
 
