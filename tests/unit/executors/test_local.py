@@ -116,3 +116,30 @@ def test_a_command_that_failed_on_a_full_disk_is_said_to_have_had_no_room(
     os.close(log)
     assert (tmp_path / "output.log").read_bytes() == said
     assert (tmp_path / "exit").read_text().split()[0] == str(status >> 8)
+
+
+CHAIN = """
+import os, time
+if os.fork() == 0:
+    os.setsid()
+    for descriptor in range(3):
+        os.close(descriptor)
+    while time.sleep(0.01) is None:
+        if os.fork():
+            os._exit(0)
+"""
+
+
+def test_what_always_starts_another_is_caught(launch_request: LaunchRequest) -> None:
+    executor = LocalExecutor()
+    command = [sys.executable, "-I", "-S", "-c", CHAIN]
+    handle = executor.launch(replace(launch_request, argv=command, environment={}))
+    deadline = time.monotonic() + 20.0
+    while not isinstance(outcome := executor.poll([handle])[0], Exited):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert outcome.has_left
+    assert executor.sweep(handle, 0.0).ended
+    while executor.poll([handle])[0].has_left:  # type: ignore[union-attr]
+        assert time.monotonic() < deadline, "the launcher stays: it has seen another"
+        time.sleep(0.02)
