@@ -240,8 +240,8 @@ def test_an_attempt_may_be_moved_while_it_runs(launch: Callable[..., Launched]) 
 
 
 COUNTING = """
-echo begun
 trap 'echo USR1' USR1; trap 'echo USR2' USR2; trap 'echo TERM' TERM; trap 'echo CONT' CONT
+echo begun
 until [ -e go ]; do sleep 0.05; done
 exit 7
 """
