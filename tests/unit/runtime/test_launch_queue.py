@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hpt_cli.executors import Handle, LaunchRequest, Outcome
+from hpt_cli.executors import Handle, LaunchRequest, Outcome, Swept
 from hpt_cli.runtime import launch_queue
 from hpt_cli.runtime.launch_queue import LaunchQueue
 from hpt_cli.storage.job_directory import JobDir
@@ -46,8 +46,11 @@ class ShortExecutor:
 
     def stop(self, handle: Handle, *, force: bool) -> None: ...
 
-    def sweep(self, handle: Handle, grace: float) -> list[str]:
+    def list_leftovers(self, handle: Handle) -> list[str]:
         return []
+
+    def sweep(self, handle: Handle, grace: float) -> Swept:
+        return Swept()
 
     def pop_notes(self) -> list[str]:
         return []
