@@ -350,12 +350,21 @@ def to_regex(fields: Mapping[str, Any]) -> str | None:
 def iterate_matches(extractor: Extractor, lines: list[str]) -> Iterator[tuple[int, Match]]:
     """Yield the matches in the lines of a log, each with the index of its line."""
     state = LineState()
+    form, step_pattern = extractor.form, extractor.step
+    literal = _find_literal(form.pattern) if isinstance(form, RegexForm) else ""
+    step_literal = _find_literal(step_pattern) if step_pattern is not None else ""
     for number, text in enumerate(lines):
-        if extractor.step is not None:
-            step = find_step(extractor.step, text)
+        if step_pattern is not None and step_literal in text:
+            step = find_step(step_pattern, text)
             state.last_step = state.last_step if step is None else step
-        for match in extractor.form.find(text, state):
-            yield number, match
+        if literal in text:
+            for match in form.find(text, state):
+                yield number, match
+
+
+def _find_literal(pattern: Pattern) -> str:
+    """Return text that every line with a match holds."""
+    return "" if pattern.ignore_case else pattern.literal
 
 
 def find_step(pattern: Pattern, text: str) -> float | None:

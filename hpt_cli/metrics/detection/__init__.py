@@ -21,6 +21,7 @@ from hpt_cli.metrics.detection.vocabulary import (
     find_data_set,
     find_kind,
     guess_direction,
+    is_quality,
     split_words,
 )
 from hpt_cli.metrics.extractors import (
@@ -177,7 +178,9 @@ def _may_be_metric(metric: DetectedMetric) -> bool:
     """Return whether a definition finds more than a setting, a counter or an unknown number."""
     kind, values = find_kind(metric.name), [value for _, value in metric.curve]
     if kind in ("score", "loss", "detail"):
-        return True
+        # A data set alone is a name only of what looks like a score.
+        is_named = is_quality(metric.name) or "preset" in metric.definition
+        return is_named or any(not value.is_integer() for value in values)
     is_constant = len(set(values)) == 1
     if len(values) < 2 or (is_constant and len(values) > 2):
         return False
@@ -236,8 +239,11 @@ class _Ranks:
 
     @staticmethod
     def _place_headline(name: str) -> int:
-        lowered = name.lower()
-        return next((n for n, word in enumerate(_HEADLINES) if word in lowered), len(_HEADLINES))
+        words, lowered = split_words(name), name.lower()
+        for place, headline in enumerate(_HEADLINES):
+            if headline in words or (not headline.isalpha() and headline in lowered):
+                return place
+        return len(_HEADLINES)
 
 
 # -- metrics of each kind --------------------------------------------------------------------------

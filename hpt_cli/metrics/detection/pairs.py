@@ -33,6 +33,8 @@ from hpt_cli.metrics.patterns import NUMBER, parse_number
 Fields = Mapping[str, str]
 
 MAX_LABEL_WORDS = 12
+MAX_SHORT_UNIT = 3
+"""Longer units, such as `seconds`, are of no metric whatever its name."""
 FEW_WORDS = 3
 """Words before a number that are taken for its name where none of them is known."""
 
@@ -248,7 +250,8 @@ def _find_pair(text: str, begin: int, token: re.Match[str]) -> Pair | None:
         return None
     if mark == blank and not _may_be_blank_named(label, token.group()):
         return None
-    if not is_quality(label) and _UNIT.match(text, token.end()):
+    unit = _UNIT.match(text, token.end())
+    if unit and (not is_quality(label) or len(unit.group().strip()) > MAX_SHORT_UNIT):
         return None
     own = " :" if blanks_before else mark
     data_set = "" if find_data_set(label) else _find_data_set(text, start)
@@ -259,7 +262,7 @@ def _may_be_blank_named(label: str, number: str) -> bool:
     """Return whether a name that nothing but a blank parts from its number may be one."""
     if is_quality(label):
         words = re.sub(r"\s*[(\[].*[)\]]$", "", label).split()
-        return is_quality(" ".join(words[-2:]))
+        return is_quality(" ".join(words[-2:])) and words[-1].lower() not in _PREPOSITIONS
     return " " not in label and not number.lstrip("+-").isdigit()
 
 
@@ -272,7 +275,8 @@ def _is_label(label: str) -> bool:
 
 
 def _is_step_label(label: str) -> bool:
-    return label.lower().split()[-1].rstrip(".") in (*STEP_WORDS, "fold")
+    words = [word.rstrip(".") for word in label.lower().split() if not word.isdigit()]
+    return not words or words[-1] in (*STEP_WORDS, "fold")
 
 
 _OPENERS = {")": "(", "]": "[", "}": "{"}
@@ -302,7 +306,7 @@ def _find_label(text: str, begin: int, end: int) -> int:
         ):
             break
         start -= 1
-    while start < end and (text[start].isspace() or text[start] in "*-#•_.!~"):
+    while start < end and (text[start].isspace() or text[start] in "*-#•_.!~<>"):
         start += 1
     if depth or start >= end:
         return -1
@@ -341,6 +345,7 @@ def _opens_bracket(label: str) -> bool:
     return label.endswith((")", "]"))
 
 
+_PREPOSITIONS = frozenset(["in", "after", "at", "for", "on", "over", "with", "from", "took"])
 _LEADS = frozenset(
     [
         "mean",

@@ -42,7 +42,7 @@ _JOINED = re.compile(r"^(val|vali|valid|validation|eval|dev|test|train|tr|te)(?=
 """The name of a data set at the beginning of a word, as in `valloss`."""
 
 _HIGHER = _words(
-    "acc accuracy accuracies auc auroc auprc roc f1 f2 fscore score map map50 ap ap50 ap75 bleu"
+    "acc accuracy accuracies auc auroc auprc roc f1 fb1 f2 fscore score map map50 ap ap50 ap75 bleu"
     " sacrebleu reward rewards rew return returns ret epret precision prec recall rec r2 iou miou"
     " dice ndcg psnr ssim rouge rouge1 rouge2 rougel meteor cider top1 top5 hits hit mrr"
     " correlation corr pearson spearman kappa mcc likelihood elbo sensitivity specificity winrate"
