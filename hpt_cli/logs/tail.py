@@ -45,6 +45,7 @@ class FileTail:
         slow_lines: Counter[str] | None = None,
         thinner: Thinner | None = None,
         keep_open: bool = False,
+        counted_before: Mapping[str, int] | None = None,
     ) -> None:
         """Prepare to follow a file, which may not exist yet.
 
@@ -57,6 +58,7 @@ class FileTail:
             slow_lines: shared by all readers with these extractors.
             thinner: says which observations are returned; all, without one.
             keep_open: whether to read on in a file that was deleted or replaced.
+            counted_before: by metric, the step after which counted steps go on.
         """
         self._path = path
         self._extractors = tuple(extractors)
@@ -67,6 +69,7 @@ class FileTail:
         self._slow_lines = slow_lines
         self._thinner = thinner
         self._is_kept_open = keep_open
+        self._counted_before = counted_before
         self._open_file: int | None = None
         self._harm = ""
         self._reader: MetricReader | None = None
@@ -174,7 +177,9 @@ class FileTail:
             # offsets must go on behind the known ones, or its values would be taken for known.
             was_truncated = status.st_size <= self._known_to
             begin = self._known_to + 1 if was_truncated else 0
-            self._reader = MetricReader(self._extractors, self._rules, begin, self._slow_lines)
+            self._reader = MetricReader(
+                self._extractors, self._rules, begin, self._slow_lines, self._counted_before
+            )
         found: list[Observation] = []
         if self._seen and not self._goes_on(descriptor, seen):
             self._harm = "shortened" if seen[:2] == self._seen[:2] else "replaced"
@@ -247,6 +252,7 @@ class AttemptTail:
         slow_lines: Counter[str] | None = None,
         thinner: Thinner | None = None,
         keep_open: bool = False,
+        counted_before: Mapping[str, int] | None = None,
     ) -> None:
         """Prepare to follow an attempt.
 
@@ -259,6 +265,7 @@ class AttemptTail:
             slow_lines: shared by all attempts of a tuning job.
             thinner: says which observations are returned; all, without one.
             keep_open: whether to read on in a log that was deleted or replaced.
+            counted_before: by metric, the last step that earlier attempts had in their output.
         """
         self.thinner = thinner
         self._slow_lines = Counter[str]() if slow_lines is None else slow_lines
@@ -277,6 +284,8 @@ class AttemptTail:
                 slow_lines=self._slow_lines,
                 thinner=thinner,
                 keep_open=keep_open and not file,
+                # A file in the job's directory may hold what earlier attempts wrote.
+                counted_before=None if file else counted_before,
             )
 
     @property

@@ -301,6 +301,14 @@ class Extractor(NamedTuple):
     file: str = ""
     """The file in the job's directory that is read instead of the command's output."""
 
+    @property
+    def counts_steps(self) -> bool:
+        """Whether nothing tells the steps of the values, so that they are counted."""
+        form = self.form
+        if isinstance(form, RegexForm):
+            return not form.pattern.step and self.step is None
+        return not (form.step_path if isinstance(form, JsonForm) else form.step_column)
+
 
 FORMS = ("regex", "json", "column", "preset")
 """The fields of a definition that say how to find the metric; each definition has exactly one."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
@@ -44,7 +44,7 @@ class _Search:
     target: Form | Pattern | Rule
     states: tuple[LineState, ...] = ()
     count: int = 0
-    """The number of values found."""
+    """The number of values found, and of those that an earlier attempt had."""
     literal: bytes = field(init=False)
     ignore_case: bool = field(init=False)
 
@@ -105,17 +105,21 @@ class MetricReader:
         rules: Sequence[Rule] = (),
         offset: int = 0,
         slow_lines: Counter[str] | None = None,
+        counted_before: Mapping[str, int] | None = None,
     ) -> None:
         """Start at the beginning of a log.
 
         Args:
             offset: the offset of the first byte that is fed.
+            counted_before: by metric, the step after which counted steps go on.
             slow_lines: counts the lines that took too long for each metric, in all logs that share
                 it.
         """
         self._cutter = LineCutter(offset)
         self._extractors = tuple(extractors)
         self._searches = _make_searches(self._extractors)
+        for search in self._searches:
+            search.count = (counted_before or {}).get(search.names[0], 0)
         self._searches += [_Search((rule.pattern.source,), rule) for rule in rules]
         self._matches: list[LogMatch] = []
         self._slow_lines = Counter[str]() if slow_lines is None else slow_lines

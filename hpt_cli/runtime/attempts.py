@@ -36,6 +36,7 @@ from hpt_cli.spec.model import TuningSpec
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.allocation import Share
+from hpt_cli.tuning.evidence import count_before
 from hpt_cli.tuning.failures.interruption import (
     may_be_first,
     was_interrupted,
@@ -142,6 +143,7 @@ class AttemptFollower:
             slow_lines=self._slow_lines,
             thinner=Thinner(),
             keep_open=len(self._attempts) < MAX_OPEN_LOGS,
+            counted_before=count_before(job, latest.number, self.spec.extractors),
         )
         metric = self.spec.objective_metric_name
         seen_at = max(latest.started_at, last_alive)

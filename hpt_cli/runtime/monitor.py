@@ -11,6 +11,7 @@ from hpt_cli.spec.model import TuningSpec
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning import warnings
+from hpt_cli.tuning.evidence import is_comparable
 from hpt_cli.tuning.state import TrainingJob, TuningState, count_seconds
 
 READ_SECONDS = 1.0
@@ -73,6 +74,7 @@ class Monitor:
         for event in self._unread:
             if isinstance(event, ev.JobExited):
                 found += self._check_end(state, event)
+                found += self._check_counting(state, event)
                 found += self._check_size(state, event.number, event.attempt, event.ended_at)
             else:
                 found += self._check_readings(event)
@@ -87,6 +89,12 @@ class Monitor:
                     found += self._check_size(state, job.number, len(job.attempts), now)
         first = {each.slug: each for each in reversed(found) if each.slug not in given}
         return list(first.values())
+
+    def _check_counting(self, state: TuningState, event: ev.JobExited) -> Iterator[ev.Warned]:
+        """Yield that the steps of several attempts have been counted."""
+        if not is_comparable(self._spec, state.jobs[event.number]):
+            number, attempt = event.number, event.attempt
+            yield warnings.warn_of_counted_steps(self._spec, number, attempt, event.at)
 
     def _check_end(self, state: TuningState, event: ev.JobExited) -> Iterator[ev.Warned]:
         """Yield what looks wrong with a job that has completed."""

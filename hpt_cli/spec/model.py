@@ -455,6 +455,12 @@ class TuningSpec(BaseModel):
         definitions = (each.model_dump() for each in self.metric_definitions)
         return tuple(compile_definition(each, is_plain=is_plain) for each in definitions)
 
+    @cached_property
+    def counts_steps(self) -> bool:
+        """Whether nothing tells the steps of the objective, so that they are counted."""
+        metric = self.objective_metric_name
+        return any(each.metric == metric and each.counts_steps for each in self.extractors)
+
 
 def load_spec(fields: Mapping[str, Any]) -> TuningSpec:
     """Return the spec that a journal holds.

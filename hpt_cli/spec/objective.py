@@ -9,6 +9,7 @@ from itertools import accumulate
 from typing import Any
 
 from hpt_cli.metrics.curve import LARGEST, Curve
+from hpt_cli.metrics.thinning import Totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,20 @@ class Objective:
         else:
             chosen = _average(values, self.window if self.value == "mean_of_last" else len(values))
         return tuple((step, value) for (step, _), value in zip(curve, chosen, strict=True))
+
+    def choose_of_all(self, chosen: float, totals: Sequence[Totals]) -> float:
+        """Return what counts of more values than a curve has.
+
+        Args:
+            chosen: what counts of the curve.
+            totals: what is known of all values in the parts of it that have not all.
+        """
+        if self.value == "mean" and any(each.finite for each in totals):
+            return sum(each.sum for each in totals) / sum(each.finite for each in totals)
+        if self.value != "best":
+            return chosen
+        ends = [each.greatest if self.maximize else each.least for each in totals]
+        return min([chosen, *(end for end in ends if end is not None)], key=self.loss)
 
     def _choose_better(self, best: float, value: float) -> float:
         return value if math.isnan(best) or self.loss(value) < self.loss(best) else best

@@ -32,6 +32,7 @@ from hpt_cli.storage.connection import open_damaged
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.spec_file import read_spec
 from hpt_cli.tuning import events as ev
+from hpt_cli.tuning.evidence import count_before
 from hpt_cli.tuning.fold import fold
 from hpt_cli.tuning.state import TuningState
 
@@ -266,7 +267,11 @@ def _read_log(
     found = {(each.metric, each.offset): each for each in known}
     thinner = Thinner()
     with contextlib.suppress(OSError):
-        tail = AttemptTail(extractors, log, log.parent, 0.0, {}, thinner=thinner)
+        job = state.jobs[event.number]
+        counted = count_before(job, event.attempt, extractors)
+        tail = AttemptTail(
+            extractors, log, log.parent, 0.0, {}, thinner=thinner, counted_before=counted
+        )
         read = tail.read(final=True)
         logged = {(each.metric, each.offset): each for each in read}
         found = logged | found if log.with_suffix(".gap").exists() else found | logged

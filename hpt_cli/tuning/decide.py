@@ -17,7 +17,7 @@ from hpt_cli.tuning.allocation import allocate
 from hpt_cli.tuning.commands import Command, Continue, End, Kill, Launch, Plan, Requeue, Stop
 from hpt_cli.tuning.completion import find_completion
 from hpt_cli.tuning.events import StopReason
-from hpt_cli.tuning.evidence import list_inherited, loss_curve
+from hpt_cli.tuning.evidence import is_comparable, list_inherited, loss_curve
 from hpt_cli.tuning.failures.interruption import list_interrupted
 from hpt_cli.tuning.failures.outage import (
     end_outage_or_probe,
@@ -241,6 +241,8 @@ def judge_job(
     spec: TuningSpec, state: TuningState, job: TrainingJob, rule: EarlyStopping
 ) -> Verdict:
     """Return a stop rule's verdict on a running job, which has observations of the objective."""
+    if not is_comparable(spec, job):
+        return Verdict(stop=False, reason="its steps are counted over several attempts")
     objective = spec.objective
 
     def begin() -> list[LossCurve]:
@@ -248,7 +250,7 @@ def judge_job(
         return select_ended(rule.rule, inherited)
 
     def add(known: list[LossCurve], ended: TrainingJob) -> list[LossCurve]:
-        if ended.hyperparameters is None:
+        if ended.hyperparameters is None or not is_comparable(spec, ended):
             return known
         # Selected after each one, so that the list stays short however many have ended.
         return select_ended(rule.rule, [*known, loss_curve(ended, objective)])
@@ -260,6 +262,8 @@ def judge_job(
     going = [
         cached_per_job(other)
         for other in state.jobs.open
-        if other.number != job.number and other.hyperparameters is not None
+        if other.number != job.number
+        and other.hyperparameters is not None
+        and is_comparable(spec, other)
     ]
     return load_stop_rule(rule.rule, **rule.parameters).judge(cached_per_job(job), [*ended, *going])

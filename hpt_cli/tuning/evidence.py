@@ -2,16 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from operator import attrgetter
 from typing import Literal
 
 from hpt_cli.metrics.curve import MappedCurve
+from hpt_cli.metrics.extractors import Extractor
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.objective import Objective
 from hpt_cli.stop_rules import LossCurve
 from hpt_cli.strategies import SuggestRequest, Trial
 from hpt_cli.tuning.state import TrainingJob, TuningState
 from hpt_cli.tuning.summary import final_objective
+
+
+def count_before(job: TrainingJob, attempt: int, extractors: Iterable[Extractor]) -> dict[str, int]:
+    """Return, by metric, the step after which the counted steps of an attempt go on.
+
+    A command that is run again usually goes on from its checkpoint.
+    """
+    earlier = replace(job, attempts=job.attempts[: attempt - 1])
+    counted = [each.metric for each in extractors if each.counts_steps and not each.file]
+    curves = {metric: earlier.curve(metric) for metric in counted}
+    return {metric: int(curve[-1][0]) for metric, curve in curves.items() if curve}
+
+
+def is_comparable(spec: TuningSpec, job: TrainingJob) -> bool:
+    """Return whether a job's curve may be compared step by step with those of others.
+
+    Not where steps are counted in several attempts: whether a later one went on from a checkpoint,
+    or began anew, shows nowhere.
+    """
+    if len(job.attempts) < 2:
+        return True
+    metric = spec.objective_metric_name
+    with_values = sum(bool(attempt.curves.get(metric)) for attempt in job.attempts)
+    return with_values < 2 or not spec.counts_steps
 
 
 def loss_curve(job: TrainingJob, objective: Objective) -> LossCurve:

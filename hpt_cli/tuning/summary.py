@@ -211,7 +211,10 @@ def final_objective(job: TrainingJob, objective: Objective) -> float | None:
     if job.phase not in ("Completed", "Stopped"):
         return None
     curve = objective.choose(job.curve(objective.metric))
-    return curve[-1][1] if curve else None
+    if not curve:
+        return None
+    totals = job.list_totals(objective.metric)
+    return curve[-1][1] if not totals else objective.choose_of_all(curve[-1][1], totals)
 
 
 def training_seconds(job: TrainingJob, now: float) -> float:

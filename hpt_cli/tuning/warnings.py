@@ -103,6 +103,21 @@ def warn_of_misreadings(spec: TuningSpec, number: int, log: bytes, now: float) -
     ]
 
 
+def warn_of_counted_steps(spec: TuningSpec, number: int, attempt: int, now: float) -> Warned:
+    """Return the warning that the steps of several attempts were counted as one curve."""
+    metric = spec.objective_metric_name
+    return Warned(
+        at=now,
+        slug="steps-counted",
+        message=(
+            f"{job_name(spec.name, number)} printed {metric} in attempt {attempt} too, and no line"
+            " says at which step: its values are counted on from the attempt before, and its curve"
+            " is neither judged nor compared with others"
+        ),
+        hint="print the step beside the value, and write {step} into the regex",
+    )
+
+
 def warn_of_long_log(
     spec: TuningSpec, number: int, size: int, limit: int, seconds: float, now: float
 ) -> Warned:
