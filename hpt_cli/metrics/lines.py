@@ -101,6 +101,48 @@ def _cut_long_lines(offset: int, whole: bytes) -> Iterator[Segment]:
         yield Segment(offset + start, whole[start:])
 
 
+_STRING_OR_BRACE = re.compile(rb'"(?:[^"\\\n]|\\.)*"|[{}]')
+
+
+class DocumentJoiner:
+    """Joins the lines of JSON documents that are written over several, as with an indent.
+
+    A line that begins with a brace, and ends where more must follow, begins one. Every byte stays where it is, but
+    for line ends within a document, which become blanks.
+    """
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._depth = 0
+
+    def feed(self, block: bytes) -> bytes:
+        """Return the lines that this block completes; the rest of it is kept."""
+        data = self._rest + block
+        end = data.rfind(b"\n") + 1
+        self._rest = data[end:]
+        whole = data[:end]
+        if not self._depth and not (whole.startswith(b"{") or b"\n{" in whole):
+            return whole
+        return b"".join(map(self._join, whole.splitlines(keepends=True)))
+
+    def finish(self) -> bytes:
+        """Return a last line without an ending."""
+        rest, self._rest, self._depth = self._rest, b"", 0
+        return rest
+
+    def _join(self, line: bytes) -> bytes:
+        if line.startswith(b"{"):
+            self._depth = 0  # what was open before was no document
+            if not line.rstrip().endswith((b"{", b"[", b",")):
+                return line
+        elif not self._depth:
+            return line
+        if line.count(b"{") != line.count(b"}"):
+            found = (match.group() for match in _STRING_OR_BRACE.finditer(line))
+            self._depth += sum({b"{": 1, b"}": -1}.get(each, 0) for each in found)
+        return line[:-1] + b" " if self._depth > 0 and line.endswith(b"\n") else line
+
+
 def clean_lines(data: bytes) -> bytes:
     """Return lines without ANSI escape sequences and with backspaces carried out.
 

@@ -19,12 +19,13 @@ from hpt_cli.metrics.extractors import (
     ColumnForm,
     Extractor,
     Form,
+    JsonForm,
     LineState,
     Match,
     RegexForm,
     find_step,
 )
-from hpt_cli.metrics.lines import LineCutter, Segment, clean_lines, decode
+from hpt_cli.metrics.lines import DocumentJoiner, LineCutter, Segment, clean_lines, decode
 from hpt_cli.metrics.log_rules import LogMatch, Rule
 from hpt_cli.metrics.patterns import TRIES, Pattern
 
@@ -116,6 +117,8 @@ class MetricReader:
                 it.
         """
         self._cutter = LineCutter(offset)
+        has_json = any(isinstance(each.form, JsonForm) for each in extractors)
+        self._joiner = DocumentJoiner() if has_json else None
         self._extractors = tuple(extractors)
         self._searches = _make_searches(self._extractors)
         for search in self._searches:
@@ -136,12 +139,15 @@ class MetricReader:
 
     def match(self, block: bytes) -> Iterator[tuple[Observation, str, Match]]:
         """Yield what `feed` returns, each with its line as shown and its match there."""
+        if self._joiner is not None:
+            block = self._joiner.feed(block)
         for segment in self._cutter.feed(block):
             yield from self._search(segment)
 
     def match_rest(self) -> Iterator[tuple[Observation, str, Match]]:
         """Yield what `finish` returns, each with its line as shown and its match there."""
-        for segment in self._cutter.finish():
+        rest = self._cutter.feed(self._joiner.finish()) if self._joiner is not None else []
+        for segment in (*rest, *self._cutter.finish()):
             yield from self._search(segment)
 
     def restart(self) -> None:

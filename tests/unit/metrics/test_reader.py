@@ -267,3 +267,15 @@ def test_the_nearest_lines_are_those_with_the_metric_s_words() -> None:
         "val accuracy : 0.5",
         "validation: 3 accuracy 0.7",
     ]
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 1000])
+def test_a_json_document_over_several_lines_is_read(size: int) -> None:
+    log = b'epoch 1 {\n{\n  "step": 1,\n  "val": {\n    "acc": 0.5, "why": "}{"\n  }\n}\n'
+    log += b'{"step": 2, "val": {"acc": 0.6}}\n{ broken\n{"step": 3, "val": {"acc": 0.7}}\n'
+    log += b'{"step": 4,\n "val": {"acc": 0.8}}'
+    reader = MetricReader([compile_definition({"name": "a", "json": "val.acc", "step": "step"})])
+    found = [each for at in range(0, len(log), size) for each in reader.feed(log[at : at + size])]
+    found += reader.finish()
+    assert [(each.step, each.value) for each in found] == [(1, 0.5), (2, 0.6), (3, 0.7), (4, 0.8)]
+    assert [log[each.offset : each.offset + 1] for each in found] == [b"{"] * 4
