@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import os
 import stat
 import time
@@ -23,6 +25,25 @@ MIN_BLOCK_BYTES, MAX_BLOCK_BYTES = 1 << 14, 1 << 20
 BLOCK_SECONDS = 0.008
 ANCHOR_BYTES = 64
 """The last bytes read; they are compared with the file to see whether it was rewritten."""
+
+
+def find_newest(path: Path, written_since: float = 0.0) -> Path:
+    """Return the file of a pattern (`version_*/metrics.csv`) that was written last.
+
+    Args:
+        written_since: seconds since the epoch; files last written before are left alone.
+
+    Returns:
+        The path itself, if it is no pattern or no file fits it.
+    """
+    if not any(mark in str(path) for mark in "*?["):
+        return path
+    times: dict[str, float] = {}
+    for name in glob.iglob(str(path)):
+        with contextlib.suppress(OSError):
+            times[name] = os.stat(name).st_mtime
+    recent = {name: at for name, at in times.items() if at >= written_since}
+    return Path(max(recent, key=recent.__getitem__)) if recent else path
 
 
 class FileTail:
@@ -130,7 +151,8 @@ class FileTail:
         """
         try:
             # To open a named pipe would otherwise block until somebody writes to it.
-            descriptor = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK)
+            path = find_newest(self._path, self._written_since)
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         except FileNotFoundError:
             if self._seen or self._known_to >= 0:
                 self._harm = "deleted"

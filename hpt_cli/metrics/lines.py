@@ -8,7 +8,7 @@ and memory for a line that never ends.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 MAX_LINE_BYTES = 1 << 16
@@ -107,8 +107,8 @@ _STRING_OR_BRACE = re.compile(rb'"(?:[^"\\\n]|\\.)*"|[{}]')
 class DocumentJoiner:
     """Joins the lines of JSON documents that are written over several, as with an indent.
 
-    A line that begins with a brace, and ends where more must follow, begins one. Every byte stays where it is, but
-    for line ends within a document, which become blanks.
+    A line that begins with a brace, and ends where more must follow, begins one. Every byte stays
+    where it is, but for line ends within a document, which become blanks.
     """
 
     def __init__(self) -> None:
@@ -141,6 +141,15 @@ class DocumentJoiner:
             found = (match.group() for match in _STRING_OR_BRACE.finditer(line))
             self._depth += sum({b"{": 1, b"}": -1}.get(each, 0) for each in found)
         return line[:-1] + b" " if self._depth > 0 and line.endswith(b"\n") else line
+
+
+def join_documents(lines: Sequence[str]) -> Sequence[str]:
+    """Return lines with each JSON document that is written over several on one of them."""
+    if not any(line.startswith("{") for line in lines):
+        return lines
+    joiner = DocumentJoiner()
+    joined = joiner.feed(("\n".join(lines) + "\n").encode(errors="replace"))
+    return decode(joined + joiner.finish()).removesuffix("\n").split("\n")
 
 
 def clean_lines(data: bytes) -> bytes:

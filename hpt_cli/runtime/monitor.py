@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 
 from hpt_cli.logs.log_file import read_lines, read_part
+from hpt_cli.logs.tail import find_newest
+from hpt_cli.metrics.lines import split_lines
 from hpt_cli.metrics.lint import BEGINNING_BYTES
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.storage.job_directory import JobDir
@@ -104,9 +106,8 @@ class Monitor:
             return
         if arrivals is None:
             if not job.curve(self._spec.objective_metric_name):
-                yield warnings.warn_of_no_objective(
-                    self._spec, job.number, self._read(job), None, event.at
-                )
+                lines = self._read_source(job)
+                yield warnings.warn_of_no_objective(self._spec, job.number, lines, None, event.at)
             return
         if not self._has_read_whole:
             self._has_read_whole = True
@@ -138,6 +139,7 @@ class Monitor:
         until = searched.get(job.number)
         lines = self._read(job, until) if warnings.find_file(self._spec) is None else []
         if len(lines) >= warnings.PATIENCE_LINES or seconds >= warnings.PATIENCE_SECONDS:
+            lines = lines or self._read_source(job)
             yield warnings.warn_of_no_objective(self._spec, job.number, lines, seconds, now)
 
     def _check_size(
@@ -161,6 +163,17 @@ class Monitor:
         except OSError:
             return []  # reported where the log is followed
         return warnings.warn_of_misreadings(self._spec, event.number, log, event.at)
+
+    def _read_source(self, job: TrainingJob) -> list[str]:
+        """Return the lines that the objective is looked for in."""
+        file = warnings.find_file(self._spec)
+        if file is None:
+            return self._read(job)
+        path = find_newest(self._jobdir.training_job(job.number) / file)
+        try:
+            return split_lines(read_part(path, 0, BEGINNING_BYTES))
+        except OSError:
+            return []
 
     def _read(self, job: TrainingJob, until: int | None = None) -> list[str]:
         return read_lines(self._jobdir.attempt(job.number, len(job.attempts)).log, until=until)

@@ -46,6 +46,8 @@ def warn_of_no_objective(
     """
     name, metric = job_name(spec.name, number), spec.objective_metric_name
     file = find_file(spec)
+    if file is not None and lines:
+        return _warn_of_no_match(spec, name, file, lines, now)
     if file is not None:
         return Warned(
             at=now,
@@ -73,6 +75,26 @@ def warn_of_no_objective(
     )
 
 
+def _warn_of_no_match(
+    spec: TuningSpec, name: str, file: str, lines: Sequence[str], now: float
+) -> Warned:
+    """Return the warning that nothing in a file is a value of the objective."""
+    metric = spec.objective_metric_name
+    definitions = propose_for(spec, lines)
+    hint = "its definition in metric_definitions fits none of these lines"
+    return Warned(
+        at=now,
+        slug="no-objective",
+        message=(
+            f"{name} has no value of {metric} in {file}, of which {count(len(lines), 'line')}"
+            " have been read"
+        ),
+        hint="these metric_definitions would find something:" if definitions else hint,
+        lines=tuple(nearest_lines(list(lines), metric)) or tuple(lines[:2]),
+        definitions=definitions,
+    )
+
+
 def find_file(spec: TuningSpec) -> str | None:
     """Return the file that the objective is read from; None if it is the output."""
     objective = spec.objective_metric_name
@@ -83,10 +105,13 @@ def propose_for(spec: TuningSpec, lines: Sequence[str]) -> tuple[str, ...]:
     """Return definitions of the objective that find something in a log, ready to paste."""
     proposals = detect_metrics(lines)
     same = [each for each in proposals if each.objective_type == spec.objective_type]
+    file = find_file(spec)
+    source = {"file": file} if file is not None else {}
     named = []
     for each in (same or proposals)[:MAX_DEFINITIONS]:
         metric = {"metric": each.name} if "preset" in each.definition else {}
-        named.append({**metric, **each.definition, "name": spec.objective_metric_name})
+        own = {**metric, **each.definition, "name": spec.objective_metric_name}
+        named.append(own | source)
     return tuple(map(write_definition, named))
 
 

@@ -29,6 +29,7 @@ from hpt_cli.metrics.extractors import (
     iterate_matches,
     parse_json_line,
 )
+from hpt_cli.metrics.lines import join_documents
 from hpt_cli.metrics.patterns import parse_number
 from hpt_cli.metrics.presets import PRESETS, Preset
 
@@ -77,7 +78,7 @@ def detect_metrics(lines: Sequence[str]) -> tuple[DetectedMetric, ...]:
     Args:
         lines: as a terminal would show them; see MAX_LINES and MAX_CHARACTERS.
     """
-    lines = _cut(lines)
+    lines = _cut(join_documents(lines))
     detected: dict[str, DetectedMetric] = {}
     # Lines are blanked in it and not removed, so that their numbers stay the same.
     unexplained = list(lines)

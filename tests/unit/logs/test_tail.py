@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hpt_cli.logs.log_file import read_blocks, read_lines, read_tail
-from hpt_cli.logs.tail import MAX_BLOCK_BYTES, AttemptTail, FileTail
+from hpt_cli.logs.tail import MAX_BLOCK_BYTES, AttemptTail, FileTail, find_newest
 from hpt_cli.metrics.curve import Observation
 from hpt_cli.metrics.extractors import compile_definition
 from hpt_cli.metrics.reader import MAX_SLOW_LINES
@@ -209,3 +209,19 @@ def test_a_resumed_tuner_says_that_a_log_is_gone(tmp_path: Path) -> None:
     assert find_notes(loss=7) == [
         "its output.log was deleted: what had not been read of it is lost"
     ]
+
+
+def test_of_a_pattern_the_newest_file_of_this_attempt_is_read(tmp_path: Path) -> None:
+    for version, at in ((0, 50), (1, 200), (2, 100)):
+        file = tmp_path / f"version_{version}" / "metrics.csv"
+        file.parent.mkdir()
+        file.write_text(f"epoch,loss\n1,0.{version}\n")
+        os.utime(file, (at, at))
+    pattern = tmp_path / "version_*" / "metrics.csv"
+    assert find_newest(pattern).parent.name == "version_1"
+    assert find_newest(pattern, written_since=150).parent.name == "version_1"
+    assert find_newest(pattern, written_since=300) == pattern
+    assert find_newest(tmp_path / "other.csv") == tmp_path / "other.csv"
+    extractor = compile_definition({"name": "loss", "column": "loss", "step": "epoch"})
+    (found,) = FileTail(pattern, [extractor], is_whole=True).read()
+    assert found.value == 0.1

@@ -55,6 +55,18 @@ def test_an_objective_that_is_read_from_a_file_is_missed_there() -> None:
     assert "HPT_JOB_DIR" in warning.hint
 
 
+def test_a_file_in_which_nothing_matches_is_shown_with_what_would() -> None:
+    definition = {"name": "loss", "json": "loss", "step": "step", "file": "m.json"}
+    spec = b.make_spec(metric_definitions=[definition])
+    lines = ["{", '  "step": 1,', '  "eval": {"loss": 0.5}', "}"]
+    warned = warn_of_no_objective(spec, 1, lines, None, 0.0)
+    assert "m.json, of which 4 lines have been read" in warned.message
+    (proposed,) = warned.definitions
+    assert "json: 'eval.loss'" in proposed
+    assert "file: 'm.json'" in proposed
+    assert warned.lines == ('  "eval": {"loss": 0.5}',)
+
+
 def test_values_that_are_read_wrong_are_told() -> None:
     spec = b.make_spec(
         metric_definitions=[{"name": "loss", "regex": "s {step} loss ({num})"}],
