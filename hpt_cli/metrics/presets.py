@@ -59,7 +59,8 @@ PRESETS: dict[str, Preset] = {
     "xgboost": Preset(
         "XGBoost",
         rf"\[{{step}}\]{_TAB}(?:.*{_TAB})?{{metric}}:({{num}})",
-        names=Names(rf"\[\d+\]{_TAB}", rf"{_TAB}([^\s:#]+):(?={_NUM})"),
+        # Named by the data set and the metric.
+        names=Names(rf"\[\d+\]{_TAB}", rf"{_TAB}([^\s:#]+-[^\s:#]+):(?={_NUM})"),
     ),
     "lightgbm": Preset(
         "LightGBM",
@@ -208,6 +209,29 @@ PRESETS: dict[str, Preset] = {
         "spaCy",
         metrics={"SCORE": r"^\s*\d+\s+{step}\s+(?:{num}\s+)+({num})\s*$"},
         names=Names(r"^E    #  .*\bSCORE\b", r"\b(SCORE)\b"),
+    ),
+    "cleanrl": Preset(
+        "CleanRL",
+        metrics={"episodic_return": r"\bglobal_step={step}, episodic_return=\[?({num})"},
+    ),
+    "flax": Preset(
+        "Flax and other JAX examples (the log of clu.metric_writers)",
+        r"\] \[{step}\] (?:.*, )?{metric}=({num})",
+        names=Names(r"writer\.py:\d+\] \[\d+\] ", rf"(?:\] |, )([A-Za-z_][\w/.-]*)=(?={_NUM})"),
+    ),
+    "espnet": Preset(
+        "ESPnet, on the validation set",
+        r"\b{step}epoch results: .*\[valid\] (?:.*, )?{metric}=({num})",
+        # Those behind the last `[valid]`; before it are those of training.
+        names=Names(r"\b\d+epoch results: .*\[valid\] ", rf"(\w+)=(?={_NUM})(?!.*\[valid\])"),
+    ),
+    "recbole": Preset(
+        "RecBole, on the validation set",
+        r"(?:^|\s){metric} : ({num})",
+        metrics={"valid_score": r"\bepoch {step} evaluating \[.*\bvalid_score: ({num})"},
+        step=r"\bepoch {step} evaluating ",
+        names=Names(r"(?:^|\s)[a-z]+@\d+ : ", rf"([a-z]+@\d+) : (?={_NUM})"),
+        objective="valid_score",
     ),
     "autogluon": Preset(
         "AutoGluon",

@@ -45,6 +45,31 @@ SB3 = "| rollout/           |          |\n|    ep_rew_mean     | -121     |"
 LINES = [
     ("xgboost", "validation-auc", "[10]\ttrain-auc:0.93215\tvalidation-auc:0.91004", 10, 0.91004),
     ("xgboost", "validation-auc", "[10]#011train-auc:0.9#011validation-auc:1e-05", 10, 1e-5),
+    ("cleanrl", "episodic_return", "global_step=211, episodic_return=[20.]", 211, 20),
+    ("cleanrl", "episodic_return", "global_step=99, episodic_return=-1.5", 99, -1.5),
+    (
+        "flax",
+        "eval_accuracy",
+        "I0307 18:39:00.4 1395 logging_writer.py:48] [500] eval_accuracy=0.91, eval_loss=0.08",
+        500,
+        0.91,
+    ),
+    (
+        "espnet",
+        "acc",
+        "[host] 2022-01-01 00:00:00 (trainer:338) INFO: 3epoch results: [train] loss_ctc=9.5,"
+        " acc=0.7, loss=8.1, train_time=1.2, [valid] loss_ctc=9.1, acc=0.8, wer=0.2, loss=7.7",
+        3,
+        0.8,
+    ),
+    (
+        "recbole",
+        "ndcg@10",
+        "01 Jan 00:00 INFO  epoch 7 evaluating [time: 0.12s, valid_score: 0.160000]\n"
+        "recall@10 : 0.23    mrr@10 : 0.16    ndcg@10 : 0.15",
+        7,
+        0.15,
+    ),
     ("autogluon", "validation_score", "\t0.8752\t = Validation score   (accuracy)", 1, 0.8752),
     (
         "detectron2",
