@@ -375,7 +375,11 @@ class AttemptFollower:
             return []
         job = state.jobs[attempt.job]
         if isinstance(outcome, Exited) and may_be_first(
-            state, job, outcome.exit_code, self._clock() - outcome.ended_at
+            state,
+            job,
+            outcome.exit_code,
+            self._clock() - outcome.ended_at,
+            was_asked=outcome.was_asked,
         ):
             return []
         ending = self._describe_end(state, job, attempt, outcome)
@@ -424,7 +428,7 @@ class AttemptFollower:
         notes: list[ev.Event] = []
         retry = False
         interrupted = not why and (
-            was_interrupted(state, job, code, outcome.ended_at)
+            was_interrupted(state, job, code, outcome.ended_at, was_asked=outcome.was_asked)
             or (outcome.was_asked and was_stopped_unrecorded(state, job, outcome.ended_at))
         )
         if (code or why) and not interrupted:

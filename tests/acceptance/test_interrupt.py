@@ -141,6 +141,22 @@ def test_a_shutdown_interrupts_what_runs(terminal: Terminal) -> None:
     check_interrupted(terminal)
 
 
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_program_that_answers_a_shutdown_by_itself_was_interrupted(
+    terminal: Terminal, code: int
+) -> None:
+    """Its handler ends it, with an exit code of its own, before the tuner has heard."""
+    options = f"--seconds 0.2 --mode 'answers {code}'"
+    run = terminal.start("run", terminal.write_spec(options=options))
+    terminal.wait_for_log("t", 2, "epoch=1")
+    signal_jobs(terminal, signal.SIGTERM)
+    ends = [terminal.log("t", number).parent / "exit" for number in (1, 2)]
+    wait_until(lambda: all(path.exists() for path in ends), "the end of both")
+    run.terminate()
+    assert run.wait(60) == 143
+    check_interrupted(terminal)
+
+
 def test_a_tuner_that_is_killed_with_its_jobs_has_interrupted_them(terminal: Terminal) -> None:
     run = terminal.start("run", terminal.write_spec(options="--seconds 0.2"))
     terminal.wait_for_log("t", 2, "epoch=1")

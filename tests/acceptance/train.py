@@ -19,6 +19,10 @@ if mode == "deaf":
     import signal
 
     signal.signal(signal.SIGTERM, lambda *_: print("not now", flush=True))
+if mode.startswith("answers"):
+    import signal
+
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(int(mode.split()[1])))
 if mode == "children":
     import subprocess
 

@@ -26,9 +26,12 @@ LEAST_JOBS = 2
 """They are of so many training jobs; one alone may have a fault of its own."""
 QUICK_SHARE = 0.25
 """A failure is quick that comes within this share of the usual time of a job."""
-START_SECONDS = 1.0
-"""What it takes to start a program, even if its training is as short."""
+START_SECONDS = 2.0
+"""What it may take to start a program that fails before its first value, on a busy machine."""
 MAX_QUICK_SECONDS = 600.0
+LIFE_SECONDS = 10.0
+"""A job that has lived so long, and was not quick to fail, works: what it needs to begin is there.
+A busy machine may take some seconds to show a failure."""
 BESIDE_SECONDS = 10.0
 """Jobs that ran when the surroundings broke, and failed so shortly before, failed of the same."""
 MAX_LINE = 300
@@ -116,9 +119,13 @@ class FailureHistory:
         """The seconds within which a failure is quick; None as long as no job has completed."""
         if not self.usual:
             return None
-        usual = statistics.median(self.usual)
-        least = min(usual / 2, START_SECONDS)
-        return min(max(QUICK_SHARE * usual, least), MAX_QUICK_SECONDS)
+        return min(QUICK_SHARE * statistics.median(self.usual), MAX_QUICK_SECONDS)
+
+    @property
+    def life_seconds(self) -> float | None:
+        """The seconds after which a job that runs works; None as long as no job has completed."""
+        quick = self.quick_seconds
+        return None if quick is None else max(quick, LIFE_SECONDS)
 
     @property
     def is_outage(self) -> bool:
@@ -147,17 +154,20 @@ class FailureHistory:
 
 def add_end(history: FailureHistory, job: TrainingJob, since: float) -> FailureHistory:
     """Return the history after the latest attempt of a job has ended, in a session since then."""
-    attempt, quick = job.attempts[-1], history.quick_seconds
+    attempt, quick, life = job.attempts[-1], history.quick_seconds, history.life_seconds
     assert attempt.ended_at is not None
     seconds = attempt.count_seconds(attempt.ended_at)
     if _has_failed(attempt):
         failure = _describe(job, attempt, seconds)
-        if quick is None:
+        if quick is None or life is None:
             return replace(history, known=history.known | {failure.signature})
         if attempt.ended_at < since:
             return history
-        return (_add_quick if seconds < quick else _add_slow)(history, failure)
-    if not attempt.curves and (quick is None or seconds < quick):
+        if seconds >= life:
+            return _add_lived(history, failure)
+        is_quick = seconds < (quick if attempt.curves else max(quick, START_SECONDS))
+        return _add_failed(_follow_test(history, failure.number), failure, is_quick=is_quick)
+    if not attempt.curves and (life is None or seconds < life):
         return history  # it says nothing
     if job.phase == "Completed":
         history = replace(history, usual=(*history.usual, seconds)[-USUAL_JOBS:])
@@ -191,38 +201,44 @@ def mask(line: str, words: Iterable[str]) -> str:
     return _DIFFERENT.sub("#", line)
 
 
-def _add_quick(history: FailureHistory, failure: Failure) -> FailureHistory:
-    suspects, outage = history.suspects, history.outage
-    if suspects is not None and suspects.stage == "testing" and suspects.tested == failure.number:
-        history = _add_failed_test(history, suspects)
+def _add_failed(history: FailureHistory, failure: Failure, *, is_quick: bool) -> FailureHistory:
+    outage, streak = history.outage, history.streak
     if outage is not None:
         outage = replace(outage, failures=(*outage.failures, failure))
         return replace(history, outage=outage)
-    streak = history.streak
+    if not is_quick:
+        return replace(history, others=_add_other(history, failure))
     if streak and streak[0].signature != failure.signature:
-        others = (*history.others, *streak)[-RECENT_FAILURES:]
-        return replace(history, streak=(failure,), others=others)
+        return replace(history, streak=(failure,), others=_add_other(history, *streak))
     return replace(history, streak=(*streak, failure))
 
 
-def _add_failed_test(history: FailureHistory, suspects: Suspects) -> FailureHistory:
+def _add_lived(history: FailureHistory, failure: Failure) -> FailureHistory:
+    """Return the history after a failure that says that what a job needs to begin is there."""
+    outage = history.outage
+    if outage is not None and failure.submitted_at < outage.since:
+        outage = replace(outage, failures=(*outage.failures, failure))
+        return replace(history, outage=outage)
+    history = replace(history, others=_add_other(history, failure))
+    return _add_working(history, failure.number, failure.submitted_at)
+
+
+def _add_other(history: FailureHistory, *failures: Failure) -> tuple[Failure, ...]:
+    return (*history.others, *failures)[-RECENT_FAILURES:]
+
+
+def _follow_test(history: FailureHistory, failed: int) -> FailureHistory:
+    """Return the history after a job has failed: it may be the one that was to show why."""
+    suspects = history.suspects
+    if suspects is None or suspects.stage != "testing" or suspects.tested != failed:
+        return history
     if not suspects.is_over:
-        numbers = (*suspects.numbers, suspects.tested)
+        numbers = (*suspects.numbers, failed)
         return replace(history, suspects=replace(suspects, numbers=numbers, stage="waiting"))
     # All else works, and this one does not.
     alarms = (*history.false_alarms, suspects.signature)
     known = history.known | {suspects.signature}
     return replace(history, suspects=None, false_alarms=alarms, known=known)
-
-
-def _add_slow(history: FailureHistory, failure: Failure) -> FailureHistory:
-    outage = history.outage
-    if outage is not None and failure.submitted_at < outage.since:
-        outage = replace(outage, failures=(*outage.failures, failure))
-        return replace(history, outage=outage)
-    history = replace(history, others=(*history.others, failure)[-RECENT_FAILURES:])
-    # It failed, but has lived: what it needs to begin is there.
-    return _add_working(history, failure.number, failure.submitted_at)
 
 
 def _add_working(history: FailureHistory, number: int, submitted_at: float) -> FailureHistory:

@@ -44,18 +44,33 @@ def find_interruption(state: TuningState, last_alive: float) -> float | None:
     return None if state.status in TERMINAL else last_alive
 
 
-def was_interrupted(state: TuningState, job: TrainingJob, exit_code: int, ended_at: float) -> bool:
-    """Return whether a job's latest attempt, which failed, was interrupted with its tuner.
+def was_interrupted(
+    state: TuningState,
+    job: TrainingJob,
+    exit_code: int,
+    ended_at: float,
+    *,
+    was_asked: bool = False,
+) -> bool:
+    """Return whether a job's latest attempt, which has ended, was interrupted with its tuner.
 
     A job that is killed alone, with a tuner that goes on, is not: it has failed.
+
+    Args:
+        state: what is known.
+        job: before this end.
+        exit_code: as the command left it.
+        ended_at: in seconds since the epoch.
+        was_asked: whether a signal had reached its launcher too, so that the command may have
+            answered one with an exit code of its own.
     """
     request, at = job.stop_request, state.interrupted_at
-    if at is None or exit_code == 0:
+    if at is None or (exit_code == 0 and not was_asked):
         return False
     # One that was asked by its tuner has its reason already.
     if request is not None and (request.reason != "Interrupted" or ended_at >= request.at):
         return False
-    number = find_signal(exit_code)
+    number = find_signal(exit_code) or (TERMINATE if was_asked else None)
     first = at - (MOMENT_SECONDS if number is None else NEAR_SECONDS)
     last = at + (MOMENT_SECONDS if number is None else NEAR_SECONDS)
     if number not in (None, KILL):
@@ -78,7 +93,9 @@ def was_stopped_unrecorded(state: TuningState, job: TrainingJob, ended_at: float
     return job.stop_request is None and ended_at < state.started_at
 
 
-def may_be_first(state: TuningState, job: TrainingJob, exit_code: int, since: float) -> bool:
+def may_be_first(
+    state: TuningState, job: TrainingJob, exit_code: int, since: float, *, was_asked: bool
+) -> bool:
     """Return whether a job that ended so many seconds ago may be the first to hear of a shutdown.
 
     Its tuner may be about to hear of it too.
@@ -86,7 +103,7 @@ def may_be_first(state: TuningState, job: TrainingJob, exit_code: int, since: fl
     return (
         state.status == "InProgress"
         and job.stop_request is None
-        and find_signal(exit_code) is not None
+        and (was_asked or find_signal(exit_code) is not None)
         and 0 <= since < MOMENT_SECONDS
     )
 

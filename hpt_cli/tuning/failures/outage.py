@@ -34,7 +34,7 @@ PATIENCE_JOBS = 5
 """An outage may last so many times the usual time of a job ..."""
 MAX_PATIENCE_SECONDS = 3600.0
 """... but no longer than this, or the tuning job is Failed."""
-OLD_SHARE = 3
+OLD_SHARE = 2
 """One in so many probes is a job that had failed; the others are new ones."""
 LAST_PROBES = 3
 """Where no new one can be tried, the tuning job ends after so many probes as without an outage."""
@@ -159,10 +159,10 @@ def list_requeued(state: TuningState, now: float) -> list[Command]:
 
 def _lives(state: TuningState, job: TrainingJob, now: float) -> bool:
     """Return whether a running job has lived for longer than those that fail at once."""
-    attempt, quick = job.attempt, state.failures.quick_seconds
-    if attempt is None or attempt.launched_at is None or attempt.is_queued or quick is None:
+    attempt, life = job.attempt, state.failures.life_seconds
+    if attempt is None or attempt.launched_at is None or attempt.is_queued or life is None:
         return False
-    return attempt.count_seconds(now) >= quick
+    return attempt.count_seconds(now) >= life
 
 
 def list_waiting(state: TuningState, now: float) -> list[int]:

@@ -47,7 +47,7 @@ def test_the_longest_line_takes_no_time() -> None:
 
 @pytest.mark.parametrize(
     ("usual", "quick"),
-    [(0.6, 0.3), (2, 1), (3, 1), (20, 5), (86_400, MAX_QUICK_SECONDS)],
+    [(0.6, 0.15), (20, 5), (86_400, MAX_QUICK_SECONDS)],
 )
 def test_quick_is_a_share_of_the_usual_time(usual: float, quick: float) -> None:
     assert FailureHistory(usual=(usual,) * 3).quick_seconds == quick

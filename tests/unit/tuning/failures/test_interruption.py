@@ -128,13 +128,24 @@ def test_one_that_its_tuner_asked_is_not_counted() -> None:
     assert was_interrupted(state, state.jobs[1], -9, 99.9)
 
 
+@pytest.mark.parametrize("code", [0, 1, 75])
+def test_a_program_may_answer_the_signal_with_any_exit_code(code: int) -> None:
+    """It saves its state, and ends before the tuner has heard; its launcher was signalled too."""
+    state = b.fold_all(*RUNNING, INTERRUPT)
+    assert was_interrupted(state, state.jobs[1], code, 98, was_asked=True)
+    assert not was_interrupted(state, state.jobs[1], code, 98)
+    ended = replace(b.exited(1, code, at=98), interrupted=True)
+    assert b.fold_all(*RUNNING, INTERRUPT, ended).jobs[1].phase == "Interrupted"
+
+
 def test_the_first_to_hear_of_a_shutdown_is_not_judged_at_once() -> None:
     state = b.fold_all(*RUNNING)
-    assert may_be_first(state, state.jobs[1], -15, 0.1)
-    assert not may_be_first(state, state.jobs[1], -15, MOMENT_SECONDS)
-    assert not may_be_first(state, state.jobs[1], 1, 0.1)
+    assert may_be_first(state, state.jobs[1], -15, 0.1, was_asked=False)
+    assert not may_be_first(state, state.jobs[1], -15, MOMENT_SECONDS, was_asked=False)
+    assert not may_be_first(state, state.jobs[1], 1, 0.1, was_asked=False)
+    assert may_be_first(state, state.jobs[1], 0, 0.1, was_asked=True)
     stopping = b.fold_all(*RUNNING, b.stop(1, "EarlyStopped"))
-    assert not may_be_first(stopping, stopping.jobs[1], -15, 0.1)
+    assert not may_be_first(stopping, stopping.jobs[1], -15, 0.1, was_asked=False)
 
 
 def test_signals() -> None:

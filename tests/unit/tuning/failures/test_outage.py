@@ -88,6 +88,22 @@ def test_what_is_resumed_before_it_is_mended_costs_little() -> None:
     assert last.phases() == {"Completed": 40}
 
 
+@settings(max_examples=30)
+@given(st.integers(0, 1000), st.integers(1, 4), st.floats(1, 5))
+def test_a_busy_machine_changes_nothing(seed: int, parallel: int, slowness: float) -> None:
+    """Jobs are short, and a failure may take longer than a job."""
+
+    def run(job: TrainingJob, now: float) -> Run:
+        noise = random.Random(f"{seed} {job.number} {len(job.attempts)}").uniform(0, slowness)
+        return Run(0.25 + noise, 1, "no module") if now > 30 else Run(0.75 + noise / 2)
+
+    story = simulate(run, max_parallel_jobs=parallel, max_jobs=400)
+    end = story.run()
+    assert end is not None
+    assert (end.status, len(story.list_kind(ev.LaunchingResumed))) == ("Failed", 0)
+    assert story.phases()["Failed"] < 60
+
+
 @pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("share", [0.3, 0.6])
 def test_a_region_that_always_fails_does_not_end_the_search(seed: int, share: float) -> None:
