@@ -165,7 +165,8 @@ def add_end(history: FailureHistory, job: TrainingJob, since: float) -> FailureH
             return history
         if seconds >= life:
             return _add_lived(history, failure)
-        is_quick = seconds < (quick if attempt.curves else max(quick, START_SECONDS))
+        start = min(START_SECONDS, statistics.median(history.usual))
+        is_quick = seconds < (quick if attempt.curves else max(quick, start))
         return _add_failed(_follow_test(history, failure.number), failure, is_quick=is_quick)
     if not attempt.curves and (life is None or seconds < life):
         return history  # it says nothing

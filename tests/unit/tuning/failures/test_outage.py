@@ -101,7 +101,7 @@ def test_a_busy_machine_changes_nothing(seed: int, parallel: int, slowness: floa
     end = story.run()
     assert end is not None
     assert (end.status, len(story.list_kind(ev.LaunchingResumed))) == ("Failed", 0)
-    assert story.phases()["Failed"] < 60
+    assert story.phases()["Failed"] < 100
 
 
 @pytest.mark.parametrize("seed", range(12))
