@@ -184,9 +184,25 @@ def die_along() -> None:
     control_process(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def fork(output: int) -> int:
+    """Fork; while there are no more processes or memory to be had, say so and try again."""
+    waits = False
+    for _ in range(ROOM_SECONDS):
+        try:
+            return os.fork()
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.ENOMEM) or was_asked():
+                raise
+            if not waits:
+                os.write(output, os.fsencode(f"hpt: waiting to start: {error.strerror}\n"))
+            waits = True
+            time.sleep(1)
+    return os.fork()
+
+
 def start(output: int, working_directory: str, argv: list[str], *, on_terminal: bool) -> int:
     """Start the command with its output to a descriptor; return its pid."""
-    pid = os.fork()
+    pid = fork(output)
     if pid == 0:
         try:
             if on_terminal:

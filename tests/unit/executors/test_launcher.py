@@ -296,3 +296,32 @@ def test_a_launcher_outlives_signals_that_are_not_for_it(
     running.process.send_signal(signal.SIGALRM)
     assert finish(running) == ["USR1"]
     assert "signalled" not in running.read("exit")
+
+
+def test_a_launcher_waits_for_a_process_to_be_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors = [BlockingIOError(errno.EAGAIN, "no process"), OSError(errno.ENOMEM, "no memory")]
+
+    def fork() -> int:
+        if errors:
+            raise errors.pop(0)
+        return 7
+
+    monkeypatch.setattr(os, "fork", fork)
+    monkeypatch.setattr(launcher.time, "sleep", lambda _: None)
+    with open(tmp_path / "log", "w+") as log:
+        assert launcher.fork(log.fileno()) == 7
+    assert (tmp_path / "log").read_text() == "hpt: waiting to start: no process\n"
+
+
+def test_a_launcher_that_is_asked_to_end_does_not_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fork() -> int:
+        raise BlockingIOError(errno.EAGAIN, "no process")
+
+    monkeypatch.setattr(os, "fork", fork)
+    monkeypatch.setattr(launcher, "_signals", [signal.SIGTERM])
+    with open(tmp_path / "log", "w") as log, pytest.raises(BlockingIOError):
+        launcher.fork(log.fileno())
