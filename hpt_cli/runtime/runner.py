@@ -72,6 +72,8 @@ SWITCH_SECONDS = 0.0005
 """Time that a thread may compute before another has its turn: reading and killing come first."""
 LAST_WRITE_SECONDS = 5.0
 """How long a tuner that was asked to stop waits for a journal that cannot be written."""
+LEAST_WRITE_SECONDS = 1.0
+"""The same for one that was asked twice: a write takes some milliseconds where nothing is wrong."""
 THREADS = 8
 """How many suggestions and clean-ups may be under way at the same time."""
 
@@ -259,7 +261,7 @@ class Runner:
             self._view.show(self._state, [ev.ExecutorNoted(at=now, text=text)], now)
 
     async def _finish(self) -> None:
-        """Wait until all is written: not for long after a stop, and not at all after two."""
+        """Wait until all is written: not for long after a stop, and hardly at all after two."""
         last, asked_at = self._writer.flush(), None
         while not last.written.is_set():
             self._watch_journal()
@@ -269,7 +271,7 @@ class Runner:
             was_asked = self._signals.first is not None or self._state.status == "Stopped"
             if was_asked and asked_at is None:
                 asked_at = time.monotonic()
-            patience = 0.0 if self._is_impatient else LAST_WRITE_SECONDS
+            patience = LEAST_WRITE_SECONDS if self._is_impatient else LAST_WRITE_SECONDS
             if asked_at is not None and time.monotonic() - asked_at >= patience:
                 raise self._writer.describe_loss()
             await self._signals.wait(self._executor.poll_seconds)

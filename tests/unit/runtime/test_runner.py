@@ -12,9 +12,10 @@ import pytest
 from hpt_cli.executors import Exited, Handle, LaunchRequest, Outcome, Swept
 from hpt_cli.runtime.heartbeat import write_heartbeat
 from hpt_cli.runtime.runner import Runner
+from hpt_cli.runtime.signals import Signals
 from hpt_cli.storage.home import make_job_dir
 from hpt_cli.storage.job_directory import JobDir
-from hpt_cli.storage.journal import create_journal, open_journal
+from hpt_cli.storage.journal import Journal, create_journal, open_journal
 from hpt_cli.storage.mailbox import send_request
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.state import TuningState
@@ -153,3 +154,20 @@ def test_only_what_hpt_itself_may_ask_for_is_done(tmp_path: Path) -> None:
         assert executor.launched[0].argv[0] == "train"
         assert state.reason != "StoppedByUser"
     assert state.spec["max_jobs"] == 1
+
+
+def test_who_is_asked_twice_to_stop_still_writes_what_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append = Journal.append
+
+    def append_slowly(self: Journal, events: Iterable[ev.Event]) -> None:
+        time.sleep(0.1)
+        append(self, events)
+
+    monkeypatch.setattr(Journal, "append", append_slowly)
+    monkeypatch.setattr(Signals, "pop_impatience", lambda _: True)
+    state = run(tmp_path, FailingExecutor(), ask={"stop_jobs": None})
+    assert state.status == "Stopped"
+    with open_journal(tmp_path / state.spec["name"] / "journal.sqlite") as journal:
+        assert journal.state().status == "Stopped"
