@@ -2,6 +2,8 @@
 
 A process belongs to an attempt if its environment says so, or if it descends from one that does:
 from the launcher, which adopts orphans. So it is found in any session, and with any environment.
+Environments name the directory that the attempt was launched in. It may have been moved since, and
+a copy be in its place: where its launcher lives, the attempt's directory is where that works.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
 import psutil
@@ -41,16 +43,17 @@ def find_processes(
     Raises:
         OSError: there are no file descriptors left.
     """
-    processes, wanted, parent_of = dict[int, psutil.Process](), dict[int, Path](), dict[int, int]()
+    processes, marks, parent_of = dict[int, psutil.Process](), dict[int, Path](), dict[int, int]()
     for process in psutil.process_iter():
         try:
             parent_of[process.pid] = process.ppid()
         except psutil.Error:
             continue
         processes[process.pid] = process
-        mark = _read_mark(process)
-        if mark and is_wanted(Path(mark)):
-            wanted[process.pid] = Path(mark)
+        if mark := _read_mark(process):
+            marks[process.pid] = Path(mark)
+    directories = _find_directories(processes, marks, parent_of)
+    wanted = {pid: path for pid, path in directories.items() if is_wanted(path)}
     strays = [pid for pid in processes if _is_in(session, pid)] if session not in processes else []
     roots = {**dict.fromkeys([*parents, *strays], Path()), **wanted}
     spared = {*parents, *_list_line(os.getpid(), parent_of)}
@@ -70,6 +73,30 @@ def list_children(pid: int) -> list[psutil.Process]:
             with contextlib.suppress(psutil.Error):
                 found.append(psutil.Process(child))
     return [each for each in found if _is_living(each)]
+
+
+def _find_directories(
+    processes: Mapping[int, psutil.Process], marks: Mapping[int, Path], parent_of: Mapping[int, int]
+) -> dict[int, Path]:
+    """Return the directory of the attempt of each process that has one in its environment."""
+    places = {
+        pid: _find_place(processes[pid], mark)
+        for pid, mark in marks.items()
+        if _is_launcher(processes[pid])
+    }
+    found = {}
+    for pid, mark in marks.items():
+        nearest = (places[each] for each in _list_line(pid, parent_of) if each in places)
+        found[pid] = next(nearest, mark)
+    return found
+
+
+def _find_place(process: psutil.Process, mark: Path) -> Path:
+    """Return the directory that a launcher works in; of an older hpt it is not the attempt's."""
+    with contextlib.suppress(psutil.Error, OSError):
+        directory = Path(process.cwd())
+        return directory if directory.name == mark.name else mark
+    return mark
 
 
 def find_below(directory: Path) -> list[psutil.Process]:
@@ -96,7 +123,7 @@ def _read_mark(process: psutil.Process) -> str:
         return ""
 
 
-def _list_line(pid: int, parent_of: dict[int, int]) -> list[int]:
+def _list_line(pid: int, parent_of: Mapping[int, int]) -> list[int]:
     """Return a process and its ancestors, the nearest first."""
     line: list[int] = []
     while pid and pid not in line:  # pids that are used again could make a circle

@@ -15,6 +15,7 @@ import pytest
 from hpt_cli.executors import Exited, Handle, LaunchRequest, Lost, Running, launcher, place
 from hpt_cli.executors import whereabouts as w
 from hpt_cli.executors.local import LocalExecutor
+from hpt_cli.executors.processes import find_below
 
 PATIENCE = 20.0
 
@@ -114,6 +115,15 @@ def test_what_goes_on_for_a_directory_that_was_put_back_from_a_copy_is_ended(
     assert "was deleted while it ran" in lost.why
     assert len(LocalExecutor().sweep(handle, 0.0).ended) == 2
     wait_until(lambda: not LocalExecutor().list_leftovers(handle))
+
+
+def test_the_processes_below_a_directory_are_those_of_the_launchers_that_work_there(
+    handle: Handle, directory: Path
+) -> None:
+    moved = directory.parent.rename(directory.parent.with_name("moved"))
+    shutil.copytree(moved, directory.parent)
+    assert len(find_below(moved)) == 2
+    assert find_below(directory.parent) == []
 
 
 def test_an_attempt_that_was_moved_is_still_one_s_own(handle: Handle, directory: Path) -> None:
