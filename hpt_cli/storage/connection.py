@@ -17,6 +17,7 @@ from pathlib import Path
 
 from hpt_cli.errors import HptError, TransientError, damaged_journal
 from hpt_cli.files import open_regular
+from hpt_cli.storage.sqlite_locks import choose_locks
 
 SCHEMA_VERSION = 4
 """1: the first. 2: specs change, and an exit may say that another attempt follows. 3: attempts hold
@@ -142,15 +143,15 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
         sqlite3.DatabaseError: it cannot be opened.
     """
     refuse_long_path(path.resolve())
-    where = path.resolve().as_uri()
+    where = f"{path.resolve().as_uri()}?{choose_locks(path)}"
     if write:
         _refuse_super_journal(path.resolve())
-        connection = _open(f"{where}?mode=rw")
+        connection = _open(f"{where}mode=rw")
         # Cheaper than to delete the rollback journal, as the directory does not change.
         connection.execute("PRAGMA journal_mode = TRUNCATE")
         connection.execute("PRAGMA synchronous = FULL")
         return connection
-    connection = _open(f"{where}?mode=ro")
+    connection = _open(f"{where}mode=ro")
     try:
         # Opening reads nothing: only a query finds out that a write has to be rolled back first.
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -161,7 +162,7 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
             raise
     # A tuner died while it wrote: only a connection with the right to write can roll that back.
     _refuse_super_journal(path.resolve())
-    connection = _open(f"{where}?mode=rw")
+    connection = _open(f"{where}mode=rw")
     connection.execute("PRAGMA query_only = ON")
     return connection
 
@@ -174,7 +175,7 @@ def open_damaged(path: Path) -> sqlite3.Connection:
         sqlite3.DatabaseError: it cannot be opened.
     """
     _refuse_super_journal(path)
-    return _open(f"{path.resolve().as_uri()}?mode=rw")
+    return _open(f"{path.resolve().as_uri()}?{choose_locks(path)}mode=rw")
 
 
 def _open(uri: str) -> sqlite3.Connection:

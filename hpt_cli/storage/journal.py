@@ -36,6 +36,7 @@ from hpt_cli.storage.connection import (
     unreadable,
     unwritable,
 )
+from hpt_cli.storage.sqlite_locks import choose_locks
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.fold import ImpossibleEventError, fold_all
 from hpt_cli.tuning.state import TuningState
@@ -430,7 +431,8 @@ def create_journal(path: Path, *first: ev.Event) -> None:
     try:
         # Made before SQLite opens it, as SQLite would let others read it.
         temporary.touch(mode=0o600)
-        connection = sqlite3.connect(temporary, isolation_level=None)
+        where = f"{temporary.resolve().as_uri()}?{choose_locks(temporary)}mode=rw"
+        connection = sqlite3.connect(where, uri=True, isolation_level=None)
         schema = resources.files("hpt_cli.storage").joinpath("schema.sql")
         connection.executescript(schema.read_text())
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

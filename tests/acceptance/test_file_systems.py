@@ -15,13 +15,24 @@ from tests.acceptance.test_interrupt import check_complete
 SHIM = """
 #define _GNU_SOURCE
 #include <errno.h>
-#include <stdio.h>
+#include <fcntl.h>
+#include <stdarg.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 int link(const char *a, const char *b) { errno = EPERM; return -1; }
 int linkat(int c, const char *a, int d, const char *b, int f) { errno = EPERM; return -1; }
 int flock(int f, int o) { errno = ENOSYS; return -1; }
+static int control(int f, int o, long argument) {
+    if (o == F_SETLK || o == F_SETLKW || o == F_GETLK) { errno = ENOSYS; return -1; }
+    return syscall(SYS_fcntl, f, o, argument);
+}
+int fcntl(int f, int o, ...) {
+    va_list a; va_start(a, o); long x = va_arg(a, long); va_end(a); return control(f, o, x);
+}
+int fcntl64(int f, int o, ...) {
+    va_list a; va_start(a, o); long x = va_arg(a, long); va_end(a); return control(f, o, x);
+}
 int rename(const char *a, const char *b) {
     if (!strstr(a, ".pyc")) { errno = ENOSYS; return -1; }
     return syscall(SYS_rename, a, b);
