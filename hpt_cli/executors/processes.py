@@ -80,7 +80,7 @@ def _find_directories(
 ) -> dict[int, Path]:
     """Return the directory of the attempt of each process that has one in its environment."""
     places = {
-        pid: _find_place(processes[pid], mark)
+        pid: _read_directory(processes[pid], mark)
         for pid, mark in marks.items()
         if _is_launcher(processes[pid])
     }
@@ -91,7 +91,7 @@ def _find_directories(
     return found
 
 
-def _find_place(process: psutil.Process, mark: Path) -> Path:
+def _read_directory(process: psutil.Process, mark: Path) -> Path:
     """Return the directory that a launcher works in; of an older hpt it is not the attempt's."""
     with contextlib.suppress(psutil.Error, OSError):
         directory = Path(process.cwd())
