@@ -37,7 +37,7 @@ def handle(directory: Path) -> Iterator[Handle]:
     """An attempt that waits, launched by a tuner that is gone; and what it left behind, too."""
     executor = LocalExecutor()
     asked = LaunchRequest(
-        argv=["/bin/sh", "-c", "echo begun; sleep 60 & wait"],
+        argv=["/bin/sh", "-c", "sleep 60 & echo begun; wait"],
         environment={**os.environ, "HPT_ATTEMPT_DIR": str(directory)},
         working_directory=directory.parent.parent,
         directory=directory,
