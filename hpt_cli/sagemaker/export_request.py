@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,9 @@ from hpt_cli.spec.model import MAX_REGEX_LENGTH, TuningSpec
 from hpt_cli.spec.ranges import CategoricalRange, ParameterRange
 
 FILL_IN = "FILL-IN"
+FILL_IN_ROLE = f"arn:aws:iam::000000000000:role/{FILL_IN}"
+FILL_IN_PLACE = f"s3://{FILL_IN}"
+"""Placeholders have the form that the API demands of a role and of a place in S3."""
 MAX_VALUES = 30
 MIN_RUNTIME = 120
 
@@ -48,8 +52,8 @@ def export_request(spec: TuningSpec) -> Exported:
                     if (regex := to_regex(each.model_dump())) is not None
                 ],
             },
-            "RoleArn": FILL_IN,
-            "OutputDataConfig": {"S3OutputPath": FILL_IN},
+            "RoleArn": FILL_IN_ROLE,
+            "OutputDataConfig": {"S3OutputPath": FILL_IN_PLACE},
             "ResourceConfig": {"InstanceType": FILL_IN, "InstanceCount": 1, "VolumeSizeInGB": 30},
             "StoppingCondition": {
                 "MaxRuntimeInSeconds": _whole(spec.max_job_runtime_seconds or 86400)
@@ -57,7 +61,7 @@ def export_request(spec: TuningSpec) -> Exported:
         },
     }
     definition = request["TrainingJobDefinition"]
-    channels = sorted(key for key in spec.environment if key.startswith(CHANNEL))
+    channels = sorted(key for key in spec.environment if re.match(rf"{CHANNEL}\w", key))
     if channels:
         definition["InputDataConfig"] = [_make_channel(key) for key in channels]
     environment = {k: v for k, v in spec.environment.items() if k not in channels}
@@ -65,7 +69,9 @@ def export_request(spec: TuningSpec) -> Exported:
         definition["Environment"] = environment
     if spec.warm_start:
         request["WarmStartConfig"] = {
-            "ParentHyperParameterTuningJobs": [{NAME: each} for each in spec.warm_start.parents],
+            "ParentHyperParameterTuningJobs": [
+                {NAME: each.rstrip("/").rpartition("/")[2]} for each in spec.warm_start.parents
+            ],
             "WarmStartType": spec.warm_start.type,
         }
     return Exported(request, (*_list_blanks(request), *command_notes, *_list_unsupported(spec)))
@@ -141,13 +147,13 @@ def _make_static(spec: TuningSpec) -> tuple[dict[str, str], list[str]]:
 
 def _make_channel(variable: str) -> dict[str, Any]:
     """Return the channel that a variable with its directory is named after."""
-    source = {"S3DataType": "S3Prefix", "S3Uri": FILL_IN}
+    source = {"S3DataType": "S3Prefix", "S3Uri": FILL_IN_PLACE}
     name = variable.removeprefix(CHANNEL).lower()
     return {"ChannelName": name, "DataSource": {"S3DataSource": source}}
 
 
 def _list_blanks(request: Any, path: str = "") -> Iterator[str]:
-    if request == FILL_IN:
+    if isinstance(request, str) and FILL_IN in request:
         yield f"fill in {path}"
     pairs = enumerate(request) if isinstance(request, list) else ()
     for key, each in request.items() if isinstance(request, Mapping) else pairs:

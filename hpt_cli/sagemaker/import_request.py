@@ -15,63 +15,61 @@ from typing import Any
 
 from hpt_cli.errors import Problem, UsageError, did_you_mean
 from hpt_cli.metrics.patterns import VALUE_GROUP
+from hpt_cli.sagemaker.left_out import list_left_out
 from hpt_cli.sagemaker.names import CHANNEL, CONFIG, CONFIG_PATHS, NAME, PROGRAM
-from hpt_cli.spec.hyperparameters import Value
+from hpt_cli.scaffold.options import ProgramOption
+from hpt_cli.scaffold.ranges import propose_range
+from hpt_cli.spec.hyperparameters import Value, format_value
 
+CONTAINER = "/opt/ml"
+"""Where SageMaker's containers have data, models and results."""
 INTERNAL = ("sagemaker_", "_tuning_objective_metric")
 """Prefixes of static hyperparameters that SageMaker adds for itself."""
-RESULTS = {
-    *("HyperParameterTuningJobArn", "HyperParameterTuningJobStatus", "CreationTime"),
-    *("HyperParameterTuningEndTime", "LastModifiedTime", "TrainingJobStatusCounters"),
-    *("ObjectiveStatusCounters", "BestTrainingJob", "OverallBestTrainingJob", "FailureReason"),
-    *("TuningJobCompletionDetails", "ConsumedResources", "ResponseMetadata"),
-    "TrainingJobSummaries",
-}
-"""What a description has besides the request: results, which a spec does not hold."""
-WHY = {
-    "Tags": "hpt has no tags",
-    "Autotune": "hpt chooses only values: write the fields yourself",
-    "RoleArn": "no role is needed here",
-    "ResourceConfig": "training jobs run on this machine",
-    "HyperParameterTuningResourceConfig": "training jobs run on this machine",
-    "OutputDataConfig": "output stays in the job's directory: SM_MODEL_DIR, SM_OUTPUT_DATA_DIR",
-    "CheckpointConfig": "checkpoints belong in HPT_CHECKPOINT_DIR, which is kept between attempts",
-    "RetryStrategy": "lost training jobs are rerun automatically, up to three attempts",
-    "TrainingImage": "no container is used; the command runs as it is",
-    "AlgorithmName": "no container is used; the command runs as it is",
-    "TrainingInputMode": "data is read from files",
-    "EnableManagedSpotTraining": "there are no spot instances here",
-    "MaxWaitTimeInSeconds": "there are no spot instances here",
-    "AutoParameters": "a range is needed: add it to hyperparameter_ranges",
-}
 
 
 @dataclass(frozen=True)
 class Imported:
-    """The fields of a spec, and what they leave out of the request, in words."""
+    """The fields of a spec, what they leave out of the document, and what must be filled in."""
 
     fields: dict[str, Any]
     left_out: tuple[str, ...]
+    fill_in: tuple[tuple[str, str], ...] = ()
+    """Fields that are guesses, or that lack what the document does not say; and why."""
+    guessed: tuple[str, ...] = ()
+    """Metrics whose definitions are guesses."""
 
 
 def import_request(document: Any, definition: str | None = None) -> Imported:
     """Return the spec of a CreateHyperParameterTuningJob request, or of a description.
 
     Args:
-        document: the JSON document.
+        document: the JSON or YAML document; numbers may be text. A tuning job's configuration alone
+            counts as a request.
         definition: the name of the training job definition to use, if there are several.
 
     Raises:
         UsageError: it is not such a document, or lacks what a tuning job needs.
         AttributeError, TypeError, ValueError: a field has another type than documented.
     """
-    if not isinstance(document, Mapping) or not isinstance(document.get(CONFIG), Mapping):
+    if is_config(document):
+        document = {CONFIG: document}
+    if not is_request(document):
         raise UsageError.of(
             "request",
             f"this is not a CreateHyperParameterTuningJob request: it has no {CONFIG}",
             "aws sagemaker describe-hyper-parameter-tuning-job ... prints one",
         )
     return _Importer(document, _choose_definition(document, definition)).convert()
+
+
+def is_request(document: Any) -> bool:
+    """Return whether a document is a request, or a description."""
+    return isinstance(document, Mapping) and isinstance(document.get(CONFIG), Mapping)
+
+
+def is_config(document: Any) -> bool:
+    """Return whether a document is only the configuration of a tuning job."""
+    return isinstance(document, Mapping) and {"ParameterRanges", "ResourceLimits"} <= {*document}
 
 
 def _choose_definition(document: Mapping[str, Any], name: str | None) -> Mapping[str, Any]:
@@ -98,35 +96,40 @@ class _Importer:
         self._config: Mapping[str, Any] = document[CONFIG]
         self._algorithm = definition.get("AlgorithmSpecification") or {}
         self._left_out: list[str] = []
+        self._fill_in: list[tuple[str, str]] = []
+        self._guessed: list[str] = []
         self._problems: list[Problem] = []
 
     def convert(self) -> Imported:
         stopping = self._definition.get("StoppingCondition") or {}
-        configured = {field: _find(self._config, path) for field, path in CONFIG_PATHS.items()}
+        configured = {
+            field: read_number(_find(self._config, path)) for field, path in CONFIG_PATHS.items()
+        }
         if objective := self._definition.get("TuningObjective"):
             configured["objective_metric_name"] = objective.get("MetricName")
             configured["objective_type"] = objective.get("Type")
         metric = configured["objective_metric_name"]
         if not metric:
             self._complain("the request names no objective: HyperParameterTuningJobObjective")
-        static = self._read_static()
         fields = {
             "name": self._document.get(NAME, "imported"),
             "command": self._make_command(),
             "environment": self._read_environment(),
             "hyperparameter_ranges": self._read_ranges(),
-            "static_hyperparameters": static,
+            "static_hyperparameters": self._read_static(),
             "metric_definitions": self._read_metrics(str(metric)),
             "warm_start": self._read_warm_start(),
             **configured,
             "complete_on_convergence": configured["complete_on_convergence"] == "Enabled" or None,
-            "max_job_runtime_seconds": stopping.get("MaxRuntimeInSeconds"),
+            "max_job_runtime_seconds": read_number(stopping.get("MaxRuntimeInSeconds")),
         }
-        self._list_the_rest()
+        for field in ("command", "environment", "static_hyperparameters"):
+            fields[field] = self._move_paths(field, fields[field])
+        self._left_out += list_left_out(self._document, self._definition)
         if self._problems:
             raise UsageError(*self._problems)
         given = {name: value for name, value in fields.items() if value not in (None, {}, ())}
-        return Imported(given, tuple(self._left_out))
+        return Imported(given, tuple(self._left_out), tuple(self._fill_in), tuple(self._guessed))
 
     def _complain(self, message: str) -> None:
         self._problems.append(Problem("request", message))
@@ -138,15 +141,29 @@ class _Importer:
         for each in ranges.get("ContinuousParameterRanges") or []:
             found[str(each.get("Name"))] = self._read_bounds(each, "Continuous", float)
         for each in ranges.get("IntegerParameterRanges") or []:
-            found[str(each.get("Name"))] = self._read_bounds(each, "Integer", int)
+            found[str(each.get("Name"))] = self._read_bounds(each, "Integer", _parse_whole)
         for each in ranges.get("CategoricalParameterRanges") or []:
             values = [decode_value(str(value)) for value in each.get("Values", [])]
             found[str(each.get("Name"))] = {"type": "Categorical", "values": values}
         for each in ranges.get("AutoParameters") or []:
-            self._left_out.append(f"{each.get('Name')}: {WHY['AutoParameters']}")
+            self._guess_range(str(each.get("Name")), str(each.get("ValueHint")), found)
         if not found:
             self._complain("the request has no ParameterRanges with bounds or values")
         return found
+
+    def _guess_range(self, name: str, hint: str, found: dict[str, Any]) -> None:
+        """Add a range around the example of a value that a request has instead of a range."""
+        value = decode_value(hint)
+        option = ProgramOption(f"--{name}", "int" if isinstance(value, int) else "float", value)
+        proposed = None if isinstance(value, str) else propose_range(option)
+        if proposed is None:
+            self._fill_in.append(
+                ("hyperparameter_ranges", f"{name}: Autotune chose its range, around {hint}")
+            )
+            return
+        found[name] = dict(proposed.fields)
+        words = f"{name}: Autotune chose its range; this one is a guess around {hint}"
+        self._fill_in.append(("hyperparameter_ranges", words))
 
     def _read_bounds(
         self, each: Mapping[str, Any], kind: str, parse: Callable[[str], float]
@@ -157,7 +174,9 @@ class _Importer:
             try:
                 made[ours] = parse(str(each.get(field)))
             except ValueError:
-                self._complain(f"{name}: {field} {each.get(field)!r} is not a number")
+                is_number = isinstance(read_number(each.get(field)), (int, float))
+                kind_of = "whole number" if is_number else "number"
+                self._complain(f"{name}: {field} {each.get(field)!r} is not a {kind_of}")
         scaling = each.get("ScalingType", "Auto")
         if kind == "Integer" and scaling == "ReverseLogarithmic":
             self._left_out.append(f"{name}: ReverseLogarithmic is only for Continuous ranges")
@@ -186,10 +205,26 @@ class _Importer:
             script = str(decode_value(str(program)))
             return f"{'sh' if script.endswith('.sh') else 'python'} {script}"
         image = algorithm.get("TrainingImage") or algorithm.get("AlgorithmName") or "its image"
-        self._left_out.append(
-            f"the program is inside {image}: replace the command with one that trains here"
+        self._fill_in.append(
+            ("command", f"the program is inside {image}: write the command that trains here")
         )
         return "python train.py"
+
+    def _move_paths(self, field: str, value: Any) -> Any:
+        """Return a field with the directories of channels where they are here.
+
+        What else is in a container's own directories must be filled in.
+        """
+        if isinstance(value, dict):
+            return {name: self._move_paths(field, each) for name, each in value.items()}
+        if isinstance(value, list):
+            return [self._move_paths(field, each) for each in value]
+        if not isinstance(value, str):
+            return value
+        moved = re.sub(rf"{CONTAINER}/input/data/([A-Za-z0-9._-]+)", r"data/\1", value)
+        if CONTAINER in moved:
+            self._fill_in.append((field, f"{moved} is in SageMaker's container: write a path here"))
+        return moved
 
     def _read_environment(self) -> dict[str, str]:
         channels = {}
@@ -211,10 +246,7 @@ class _Importer:
         ]
         if name not in [each["name"] for each in definitions]:
             definitions.append({"name": name, "regex": guess_regex(name)})
-            self._left_out.append(
-                f"the request has no regex for {name}, as its algorithm is built in: check the"
-                " guessed one"
-            )
+            self._guessed.append(name)
         return definitions
 
     def _read_warm_start(self) -> dict[str, Any] | None:
@@ -227,26 +259,6 @@ class _Importer:
         )
         return {"type": asked.get("WarmStartType"), "parents": parents}
 
-    def _list_the_rest(self) -> None:
-        """List what has no equivalent here, with the reasons."""
-        known = {NAME, CONFIG, "WarmStartConfig", "TrainingJobDefinition", *RESULTS}
-        taken = {
-            *("DefinitionName", "TuningObjective", "HyperParameterRanges", "InputDataConfig"),
-            *("StaticHyperParameters", "AlgorithmSpecification", "StoppingCondition"),
-            "Environment",
-        }
-        told = {"MetricDefinitions", "ContainerEntrypoint", "ContainerArguments"}
-        waiting = (self._definition.get("StoppingCondition") or {}).items()
-        rest = [
-            *((key, value) for key, value in self._document.items() if key not in known),
-            *((key, value) for key, value in self._definition.items() if key not in taken),
-            *((key, value) for key, value in self._algorithm.items() if key not in told),
-            *((key, value) for key, value in waiting if key != "MaxRuntimeInSeconds"),
-        ]
-        for key, value in rest:
-            if value not in (None, False, [], {}) and key != "TrainingJobDefinitions":
-                self._left_out.append(f"{key}: {WHY.get(key, 'it has no equivalent here')}")
-
 
 def _find(document: Any, path: str) -> Any:
     """Return the value at a path like `ResourceLimits.MaxRuntimeInSeconds`; None without one."""
@@ -255,18 +267,39 @@ def _find(document: Any, path: str) -> Any:
     return document
 
 
-def decode_value(text: str) -> Value:
-    """Return the value of a hyperparameter: a number, decoded JSON text, or the text itself."""
-    if re.fullmatch(r"[-+]?\d+", text):
+def _parse_whole(text: str) -> int:
+    """Return a whole number, which may be written `10.0` or `1e2`."""
+    if text.lstrip("+-").isdecimal():
         return int(text)
-    if re.fullmatch(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", text):
-        return float(text)
+    number = float(text)
+    if number != number // 1:
+        raise ValueError(text)
+    return int(number)
+
+
+def read_number(value: Any) -> Any:
+    """Return a number that stands in a field as text; any other value as it is."""
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        return float(value) if re.search(r"[.eE]", value) else int(value)
+    return value
+
+
+def decode_value(text: str) -> Value:
+    """Return the value of a hyperparameter: a number, decoded JSON text, or the text itself.
+
+    A number that would be written otherwise, such as 00123 or 1e5, is text: programs get it as it
+    stands in the request.
+    """
+    number: Value = read_number(text)
+    if not isinstance(number, str) and format_value(number) == text:
+        return number
     if text.startswith('"'):
         with suppress(ValueError):
             return str(json.loads(text))
     return text
 
 
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _TOKENS = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\((?!\?)", re.DOTALL)
 """An escape or a set, whose parentheses are not groups; or the start of a capturing group."""
 

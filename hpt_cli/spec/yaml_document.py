@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,9 +95,13 @@ class Document:
     root: MappingNode
     file: str
 
-    def to_values(self) -> dict[str, Any]:
-        """Return plain values: dicts, lists, text, numbers and None."""
-        values = _Converter(self).convert(self.root, 0)
+    def to_values(self, read: Callable[[str], Any] = read_scalar) -> dict[str, Any]:
+        """Return plain values: dicts, lists, text, numbers and None.
+
+        Args:
+            read: returns the value of a scalar without quotes.
+        """
+        values = _Converter(self, read).convert(self.root, 0)
         assert isinstance(values, dict)
         return values
 
@@ -154,8 +158,9 @@ def _pairs(node: MappingNode) -> list[tuple[ScalarNode, Node]]:
 class _Converter:
     """Turns nodes into plain values, within bounds on their number and depth."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, read: Callable[[str], Any]) -> None:
         self._document = document
+        self._read = read
         self._count = 0
 
     def convert(self, node: Node, depth: int) -> Any:
@@ -167,7 +172,7 @@ class _Converter:
         if isinstance(node, ScalarNode):
             self._check_characters(node)
             # What stands in quotes is text, whatever it looks like.
-            return read_scalar(node.value) if node.style is None else node.value
+            return self._read(node.value) if node.style is None else node.value
         if isinstance(node, SequenceNode):
             return [self.convert(each, depth + 1) for each in node.value]
         assert isinstance(node, MappingNode)

@@ -16,12 +16,13 @@ import pytest
 ROOMS = [
     *("errors", "clock", "files", "formatting"),
     *("filter", "metrics", "stop_rules", "spec", "strategies", "tuning"),
-    *("sagemaker", "scaffold", "analysis"),
+    *("scaffold", "sagemaker", "importers", "analysis"),
     *("logs", "machine", "executors", "storage", "runtime", "checks"),
     *("live", "exports", "reports", "cli", "__main__"),
 ]
 PURE = [
     *("formatting", "filter", "metrics", "stop_rules", "spec", "strategies", "tuning", "sagemaker"),
+    "importers",
     *("analysis.importance", "analysis.replay", "scaffold.options", "scaffold.ranges"),
     *("scaffold.draft", "live.screen", "live.messages", "reports"),
 ]

@@ -1,11 +1,10 @@
-"""hpt import REQUEST.json: a SageMaker tuning job as a spec."""
+"""hpt import FILE: a tuning job of another program as a spec."""
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -18,10 +17,11 @@ EXAMPLES = ("hpt import request.json -o spec.yaml",)
 
 
 def import_request(
-    request: Annotated[
+    file: Annotated[
         Path,
         typer.Argument(
-            help="A CreateHyperParameterTuningJob request, or the response of Describe..."
+            help="A CreateHyperParameterTuningJob request, or the response of Describe..., as JSON"
+            " or YAML.",
         ),
     ],
     output: Annotated[
@@ -42,22 +42,22 @@ def import_request(
 ) -> None:
     """Turn a SageMaker tuning job into a spec.
 
-    Lists on standard error what has no equivalent here.
+    Lists on standard error what has no equivalent here, and what must be filled in.
     """
-    from hpt_cli.sagemaker import import_request as convert
+    from hpt_cli.importers import import_text
     from hpt_cli.spec.yaml_reader import parse_spec
     from hpt_cli.spec.yaml_writer import write_spec
 
-    document = _read_json(request)
-    try:
-        imported = convert(document, definition)
-    except (AttributeError, TypeError, ValueError) as error:
-        message = f"{request} does not have the structure that SageMaker documents: {error}"
-        raise UsageError.of("request-unreadable", message) from None
-    text = write_spec(imported.fields)
+    imported = import_text(_read(file), str(file), definition)
+    comments: dict[str, list[str]] = {}
+    for field, words in imported.fill_in:
+        comments.setdefault(field, []).append(f"fill in: {words}")
+    text = write_spec(imported.fields, comments)
     write_output(text, output, force=force)
     for line in imported.left_out:
         print_message(f"left out: {line}")
+    for field, words in imported.fill_in:
+        print_message(f"fill in {field}: {words}")
     try:
         parse_spec(text, str(output or "spec.yaml"))
     except UsageError as error:
@@ -65,18 +65,11 @@ def import_request(
         raise UsageError(intro, *error.problems) from None
 
 
-def _read_json(path: Path) -> Any:
+def _read(path: Path) -> str:
     try:
-        text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
-        return json.loads(text)
+        return sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8-sig")
     except OSError as error:
         message = f"{path}: {error.strerror}"
-    except json.JSONDecodeError as error:
-        message = f"{path}:{error.lineno}:{error.colno}: this is not JSON: {error.msg}"
-    except RecursionError:
-        message = f"{path} is nested too deeply"
     except UnicodeDecodeError:
         message = f"{path} is not UTF-8 text"
-    except ValueError as error:  # a number with thousands of digits
-        message = f"{path}: {error}"
     raise UsageError.of("request-unreadable", message)

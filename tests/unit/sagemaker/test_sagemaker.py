@@ -66,6 +66,74 @@ def test_what_is_no_request_is_refused_with_all_that_is_wrong() -> None:
     assert "n: MaxValue None is not a number" in said
 
 
+def test_unknown_fields_inside_known_parts_are_listed() -> None:
+    request = change(
+        ResourceLimits={"MaxNumberOfTrainingJob": 9, "MaxParallelTrainingJobs": 3},
+        StrategyConfig={"HyperbandStrategyConfig": {"MaxResources": 3}},
+        TuningJobCompletionCriteria={"Unheard": 1},
+    )
+    channel = {"ChannelName": "a", "ShuffleConfig": {"Seed": 1}, "CompressionType": "None"}
+    definition = REQUEST["TrainingJobDefinition"] | {
+        "VpcConfig": {"Subnets": ["s"]},
+        "InputDataConfig": [channel, channel],
+    }
+    lines = import_request(request | {"TrainingJobDefinition": definition}).left_out
+    config = "HyperParameterTuningJobConfig"
+    assert (
+        f"{config}.ResourceLimits.MaxNumberOfTrainingJob: SageMaker has no such field;"
+        " did you mean 'MaxNumberOfTrainingJobs'?"
+    ) in lines
+    assert any("MaxResources" in line and "'MaxResource'" in line for line in lines)
+    assert f"{config}.TuningJobCompletionCriteria.Unheard: SageMaker has no such field" in lines
+    assert sum(line.startswith("ShuffleConfig: data is read") for line in lines) == 1
+    assert any(line.startswith("VpcConfig: ") for line in lines)
+    assert not any("CompressionType" in line or "S3Uri" in line for line in lines)
+
+
+def test_autotune_gets_ranges_around_the_examples_that_it_has() -> None:
+    hints = {"learning_rate": "0.1", "batch_size": "64", "schedule": "cosine"}
+    ranges = {"AutoParameters": [{"Name": k, "ValueHint": v} for k, v in hints.items()]}
+    imported = import_request(change(ParameterRanges=ranges))
+    found = TuningSpec.model_validate(imported.fields).hyperparameter_ranges
+    assert [*found] == ["learning_rate", "batch_size"]
+    assert found["learning_rate"].contains(0.1)
+    assert found["batch_size"].type == "Integer"
+    assert found["batch_size"].contains(64)
+    assert [field for field, _ in imported.fill_in] == ["hyperparameter_ranges"] * 3
+
+
+def test_a_configuration_alone_is_a_request() -> None:
+    config = REQUEST["HyperParameterTuningJobConfig"]
+    imported = import_request(config)
+    assert imported.fields["max_jobs"] == 9
+    assert imported.fields["command"] == "python train.py"
+    assert "command" in dict(imported.fill_in)
+
+
+def test_directories_of_channels_are_where_they_are_here() -> None:
+    algorithm = {
+        "ContainerEntrypoint": ["python3", "t.py", "--data", "/opt/ml/input/data/train/a"],
+        "ContainerArguments": ["--model=/opt/ml/model"],
+    }
+    definition = REQUEST["TrainingJobDefinition"] | {"AlgorithmSpecification": algorithm}
+    imported = import_request(REQUEST | {"TrainingJobDefinition": definition})
+    assert imported.fields["command"][2:] == ["--data", "data/train/a", "--model=/opt/ml/model"]
+    assert "--model=/opt/ml/model is in SageMaker's container" in dict(imported.fill_in)["command"]
+
+
+def test_numbers_may_be_text() -> None:
+    request = change(
+        ResourceLimits={"MaxNumberOfTrainingJobs": "9", "MaxParallelTrainingJobs": "3"}
+    )
+    assert import_request(request).fields["max_jobs"] == 9
+    ranges = {"IntegerParameterRanges": [{"Name": "n", "MinValue": "1.0", "MaxValue": "1e2"}]}
+    fields = import_request(change(ParameterRanges=ranges)).fields
+    assert fields["hyperparameter_ranges"]["n"]["max_value"] == 100
+    ranges = {"IntegerParameterRanges": [{"Name": "n", "MinValue": "1.5", "MaxValue": "9"}]}
+    with pytest.raises(UsageError, match=r"1\.5.*is not a whole number"):
+        import_request(change(ParameterRanges=ranges))
+
+
 def test_one_of_several_definitions_is_chosen_by_name() -> None:
     definition = REQUEST["TrainingJobDefinition"]
     several = [definition | {"DefinitionName": name} for name in ("linear", "trees")]
@@ -78,6 +146,7 @@ def test_one_of_several_definitions_is_chosen_by_name() -> None:
 def test_a_built_in_algorithm_gets_a_regex_by_the_name_of_its_metric() -> None:
     objective = {"Type": "Minimize", "MetricName": "validation:rmse"}
     imported = import_request(change(HyperParameterTuningJobObjective=objective))
+    assert imported.guessed == ("validation:rmse",)
     (regex,) = (
         each["regex"]
         for each in imported.fields["metric_definitions"]
@@ -91,7 +160,10 @@ def test_a_built_in_algorithm_gets_a_regex_by_the_name_of_its_metric() -> None:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [('"adam"', "adam"), ("1e-4", 1e-4), ("32", 32), ("[32]", "[32]"), ('"', '"'), ("", "")],
+    [
+        *(('"adam"', "adam"), ("1e-05", 1e-5), ("32", 32), ("[32]", "[32]"), ('"', '"'), ("", "")),
+        *(("00123", "00123"), ("1e5", "1e5"), ("0.50", "0.50"), ("+1", "+1"), ("-3", -3)),
+    ],
 )
 def test_values_lose_the_quotes_of_script_mode(text: str, value: Any) -> None:
     assert decode_value(text) == value
