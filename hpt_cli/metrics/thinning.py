@@ -1,8 +1,10 @@
 """What is kept of a metric with very many values, and what is known of all of them.
 
-Which values are kept depends on their place in an attempt's output alone: the first ALL_KEPT, and
-of each doubling after that about ALL_KEPT / 8 at equal distances. So the same output always gives
-the same curve, however it was grouped into reads, and also to a tuner that reads it again.
+The first ALL_KEPT values are all kept. After them, of the values that follow on each other with one
+step only the first and the last count, as a curve has one value for a step; and of these steps, by
+their place, the first ALL_KEPT are kept, and of each doubling after that about ALL_KEPT / 8 at
+equal distances. So the same output always gives the same curve, however it was grouped into reads,
+and also to a tuner that reads it again.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ NEWS_SHARE = 0.02
 
 
 def is_kept(place: int) -> bool:
-    """Return whether the value at a place, counted from 0, is kept."""
+    """Return whether the step at a place, counted from 0, is kept."""
     if place < ALL_KEPT:
         return True
     doublings = (place // ALL_KEPT).bit_length() - 1
@@ -66,6 +68,9 @@ class _Series:
         self.last: Observation | None = None
         """The one with the highest step, and of several the latest: a curve ends with it."""
         self.latest: Observation | None = None
+        self._runs = 0
+        """How often the step changed from one value to the next."""
+        self._kept: Observation | None = None
 
     def add(self, found: Sequence[Observation]) -> list[Observation]:
         """Count values; return those that are kept."""
@@ -95,12 +100,27 @@ class _Series:
                     greatest = value
         self._sum, self._rest, self.finite = total, rest, finite
         self._least, self._greatest = least, greatest
+        kept = self._choose(found)
         self.last, self.steps, self.latest = last, steps, found[-1]
-        place = self.count
         self.count += len(found)
-        if self.count <= ALL_KEPT:
-            return list(found)
-        return [each for number, each in enumerate(found, place) if is_kept(number)]
+        return kept
+
+    def _choose(self, found: Sequence[Observation]) -> list[Observation]:
+        kept: list[Observation] = []
+        room, before, runs, latest_kept = ALL_KEPT - self.count, self.latest, self._runs, self._kept
+        for each in found:
+            is_new = before is None or each.step != before.step
+            if is_new:
+                if before is not None and before is not latest_kept and is_kept(runs - 1):
+                    kept.append(before)  # the last of its step
+                runs += 1
+            if room > 0 or (is_new and is_kept(runs - 1)):
+                kept.append(each)
+                latest_kept = each
+            room -= 1
+            before = each
+        self._runs, self._kept = runs, latest_kept
+        return kept
 
     def finish(self) -> list[Observation]:
         """Return the last value as the last observation, where it is not kept already."""
@@ -110,7 +130,7 @@ class _Series:
         if last is not latest:
             # It came before others that are kept, so that it would be taken for known.
             return [last._replace(offset=latest.offset + 1)]
-        return [] if is_kept(self.count - 1) else [last]
+        return [] if last is self._kept else [last]
 
     def describe(self) -> Totals:
         """Return what is known of all."""

@@ -131,7 +131,7 @@ def take_away_environment(ground: Ground) -> int:
 
 def flood(ground: Ground) -> int:
     """Let every job print a value 200,000 times: the others and Ctrl-C have their turn."""
-    ground.most_attempts, ground.is_thinned = 2, True
+    ground.most_attempts = 2
     ground.write_spec(options={"flood": 200_000}, stop_grace_seconds=5)
     process = ground.run()
     ground.await_jobs(1)

@@ -130,3 +130,19 @@ def test_a_metric_that_begins_anew_is_counted_anew() -> None:
     found = observe([1.0] * 5_000)
     assert thinner.add(found) == found
     assert thinner.notes == []
+
+
+@given(st.lists(st.integers(0, ALL_KEPT + 50), max_size=4))
+@settings(max_examples=10, deadline=None)
+def test_very_many_values_of_one_step_cost_no_other_step(cuts: list[int]) -> None:
+    many = ALL_KEPT + 50
+    steps = [1.0] * many + [2.0, 3.0, 3.0, 4.0]
+    found = observe([float(i) for i in range(many + 4)], steps)
+    kept, _ = thin(found, cuts)
+    assert {each.step: each.value for each in kept} == {
+        1: many - 1,
+        2: many,
+        3: many + 2,
+        4: many + 3,
+    }
+    assert [each.offset for each in kept] == sorted(each.offset for each in kept)
