@@ -1,7 +1,9 @@
 """Entry point of `hpt` and `python -m hpt_cli`.
 
 The imports take some tenths of a second. Until they are done Ctrl-C ends the process without a
-traceback, and a system that refuses to open files is reported as such.
+traceback, and a system that refuses to open files is reported as such. An exception of Ctrl-C could
+also be lost in an import: a command that tunes would go on. Such commands import more, and then
+handle all signals themselves.
 """
 
 from __future__ import annotations
@@ -9,6 +11,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
+
+TUNERS = ("run", "resume")
+"""The commands that tune."""
 
 
 def main() -> None:
@@ -22,7 +27,7 @@ def main() -> None:
     except OSError as error:
         print(f"error[system]: hpt cannot be loaded: {error}", file=sys.stderr)
         sys.exit(1)
-    if interrupts:
+    if interrupts and not set(TUNERS).intersection(sys.argv[1:2]):
         signal.signal(signal.SIGINT, signal.default_int_handler)
     cli.main()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import threading
 import time
@@ -26,8 +27,8 @@ SAME_SECONDS = 1.0
 class Signals:
     """What signals ask for. Use it in a `with` block, in the main thread.
 
-    At first a signal ends the process in order, by SystemExit. After the block SIGINT and SIGTERM
-    end it at once, and the others are ignored.
+    At first a signal ends the process at once, as there is nothing yet to be ended in order. After
+    the block SIGINT and SIGTERM do so again, and the others are ignored.
     """
 
     def __init__(self, *, hangup: bool = True) -> None:
@@ -134,4 +135,5 @@ def find_exit_code(number: int) -> ExitCode:
 
 
 def _exit_by(number: int) -> None:
-    raise SystemExit(find_exit_code(number))
+    # An exception would be lost where Python has nobody to raise it to: in a __del__, or a callback.
+    os._exit(find_exit_code(number))

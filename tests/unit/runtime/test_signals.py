@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -31,14 +33,27 @@ def signals() -> Iterator[Signals]:
         yield signals
 
 
+DURING_IMPORTS = """
+import signal, sys
+from hpt_cli.runtime.signals import Signals
+
+class Freed:
+    def __del__(self):
+        signal.raise_signal(int(sys.argv[1]))
+
+with Signals():
+    Freed()
+    print("goes on")
+"""
+
+
 @pytest.mark.parametrize(("number", "code"), [(INT, 130), (QUIT, 130), (TERM, 143), (HUP, 143)])
-def test_before_anything_is_begun_a_signal_ends_the_process(
-    signals: Signals, number: int, code: int
-) -> None:
-    with pytest.raises(SystemExit) as caught:
-        signal.raise_signal(number)
-    assert caught.value.code == code == find_exit_code(number)
-    assert signals.first is None
+def test_before_anything_is_begun_a_signal_ends_the_process(number: int, code: int) -> None:
+    """Also where Python would lose an exception: in a `__del__`."""
+    command = [sys.executable, "-c", DURING_IMPORTS, str(int(number))]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (code, "", "")
+    assert code == find_exit_code(number)
 
 
 @pytest.mark.parametrize("number", INTERRUPTS)
