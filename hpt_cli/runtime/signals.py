@@ -135,5 +135,5 @@ def find_exit_code(number: int) -> ExitCode:
 
 
 def _exit_by(number: int) -> None:
-    # An exception would be lost where Python has nobody to raise it to: in a __del__, or a callback.
+    # An exception is lost where Python has nobody to raise it to: in a __del__, or a callback.
     os._exit(find_exit_code(number))
