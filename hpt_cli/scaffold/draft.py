@@ -41,6 +41,8 @@ class Draft:
     """Options that could be tuned too."""
     switches: Sequence[ProgramOption] = ()
     """Options that are on or off, which can be tuned by hand."""
+    several: Sequence[ProgramOption] = ()
+    """Options that take several values, which can be tuned by hand."""
     metric: DetectedMetric | None = None
     other_metrics: Sequence[DetectedMetric] = ()
     objective_type: str = ""
@@ -101,6 +103,8 @@ def make_comments(draft: Draft) -> dict[str, list[str]]:
         comments["hyperparameter_ranges"] = [f"Could be tuned too: {names}"]
     if draft.switches:
         comments.setdefault("hyperparameter_ranges", []).extend(_explain_switches(draft.switches))
+    if draft.several:
+        comments.setdefault("hyperparameter_ranges", []).append(_explain_several(draft.several))
     if draft.metric is None:
         comments["metric_definitions"] = [
             "A guess: 'hpt check --try' shows the output, and what would read it."
@@ -114,7 +118,17 @@ def make_comments(draft: Draft) -> dict[str, list[str]]:
 
 def describe_switch(option: ProgramOption) -> str:
     """Return how a switch is written: on, and off if it can be."""
-    return "/".join([option.flag, *(each for each in option.aliases if each.startswith("--no-"))])
+    return "/".join(filter(None, [option.flag, option.negative]))
+
+
+def _explain_several(several: Sequence[ProgramOption]) -> str:
+    """Return how an option that takes several values is tuned."""
+    first = several[0]
+    words = " ".join(first.write(f"{{{first.name}_1}} {{{first.name}_2}}"))
+    flags = ", ".join(each.flag for each in several)
+    if first.flag.endswith("="):
+        words = f"'{first.flag}[{{{first.name}_1}},{{{first.name}_2}}]'"
+    return f"Takes several values: {flags}. To tune it, give each its own placeholder: {words}"
 
 
 def _explain_switches(switches: Sequence[ProgramOption]) -> Iterator[str]:
@@ -124,11 +138,10 @@ def _explain_switches(switches: Sequence[ProgramOption]) -> Iterator[str]:
     for each in switches:
         placeholder = f"{{{each.name}}}"
         on_off = f"{each.name}: {{type: Categorical, values: [%s]}}, and in the command"
-        negative = describe_switch(each).partition("/")[2]
         if each.flag.endswith("="):
-            kinds.setdefault("value", f"{on_off % 'true, false'} {each.flag}{placeholder}")
-        elif negative:
-            words = f"{each.flag}, {negative}"
+            kinds.setdefault("value", f"{on_off % 'True, False'} {each.flag}{placeholder}")
+        elif each.negative:
+            words = f"{each.flag}, {each.negative}"
             kinds.setdefault("words", f"{on_off % words} {placeholder}")
         else:
             word = f"$(test {placeholder} = on && echo {each.flag})"
@@ -205,8 +218,9 @@ def _list_defaults(tuned: Sequence[RangeProposal]) -> list[dict[str, Any]] | Non
         if default is None:
             continue
         if fields["type"] == "Categorical":
-            if str(default) in fields["values"]:
-                point[each.option.name] = str(default)
+            known = {str(value): value for value in fields["values"]}
+            if str(default) in known:
+                point[each.option.name] = known[str(default)]
         elif not isinstance(default, str) and fields["min_value"] <= default <= fields["max_value"]:
             is_whole = fields["type"] == "Integer"
             point[each.option.name] = int(default) if is_whole else default

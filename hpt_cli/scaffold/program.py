@@ -9,15 +9,33 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from hpt_cli.scaffold.options import ProgramOption, merge_options, parse_help, parse_source
+from hpt_cli.scaffold.help_text import parse_help
+from hpt_cli.scaffold.options import ProgramOption, merge_options
+from hpt_cli.scaffold.settings import find_config, find_settings
+from hpt_cli.scaffold.source import parse_source
 
 HELP_SECONDS = 30.0
 MAX_SOURCE = 1 << 20
 
 
 def list_options(words: Sequence[str]) -> tuple[ProgramOption, ...]:
-    """Return the options of the program that a command runs; none if neither shows any."""
-    return merge_options(parse_help(_ask_for_help(words)), parse_source(_read_source(words)))
+    """Return the options of the program that a command runs; none if neither shows any.
+
+    A script that takes its settings without an option parser is not asked for help: it would train.
+    """
+    script = _find_script(words)
+    source = _read_text(script)
+    after = words[words.index(script) + 1 :] if script in words else words
+
+    def read(name: str) -> str:
+        beside = Path(script).parent / name
+        return _read_text(name) or _read_text(str(beside))
+
+    settings = find_settings(source, after, read)
+    if settings:
+        return settings
+    shown = parse_help(_ask_for_help(words))
+    return (*find_config(source, after, read), *merge_options(shown, parse_source(source)))
 
 
 def _ask_for_help(words: Sequence[str]) -> str:
@@ -44,13 +62,17 @@ def _ask_for_help(words: Sequence[str]) -> str:
         process.communicate()
 
 
-def _read_source(words: Sequence[str]) -> str:
-    """Return the source of the Python script or module that a command runs; empty if not found."""
+def _find_script(words: Sequence[str]) -> str:
+    """Return the path of the Python script or module that a command runs; empty if not found."""
     names = [word for word in words if word.endswith(".py")]
     if "-m" in words[:-1]:
         module = words[words.index("-m") + 1].replace(".", "/")
-        names += [f"{module}.py", f"{module}/__main__.py"]
-    for name in names:
-        if Path(name).is_file():
-            return Path(name).read_text(encoding="utf-8", errors="replace")[:MAX_SOURCE]
-    return ""
+        names = [f"{module}.py", f"{module}/__main__.py", *names]
+    return next((name for name in names if Path(name).is_file()), "")
+
+
+def _read_text(name: str) -> str:
+    try:
+        return Path(name).read_text(encoding="utf-8", errors="replace")[:MAX_SOURCE]
+    except (OSError, ValueError):
+        return ""

@@ -1,15 +1,15 @@
 """From an option of a program to a range to search, by its name and around its default.
 
-Rules of thumb in a table: the first rule that has a word of the name applies. The ranges are a
-start, to be changed by whoever knows the program.
+Rules of thumb in tables: the rule of the last known word of the name applies, as `lr_decay` is a
+decay. The ranges are a start, to be changed by whoever knows the program.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, TypeAlias
 
@@ -26,6 +26,8 @@ DECAY = 1e-4
 """The middles of the ranges for a learning rate and a weight decay whose default is 0."""
 USUAL_AWAY = 0.1
 """The distance from 1 that is assumed for a momentum without a default."""
+SHARE_KEPT = 0.5
+"""From here on a decay, or a gamma, is what is kept in each step; it lies close to 1."""
 LARGE = 32
 """Integers from here on are searched logarithmically."""
 
@@ -39,73 +41,143 @@ class RangeProposal:
     is_likely: bool
 
 
+def propose_ranges(options: Iterable[ProgramOption]) -> list[RangeProposal]:
+    """Return the ranges to search for options, in which every width is a multiple of its heads."""
+    proposals = [each for each in map(propose_range, options) if each is not None]
+    heads = [each for each in proposals if _is_named(each.option, _HEADS)]
+    defaults = [int(each.option.default or 0) for each in heads if _is_whole(each.option.default)]
+    most = 2 * math.lcm(*defaults) if defaults else 0
+    if not most:
+        return proposals
+    return [
+        _fit_heads(each)
+        if each in heads
+        else _fit_width(each, most)
+        if _is_named(each.option, _WIDTHS)
+        else each
+        for each in proposals
+    ]
+
+
 def propose_range(option: ProgramOption) -> RangeProposal | None:
     """Return the range to search for an option; None if nobody tunes it or nothing suggests one."""
-    words = _split_words(option)
-    if words & _NEVER:
+    words = _list_words(option)
+    if _is_never_tuned(words):
         return None
     if option.kind == "choice":
         if not 2 <= len(option.choices) <= MAX_CATEGORIES:
             return None
         values = {"type": "Categorical", "values": list(option.choices)}
-        return RangeProposal(option, values, is_likely=bool(words & _CHOSEN))
+        return RangeProposal(option, values, is_likely=bool(set(words) & _CHOSEN))
     is_unknown = option.kind == "text" and option.default is None
-    if (option.kind not in ("float", "int") and not is_unknown) or isinstance(option.default, str):
+    is_number = option.kind in ("float", "int", "number")
+    if not (is_number or is_unknown) or isinstance(option.default, str):
         return None
-    known = _find_rule(words) or _find_rule(_split_about(option))
-    if known is None and is_unknown:
+    if is_unknown and set(words) & _THINGS:
         return None
-    rule = known or (_by_factors if option.kind == "float" else _whole)
+    whole, share = _find_rule(words, option)
+    if option.kind == "number" and whole and share:  # a share of the training, or steps of it
+        return None
+    is_integer = option.kind == "int" or (option.kind == "number" and share is None)
+    rule = whole if is_integer or share is None else share
+    if rule is None and is_unknown:
+        return None
     default = float(option.default or 0.0)
     if not math.isfinite(default):  # such as "no limit": nothing to search around
         return None
-    fields = rule(default if option.kind == "float" else float(int(default)))
+    fields = (rule or (_whole if is_integer else _by_factors))(default)
     fields = _keep_within(fields, option) if fields else None
     if fields is None or fields["min_value"] >= fields["max_value"]:
         return None
-    return RangeProposal(option, fields, is_likely=known is not None)
+    return RangeProposal(option, fields, is_likely=rule is not None)
 
 
-def _find_rule(words: set[str]) -> Rule | None:
-    return next((rule for known, rule in _RULES if words & known), None)
-
-
-def _split_about(option: ProgramOption) -> set[str]:
-    """Return the name of a hyperparameter at the beginning of an option's help, as one word."""
+def _find_rule(words: Sequence[str], option: ProgramOption) -> tuple[Rule | None, Rule | None]:
+    """Return the rule for whole numbers and that for others: of the last word that has any."""
     told = _ABOUT.search(option.about)
-    return {told[1].lower().replace(" ", "")} if told else set()
+    about = [told[1].lower().replace(" ", "")] if told else []
+    general = [word for word in reversed(words) if word in _GENERAL]
+    for word in (*(each for each in reversed(words) if each not in _GENERAL), *general, *about):
+        whole = next((rule for known, rule in _WHOLE_RULES if word in known), None)
+        share = next((rule for known, rule in _RULES if word in known), None)
+        if whole or share:
+            return whole, share
+    return None, None
 
 
 def list_switches(options: Iterable[ProgramOption]) -> list[ProgramOption]:
     """Return the options that are on or off, and may matter."""
-    return [each for each in options if each.kind == "switch" and not _split_words(each) & _NEVER]
+    return _list_kind(options, "switch")
 
 
-def _split_words(option: ProgramOption) -> set[str]:
-    """Return the words of the last part of an option and of its aliases: hidden and size."""
-    texts = (flag.strip("-=").rpartition(".")[2] for flag in (option.flag, *option.aliases))
-    parts = [part for text in texts for part in re.split(r"[-_]", text.lower())]
-    pairs = {f"{first}{second}" for first, second in pairwise(parts)}
-    return {*parts, *pairs}
+def list_several(options: Iterable[ProgramOption]) -> list[ProgramOption]:
+    """Return the options that take several values, and may matter."""
+    return _list_kind(options, "list")
+
+
+def _list_kind(options: Iterable[ProgramOption], kind: str) -> list[ProgramOption]:
+    return [
+        each for each in options if each.kind == kind and not _is_never_tuned(_list_words(each))
+    ]
+
+
+def _list_words(option: ProgramOption) -> list[str]:
+    """Return the words of the last part of an option and of its aliases: hidden, hiddensize, size.
+
+    Those of the option itself stand last.
+    """
+    aliases = [each for each in option.aliases if each.startswith("--") and each != option.negative]
+    return [word for flag in (*aliases, option.flag) for word in _split_flag(flag)]
+
+
+def _split_flag(flag: str) -> Iterator[str]:
+    text = flag.strip("-=").rpartition(".")[2]
+    parts = [part.lower() for part in re.split(r"[-_]|(?<=[a-z])(?=[A-Z])", text) if part]
+    yield from parts[:1]
+    for first, second in pairwise(parts):
+        yield second
+        yield f"{first}{second}"
+
+
+def _is_named(option: ProgramOption, words: frozenset[str]) -> bool:
+    return bool(set(_list_words(option)) & words)
+
+
+def _is_never_tuned(words: Sequence[str]) -> bool:
+    """Return whether an option is configured or counted; a warm-up is counted, and tuned."""
+    never = set(words) & _NEVER
+    return bool(never - _LENGTHS if set(words) & _WARMUP else never)
 
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_NEVER = _words(
-    "seed epoch epochs step steps iters iterations numiterations rounds workers worker device"
-    " devices gpu gpus cpu cpus rank world port host node nodes log logging interval freq"
+_LENGTHS = _words("epoch epochs step steps iters iterations")
+_WARMUP = _words("warmup warm")
+_NEVER = _LENGTHS | _words(
+    "seed numiterations rounds workers worker device devices gpu gpus cpu cpus localrank"
+    " globalrank noderank world port host node nodes log logging interval freq"
     " frequency every save checkpoint resume data dataset path dir file output input project run"
     " verbose verbosity print eval test val valid timeout threads jobs patience folds cv classes"
     " img image crop resolution version precision amp fp16 bf16 backend id tags entity download"
-    " limit cache task mode split format level trials"
+    " limit cache task mode split format level trials micro minibatches accumulation minlr lrmin"
+    " etamin"
 )
 """What is configured or counted, not tuned; the length of training is up to Hyperband."""
+_THINGS = _words(
+    "type name schedule scheduler policy mode kind method function fn func class style strategy"
+    " config which"
+)
+"""With such a word, an option of which neither type nor default is known may be a text."""
+_GENERAL = _words(
+    "rate ratio prob probability fraction coef coefficient factor size weight value p dim"
+)
+"""Words that say little beside another: `hidden_dropout_prob` is a dropout."""
 _ABOUT = re.compile(
-    r"(?:^|  )(?:(?:the|initial|base|peak|maximum|starting) )*"
+    r"(?:^|  )(?:(?:the|initial|base|peak|maximum|starting|first) )*"
     r"(learning rate|step size|weight decay|momentum|dropout|batch size)\b"
-    r"(?! (?:decay|schedule|scheduler|step|warmup|policy|factor|multiplier))",
+    r"(?! (?:decay|schedule|scheduler|step|warmup|policy|factor|multiplier|name|type))",
     re.IGNORECASE,
 )
 """For options whose help is clearer than their name, such as `--eta0` of scikit-learn."""
@@ -113,6 +185,8 @@ _CHOSEN = _words(
     "optimizer opt optim scheduler schedule activation act kernel solver penalty norm init"
     " initializer booster boosting augmentation"
 )
+_HEADS = _words("heads head nheads nhead numheads")
+_WIDTHS = _words("hidden width dim embed embd embedding dmodel hiddensize hiddendim")
 
 
 def _nice(value: float) -> float:
@@ -122,28 +196,63 @@ def _nice(value: float) -> float:
 def _continuous(low: float, high: float, scaling: str) -> Fields:
     return {
         "type": "Continuous",
-        "min_value": _nice(low),
+        "min_value": _nice(low) if scaling != "ReverseLogarithmic" else low,
         "max_value": _nice(high) if scaling != "ReverseLogarithmic" else high,
         "scaling_type": scaling,
     }
 
 
-def _by_hundreds(middle: float) -> Fields:
-    """Return a hundredth to a hundredfold, at most 1."""
-    return _continuous(middle / 100, max(middle, min(1.0, middle * 100)), "Logarithmic")
+def _by_hundreds(middle: float) -> Fields | None:
+    """Return a hundredth to a hundredfold, at most 1; a tenth to tenfold of more than 1."""
+    if middle > 1 or middle < 0:
+        return _by_factors(middle)
+    return _continuous(middle / 100, min(1.0, middle * 100), "Logarithmic")
 
 
-def _close_to_one(default: float) -> Fields:
+def _decay(default: float) -> Fields | None:
+    """Return the range of what is taken off (a weight decay), or is kept (a decay rate)."""
+    if SHARE_KEPT <= default <= 1:
+        return _close_to_one(default)
+    return _by_hundreds(default or DECAY)
+
+
+def _close_to_one(default: float) -> Fields | None:
     """Return from ten times to a tenth of the default's distance from 1."""
-    away = _nice(1 - default) if 0.5 <= default < 1 else USUAL_AWAY
-    return _continuous(
-        max(0.0, round(1 - 10 * away, 9)), round(1 - away / 10, 9), "ReverseLogarithmic"
-    )
+    if not 0 <= default <= 1:
+        return None
+    if default == 1:
+        return _continuous(0.9, 1.0, "Linear")
+    away = _nice(1 - default) if default >= SHARE_KEPT else USUAL_AWAY
+    low, high = max(0.0, round(1 - 10 * away, 9)), round(1 - away / 10, 9)
+    return _continuous(min(low, default) if default else 0.0, high, "ReverseLogarithmic")
 
 
-def _up_to(usual: float, default: float) -> Fields:
+def _gamma(default: float) -> Fields | None:
+    """Return .9 to .9999 for a discount; around the default of a rate that falls faster."""
+    if default == 0 or 0.9 <= default < 1:
+        return _continuous(0.9, max(0.9999, round(1 - (1 - default) / 10, 9)), "ReverseLogarithmic")
+    return _close_to_one(default) if SHARE_KEPT <= default <= 1 else _by_factors(default)
+
+
+def _up_to(usual: float, default: float) -> Fields | None:
     """Return 0 to twice the default, at least to the usual limit and at most to 0.9."""
-    return _continuous(0.0, min(0.9, max(usual, 2 * default)), "Linear")
+    if not 0 <= default <= 1:
+        return None
+    return _continuous(0.0, max(default, min(0.9, max(usual, 2 * default))), "Linear")
+
+
+def _share(default: float) -> Fields | None:
+    """Return a range of probabilities."""
+    if not 0 <= default <= 1:
+        return _by_factors(default)
+    return _continuous(0.5 if default >= 0.8 else 0.0, 1.0, "Linear")
+
+
+def _part(default: float) -> Fields | None:
+    """Return a range of the part of rows or columns that is used, which cannot be none."""
+    if not 0 <= default <= 1:
+        return _by_factors(default)
+    return _continuous(0.5 if default >= 0.8 or not default else 0.1, 1.0, "Linear")
 
 
 def _warmup(default: float) -> Fields | None:
@@ -152,11 +261,16 @@ def _warmup(default: float) -> Fields | None:
 
 
 def _by_factors(default: float) -> Fields | None:
-    """Return a tenth to tenfold; None without a positive default."""
+    """Return a tenth to tenfold, at most 1 for less than 1; None without a positive default."""
     if default <= 0:
         return None
     high = min(1.0, default * 10) if default < 1 else default * 10
     return _continuous(default / 10, high, "Logarithmic")
+
+
+def _by_thousands(default: float) -> Fields:
+    """Return a hundredth to a hundredfold, which may be more than 1."""
+    return _continuous((default or 1.0) / 100, (default or 1.0) * 100, "Logarithmic")
 
 
 def _whole(default: float) -> Fields | None:
@@ -189,26 +303,35 @@ _RULES: tuple[tuple[frozenset[str], Rule], ...] = (
         lambda default: _by_hundreds(default or LEARNING_RATE),
     ),
     (
-        _words("decay wd weightdecay l1 l2 reg regularization alpha lambda lambd c"),
+        _words("wd weightdecay l1 l2 reg regularization alpha"),
         lambda default: _by_hundreds(default or DECAY),
     ),
-    (_words("warmup warmupratio warmupproportion"), _warmup),
-    (_words("momentum beta1 beta2 ema"), _close_to_one),
-    (_words("dropout drop droppath"), lambda default: _up_to(0.5, default)),
-    (
-        _words("subsample colsample ratio prob probability smoothing mixup cutmix fraction"),
-        lambda default: _continuous(0.5 if default >= 0.8 else 0.0, 1.0, "Linear"),
-    ),
+    (_words("decay decayrate lambda lambd"), _decay),
+    (_words("lrdrop lrgamma lrfactor"), _by_factors),
+    (_words("c"), lambda default: _by_thousands(max(0.0, default))),
+    (_words("warmup warm warmupratio warmupproportion"), _warmup),
+    (_words("momentum beta1 beta2 betas ema polyak"), _close_to_one),
+    (_words("gamma discount gaelambda"), _gamma),
+    (_words("dropout drop droppath dropoutrate stochasticdepth"), lambda d: _up_to(0.5, d)),
+    (_words("smoothing labelsmoothing"), lambda default: _up_to(0.3, default)),
+    (_words("ratio prob probability mixup cutmix p"), _share),
+    (_words("subsample colsample fraction"), _part),
+    (_words("tau temperature clip epsilon eps sigma noise margin"), _by_factors),
+)
+"""For numbers that need not be whole."""
+_WHOLE_RULES: tuple[tuple[frozenset[str], Rule], ...] = (
     (_words("batch batchsize bs"), _batch_size),
+    (_words("warmup warm"), _whole),
     (
         _words(
-            "hidden units width dim channels filters embed embedding leaves numleaves layers depth"
-            " heads blocks maxdepth neighbors minchildweight bins trees nestimators"
+            "hidden units width dim channels filters embed embd embedding leaves numleaves layer"
+            " layers depth head heads nhead nheads blocks maxdepth neighbors minchildweight bins"
+            " trees nestimators estimators rank lorar loraalpha dmodel"
         ),
         _whole,
     ),
-    (_words("gamma tau temperature clip epsilon eps sigma noise margin"), _by_factors),
 )
+"""For whole numbers, and for others with such a name whose default is not whole."""
 
 
 def _keep_within(fields: Fields, option: ProgramOption) -> Fields:
@@ -224,3 +347,27 @@ def _keep_within(fields: Fields, option: ProgramOption) -> Fields:
     if fields["type"] == "Integer" and fields["max_value"] / fields["min_value"] >= AUTO_RATIO:
         fields["scaling_type"] = "Logarithmic"
     return fields
+
+
+# Attention: a width is a multiple of the number of heads
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, (int, float)) and value >= 1 and value == int(value)
+
+
+def _fit_heads(proposal: RangeProposal) -> RangeProposal:
+    """Return half, once and twice the heads, as most other numbers divide no usual width."""
+    default = int(proposal.option.default or 0)
+    halves = [default // 2] if default % 2 == 0 else []
+    values = [*halves, default, 2 * default]
+    return replace(proposal, fields={"type": "Categorical", "values": values})
+
+
+def _fit_width(proposal: RangeProposal, step: int) -> RangeProposal:
+    """Return the range of a width in steps, if its default is one of them."""
+    fields, default = proposal.fields, proposal.option.default
+    if fields["type"] != "Integer" or not _is_whole(default) or int(default or 0) % step:
+        return proposal
+    low = max(step, fields["min_value"] // step * step)
+    return replace(proposal, fields={**fields, "min_value": low, "step": step})

@@ -26,7 +26,7 @@ from hpt_cli.formatting import count, draw_sparkline, format_number, format_sett
 from hpt_cli.logs.log_file import read_lines
 from hpt_cli.metrics.detection import DetectedMetric, detect_metrics
 from hpt_cli.metrics.lint import lint_definitions
-from hpt_cli.scaffold.options import find_given, name_placeholders, update_defaults
+from hpt_cli.scaffold.options import find_given, list_short, name_placeholders, update_defaults
 from hpt_cli.scaffold.program import list_options
 from hpt_cli.spec.command_template import SCRIPTS
 
@@ -110,11 +110,18 @@ def init(
         )
     words = split_line(command or [prompt("Training command")])
     _check_program(words)
-    tuned, others, switches = _choose_options(words, tune or [], asks=asks)
+    tuned, others, switches, several = _choose_options(words, tune or [], asks=asks)
     lines = _read_output(fill_command(words, tuned), log, try_, seconds, asks=asks)
     wanted = "" if maximize is None else "Maximize" if maximize else "Minimize"
     draft = Draft(
-        words, tuned, others, switches, objective_type=wanted, name=name or "", max_jobs=max_jobs
+        words,
+        tuned,
+        others,
+        switches,
+        several,
+        objective_type=wanted,
+        name=name or "",
+        max_jobs=max_jobs,
     )
     if lines:
         draft = _choose_metric(draft, lines, metric, asks=asks)
@@ -160,16 +167,17 @@ def _check_program(words: Sequence[str]) -> None:
 
 def _choose_options(
     words: Sequence[str], asked: Sequence[str], *, asks: bool
-) -> tuple[list[RangeProposal], list[RangeProposal], list[ProgramOption]]:
-    """Return the options to tune, those that could be tuned too, and the switches."""
+) -> tuple[list[RangeProposal], list[RangeProposal], list[ProgramOption], list[ProgramOption]]:
+    """Return the options to tune, those that could be, the switches, those of several values."""
     from hpt_cli.scaffold.draft import choose_tuned, is_shell_line
-    from hpt_cli.scaffold.ranges import list_switches, propose_range
+    from hpt_cli.scaffold.ranges import list_several, list_switches, propose_ranges
 
     parts = shlex.split(words[0]) if is_shell_line(words) else list(words)
-    given = {flag: value for flag, value in find_given(parts).items() if value[:1] != "{"}
     known = () if is_shell_line(words) else list_options(parts)
+    given = find_given(parts, list_short(known))
+    given = {flag: value for flag, value in given.items() if value[:1] != "{"}
     options = name_placeholders(update_defaults(known, given), parts)
-    proposals = [each for each in map(propose_range, options) if each is not None]
+    proposals = propose_ranges(options)
     if not proposals:
         raise HptError.of(
             "options-none",
@@ -185,7 +193,8 @@ def _choose_options(
         answer = re.split(r"[,\s]+", prompt("Tune which", usual))
         chosen = [_find_option(text, proposals) for text in answer if text] or chosen
     tuned = [proposals[place] for place in chosen]
-    return tuned, [each for each in proposals if each not in tuned], switches
+    others = [each for each in proposals if each not in tuned]
+    return tuned, others, switches, list_several(options)
 
 
 def _find_option(text: str, proposals: Sequence[RangeProposal]) -> int:
@@ -222,7 +231,7 @@ def _describe(proposal: RangeProposal) -> str:
     fields, default = proposal.fields, proposal.option.default
     suffix = "" if default is None else f"  (default {format_setting(default)})"
     if fields["type"] == "Categorical":
-        return f"{proposal.option.flag:<24} {' '.join(fields['values'])}{suffix}"
+        return f"{proposal.option.flag:<24} {' '.join(map(str, fields['values']))}{suffix}"
     bounds = " to ".join(format_setting(fields[key]) for key in ("min_value", "max_value"))
     return f"{proposal.option.flag:<24} {bounds}, {fields['scaling_type']}{suffix}"
 

@@ -19,16 +19,16 @@ from hpt_cli.scaffold.draft import (
     make_fields,
     name_tuning_job,
 )
+from hpt_cli.scaffold.help_text import parse_help
 from hpt_cli.scaffold.options import (
     ProgramOption,
     find_given,
     merge_options,
     name_placeholders,
-    parse_help,
-    parse_source,
     update_defaults,
 )
 from hpt_cli.scaffold.ranges import list_switches, propose_range
+from hpt_cli.scaffold.source import parse_source
 from hpt_cli.spec.model import TuningSpec
 
 HELP = Path(__file__).parents[2] / "data" / "help"
