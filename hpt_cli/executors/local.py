@@ -13,12 +13,15 @@ import os
 import signal
 import struct
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
+from hpt_cli.errors import HptError
 from hpt_cli.executors import Exited, Handle, LaunchRequest, Lost, Outcome, Running, Swept, launcher
 from hpt_cli.executors.attempt_files import is_of_this_boot, read_claim, read_exit, read_failure
 from hpt_cli.executors.processes import (
@@ -38,7 +41,10 @@ from hpt_cli.executors.whereabouts import (
     is_copied,
     is_own,
 )
+from hpt_cli.machine.threads import start_thread
 
+AGAIN_SECONDS = 1.0
+"""Time until what was not possible, as something was short, is tried again."""
 KILLED = "it was killed, or the machine went down"
 LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 LOOK_SECONDS = 1.0
@@ -51,6 +57,16 @@ LAUNCHER_SECONDS = 0.2
 """Longest time that a launcher takes to end after the last of its children."""
 TERM_SECONDS = 2.0
 """Longest time between SIGTERM and SIGKILL for what outlives its job."""
+
+
+@dataclass(frozen=True)
+class _Stop:
+    """An attempt that is being stopped: its group has been asked to end."""
+
+    handle: Handle
+    force: bool
+    own: Sequence[psutil.Process]
+    """Its launcher, if that was alive."""
 
 
 class LocalExecutor:
@@ -66,6 +82,10 @@ class LocalExecutor:
         self._heartbeats = Heartbeats()
         self._suspended: set[int] = set()
         self._looked_at = -math.inf
+        self._stops: list[_Stop] = []
+        self._changed = threading.Condition()
+        """Held to change the stops."""
+        self._thread: threading.Thread | None = None
 
     def launch(self, request: LaunchRequest) -> Handle:
         """Start a launcher in a new session."""
@@ -128,22 +148,63 @@ class LocalExecutor:
     def stop(self, handle: Handle, *, force: bool) -> None:
         """Ask all processes of an attempt to end, also those that left its group; or kill them.
 
+        Its group is asked at once, and the rest by a thread, as it takes its time to look at all
+        processes: once for all attempts that are stopped in that time. So is killing, as what is
+        killed later would seem to outlive the command.
+
         The launcher is not killed, so that it writes down the end of the command; unless it has
         nothing to wait for.
         """
-        family, own = self._find_left(handle), self._find_launcher(handle)
-        if force:
-            refused = send(family, signal.SIGKILL)
-            if len(refused) == len(family):
-                send(own, signal.SIGKILL)
+        own = self._find_launcher(handle)
+        # The group of a launcher that is gone may be another's by now, with the same number.
+        for each in [] if force else own:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(each.pid, signal.SIGTERM)
+        wake(own)
+        stop = _Stop(handle, force, own)
+        if self._has_thread():
+            with self._changed:
+                self._stops.append(stop)
+                self._changed.notify_all()
         else:
-            # The group of a launcher that is gone may be another's by now, with the same number.
-            for each in own:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.killpg(each.pid, signal.SIGTERM)
-            strays = [each for each in family if not own or _read_group(each) != handle["pid"]]
-            send(strays, signal.SIGTERM)
-        wake([*own, *family])
+            self._signal_rest([stop])
+
+    def _has_thread(self) -> bool:
+        """Return whether there is a thread for stops, after trying to start it."""
+        if self._thread is None:
+            with contextlib.suppress(HptError):
+                self._thread = start_thread(self._work, "stops")
+        return self._thread is not None
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._stops)
+                stops, self._stops = self._stops, []
+            try:
+                self._signal_rest(stops)
+            except OSError:  # there are no file descriptors left
+                time.sleep(AGAIN_SECONDS)
+                with self._changed:
+                    self._stops = [*stops, *self._stops]
+
+    def _signal_rest(self, stops: Sequence[_Stop]) -> None:
+        """Ask what is outside the groups to end, or kill all.
+
+        Raises:
+            OSError: there are no file descriptors left.
+        """
+        families = self._find_all([each.handle for each in stops])
+        for stop, family in zip(stops, families, strict=True):
+            if stop.force:
+                refused = send(family, signal.SIGKILL)
+                if len(refused) == len(family):
+                    send(stop.own, signal.SIGKILL)
+            else:
+                group = stop.handle["pid"]
+                strays = [each for each in family if not stop.own or _read_group(each) != group]
+                send(strays, signal.SIGTERM)
+            wake([*stop.own, *family])
 
     def list_leftovers(self, handle: Handle) -> list[str]:
         """Return a description of each process that an attempt left running."""
@@ -200,16 +261,34 @@ class LocalExecutor:
         Raises:
             OSError: there are no file descriptors left.
         """
-        mark, pid = find_mark(handle), handle["pid"]
-        if self._is_alive(handle) or (_has_launcher(handle) and is_abandoned(handle)):
-            # Looking at all processes takes longer than one may live that always starts another.
-            return [*find_processes(lambda each: each == mark, parents=[pid])] or list_children(pid)
-        if _is_foreign(handle):
-            return []
-        # Nobody adopts orphans any more. The session has kept its number, if this process saw its
-        # leader live: it cannot be another's so soon.
-        session = pid if (pid, handle["identity"]) in self._own else None
-        return [*find_processes(lambda each: each == mark, session=session)]
+        return self._find_all([handle])[0]
+
+    def _find_all(self, handles: Sequence[Handle]) -> list[list[psutil.Process]]:
+        """Return the same for several attempts, in order, by one look at all processes."""
+        marks, parents, sessions = dict[int, Path](), dict[int, Path](), dict[int, Path]()
+        for number, handle in enumerate(handles):
+            mark, pid = find_mark(handle), handle["pid"]
+            if self._is_alive(handle) or (_has_launcher(handle) and is_abandoned(handle)):
+                marks[number] = parents[pid] = mark
+            elif not _is_foreign(handle):
+                # Nobody adopts orphans any more. The session has kept its number, if this process
+                # saw its leader live: it cannot be another's so soon.
+                marks[number] = mark
+                if (pid, handle["identity"]) in self._own:
+                    sessions[pid] = mark
+        if not marks:
+            return [[] for _ in handles]
+        wanted = {*marks.values()}
+        found = find_processes(wanted.__contains__, parents=parents, sessions=sessions)
+        families = [
+            [each for each, mark in found.items() if mark == marks.get(number)]
+            for number in range(len(handles))
+        ]
+        # Looking at all processes takes longer than one may live that always starts another.
+        return [
+            family or (list_children(handle["pid"]) if handle["pid"] in parents else [])
+            for handle, family in zip(handles, families, strict=True)
+        ]
 
     def _is_alive(self, handle: Handle) -> bool:
         """Return whether an attempt's launcher is alive, and not that of a copied directory."""

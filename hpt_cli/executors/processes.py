@@ -12,8 +12,9 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import psutil
 
@@ -24,12 +25,16 @@ from hpt_cli.executors.suspension import is_suspended
 PAUSE_SECONDS = 0.02
 MARK = "HPT_ATTEMPT_DIR"
 """The variable with the attempt's directory, which its processes inherit."""
+NONE: Mapping[int, Path] = MappingProxyType({})
 SLICE_SECONDS = 0.5
 """A wait for so long that takes longer was suspended meanwhile."""
 
 
 def find_processes(
-    is_wanted: Callable[[Path], bool], *, parents: Collection[int] = (), session: int | None = None
+    is_wanted: Callable[[Path], bool],
+    *,
+    parents: Mapping[int, Path] = NONE,
+    sessions: Mapping[int, Path] = NONE,
 ) -> dict[psutil.Process, Path]:
     """Return the living processes of attempts, each with its attempt's directory.
 
@@ -37,8 +42,8 @@ def find_processes(
 
     Args:
         is_wanted: tells attempts by their directory.
-        parents: pids of processes whose descendants are wanted too.
-        session: a session whose processes are wanted too, unless its leader is alive.
+        parents: pids of processes whose descendants are wanted too, with their attempt's directory.
+        sessions: sessions whose processes are wanted too, unless the leader is alive.
 
     Raises:
         OSError: there are no file descriptors left.
@@ -54,8 +59,10 @@ def find_processes(
             marks[process.pid] = Path(mark)
     directories = _find_directories(processes, marks, parent_of)
     wanted = {pid: path for pid, path in directories.items() if is_wanted(path)}
-    strays = [pid for pid in processes if _is_in(session, pid)] if session not in processes else []
-    roots = {**dict.fromkeys([*parents, *strays], Path()), **wanted}
+    orphaned = {each: path for each, path in sessions.items() if each not in processes}
+    members = {pid: _find_session(pid) for pid in processes} if orphaned else {}
+    strays = {pid: orphaned[each] for pid, each in members.items() if each in orphaned}
+    roots = {**parents, **strays, **wanted}
     spared = {*parents, *_list_line(os.getpid(), parent_of)}
     found = {}
     for pid in processes.keys() - spared:
@@ -105,11 +112,11 @@ def find_below(directory: Path) -> list[psutil.Process]:
     return [*find_processes(lambda attempt: root in attempt.parents)]
 
 
-def _is_in(session: int | None, pid: int) -> bool:
+def _find_session(pid: int) -> int | None:
     try:
-        return session is not None and os.getsid(pid) == session
+        return os.getsid(pid)
     except OSError:
-        return False
+        return None
 
 
 def _read_mark(process: psutil.Process) -> str:

@@ -7,16 +7,21 @@ import os
 import resource
 import signal
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 
-from hpt_cli.executors import Exited, LaunchRequest, Running, launcher
+from hpt_cli.errors import HptError
+from hpt_cli.executors import Exited, LaunchRequest, Running, launcher, local
 from hpt_cli.executors.local import LocalExecutor
+from hpt_cli.executors.processes import find_processes
 
 SPARE = 40
 """File descriptors that a launcher and its command need and the tuner has all in use."""
@@ -116,6 +121,69 @@ def test_a_command_that_failed_on_a_full_disk_is_said_to_have_had_no_room(
     os.close(log)
     assert (tmp_path / "output.log").read_bytes() == said
     assert (tmp_path / "exit").read_text().split()[0] == str(status >> 8)
+
+
+STRAY = """
+import os, time
+if os.fork() == 0:
+    os.setsid()
+print("begun", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_stop_does_not_wait_for_a_look_at_all_processes(
+    launch_request: LaunchRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Groups are asked at once; one look finds what is outside, for all stopped by then."""
+    executor, may_look, looks = LocalExecutor(), threading.Event(), list[int]()
+
+    def look(
+        *args: Any, parents: Mapping[int, Path], sessions: Mapping[int, Path]
+    ) -> dict[psutil.Process, Path]:
+        looks.append(len(parents) + len(sessions))
+        assert may_look.wait(20.0)
+        return find_processes(*args, parents=parents, sessions=sessions)
+
+    handles = []
+    for number in range(3):
+        directory = launch_request.directory.with_name(f"a{number}")
+        argv, environment = [*launch_request.argv[:-1], STRAY], {**launch_request.environment}
+        environment["HPT_ATTEMPT_DIR"] = str(directory)
+        handles.append(
+            executor.launch(
+                replace(launch_request, argv=argv, environment=environment, directory=directory)
+            )
+        )
+        log = directory / launcher.LOG
+        wait_until(lambda log=log: log.exists() and log.read_text().count("begun") == 2)  # type: ignore[misc]
+    monkeypatch.setattr(local, "find_processes", look)
+    executor.stop(handles[0], force=False)
+    wait_until(lambda: looks == [1])
+    executor.stop(handles[1], force=False)
+    executor.stop(handles[2], force=False)
+    wait_until(lambda: all(isinstance(each, Exited) for each in executor.poll(handles)))
+    assert looks == [1]
+    may_look.set()
+    wait_until(lambda: looks == [1, 2])
+    monkeypatch.undo()
+    wait_until(lambda: not any(map(executor.list_leftovers, handles)))
+
+
+def test_without_a_thread_a_stop_looks_itself(
+    launch_request: LaunchRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(target: Callable[[], None], name: str) -> threading.Thread:
+        raise HptError.of("threads", name)
+
+    monkeypatch.setattr(local, "start_thread", refuse)
+    executor = LocalExecutor()
+    handle = executor.launch(replace(launch_request, argv=[*launch_request.argv[:-1], STRAY]))
+    log = launch_request.directory / launcher.LOG
+    wait_until(lambda: log.exists() and log.read_text().count("begun") == 2)
+    executor.stop(handle, force=False)
+    wait_until(lambda: isinstance(executor.poll([handle])[0], Exited))
+    wait_until(lambda: executor.list_leftovers(handle) == [])
 
 
 CHAIN = """
