@@ -9,15 +9,13 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from hpt_cli.metrics.detection import DetectedMetric, write_definition
+from hpt_cli.scaffold.corners import MIDDLE, find_value
 from hpt_cli.scaffold.options import ProgramOption
 from hpt_cli.scaffold.ranges import RangeProposal
 from hpt_cli.spec.command_template import find_placeholders, render_argv
 from hpt_cli.spec.hyperparameters import Value
 from hpt_cli.spec.names import MAX_NAME_LENGTH
-from hpt_cli.spec.ranges import ParameterRange
 
 MAX_TUNED = 8
 """How many options are tuned unless the user chooses them."""
@@ -43,6 +41,8 @@ class Draft:
     """Options that are on or off, which can be tuned by hand."""
     several: Sequence[ProgramOption] = ()
     """Options that take several values, which can be tuned by hand."""
+    failed: Sequence[str] = ()
+    """What failed at the ends of the ranges."""
     metric: DetectedMetric | None = None
     other_metrics: Sequence[DetectedMetric] = ()
     objective_type: str = ""
@@ -98,13 +98,8 @@ def make_comments(draft: Draft) -> dict[str, list[str]]:
         "": ["Check it with 'hpt check', run it with 'hpt run'; all fields: hpt schema"],
         "initial_hyperparameters": [_describe_defaults(draft.tuned)],
     }
-    if draft.others:
-        names = ", ".join(each.option.name for each in draft.others)
-        comments["hyperparameter_ranges"] = [f"Could be tuned too: {names}"]
-    if draft.switches:
-        comments.setdefault("hyperparameter_ranges", []).extend(_explain_switches(draft.switches))
-    if draft.several:
-        comments.setdefault("hyperparameter_ranges", []).append(_explain_several(draft.several))
+    if notes := list(_explain_ranges(draft)):
+        comments["hyperparameter_ranges"] = notes
     if draft.metric is None:
         comments["metric_definitions"] = [
             "A guess: 'hpt check --try' shows the output, and what would read it."
@@ -114,6 +109,17 @@ def make_comments(draft: Draft) -> dict[str, list[str]]:
             f"  - {write_definition(each.definition)}" for each in draft.other_metrics
         ]
     return comments
+
+
+def _explain_ranges(draft: Draft) -> Iterator[str]:
+    """Yield what failed, and what could be tuned too."""
+    yield from draft.failed
+    if draft.others:
+        yield f"Could be tuned too: {', '.join(each.option.name for each in draft.others)}"
+    if draft.switches:
+        yield from _explain_switches(draft.switches)
+    if draft.several:
+        yield _explain_several(draft.several)
 
 
 def describe_switch(option: ProgramOption) -> str:
@@ -170,17 +176,27 @@ def make_command(words: Sequence[str], options: Sequence[ProgramOption]) -> str:
     return " ".join(word if _SAFE.fullmatch(word) else shlex.quote(word) for word in made)
 
 
-def fill_command(words: Sequence[str], tuned: Sequence[RangeProposal]) -> list[str]:
-    """Return the command with defaults, or the middle of ranges, for its placeholders."""
-    values = {each.option.name: _choose_value(each) for each in tuned}
-    named = {name: values[name] for name in find_placeholders(list(words)) if name in values}
-    return render_argv(words, named) if named else list(words)
+def fill_command(
+    words: Sequence[str], tuned: Sequence[RangeProposal], values: Mapping[str, Value] | None = None
+) -> list[str]:
+    """Return the command with these values of options, as words of a program or of a shell.
+
+    Placeholders of other options get defaults, or the middle of their ranges.
+    """
+    usual = {each.option.name: _choose_value(each) for each in tuned}
+    given = [each.option for each in tuned if each.option.name in (values or {})]
+    is_line = is_shell_line(words)
+    command = make_command(words, given) if given or is_line else list(words)
+    chosen = {**usual, **(values or {})}
+    named = {name: chosen[name] for name in find_placeholders(command) if name in chosen}
+    if not named:
+        return ["/bin/sh", "-c", words[0]] if is_line else list(words)
+    return render_argv(command, named, shell=is_line)
 
 
 def _choose_value(proposal: RangeProposal) -> Value:
-    adapter: TypeAdapter[ParameterRange] = TypeAdapter(ParameterRange)
-    middle = adapter.validate_python(dict(proposal.fields)).from_unit(0.5)
-    return middle if proposal.option.default is None else proposal.option.default
+    default = proposal.option.default
+    return find_value(proposal, MIDDLE) if default is None else default
 
 
 def _fill_words(words: list[str], option: ProgramOption) -> list[str]:

@@ -255,6 +255,63 @@ def test_from_a_script_to_a_tuning_job(terminal: Terminal) -> None:
     assert [(job["objective_status"], job["epochs"]) for job in jobs] == [("Succeeded", 3)] * 3
 
 
+def test_init_leaves_out_what_fails_at_the_ends_of_the_ranges(terminal: Terminal) -> None:
+    refusal = "if o.hidden > 200: raise SystemExit('no room')\n"
+    refusal += "if o.solver == 'sgd': raise SystemExit('no sgd')\n"
+    (terminal.directory / "train.py").write_text(SCRIPT.replace("for epoch", f"{refusal}for epoch"))
+    out = terminal.hpt("init", "--try", sys.executable, "train.py")
+    assert "hidden 256 failed in a trial run (no room): left out" in out
+    assert "solver sgd failed in a trial run (no sgd): it is not tuned" in out
+    text = (terminal.directory / "spec.yaml").read_text()
+    assert "# hidden 256 failed in a trial run" in text
+    spec = read_spec(terminal.directory / "spec.yaml")
+    assert list(spec.hyperparameter_ranges) == ["lr", "hidden"]
+    assert spec.hyperparameter_ranges["hidden"].to_unit(64) > 0.9
+
+
+def test_init_runs_a_script_by_its_interpreter(terminal: Terminal) -> None:
+    (terminal.directory / "train.py").write_text(SCRIPT)
+    assert "the command is: python" in terminal.hpt("init", "train.py")
+    assert " train.py --lr" in str(read_spec(terminal.directory / "spec.yaml").command)
+    (terminal.directory / "train.sh").write_text("echo loss 1")
+    out = terminal.hpt("init", "-o", "-", "train.sh", code=1)
+    assert "the command is: bash train.sh" in out
+    assert "three ways in" in out
+    assert "HPT_HYPERPARAMETERS" in out
+    assert "there is no file nowhere.sh" in terminal.hpt("init", "-o", "-", "nowhere.sh", code=2)
+
+
+CONFIGURED = """
+lr = 1e-3
+width = 64
+gamma = 0.99
+exec(open("configurator.py").read())
+for epoch in range(3):
+    print(f"epoch {epoch} loss {lr + gamma + width / (epoch + 1)}")
+"""
+CONFIGURATOR = """
+import sys
+from ast import literal_eval
+for arg in sys.argv[1:]:
+    assert arg.startswith("--")
+    key, value = arg.split("=")
+    assert type(literal_eval(value)) == type(globals()[key[2:]])
+    globals()[key[2:]] = literal_eval(value)
+"""
+
+
+def test_init_tunes_the_variables_of_a_script(terminal: Terminal) -> None:
+    (terminal.directory / "train.py").write_text(CONFIGURED)
+    (terminal.directory / "configurator.py").write_text(CONFIGURATOR)
+    out = terminal.hpt("init", "--try", sys.executable, "train.py")
+    assert "it runs with the first and with the last value of every range" in out
+    spec = read_spec(terminal.directory / "spec.yaml")
+    assert "--lr={lr} --width={width} --gamma={gamma}" in str(spec.command)
+    terminal.hpt("run", "spec.yaml", "--set", "max_jobs=4", "--set", "strategy=Random")
+    jobs = terminal.json("jobs", "train")
+    assert [job["objective_status"] for job in jobs] == ["Succeeded"] * 4
+
+
 def test_init_takes_what_it_is_told(terminal: Terminal) -> None:
     (terminal.directory / "train.py").write_text(SCRIPT)
     (terminal.directory / "old.log").write_text("step 1 err=0.5\nstep 2 err=0.4\n")

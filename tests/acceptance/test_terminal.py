@@ -268,3 +268,34 @@ def test_watching_leaves_the_tuner_alone(terminal: Terminal) -> None:
     screen.hang_up()
     assert screen.process.wait(PATIENCE) == 1
     assert run.poll() is None
+
+
+def test_init_asks_again_after_a_slip(terminal: Terminal) -> None:
+    script = """
+import argparse
+p = argparse.ArgumentParser()
+p.add_argument("--lr", type=float, default=0.01)
+o = p.parse_args()
+for epoch in range(4):
+    print(f"epoch {epoch} loss {o.lr / (epoch + 1)}")
+"""
+    (terminal.directory / "train.py").write_text(script)
+    screen = Screen(terminal, "init", "--try")
+    for question, slip, said, answer in (
+        (
+            "Training command",
+            "nowhere x",
+            "there is no program 'nowhere'",
+            f"{sys.executable} train.py",
+        ),
+        ("Tune which", "lrr", "did you mean 'lr'", "lr"),
+        ("Tune which metric", "lost", "the output has no metric 'lost'", "1"),
+        ("Maximize or Minimize", "up", "'up' is neither", "min"),
+    ):
+        screen.wait_for(lambda text, last=question: last in text, question)
+        screen.type(f"{slip}\n")
+        screen.wait_for(lambda text, last=said: last in text, said)
+        screen.type(f"{answer}\n")
+    screen.wait_for_end()
+    assert screen.process.returncode == 0
+    assert "objective_type: Minimize" in (terminal.directory / "spec.yaml").read_text()

@@ -8,16 +8,17 @@ import shlex
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hpt_cli.checks.trial_run import try_job
+from hpt_cli.checks.trial_run import TrialRun, try_job
 from hpt_cli.cli.commands.check import show_progress
-from hpt_cli.cli.console import confirm, print_message, prompt
+from hpt_cli.cli.console import ask, confirm, print_message
 from hpt_cli.cli.options import Force, TrySeconds, Yes
 from hpt_cli.cli.output import is_standard_output, refuse_existing, write_file
 from hpt_cli.errors import HptError, UsageError, did_you_mean
@@ -29,6 +30,7 @@ from hpt_cli.metrics.lint import lint_definitions
 from hpt_cli.scaffold.options import find_given, list_short, name_placeholders, update_defaults
 from hpt_cli.scaffold.program import list_options
 from hpt_cli.spec.command_template import SCRIPTS
+from hpt_cli.spec.hyperparameters import Value
 
 if TYPE_CHECKING:
     from hpt_cli.scaffold.draft import Draft
@@ -41,6 +43,23 @@ EXAMPLES = (
 )
 SPEC = Path("spec.yaml")
 MAX_SHOWN = 5
+MOMENT = 20.0
+"""For so many seconds the command runs at the ends of the ranges."""
+INTERPRETERS = {
+    ".py": ("python", "python3"),
+    ".sh": ("bash", "sh"),
+    ".R": ("Rscript",),
+    ".jl": ("julia",),
+    ".lua": ("lua",),
+    ".pl": ("perl",),
+}
+WAYS_IN = """\
+add options with their values to the command, or mark their places:
+      hpt init python train.py --lr 0.01 --batch {batch_size}
+    a script without options has three ways in (docs/howto/config-files.md):
+      json.loads(os.environ["HPT_HYPERPARAMETERS"]) in the script;
+      its environment: 'LR={lr} python train.py', with shell: true in the spec;
+      a configuration file, of which each job fills in its own copy"""
 
 Command = Annotated[
     list[str] | None,
@@ -48,7 +67,9 @@ Command = Annotated[
 ]
 Try = Annotated[
     bool | None,
-    typer.Option("--try/--no-try", help="Run the command once as it is, to see its output."),
+    typer.Option(
+        "--try/--no-try", help="Run the command to see its output, and try the ends of the ranges."
+    ),
 ]
 Log = Annotated[
     Path | None, typer.Option("--log", help="Read this log instead of running the command.")
@@ -94,10 +115,11 @@ def init(
     """Write a first spec for a training command.
 
     Options are read from its --help, and from its source if it is Python; metrics, from its
-    output. Options of hpt come before the command. hpt asks on a terminal; elsewhere, or with
-    --yes, it takes the likeliest answers.
+    output. With --try, what fails at an end of the ranges is left out. Options of hpt come
+    before the command. hpt asks on a terminal; elsewhere, or with --yes, it takes the likeliest
+    answers.
     """
-    from hpt_cli.scaffold.draft import Draft, fill_command, split_line
+    from hpt_cli.scaffold.draft import fill_command
 
     asks = not yes and sys.stdin.isatty() and sys.stderr.isatty()
     target = None if is_standard_output(output) else output
@@ -108,21 +130,14 @@ def init(
         raise UsageError.of(
             "command-missing", "no training command was given", "hpt init python train.py"
         )
-    words = split_line(command or [prompt("Training command")])
-    _check_program(words)
-    tuned, others, switches, several = _choose_options(words, tune or [], asks=asks)
-    lines = _read_output(fill_command(words, tuned), log, try_, seconds, asks=asks)
+    words = _read_command(command) if command else ask("Training command", _read_line)
     wanted = "" if maximize is None else "Maximize" if maximize else "Minimize"
-    draft = Draft(
-        words,
-        tuned,
-        others,
-        switches,
-        several,
-        objective_type=wanted,
-        name=name or "",
-        max_jobs=max_jobs,
-    )
+    draft = _choose_options(words, tune or [], asks=asks)
+    draft = replace(draft, objective_type=wanted, name=name or "", max_jobs=max_jobs)
+    lines = _read_log(log) if log else ()
+    if log is None and _wants_run(try_, seconds, asks=asks):
+        lines = _run_once(fill_command(words, draft.tuned), seconds)
+        draft = _try_corners(draft, min(seconds, MOMENT))
     if lines:
         draft = _choose_metric(draft, lines, metric, asks=asks)
     _write(draft, target, str(output), force=force)
@@ -149,27 +164,51 @@ def _write(draft: Draft, target: Path | None, name: str, *, force: bool) -> None
         )
 
 
-def _check_program(words: Sequence[str]) -> None:
-    """Raise UsageError if the program or its script does not exist."""
-    from hpt_cli.scaffold.draft import is_shell_line
+def _read_line(line: str) -> list[str]:
+    return _read_command([line])
 
-    if is_shell_line(words):
-        return
+
+def _read_command(given: Sequence[str]) -> list[str]:
+    """Return the words of a command that can be run; a script gets the interpreter it needs.
+
+    Raises:
+        UsageError: its program or its script does not exist.
+    """
+    from hpt_cli.scaffold.draft import is_shell_line, split_line
+
+    try:
+        words = split_line(given)
+    except ValueError as error:
+        raise UsageError.of("command-quotes", f"the command cannot be split: {error}") from error
+    if not words or is_shell_line(words):
+        return words
+    words = [*_find_interpreter(words[0]), *words]
     if shutil.which(words[0]) is None:
         raise UsageError.of("program-missing", f"there is no program '{words[0]}' on the PATH")
     script = next((word for word in words[1:] if not word.startswith("-")), "")
     if script.endswith(SCRIPTS) and not Path(script).exists():
         raise UsageError.of("script-missing", f"there is no file {script} in {Path.cwd()}")
+    return words
+
+
+def _find_interpreter(name: str) -> list[str]:
+    """Return the interpreter of a script that cannot be run itself; none for a program."""
+    known = INTERPRETERS.get(Path(name).suffix, ())
+    if not known or shutil.which(name) is not None:
+        return []
+    if not Path(name).exists():
+        raise UsageError.of("script-missing", f"there is no file {name} in {Path.cwd()}")
+    interpreter = next(filter(shutil.which, known), known[0])
+    print_message(f"the command is: {interpreter} {name}")
+    return [interpreter]
 
 
 # Options
 
 
-def _choose_options(
-    words: Sequence[str], asked: Sequence[str], *, asks: bool
-) -> tuple[list[RangeProposal], list[RangeProposal], list[ProgramOption], list[ProgramOption]]:
-    """Return the options to tune, those that could be, the switches, those of several values."""
-    from hpt_cli.scaffold.draft import choose_tuned, is_shell_line
+def _choose_options(words: Sequence[str], asked: Sequence[str], *, asks: bool) -> Draft:
+    """Return the draft with the options to tune, and beside them all others that matter."""
+    from hpt_cli.scaffold.draft import Draft, choose_tuned, is_shell_line
     from hpt_cli.scaffold.ranges import list_several, list_switches, propose_ranges
 
     parts = shlex.split(words[0]) if is_shell_line(words) else list(words)
@@ -182,19 +221,21 @@ def _choose_options(
         raise HptError.of(
             "options-none",
             f"neither the help nor the source of {shlex.join(words)} shows an option to tune",
-            "add options with their values to the command, or mark their places:"
-            " hpt init python train.py --lr 0.01 --batch {batch_size}",
+            WAYS_IN,
         )
     chosen = [_find_option(text, proposals) for text in asked] or choose_tuned(proposals, given)
     switches = list_switches(options)
     _print_options(shlex.join(words), proposals, chosen, switches)
     if asks and not asked:
         usual = ",".join(proposals[place].option.name for place in chosen)
-        answer = re.split(r"[,\s]+", prompt("Tune which", usual))
-        chosen = [_find_option(text, proposals) for text in answer if text] or chosen
+        chosen = ask("Tune which", partial(_find_options, proposals), usual) or chosen
     tuned = [proposals[place] for place in chosen]
     others = [each for each in proposals if each not in tuned]
-    return tuned, others, switches, list_several(options)
+    return Draft(words, tuned, others, switches, list_several(options))
+
+
+def _find_options(proposals: Sequence[RangeProposal], answer: str) -> list[int]:
+    return [_find_option(text, proposals) for text in re.split(r"[,\s]+", answer) if text]
 
 
 def _find_option(text: str, proposals: Sequence[RangeProposal]) -> int:
@@ -239,42 +280,81 @@ def _describe(proposal: RangeProposal) -> str:
 # The metric
 
 
-def _read_output(
-    words: Sequence[str], log: Path | None, wanted: bool | None, seconds: float, *, asks: bool
-) -> tuple[str, ...]:
-    """Return what the command prints, from a log or from a run of it; nothing without either."""
-    if log is not None:
-        if not log.is_file():
-            raise UsageError.of("log-unreadable", f"there is no file {log}")
-        return tuple(read_lines(log))
+def _read_log(log: Path) -> tuple[str, ...]:
+    if not log.is_file():
+        raise UsageError.of("log-unreadable", f"there is no file {log}")
+    return tuple(read_lines(log))
+
+
+def _wants_run(wanted: bool | None, seconds: float, *, asks: bool) -> bool:
     if wanted is None:
-        question = f"Run it once as it is, for up to {seconds:.0f} s, to see its output?"
-        wanted = asks and confirm(question, default=True)
-    return _run_once(words, seconds) if wanted else ()
+        question = (
+            f"Run it, for up to {seconds:.0f} s as it is, to see its output and try the ranges?"
+        )
+        return asks and confirm(question, default=True)
+    return wanted
 
 
 def _run_once(words: Sequence[str], seconds: float) -> tuple[str, ...]:
-    from hpt_cli.scaffold.draft import is_shell_line
+    """Return what the command prints."""
+    trial = _run(words, seconds)
+    end = ", and was stopped" if trial.was_cut_off else ""
+    printed = count(len(trial.lines), "line")
+    print_message(f"it ran for {trial.seconds:.1f} s and printed {printed}{end}")
+    if trial.exit_code:
+        _print_end(trial)
+        raise HptError.of("command-failed", f"the command failed with exit code {trial.exit_code}")
+    return trial.lines
 
+
+def _run(words: Sequence[str], seconds: float) -> TrialRun:
     with tempfile.TemporaryDirectory(prefix="hpt-try-") as temporary:
         directory = Path(temporary, "a1")
         own = {"PYTHONUNBUFFERED": "1", "HPT_ATTEMPT_DIR": str(directory)}
         request = LaunchRequest(
-            argv=["/bin/sh", "-c", words[0]] if is_shell_line(words) else list(words),
+            argv=list(words),
             environment={**os.environ, **own, "HPT_JOB_DIR": temporary},
             working_directory=Path.cwd(),
             directory=directory,
         )
         with show_progress(seconds) as show:
-            trial = try_job(load_executor("local"), request, (), seconds, show)
-    end = ", and was stopped" if trial.was_cut_off else ""
-    printed = count(len(trial.lines), "line")
-    print_message(f"it ran for {trial.seconds:.1f} s and printed {printed}{end}")
-    if trial.exit_code:
-        for line in trial.lines[-MAX_SHOWN:]:
-            print_message(f"  │ {line}")
-        raise HptError.of("command-failed", f"the command failed with exit code {trial.exit_code}")
-    return trial.lines
+            return try_job(load_executor("local"), request, (), seconds, show)
+
+
+def _print_end(trial: TrialRun) -> None:
+    for line in trial.lines[-MAX_SHOWN:]:
+        print_message(f"  │ {line}")
+
+
+def _try_corners(draft: Draft, seconds: float) -> Draft:
+    """Return the draft with ranges at whose ends the command runs, and what failed."""
+    from hpt_cli.scaffold.corners import settle_ranges
+    from hpt_cli.scaffold.draft import fill_command
+
+    def fails(values: Mapping[str, Value]) -> str:
+        trial = _run(fill_command(draft.words, draft.tuned, values), seconds)
+        if not trial.exit_code:
+            return ""
+        if len(values) > 1:  # each alone is told in one line
+            print_message(f"it failed with {_join_values(values)}:")
+            _print_end(trial)
+        said = next((line.strip() for line in reversed(trial.lines) if line.strip()), "")
+        return said or f"exit code {trial.exit_code}"
+
+    settled = settle_ranges(draft.tuned, fails)
+    if not settled.tuned:
+        message = "the command fails with every option that could be tuned"
+        raise HptError.of("command-failed", message, "tune others: --tune OPTION")
+    comments = [*settled.comments, *filter(None, [settled.failure])]
+    for comment in comments:
+        print_message(comment)
+    if not comments:
+        print_message("it runs with the first and with the last value of every range")
+    return replace(draft, tuned=settled.tuned, failed=comments)
+
+
+def _join_values(values: Mapping[str, Value]) -> str:
+    return ", ".join(f"{name} {format_setting(value)}" for name, value in values.items())
 
 
 def _choose_metric(
@@ -291,12 +371,12 @@ def _choose_metric(
     for number, each in enumerate(shown, 1):
         print_message(f"  {number} {_describe_metric(each)}")
     if asks and not wanted:
-        place = _ask_for_metric(proposals, len(shown))
+        place = ask("Tune which metric", partial(_read_metric, proposals, len(shown)), "1")
     metric = proposals[place]
     objective_type = draft.objective_type
     if asks and not objective_type:
-        answer = prompt(f"Maximize or Minimize {metric.name}", metric.objective_type)
-        objective_type = "Maximize" if answer.lower().startswith("ma") else "Minimize"
+        question = f"Maximize or Minimize {metric.name}"
+        objective_type = ask(question, _read_direction, metric.objective_type)
     output = "\n".join(lines).encode()
     for warning in lint_definitions([metric.definition], output, only_silent=True):
         print_message(f"warning[{warning.slug}]: {warning.message}\n    {warning.hint}")
@@ -304,9 +384,15 @@ def _choose_metric(
     return replace(draft, metric=metric, other_metrics=others, objective_type=objective_type)
 
 
-def _ask_for_metric(proposals: Sequence[DetectedMetric], shown: int) -> int:
+def _read_direction(answer: str) -> str:
+    for each in ("Maximize", "Minimize"):
+        if len(answer) > 1 and each.lower().startswith(answer.strip().lower()):
+            return each
+    raise UsageError.of("direction-unknown", f"'{answer}' is neither Maximize nor Minimize")
+
+
+def _read_metric(proposals: Sequence[DetectedMetric], shown: int, answer: str) -> int:
     """Return the place of the metric whose number or name is answered."""
-    answer = prompt("Tune which metric", "1")
     number = int(answer) - 1 if answer.isdecimal() and len(answer) < 9 else -1
     return number if 0 <= number < shown else _find_metric(answer, proposals)
 

@@ -278,7 +278,14 @@ def test_the_command_can_be_run_as_it_stands() -> None:
     options = [ProgramOption("--lr", "text"), ProgramOption("--bs", "int", 8)]
     tuned = [each for each in map(propose_range, options) if each]
     assert fill_command(["t", "{lr}", "--bs", "{bs}"], tuned) == ["t", "0.001", "--bs", "8"]
-    assert fill_command(["a | b"], tuned) == ["a | b"]
+    assert fill_command(["a | b"], tuned) == ["/bin/sh", "-c", "a | b"]
+
+
+def test_the_command_can_be_run_with_values() -> None:
+    tuned = [each for each in [propose_range(ProgramOption("--lr", "float", 0.1))] if each]
+    assert fill_command(["t", "-v"], tuned, {"lr": 1}) == ["t", "-v", "--lr", "1"]
+    assert fill_command(["t", "--x={lr}"], tuned, {"lr": 1}) == ["t", "--x=1"]
+    assert fill_command(["a | b"], tuned, {"lr": 1})[2] == "a | b --lr 1"
 
 
 @pytest.mark.parametrize(
