@@ -9,13 +9,12 @@ from typing import Any
 
 from hpt_cli.metrics.extractors import to_regex
 from hpt_cli.metrics.patterns import STEP_GROUP, expand
-from hpt_cli.sagemaker.names import CHANNEL, CONFIG, CONFIG_PATHS, NAME, PROGRAM
+from hpt_cli.sagemaker.names import CHANNEL, CONFIG, CONFIG_PATHS, FILL_IN, NAME, PROGRAM
 from hpt_cli.spec.command_template import find_placeholders, split_command
 from hpt_cli.spec.hyperparameters import Value, format_value
 from hpt_cli.spec.model import MAX_REGEX_LENGTH, TuningSpec
 from hpt_cli.spec.ranges import CategoricalRange, ParameterRange
 
-FILL_IN = "FILL-IN"
 FILL_IN_ROLE = f"arn:aws:iam::000000000000:role/{FILL_IN}"
 FILL_IN_PLACE = f"s3://{FILL_IN}"
 """Placeholders have the form that the API demands of a role and of a place in S3."""

@@ -16,7 +16,7 @@ from typing import Any
 from hpt_cli.errors import Problem, UsageError, did_you_mean
 from hpt_cli.metrics.patterns import VALUE_GROUP
 from hpt_cli.sagemaker.left_out import list_left_out
-from hpt_cli.sagemaker.names import CHANNEL, CONFIG, CONFIG_PATHS, NAME, PROGRAM
+from hpt_cli.sagemaker.names import CHANNEL, CONFIG, CONFIG_PATHS, FILL_IN, NAME, PROGRAM
 from hpt_cli.scaffold.options import ProgramOption
 from hpt_cli.scaffold.ranges import propose_range
 from hpt_cli.spec.hyperparameters import Value, format_value
@@ -143,7 +143,9 @@ class _Importer:
         for each in ranges.get("IntegerParameterRanges") or []:
             found[str(each.get("Name"))] = self._read_bounds(each, "Integer", _parse_whole)
         for each in ranges.get("CategoricalParameterRanges") or []:
-            values = [decode_value(str(value)) for value in each.get("Values", [])]
+            values = each.get("Values") or []
+            values = [values] if isinstance(values, str) else values
+            values = [decode_value(str(value)) for value in values]
             found[str(each.get("Name"))] = {"type": "Categorical", "values": values}
         for each in ranges.get("AutoParameters") or []:
             self._guess_range(str(each.get("Name")), str(each.get("ValueHint")), found)
@@ -153,6 +155,9 @@ class _Importer:
 
     def _guess_range(self, name: str, hint: str, found: dict[str, Any]) -> None:
         """Add a range around the example of a value that a request has instead of a range."""
+        if FILL_IN in hint:
+            found[name] = {"type": hint}
+            return
         value = decode_value(hint)
         option = ProgramOption(f"--{name}", "int" if isinstance(value, int) else "float", value)
         proposed = None if isinstance(value, str) else propose_range(option)
@@ -171,6 +176,9 @@ class _Importer:
         name = each.get("Name")
         made: dict[str, Any] = {"type": kind}
         for field, ours in (("MinValue", "min_value"), ("MaxValue", "max_value")):
+            if FILL_IN in str(each.get(field)):
+                made[ours] = each[field]
+                continue
             try:
                 made[ours] = parse(str(each.get(field)))
             except ValueError:
@@ -244,7 +252,7 @@ class _Importer:
             {"name": str(each.get("Name")), "regex": translate_regex(str(each.get("Regex")))}
             for each in self._algorithm.get("MetricDefinitions") or []
         ]
-        if name not in [each["name"] for each in definitions]:
+        if name not in [each["name"] for each in definitions] and FILL_IN not in name:
             definitions.append({"name": name, "regex": guess_regex(name)})
             self._guessed.append(name)
         return definitions

@@ -6,6 +6,8 @@ CONFIG = "HyperParameterTuningJobConfig"
 NAME = "HyperParameterTuningJobName"
 PROGRAM = "sagemaker_program"
 """The static hyperparameter with the name of the script, in script mode."""
+FILL_IN = "FILL-IN"
+"""Stands where a value must be filled in."""
 CHANNEL = "SM_CHANNEL_"
 """The prefix of the variable with the directory of a channel."""
 

@@ -22,4 +22,4 @@ def test_a_guessed_regex_is_marked() -> None:
     del request["TrainingJobDefinition"]["AlgorithmSpecification"]["MetricDefinitions"]
     ((field, words),) = import_text(json.dumps(request), "request.json").fill_in
     assert field == "metric_definitions"
-    assert words.startswith("the regex of average test loss is a guess")
+    assert words.startswith("this regex of average test loss is a guess")
