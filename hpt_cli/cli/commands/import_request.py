@@ -27,37 +27,41 @@ EXAMPLES = (
 )
 
 
+File = Annotated[
+    Path,
+    typer.Argument(
+        help="A SageMaker request (JSON or YAML), or the response of Describe...; a script or"
+        " notebook with HyperparameterTuner(...); a W&B sweep; a Hydra configuration with"
+        " sweeper parameters.",
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="Write the spec to this file instead of standard output."),
+]
+Definition = Annotated[
+    str | None,
+    typer.Option(
+        "--definition",
+        metavar="NAME",
+        help="The tuning job or training job definition to use if there are several.",
+    ),
+]
+Log = Annotated[
+    Path | None,
+    typer.Option(
+        "--log",
+        metavar="LOG",
+        help="An output of the training program, to find metrics in that the file only names.",
+    ),
+]
+
+
 def import_request(
-    file: Annotated[
-        Path,
-        typer.Argument(
-            help="A SageMaker request (JSON or YAML), or the response of Describe...; a script or"
-            " notebook with HyperparameterTuner(...); a W&B sweep; a Hydra configuration with"
-            " sweeper parameters.",
-        ),
-    ],
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output", "-o", help="Write the spec to this file instead of standard output."
-        ),
-    ] = None,
-    definition: Annotated[
-        str | None,
-        typer.Option(
-            "--definition",
-            metavar="NAME",
-            help="The tuning job or training job definition to use if there are several.",
-        ),
-    ] = None,
-    log: Annotated[
-        Path | None,
-        typer.Option(
-            "--log",
-            metavar="LOG",
-            help="An output of the training program, to find metrics in that the file only names.",
-        ),
-    ] = None,
+    file: File,
+    output: Output = None,
+    definition: Definition = None,
+    log: Log = None,
     force: Force = False,
 ) -> None:
     """Turn a tuning job of SageMaker, W&B or Hydra into a spec.
