@@ -37,6 +37,7 @@ def detach() -> Callable[[], None]:
     os.closerange(3, writing)
     os.closerange(writing + 1, MAX_DESCRIPTORS)
     os.setsid()
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does: the commands inherit it
     _point_to_null(0)
     return partial(_let_go, writing)
 

@@ -124,7 +124,7 @@ def open_session(*, plain: bool, quiet: bool, detached: bool) -> Iterator[Sessio
         detached: go on in another process, and end this one when that is tuning.
     """
     let_go = detach() if detached else None
-    with Signals(hangup=not detached) as signals:
+    with Signals() as signals:
         yield Session(signals, guard_outputs(), plain, quiet, let_go)
 
 

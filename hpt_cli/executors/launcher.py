@@ -400,8 +400,10 @@ def main(
         grace: how long what a command that succeeded leaves running may take to end by itself; None
             where an executor sees to that.
     """
-    # Handlers, and not SIG_IGN: the command would inherit that, and never hear of them.
-    caught = signal.valid_signals().difference(KEPT)
+    # Handlers, and not SIG_IGN: the command would inherit that, and never hear of them. But what
+    # nohup promises for the tuner holds for its commands.
+    kept = {*KEPT, signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else KEPT
+    caught = signal.valid_signals().difference(kept)
     for number in caught:
         signal.signal(number, lambda number, _: _signals.append(number))
     # It may be moved while the command runs; and it is told from a copy by being this process's.

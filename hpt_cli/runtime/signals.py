@@ -31,15 +31,9 @@ class Signals:
     the block SIGINT and SIGTERM do so again, and the others are ignored.
     """
 
-    def __init__(self, *, hangup: bool = True) -> None:
-        """Prepare.
-
-        Args:
-            hangup: whether SIGHUP counts.
-        """
+    def __init__(self) -> None:
         self.first: int | None = None
         """The signal that interrupted the tuning job."""
-        self._hangup = hangup
         self._asked_at: float | None = None
         self._is_news = self._is_impatient = False
         self._answer: Callable[[int], None] = _exit_by
@@ -66,8 +60,7 @@ class Signals:
                 signal.signal(number, signal.SIG_DFL if ends else signal.SIG_IGN)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        if self._hangup or number != signal.SIGHUP:
-            self._answer(number)
+        self._answer(number)
 
     def remember(self) -> None:
         """From now on only remember signals: there is something that has to be ended in order."""

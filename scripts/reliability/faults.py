@@ -20,7 +20,6 @@ import os
 import random
 import re
 import shutil
-import signal
 import sys
 import time
 from collections import Counter
@@ -44,6 +43,7 @@ from ground import (
     Ground,
     SkippedError,
     check,
+    handle_signals,
     work_directory,
 )
 
@@ -77,6 +77,7 @@ FAULTS = {
     "Ctrl-C, SIGTERM, SIGHUP": Fault(kill.interrupt, 17, 1),
     "SIGTERM to all at once": Fault(kill.terminate_all, 50, 2),
     "SIGHUP to all at once": Fault(kill.hang_up_all, 20, 1),
+    "the same, under nohup": Fault(kill.hang_up_all_under_nohup, 5, 1, BY_ITSELF),
     "SIGTERM to all, then SIGKILL": Fault(kill.shut_down, 20, 1),
     "three tuners at once": Fault(kill.tune_twice, 10, 1),
     "10 readers in a loop": Fault(kill.read_a_lot, 2, 1, BY_ITSELF),
@@ -221,8 +222,7 @@ def write_page(tallies: dict[str, Tally]) -> None:
 
 def main() -> int:
     """Try every fault and print the table; the exit code says whether anything was lost."""
-    # A shell that starts this in the background has it ignored, and so would the tuners.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    handle_signals()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--short", action="store_true", help="one or two trials of each")
     parser.add_argument("--trials", type=int, help="so many trials of each")

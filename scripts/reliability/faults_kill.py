@@ -127,6 +127,15 @@ def hang_up_all(ground: Ground) -> int:
     return 1
 
 
+def hang_up_all_under_nohup(ground: Ground) -> int:
+    """Send SIGHUP to all processes at once, under nohup."""
+    hpt, ground.command = ground.command, ["nohup", *ground.command]
+    process = _signal_all(ground, signal.SIGHUP)
+    ground.command = hpt
+    ground.succeed(process)
+    return 1
+
+
 def shut_down(ground: Ground) -> int:
     """Send SIGTERM to all, and SIGKILL to what is left soon after, as a short shutdown does."""
     process = _signal_all(ground, signal.SIGTERM)

@@ -53,6 +53,13 @@ def check(truth: object, what: str) -> None:
         raise AssertionError(what)
 
 
+def handle_signals() -> None:
+    """Have tuners not ignore what this process was told to: SIGINT with `&`, SIGHUP with nohup."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: None)  # a handler is not inherited
+
+
 def wait_until(
     is_so: Callable[[], object], what: str, seconds: float = PATIENCE, pause: float = 0.05
 ) -> None:

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-from ground import EPOCHS, PATIENCE, Ground, check, wait_until
+from ground import EPOCHS, PATIENCE, Ground, check, handle_signals, wait_until
 from terminals import Terminal
 
 from hpt_cli.storage.journal import open_journal
@@ -229,8 +229,7 @@ def verify(ground: Ground) -> tuple[int, int]:
 
 def main() -> None:
     """Soak, check and print; an exception says what was lost."""
-    # A shell that starts this in the background has it ignored, and so would the tuners.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    handle_signals()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--seed", type=int, default=1)

@@ -23,7 +23,11 @@ def test_a_detached_tuner_goes_on_alone(terminal: Terminal) -> None:
     tuner = psutil.Process(int(text.split("by process ")[1].split()[0]))
     assert tuner.terminal() is None
     assert os.getsid(tuner.pid) == tuner.pid
-    tuner.send_signal(signal.SIGHUP)
+    for process in (tuner, *terminal.find_processes()):
+        process.send_signal(signal.SIGHUP)
+    log = terminal.log("t", 2)
+    size = log.stat().st_size
+    wait_until(lambda: log.stat().st_size > size, "what a training job prints after a hang-up")
     assert "InProgress" in terminal.hpt("show", "t")
     terminal.hpt("stop", "t")
     wait_until(lambda: not tuner.is_running(), "the end of the tuner")

@@ -95,6 +95,19 @@ def test_a_claim_in_a_slurm_job_keeps_the_time_of_its_start(
 
 
 @BOTH
+def test_a_command_ignores_a_hangup_that_its_tuner_ignores(
+    launch: Callable[..., Launched], options: list[str]
+) -> None:
+    former = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        running = launch("kill -HUP $PPID; kill -HUP $$; echo alive", *options)
+    finally:
+        signal.signal(signal.SIGHUP, former)
+    assert running.process.wait(PATIENCE) == 0
+    assert "alive" in running.read("output.log")
+
+
+@BOTH
 def test_the_time_that_a_launcher_stood_still_is_written_down(
     launch: Callable[..., Launched], options: list[str]
 ) -> None:

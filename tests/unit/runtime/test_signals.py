@@ -131,14 +131,6 @@ def test_what_nohup_ignores_stays_ignored() -> None:
         assert signal.getsignal(HUP) is signal.SIG_IGN
 
 
-def test_without_a_terminal_a_hangup_does_not_count() -> None:
-    with Signals(hangup=False) as signals:
-        signal.raise_signal(HUP)
-        signals.remember()
-        signal.raise_signal(HUP)
-        assert signals.first is None
-
-
 def test_a_signal_ends_a_wait(signals: Signals) -> None:
     async def wait() -> float:
         signals.listen()
