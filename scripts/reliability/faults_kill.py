@@ -100,10 +100,12 @@ def interrupt(ground: Ground) -> int:
     return 3
 
 
-def _signal_all(ground: Ground, number: signal.Signals) -> subprocess.Popen[bytes]:
+def _signal_all(
+    ground: Ground, number: signal.Signals, saving: tuple[float, ...] = (0.0, 2.0)
+) -> subprocess.Popen[bytes]:
     """Send a signal to all processes at once, at any moment of the work."""
     ground.most_attempts = 2
-    save = ground.rng.choice((0.0, 2.0))
+    save = ground.rng.choice(saving)
     ground.write_spec(seconds=0.4, options={"save": save} if save else {}, stop_grace_seconds=20)
     process = ground.run()
     ground.await_jobs(ground.rng.randrange(1, ground.jobs))
@@ -128,9 +130,9 @@ def hang_up_all(ground: Ground) -> int:
 
 
 def hang_up_all_under_nohup(ground: Ground) -> int:
-    """Send SIGHUP to all processes at once, under nohup."""
+    """Send SIGHUP to all processes at once, under nohup, with jobs that have no handler for it."""
     hpt, ground.command = ground.command, ["nohup", *ground.command]
-    process = _signal_all(ground, signal.SIGHUP)
+    process = _signal_all(ground, signal.SIGHUP, saving=(0.0,))
     ground.command = hpt
     ground.succeed(process)
     return 1
