@@ -81,6 +81,7 @@ FAULTS = {
     "SIGTERM to all, then SIGKILL": Fault(kill.shut_down, 20, 1),
     "three tuners at once": Fault(kill.tune_twice, 10, 1),
     "10 readers in a loop": Fault(kill.read_a_lot, 2, 1, BY_ITSELF),
+    "flood of values, and Ctrl-C": Fault(machine.flood, 5, 1),
     "reboot (another boot id, pids of others)": Fault(kill.reboot, 12, 1),
     "children without an environment": Fault(kill.leave_children, 5, 1, BY_ITSELF),
     "hpt as PID 1": Fault(kill.be_first_process, 5, 1, BY_ITSELF),
@@ -116,7 +117,6 @@ FAULTS = {
     "training program broken and mended": Fault(machine.break_for_a_while, 5, 1, BY_ITSELF),
     "training program broken for good": Fault(machine.break_for_good, 2, 0),
     "virtual environment away for 5 s": Fault(machine.take_away_environment, 5, 1, BY_ITSELF),
-    "flood of values, and Ctrl-C": Fault(machine.flood, 5, 1),
 }
 """Each fault by its name in the table."""
 

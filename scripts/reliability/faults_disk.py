@@ -120,7 +120,10 @@ def refuse_call(ground: Ground) -> int:
     call = ground.rng.choice(CALLS)
     refused = ground.root / "refused"
     refused.write_text("" if call == "rename" else call)
-    ground.write_spec(seconds=0.3)
+    if call == "rename":
+        ground.allow_retries(seconds=0.3)  # the training program cannot rename then either
+    else:
+        ground.write_spec(seconds=0.3)
     load_shim(ground, FAULT_REFUSE=str(refused))
     process = ground.run()
     if call == "rename":

@@ -144,7 +144,7 @@ class Ground:
     def allow_retries(self, **changes: Any) -> None:
         """Write the spec of a trial that kills training jobs: they may be tried again."""
         words = "SIGKILL|SIGTERM|WorkerDied|MemoryError|No space left|Too many open files|Error 24"
-        words += "|temporarily unavailable|No such file"
+        words += "|temporarily unavailable|No such file|Permission denied"
         self.most_attempts = 50
         self.write_spec(retry={"max_attempts": 50, "when": [words]}, **changes)
 
