@@ -21,7 +21,7 @@ from ground import (
     load_shim,
 )
 
-MANY = 20
+MANY = 30
 """Training jobs of a search whose surroundings break in the middle."""
 MOST_WASTED = 12
 """How many of them may have failed by the time that the tuner knows."""
