@@ -34,6 +34,30 @@ _LOGIN = re.compile(r"//[^/@\s]+@")
 """The user and password in a URL."""
 
 
+class Written:
+    """A number that prints as it was written, `007` or `1e3`; in all else, JSON too, a number."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class _WrittenInteger(Written, int):
+    pass
+
+
+class _WrittenFloat(Written, float):
+    pass
+
+
+def write_as(value: float, text: str) -> float:
+    """Return the same number, written as this text."""
+    made = _WrittenInteger(value) if isinstance(value, int) else _WrittenFloat(value)
+    made.text = text
+    return made
+
+
 def format_number(value: float | None, digits: int = DIGITS) -> str:
     """Return a number with `digits` significant digits; whole ones below a million as they are."""
     if value is None:
@@ -54,8 +78,8 @@ def format_column(values: Sequence[Value | None], distinct: Sequence[float] = ()
     digits = _add_digits("g", DIGITS, distinct)
 
     def write(value: Value | None) -> str:
-        if isinstance(value, str):
-            return plain(value)
+        if isinstance(value, (str, Written)):
+            return plain(str(value))
         if decimals is None or value is None or not math.isfinite(value):
             return format_number(value, digits)
         return f"{value:.{decimals}f}"
@@ -139,14 +163,14 @@ def format_time(seconds: float | None) -> str | None:
 
 
 def format_hyperparameters(hyperparameters: Mapping[str, Value]) -> str:
-    """Return `name=value` for each, with values cut to four digits."""
+    """Return `name=value` for each; numbers of a continuum are cut to four digits."""
     settings = ((plain(name), format_setting(value)) for name, value in hyperparameters.items())
     return " ".join(f"{name}={value}" for name, value in settings)
 
 
 def format_setting(value: Value) -> str:
     """Return one hyperparameter's value, short."""
-    return format_number(value) if isinstance(value, (int, float)) else plain(value)
+    return plain(str(value)) if isinstance(value, (str, Written)) else format_number(value)
 
 
 def draw_sparkline(

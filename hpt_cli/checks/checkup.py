@@ -84,7 +84,7 @@ def examine(
     spec = found.spec
     pool = found.capacity.pool if found.capacity else None
     state = fold_all(TuningState(), [describe_creation(spec, directory), *found.inherited])
-    points = list_first_points(spec, state, SAMPLES)
+    points = [spec.write(point) for point in list_first_points(spec, state, SAMPLES)]
     jobdir = JobDir(home / spec.name)
     share = allocate(spec.request, pool, []) if spec.request and pool else None
     first = JobContext(spec, jobdir, environment, str(directory), 1, 1, points[0], share)

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import Any, TypeAlias
 
 from hpt_cli.errors import HptError
-from hpt_cli.spec.hyperparameters import Hyperparameters
+from hpt_cli.spec.hyperparameters import Hyperparameters, write_values
 from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.summary import Row, Summary
 
@@ -59,7 +59,8 @@ class Results:
 
     def list_hyperparameters(self, row: Row) -> Hyperparameters:
         """Return the hyperparameters of a training job, with the static ones."""
-        return {**self.state.spec["static_hyperparameters"], **row.hyperparameters}
+        spec = self.state.spec
+        return {**write_values(spec["static_hyperparameters"], spec), **row.hyperparameters}
 
 
 def import_extra(module: str, extra: str) -> Any:

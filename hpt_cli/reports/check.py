@@ -77,7 +77,8 @@ def _render_ranges(spec: TuningSpec) -> RenderableType:
             Text(plain(name)), Text(_describe_bounds(each)), Text(scaling + _describe_when(each))
         )
         if each.size is None or not isinstance(each, CategoricalRange):
-            values = " ".join(map(format_setting, list_values(each)))
+            written = (spec.write({name: value})[name] for value in list_values(each))
+            values = " ".join(map(format_setting, written))
             table.add_row("", "", Text(values, style="dim"))
     for name, value in spec.static_hyperparameters.items():
         table.add_row(Text(plain(name)), Text("static"), Text(format_setting(value)))

@@ -36,6 +36,7 @@ from hpt_cli.spec import command_template as commands
 from hpt_cli.spec.cross_field import find_conflicts
 from hpt_cli.spec.cross_field.conflict import ConflictError
 from hpt_cli.spec.cross_field.search import find_epochs
+from hpt_cli.spec.hyperparameters import Hyperparameters, Value, keep_texts, write_values
 from hpt_cli.spec.names import find_name_fault
 from hpt_cli.spec.objective import Objective
 from hpt_cli.spec.ranges import Category, Number, ParameterRange, SpecPart, Whole, count_grid
@@ -378,6 +379,14 @@ class TuningSpec(BaseModel):
     number_format: NumberFormat = "whole"
     """How numbers of metrics are read: with what belongs to them, such as `3.4k` and `1,234`
     (whole), or only their digits, as in tuning jobs of earlier versions (plain)."""
+    value_texts: dict[str, tuple[Text, ...]] = {}
+    """Hyperparameters' values in another writing than Python's, such as 007 and 1e3: hpt fills it
+    in."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_texts(cls, fields: Any) -> Any:
+        return keep_texts(fields) if isinstance(fields, Mapping) else fields
 
     @field_validator("max_parallel_jobs")
     @classmethod
@@ -435,6 +444,14 @@ class TuningSpec(BaseModel):
         if self.early_stopping_type == "Off":
             return None
         return self.early_stopping or EarlyStopping(rule=stop_rules.AUTO)
+
+    def write(self, hyperparameters: Mapping[str, Value]) -> Hyperparameters:
+        """Return hyperparameters of a training job, written as here."""
+        return write_values(hyperparameters, self._fields)
+
+    @cached_property
+    def _fields(self) -> dict[str, Any]:
+        return self.model_dump()
 
     def list_definitions(self) -> list[dict[str, Any]]:
         """Return the metric definitions, with the fields that were given."""

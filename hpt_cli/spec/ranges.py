@@ -8,12 +8,23 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    WrapValidator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
+from hpt_cli.formatting import Written
 from hpt_cli.spec.hyperparameters import Hyperparameters, Value
 
 ScalingType = Literal["Auto", "Linear", "Logarithmic", "ReverseLogarithmic"]
@@ -52,10 +63,17 @@ def _plain(raw: Any) -> Any:
     return raw
 
 
+def _keep_text(raw: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    """Return a number as it is written, where that is known; pydantic would make a new one."""
+    checked = check(raw)
+    return raw if isinstance(raw, Written) else checked
+
+
 Category = Annotated[
     Annotated[int, Field(strict=True)]
     | Annotated[float, Field(strict=True, allow_inf_nan=False)]
     | Annotated[str, Field(strict=True)],
+    WrapValidator(_keep_text),
     BeforeValidator(_plain),
     WithJsonSchema({"type": ["string", "number", "boolean"]}),
 ]
@@ -289,6 +307,15 @@ class IntegerRange(_Range):
         )
 
 
+def _find_twice(texts: Iterable[str]) -> set[str]:
+    return {text for text, times in Counter(texts).items() if times > 1}
+
+
+def _write_plain(value: Value) -> str:
+    """Return a value as Python writes it, whatever stands in the spec."""
+    return value if isinstance(value, str) else repr(value)
+
+
 class CategoricalRange(_Range):
     """One of a list of values, in no order."""
 
@@ -299,10 +326,9 @@ class CategoricalRange(_Range):
 
     @model_validator(mode="after")
     def _check(self) -> CategoricalRange:
-        texts = [str(value) for value in self.values]
-        twice = sorted({text for text in texts if texts.count(text) > 1})
+        twice = _find_twice(map(str, self.values)) | _find_twice(map(_write_plain, self.values))
         if twice:
-            raise _wrong("values", "range-duplicate", f"listed twice: {', '.join(twice)}")
+            raise _wrong("values", "range-duplicate", f"listed twice: {', '.join(sorted(twice))}")
         return self
 
     @property

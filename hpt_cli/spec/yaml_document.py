@@ -13,16 +13,13 @@ from yaml.reader import ReaderError
 
 from hpt_cli.errors import Problem, SourceLocation, UsageError
 from hpt_cli.spec.cross_field.conflict import Location
+from hpt_cli.spec.hyperparameters import read_value
 
 MAX_DEPTH = 50
 """No field of a spec is nested deeper."""
 TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
 MAX_NODES = 100_000
 """No spec has more values; a file that expands to more is an alias bomb."""
-MAX_DIGITS = 300
-"""Longer whole numbers are read as floats."""
-_INTEGER = re.compile(r"[-+]?[0-9]+")
-_FLOAT = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 SURROGATE = re.compile(r"[\ud800-\udfff]")
 _NULL = ("", "~", "null", "Null", "NULL")
 
@@ -74,13 +71,7 @@ def compose(text: str, file: str) -> MappingNode:
 
 def read_scalar(text: str) -> Any:
     """Return a plain scalar as null, a number or text; booleans and dates stay text."""
-    if text in _NULL:
-        return None
-    if _INTEGER.fullmatch(text) and len(text) <= MAX_DIGITS:
-        return int(text)
-    if _FLOAT.fullmatch(text):
-        return float(text)
-    return text
+    return None if text in _NULL else read_value(text)
 
 
 def is_plain_text(text: str) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from hpt_cli.formatting import Written
 from hpt_cli.spec.yaml_document import is_plain_text
 
 WIDTH = 100
@@ -98,6 +99,8 @@ def _write_value(value: Any) -> str:
             return "[" + ", ".join(map(_write_value, value)) + "]"
         case bool():
             return "true" if value else "false"
+        case Written():
+            return value.text
         case float():
             return format_float(value)
         case int():

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from hpt_cli.formatting import describe_exit
 from hpt_cli.metrics.curve import Curve, Observation
 from hpt_cli.metrics.thinning import find_fresh_totals
+from hpt_cli.spec.hyperparameters import write_values
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.failures.history import (
     MAX_ATTEMPTS,
@@ -151,7 +152,7 @@ def fold_all(state: TuningState, events: Iterable[ev.Event]) -> TuningState:
     jobs, at = dict(state.jobs), state.last_event_at
     for event in events:
         if isinstance(event, ev.JobEvent) and type(event) in _OF_ONE_JOB:
-            job = jobs[event.number] = _fold_job(jobs.get(event.number), event)
+            job = jobs[event.number] = _fold_job(state, jobs.get(event.number), event)
             at = max(at, event.at)
             if isinstance(event, ev.JobExited | ev.JobLost | ev.JobRequeued):
                 state = replace(state, failures=_follow_failures(state, job, event))
@@ -262,7 +263,7 @@ def _list_failed(state: TuningState) -> list[int]:
 
 
 def _job_event(state: TuningState, event: ev.JobEvent) -> _Changes:
-    job = _fold_job(state.jobs.get(event.number), event)
+    job = _fold_job(state, state.jobs.get(event.number), event)
     return {"jobs": state.jobs.put(job), "failures": _follow_failures(state, job, event)}
 
 
@@ -274,8 +275,10 @@ def _follow_failures(state: TuningState, job: TrainingJob, event: ev.JobEvent) -
     return state.failures
 
 
-def _fold_job(job: TrainingJob | None, event: ev.JobEvent) -> TrainingJob:
+def _fold_job(state: TuningState, job: TrainingJob | None, event: ev.JobEvent) -> TrainingJob:
     """Return a job after an event that changes no other."""
+    if isinstance(event, ev.JobSuggested):
+        event = replace(event, hyperparameters=write_values(event.hyperparameters, state.spec))
     if isinstance(event, ev.JobPlanned):
         if job is not None:
             raise ImpossibleEventError(f"job {event.number} was planned already")

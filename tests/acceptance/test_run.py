@@ -324,3 +324,67 @@ def test_a_working_directory_may_be_too_long_for_the_journal(
     terminal.hpt("run", spec, "--home", home)
     assert "2 Completed" in terminal.hpt("show", "t", "--home", home)
     assert "error[path-long]" not in terminal.hpt("list")
+
+
+WRITTEN = """\
+name: t
+command:
+  - sh
+  - -c
+  - |
+    echo "$@"; env | grep ^SM_HP_; echo $HPT_HYPERPARAMETERS; echo loss=1
+    exit $((HPT_ATTEMPT % 2))
+  - sh
+  - '{args}'
+hyperparameter_ranges:
+  hidden: {type: Categorical, values: [1e3]}
+  shard: {type: Categorical, values: [007]}
+  drop: {type: Categorical, values: [2.50]}
+  mask: {type: Categorical, values: [0x10]}
+  rows: {type: Categorical, values: [1_000]}
+  flag: {type: Categorical, values: [yes]}
+  depth: {type: Continuous, min_value: 7, max_value: 7, step: 1}
+  lr: {type: Continuous, min_value: 1e-4, max_value: 1}
+static_hyperparameters: {seed: 012, scale: 1.0}
+initial_hyperparameters: [{lr: 1e-3, hidden: 1000}]
+metric_definitions: [{name: loss, regex: 'loss=({num})'}]
+objective_metric_name: loss
+objective_type: Minimize
+"""
+
+
+def test_values_arrive_as_they_are_written_and_after_a_resume_too(terminal: Terminal) -> None:
+    (terminal.directory / "t.yaml").write_text(WRITTEN)
+    given = {
+        "hidden": "1e3",
+        "shard": "007",
+        "drop": "2.50",
+        "mask": "0x10",
+        "rows": "1_000",
+        "flag": "yes",
+        "depth": "7",
+        "lr": "1e-3",
+        "seed": "012",
+        "scale": "1.0",
+    }
+    terminal.hpt("run", "t.yaml", code=1)
+    terminal.hpt("resume", "t", "--retry-failed")
+    for attempt in (1, 2):
+        arguments, *variables, numbers, _ = terminal.log("t", 1, attempt).read_text().splitlines()
+        words = arguments.split()
+        assert dict(zip(words[::2], words[1::2], strict=True)) == {
+            f"--{name}": text for name, text in given.items()
+        }
+        assert sorted(variables) == sorted(f"SM_HP_{k.upper()}={v}" for k, v in given.items())
+        expected = {"hidden": 1000, "shard": 7, "depth": 7, "lr": 0.001, "seed": 12, "scale": 1}
+        assert expected.items() <= json.loads(numbers).items()
+    line = terminal.hpt("best", "t", "--command")
+    assert all(f"--{name} {text}" in line for name, text in given.items())
+    tuned = [text for name, text in given.items() if name not in ("seed", "scale")]
+    for table in (
+        terminal.hpt("jobs", "t", "--where", "shard = 07"),
+        terminal.hpt("check", "t.yaml"),
+    ):
+        assert [text for text in tuned if text not in table.split()] == []
+    (row,) = terminal.json("jobs", "t")
+    assert row["hyperparameters"]["shard"] == 7

@@ -14,6 +14,7 @@ from hpt_cli.errors import HptError
 from hpt_cli.formatting import plain
 from hpt_cli.reports.jobs import row_to_json
 from hpt_cli.spec.command_template import render_line
+from hpt_cli.spec.hyperparameters import write_values
 
 if TYPE_CHECKING:
     from hpt_cli.reports.json_types import BestTrainingJob
@@ -57,5 +58,6 @@ def best(
 def write_command(state: TuningState, row: Row) -> str:
     """Return the command line of a training job."""
     spec = state.spec
-    hyperparameters = {**row.hyperparameters, **spec["static_hyperparameters"]}
+    static = write_values(spec["static_hyperparameters"], spec)
+    hyperparameters = {**row.hyperparameters, **static}
     return render_line(spec["command"], hyperparameters, shell=spec["shell"])
