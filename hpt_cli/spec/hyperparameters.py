@@ -110,14 +110,14 @@ def _write(value: Any, each: Mapping[str, Any], texts: Any) -> Any:
     """Return a number of a range, or a static one, as it is written; anything else as it is."""
     if not _is_number(value):
         return value
-    equal = [listed for listed in each.get("values", ()) if listed == value]
+    equal = [listed for listed in _list(each.get("values")) if listed == value]
     meant = max(equal, key=lambda listed: _is_same(listed, value), default=value)
     for text in map(str, _list(texts)):
         if _is_same(read_value(text), meant):
             return write_as(value, text)
     if each.get("type") == "Continuous":
         if each.get("step") is None:
-            return value
+            return +value  # as Python writes it, whatever a parent's text is
         if all(map(_is_whole, (value, each["step"], each.get("min_value")))):
             return write_as(value, str(int(value)))
     return write_as(value, repr(meant))

@@ -68,6 +68,7 @@ class _Optional(TypedDict, total=False):
     early_stopping_type: str
     early_stopping: _EarlyStopping | None
     warm_start: _WarmStart | None
+    value_texts: dict[str, tuple[str, ...]]
 
 
 class _RecordedSpec(_Optional):

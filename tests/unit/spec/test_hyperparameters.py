@@ -16,6 +16,7 @@ from hpt_cli.spec.hyperparameters import read_value, write_values
 from hpt_cli.spec.model import TuningSpec, load_spec
 from hpt_cli.spec.yaml_reader import parse_spec
 from hpt_cli.spec.yaml_writer import write_spec
+from hpt_cli.tuning import events as ev
 from tests import builders as b
 
 SPEC = """
@@ -151,3 +152,21 @@ def test_texts_of_another_form_are_a_mistake_of_the_spec(texts: Any) -> None:
     fields = record(read("[7]")) | {"value_texts": texts}
     with pytest.raises(ValueError, match="value_texts"):
         TuningSpec.model_validate(fields)
+
+
+@pytest.mark.parametrize("texts", [5, {"x": 5}, {"x": [7]}])
+def test_a_recorded_spec_with_texts_of_another_form_is_damaged(texts: Any) -> None:
+    fields = record(read("[007]"))
+    assert ev.check_spec(fields) == fields
+    with pytest.raises(TypeError):
+        ev.check_spec(fields | {"value_texts": texts})
+
+
+@pytest.mark.parametrize("each", [{"values": 5}, {"type": "Continuous", "step": "x"}, {}])
+def test_a_range_of_another_form_leaves_values_as_they_are(each: dict[str, Any]) -> None:
+    fields = {"hyperparameter_ranges": {"x": each}, "value_texts": {}}
+    assert write_values({"x": 2.5, "y": True}, fields) == {"x": 2.5, "y": True}
+
+
+def test_without_a_step_the_text_of_a_parent_does_not_count() -> None:
+    assert str(read().write({"x": read_value("1e-3")})["x"]) == "0.001"
