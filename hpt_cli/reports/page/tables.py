@@ -9,6 +9,7 @@ from typing import Any
 from hpt_cli.formatting import NOTHING, format_column, format_number, format_seconds, format_setting
 from hpt_cli.reports.page.data import Record
 from hpt_cli.reports.render.columns import ResultColumn, default_columns, list_columns
+from hpt_cli.spec import yaml_writer
 from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.tuning.state import TERMINAL
@@ -59,9 +60,8 @@ def list_rows(summary: Summary, columns: Sequence[ResultColumn]) -> Iterator[tup
 
 def write_spec(spec: Mapping[str, Any]) -> str:
     """Return the spec as YAML, without defaults and without what may hold secrets."""
-    import yaml
-
-    shown = TuningSpec.model_validate(spec).model_dump(mode="json", exclude_defaults=True)
+    shown = TuningSpec.model_validate(spec).model_dump(exclude_defaults=True)
+    shown.pop("value_texts", None)  # the values themselves are written so
     if "environment" in shown:
         shown["environment"] = {
             name: value if _REFERENCE.fullmatch(value) else HIDDEN
@@ -71,7 +71,7 @@ def write_spec(spec: Mapping[str, Any]) -> str:
         shown["notify"]["command"] = HIDDEN
     if "setup" in shown.get("slurm", {}):
         shown["slurm"]["setup"] = [HIDDEN]
-    return str(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True, width=100))
+    return yaml_writer.write_spec(shown)
 
 
 def list_figures(records: Sequence[Record]) -> Iterator[tuple[str, list[str]]]:

@@ -10,8 +10,10 @@ import re
 from html.parser import HTMLParser
 
 from hpt_cli.formatting import thin
+from hpt_cli.reports.page import tables
 from hpt_cli.reports.page.data import Record, lay_out, to_data
 from hpt_cli.reports.page.html import break_name, render_page
+from hpt_cli.spec.hyperparameters import read_value
 from hpt_cli.tuning.events import TunerStarted, Warned
 from hpt_cli.tuning.summary import summarize
 from tests import builders as b
@@ -62,7 +64,7 @@ def test_nothing_that_is_shown_becomes_markup() -> None:
 def test_environment_values_are_not_in_the_page() -> None:
     page = make_page()
     assert "API_TOKEN" in page
-    assert "OTHER: ${MY_TOKEN}" in page  # a reference holds no secret
+    assert "OTHER: &#39;${MY_TOKEN}&#39;" in page  # a reference holds no secret
     assert SECRET not in page
 
 
@@ -173,3 +175,11 @@ def test_several_tuning_jobs_are_compared() -> None:
     page = make_page("one", "two")
     assert "Comparison" in page
     assert page.count('class="tuning-job"') == 2
+
+
+def test_values_in_the_spec_are_as_they_were_written() -> None:
+    ranges = {"x": {"type": "Categorical", "values": [read_value("007"), read_value("1e3"), 2]}}
+    recorded = json.loads(b.make_spec(hyperparameter_ranges=ranges).model_dump_json())
+    text = tables.write_spec(recorded)
+    assert "  x: {type: Categorical, values: [007, 1e3, 2]}\n" in text
+    assert "value_texts" not in text
