@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -62,11 +62,20 @@ def split_line(words: Sequence[str]) -> list[str]:
     return list(words)
 
 
-def choose_tuned(proposals: Sequence[RangeProposal], given: Mapping[str, str]) -> list[int]:
-    """Return the places of the options to tune: those a rule knows, else those in the command."""
+def choose_tuned(
+    proposals: Sequence[RangeProposal], given: Mapping[str, str], marked: Container[str] = ()
+) -> list[int]:
+    """Return the places of the options to tune: those a rule knows, else those in the command.
+
+    Args:
+        marked: the names of placeholders in the command, which must be tuned.
+    """
+    must = [place for place, each in enumerate(proposals) if each.option.name in marked]
     likely = [place for place, each in enumerate(proposals) if each.is_likely]
     named = [place for place, each in enumerate(proposals) if each.option.flag in given]
-    return (likely or named or list(range(len(proposals))))[:MAX_TUNED]
+    usual = likely or named or must or range(len(proposals))
+    rest = [place for place in usual if place not in must][: max(0, MAX_TUNED - len(must))]
+    return sorted([*must, *rest])
 
 
 def make_fields(draft: Draft) -> dict[str, Any]:

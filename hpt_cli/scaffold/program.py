@@ -6,16 +6,18 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from hpt_cli.scaffold.help_text import parse_help
 from hpt_cli.scaffold.options import ProgramOption, merge_options
-from hpt_cli.scaffold.settings import find_config, find_settings
-from hpt_cli.scaffold.source import parse_source
+from hpt_cli.scaffold.settings import Read, find_config, find_settings
+from hpt_cli.scaffold.source import list_imports, parse_source
 
 HELP_SECONDS = 30.0
 MAX_SOURCE = 1 << 20
+MAX_MODULES = 200
+"""So many imports of a script are looked for."""
 
 
 def list_options(words: Sequence[str]) -> tuple[ProgramOption, ...]:
@@ -34,8 +36,26 @@ def list_options(words: Sequence[str]) -> tuple[ProgramOption, ...]:
     settings = find_settings(source, after, read)
     if settings:
         return settings
-    shown = parse_help(_ask_for_help(words))
-    return (*find_config(source, after, read), *merge_options(shown, parse_source(source)))
+    shown, declared = parse_help(_ask_for_help(words)), parse_source(source)
+    if shown:  # its parser may be in a module of its own
+        imported = (parse_source(text) for text in _read_imported(source, read))
+        declared = (*(each for options in imported for each in options), *declared)
+    return (*find_config(source, after, read), *merge_options(shown, declared))
+
+
+def _read_imported(source: str, read: Read) -> Iterator[str]:
+    """Yield the texts of modules beside a script that it imports, and of those that they import."""
+    left, seen = list_imports(source), set[str]()
+    while left and len(seen) < MAX_MODULES:
+        name = left.pop(0)
+        if name in seen:
+            continue
+        seen.add(name)
+        path = name.replace(".", "/")
+        text = read(f"{path}.py") or read(f"{path}/__init__.py")
+        if text:
+            yield text
+            left += list_imports(text)
 
 
 def _ask_for_help(words: Sequence[str]) -> str:

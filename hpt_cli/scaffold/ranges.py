@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, TypeAlias
@@ -41,9 +41,16 @@ class RangeProposal:
     is_likely: bool
 
 
-def propose_ranges(options: Iterable[ProgramOption]) -> list[RangeProposal]:
-    """Return the ranges to search for options, in which every width is a multiple of its heads."""
-    proposals = [each for each in map(propose_range, options) if each is not None]
+def propose_ranges(
+    options: Iterable[ProgramOption], wanted: Container[str] = ()
+) -> list[RangeProposal]:
+    """Return the ranges to search for options, in which every width is a multiple of its heads.
+
+    Args:
+        wanted: the names of options that the user wants tuned, even if nobody else does.
+    """
+    found = (propose_range(each, is_wanted=each.name in wanted) for each in options)
+    proposals = [each for each in found if each is not None]
     heads = [each for each in proposals if _is_named(each.option, _HEADS)]
     defaults = [int(each.option.default or 0) for each in heads if _is_whole(each.option.default)]
     most = 2 * math.lcm(*defaults) if defaults else 0
@@ -59,10 +66,10 @@ def propose_ranges(options: Iterable[ProgramOption]) -> list[RangeProposal]:
     ]
 
 
-def propose_range(option: ProgramOption) -> RangeProposal | None:
+def propose_range(option: ProgramOption, *, is_wanted: bool = False) -> RangeProposal | None:
     """Return the range to search for an option; None if nobody tunes it or nothing suggests one."""
     words = _list_words(option)
-    if _is_never_tuned(words):
+    if _is_never_tuned(words) and not is_wanted:
         return None
     if option.kind == "choice":
         if not 2 <= len(option.choices) <= MAX_CATEGORIES:
@@ -73,7 +80,7 @@ def propose_range(option: ProgramOption) -> RangeProposal | None:
     is_number = option.kind in ("float", "int", "number")
     if not (is_number or is_unknown) or isinstance(option.default, str):
         return None
-    if is_unknown and set(words) & _THINGS:
+    if is_unknown and not _is_sure(words, option):
         return None
     whole, share = _find_rule(words, option)
     if option.kind == "number" and whole and share:  # a share of the training, or steps of it
@@ -103,6 +110,14 @@ def _find_rule(words: Sequence[str], option: ProgramOption) -> tuple[Rule | None
         if whole or share:
             return whole, share
     return None, None
+
+
+def _is_sure(words: Sequence[str], option: ProgramOption) -> bool:
+    """Return whether an option of which neither type nor default is known is surely a number."""
+    if set(words) & _THINGS:
+        return False
+    told = [word for word in words if word not in _GENERAL]
+    return bool({*words[-1:], *told[-2:]} & _SURE) or bool(_ABOUT.search(option.about))
 
 
 def list_switches(options: Iterable[ProgramOption]) -> list[ProgramOption]:
@@ -170,6 +185,11 @@ _THINGS = _words(
     " config which"
 )
 """With such a word, an option of which neither type nor default is known may be a text."""
+_SURE = _words(
+    "lr lr0 learningrate eta stepsize wd weightdecay momentum beta1 beta2 dropout dropoutrate"
+    " droppath batch batchsize bs"
+)
+"""Names that are numbers of one kind everywhere; `alpha` may be whole or not."""
 _GENERAL = _words(
     "rate ratio prob probability fraction coef coefficient factor size weight value p dim"
 )
@@ -268,6 +288,13 @@ def _by_factors(default: float) -> Fields | None:
     return _continuous(default / 10, high, "Logarithmic")
 
 
+def _up_to_one(default: float) -> Fields | None:
+    """Return a tenth to tenfold, at most 1; None without a positive default."""
+    if default <= 0:
+        return None
+    return _continuous(default / 10, min(1.0, default * 10), "Logarithmic")
+
+
 def _by_thousands(default: float) -> Fields:
     """Return a hundredth to a hundredfold, which may be more than 1."""
     return _continuous((default or 1.0) / 100, (default or 1.0) * 100, "Logarithmic")
@@ -316,7 +343,8 @@ _RULES: tuple[tuple[frozenset[str], Rule], ...] = (
     (_words("smoothing labelsmoothing"), lambda default: _up_to(0.3, default)),
     (_words("ratio prob probability mixup cutmix p"), _share),
     (_words("subsample colsample fraction"), _part),
-    (_words("tau temperature clip epsilon eps sigma noise margin"), _by_factors),
+    (_words("tau"), lambda default: _by_factors(default) if default > 1 else _up_to_one(default)),
+    (_words("temperature clip epsilon eps sigma noise margin"), _by_factors),
 )
 """For numbers that need not be whole."""
 _WHOLE_RULES: tuple[tuple[frozenset[str], Rule], ...] = (

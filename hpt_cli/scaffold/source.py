@@ -27,6 +27,18 @@ def parse_source(text: str) -> tuple[ProgramOption, ...]:
     return tuple(filter(None, found))
 
 
+def list_imports(text: str) -> list[str]:
+    """Return the names of the modules that a script imports, and of what it takes from them."""
+    names = []
+    for node in ast.walk(parse_python(text)):
+        if isinstance(node, ast.Import):
+            names += [each.name for each in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            names += [base, *(f"{base}.{each.name}".lstrip(".") for each in node.names)]
+    return list(dict.fromkeys(filter(None, names)))
+
+
 def find_calls(tree: ast.AST, *names: str) -> Iterable[ast.Call]:
     """Return the calls of functions or methods with one of these names."""
     calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))

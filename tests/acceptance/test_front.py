@@ -323,6 +323,12 @@ def test_init_takes_what_it_is_told(terminal: Terminal) -> None:
     assert list(spec.hyperparameter_ranges) == ["lr"]
     assert (spec.name, spec.objective_metric_name, spec.objective_type) == ("n", "err", "Minimize")
     assert "did you mean 'lr'" in terminal.hpt("init", "--tune", "lrr", *command, code=2)
+    out = terminal.hpt("init", "-o", "-", "--name", "n", *command, "--epochs", "{epochs}")
+    assert "epochs: {type: Integer" in " ".join(out.split())
+    assert "epochs: {type: Integer" in " ".join(
+        terminal.hpt("init", "-o", "-", "--tune", "epochs", *command).split()
+    )
+    terminal.hpt("init", "-o", "-", *command, "{what}", code=2)
     terminal.hpt("init", *command)
     assert "spec.yaml already exists" in terminal.hpt("init", *command, code=2)
     assert "no program" in terminal.hpt("init", "-o", "x.yaml", "nowhere", code=2)

@@ -29,8 +29,8 @@ from hpt_cli.metrics.detection import DetectedMetric, detect_metrics
 from hpt_cli.metrics.lint import lint_definitions
 from hpt_cli.scaffold.options import find_given, list_short, name_placeholders, update_defaults
 from hpt_cli.scaffold.program import list_options
-from hpt_cli.spec.command_template import SCRIPTS
-from hpt_cli.spec.hyperparameters import Value
+from hpt_cli.spec.command_template import ALL, SCRIPTS, find_placeholders
+from hpt_cli.spec.hyperparameters import Value, format_value
 
 if TYPE_CHECKING:
     from hpt_cli.scaffold.draft import Draft
@@ -216,14 +216,18 @@ def _choose_options(words: Sequence[str], asked: Sequence[str], *, asks: bool) -
     given = find_given(parts, list_short(known))
     given = {flag: value for flag, value in given.items() if value[:1] != "{"}
     options = name_placeholders(update_defaults(known, given), parts)
-    proposals = propose_ranges(options)
+    marked = [name for name in find_placeholders(parts) if name != ALL]
+    proposals = propose_ranges(options, {*marked, *map(_name_option, asked)})
+    _check_placeholders(marked, proposals)
     if not proposals:
         raise HptError.of(
             "options-none",
             f"neither the help nor the source of {shlex.join(words)} shows an option to tune",
             WAYS_IN,
         )
-    chosen = [_find_option(text, proposals) for text in asked] or choose_tuned(proposals, given)
+    chosen = [_find_option(text, proposals) for text in asked] or choose_tuned(
+        proposals, given, marked
+    )
     switches = list_switches(options)
     _print_options(shlex.join(words), proposals, chosen, switches)
     if asks and not asked:
@@ -234,6 +238,20 @@ def _choose_options(words: Sequence[str], asked: Sequence[str], *, asks: bool) -
     return Draft(words, tuned, others, switches, list_several(options))
 
 
+def _name_option(text: str) -> str:
+    """Return the name of an option that is written as its name or as its flag."""
+    return text.strip("-=").replace("-", "_")
+
+
+def _check_placeholders(names: Sequence[str], proposals: Sequence[RangeProposal]) -> None:
+    """Raise UsageError for a placeholder in the command for which no range can be proposed."""
+    for name in names:
+        if name not in {each.option.name for each in proposals}:
+            message = f"neither the program nor its name says which values {{{name}}} can have"
+            hint = f"write its usual value in its place, and --tune {name}"
+            raise UsageError.of("placeholder-unknown", message, hint)
+
+
 def _find_options(proposals: Sequence[RangeProposal], answer: str) -> list[int]:
     return [_find_option(text, proposals) for text in re.split(r"[,\s]+", answer) if text]
 
@@ -241,7 +259,7 @@ def _find_options(proposals: Sequence[RangeProposal], answer: str) -> list[int]:
 def _find_option(text: str, proposals: Sequence[RangeProposal]) -> int:
     """Return the place of an option among the proposals."""
     names = [each.option.name for each in proposals]
-    name = text.strip("-=").replace("-", "_")
+    name = _name_option(text)
     return _find_place(name, names, "option-unknown", f"there is no option '{text}' to tune")
 
 
@@ -273,7 +291,8 @@ def _describe(proposal: RangeProposal) -> str:
     suffix = "" if default is None else f"  (default {format_setting(default)})"
     if fields["type"] == "Categorical":
         return f"{proposal.option.flag:<24} {' '.join(map(str, fields['values']))}{suffix}"
-    bounds = " to ".join(format_setting(fields[key]) for key in ("min_value", "max_value"))
+    write = format_value if fields["scaling_type"] == "ReverseLogarithmic" else format_setting
+    bounds = " to ".join(write(fields[key]) for key in ("min_value", "max_value"))
     return f"{proposal.option.flag:<24} {bounds}, {fields['scaling_type']}{suffix}"
 
 

@@ -309,3 +309,4 @@ def test_what_no_rule_knows_is_tuned_only_if_the_user_names_it() -> None:
     assert choose_tuned(proposals, {"--foo": "0.3"}) == [2]
     assert choose_tuned(proposals[:2], {"--bar": "0.3"}) == [1]
     assert choose_tuned(proposals[:2], {}) == [0, 1]
+    assert choose_tuned(proposals, {}, {"bar"}) == [1, 2]

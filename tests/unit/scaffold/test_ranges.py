@@ -50,6 +50,10 @@ def test_a_whole_number_gets_an_integer_range(flag: str, default: int) -> None:
         "--batch_type",
         "--learning-rate-policy",
         "--momentum-mode",
+        "--alpha",
+        "--c_out",
+        "--gamma",
+        "--warmup",
         "--gamma_fn",
     ],
 )
@@ -79,6 +83,8 @@ def test_the_name_of_a_thing_is_left_alone(flag: str) -> None:
         ("--lambda_gp", 10.0, "1 to 100 Logarithmic"),
         ("-C", 1.0, "0.01 to 100 Logarithmic"),
         ("--min_lr", 1e-6, ""),
+        ("--tau", 0.005, "0.0005 to 0.05 Logarithmic"),
+        ("--tau", 1.0, "0.1 to 1 Logarithmic"),
     ],
 )
 def test_ranges_stay_where_the_parameter_lives(flag: str, default: float, expected: str) -> None:
@@ -103,6 +109,16 @@ def test_ranges_stay_where_the_parameter_lives(flag: str, default: float, expect
 )
 def test_ranges_of_other_options(option: ProgramOption, expected: str) -> None:
     assert describe(option) == expected
+
+
+def test_a_name_that_is_surely_a_number_gets_a_range() -> None:
+    names = ("--lr", "--optim.learning-rate", "--batch_size", "--weight-decay", "--dropout_rate")
+    assert all(describe(ProgramOption(flag, "text")) for flag in names)
+
+
+def test_what_the_user_wants_gets_a_range() -> None:
+    options = [ProgramOption("--epochs", "int", 8), ProgramOption("--seed", "int", 8)]
+    assert [each.option.name for each in propose_ranges(options, {"epochs"})] == ["epochs"]
 
 
 def test_options_of_several_values_are_listed() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hpt_cli.scaffold.source import parse_source, read_literal
+from hpt_cli.scaffold.source import list_imports, parse_source, read_literal
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,8 @@ def test_a_switch_has_the_flag_that_turns_it_off() -> None:
 )
 def test_literals_are_read_and_nothing_is_run(text: str, expected: object) -> None:
     assert read_literal(ast.parse(text, mode="eval").body) == expected
+
+
+def test_imports_are_listed() -> None:
+    text = "import a.b, os\nfrom options import parse\ndef f():\n    from .near import x\n"
+    assert list_imports(text) == ["a.b", "os", "options", "options.parse", "near", "near.x"]
