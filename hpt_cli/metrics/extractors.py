@@ -89,7 +89,13 @@ class JsonForm:
         if parsed is None:
             return []
         document, span = parsed
-        value = _to_number(look_up(document, self.path))
+        found = look_up(document, self.path)
+        if is_history(found):
+            values = enumerate(map(_to_number, found), 1)
+            return [
+                Match(each, float(step), span, span) for step, each in values if each is not None
+            ]
+        value = _to_number(found)
         if value is None:
             return []
         step = _to_number(look_up(document, self.step_path)) if self.step_path else None
@@ -180,6 +186,15 @@ def _get(document: Any, key: str) -> Any:
     if isinstance(document, list) and key.isascii() and key.isdigit():
         return document[int(key)] if int(key) < len(document) else None
     return None
+
+
+def is_history(value: Any) -> bool:
+    """Return whether a value of JSON is a list of numbers: those of a metric, one an epoch."""
+    return isinstance(value, list) and len(value) > 1 and all(map(_is_number, value))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _to_number(value: Any) -> float | None:

@@ -6,6 +6,7 @@ a setting, a counter or a number that nobody knows is no metric: then nothing is
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,6 +27,7 @@ from hpt_cli.metrics.detection.vocabulary import (
 )
 from hpt_cli.metrics.extractors import (
     compile_definition,
+    is_history,
     iterate_matches,
     parse_json_line,
 )
@@ -157,6 +159,9 @@ _BATCH_COST = 3.0
 _BEST_COST = 1.5
 """Of the best so far: where there is one, what it is the best of is printed too."""
 _MANY_PER_STEP = 1.5
+_IMPROVED_COST = 0.7
+"""Of what is printed where a model is saved, which is only where it has improved."""
+_IMPROVED = re.compile(r"(?i)\bsav(?:e|ed|ing)\b|\bnew best\b|保存")
 _HEADLINES = (
     *(
         "map50-95",
@@ -178,6 +183,8 @@ _HEADLINES = (
 def _may_be_metric(metric: DetectedMetric) -> bool:
     """Return whether a definition finds more than a setting, a counter or an unknown number."""
     kind, values = find_kind(metric.name), [value for _, value in metric.curve]
+    if not any(map(math.isfinite, values)):
+        return False
     if kind in ("score", "loss", "detail"):
         # A data set alone is a name only of what looks like a score.
         is_named = is_quality(metric.name) or "preset" in metric.definition
@@ -227,7 +234,10 @@ class _Ranks:
         cost += _KIND_COSTS[find_kind(metric.name)]
         cost -= _PRESET_BONUS * is_preset
         cost += _SINGLE_COST * (len(metric.curve) < 2)
-        cost += _BEST_COST * ("best" in split_words(metric.name))
+        if "best" in split_words(metric.name):
+            cost += _BEST_COST
+        elif _IMPROVED.search(metric.example):
+            cost += _IMPROVED_COST
         steps = Counter(step for step, _ in metric.curve)
         if metric.has_steps and len(metric.curve) > _MANY_PER_STEP * len(steps):
             cost += _WITHIN_STEP_COST
@@ -301,23 +311,25 @@ def _find_preset_lines(preset: Preset, lines: list[str]) -> dict[str, set[int]]:
 def _detect_json(lines: list[str]) -> Iterator[tuple[Fields, str]]:
     """Yield the paths of numbers in JSON lines, and in printed Python dicts."""
     paths: dict[str, str] = {}
-    for text in lines:
-        parsed = parse_json_line(text)
-        if parsed is None:
-            continue
-        leaves = [path for path, _ in _iterate_leaves(parsed[0], "")]
+    documents = [parsed[0] for parsed in map(parse_json_line, lines) if parsed is not None]
+    for document in documents:
+        # The one document of a log has histories; in one of many, a list is of several results.
+        leaves = [path for path, _ in _iterate_leaves(document, "", len(documents) == 1)]
         step = next((each for each in STEP_WORDS if each in leaves), "")
         paths.update({path: step for path in leaves if path not in STEP_WORDS})
     for path, step in paths.items():
         yield {"name": to_name(path), "json": path} | ({"step": step} if step else {}), ""
 
 
-def _iterate_leaves(document: Any, above: str) -> Iterator[tuple[str, float]]:
+def _iterate_leaves(document: Any, above: str, has_histories: bool) -> Iterator[tuple[str, float]]:
     items = document.items() if isinstance(document, Mapping) else enumerate(document)
     for key, value in items:
+        if has_histories and is_history(value):
+            yield f"{above}{key}", value[-1]
+            continue
         if isinstance(value, Mapping) or (isinstance(value, list) and len(value) <= MAX_LIST):
             if above.count(".") < 5:
-                yield from _iterate_leaves(value, f"{above}{key}.")
+                yield from _iterate_leaves(value, f"{above}{key}.", has_histories)
         elif isinstance(value, (int, float, str)) and not isinstance(value, bool):
             number = parse_number(value) if isinstance(value, str) else value
             if number is not None:

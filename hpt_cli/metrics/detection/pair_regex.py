@@ -45,6 +45,8 @@ class Pair:
     is_before: bool = False
     """Whether the number stands before its name."""
     percent: str = ""
+    has_mean: bool = False
+    """Whether the mean so far stands in brackets behind the value, and is read instead."""
 
 
 def build_regex(pair: Pair, labels: set[str]) -> str:
@@ -65,6 +67,8 @@ def build_regex(pair: Pair, labels: set[str]) -> str:
     guard += "".join(rf"(?<!{escape(head)} )" for head in sorted(heads)[:MAX_HEADS] if head)
     between = _describe_sign(pair.sign)
     wrap = escape(pair.wrap) + (" *" if pair.wrap[-1:] in ("(", "[") else "")
+    if pair.has_mean:
+        return rf"{guard}{label}{between}{wrap}{{num}} \( *({{num}})\)"
     return f"{guard}{label}{between}{wrap}({{{number}}})"
 
 

@@ -53,7 +53,13 @@ _AFTER = re.compile(
 _PIECES = re.compile(r"[|:;,\[\]()<>{}=│┃\t]| - | {2,}|(?<=[^\W\d]{4})\. ")
 _UNIT = re.compile(r" ?(?:[KMGT]i?B|[mun]s|s|secs?|seconds?|min|minutes|hours?|h)\b")
 """A unit of time or size behind a number."""
+_CODE = re.compile(
+    r"\s*(?:[+\-]\s+)?(?:return|raise|assert|def|class|import|from|if|for|while)\b.*[(:]"
+)
+"""A line of a program, as in a traceback."""
 _PROGRESS = re.compile(r"(?<!poch)(?<!poch[ :])(?<!poch: )[\[(| ] *\d+ ?/ ?\d+ ?[\])|]")
+_MEAN = re.compile(rf" \( *({NUMBER})\)")
+"""The mean so far behind a value, as meters print it: `Loss 0.41 (0.39)`."""
 _METER = re.compile(rf"\d ?\( *{NUMBER}\)")
 _TRAINING_MARKS = re.compile(
     r"(?i)\b(?:lr|learning[ _]rate|gnorm|grad[ _]?norm|[a-z]+/s(?:ec)?\b|it/s|samples/sec|eta)\b"
@@ -74,7 +80,7 @@ def find_pairs(lines: Sequence[str]) -> Iterator[Fields]:
     templates = _Templates(lines)
     found: dict[Pair, _Found] = {}
     for text in lines:
-        if not text:
+        if not text or _CODE.match(text):
             continue
         template = to_template(text)
         for pair in _split_line(text, templates.list_constants(template)):
@@ -241,6 +247,7 @@ def _find_pair(text: str, begin: int, token: re.Match[str]) -> Pair | None:
         return Pair(data_set, behind["name"], " ", "", ratio, is_before=True, percent=percent)
     if sign is None or not label or not _is_label(label):
         return None
+    mean = None if ratio else _MEAN.match(text, token.end())
     if _is_step_label(label):
         return None
     blank = "\t" if "\t" in (sign["sign"] or "") else " "
@@ -255,7 +262,17 @@ def _find_pair(text: str, begin: int, token: re.Match[str]) -> Pair | None:
         return None
     own = " :" if blanks_before else mark
     data_set = "" if find_data_set(label) else _find_data_set(text, start)
-    return Pair(data_set, label, own, (sign["wrap"] or "").strip(), ratio)
+    wrap = (sign["wrap"] or "").strip()
+    return Pair(data_set, label, own, wrap, ratio, has_mean=_is_mean(token, mean))
+
+
+def _is_mean(token: re.Match[str], behind: re.Match[str] | None) -> bool:
+    """Return whether what stands in brackets behind a value is its mean, and no deviation."""
+    value = parse_number(token.group())
+    mean = parse_number(behind[1]) if behind else None
+    if value is None or mean is None or value * mean < 0:
+        return False
+    return abs(mean) > abs(value) / 2 or (value == 0 and mean == 0)
 
 
 def _may_be_blank_named(label: str, number: str) -> bool:

@@ -45,15 +45,16 @@ _HIGHER = _words(
     "acc accuracy accuracies auc auroc auprc roc f1 fb1 f2 fscore score map map50 ap ap50 ap75 bleu"
     " sacrebleu reward rewards rew return returns ret epret precision prec recall rec r2 iou miou"
     " dice ndcg psnr ssim rouge rouge1 rouge2 rougel meteor cider top1 top5 hits hit mrr"
-    " correlation corr pearson spearman kappa mcc likelihood elbo sensitivity specificity winrate"
+    " correlation corr corrcoef pearson pearsonr spearman spearmanr"
+    " plcc srcc correct kappa mcc likelihood elbo sensitivity specificity winrate"
     " success solved pck em aacc macc mdice nmi ari silhouette concordance cindex gini"
-    " ks logprob sdr sisdr sisnr pesq stoi wa uar war macro micro lpips_inv purity fitness winning"
+    " ks logprob sdr sisdr sisnr pesq stoi wa uar lpips_inv purity fitness winning"
     " wins"
 )
 _LOWER = _words(
-    "loss losses logloss error err errors rmse mse mae mape smape mase perplexity ppl wer cer per"
+    "loss losses logloss error err errors rmse mse mae mape smape mase perplexity ppl wer cer"
     " ter deviance inertia nll crossentropy entropy fid kid rmsle mlogloss merror regret cost bpc"
-    " bpb bpd l1 l2 epe rpe ate eer fer der brier ece chamfer nrmse rse mpjpe lpips hausdorff"
+    " bpb bpd l1 l2 epe rpe eer fer der brier ece chamfer nrmse rse mpjpe lpips hausdorff"
     " residual energy objective cd kl kld mcd"
 )
 _LOSSES = _words(
@@ -90,7 +91,7 @@ _GENERIC = _words("score metric value result results best monitor fitness")
 """Words that say that a number is a result, and not which way it is better."""
 _SUFFIXES = _words(
     "epoch epochs step steps avg average mean smoothed ema total best so far overall all weighted"
-    " now current new final raw value result rate ratio percent pct iter"
+    " now current new final raw value result rate ratio percent pct iter to is was reached"
 )
 """Words after the one that a name is about, as in `loss_epoch`."""
 

@@ -249,6 +249,7 @@ def test_the_objective_of_a_strangers_log_comes_first(
         repeat("Processed $1 files\nCopied $2 GB", (100, 3.5), (200, 7.1), (300, 9.9)),
         repeat("[W cuda.cpp:10$1] no timing", (1,), (2,), (3,)),
         repeat("Found GPU $1: Tesla V100, 16160 MB", (0,), (1,), (2,)),
+        "    return Response(200, body)\n    return Response(404, body)\nmacro = 3",
     ],
 )
 def test_where_nothing_looks_like_a_metric_nothing_is_proposed(log: str) -> None:
