@@ -64,6 +64,8 @@ class Session:
     def sample(self, process: psutil.Process) -> None:
         """Sample the tuner once."""
         with contextlib.suppress(psutil.Error), process.oneshot():
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return
             self.megabytes.append(process.memory_info().rss / 1e6)
             self.descriptors.append(process.num_fds())
             self.threads.append(process.num_threads())
