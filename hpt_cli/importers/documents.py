@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from hpt_cli.errors import UsageError
 from hpt_cli.spec.yaml_document import Document, compose, read_scalar
@@ -39,7 +39,8 @@ def read_document(text: str, file: str, *, as_written: bool = False) -> Any:
 
 def _read_json(text: str, file: str, *, as_written: bool) -> Any:
     try:
-        return json.loads(text, parse_float=str if as_written else None)
+        parse_float = str if as_written else None
+        return json.loads(text, parse_float=parse_float, parse_constant=_refuse)
     except json.JSONDecodeError as error:
         message = f"{file}:{error.lineno}:{error.colno}: this is not JSON: {error.msg}"
     except RecursionError:
@@ -47,6 +48,10 @@ def _read_json(text: str, file: str, *, as_written: bool) -> Any:
     except ValueError as error:  # a number with thousands of digits
         message = f"{file}: {error}"
     raise UsageError.of("request-unreadable", message)
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _read_word(text: str) -> Any:

@@ -19,6 +19,8 @@ FILL_IN_ROLE = f"arn:aws:iam::000000000000:role/{FILL_IN}"
 FILL_IN_PLACE = f"s3://{FILL_IN}"
 """Placeholders have the form that the API demands of a role and of a place in S3."""
 MAX_VALUES = 30
+MAX_WHOLE = 1e15
+"""Whole bounds up to here are written without a point."""
 MIN_RUNTIME = 120
 
 
@@ -112,12 +114,17 @@ def _make_ranges(ranges: Mapping[str, ParameterRange]) -> dict[str, Any]:
         assert not isinstance(each, CategoricalRange)
         bounds = {
             "Name": name,
-            "MinValue": format_value(each.min_value),
-            "MaxValue": format_value(each.max_value),
+            "MinValue": _write_bound(each.min_value),
+            "MaxValue": _write_bound(each.max_value),
             "ScalingType": each.scaling_type,
         }
         made.setdefault(f"{each.type}ParameterRanges", []).append(bounds)
     return made
+
+
+def _write_bound(value: float) -> str:
+    is_whole = abs(value) < MAX_WHOLE and value == int(value)
+    return str(int(value)) if is_whole else format_value(value)
 
 
 def _list_values(each: ParameterRange) -> list[str] | None:

@@ -19,7 +19,7 @@ from hpt_cli.sagemaker.left_out import list_left_out
 from hpt_cli.sagemaker.names import CHANNEL, CONFIG, CONFIG_PATHS, FILL_IN, NAME, PROGRAM
 from hpt_cli.scaffold.options import ProgramOption
 from hpt_cli.scaffold.ranges import propose_range
-from hpt_cli.spec.hyperparameters import Value, format_value
+from hpt_cli.spec.hyperparameters import Value, read_value
 
 CONTAINER = "/opt/ml"
 """Where SageMaker's containers have data, models and results."""
@@ -295,18 +295,18 @@ def read_number(value: Any) -> Any:
 def decode_value(text: str) -> Value:
     """Return the value of a hyperparameter: a number, decoded JSON text, or the text itself.
 
-    A number that would be written otherwise, such as 00123 or 1e5, is text: programs get it as it
-    stands in the request.
+    Numbers remember how they are written. What JSON does not take for a number, such as 00123, is
+    text for scripts at SageMaker too.
     """
-    number: Value = read_number(text)
-    if not isinstance(number, str) and format_value(number) == text:
-        return number
+    if _JSON_NUMBER.fullmatch(text):
+        return read_value(text)
     if text.startswith('"'):
         with suppress(ValueError):
             return str(json.loads(text))
     return text
 
 
+_JSON_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?")
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _TOKENS = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\((?!\?)", re.DOTALL)
 """An escape or a set, whose parentheses are not groups; or the start of a capturing group."""

@@ -22,7 +22,9 @@ def test_numbers_can_stay_as_they_are_written() -> None:
     assert read_document(text, "r.yaml")["b"] == 1e5
 
 
-@pytest.mark.parametrize("text", ['{"a": 1,}', "[" * 100_000, '{"a": ' + "9" * 5000 + "}"])
+@pytest.mark.parametrize(
+    "text", ['{"a": 1,}', "[" * 100_000, '{"a": ' + "9" * 5000 + "}", '{"a": NaN}']
+)
 def test_what_is_no_json_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match=r"r\.json"):
         read_document(text, "r.json")

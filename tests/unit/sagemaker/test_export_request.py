@@ -120,3 +120,13 @@ def test_values_come_back_as_they_went_out(text: str) -> None:
     assert again["TrainingJobDefinition"]["StaticHyperParameters"]["zip"] == text
     kept = again["HyperParameterTuningJobConfig"]["ParameterRanges"]["CategoricalParameterRanges"]
     assert {"Name": "c", "Values": [text, "other"]} in kept
+
+
+def test_bounds_come_back_as_they_went_out() -> None:
+    request = json.loads(json.dumps(REQUEST))
+    bounds = {"MinValue": "0", "MaxValue": "1", "ScalingType": "Auto"}
+    ranges = {"ContinuousParameterRanges": [{"Name": "x", **bounds}]}
+    request["HyperParameterTuningJobConfig"]["ParameterRanges"] = ranges
+    spec = TuningSpec.model_validate(import_request(request).fields)
+    again = export_request(spec).request
+    assert again["HyperParameterTuningJobConfig"]["ParameterRanges"] == ranges

@@ -162,7 +162,14 @@ def test_a_built_in_algorithm_gets_a_regex_by_the_name_of_its_metric() -> None:
     ("text", "value"),
     [
         *(('"adam"', "adam"), ("1e-05", 1e-5), ("32", 32), ("[32]", "[32]"), ('"', '"'), ("", "")),
-        *(("00123", "00123"), ("1e5", "1e5"), ("0.50", "0.50"), ("+1", "+1"), ("-3", -3)),
+        *(
+            ("00123", "00123"),
+            ("1e5", 1e5),
+            ("1e-4", 1e-4),
+            ("0.50", 0.5),
+            ("+1", "+1"),
+            ("-3", -3),
+        ),
     ],
 )
 def test_values_lose_the_quotes_of_script_mode(text: str, value: Any) -> None:
