@@ -80,6 +80,10 @@ class Signals:
             self._asked_at = now
         self.wake()
 
+    def raise_exit(self) -> None:
+        """From now on a signal raises SystemExit with its exit code, to leave the screen first."""
+        self._answer = _raise_exit
+
     def exit_with(self, code: int) -> None:
         """From now on a signal ends the process, with this exit code; but not a hang-up."""
 
@@ -125,6 +129,10 @@ class Signals:
 def find_exit_code(number: int) -> ExitCode:
     """Return the exit code of a process that a signal has ended in order."""
     return ExitCode.INTERRUPTED if number in KEYS else ExitCode.TERMINATED
+
+
+def _raise_exit(number: int) -> None:
+    raise SystemExit(find_exit_code(number))
 
 
 def _exit_by(number: int) -> None:

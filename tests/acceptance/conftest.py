@@ -81,7 +81,9 @@ class Terminal:
             "hyperparameter_ranges": {
                 "x": {"type": "Continuous", "min_value": 0.001, "max_value": 10}
             },
-            "metric_definitions": [{"name": "loss", "regex": "loss=({num})"}],
+            "metric_definitions": [
+                {"name": "loss", "regex": "loss=({num})", "step": "epoch={step}"}
+            ],
             "objective_metric_name": "loss",
             "objective_type": "Minimize",
             "strategy": "Random",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import sqlite3
 
@@ -204,7 +205,7 @@ def test_the_doctor_ends_what_a_deleted_tuning_job_left_running(terminal: Termin
     script = "echo loss={x}; (setsid sleep 300 > /dev/null 2>&1 &); exit 0"
     spec = terminal.write_spec(command=script, shell=True, max_jobs=1, children="keep")
     terminal.hpt("run", spec)
-    (terminal.directory / ".hpt" / "t").rename(terminal.directory / "moved")
+    shutil.rmtree(terminal.directory / ".hpt" / "t")
     text = terminal.hpt("doctor", code=1)
     assert "of t: 'hpt doctor --end-leftovers' ends them" in text
     assert "ended what was left running: sleep" in terminal.hpt("doctor", "--end-leftovers")

@@ -38,6 +38,7 @@ def watch(name: Name, home: Home = None, plain: Plain = False) -> None:
         open_session(plain=plain, quiet=False, detached=False) as session,
         open_journal(jobdir.journal) as journal,
     ):
+        session.signals.raise_exit()
         try:
             state = _follow(session, jobdir, journal)
         except SystemExit:  # by a signal, say Ctrl-C
