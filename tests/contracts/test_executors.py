@@ -205,7 +205,7 @@ def test_what_a_command_leaves_is_ended_whatever_its_environment(
     assert isinstance(outcome, Exited)
     assert outcome.exit_code == code
     if outcome.has_left:
-        assert len(executor.list_leftovers(handle)) == 2
+        wait_until(lambda: len(executor.list_leftovers(handle)) == 2)
         assert len(executor.sweep(handle, 0.1).ended) == 2
     else:
         executor.sweep(handle, 0.1)
