@@ -23,7 +23,6 @@ from hpt_cli.executors import (
     Lost,
     Outcome,
     Running,
-    Swept,
     load_executor,
 )
 from hpt_cli.executors.attempt_files import read_claim
@@ -137,7 +136,9 @@ def test_stop_is_gentle_and_force_is_not(
     assert isinstance(executor.poll([handle])[0], Running)
     executor.stop(handle, force=True)
     wait_for_end(executor, handle)
-    assert executor.sweep(handle, 0) == Swept([], [])
+    swept = executor.sweep(handle, 0)
+    assert not swept.ended
+    assert not swept.refused
 
 
 def test_a_stopped_command_s_exit_code_is_its_own(
