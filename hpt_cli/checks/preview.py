@@ -76,7 +76,7 @@ def list_criteria(spec: TuningSpec) -> Iterator[str]:
         yield f"{spec.max_jobs_not_improving} results in a row without an improvement of 1 %"
     if spec.complete_on_convergence:
         yield "convergence: more training jobs are unlikely to improve on the best"
-    yield "the first 5 training jobs all failing"
+    yield "the first 5 training jobs all failing, or having no value of the objective"
 
 
 def find_warnings(spec: TuningSpec, pool: Pool | None = None) -> Iterator[Problem]:

@@ -147,6 +147,10 @@ def _print_results(jobdir: JobDir, spec: TuningSpec, state: TuningState, *, quie
         state.status == "Failed" and may_go_on(spec, state, state.last_event_at)
     ):
         print_message(f"\nto continue: {resume}")
+    if state.status == "Failed" and any(each.slug == "no-objective" for each in state.warnings):
+        source = shlex.quote(str(jobdir.source or jobdir.spec))
+        words = "once metric_definitions are mended, to start anew"
+        print_message(f"\n{words}: hpt run {source} --name NEW")
     if failed and not (state.status == "Completed" and quiet):
         words = f"to run {count(failed, 'Failed training job')} again"
         print_message(f"\n{words}: {resume} --retry-failed")

@@ -110,9 +110,11 @@ def _render_failures(summary: Summary) -> list[RenderableType]:
         shown.add(_blank_numbers(row.tail))
     if len(failed) > MAX_FAILURES:
         more = count(len(failed) - MAX_FAILURES, "more job")
-        blocks.append(
-            Text(f"\n… and {more} with problems: hpt jobs {summary.name} --status Failed")
-        )
+        # A job may come to its end without a value that counts: then it is not Failed itself.
+        are_failed = all(row.status == "Failed" for row in failed)
+        option = "--status Failed" if are_failed else "--where 'objective_status == Failed'"
+        command = Text(f"  hpt jobs {summary.name} {option}", no_wrap=True, overflow="ignore")
+        blocks += [Text(f"\n… and {more} with problems:"), command]
     return blocks
 
 

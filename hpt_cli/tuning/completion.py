@@ -12,11 +12,11 @@ from hpt_cli.spec.model import TuningSpec
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.fold import fold
 from hpt_cli.tuning.state import TrainingJob, TuningState
-from hpt_cli.tuning.summary import final_objective, tuning_seconds
+from hpt_cli.tuning.summary import final_objective, find_objective_status, tuning_seconds
 
 FIRST_FAILURES = 5
-"""A tuning job whose first jobs all fail is Failed, as SageMaker's are ("No training job succeeded
-after 5 attempts")."""
+"""A tuning job whose first jobs all fail, or show no value of the objective, is Failed, as
+SageMaker's are ("No training job succeeded after 5 attempts")."""
 IMPROVEMENT = 0.01
 """An improvement counts from 1 % of the best value on, as at SageMaker."""
 CONVERGENCE_JOBS = 10
@@ -43,19 +43,28 @@ def find_completion(spec: TuningSpec, state: TuningState, now: float) -> Complet
     if state.status == "Stopping":
         reason = "interrupted" if state.stop_reason == "Interrupted" else "stopped by the user"
         return Completion("Stopped", reason, stop_running=True)
-    failed, since = state.jobs.count("Failed"), state.started_at
-    # What failed under an earlier tuner may have been mended since.
-    fresh = state.jobs.cached(("failed", since), lambda ended: _list_failed(ended, since))
-    if spec.fail_fast and fresh:
-        why = f"fail_fast: training job {min(fresh)} failed"
-        return Completion("Failed", why, stop_running=True)
-    if len(fresh) >= FIRST_FAILURES and failed == state.jobs.cached("spoken", _count_spoken):
-        return Completion("Failed", f"all of the first {failed} training jobs failed", True)
+    if (failure := _find_failure(spec, state)) is not None:
+        return Completion("Failed", failure, stop_running=True)
     # Only the first reason is given: time comes before results, and results before limits.
     for reason, stops in _find_reasons(spec, state, now):
         return _complete(spec, state, reason, stops=stops)
     # Jobs that failed in an outage are still to run, where it turns out to be over.
     return None if state.failures.is_unresolved else find_limit(spec, state)
+
+
+def _find_failure(spec: TuningSpec, state: TuningState) -> str | None:
+    """Return why a tuning job is to be given up; None if it is not."""
+    since, metric = state.started_at, spec.objective_metric_name
+    # What failed under an earlier tuner may have been mended since.
+    failed = state.jobs.cached(("failed", since), lambda ended: _list_failed(ended, since))
+    if spec.fail_fast and failed:
+        return f"fail_fast: training job {min(failed)} failed"
+    first = state.jobs.cached(("first", metric), lambda ended: _list_fruitless(spec, ended))
+    if sum(_find_end(job) >= since for job in first) < FIRST_FAILURES:
+        return None
+    if all(job.phase == "Failed" for job in first):
+        return f"all of the first {len(first)} training jobs failed"
+    return f"none of the first {len(first)} training jobs has a value of {metric}"
 
 
 def find_limit(spec: TuningSpec, state: TuningState) -> Completion | None:
@@ -76,6 +85,10 @@ def _complete(spec: TuningSpec, state: TuningState, reason: str, *, stops: bool)
     if failed and failed == len(state.jobs):
         return Completion("Failed", "all training jobs failed")
     stop_running = stops if spec.on_completion is None else spec.on_completion == "stop"
+    metric = spec.objective_metric_name
+    if state.jobs.cached(("vain", metric), lambda ended: _is_vain(spec, ended)):
+        reason = f"{reason}; no training job has a usable value of {metric}"
+        return Completion("Failed", reason, stop_running)
     return Completion("Completed", reason, stop_running)
 
 
@@ -85,9 +98,25 @@ def _list_failed(ended: Mapping[int, TrainingJob], since: float) -> list[int]:
     return [job.number for job in failed if _find_end(job) >= since]
 
 
-def _count_spoken(ended: Mapping[int, TrainingJob]) -> int:
-    """Return how many jobs have ended, without those stopped because the tuning job failed."""
-    return sum(job.stop_reason != "TuningJobFinished" for job in ended.values())
+def _list_fruitless(spec: TuningSpec, ended: Mapping[int, TrainingJob]) -> list[TrainingJob]:
+    """Return all jobs that have ended, if none has shown that the command works; else none.
+
+    Such a job failed, or came to its end, or to a time limit, without a value of the objective.
+    Those that were stopped because the tuning job failed are left out.
+    """
+    jobs = [job for job in ended.values() if job.stop_reason != "TuningJobFinished"]
+    reasons = (None, "MaxRuntimeExceeded", "Hung")
+    is_fruitless = (
+        job.stop_reason in reasons and final_objective(job, spec.objective) is None for job in jobs
+    )
+    return jobs if all(is_fruitless) else []
+
+
+def _is_vain(spec: TuningSpec, ended: Mapping[int, TrainingJob]) -> bool:
+    """Return whether no job has a result that counts, though one was left to come to its end."""
+    return any(job.stop_reason is None for job in ended.values()) and all(
+        find_objective_status(job, spec.objective) == "Failed" for job in ended.values()
+    )
 
 
 def may_go_on(spec: TuningSpec, state: TuningState, now: float) -> bool:

@@ -186,7 +186,7 @@ def make_row(state: TuningState, job: TrainingJob, objective: Objective, now: fl
         queue_reason=job.attempts[-1].queue_reason if job.is_running else None,
         stop_reason=job.stop_reason,
         explanation=request.explanation if request else "",
-        objective_status=_objective_status(job, objective),
+        objective_status=find_objective_status(job, objective),
         final=final_objective(job, objective),
         best=min(finite, key=objective.loss) if finite else None,
         epochs=job.count_steps(objective.metric),
@@ -349,7 +349,7 @@ def _failure_reason(job: TrainingJob, curve: Curve, objective: Objective) -> str
     return job.failure_reason or None
 
 
-def _objective_status(job: TrainingJob, objective: Objective) -> ObjectiveStatus:
+def find_objective_status(job: TrainingJob, objective: Objective) -> ObjectiveStatus:
     """Return as SageMaker does whether a final value was found that can be compared."""
     if not job.has_ended:
         return "Pending"

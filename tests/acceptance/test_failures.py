@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -166,11 +168,13 @@ def test_mistakes_have_their_places(terminal: Terminal) -> None:
 
 
 def test_without_any_value_only_what_works_is_offered(terminal: Terminal) -> None:
-    text = terminal.hpt("run", terminal.write_spec(options="--mode silent", max_jobs=6))
+    text = terminal.hpt("run", terminal.write_spec(options="--mode silent", max_jobs=6), code=1)
     assert terminal.hpt("show", "t").count("in the form that was promised") == 1
     assert text.count("in the form that was promised") == 2, "once as it runs, once at the end"
-    offered = text[text.index("to look closer:") :]
-    assert "hpt report t" in offered
+    assert re.search("Failed: none of the first [56] training jobs has a value of loss", text)
+    offered = text[text.index("to continue:") :]
+    assert "hpt resume t" in offered
+    assert "t.yaml --name NEW" in offered
     assert "curves" not in offered
     assert "importance" not in offered
     assert terminal.hpt("run", terminal.write_spec("good", max_jobs=6)).endswith(
@@ -178,10 +182,27 @@ def test_without_any_value_only_what_works_is_offered(terminal: Terminal) -> Non
     )
 
 
+def test_what_has_no_value_is_shown_by_the_command_that_is_named_for_it(
+    terminal: Terminal,
+) -> None:
+    spec = terminal.write_spec(options="--mode silent", max_jobs=8)
+    text = terminal.hpt("run", spec, "--quiet", code=1) + terminal.hpt("show", "t")
+    (pointer,) = (line.strip() for line in text.splitlines() if line.startswith("  hpt jobs"))
+    assert terminal.hpt(*shlex.split(pointer)[1:]).count("it printed no value of loss") == 5
+
+
+def test_what_failed_before_a_resume_does_not_end_it_at_once(terminal: Terminal) -> None:
+    spec = terminal.write_spec(options="--mode silent", max_jobs=8)
+    terminal.hpt("run", spec, "--quiet", code=1)
+    text = terminal.hpt("resume", "t", "--plain", code=1)
+    assert "Failed: max_jobs (8) reached; no training job has a usable value of loss" in text
+    assert len(terminal.json("jobs", "t")) == 8
+
+
 def test_a_job_that_printed_something_is_not_said_to_have_printed_nothing(
     terminal: Terminal,
 ) -> None:
     command = [Terminal.python(), "-c", "print(1)", "{x}"]
-    text = terminal.hpt("run", terminal.write_spec(command=command, max_jobs=1))
+    text = terminal.hpt("run", terminal.write_spec(command=command, max_jobs=1), code=1)
     assert "none of its lines comes close to a value" in text
     assert "it printed nothing" not in text

@@ -342,7 +342,7 @@ def test_a_program_that_ignores_sigterm_is_killed_after_its_grace(terminal: Term
 
 
 def test_a_program_that_prints_no_metric(terminal: Terminal) -> None:
-    text = terminal.hpt("run", terminal.write_spec(options="--mode silent", max_jobs=1))
+    text = terminal.hpt("run", terminal.write_spec(options="--mode silent", max_jobs=1), code=1)
     (row,) = terminal.json("jobs", "t")
     assert (row["training_job_status"], row["objective_status"]) == ("Completed", "Failed")
     assert "it printed no value of loss" in text

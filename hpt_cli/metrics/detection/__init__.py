@@ -356,16 +356,29 @@ _DETECTORS: tuple[Callable[[list[str]], Iterator[tuple[Fields, str]]], ...] = (
 )
 
 
+LEAST_ABBREVIATION = 3
+"""The letters of the shortest beginning of a word that stands for it."""
+
+
 def nearest_lines(lines: list[str], metric: str, limit: int = 5) -> list[str]:
-    """Return the lines that most likely hold a metric: they share words, and have numbers."""
-    words = {word for word in re.split(r"[\W_]+", metric.lower()) if len(word) > 1}
+    """Return the lines that most likely hold a metric: they share words, and have numbers.
+
+    A word may be abbreviated: `val_acc` shares both of its words with `validation:accuracy`.
+    """
+    words = {word for word in _split_words(metric) if len(word) > 1}
 
     def likeness(text: str) -> int:
-        lowered = text.lower()
-        has_number = re.search(r"\d", text) is not None
-        return 2 * sum(word in lowered for word in words) + has_number
+        lowered, has_number = text.lower(), re.search(r"\d", text) is not None
+        short = tuple({each for each in _split_words(text) if len(each) >= LEAST_ABBREVIATION})
+        shared = sum(word in lowered or any(map(word.startswith, short)) for word in words)
+        return 2 * shared + has_number
 
     ranked = sorted(enumerate(lines), key=lambda item: (-likeness(item[1]), -item[0]))
     # At least one word in common: a number alone stands in most lines.
     best = [item for item in ranked if likeness(item[1]) >= 2][:limit]
     return [text for _, text in sorted(best)]
+
+
+def _split_words(text: str) -> list[str]:
+    """Return the words of a text, in lower case."""
+    return re.split(r"[\W_]+", text.lower())

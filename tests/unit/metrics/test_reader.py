@@ -261,6 +261,12 @@ def test_a_search_that_takes_too_long_is_given_up_after_some_lines() -> None:
     assert reader._slow_lines["slow"] == MAX_SLOW_LINES
 
 
+def test_words_that_are_abbreviated_come_near_too() -> None:
+    lines = ["epoch 1 lr=0.1", "val_acc=0.5 f=2", "f1: 0.3"]
+    assert nearest_lines(lines, "validation:accuracy") == ["val_acc=0.5 f=2"]
+    assert nearest_lines(lines, "f1") == ["f1: 0.3"]
+
+
 def test_the_nearest_lines_are_those_with_the_metric_s_words() -> None:
     lines = ["hello", "val accuracy : 0.5", "Accuracy is high", "42", "validation: 3 accuracy 0.7"]
     assert nearest_lines(lines, "validation:accuracy", limit=2) == [

@@ -137,6 +137,27 @@ def test_five_failures_and_no_success_end_the_tuning_job() -> None:
     assert end(*over, max_jobs=20)[0] == "Failed"
 
 
+def test_without_a_value_of_the_objective_the_first_five_end_it_as_if_they_had_failed() -> None:
+    no_value = [event for number in range(1, 5) for event in b.run(number)]
+    failed = [*b.suggested(5), *b.launched(5), b.exited(5, 1)]
+    reason = "none of the first 5 training jobs has a value of loss"
+    assert end(*no_value, *failed, max_jobs=20) == ("Failed", reason)
+    assert commands(*b.run(6, 1.0), *no_value, *failed, max_jobs=20) == [Plan(7)]
+    hung = [*b.suggested(5), *b.launched(5), b.stop(5, "Hung"), b.exited(5, -15)]
+    assert end(*no_value, *hung, max_jobs=20) == ("Failed", reason)
+    by_user = [*b.suggested(5), *b.launched(5), b.stop(5, "StoppedByUser"), b.exited(5, -15)]
+    assert commands(*no_value, *by_user, max_jobs=20) == [Plan(6)]
+
+
+def test_nothing_that_counts_is_no_success_at_the_end() -> None:
+    why = "max_jobs (2) reached; no training job has a usable value of loss"
+    assert end(*b.run(1), *b.run(2), max_jobs=2) == ("Failed", why)
+    assert end(*b.run(1, math.nan), *b.run(2), max_jobs=2) == ("Failed", why)
+    assert end(*b.run(1), *b.run(2, 1.0), max_jobs=2)[0] == "Completed"
+    by_user = [*b.suggested(1), *b.launched(1), b.stop(1, "StoppedByUser"), b.exited(1, -15)]
+    assert end(*by_user, max_jobs=1)[0] == "Completed"
+
+
 def test_an_exhausted_space_ends_the_tuning_job() -> None:
     exhausted = [ev.JobPlanned(at=0, number=2), ev.SpaceExhausted(at=0, number=2)]
     assert end(*b.run(1, 1.0), *exhausted) == (
