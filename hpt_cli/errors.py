@@ -41,13 +41,22 @@ class SourceLocation:
 
 
 @dataclass(frozen=True)
+class ArgumentLocation:
+    """A part of the command line: the characters from `start` up to `end`, counted from 0."""
+
+    line: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
 class Problem:
     """One mistake or warning, worded for the user."""
 
     slug: str
     message: str
     hint: str = ""
-    place: SourceLocation | None = None
+    place: SourceLocation | ArgumentLocation | None = None
 
 
 class HptError(Exception):

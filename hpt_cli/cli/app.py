@@ -21,8 +21,8 @@ import typer
 from typer.core import TyperGroup
 
 from hpt_cli import __version__
-from hpt_cli.errors import ExitCode, HptError
-from hpt_cli.formatting import hide_passwords, plain_lines
+from hpt_cli.errors import ArgumentLocation, ExitCode, HptError, Problem
+from hpt_cli.formatting import hide_passwords, plain, plain_lines
 from hpt_cli.live.output import drain_outputs
 from hpt_cli.machine.shortage import describe_shortage, is_shortage
 
@@ -39,6 +39,9 @@ OTHER_NAMES = {"list": ("list", "list_tuning_jobs"), "import": ("import_request"
 
 MAX_PROBLEMS = 100
 """How many problems are printed: a log given instead of a spec has one in every line."""
+
+MAX_MARKED = 60
+"""How many characters of a wrong argument are marked, and as many are shown before it."""
 
 TAKE_A_COMMAND = ("init",)
 """Commands whose arguments after the first belong to another program, options included."""
@@ -151,12 +154,31 @@ def _call_command() -> None:
 def print_problems(error: HptError) -> None:
     """Print each problem of an expected failure with its place and its hint."""
     for problem in error.problems[:MAX_PROBLEMS]:
-        place = f"{problem.place}: " if problem.place else ""
-        hint = f"\n    {problem.hint}" if problem.hint else ""
-        text = f"{place}error[{problem.slug}]: {problem.message}{hint}"
-        print(plain_lines(text), file=sys.stderr)
+        print(_write_problem(problem), file=sys.stderr)
     if (more := len(error.problems) - MAX_PROBLEMS) > 0:
         print(f"and {more} more", file=sys.stderr)
+
+
+def _write_problem(problem: Problem) -> str:
+    """Return a problem as text: after its place in a file, or above it on the command line."""
+    place, shown = "", list[str]()
+    if isinstance(problem.place, ArgumentLocation):
+        shown = _point_at(problem.place)
+    elif problem.place is not None:
+        place = f"{problem.place}: "
+    hint = [problem.hint] if problem.hint else []
+    text = "\n    ".join([f"{place}error[{problem.slug}]: {problem.message}", *shown, *hint])
+    return plain_lines(text)
+
+
+def _point_at(place: ArgumentLocation) -> list[str]:
+    """Return a part of the command line, and marks below it; of a long one, what is around it."""
+    start, end = place.start, min(place.end, place.start + MAX_MARKED)
+    first = max(0, start - MAX_MARKED)
+    last = max(end, first + 2 * MAX_MARKED)
+    before, after = "..." if first else "", "..." if last < len(place.line) else ""
+    shown = f"{before}{plain(place.line[first:last])}{after}"
+    return [shown, " " * (len(before) + start - first) + "^" * max(1, end - start)]
 
 
 def _print_crash(error: Exception) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -57,6 +58,18 @@ def complete_column(ctx: typer.Context, incomplete: str) -> list[str]:
     return [f"{before}{comma}{name}" for name in _begin(names, last)]
 
 
+def complete_field(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the fields that `--set` can change, and those of their parts, as paths with dots."""
+    from hpt_cli.spec.fields.parts import list_paths
+    from hpt_cli.spec.model import CHANGEABLE
+
+    if ctx.info_name == "update":
+        paths = [each for each in list_paths(_read_spec(ctx)) if each.split(".")[0] in CHANGEABLE]
+    else:
+        paths = list(list_paths(_read_spec_file(ctx)))
+    return _begin(paths, incomplete)
+
+
 def _begin(names: Iterable[str], incomplete: str) -> list[str]:
     """Return the names with a beginning that are plain words: zsh evaluates its candidates."""
     return [name for name in names if name.startswith(incomplete) and _WORD.fullmatch(name)]
@@ -78,6 +91,17 @@ def _read_spec(ctx: typer.Context) -> dict[str, Any]:
     try:
         with open_journal(jobdir.journal) as journal:
             return journal.creation().spec
+    except (HptError, OSError):
+        return {}
+
+
+def _read_spec_file(ctx: typer.Context) -> dict[str, Any]:
+    """Return the fields of the spec on the line, or of the only one here."""
+    from hpt_cli.storage.spec_file import read_raw
+
+    given = ctx.params.get("spec") or next(iter(ctx.args), None)
+    try:
+        return dict(read_raw(Path(given)).fields) if given else {}
     except (HptError, OSError):
         return {}
 

@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from hpt_cli.cli.completion import complete_job, complete_name
+from hpt_cli.cli.completion import complete_field, complete_job, complete_name
 
 Home: TypeAlias = Annotated[
     Path | None,
@@ -58,7 +58,13 @@ SpecFile: TypeAlias = Annotated[
 ]
 Set: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option("--set", help="Change a field of the spec (repeatable).", metavar="FIELD=VALUE"),
+    typer.Option(
+        "--set",
+        metavar="FIELD=VALUE",
+        help="Change a field of the spec, or with dots what is in it: early_stopping.rule=median"
+        " (repeatable).",
+        autocompletion=complete_field,
+    ),
 ]
 TrySeconds: TypeAlias = Annotated[
     float, typer.Option("--seconds", min=1, help="With --try: stop it after this many seconds.")

@@ -6,32 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel
-
 from hpt_cli.errors import Problem, did_you_mean
-from hpt_cli.spec import model, ranges
 from hpt_cli.spec.cross_field.conflict import Location
-from hpt_cli.spec.yaml_document import Document
+from hpt_cli.spec.fields.overrides import Sources
+from hpt_cli.spec.fields.parts import RANGES, list_fields
 
 MAX_SHOWN = 100
 """How many characters of a wrong value are shown."""
-
-_RANGES: dict[str, type[BaseModel]] = {
-    "Continuous": ranges.ContinuousRange,
-    "Integer": ranges.IntegerRange,
-    "Categorical": ranges.CategoricalRange,
-}
-
-_PARTS: dict[str, type[BaseModel]] = {
-    "metric_definitions": model.MetricDefinition,
-    "warm_start": model.WarmStart,
-    "retry": model.Retry,
-    "log_rules": model.LogRule,
-    "notify": model.Notify,
-    "slurm": model.Slurm,
-    "resources": model.Resources,
-    "objective_value": model.MeanOfLast,
-}
 
 _MESSAGES = {
     "int_parsing_size": "must be a whole number, but this one has too many digits",
@@ -59,7 +40,7 @@ _MESSAGES = {
 }
 
 
-def explain(error: Mapping[str, Any], values: dict[str, Any], document: Document) -> Problem:
+def explain(error: Mapping[str, Any], values: dict[str, Any], sources: Sources) -> Problem:
     """Return one of pydantic's errors in our words."""
     kind, context = error["type"], error.get("ctx", {})
     location = _strip_tags(error["loc"], values)
@@ -68,18 +49,19 @@ def explain(error: Mapping[str, Any], values: dict[str, Any], document: Document
         location = (*location, field)
     name = str(location[-1]) if location else ""
     is_key = kind in ("extra_forbidden", "missing")
-    place = document.find(location, key=is_key)
+    place = sources.find(location, key=is_key)
     label = ".".join(map(str, location))
     if kind == "extra_forbidden":
-        allowed = _allowed_fields(location[:-1], values)
+        allowed = list_fields(location[:-1], values)
         hint = did_you_mean(name, allowed) or f"allowed: {', '.join(allowed)}"
         return Problem("field-unknown", f"there is no field '{name}' here", hint, place)
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         wrong = context.get("tag")
         said = f"type '{wrong}' is not one of" if wrong else "a range needs a type, one of"
-        hint = did_you_mean(str(wrong), _RANGES) if wrong else ""
-        place = document.find((*location, "type"), key=False)
-        return Problem("range-type", f"{label}: {said} {', '.join(_RANGES)}", hint, place)
+        others = [each for each in values["hyperparameter_ranges"] if each != name]
+        hint = did_you_mean(str(wrong), RANGES) if wrong else did_you_mean(name, others)
+        place = sources.find((*location, "type"), key=False)
+        return Problem("range-type", f"{label}: {said} {', '.join(RANGES)}", hint, place)
     if kind == "literal_error":
         allowed = re.findall(r"'([^']*)'", str(context["expected"]))
         message = f"{label}: {_shorten(error['input'])} is not one of {', '.join(allowed)}"
@@ -92,6 +74,8 @@ def explain(error: Mapping[str, Any], values: dict[str, Any], document: Document
 def describe_mistake(error: Mapping[str, Any]) -> str:
     """Return what one of pydantic's errors says is wrong with a value."""
     template = _MESSAGES.get(error["type"])
+    if template is not None and error["input"] is None:
+        return "has no value"
     if template is None:
         return str(error["msg"]).removeprefix("Value error, ")
     return template.format(input=_shorten(error["input"]), **error.get("ctx", {}))
@@ -103,7 +87,7 @@ def _is_no_number(kind: str) -> bool:
 
 def _shorten(value: Any) -> str:
     """Return a value as it could be written, or the beginning of it."""
-    text = repr(value)
+    text = "null" if value is None else repr(value)
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
@@ -112,21 +96,10 @@ def _strip_tags(location: Location, values: Any) -> Location:
     stripped: list[str | int] = []
     for index, part in enumerate(location):
         last = index == len(location) - 1
-        if isinstance(values, dict) and (part in values or (last and part not in _RANGES)):
+        if isinstance(values, dict) and (part in values or (last and part not in RANGES)):
             stripped.append(part)
             values = values.get(part)
         elif isinstance(values, list) and isinstance(part, int):
             stripped.append(part)
             values = values[part] if part < len(values) else None
     return tuple(stripped)
-
-
-def _allowed_fields(location: Location, values: dict[str, Any]) -> list[str]:
-    """Return the fields that may stand in the mapping at a location."""
-    if not location:
-        return list(model.TuningSpec.model_fields)
-    if location[0] == "hyperparameter_ranges":
-        kind = values["hyperparameter_ranges"][location[1]].get("type")
-        return list(_RANGES[kind].model_fields)
-    part = _PARTS[str(location[0])]
-    return [each.alias or name for name, each in part.model_fields.items()]

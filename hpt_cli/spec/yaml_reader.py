@@ -6,22 +6,24 @@ number, null, or the text that stands there; fields that are booleans read it fr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import ValidationError
 
-from hpt_cli.errors import Problem, UsageError, did_you_mean
+from hpt_cli.errors import Problem, SourceLocation, UsageError, did_you_mean
 from hpt_cli.formatting import count
 from hpt_cli.spec.command_template import find_placeholders
 from hpt_cli.spec.cross_field import find_conflicts
 from hpt_cli.spec.cross_field.conflict import Conflict, mapping
 from hpt_cli.spec.env_references import remove_references
+from hpt_cli.spec.fields.overrides import Overridden, Override, Sources, override
+from hpt_cli.spec.fields.parts import leave_out_empty
 from hpt_cli.spec.hyperparameters import name_variable
 from hpt_cli.spec.messages import explain
 from hpt_cli.spec.model import CHANGEABLE, TuningSpec
-from hpt_cli.spec.yaml_document import SURROGATE, Document, compose, read_scalar
+from hpt_cli.spec.yaml_document import Document, compose
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,7 @@ class RawSpec:
 
     fields: Mapping[str, Any]
     mistakes: tuple[Problem, ...] = ()
-    document: Document | None = None
-    """None for the fields of a journal, which stand in no file."""
+    sources: Sources = field(default_factory=Sources)
 
     def validate(self, *conflicts: Conflict) -> TuningSpec:
         """Return the spec.
@@ -42,34 +43,61 @@ class RawSpec:
         Raises:
             UsageError: with every mistake as a problem, in the order of the file.
         """
-        problems = [*self.mistakes, *(_locate(each, self.document) for each in conflicts)]
+        problems = [*self.mistakes, *map(self.locate, conflicts)]
         if problems:
             raise UsageError(*sorted(problems, key=_by_place))
         return TuningSpec.model_validate(self.fields)
 
+    def locate(self, conflict: Conflict) -> Problem:
+        """Return a conflict as a problem, at its place."""
+        return _locate(conflict, self.sources)
 
-def parse_spec(text: str, file: str, overrides: Iterable[str] = ()) -> TuningSpec:
+
+def parse_spec(text: str, file: str, overrides: Iterable[Override] = ()) -> TuningSpec:
     """Return the spec in YAML text. Raises as `read_spec` does."""
     return parse_raw(text, file, overrides).validate()
 
 
-def parse_raw(text: str, file: str, overrides: Iterable[str] = ()) -> RawSpec:
-    """Return the fields in YAML text, with `field=value` overrides from the command line.
+def parse_raw(text: str, file: str, overrides: Iterable[Override] = ()) -> RawSpec:
+    """Return the fields in YAML text, with those that the command line sets.
 
     Raises:
-        UsageError: it is not YAML, or an override is not written so.
+        UsageError: it is not YAML.
     """
     document = Document(compose(text, file), file)
-    values = document.to_values() | read_overrides(overrides)
-    mistakes = (
-        *document.duplicates(),
-        *_find_problems(values, document),
-        *_find_placeholders(values, document),
-    )
-    return RawSpec(values, mistakes, document)
+    return _override(document.to_values(), document, overrides)
 
 
-def _find_placeholders(values: dict[str, Any], document: Document) -> Iterator[Problem]:
+def _override(
+    fields: Mapping[str, Any], document: Document | None, overrides: Iterable[Override]
+) -> RawSpec:
+    """Return fields with overrides, and every mistake in them."""
+    changed = override(fields, overrides)
+    values, sources = leave_out_empty(changed.fields), Sources(document, changed.overrides)
+    duplicates = document.duplicates() if document else ()
+    found = [*_find_problems(values, sources), *_find_placeholders(values, sources)]
+    mistakes = (*changed.mistakes, *duplicates, *_blame(found, fields, changed))
+    return RawSpec(values, mistakes, sources)
+
+
+def _blame(
+    problems: Sequence[Problem], fields: Mapping[str, Any], changed: Overridden
+) -> Iterator[Problem]:
+    """Yield the problems; each that would not be there without an override, in its place."""
+    remaining = []
+    for each in changed.overrides if problems else ():
+        others = [other for other in changed.overrides if other is not each]
+        values = leave_out_empty(override(fields, others).fields)
+        found = [*_find_problems(values, Sources()), *_find_placeholders(values, Sources())]
+        remaining.append((each, {problem.message for problem in found}))
+    for problem in problems:
+        blamed = [each for each, messages in remaining if problem.message not in messages]
+        in_document = problem.place is None or isinstance(problem.place, SourceLocation)
+        place = blamed[-1].value_place if blamed and in_document else problem.place
+        yield replace(problem, place=place)
+
+
+def _find_placeholders(values: dict[str, Any], sources: Sources) -> Iterator[Problem]:
     """Yield hyperparameters in `environment`, where nothing fills them in."""
     known = [*mapping(values, "hyperparameter_ranges"), *mapping(values, "static_hyperparameters")]
     for name, value in mapping(values, "environment").items():
@@ -79,83 +107,61 @@ def _find_placeholders(values: dict[str, Any], document: Document) -> Iterator[P
                 hint = f"training jobs find it in {name_variable(placeholder)}, and all values"
                 hint += f" in HPT_HYPERPARAMETERS; or write {name}={{{placeholder}}} before the"
                 hint += " command, with shell: true"
-                place = document.find(("environment", name), key=False)
+                place = sources.find(("environment", name), key=False)
                 yield Problem("placeholder-environment", message, hint, place)
-
-
-def read_overrides(overrides: Iterable[str]) -> dict[str, Any]:
-    """Return the fields and values of `field=value` on the command line.
-
-    Raises:
-        UsageError: some are written otherwise.
-    """
-    overrides = list(overrides)
-    pairs = [override.partition("=") for override in overrides]
-    problems = [
-        Problem("override", f"--set {field}: write it as FIELD=VALUE")
-        for field, equals, _ in pairs
-        if not equals
-    ]
-    problems += [
-        Problem("override", f"--set {override!a} is not UTF-8 text")
-        for override in overrides
-        if SURROGATE.search(override)
-    ]
-    if problems:
-        raise UsageError(*problems)
-    return {field.strip(): _read_value(value.strip()) for field, _, value in pairs}
-
-
-def _read_value(text: str) -> Any:
-    """Return a scalar; or a list or a mapping, in brackets."""
-    if text[:1] not in ("[", "{"):
-        return read_scalar(text)
-    try:
-        return Document(compose(f"value: {text}", "--set"), "--set").to_values()["value"]
-    except UsageError:
-        return text
 
 
 def change_spec(fields: Mapping[str, Any], changes: Mapping[str, Any], jobs: int) -> TuningSpec:
     """Return the spec of a tuning job that has begun, with other values in some fields.
 
+    Raises as `override_spec` does.
+    """
+    return override_spec(fields, [Override(*each) for each in changes.items()], jobs)
+
+
+def override_spec(
+    fields: Mapping[str, Any], overrides: Iterable[Override], jobs: int
+) -> TuningSpec:
+    """Return the spec of a tuning job that has begun, with fields that the command line sets.
+
     Args:
         fields: of the spec as it is.
-        changes: of these fields.
+        overrides: what changes.
         jobs: how many training jobs there are; max_jobs cannot be less.
 
     Raises:
         UsageError: these fields cannot change, or the values are wrong: all of them.
     """
-    fixed = [field for field in changes if field not in CHANGEABLE]
-    problems = [
-        Problem(
-            "field-fixed",
-            f"'{field}' cannot change after a tuning job has begun",
-            did_you_mean(field, CHANGEABLE) or f"these can: {', '.join(CHANGEABLE)}",
-        )
-        for field in fixed
-    ]
-    values = {**fields, **{field: changes[field] for field in changes if field not in fixed}}
-    empty = Document(compose("{}", ""), "")
-    problems += [replace(each, place=None) for each in _find_problems(values, empty)]
-    if problems:
-        raise UsageError(*problems)
-    spec = TuningSpec.model_validate(values)
-    if "max_jobs" in changes and spec.job_limit < jobs:
-        raise UsageError.of(
-            "max-jobs-passed",
-            f"max_jobs cannot be {spec.job_limit}: there are already {count(jobs, 'training job')}",
-            f"max_jobs={jobs} starts no further ones",
-        )
+    overrides = list(overrides)
+    allowed = [each for each in overrides if each.top in CHANGEABLE]
+    raw = _override(fields, None, allowed)
+    fixed = [_refuse_change(each) for each in overrides if each not in allowed]
+    if fixed or raw.mistakes:
+        raise UsageError(*fixed, *raw.mistakes)
+    spec = raw.validate()
+    if spec.job_limit < jobs and any(each.top == "max_jobs" for each in allowed):
+        message = f"max_jobs cannot be {spec.job_limit}: there are already "
+        message += count(jobs, "training job")
+        hint = f"max_jobs={jobs} starts no further ones"
+        raise UsageError(raw.locate(Conflict(("max_jobs",), "max-jobs-passed", message, hint)))
     return spec
 
 
+def _refuse_change(asked: Override) -> Problem:
+    return Problem(
+        "field-fixed",
+        f"'{asked.field}' cannot change after a tuning job has begun",
+        did_you_mean(asked.top, CHANGEABLE) or f"these can: {', '.join(CHANGEABLE)}",
+        asked.field_place,
+    )
+
+
 def _by_place(problem: Problem) -> tuple[int, int]:
-    return (problem.place.line, problem.place.column) if problem.place else (0, 0)
+    place = problem.place
+    return (place.line, place.column) if isinstance(place, SourceLocation) else (0, 0)
 
 
-def _find_problems(values: dict[str, Any], document: Document) -> Iterator[Problem]:
+def _find_problems(values: dict[str, Any], sources: Sources) -> Iterator[Problem]:
     conflicts = {(each.location, each.slug): each for each in find_conflicts(values)}
     told = {each.location for each in conflicts.values() if each.slug.startswith("stop-rule")}
     try:
@@ -170,13 +176,13 @@ def _find_problems(values: dict[str, Any], document: Document) -> Iterator[Probl
             is_echo = is_echo or each["loc"] in told
             is_echo = is_echo or (bool(told) and each["loc"] == ("early_stopping", "rule"))
             if not is_echo:
-                yield explain(dict(each), values, document)
+                yield explain(dict(each), values, sources)
     except UnicodeEncodeError:  # of text that is none, which is a conflict
         pass
     for conflict in conflicts.values():
-        yield _locate(conflict, document)
+        yield _locate(conflict, sources)
 
 
-def _locate(conflict: Conflict, document: Document | None) -> Problem:
-    place = document.find(conflict.location, key=False) if document else None
+def _locate(conflict: Conflict, sources: Sources) -> Problem:
+    place = sources.find(conflict.location, key=False)
     return Problem(conflict.slug, conflict.message, conflict.hint, place)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from hpt_cli.errors import Problem, UsageError
+from hpt_cli.spec.fields.overrides import Override
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.yaml_document import find_end
 from hpt_cli.spec.yaml_reader import RawSpec, parse_raw
@@ -14,8 +15,8 @@ MAX_BYTES = 1_000_000
 """No spec is larger; a larger file is a log or a model."""
 
 
-def read_spec(path: Path, overrides: Iterable[str] = ()) -> TuningSpec:
-    """Return the spec in a YAML file, with `field=value` overrides from the command line.
+def read_spec(path: Path, overrides: Iterable[Override] = ()) -> TuningSpec:
+    """Return the spec in a YAML file, with the fields that the command line sets.
 
     Raises:
         UsageError: the file cannot be read, or holds mistakes: all of them.
@@ -23,7 +24,7 @@ def read_spec(path: Path, overrides: Iterable[str] = ()) -> TuningSpec:
     return read_raw(path, overrides).validate()
 
 
-def read_raw(path: Path, overrides: Iterable[str] = ()) -> RawSpec:
+def read_raw(path: Path, overrides: Iterable[Override] = ()) -> RawSpec:
     """Return the fields in a YAML file, whatever mistakes they have.
 
     Raises:

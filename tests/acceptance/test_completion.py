@@ -48,6 +48,16 @@ def test_names_numbers_metrics_and_columns_are_completed(finished: Terminal) -> 
         assert "digits" in "".join(complete(finished, "hpt show d", shell))
 
 
+def test_fields_are_completed_with_what_is_in_them(finished: Terminal) -> None:
+    assert complete(finished, "hpt run digits.yaml --set max_jobs_") == ["max_jobs_not_improving"]
+    ranges = complete(finished, "hpt check digits.yaml --set hyperparameter_ranges.x.m")
+    assert ranges == [f"hyperparameter_ranges.x.{each}" for each in ("min_value", "max_value")]
+    assert "metric_definitions.loss.regex" in complete(finished, "hpt run digits.yaml --set me")
+    assert "early_stopping.risk" in complete(finished, "hpt run --set early_stopping.")
+    assert complete(finished, "hpt update digits --set retry.m") == ["retry.max_attempts"]
+    assert complete(finished, "hpt update digits --set hyper") == []
+
+
 def test_nothing_is_offered_where_there_is_nothing(terminal: Terminal) -> None:
     assert complete(terminal, "hpt show ") == []
     assert complete(terminal, "hpt logs none ") == []

@@ -42,10 +42,13 @@ def check(
     from hpt_cli.checks.checkup import examine, try_first_job
     from hpt_cli.checks.prerequisites import check_before_run
     from hpt_cli.reports.check import render, to_json
+    from hpt_cli.spec.fields.overrides import read_overrides
     from hpt_cli.storage.spec_file import read_raw
 
     place = find_home(home)
-    found = check_before_run(read_raw(spec, set_ or []), os.environ, Path.cwd(), place)
+    found = check_before_run(
+        read_raw(spec, read_overrides(set_ or [])), os.environ, Path.cwd(), place
+    )
     print_inherited(found.inherited)
     checkup = examine(found, os.environ, Path.cwd(), place)
     if try_:

@@ -25,6 +25,7 @@ from hpt_cli.tuning.summary import describe_warning
 
 if TYPE_CHECKING:
     from hpt_cli.cli.session import Session
+    from hpt_cli.spec.fields.overrides import Override
     from hpt_cli.spec.model import TuningSpec
 
 EXAMPLES = (
@@ -51,13 +52,15 @@ def run(
     terminal: 'hpt watch NAME' follows it and 'hpt stop NAME' stops it.
     """
     from hpt_cli.cli.session import open_session
+    from hpt_cli.spec.fields.overrides import read_option, read_overrides
 
-    overrides = [*(set_ or []), *([f"name={name}"] if name else [])]
+    overrides = read_overrides(set_ or [])
+    overrides += [read_option("--name", "name", name)] if name else []
     with open_session(plain=plain, quiet=quiet, detached=detach) as session:
         raise typer.Exit(_run(session, spec, overrides, find_home(home)))
 
 
-def _run(session: Session, source: Path, overrides: Sequence[str], home: Path) -> int:
+def _run(session: Session, source: Path, overrides: Sequence[Override], home: Path) -> int:
     """Create a tuning job and tune; return the exit code."""
     from hpt_cli.checks.prerequisites import check_before_run
     from hpt_cli.storage.spec_file import read_raw

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hpt_cli.cli.completion import complete_field
 from hpt_cli.cli.console import print_message
 from hpt_cli.cli.liveness import wait_for_answer
 from hpt_cli.cli.load import find_tuning_job, read_state
@@ -17,6 +20,9 @@ from hpt_cli.storage.journal import open_journal
 from hpt_cli.storage.lock import has_tuner, hold_lock
 from hpt_cli.storage.mailbox import pop_requests, send_request
 from hpt_cli.tuning.events import SpecChanged
+
+if TYPE_CHECKING:
+    from hpt_cli.spec.fields.overrides import Override
 
 EXAMPLES = (
     "hpt update digits --max-jobs 50 --max-parallel-jobs 4",
@@ -38,7 +44,8 @@ def update(
             "--set",
             metavar="FIELD=VALUE",
             help="Another field: max_runtime_seconds, target_objective_metric_value,"
-            " early_stopping_type, ... (repeatable).",
+            " early_stopping_type, retry.max_attempts, ... (repeatable).",
+            autocompletion=complete_field,
         ),
     ] = None,
     home: Home = None,
@@ -48,30 +55,33 @@ def update(
     A running tuning job applies them at once; one that has ended, on 'hpt resume'. When
     max_parallel_jobs is lowered, training jobs that are already running are not stopped.
     """
-    from hpt_cli.spec.yaml_reader import read_overrides
+    from hpt_cli.spec.fields.overrides import read_option, read_overrides
 
     jobdir = find_tuning_job(home, name)
-    limits = {"max_jobs": max_jobs, "max_parallel_jobs": max_parallel_jobs}
-    changes = read_overrides(set_ or [])
-    changes |= {field: value for field, value in limits.items() if value is not None}
-    if not changes:
+    overrides = read_overrides(set_ or [])
+    for option, value in (("--max-jobs", max_jobs), ("--max-parallel-jobs", max_parallel_jobs)):
+        if value is not None:
+            overrides.append(read_option(option, option.strip("-").replace("-", "_"), value))
+    if not overrides:
         raise UsageError.of(
             "no-change", "nothing to change", f"for example: hpt update {jobdir.name} --max-jobs 50"
         )
-    _change(jobdir, changes)
+    _change(jobdir, overrides)
 
 
-def _change(jobdir: JobDir, changes: dict[str, Any]) -> None:
+def _change(jobdir: JobDir, overrides: Sequence[Override]) -> None:
     before = read_state(jobdir).spec
-    checked = _check(jobdir, changes)
-    changed = {field: checked[field] for field in changes if checked[field] != before.get(field)}
+    checked = _check(jobdir, overrides)
+    fields = dict.fromkeys(each.top for each in overrides)
+    changed = {field: checked[field] for field in fields if checked[field] != before.get(field)}
     if not changed:
         print_message(f"{jobdir.name}: it already has these values")
         return
     if has_tuner(jobdir):
         send_request(jobdir, {"changes": changed})
-        wait_for_answer(jobdir, lambda: _has(jobdir, changed) or not has_tuner(jobdir))
-    if not _has(jobdir, changed):
+        is_done = partial(_has, jobdir, overrides, changed)
+        wait_for_answer(jobdir, lambda: is_done() or not has_tuner(jobdir))
+    if not _has(jobdir, overrides, changed):
         change_at_rest(jobdir, changed)
     for field, value in changed.items():
         print_message(f"{jobdir.name}: {field} {before.get(field)} → {value}")
@@ -92,21 +102,21 @@ def _print_advice(jobdir: JobDir) -> None:
         print_message(f"'hpt resume {jobdir.name}' would end at once: {end.reason}")
 
 
-def _check(jobdir: JobDir, changes: dict[str, Any]) -> dict[str, Any]:
+def _check(jobdir: JobDir, overrides: Iterable[Override]) -> dict[str, Any]:
     """Return the fields of the spec with the changes made.
 
     Raises:
         UsageError: they cannot be made, for example as there are already more training jobs.
     """
-    from hpt_cli.spec.yaml_reader import change_spec
+    from hpt_cli.spec.yaml_reader import override_spec
 
     state = read_state(jobdir)
-    return change_spec(state.spec, changes, len(state.jobs)).model_dump(mode="json")
+    return override_spec(state.spec, overrides, len(state.jobs)).model_dump(mode="json")
 
 
-def _has(jobdir: JobDir, changed: dict[str, Any]) -> bool:
+def _has(jobdir: JobDir, overrides: Iterable[Override], changed: dict[str, Any]) -> bool:
     """Return whether the changes have been made. Raises as `_check` does."""
-    _check(jobdir, changed)
+    _check(jobdir, overrides)
     spec = read_state(jobdir).spec
     return all(spec.get(field) == value for field, value in changed.items())
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from hpt_cli.errors import Problem, UsageError
 from hpt_cli.metrics.reader import MetricReader
+from hpt_cli.spec.fields.overrides import read_overrides
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.yaml_reader import parse_spec
 from hpt_cli.storage.spec_file import read_spec
@@ -258,7 +259,7 @@ def test_an_unreadable_file_is_an_error_not_a_traceback(tmp_path: Path) -> None:
 
 
 def test_overrides_change_fields() -> None:
-    spec = parse_spec(GOOD, "spec.yaml", ["max_jobs=3", "name=other"])
+    spec = parse_spec(GOOD, "spec.yaml", read_overrides(["max_jobs=3", "name=other"]))
     assert (spec.max_jobs, spec.name) == (3, "other")
 
 

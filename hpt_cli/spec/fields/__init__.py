@@ -1,0 +1,1 @@
+"""Which fields a spec has, and how the command line sets them."""
