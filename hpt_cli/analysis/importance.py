@@ -105,6 +105,8 @@ class Importance:
 
     influences: tuple[Influence, ...]
     results: int
+    inherited: int
+    """How many of the results are those of parents."""
     stopped: int
     left_out: int
     fit: float
@@ -156,6 +158,7 @@ def _measure(
     return Importance(
         influences=tuple(sorted(influences, key=lambda each: -each.total.value)),
         results=len(used),
+        inherited=sum(each.number < 1 for each in used),
         stopped=sum(each.status == "Stopped" for each in used),
         left_out=left_out,
         fit=float(np.mean([model.fit for model in models])),

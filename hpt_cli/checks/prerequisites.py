@@ -9,7 +9,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,11 @@ from hpt_cli.spec.env_references import find_references, is_variable_name
 from hpt_cli.spec.model import Resources, TuningSpec, make_request
 from hpt_cli.spec.resources import ResourceShortage
 from hpt_cli.spec.yaml_reader import RawSpec
-from hpt_cli.storage.home import find_anywhere
+from hpt_cli.storage.home import find_anywhere, list_job_dirs
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.journal import open_journal
 from hpt_cli.tuning.events import WarmStarted
-from hpt_cli.tuning.warm_start import Candidate, find_mismatches, inherit
+from hpt_cli.tuning.warm_start import Candidate, find_mismatches, has_ended, inherit
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,12 @@ class Findings:
 
 
 def check_before_run(
-    raw: RawSpec, environment: Mapping[str, str], directory: Path, home: Path | None = None
+    raw: RawSpec,
+    environment: Mapping[str, str],
+    directory: Path,
+    home: Path | None = None,
+    *,
+    needs_parents: bool = True,
 ) -> Findings:
     """Return what a run needs to know, once nothing speaks against it.
 
@@ -55,6 +60,7 @@ def check_before_run(
         directory: where relative paths in the spec begin.
         home: where the tuning job and the parents of a warm start are; None for one that has begun,
             which has inherited from them and been warned already.
+        needs_parents: whether the parents must have ended; else a warning says that they have not.
 
     Raises:
         UsageError: with everything that is wrong in the spec, or that is missing here.
@@ -70,12 +76,14 @@ def check_before_run(
         raise UsageError.of("working-directory", f"working_directory {path} is not a directory")
     if home is None:
         return Findings(spec, capacity)
-    inherited = _inherit(spec, home)
+    inherited, missing = _inherit(raw, spec, home)
+    if missing and needs_parents:
+        raise UsageError(*missing)
     middle = {name: each.from_unit(0.5) for name, each in spec.hyperparameter_ranges.items()}
     job = JobContext(spec, JobDir(home / spec.name), environment, str(directory), 1, 1, middle)
     request = make_launch_request(job)
-    warnings = () if spec.shell else _find_missing_files(request)
-    return Findings(spec, capacity, inherited, tuple(warnings))
+    files = () if spec.shell else _find_missing_files(request)
+    return Findings(spec, capacity, inherited, (*map(_doubt_parent, missing), *files))
 
 
 def measure_for(fields: Mapping[str, Any], environment: Mapping[str, str]) -> Capacity | None:
@@ -119,16 +127,54 @@ def find_unset_variables(
                 )
 
 
-def _inherit(spec: TuningSpec, home: Path) -> tuple[WarmStarted, ...]:
-    """Return what the parents of a warm start bring."""
-    parents = []
-    for name in spec.warm_start.parents if spec.warm_start else ():
-        with open_journal(find_anywhere(home, name).journal) as journal:
-            parents.append(Candidate(name, journal.state()))
+def _inherit(
+    raw: RawSpec, spec: TuningSpec, home: Path
+) -> tuple[tuple[WarmStarted, ...], list[Problem]]:
+    """Return what the parents of a warm start bring, and why some bring nothing yet.
+
+    Raises:
+        UsageError: some can never be its parents.
+    """
+    parents, missing = list[Candidate](), list[Problem]()
+    for index, name in enumerate(spec.warm_start.parents if spec.warm_start else ()):
+        try:
+            with open_journal(find_anywhere(home, name).journal) as journal:
+                parents.append(Candidate(name, journal.state()))
+        except UsageError as error:
+            if error.problems[0].slug != "name-unknown":
+                raise
+            missing.append(raw.locate(_describe_missing(index, name, home)))
     problems = [problem for parent in parents for problem in find_mismatches(spec, parent)]
     if problems:
-        raise UsageError(*problems)
-    return tuple(inherit(spec, parent, time.time()) for parent in parents)
+        raise UsageError(*missing, *problems)
+    running = [_describe_running(each) for each in parents if not has_ended(each)]
+    inherited = (inherit(spec, each, time.time()) for each in parents if has_ended(each))
+    return tuple(inherited), [*missing, *running]
+
+
+def _describe_missing(index: int, name: str, home: Path) -> Conflict:
+    close = did_you_mean(name, [each.name for each in list_job_dirs(home)])
+    return Conflict(
+        ("warm_start", "parents", index),
+        "name-unknown",
+        f"warm_start: no tuning job is named '{name}' in {home}",
+        close or f"tune it first, or name it by its directory: DIR/.hpt/{name}",
+    )
+
+
+def _describe_running(parent: Candidate) -> Problem:
+    return Problem(
+        "parent-running",
+        f"the parent {parent.name} has not ended: it is {parent.state.status}",
+        f"wait for it: hpt wait {parent.name}; or end it: hpt stop {parent.name}",
+    )
+
+
+def _doubt_parent(problem: Problem) -> Problem:
+    """Return as a warning why a parent brings nothing yet."""
+    return replace(
+        problem, slug="doubt-parent", message=f"{problem.message}; 'hpt run' refuses that"
+    )
 
 
 def _find_missing_files(request: LaunchRequest) -> Iterator[Problem]:

@@ -43,10 +43,11 @@ def render(name: str, metric: str, importance: Importance) -> RenderableType:
 
 def describe_basis(importance: Importance) -> str:
     """Return what was learned from: `learned from 20 results, 6 of them of stopped jobs; ...`."""
-    stopped = f", {importance.stopped} of them of stopped jobs" if importance.stopped else ""
+    parts = {"inherited": importance.inherited, "of stopped jobs": importance.stopped}
+    of_them = "".join(f", {number} of them {which}" for which, number in parts.items() if number)
     out = f"; {count(importance.left_out, 'job')} left out" if importance.left_out else ""
     fit = f"the model predicts {max(0.0, importance.fit):.0%} of the variance of unseen results"
-    return f"learned from {count(importance.results, 'result')}{stopped}{out}; {fit}"
+    return f"learned from {count(importance.results, 'result')}{of_them}{out}; {fit}"
 
 
 def list_notes(importance: Importance) -> list[str]:
@@ -107,6 +108,7 @@ def to_json(name: str, metric: str, importance: Importance) -> json_types.Import
         "tuning_job_name": name,
         "objective_metric_name": metric,
         "results": importance.results,
+        "inherited_results": importance.inherited,
         "stopped_results": importance.stopped,
         "jobs_left_out": importance.left_out,
         "fit": importance.fit,

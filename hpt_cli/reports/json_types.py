@@ -273,6 +273,8 @@ class Importance(TypedDict):
     objective_metric_name: str
     results: int
     """how many the model learned from"""
+    inherited_results: int
+    """how many of them were of the parents of a warm start"""
     stopped_results: int
     """how many of them were of stopped jobs"""
     jobs_left_out: int

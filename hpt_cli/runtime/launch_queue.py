@@ -34,12 +34,21 @@ class Launched:
     handle: Handle | None
     was_found: bool = False
     """Whether an earlier tuner had launched it."""
+    since: float | None = None
+    """When the launch began, if the attempt runs from then on: the tuner may have been suspended in
+    the middle of it."""
 
 
 class LaunchQueue:
     """The launches under way; one that is not possible yet is tried again."""
 
-    def __init__(self, executor: Executor, jobdir: JobDir, wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        executor: Executor,
+        jobdir: JobDir,
+        clock: Callable[[], float],
+        wake: Callable[[], None],
+    ) -> None:
         """`wake` is called, in any thread, when a launch has succeeded or failed.
 
         Raises:
@@ -47,6 +56,7 @@ class LaunchQueue:
         """
         self._executor = executor
         self._jobdir = jobdir
+        self._clock = clock
         self._wake = wake
         self._pool = start_pool(AT_A_TIME, "launch")
         self._futures: dict[int, Future[Launched]] = {}
@@ -102,7 +112,7 @@ class LaunchQueue:
                     handle=dict(launched.handle),
                     # When the last tuner's launch succeeded is not known; it was soon after it was
                     # submitted.
-                    since=attempts[-1].submitted_at if launched.was_found else None,
+                    since=attempts[-1].submitted_at if launched.was_found else launched.since,
                 )
         except OSError as error:
             why, evicted = f"it could not be launched: {error}", False
@@ -157,7 +167,10 @@ class LaunchQueue:
             return Launched(None)
         _look_for(request.working_directory)
         self._make_directories(number)
-        return Launched(self._executor.launch(request))
+        began = self._clock()
+        handle = self._executor.launch(request)
+        # On a cluster it may wait for its turn.
+        return Launched(handle, since=began if self._executor.attempts_are_children else None)
 
     def _make_directories(self, number: int) -> None:
         try:

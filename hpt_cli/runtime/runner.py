@@ -123,7 +123,7 @@ class Runner:
         self._suggester = Suggester(clock, wake, self._threads)
         self._writer = JournalWriter(jobdir.journal, state.last_seq, wake)
         self._requests = RequestReader(jobdir, wake)
-        self._launch_queue = LaunchQueue(executor, jobdir, wake)
+        self._launch_queue = LaunchQueue(executor, jobdir, clock, wake)
         self._stop_soon: set[int] = set()
         self._orphans = OrphanReaper()
         self._requeued = requeued

@@ -328,14 +328,14 @@ def to_judgement(row: tuple[Any, ...]) -> ev.JobJudged:
 
 
 @contextmanager
-def _reading(path: Path, what: str = "it cannot be read") -> Iterator[None]:
-    """Raise HptError for what goes wrong with the file, and `what` that means if it is damage."""
+def _reading(path: Path) -> Iterator[None]:
+    """Raise HptError for what goes wrong with the file."""
     try:
         yield
     except (sqlite3.DatabaseError, *CORRUPT_DATA_ERRORS) as error:
         if isinstance(error, sqlite3.DatabaseError) and is_transient(error):
             raise unreadable(f"{path}: {error}") from error
-        raise damaged_journal(f"{what}: {type(error).__name__}: {error}", path) from error
+        raise damaged_journal(f"it cannot be read: {_describe_damage(error)}", path) from error
 
 
 @contextmanager
@@ -344,7 +344,24 @@ def _folding(path: Path) -> Iterator[None]:
     try:
         yield
     except CORRUPT_DATA_ERRORS as error:
-        raise damaged_journal(f"its events contradict each other: {error}", path) from error
+        why = f"its events contradict each other: {_describe_damage(error)}"
+        raise damaged_journal(why, path) from error
+
+
+def _describe_damage(error: Exception) -> str:
+    """Return in words what is wrong with rows that hpt did not write."""
+    match error:
+        case json.JSONDecodeError():
+            return f"an event is not JSON ({error})"
+        case ArithmeticError():
+            return "a number in it is infinite, or far too large"
+        case RecursionError():
+            return "an event is nested too deeply"
+        case LookupError():
+            return f"{error} is missing in it, or not known"
+        case TypeError() | AttributeError():
+            return f"a value is of a wrong type ({error})"
+    return str(error)
 
 
 @contextmanager
@@ -453,7 +470,7 @@ def open_journal(path: Path, *, write: bool = False, known: int | None = None) -
     Raises:
         HptError: it is not a journal, or one that a newer hpt has written.
     """
-    with _reading(path, "it is not a journal"):
+    with _reading(path):
         connection = connect(path, write=write)
         try:
             check_schema(connection, path, write=write)

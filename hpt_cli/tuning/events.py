@@ -245,7 +245,8 @@ class JobSubmitting(JobEvent):
 class JobLaunched(JobEvent):
     """An attempt runs; the handle finds it again after a restart of the tuner.
 
-    `since` is when it began, where that was before: the last tuner launched it, and was killed.
+    `since` is when it began, where that was before: the last tuner launched it, and was killed; or
+    this one was suspended in the middle of the launch.
     """
 
     attempt: int

@@ -72,6 +72,21 @@ def inherits_results(spec: TuningSpec) -> bool:
 
 def suggest_request(spec: TuningSpec, state: TuningState, number: int) -> SuggestRequest:
     """Return the request for the hyperparameters of job `number`: all that a strategy may know."""
+    return SuggestRequest(
+        ranges=spec.hyperparameter_ranges,
+        seed=spec.random_seed,
+        number=number,
+        max_jobs=spec.job_limit,
+        max_parallel_jobs=spec.count_slots(state.pool),
+        trials=tuple(each for each in list_trials(spec, state) if each.number != number),
+    )
+
+
+def list_trials(spec: TuningSpec, state: TuningState) -> list[Trial]:
+    """Return the jobs with hyperparameters as trials, in order of number: inherited ones first.
+
+    Not in order of their ends, which chance decides: that would change what is suggested.
+    """
     objective = spec.objective
 
     def begin() -> tuple[Trial, ...]:
@@ -83,16 +98,7 @@ def suggest_request(spec: TuningSpec, state: TuningState, number: int) -> Sugges
     ended = state.jobs.cached_fold(("trials", objective), begin, add)
     going = (job for job in state.jobs.open if job.hyperparameters is not None)
     trials = (*ended, *(trial(job, objective) for job in going))
-    others = (each for each in trials if each.number != number)
-    return SuggestRequest(
-        ranges=spec.hyperparameter_ranges,
-        seed=spec.random_seed,
-        number=number,
-        max_jobs=spec.job_limit,
-        max_parallel_jobs=spec.count_slots(state.pool),
-        # Not in order of their ends, which chance decides: that would change what is suggested.
-        trials=tuple(sorted(others, key=attrgetter("number"))),
-    )
+    return sorted(trials, key=attrgetter("number"))
 
 
 def trial(job: TrainingJob, objective: Objective) -> Trial:

@@ -31,14 +31,8 @@ class Candidate:
 
 
 def find_mismatches(spec: TuningSpec, parent: Candidate) -> Iterator[Problem]:
-    """Yield why a tuning job cannot be a parent: nothing, if it can."""
+    """Yield why a tuning job cannot be a parent, not even when it has ended: nothing, if it can."""
     theirs = parent.state.spec
-    if parent.state.status in ("InProgress", "Stopping"):
-        yield Problem(
-            "parent-running",
-            f"the parent {parent.name} has not ended: it is {parent.state.status}",
-            f"hpt resume {parent.name}, or hpt stop {parent.name}",
-        )
     if Objective.of(theirs) != spec.objective:
         yield Problem(
             "parent-objective",
@@ -57,6 +51,11 @@ def find_mismatches(spec: TuningSpec, parent: Candidate) -> Iterator[Problem]:
             f"the parent {parent.name} has different hyperparameters: {'; '.join(parts)}",
             "tuned and static hyperparameters together must have the same names",
         )
+
+
+def has_ended(parent: Candidate) -> bool:
+    """Return whether a tuning job has ended, so that it can be a parent now."""
+    return parent.state.status not in ("InProgress", "Stopping")
 
 
 def inherit(spec: TuningSpec, parent: Candidate, at: float) -> WarmStarted:

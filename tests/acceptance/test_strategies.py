@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from tests.acceptance.conftest import Terminal
@@ -79,10 +80,36 @@ def test_warm_start_from_a_parent(terminal: Terminal) -> None:
     assert shown["overall_best_training_job"]["final_objective_value"] == min(values)
     parents = [row["hyperparameters"] for row in terminal.json("jobs", "parent")]
     assert not any(row["hyperparameters"] in parents for row in terminal.json("jobs", "child"))
+    importance = terminal.json("importance", "child")
+    assert (importance["results"], importance["inherited_results"]) == (8, 4)
+    assert "learned from 8 results, 4 of them inherited" in terminal.hpt("importance", "child")
     other = terminal.write_spec("other", warm_start=warm, objective_type="Maximize")
-    assert "has the objective Minimize loss" in terminal.hpt("run", other, code=2)
-    unknown = terminal.write_spec("x", warm_start={**warm, "parents": ["parnet"]})
-    assert "did you mean 'parent'?" in terminal.hpt("run", unknown, code=2)
+    for command in ("run", "check"):
+        assert "has the objective Minimize loss" in terminal.hpt(command, other, code=2)
+
+
+def test_a_spec_may_be_checked_before_its_parents_have_ended(terminal: Terminal) -> None:
+    run = terminal.start("run", terminal.write_spec("parent", options="--seconds 9"))
+    terminal.wait_for_log("parent", 1, "epoch=1")
+    warm = {"type": "IdenticalDataAndAlgorithm", "parents": ["parnet", "later", "parent"]}
+    spec = terminal.write_spec("child", warm_start=warm)
+    warnings = [
+        (each["message"], each["hint"]) for each in terminal.json("check", spec)["warnings"][:3]
+    ]
+    ways_out = [
+        "did you mean 'parent'?",
+        "tune it first, or name it by its directory: DIR/.hpt/later",
+        "wait for it: hpt wait parent; or end it: hpt stop parent",
+    ]
+    assert [hint for _, hint in warnings] == ways_out
+    assert all(message.endswith("'hpt run' refuses that") for message, _ in warnings)
+    text = terminal.hpt("run", spec, code=2)
+    assert re.search(r"child.yaml:\d+:\d+: error\[name-unknown\]: warm_start: no tuning job", text)
+    assert "error[parent-running]: the parent parent has not ended: it is InProgress" in text
+    assert all(each in text for each in ways_out)
+    assert not (terminal.directory / ".hpt/child").exists()
+    terminal.hpt("stop", "parent")
+    run.wait(30)
 
 
 def test_initial_points_and_a_target(terminal: Terminal) -> None:

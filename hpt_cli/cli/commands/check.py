@@ -46,9 +46,8 @@ def check(
     from hpt_cli.storage.spec_file import read_raw
 
     place = find_home(home)
-    found = check_before_run(
-        read_raw(spec, read_overrides(set_ or [])), os.environ, Path.cwd(), place
-    )
+    raw = read_raw(spec, read_overrides(set_ or []))
+    found = check_before_run(raw, os.environ, Path.cwd(), place, needs_parents=False)
     print_inherited(found.inherited)
     checkup = examine(found, os.environ, Path.cwd(), place)
     if try_:

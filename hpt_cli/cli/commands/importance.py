@@ -20,13 +20,11 @@ def importance(name: Name, json: Json = False, home: Home = None) -> None:
     from hpt_cli.analysis.importance import measure_importance
     from hpt_cli.reports.importance import render, to_json
     from hpt_cli.spec.model import load_spec
-    from hpt_cli.tuning.evidence import suggest_request
+    from hpt_cli.tuning.evidence import list_trials
 
     state = read_state(find_tuning_job(home, name))
     spec = load_spec(state.spec)
-    measured = measure_importance(
-        spec.hyperparameter_ranges, suggest_request(spec, state, 0).trials
-    )
+    measured = measure_importance(spec.hyperparameter_ranges, list_trials(spec, state))
     if measured is None:
         raise HptError.of(
             "importance-few",

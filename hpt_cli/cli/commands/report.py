@@ -60,7 +60,7 @@ def _read_record(jobdir: JobDir) -> Record:
     from hpt_cli.analysis.importance import measure_importance
     from hpt_cli.reports.page.data import Record
     from hpt_cli.spec.model import load_spec
-    from hpt_cli.tuning.evidence import suggest_request
+    from hpt_cli.tuning.evidence import list_trials
 
     state = read_state(jobdir)
     summary = summarize_state(jobdir, state)
@@ -68,9 +68,7 @@ def _read_record(jobdir: JobDir) -> Record:
     return Record(
         summary=summary,
         state=state,
-        importance=measure_importance(
-            spec.hyperparameter_ranges, suggest_request(spec, state, 0).trials
-        ),
+        importance=measure_importance(spec.hyperparameter_ranges, list_trials(spec, state)),
         command=write_command(state, summary.best) if summary.best else None,
         origin=list(_list_origin(jobdir, state, spec)),
     )

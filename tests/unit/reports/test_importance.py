@@ -11,7 +11,14 @@ from rich.console import Console
 
 from hpt_cli.analysis.importance import Choice, Importance, Influence, Interval, Share
 from hpt_cli.formatting import to_json_value
-from hpt_cli.reports.importance import describe_region, draw_bar, list_notes, render, to_json
+from hpt_cli.reports.importance import (
+    describe_basis,
+    describe_region,
+    draw_bar,
+    list_notes,
+    render,
+    to_json,
+)
 
 SHARE = Share(0.5, 0.25, 0.75)
 IMPORTANCE = Importance(
@@ -21,6 +28,7 @@ IMPORTANCE = Importance(
         Influence("momentum", Share(0, 0, 0), Share(0, 0, 0), None),
     ),
     results=20,
+    inherited=0,
     stopped=6,
     left_out=1,
     fit=0.5,
@@ -36,6 +44,12 @@ def test_it_fits_any_terminal(width: int) -> None:
     assert "\x1b" not in text
     assert "20 results" in text
     assert "50%" in text
+
+
+def test_it_says_how_many_results_were_inherited() -> None:
+    assert describe_basis(replace(IMPORTANCE, inherited=12)).startswith(
+        "learned from 20 results, 12 of them inherited, 6 of them of stopped jobs; 1 job left out"
+    )
 
 
 def test_a_weak_model_is_said_to_be_one() -> None:

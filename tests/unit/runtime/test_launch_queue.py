@@ -27,6 +27,7 @@ class ShortExecutor:
 
     poll_seconds = 0.01
     attempts_are_children = False
+    now = 1.5
 
     def __init__(self, *errors: Exception) -> None:
         self.errors = list(errors)
@@ -36,6 +37,7 @@ class ShortExecutor:
         if self.errors:
             raise self.errors.pop(0)
         self.launched.append(request)
+        self.now += 100
         return {"directory": str(request.directory)}
 
     def find(self, directory: Path) -> Handle | None:
@@ -65,7 +67,7 @@ def make_queue(
     made: list[LaunchQueue] = []
 
     def make(executor: ShortExecutor) -> LaunchQueue:
-        made.append(LaunchQueue(executor, JobDir(tmp_path), wake=lambda: None))
+        made.append(LaunchQueue(executor, JobDir(tmp_path), lambda: executor.now, lambda: None))
         return made[-1]
 
     yield make
@@ -123,6 +125,23 @@ def test_a_launch_waits_for_its_working_directory(
     assert told == [f"the working directory {work} is gone"]
     work.mkdir()
     assert isinstance(wait_for(queue), ev.JobLaunched)
+
+
+@pytest.mark.parametrize(("are_children", "since"), [(True, 1.5), (False, None)])
+def test_an_attempt_of_this_machine_runs_since_its_launch_began(
+    tmp_path: Path,
+    make_queue: Callable[[ShortExecutor], LaunchQueue],
+    are_children: bool,
+    since: float | None,
+) -> None:
+    """The tuner may be suspended in the middle of it; on a cluster it may wait for its turn."""
+    executor = ShortExecutor()
+    executor.attempts_are_children = are_children
+    queue = make_queue(executor)
+    queue.submit(1, tmp_path, request_in(tmp_path), may_exist=False)
+    launched = wait_for(queue)
+    assert isinstance(launched, ev.JobLaunched)
+    assert launched.since == since
 
 
 def test_nothing_is_launched_before_it_is_recorded(

@@ -69,6 +69,23 @@ def test_what_hpt_would_not_write_is_damage(handed_over: JobDir, statement: str)
         read_all(handed_over.journal)
 
 
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("UPDATE observation SET seq = 9e999", "a number in it is infinite, or far too large"),
+        ("UPDATE event SET body = '{' WHERE seq = 1", "an event is not JSON"),
+        ("UPDATE event SET type = 'Nonsense' WHERE seq = 1", "'Nonsense' is missing in it, or not"),
+        ("UPDATE event SET at = 'x'", "a value is of a wrong type (at of TuningJobCreated is 'x')"),
+    ],
+)
+def test_damage_is_said_in_words(handed_over: JobDir, statement: str, words: str) -> None:
+    change(handed_over.journal, statement)
+    with pytest.raises(HptError) as caught:
+        read_all(handed_over.journal)
+    assert words in str(caught.value)
+    assert "Error" not in str(caught.value)
+
+
 COLUMNS = {
     "event": ("seq", "at", "type", "job", "body"),
     "observation": ("job", "attempt", "metric", "offset", "step", "value", "seq", "at"),
