@@ -351,6 +351,8 @@ def _folding(path: Path) -> Iterator[None]:
 def _describe_damage(error: Exception) -> str:
     """Return in words what is wrong with rows that hpt did not write."""
     match error:
+        case sqlite3.DatabaseError(sqlite_errorcode=sqlite3.SQLITE_NOTADB):
+            return f"it is not a journal ({error})"
         case json.JSONDecodeError():
             return f"an event is not JSON ({error})"
         case ArithmeticError():
