@@ -94,7 +94,7 @@ class Chart:
         never_cut = [each for each in traces if each.kind.status == "best" or self.asked]
         whole = [value for each in never_cut for _, value in each.curve]
         return (
-            find_axis("epoch", steps, log=self.log_x),
+            find_axis("epoch", steps, log=self.log_x, counts=True),
             find_axis(self.metric, values, log=self.log_y, whole=whole, clip=CLIPPED),
         )
 

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from hpt_cli.formatting import NOTHING, count, format_number, plain, thin
 from hpt_cli.reports.render.columns import describe_reason
 from hpt_cli.reports.render.plot import Axis, Line, Plot, find_axis
+from hpt_cli.reports.render.table import KEPT, Column, Grid
 from hpt_cli.spec.model import EarlyStopping
 from hpt_cli.spec.objective import Objective
 from hpt_cli.tuning.events import JobJudged
@@ -29,6 +29,19 @@ if TYPE_CHECKING:
     from hpt_cli.reports import json_types as json_types
 
 MAX_ROWS = 20
+RANKS = {
+    "attempt": KEPT,
+    "epoch": KEPT,
+    "value": KEPT,
+    "against": 1,
+    "from": 3,
+    "jobs": 4,
+    "margin": 2,
+    "chance": KEPT,
+    "verdict": KEPT,
+}
+"""The columns of judgements; those of the highest rank are left out first."""
+VERDICT_WIDTH = 16
 CLIPPED = 0.05
 """The share of values at either end that may lie outside the plot, as those of a diverged job."""
 FAR = 3
@@ -100,19 +113,22 @@ def _describe_end(row: Row) -> str:
 
 
 def _render_table(explanation: Explanation) -> RenderableType:
+    """Return a row for each judgement; a narrow terminal leaves out the evidence."""
     judgements = explanation.judgements
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    anew = len({each.attempt for each in judgements}) > 1
-    headings = ["attempt"] * anew + ["epoch", "value", "against", "from", "jobs", "margin"]
-    for heading in [*headings, "chance"]:
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("verdict")
     shown = thin(judgements, MAX_ROWS)
-    for each in shown:
-        cells = [str(each.attempt)] * anew + _list_cells(explanation, each)
-        table.add_row(*map(Text, cells), style="bold red" if each.stop else "")
+    values = (_list_cells(explanation, each) for each in shown)
+    cells = dict(zip(RANKS, zip(*values, strict=True), strict=True))
+    if len({each.attempt for each in judgements}) == 1:
+        del cells["attempt"]
+    columns = [
+        Column(name, texts, right=True, rank=RANKS[name])
+        if name != "verdict"
+        else Column(name, texts, shrinks_to=VERDICT_WIDTH)
+        for name, texts in cells.items()
+    ]
+    styles = ["bold red" if each.stop else "" for each in shown]
     notes = [Text(note, style="dim") for note in _list_notes(explanation, len(shown))]
-    return Group(table, *notes)
+    return Group(Grid(columns, styles), *notes)
 
 
 def _list_cells(explanation: Explanation, judgement: JobJudged) -> list[str]:
@@ -121,6 +137,7 @@ def _list_cells(explanation: Explanation, judgement: JobJudged) -> list[str]:
     leader, jobs = evidence.get("held_against_job"), evidence.get("jobs")
     chance = evidence.get("probability")
     return [
+        str(judgement.attempt),
         format_number(judgement.step),
         format_number(_value_of(explanation, judgement)),
         format_number(held_against),
@@ -190,7 +207,7 @@ def _render_plot(explanation: Explanation) -> list[RenderableType]:
     band = [(step, low, high) for step, _, low, high in quartiles]
     plot = Plot(
         lines=[Line(best, "green", "★"), Line(row.curve, "bold", "●", gap="×")],
-        x=find_axis("epoch", steps),
+        x=find_axis("epoch", steps, counts=True),
         y=_find_values(objective.metric, [value for _, value in row.curve], quartiles),
         band=band,
     )

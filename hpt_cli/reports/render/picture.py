@@ -65,6 +65,8 @@ def _draw_plot(axes: Any, plot: Plot) -> None:
     axes.set_ylabel(_plain(plot.y.label))
     axes.set_xscale("log" if plot.x.log else "linear")
     axes.set_yscale("log" if plot.y.log else "linear")
+    if plot.x.counts and not plot.x.log:
+        axes.xaxis.get_major_locator().set_params(integer=True)
     low, high = find_limits(plot.y)
     if low > -math.inf:
         axes.set_ylim(low, high)

@@ -14,7 +14,7 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from hpt_cli.formatting import format_number, plain
+from hpt_cli.formatting import format_tick, plain
 
 COLOURS = (
     ("cyan", "#1f9bcf"),
@@ -38,6 +38,8 @@ AROUND = 8
 """How many lines of the terminal a plot leaves free for what is around it."""
 ROWS_PER_TICK = 3
 COLUMNS_PER_TICK = 14
+GAP = 2
+"""Columns between two words below an axis, at least."""
 
 Point = tuple[float, float]
 
@@ -62,12 +64,16 @@ class Line:
 
 @dataclass(frozen=True)
 class Axis:
-    """The label and the range of an axis; `log` is whether it is logarithmic."""
+    """The label and the range of an axis; `log` is whether it is logarithmic.
+
+    `counts` is whether its numbers count something, as epochs: its ticks are then whole.
+    """
 
     label: str
     low: float
     high: float
     log: bool = False
+    counts: bool = False
 
     def place(self, value: float) -> float:
         """Return where a value lies between low, 0, and high, 1; NaN if it is not on the scale."""
@@ -87,7 +93,10 @@ class Axis:
         if self.low >= self.high:
             return [self.low]
         ticks = self._list_log_ticks(most) if self.log else []
-        return ticks if len(ticks) > 1 else _list_round_numbers(self.low, self.high, most)
+        if len(ticks) <= 1:
+            ticks = _list_round_numbers(self.low, self.high, most)
+        whole = [tick for tick in ticks if tick.is_integer()]
+        return whole if self.counts and whole else ticks
 
     def _list_log_ticks(self, most: int) -> list[float]:
         first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
@@ -225,7 +234,7 @@ class Plot:
         height = min(MAX_HEIGHT, max(MIN_HEIGHT, console.size.height - AROUND))
         ticks = self.y.list_ticks(height // ROWS_PER_TICK)
         canvas = _Canvas(options.max_width, height)
-        labels = {canvas.find_row(self.y.place(tick)): format_number(tick, 6) for tick in ticks}
+        labels = {canvas.find_row(self.y.place(tick)): format_tick(tick) for tick in ticks}
         margin = max(map(len, labels.values()), default=0)
         # Only now known: the labels, whose rows the canvas finds, take up the margin.
         canvas.width = width = max(MIN_WIDTH, options.max_width - margin - 3)
@@ -242,11 +251,10 @@ class Plot:
 
     def _draw_x_axis(self, margin: int, width: int) -> Iterator[Text]:
         edge, words = ["─"] * width, [" "] * (width + margin + 2)
-        name = f"  {plain(self.x.label)}"
         free = 0
         for tick in self.x.list_ticks(max(2, width // COLUMNS_PER_TICK)):
             column = round(self.x.place(tick) * (width - 1))
-            label = format_number(tick, 6)
+            label = format_tick(tick)
             start = min(margin + 2 + column - len(label) // 2, len(words) - len(label))
             # Its label would run into the one before.
             if start < free:
@@ -254,11 +262,20 @@ class Plot:
             edge[column] = "┬"
             words[start : start + len(label)] = label
             free = start + len(label) + 2
-        text = "".join(words).rstrip()
-        if cell_len(text + name) <= len(words):
-            text += name
         yield Text(f"{' ' * margin} └{''.join(edge)}", style="dim", no_wrap=True)
-        yield Text(text, style="dim", no_wrap=True)
+        for line in _add_name("".join(words), plain(self.x.label)):
+            yield Text(line, style="dim", no_wrap=True, overflow="ellipsis")
+
+
+def _add_name(labels: str, name: str) -> Iterator[str]:
+    """Yield the labels of an axis with its name beyond or between them, or else below them."""
+    space = " " * (cell_len(name) + 2 * GAP)
+    before, gap, after = f"{labels}{' ' * GAP}".rpartition(space)
+    if gap and before.strip():
+        yield f"{before}{' ' * GAP}{name}{' ' * GAP}{after}".rstrip()
+    else:
+        yield labels.rstrip()
+        yield name.rjust(len(labels))
 
 
 def find_axis(
@@ -266,6 +283,7 @@ def find_axis(
     values: Iterable[float],
     *,
     log: bool = False,
+    counts: bool = False,
     whole: Iterable[float] = (),
     clip: float = 0.0,
 ) -> Axis:
@@ -282,4 +300,4 @@ def find_axis(
         kept += [usable[math.ceil(clip * last)], usable[math.floor((1 - clip) * last)]]
     if not kept:
         return Axis(label, 0.0, 1.0)
-    return Axis(label, min(kept), max(kept), log)
+    return Axis(label, min(kept), max(kept), log, counts)

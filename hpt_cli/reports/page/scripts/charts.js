@@ -64,7 +64,7 @@ class Curves extends Chart {
       first = Math.min(first, step); last = Math.max(last, step);
       if (value !== null) all.push(value);
     }
-    const xs = makeScale(Number.isFinite(first) ? first : 0, Number.isFinite(last) ? last : 1);
+    const xs = makeCounts(Number.isFinite(first) ? first : 0, Number.isFinite(last) ? last : 1);
     const ys = scaleOfObjective(all, metric === 0 ? job.maximize : curvesRise(curves), this.view.whole ? 1 : 0.9, log);
     this.area.top = 26;
     this.axes(xs, ys, "epoch", job.metrics[metric]);

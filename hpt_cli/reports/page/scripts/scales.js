@@ -3,11 +3,19 @@
 // As format_number in hpt_cli/formatting.py: a test compares them.
 function formatNumber(value, digits = 4) {
   if (value === null || value === undefined) return "–";
-  if (Number.isInteger(value) && Math.abs(value) < 1e6) return String(value);
+  return Number.isInteger(value) && Math.abs(value) < 1e16 ? String(value) : formatDigits(value, digits);
+}
+
+function formatDigits(value, digits = 4) {
   const [mantissa, exponent] = value.toExponential(digits - 1).split("e");
   const power = Number(exponent), strip = (text) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
   if (power >= -4 && power < digits) return strip(value.toFixed(digits - 1 - power));
   return `${strip(mantissa)}e${power < 0 ? "-" : "+"}${String(Math.abs(power)).padStart(2, "0")}`;
+}
+
+// Beside an axis: in few characters, whatever its size.
+function formatTick(value) {
+  return Number.isInteger(value) && Math.abs(value) < 1e6 ? String(value) : formatDigits(value);
 }
 
 function formatClock(seconds) {
@@ -24,7 +32,7 @@ const BENDS = {
   ReverseLogarithmic: [(x) => -Math.log10(1 - x), (y) => 1 - 10 ** -y],
 };
 
-function makeScale(low, high, kind = "Linear", format = formatNumber) {
+function makeScale(low, high, kind = "Linear", format = formatTick) {
   const [bend, unbend] = BENDS[kind];
   let bottom = bend(low), top = bend(high);
   if (!(top > bottom)) { bottom -= 0.5; top += 0.5; }
@@ -33,6 +41,18 @@ function makeScale(low, high, kind = "Linear", format = formatNumber) {
     read: (unit) => format(Number(unbend(bottom + unit * (top - bottom)).toPrecision(3))),
     ticks: (count) => makeTicks(bottom, top, kind, unbend, count)
       .map((y) => [(y - bottom) / (top - bottom), format(Number(unbend(y).toPrecision(12)))]),
+  };
+}
+
+// Epochs: whole numbers, unless there are none between the ends.
+function makeCounts(first, last) {
+  const scale = makeScale(first, last);
+  return {
+    ...scale,
+    ticks: (count) => {
+      const ticks = scale.ticks(count), whole = ticks.filter(([, text]) => Number.isInteger(Number(text)));
+      return whole.length ? whole : ticks;
+    },
   };
 }
 

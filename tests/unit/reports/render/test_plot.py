@@ -26,7 +26,26 @@ def test_a_line_goes_from_corner_to_corner() -> None:
     assert rows[0].endswith("●")
     assert starts[-1] == 0
     assert lines[1].startswith("1 ┤")
-    assert lines[-1].split() == ["0", "1"]
+    assert lines[-1].split() == ["0", "x", "1"]
+
+
+@pytest.mark.parametrize("width", [20, 24, 40, 80, 120])
+def test_an_axis_always_has_its_name(width: int) -> None:
+    for high in (1, 7, 30, 1000, 123456):
+        plot = Plot([Line([(0, 0), (high, 1)])], Axis("tuning time, s", 0, high), Axis("y", 0, 1))
+        lines = draw(plot, width)
+        assert sum("tuning time, s" in line for line in lines) == 1
+        assert max(map(len, lines)) <= width
+
+
+@pytest.mark.parametrize(("low", "high"), [(1, 2), (1, 3), (1, 12), (0, 1000), (1, 1e6)])
+def test_epochs_are_whole_numbers(low: float, high: float) -> None:
+    for most in range(2, 12):
+        for log in (False, low > 0):
+            ticks = Axis("epoch", low, high, log=log, counts=True).list_ticks(most)
+            assert ticks
+            assert all(tick.is_integer() for tick in ticks)
+    assert Axis("epoch", 0.1, 0.4, counts=True).list_ticks(4) == [0.1, 0.2, 0.3, 0.4]
 
 
 def test_values_without_a_place_are_gaps() -> None:
