@@ -19,6 +19,8 @@ DIGITS = 4
 LEAST_DIGITS = 3
 """Significant digits that every number in a column has at least."""
 MAX_DIGITS = 7
+WHOLE = 1e16
+"""Numbers below it are written without an exponent if they are whole: floats tell them apart."""
 SPREAD = 1000
 """Largest ratio in a column that is written with the same decimals; beyond it, with digits."""
 
@@ -59,12 +61,24 @@ def write_as(value: float, text: str) -> float:
 
 
 def format_number(value: float | None, digits: int = DIGITS) -> str:
-    """Return a number with `digits` significant digits; whole ones below a million as they are."""
+    """Return a number with `digits` significant digits; whole ones as they are."""
     if value is None:
         return NOTHING
-    if math.isfinite(value) and value == int(value) and abs(value) < 1e6:
+    if math.isfinite(value) and value == int(value) and abs(value) < WHOLE:
         return str(int(value))
     return f"{value:.{digits}g}"
+
+
+def format_tick(value: float) -> str:
+    """Return a number beside an axis: in few characters, whatever its size."""
+    return f"{value:.6g}"
+
+
+def format_exact(value: Value | None) -> str:
+    """Return a number with every digit that it has, a whole one without exponent; text as it is."""
+    if isinstance(value, float) and not isinstance(value, Written) and value.is_integer():
+        return f"{value:.0f}" if abs(value) < WHOLE else repr(value)
+    return NOTHING if value is None else plain(str(value))
 
 
 def format_column(values: Sequence[Value | None], distinct: Sequence[float] = ()) -> list[str]:

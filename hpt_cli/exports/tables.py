@@ -6,12 +6,13 @@ hyperparameters, then those of the training job. Columns that only hpt has come 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from hpt_cli.exports import Results
+from hpt_cli.spec.names import add_prefix
 from hpt_cli.tuning.summary import Row
 
 
@@ -48,7 +49,7 @@ def tabulate_jobs(results: Results) -> Table:
     headings = list(names)
     for place, name in enumerate(names):
         if name in JOB_COLUMNS:
-            headings[place] = _add_prefix(name, headings)
+            headings[place] = add_prefix(name, "hyperparameter.", {*headings, *JOB_COLUMNS})
     return Table(
         columns=(*headings, *JOB_COLUMNS),
         rows=tuple(
@@ -59,12 +60,6 @@ def tabulate_jobs(results: Results) -> Table:
             for row in rows
         ),
     )
-
-
-def _add_prefix(name: str, others: Sequence[str]) -> str:
-    while name in JOB_COLUMNS or name in others:
-        name = f"hyperparameter.{name}"
-    return name
 
 
 def tabulate_observations(results: Results) -> Table:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from hpt_cli.formatting import count, format_time
+from hpt_cli.formatting import count, format_time, plain
 from hpt_cli.reports.render.columns import ResultColumn, default_columns
 from hpt_cli.reports.render.table import Column, Grid
 from hpt_cli.tuning.summary import Row, Summary
@@ -35,18 +35,21 @@ def render_table(
         return Text("no training job yet")
     styles = [find_style(row, summary.best_number) for row in summary.rows]
     table = Grid(
-        [make_column(each, summary.rows) for each in columns], styles, wide, "--wide shows all"
+        [make_column(each, summary.rows, exact=wide) for each in columns],
+        styles,
+        wide,
+        "--wide shows all",
     )
     if len(summary.rows) == total:
         return table
     return Group(table, Text(f"{len(summary.rows)} of {count(total, 'training job')}", style="dim"))
 
 
-def make_column(column: ResultColumn, rows: Sequence[Row]) -> Column:
-    """Return a column with the texts of these rows."""
+def make_column(column: ResultColumn, rows: Sequence[Row], *, exact: bool = False) -> Column:
+    """Return a column with the texts of these rows; with `exact`, numbers have every digit."""
     return Column(
-        heading=column.heading or column.name,
-        cells=column.texts(rows),
+        heading=column.heading or plain(column.name),
+        cells=column.texts(rows, exact=exact),
         right=column.right,
         rank=column.rank,
         shrinks_to=column.shrinks_to,

@@ -1,8 +1,9 @@
-"""Names of a tuning job and of its training jobs."""
+"""Names of a tuning job and of its training jobs; names told apart."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 MAX_NAME_LENGTH = 32
 MAX_DIGITS = 18
@@ -37,3 +38,9 @@ def parse_job(text: str) -> int | None:
     digits = text.rpartition("-")[2]
     is_number = digits.isascii() and digits.isdigit() and len(digits) <= MAX_DIGITS
     return int(digits) if is_number else None
+
+
+def add_prefix(name: str, prefix: str, taken: Collection[str]) -> str:
+    """Return a name with a prefix, as often as it takes until no other is the same."""
+    name = prefix + name
+    return add_prefix(name, prefix, taken) if name in taken else name

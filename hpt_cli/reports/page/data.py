@@ -11,7 +11,7 @@ from typing import Any
 from hpt_cli.analysis.importance import Importance
 from hpt_cli.formatting import thin
 from hpt_cli.metrics.curve import Curve
-from hpt_cli.reports.render.columns import list_columns, name_columns
+from hpt_cli.reports.render.columns import HYPERPARAMETER, list_columns, name_columns
 from hpt_cli.spec.model import load_spec
 from hpt_cli.spec.ranges import CategoricalRange, ParameterRange
 from hpt_cli.tuning.state import TuningState
@@ -143,7 +143,7 @@ def _list_columns(record: Record) -> Iterator[tuple[list[str], Any]]:
     for name, column in name_columns(record.summary).items():
         names.setdefault(column.name, []).append(name)
     for column in list_columns(record.summary).values():
-        if column.name in record.ranges or column.name == "curve":
+        if column.kind == HYPERPARAMETER or column.role == "curve":
             continue
         values = [_to_cell(column.value(row)) for row in record.summary.rows]
         yield names[column.name], values[0] if len(set(values)) == 1 else values

@@ -1,24 +1,37 @@
 """The columns of results tables: their names, values and texts.
 
 A column has a short name and that of its field in JSON (`time`, `training_elapsed_time_seconds`),
-and both can be used everywhere; hyperparameters and metrics go by their own names.
+and both can be used everywhere; hyperparameters and metrics go by their own names, and by
+`hyperparameter.NAME` and `metric.NAME`. Where several columns have one name, it is that of the
+hyperparameter, else of the metric; the metric is then called `metric.NAME`, and what hpt itself
+has to say of the job `job.NAME` or by its name in JSON.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hpt_cli.errors import Problem, UsageError, did_you_mean
-from hpt_cli.formatting import draw_sparkline, format_column, format_seconds, format_time, plain
+from hpt_cli.formatting import (
+    draw_sparkline,
+    format_column,
+    format_exact,
+    format_seconds,
+    format_time,
+    plain,
+)
 from hpt_cli.spec.hyperparameters import Value
+from hpt_cli.spec.names import add_prefix
 from hpt_cli.tuning.allocation import Share
 from hpt_cli.tuning.summary import Row, Summary
 
 CURVE_WIDTH = 20
 USUAL = ("number", "objective", "epochs", "time", "status", "reason")
 """The columns of every table, besides hyperparameters."""
+OWN, HYPERPARAMETER, METRIC = "own", "hyperparameter", "metric"
+OWN_PREFIX, METRIC_PREFIX = "job.", f"{METRIC}."
 HOLDINGS = ("gpus", "cores")
 """The columns of tables of training jobs that have such resources."""
 
@@ -27,9 +40,10 @@ HOLDINGS = ("gpus", "cores")
 class ResultColumn:
     """One column of a results table.
 
-    `field` is its name in JSON, `value` a row's value there, and `text` its cell in tables. Without
-    `text`, `format_column` makes the cells, of `shown` if that is given instead of `value`. Columns
-    of the highest rank are the first that a narrow terminal leaves out.
+    `field` is its name in JSON, `value` a row's value there, and `text` its cell in tables. `role`
+    is what it shows, whatever it is called here: `status`, `hyperparameter.x`, `metric.loss`.
+    Without `text`, `format_column` makes the cells, of `shown` if that is given instead of `value`.
+    Columns of the highest rank are the first that a narrow terminal leaves out.
     """
 
     name: str
@@ -42,12 +56,15 @@ class ResultColumn:
     shrinks_to: int | None = None
     shown: Callable[[Row], Value | None] | None = None
     telling: Sequence[float] = ()
+    kind: str = OWN
+    role: str = ""
 
-    def texts(self, rows: Sequence[Row]) -> list[str]:
-        """Return the cells of these rows."""
+    def texts(self, rows: Sequence[Row], *, exact: bool = False) -> list[str]:
+        """Return the cells of these rows; with `exact`, numbers have every digit."""
         if self.text is not None:
             return list(map(self.text, rows))
-        return format_column(list(map(self.shown or self.value, rows)), self.telling)
+        values = list(map(self.shown or self.value, rows))
+        return list(map(format_exact, values)) if exact else format_column(values, self.telling)
 
     def key(self, row: Row) -> tuple[float, str]:
         """Return what rows with a value are sorted by."""
@@ -57,14 +74,15 @@ class ResultColumn:
 
 
 def list_columns(summary: Summary) -> dict[str, ResultColumn]:
-    """Return every column that a table can have, by its short name, in order."""
+    """Return every column that a table can have, by its name, in order; no two are alike."""
     names = dict.fromkeys(name for row in summary.rows for name in row.hyperparameters)
     metrics = dict.fromkeys(name for row in summary.rows for name in row.latest)
+    taken = {*names, *metrics, summary.objective.metric}
     columns = [
-        _make_number(summary),
+        _make_number(summary, "" if "job" in taken else "job"),
         _text("name", "training_job_name", lambda row: row.name, rank=35),
         *(_make_hyperparameter(name, rank, summary) for rank, name in enumerate(names, 1)),
-        _make_objective(summary),
+        _make_objective(summary, names, taken),
         *(_make_metric(name) for name in metrics if name != summary.objective.metric),
         _number("best", "best_objective_value", lambda row: row.best, rank=36),
         _number("epochs", "epochs", lambda row: row.epochs, rank=40),
@@ -72,7 +90,7 @@ def list_columns(summary: Summary) -> dict[str, ResultColumn]:
         _text("status", "training_job_status", lambda row: row.status, describe_status),
         _text("objective_status", "objective_status", lambda row: row.objective_status, rank=61),
         _make_reason(),
-        _text("failure", "failure_reason", lambda row: row.failure_reason, rank=62, shrinks_to=12),
+        _text("failure", "failure_reason", lambda row: row.failure_reason, rank=62, shrinks_to=16),
         _text("start", "training_start_time", lambda row: format_time(row.started_at), rank=63),
         _text("end", "training_end_time", lambda row: format_time(row.ended_at), rank=64),
         _make_curve(),
@@ -80,21 +98,39 @@ def list_columns(summary: Summary) -> dict[str, ResultColumn]:
         _make_holding("cores", lambda share: share.cores, rank=67),
         _make_holding("gpus", lambda share: share.gpus, rank=66),
     ]
-    found: dict[str, ResultColumn] = {}
-    for column in columns:
-        found.setdefault(column.field if column.name in found else column.name, column)
-    return found
+    return {each.name: each for each in (_tell_apart(column, names, taken) for column in columns)}
+
+
+def _tell_apart(
+    column: ResultColumn, tuned: Collection[str], taken: Collection[str]
+) -> ResultColumn:
+    """Return the column with a name and a field that no other has.
+
+    Args:
+        tuned: the names of hyperparameters, which keep them.
+        taken: those of metrics too.
+    """
+    name, field, heading = column.name, column.field, column.heading
+    if column.kind == OWN:
+        longer = add_prefix(name, OWN_PREFIX, taken)
+        if name in taken:
+            name, heading = (longer if field in taken else field), heading or longer
+        field = longer if field in taken else field
+    elif column.kind == METRIC and name in tuned:
+        name = field = add_prefix(name, METRIC_PREFIX, taken)
+    role = column.name if column.kind == OWN else f"{column.kind}.{column.name}"
+    return replace(column, name=name, field=field, heading=heading, role=role)
 
 
 def default_columns(summary: Summary) -> list[ResultColumn]:
     """Return the columns that a table has if none are asked for."""
-    columns = list_columns(summary)
-    names = dict.fromkeys(name for row in summary.rows for name in row.hyperparameters)
+    by_role = index_roles(list_columns(summary).values())
     first, *others = USUAL
     if not any(row.stop_reason or row.failure_reason for row in summary.rows):
         others.remove("reason")
-    others += [name for name in HOLDINGS if any(columns[name].value(row) for row in summary.rows)]
-    return [columns[name] for name in dict.fromkeys([first, *names, *others])]
+    others += [name for name in HOLDINGS if any(by_role[name].value(row) for row in summary.rows)]
+    tuned = [each for each in by_role.values() if each.kind == HYPERPARAMETER]
+    return [by_role[first], *tuned, *(by_role[name] for name in others)]
 
 
 def name_columns(summary: Summary) -> dict[str, ResultColumn]:
@@ -102,7 +138,16 @@ def name_columns(summary: Summary) -> dict[str, ResultColumn]:
     columns = list_columns(summary)
     by_field = {column.field: column for column in columns.values()}
     by_heading = {column.heading: column for column in columns.values() if column.heading}
-    return by_field | by_heading | {summary.objective.metric: columns["objective"]} | columns
+    by_role = index_roles(columns.values())
+    metric, objective = summary.objective.metric, by_role["objective"]
+    by_metric = {metric: objective, METRIC_PREFIX + metric: objective}
+    longer = {role: each for role, each in by_role.items() if each.kind != OWN}
+    return longer | by_field | by_heading | by_metric | columns
+
+
+def index_roles(columns: Iterable[ResultColumn]) -> dict[str, ResultColumn]:
+    """Return columns by what they show."""
+    return {column.role: column for column in columns}
 
 
 def find_columns(names: Iterable[str], summary: Summary, option: str) -> list[ResultColumn]:
@@ -132,12 +177,12 @@ def list_values(row: Row, columns: Mapping[str, ResultColumn]) -> dict[str, Any]
     return {name: column.value(row) for name, column in columns.items()}
 
 
-def _make_number(summary: Summary) -> ResultColumn:
+def _make_number(summary: Summary, heading: str) -> ResultColumn:
     def text(row: Row) -> str:
         return f"{row.number}{' ★' if row.number == summary.best_number else '  '}"
 
     return _number(
-        "number", "training_job_number", lambda row: row.number, text=text, heading="job"
+        "number", "training_job_number", lambda row: row.number, text=text, heading=heading
     )
 
 
@@ -147,20 +192,23 @@ def _make_hyperparameter(name: str, rank: int, summary: Summary) -> ResultColumn
         name,
         name,
         lambda row: row.hyperparameters.get(name),
-        heading=plain(name),
+        kind=HYPERPARAMETER,
         right=not is_text,
         rank=min(rank, 30),
     )
 
 
-def _make_objective(summary: Summary) -> ResultColumn:
+def _make_objective(
+    summary: Summary, tuned: Collection[str], taken: Collection[str]
+) -> ResultColumn:
     """Return the column of final values; the text of a running job is its latest value."""
+    metric = summary.objective.metric
     finals = [row.final for row in summary.rows if row.final is not None]
     return _number(
         "objective",
         "final_objective_value",
         lambda row: row.final,
-        heading=plain(summary.objective.metric),
+        heading=plain(add_prefix(metric, METRIC_PREFIX, taken) if metric in tuned else metric),
         shown=lambda row: _latest(row) if row.final is None else row.final,
         telling=sorted(finals, key=summary.objective.loss)[:2],
     )
@@ -171,14 +219,14 @@ def _latest(row: Row) -> float | None:
 
 
 def _make_metric(name: str) -> ResultColumn:
-    return _number(name, name, lambda row: row.latest.get(name), rank=37, heading=plain(name))
+    return _number(name, name, lambda row: row.latest.get(name), rank=37, kind=METRIC)
 
 
 def _make_curve() -> ResultColumn:
     def text(row: Row) -> str:
         return draw_sparkline([value for _, value in row.curve], CURVE_WIDTH)
 
-    return _text("curve", "curve", lambda row: list(map(list, row.curve)), text, rank=35)
+    return _text("curve", "curve", lambda row: list(map(list, row.curve)), text, rank=70)
 
 
 def _make_time() -> ResultColumn:
@@ -191,7 +239,7 @@ def _make_time() -> ResultColumn:
 
 def _make_reason() -> ResultColumn:
     field, value = "stop_reason", lambda row: row.stop_reason
-    return _text("reason", field, value, describe_reason, rank=60, shrinks_to=12)
+    return _text("reason", field, value, describe_reason, rank=60, shrinks_to=16)
 
 
 def _make_holding(

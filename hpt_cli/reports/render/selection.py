@@ -12,6 +12,7 @@ from hpt_cli.reports.render.columns import (
     ResultColumn,
     default_columns,
     find_columns,
+    index_roles,
     list_columns,
     list_values,
     name_columns,
@@ -43,10 +44,11 @@ def select_rows(
         columns = name_columns(summary)
         meets = parse_condition(where, columns)
         rows = [row for row in rows if meets(list_values(row, columns))]
+    by = [] if sort is None else find_columns(_split(sort, "--sort"), summary, "--sort")
     if top is not None and sort is None:
-        sort = "objective"
-    if sort is not None:
-        for column in reversed(find_columns(_split(sort, "--sort"), summary, "--sort")):
+        by = [index_roles(list_columns(summary).values())["objective"]]
+    if by:
+        for column in reversed(by):
             rows = _sort(rows, column, summary, desc=desc)
     elif desc:
         rows.reverse()
@@ -66,7 +68,7 @@ def _sort(rows: list[Row], column: ResultColumn, summary: Summary, *, desc: bool
     """Return the rows sorted by a column; those without a value in it come last either way."""
 
     def key(row: Row) -> tuple[float, str]:
-        if column.name == "objective":
+        if column.role == "objective":
             loss = summary.objective.loss(row.final or 0.0)
             return (math.inf if math.isnan(loss) else loss), ""
         return column.key(row)
@@ -88,7 +90,7 @@ def choose_columns(
     Raises:
         UsageError: there is no such column.
     """
-    every = [each for name, each in list_columns(summary).items() if name != "curve"]
+    every = [each for each in list_columns(summary).values() if each.role != "curve"]
     usual = default_columns(summary) if for_people else every
     if names is None:
         return usual

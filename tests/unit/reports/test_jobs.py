@@ -12,6 +12,7 @@ from rich.console import Console
 
 from hpt_cli.errors import UsageError
 from hpt_cli.formatting import format_column
+from hpt_cli.metrics.curve import Observation
 from hpt_cli.reports.jobs import render_table
 from hpt_cli.reports.render.columns import (
     default_columns,
@@ -20,6 +21,7 @@ from hpt_cli.reports.render.columns import (
     name_columns,
 )
 from hpt_cli.reports.render.formats import FORMATS
+from hpt_cli.reports.render.selection import select_rows
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.summary import Summary, summarize
 from tests import builders as b
@@ -29,6 +31,12 @@ def make_summary(**hyperparameters: object) -> Summary:
     second = [*b.suggested(2, **hyperparameters), *b.launched(2), b.observed(2, 0.5)]
     state = b.fold_all(*b.created(b.make_spec()), *b.run(1, 0.25, 0.125), *second)
     return summarize(state, 20, at_work=True)
+
+
+def run(number: int, value: float, **tuned: object) -> list[ev.Event]:
+    """A whole job that completes."""
+    events = [*b.suggested(number, **tuned), *b.launched(number)]
+    return [*events, b.observed(number, value), b.exited(number)]
 
 
 def show(summary: Summary, width: int, *, wide: bool = False) -> list[str]:
@@ -58,6 +66,78 @@ def test_a_hyperparameter_hides_no_column_from_programs() -> None:
     assert columns["status"].value(summary.rows[1]) == "x"
     assert columns["training_job_status"].value(summary.rows[1]) == "InProgress"
     assert name_columns(summary)["training_elapsed_time_seconds"].value(summary.rows[0]) > 0
+
+
+NAMES = ["status", "time", "job", "number", "name", "epochs", "objective", "reason", "best", "loss"]
+NAMES += ["training_job_status", "stop_reason", "job.status", "metric.time", "curve", "attempts"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("kind", ["hyperparameter", "metric"])
+def test_columns_that_share_a_name_are_told_apart(kind: str, name: str) -> None:
+    """In tables, in CSV, in --where and in --sort."""
+    tuned: dict[str, float | int | str] = {"other": 1, "time": 2, name: 7}
+    if kind == "metric":
+        tuned |= {name: 1}
+    seen = [Observation("loss", 9, 1.0, 0.5)]
+    seen += [Observation(name, 9, 1.0, 7.0)] if kind == "metric" and name != "loss" else []
+    job = [
+        ev.JobPlanned(at=0, number=1),
+        ev.JobSuggested(at=0, number=1, hyperparameters=tuned, seconds=0),
+        *b.launched(1),
+        ev.ObservationsRead(at=0, number=1, attempt=1, observations=tuple(seen)),
+        b.exited(1),
+    ]
+    state = b.fold_all(*b.created(b.make_spec()), *job)
+    summary = summarize(state, 20, at_work=True)
+    (row,) = summary.rows
+    columns = list_columns(summary).values()
+    for names in (
+        [each.name for each in columns],
+        [each.field for each in columns],
+        [each.heading or each.name for each in columns],
+    ):
+        assert len(names) == len(set(names))
+    texts = {each.role: each.texts([row]) for each in default_columns(summary)}
+    assert texts["status"] == ["Completed"]
+    assert texts["objective"] == ["0.5"]
+    assert texts["epochs"] == ["1"]
+    if kind == "hyperparameter" or name != "loss":
+        known = name_columns(summary)
+        assert known[f"{kind}.{name}"].value(row) == 7
+        (header, cells) = csv.reader(io.StringIO(FORMATS["csv"](summary, [*columns])))
+        assert header.count(known[f"{kind}.{name}"].field) == 1
+        assert float(cells[header.index(known[f"{kind}.{name}"].field)]) == 7
+    for column in columns:
+        (typed,) = find_columns([column.heading or column.name], summary, "--sort")
+        assert typed.role == column.role, "what a heading says can be typed"
+
+
+def test_the_best_ones_are_the_best_whatever_hyperparameters_are_called() -> None:
+    jobs = [*run(1, 0.5, objective=1), *run(2, 0.25, objective=9)]
+    summary = summarize(b.fold_all(*b.created(b.make_spec()), *jobs), 20, at_work=True)
+    assert [row.number for row in select_rows(summary, top=1).rows] == [2]
+
+
+def test_every_digit_is_there_for_who_asks() -> None:
+    summary = make_summary(seed=3_300_000_012, tokens=3.3e9, rate=0.012345678912, tiny=1.5e-9)
+    wide = " ".join(show(summary, 80, wide=True))
+    for digits in ("3300000012", "3300000000", "0.012345678912", "1.5e-09"):
+        assert digits in wide
+    assert "3300000012" in " ".join(show(summary, 200))
+
+
+def test_reasons_are_not_cut_but_wrapped() -> None:
+    why = "1% likely to beat job 1, and it has been so for a while as anybody can see"
+    stop = ev.JobStopRequested(at=0, number=2, reason="EarlyStopped", explanation=why)
+    second = [*b.suggested(2, x=1), *b.launched(2), b.observed(2, 9.0), stop, b.exited(2, -15)]
+    state = b.fold_all(*b.created(b.make_spec()), *run(1, 0.25, x=1), *second)
+    summary = summarize(state, 20, at_work=True)
+    for width in (60, 80, 120):
+        lines = show(summary, width)
+        at = lines[0].index("reason")
+        assert " ".join(line[at:].strip() for line in lines[2:]) == f"EarlyStopped: {why}"
+        assert max(map(len, lines)) <= width
 
 
 def test_numbers_of_one_size_line_up() -> None:

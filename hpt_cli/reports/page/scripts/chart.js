@@ -67,17 +67,17 @@ class View {
 
 // The tooltip of a job. Its texts are those of the table.
 function showTip({ job, table }, place, x, y) {
-  const text = (column) => table.text(place, column);
+  const text = (role) => table.text(place, role);
   const reason = text("reason"), name = `${job.jobs[place].name}${place === job.best ? " ★" : ""}`;
   tip.replaceChildren();
   html("b", "", name, tip);
   html("div", "muted", `${text("status")}${reason ? ` (${reason})` : ""}, ${text("epochs")} epochs, ${text("time")}`, tip);
   const values = html("table", "", null, tip);
   const active = job.ranges.filter((_, n) => job.jobs[place].settings[n] !== null);
-  for (const [heading, column] of [[job.metric, "objective"], ...active.map((each) => [each.name, each.name])]) {
+  for (const [heading, role] of [[job.metric, "objective"], ...active.map((each) => [each.name, `hyperparameter.${each.name}`])]) {
     const row = html("tr", "", null, values);
     html("td", "muted", heading, row);
-    html("td", "", text(column), row);
+    html("td", "", text(role), row);
   }
   tip.hidden = false;
   const box = tip.getBoundingClientRect();

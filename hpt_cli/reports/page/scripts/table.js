@@ -8,6 +8,7 @@ class Table {
     this.byPlace = [...this.rows];
     this.heads = [...section.querySelectorAll("thead th")];
     this.names = this.heads.map((head) => head.dataset.column);
+    this.roles = this.heads.map((head) => head.dataset.role);
     this.input = section.querySelector(".filter");
     this.output = section.querySelector("output");
     const { columns } = view.job;
@@ -35,9 +36,9 @@ class Table {
     }
   }
 
-  // The text of a job's cell; nothing where the table has no such column.
-  text(place, name) {
-    return this.byPlace[place].cells[this.names.indexOf(name)]?.textContent.trim() ?? "";
+  // The text of a job's cell; nothing where the table has no column of this role.
+  text(place, role) {
+    return this.byPlace[place].cells[this.roles.indexOf(role)]?.textContent.trim() ?? "";
   }
 
   // What a cell is sorted by: its number, null where a column of numbers has none, or its text.
