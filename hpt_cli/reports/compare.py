@@ -7,9 +7,9 @@ over time, of all of them in one plot.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -20,18 +20,21 @@ from hpt_cli.reports.render.columns import default_columns
 from hpt_cli.reports.render.plot import COLOURS, Axis, Line, Plot, find_axis
 from hpt_cli.reports.render.table import KEPT, Column, FirstThatFits, Grid
 from hpt_cli.spec.hyperparameters import Value
-from hpt_cli.tuning.summary import JOB_STATUSES, Row, Summary, estimate_saved_seconds, trace_best
+from hpt_cli.tuning.progress import compare_kinds
+from hpt_cli.tuning.summary import Row, Summary, estimate_saved_seconds, trace_best
 
 if TYPE_CHECKING:
     from hpt_cli.reports.json_types import ComparedTuningJob
 
 TOP = 5
 MAX_STOPPED = 10
-REASON_WIDTH = 30
+HEADING_WIDTH, REASON_WIDTH = 16, 20
+"""Down to which the names of figures, and reasons, wrap."""
 MAX_LISTED = 4
 """With more tuning jobs than this, training jobs are not listed."""
 CLIPPED = 0.05
 MARKS = "●▲■◆▼★◉◈"
+ON_COSTS = "times depend on what else ran on the machine; epochs do not"
 
 
 def render(summaries: Sequence[Summary]) -> RenderableType:
@@ -39,6 +42,7 @@ def render(summaries: Sequence[Summary]) -> RenderableType:
     names = [each.name for each in summaries]
     parts: list[RenderableType] = [_arrange(_list_figures(summaries), names)]
     if len(summaries) > 1:
+        parts.append(Text(ON_COSTS, style="dim"))
         parts += _render_differences(summaries)
     parts += _render_plot(summaries)
     if len(summaries) <= MAX_LISTED:
@@ -61,33 +65,36 @@ class _Figure:
 
 def _list_figures(summaries: Sequence[Summary]) -> list[_Figure]:
     training = [each.total_training_time for each in summaries]
+    progress = [each.progress for each in summaries]
     return [
         _Figure("status", [each.status for each in summaries], 1),
-        _Figure("training jobs", [str(len(each.rows)) for each in summaries], 7),
-        *_list_counts(summaries),
-        *_list_times("total training time", training, summaries, rank=4),
-        _Figure("  early stopping saved", list(map(_format_estimate, summaries)), 6),
-        *_list_times("tuning time", [each.tuning_time for each in summaries], summaries, rank=2),
-        _Figure("best training job", [each.best_name or NOTHING for each in summaries], 9),
+        _Figure("training jobs done", [each.of for each in progress], 7),
+        *(
+            _Figure(f"  {kind}", list(map(str, counts)), 8)
+            for kind, counts in compare_kinds(progress)
+        ),
+        *_list_costs("epochs trained", [each.epochs for each in summaries], str, summaries, 2),
+        *_list_costs("total training time", training, format_seconds, summaries, 5),
+        _Figure("  early stopping saved", list(map(_format_estimate, summaries)), 7),
+        *_list_costs(
+            "tuning time", [each.tuning_time for each in summaries], format_seconds, summaries, 3
+        ),
+        _Figure("best training job", [_name_best(each) for each in summaries], 9),
         *_list_best_values(summaries),
     ]
 
 
-def _list_counts(summaries: Sequence[Summary]) -> Iterator[_Figure]:
-    """Yield how many training jobs have each status that there is."""
-    for status, key in JOB_STATUSES.items():
-        counts = [each.job_counts[key] for each in summaries]
-        if any(counts):
-            yield _Figure(status, list(map(str, counts)), 8)
-
-
-def _list_times(
-    heading: str, seconds: Sequence[float], summaries: Sequence[Summary], rank: int
+def _list_costs(
+    heading: str,
+    costs: Sequence[float],
+    write: Callable[[Any], str],
+    summaries: Sequence[Summary],
+    rank: int,
 ) -> Iterator[_Figure]:
-    """Yield times, and how much less they are than that of the first tuning job."""
-    yield _Figure(heading, list(map(format_seconds, seconds)), rank)
+    """Yield what the tuning jobs took, and how much less that is than what the first one took."""
+    yield _Figure(heading, list(map(write, costs)), rank)
     if len(summaries) > 1:
-        saved = [_format_saved(seconds[0], each) for each in seconds]
+        saved = [_format_saved(costs[0], each) for each in costs]
         yield _Figure(f"  less than {summaries[0].name}", saved, rank + 1)
 
 
@@ -111,10 +118,14 @@ def _arrange(figures: Sequence[_Figure], names: Sequence[str]) -> FirstThatFits:
     headings = [each.heading for each in figures]
     return FirstThatFits(
         [
-            Grid([Column("", headings), *beside], [""] * len(figures)),
+            Grid([Column("", headings, shrinks_to=HEADING_WIDTH), *beside], [""] * len(figures)),
             Grid([Column("", names), *below], [""] * len(names)),
         ]
     )
+
+
+def _name_best(summary: Summary) -> str:
+    return NOTHING if summary.best is None else f"job {summary.best.number}"
 
 
 def _saved(base: float, value: float) -> float | None:
@@ -230,9 +241,9 @@ def _render_rows(
     parts: list[RenderableType] = [Text(f"\n{heading}", style="bold")]
     if rows:
         columns = [
-            replace(each, rank=KEPT, shrinks_to=REASON_WIDTH) if each.name == "reason" else each
+            replace(each, rank=KEPT, shrinks_to=REASON_WIDTH) if each.role == "reason" else each
             for each in default_columns(summary)
-            if each.name != ("status" if reasons else "reason")
+            if each.role != ("status" if reasons else "reason")
         ]
         shown = [make_column(each, rows) for each in columns]
         parts.append(Grid(shown, [find_style(row, summary.best_number) for row in rows]))
@@ -249,6 +260,7 @@ def to_json(summaries: Sequence[Summary]) -> list[ComparedTuningJob]:
             "objective_metric_name": each.objective.metric,
             "training_jobs": len(each.rows),
             "training_job_status_counters": counters_to_json(each),
+            "epochs": each.epochs,
             "total_training_time_seconds": round(each.total_training_time, 3),
             "training_time_saved": _saved(first.total_training_time, each.total_training_time),
             "tuning_time_seconds": round(each.tuning_time, 3),

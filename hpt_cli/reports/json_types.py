@@ -177,6 +177,8 @@ class ComparedTuningJob(TypedDict):
     objective_metric_name: str
     training_jobs: int
     training_job_status_counters: Counters
+    epochs: int
+    """how many all its training jobs have trained"""
     total_training_time_seconds: float
     training_time_saved: float | None
     tuning_time_seconds: float

@@ -12,6 +12,7 @@ from rich.text import Text
 from hpt_cli.formatting import format_age, format_bytes, format_number, format_time, plain
 from hpt_cli.reports.jobs import counters_to_json, find_status_style
 from hpt_cli.reports.render.table import Column, Grid
+from hpt_cli.tuning.progress import compare_kinds
 from hpt_cli.tuning.summary import Summary
 
 if TYPE_CHECKING:
@@ -41,11 +42,11 @@ def render_list(
     columns = [
         column("name", lambda each: each.summary.name),
         column("status", _describe_status),
-        column("jobs", _describe_progress, right=True),
+        column("done", _describe_progress, right=True),
         *(
-            column(key, _count(key), right=True, rank=1)
-            for key in ("stopped", "failed")
-            if any(each.summary.job_counts[key] for each in entries)
+            Column(kind, list(map(str, counts)), right=True, rank=1)
+            for kind, counts in compare_kinds([each.summary.progress for each in entries])
+            if kind != "completed"
         ),
         column("best", lambda each: format_number(each.summary.best_value), right=True),
         column("objective", _describe_objective, rank=4, shrinks_to=12),
@@ -65,13 +66,8 @@ def _describe_status(entry: Entry) -> str:
 
 
 def _describe_progress(entry: Entry) -> str:
-    counts = entry.summary.job_counts
-    ended = sum(counts.values()) - counts["in_progress"]
-    return f"{ended}/{entry.summary.max_jobs}" if entry.summary.max_jobs else str(ended)
-
-
-def _count(key: str) -> Callable[[Entry], str]:
-    return lambda entry: str(entry.summary.job_counts[key])
+    progress = entry.summary.progress
+    return str(progress.done) if progress.limit is None else f"{progress.done}/{progress.limit}"
 
 
 def _describe_objective(entry: Entry) -> str:

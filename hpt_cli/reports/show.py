@@ -18,7 +18,6 @@ from hpt_cli.tuning.summary import (
     Summary,
     describe_warning,
     estimate_saved_seconds,
-    list_job_counts,
 )
 
 if TYPE_CHECKING:
@@ -54,16 +53,15 @@ def _lines(summary: Summary) -> list[tuple[str, str]]:
     lines = [
         ("tuning job", summary.name),
         ("status", plain(status)),
-        ("jobs", describe_jobs(summary)),
+        ("jobs", str(summary.progress)),
     ]
     using = [row for row in summary.rows if row.phase in RUNNING and row.share and row.share.gpus]
     if using:
         words = (f"{row.share.gpu_names}: job {row.number}" for row in using if row.share)
         lines.append(("GPUs", plain("; ".join(words))))
-    best = summary.best
-    if best is not None:
-        value = f"{summary.objective.metric} = {format_number(best.final, 6)} by {best.name}"
-        lines += [("best", plain(value)), ("", format_hyperparameters(best.hyperparameters))]
+    if summary.best is not None:
+        settings = format_hyperparameters(summary.best.hyperparameters)
+        lines += [("best", summary.best_result), ("", settings)]
     if summary.overall_best is not None:
         overall = summary.overall_best
         value = format_number(overall["final_objective_value"], 6)
@@ -83,14 +81,6 @@ def _lines(summary: Summary) -> list[tuple[str, str]]:
 def _describe_saved(summary: Summary) -> str:
     saved = estimate_saved_seconds(summary.rows)
     return "" if saved is None else f"; early stopping saved about {format_seconds(saved)}"
-
-
-def describe_jobs(summary: Summary) -> str:
-    """Return how many training jobs have which status: `20 of 20: 14 Completed, 6 Stopped`."""
-    total = len(summary.rows)
-    limit = summary.max_jobs or 0
-    of = f"{total} of {limit}" if limit >= total else str(total)
-    return f"{of}: {', '.join(list_job_counts(summary))}" if total else of
 
 
 def _render_warnings(summary: Summary) -> list[RenderableType]:
@@ -123,7 +113,7 @@ def _blank_numbers(lines: Iterable[str]) -> tuple[str, ...]:
     return tuple(_NUMBER.sub("0", line) for line in lines)
 
 
-def _render_failure(row: Row, *, is_shown: bool) -> list[Text]:
+def _render_failure(row: Row, *, is_shown: bool) -> list[RenderableType]:
     """Return what is wrong with a job, and its lines unless the same are shown already."""
     what, intro, nothing = FAILED if row.status == "Failed" else WITHOUT_OBJECTIVE
     if not row.tail:
@@ -131,9 +121,20 @@ def _render_failure(row: Row, *, is_shown: bool) -> list[Text]:
     elif is_shown:
         lines = ["its lines are the same as those above"]
     else:
-        lines = [intro, *(f"│ {plain(line)}" for line in row.tail)]
+        lines = [intro]
     heading = Text(plain(f"{row.name} {what}: {row.failure_reason}"), style="red")
-    return [heading, *(Text(f"  {line}", style="dim") for line in lines)]
+    quoted = () if is_shown else row.tail
+    return [heading, *(Text(f"  {line}", style="dim") for line in lines), _quote(quoted)]
+
+
+def _quote(lines: Sequence[str]) -> Table:
+    """Return lines of a log behind a bar; what is too long goes on below."""
+    table = Table.grid()
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(style="dim", overflow="fold")
+    for line in lines:
+        table.add_row("  │ ", Text(plain(line)))
+    return table
 
 
 def to_json(summaries: Sequence[Summary]) -> TuningJob:

@@ -18,7 +18,7 @@ from hpt_cli.spec.model import Notify
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.tuning.events import Event, JobExited, TuningJobEnded
 from hpt_cli.tuning.state import TuningState
-from hpt_cli.tuning.summary import Row, summarize
+from hpt_cli.tuning.summary import Row, Summary, summarize
 
 LOG = "notify.log"
 PATIENCE_SECONDS = 10.0
@@ -62,11 +62,11 @@ class Notifier:
             not self._knows_best or any(isinstance(each, JobExited) for each in events)
         )
         if ended or may_have_best:
-            best = summarize(state, now, at_work=True).best
-            if may_have_best and self._is_better(best):
-                self._waiting.append((state.directory, self._describe("best", state, best)))
+            summary = summarize(state, now, at_work=True)
+            if may_have_best and self._is_better(summary.best):
+                self._waiting.append((state.directory, self._describe("best", state, summary)))
             if ended:
-                self._waiting.append((state.directory, self._describe("end", state, best)))
+                self._waiting.append((state.directory, self._describe("end", state, summary)))
         self._advance()
 
     def _is_better(self, best: Row | None) -> bool:
@@ -103,12 +103,14 @@ class Notifier:
         except (OSError, ValueError) as error:  # ValueError: a NUL byte in a variable
             self.failures.append(f"the command could not be run: {error}")
 
-    def _describe(self, event: str, state: TuningState, best: Row | None) -> Mapping[str, str]:
+    def _describe(self, event: str, state: TuningState, summary: Summary) -> Mapping[str, str]:
+        best = summary.best
         return {
             "HPT_EVENT": event,
             "HPT_TUNING_JOB": str(state.spec["name"]),
             "HPT_STATUS": state.status,
             "HPT_REASON": state.reason,
+            "HPT_PROGRESS": str(summary.progress),
             "HPT_OBJECTIVE": str(state.spec["objective_metric_name"]),
             "HPT_BEST_TRAINING_JOB": best.name if best else "",
             "HPT_BEST_VALUE": "" if best is None or best.final is None else repr(best.final),

@@ -8,13 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from hpt_cli.formatting import plain
+from hpt_cli.formatting import format_number, plain
 from hpt_cli.metrics.curve import Curve
 from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.names import job_name
 from hpt_cli.spec.objective import Objective
 from hpt_cli.tuning.allocation import Share
 from hpt_cli.tuning.events import Warned
+from hpt_cli.tuning.progress import Progress, count_progress
 from hpt_cli.tuning.state import Parent, TrainingJob, TuningState, count_seconds
 
 ObjectiveStatus = Literal["Pending", "Succeeded", "Failed"]
@@ -25,8 +26,9 @@ JOB_STATUSES = {
     "Stopped": "stopped",
     "Failed": "failed",
 }
-"""The statuses that training jobs are counted by, and the keys of their counters. A Stopping one
-counts as InProgress."""
+"""The statuses that training jobs are counted by in JSON, and the keys of their counters: a
+Stopping one counts as InProgress. For people, progress.py counts."""
+RESULT_DIGITS = 6
 MIN_RESULTS = 6
 """With fewer results, nothing can be said about which hyperparameters mattered."""
 
@@ -74,6 +76,7 @@ class Summary:
     objective: Objective
     max_jobs: int | None
     job_counts: Mapping[str, int]
+    progress: Progress
     objective_counts: Mapping[str, int]
     best: Row | None
     total_training_time: float
@@ -87,6 +90,19 @@ class Summary:
     """The best of this tuning job and its parents, where those had the same data."""
     sessions: tuple[tuple[float, float], ...] = ()
     """From when to when tuners were at work."""
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs all training jobs have trained."""
+        return sum(row.epochs for row in self.rows)
+
+    @property
+    def best_result(self) -> str:
+        """The best value and whose it is: `loss = 0.125 by digits-0007`; empty without one."""
+        if self.best is None:
+            return ""
+        value = format_number(self.best.final, RESULT_DIGITS)
+        return plain(f"{self.objective.metric} = {value} by {self.best.name}")
 
     @property
     def best_name(self) -> str | None:
@@ -132,6 +148,7 @@ def summarize(
         objective=objective,
         max_jobs=state.spec.get("max_jobs"),
         job_counts=_count_jobs(rows),
+        progress=count_progress(rows, state.spec.get("max_jobs"), at_work=at_work),
         objective_counts=_count_objectives(rows),
         best=best,
         total_training_time=sum(row.elapsed for row in rows),
@@ -362,12 +379,6 @@ def _count_jobs(rows: Iterable[Row]) -> dict[str, int]:
     for row in rows:
         counts[JOB_STATUSES.get(row.status, "in_progress")] += 1
     return counts
-
-
-def list_job_counts(summary: Summary, statuses: Iterable[str] = JOB_STATUSES) -> list[str]:
-    """Return how many training jobs have each status, as in `14 Completed`; none where 0."""
-    counts = [(summary.job_counts[JOB_STATUSES[status]], status) for status in statuses]
-    return [f"{number} {status}" for number, status in counts if number]
 
 
 def _count_objectives(rows: Iterable[Row]) -> dict[str, int]:

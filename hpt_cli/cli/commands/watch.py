@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from hpt_cli.cli.console import print_message
 from hpt_cli.cli.liveness import print_end
-from hpt_cli.cli.load import find_tuning_job
+from hpt_cli.cli.load import find_tuning_job, summarize_state
 from hpt_cli.cli.options import Home, Name, Plain
-from hpt_cli.reports.show import describe_jobs
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.journal import Journal, open_journal
 from hpt_cli.storage.lock import has_tuner
@@ -57,7 +56,7 @@ def _follow(session: Session, jobdir: JobDir, journal: Journal) -> TuningState:
     if not has_tuner(jobdir):
         return state
     summary = summarize(state, time.time(), at_work=True)
-    print_message(f"watching {jobdir.name}: {describe_jobs(summary)}")
+    print_message(f"watching {jobdir.name}: {summary.progress}")
     with session.choose_view() as view:
         view.show(state, [], time.time())
         while has_tuner(jobdir):
@@ -68,4 +67,8 @@ def _follow(session: Session, jobdir: JobDir, journal: Journal) -> TuningState:
             view.show(state, events, time.time())
         state, events = journal.follow(state)
         view.show(state, events, time.time())
+    summary = summarize_state(jobdir, state)
+    print_message(str(summary.progress))
+    if summary.best:
+        print_message(f"best {summary.best_result}")
     return state

@@ -8,18 +8,12 @@ from typing import Any
 
 from hpt_cli.formatting import NOTHING, format_column, format_number, format_seconds, format_setting
 from hpt_cli.reports.page.data import Record
-from hpt_cli.reports.render.columns import ResultColumn, default_columns, list_columns
+from hpt_cli.reports.render.columns import ResultColumn, default_columns, index_roles, list_columns
 from hpt_cli.spec import yaml_writer
 from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.model import TuningSpec
-from hpt_cli.tuning.state import TERMINAL
-from hpt_cli.tuning.summary import (
-    JOB_STATUSES,
-    Row,
-    Summary,
-    estimate_saved_seconds,
-    list_job_counts,
-)
+from hpt_cli.tuning.progress import compare_kinds
+from hpt_cli.tuning.summary import Row, Summary, estimate_saved_seconds
 
 HIDDEN = "(not shown)"
 """Stands for the values of environment variables, and for commands beside the one that trains: they
@@ -33,7 +27,7 @@ def list_cards(summary: Summary) -> Iterator[tuple[str, str, str]]:
     best, saved = summary.best, estimate_saved_seconds(summary.rows)
     name = best.name if best else "no result yet"
     yield f"Best {summary.objective.metric}", format_number(summary.best_value, 5), name
-    yield "Training jobs", str(len(summary.rows)), ", ".join(list_job_counts(summary)) or "none yet"
+    yield "Training jobs done", summary.progress.of, summary.progress.describe_kinds()
     yield "Tuning time", format_seconds(summary.tuning_time), "pauses not counted"
     yield "Training time", format_seconds(summary.total_training_time), "of all training jobs"
     overall = summary.overall_best
@@ -48,8 +42,8 @@ def list_cards(summary: Summary) -> Iterator[tuple[str, str, str]]:
 
 def list_job_columns(summary: Summary) -> list[ResultColumn]:
     """Return the columns of the table of training jobs: those of `hpt jobs`, the reason last."""
-    reason = list_columns(summary)["reason"]
-    return [*(each for each in default_columns(summary) if each.name != "reason"), reason]
+    reason = index_roles(list_columns(summary).values())["reason"]
+    return [*(each for each in default_columns(summary) if each.role != "reason"), reason]
 
 
 def list_rows(summary: Summary, columns: Sequence[ResultColumn]) -> Iterator[tuple[Row, Any]]:
@@ -86,9 +80,11 @@ def list_figures(records: Sequence[Record]) -> Iterator[tuple[str, list[str]]]:
     for name in _list_differing([each.hyperparameters for each in best if each]):
         values = (each.get(name) for each in settings)
         yield f"  {name}", [NOTHING if each is None else format_setting(each) for each in values]
-    yield "training jobs", [str(len(each.rows)) for each in summaries]
-    for status in TERMINAL:
-        yield status, [str(each.job_counts[JOB_STATUSES[status]]) for each in summaries]
+    progress = [each.progress for each in summaries]
+    yield "training jobs done", [each.of for each in progress]
+    for kind, counts in compare_kinds(progress):
+        yield f"  {kind}", list(map(str, counts))
+    yield "epochs trained", [str(each.epochs) for each in summaries]
     yield "training time", [format_seconds(each.total_training_time) for each in summaries]
     yield "tuning time", [format_seconds(each.tuning_time) for each in summaries]
     saved = (estimate_saved_seconds(each.rows) for each in summaries)

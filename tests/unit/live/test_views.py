@@ -126,5 +126,6 @@ def test_a_job_that_stands_still_is_shown_to_be_suspended() -> None:
     with LiveView(Console(file=file, force_terminal=True, width=140, height=30)) as view:
         view.show(b.fold_all(*running, still), [], 20.0)
     (frame,) = read_frames(file.getvalue())
-    (row,) = (line.split() for line in frame if "suspended" in line)
+    assert "1 suspended" in [line.strip() for line in frame]
+    (row,) = (line.split() for line in frame if line.strip().startswith("1  "))
     assert row[-4:] == ["suspended", "4.0", "s", "x=1"]
