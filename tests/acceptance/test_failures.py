@@ -168,10 +168,10 @@ def test_mistakes_have_their_places(terminal: Terminal) -> None:
 
 
 def test_without_any_value_only_what_works_is_offered(terminal: Terminal) -> None:
-    text = terminal.hpt("run", terminal.write_spec(options="--mode silent", max_jobs=6), code=1)
+    text = terminal.hpt("run", terminal.write_spec(options="--mode silent", max_jobs=9), code=1)
     assert terminal.hpt("show", "t").count("in the form that was promised") == 1
     assert text.count("in the form that was promised") == 2, "once as it runs, once at the end"
-    assert re.search("Failed: none of the first [56] training jobs has a value of loss", text)
+    assert re.search("Failed: none of the first [5-9] training jobs has a value of loss", text)
     offered = text[text.index("to continue:") :]
     assert "hpt resume t" in offered
     assert "t.yaml --name NEW" in offered
