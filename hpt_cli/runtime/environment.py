@@ -46,6 +46,8 @@ class JobContext:
     tuned: Hyperparameters
     share: Share | None = None
     """What it may use of this machine, where the spec says what it needs."""
+    slot: int | None = 0
+    """The number, from 0, that no other running job has; None for an attempt of an older hpt."""
 
     @property
     def hyperparameters(self) -> Hyperparameters:
@@ -97,6 +99,8 @@ def _make_environment(job: JobContext, there: JobDir) -> dict[str, str]:
         **own,
         "HPT_TUNING_JOB": spec.name,
         "HPT_TRAINING_JOB": job_name(spec.name, number),
+        "HPT_TRAINING_JOB_NUMBER": str(number),
+        **({} if job.slot is None else {"HPT_SLOT": str(job.slot)}),
         "HPT_JOB_DIR": str(there.training_job(number)),
         "HPT_ATTEMPT_DIR": str(there.attempt(number, job.attempt).path),
         "HPT_CHECKPOINT_DIR": str(there.checkpoints(number)),

@@ -428,6 +428,7 @@ class Runner:
             number=job.number,
             attempt=len(job.attempts) + 1,
             share=share,
+            slot=self._state.find_slot(),
         )
         self._record([submitting])
         self._submit(self._state.jobs[job.number], may_exist=False)
@@ -447,6 +448,7 @@ class Runner:
             job.attempt.number,
             job.hyperparameters,
             job.attempt.share,
+            job.attempt.slot,
         )
         request = make_launch_request(context)
         recorded = self._writer.flush().written

@@ -26,7 +26,8 @@ when the last tuner was last alive;
 when tuners and attempts were suspended, and the last sign of life of a lost attempt;
 jobs that had failed are requeued;
 totals of metrics of which not all values are recorded;
-texts of values beside the numbers.
+texts of values beside the numbers;
+the slots of attempts.
 Older ones are read as they are."""
 BUSY_SECONDS = 60.0
 """How long a command waits for a lock of another program, unless told otherwise."""

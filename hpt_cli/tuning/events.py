@@ -234,11 +234,13 @@ class JobSuggested(JobEvent):
 class JobSubmitting(JobEvent):
     """An attempt is about to be launched.
 
-    `share`: which cores, GPUs and memory it holds until it has ended, if any.
+    `share`: which cores, GPUs and memory it holds until it has ended, if any. `slot`: the number,
+    from 0, that no other attempt has until then.
     """
 
     attempt: int
     share: Share | None = None
+    slot: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

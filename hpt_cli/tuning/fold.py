@@ -327,7 +327,7 @@ def _job_suggested(job: TrainingJob, event: ev.JobSuggested) -> _Changes:  # noq
 
 
 def _job_submitting(job: TrainingJob, event: ev.JobSubmitting) -> _Changes:
-    attempt = Attempt(event.attempt, submitted_at=event.at, share=event.share)
+    attempt = Attempt(event.attempt, submitted_at=event.at, share=event.share, slot=event.slot)
     return {"attempts": (*job.attempts, attempt), "stop_request": None, "failure_reason": ""}
 
 

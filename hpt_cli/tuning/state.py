@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from hpt_cli.metrics.curve import Curve, PackedCurve
@@ -106,6 +107,8 @@ class Attempt:
     """Whether its failure does not count, as the job was requeued."""
     share: Share | None = None
     """What it holds of the machine until it has ended."""
+    slot: int | None = None
+    """The number, from 0, that no other has until it has ended."""
     suspended: tuple[Span, ...] = ()
     """When it was suspended."""
 
@@ -290,6 +293,11 @@ class TuningState:
     def running(self) -> list[TrainingJob]:
         """The jobs of which an attempt may be alive."""
         return [job for job in self.jobs.open if job.is_running]
+
+    def find_slot(self) -> int:
+        """Return the lowest slot, from 0, that no attempt which may be alive has."""
+        taken = {job.attempt.slot for job in self.running if job.attempt}
+        return next(slot for slot in count() if slot not in taken)
 
     def list_held(self, but: int = 0) -> list[Share]:
         """Return the shares of the attempts that may be alive, except those of job `but`."""

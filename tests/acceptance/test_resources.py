@@ -283,3 +283,30 @@ def test_what_a_command_leaves_lives_on_where_the_spec_says_so(terminal: Termina
         for each in left:
             with contextlib.suppress(psutil.NoSuchProcess):
                 each.kill()
+
+
+def test_each_running_job_has_a_slot_of_its_own_which_a_resume_keeps(terminal: Terminal) -> None:
+    """Each job makes a file of its slot, which another with the same slot would find."""
+    script = (
+        'mkdir "slot-$HPT_SLOT" && trap "rmdir slot-$HPT_SLOT" EXIT;'
+        ' echo "slot=$HPT_SLOT loss=$((HPT_TRAINING_JOB_NUMBER * 2))"; sleep .3'
+    )
+    spec = terminal.write_spec(
+        command=["bash", "-ec", script, "{x}"],
+        metric_definitions=[
+            {"name": "loss", "regex": "loss=({num})"},
+            {"name": "slot", "regex": "slot=({num})"},
+        ],
+        max_jobs=9,
+        max_parallel_jobs=3,
+    )
+    run = terminal.start("run", spec)
+    terminal.wait_for_log("t", 4, "loss")
+    run.kill()
+    run.wait()
+    terminal.hpt("resume", "t")
+    rows = terminal.json("jobs", "t")
+    assert [row["final_objective_value"] for row in rows] == list(range(2, 20, 2))
+    slots = [int(terminal.log("t", number).read_text()[len("slot=")]) for number in range(1, 10)]
+    assert sorted(slots[:3]) == [0, 1, 2]
+    assert set(slots) == {0, 1, 2}

@@ -167,6 +167,7 @@ def test_a_training_job_sees_the_contract_s_environment(terminal: Terminal) -> N
     assert seen["SM_HP_EPOCHS"] == "2"
     assert seen["HPT_TUNING_JOB"] == "t"
     assert seen["HPT_TRAINING_JOB"] == "t-0001"
+    assert (seen["HPT_TRAINING_JOB_NUMBER"], seen["HPT_SLOT"]) == ("1", "0")
     assert Path(seen["HPT_JOB_DIR"]) == job_dir
     assert Path(seen["HPT_CHECKPOINT_DIR"]).is_dir()
     assert seen["HPT_ATTEMPT"] == "1"

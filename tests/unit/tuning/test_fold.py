@@ -248,3 +248,17 @@ def test_steps_are_counted_over_the_attempts_that_make_a_curve() -> None:
     assert (len(job.curve("loss")), job.count_steps("loss")) == (1, 1)
     assert job.list_totals("loss") == []
     assert job.count_steps("acc") == 0
+
+
+def test_a_slot_is_taken_until_its_attempt_has_ended() -> None:
+    def launched(number: int, slot: int | None) -> list[ev.Event]:
+        submitting, started = b.launched(number)
+        assert isinstance(submitting, ev.JobSubmitting)
+        return [*b.suggested(number), replace(submitting, slot=slot), started]
+
+    state = b.fold_all(*b.created(b.make_spec()), *launched(1, 0), *launched(2, 1))
+    assert state.find_slot() == 2
+    assert fold(state, b.exited(1)).find_slot() == 0
+    assert fold(state, b.exited(2)).find_slot() == 1
+    older = b.fold_all(*b.created(b.make_spec()), *launched(1, None))
+    assert older.find_slot() == 0, "its job has none"
