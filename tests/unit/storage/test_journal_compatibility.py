@@ -97,6 +97,17 @@ def test_a_share_of_the_machine_reads_as_it_did(tmp_path: Path) -> None:
     assert attempt.share == Share(cores=(0, 2), gpus=("GPU-1a2b",), gpu_part=0.5, memory_gb=4)
 
 
+def test_slots_read_as_they_did(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    shutil.copy(JOURNALS / "schema-4-slots.sqlite", path)
+    with open_journal(path) as journal:
+        state = journal.state()
+    first, second = (job.attempt for job in state.jobs.values())
+    assert first is not None
+    assert second is not None
+    assert (first.slot, second.slot, state.find_slot()) == (0, 1, 0)
+
+
 def test_when_a_tuner_was_last_alive_reads_as_it_did(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     shutil.copy(JOURNALS / "schema-4.sqlite", path)
