@@ -73,7 +73,11 @@ def check_before_run(
     )
     path = Path(directory, spec.working_directory)
     if not path.is_dir():
-        raise UsageError.of("working-directory", f"working_directory {path} is not a directory")
+        raise UsageError.of(
+            "working-directory",
+            f"working_directory {path} is not a directory",
+            "if the project was moved, resume where it is now" if home is None else "",
+        )
     if home is None:
         return Findings(spec, capacity)
     inherited, missing = _inherit(raw, spec, home)

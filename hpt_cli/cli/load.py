@@ -14,6 +14,7 @@ from hpt_cli.storage.home import find_home, find_job_dir
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.journal import open_journal
 from hpt_cli.storage.lock import has_tuner
+from hpt_cli.storage.project import find_project
 from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.summary import Summary, summarize
 
@@ -24,7 +25,7 @@ def find_tuning_job(home: Path | None, name: str) -> JobDir:
 
 
 def read_state(jobdir: JobDir, *, only_latest: bool = False) -> TuningState:
-    """Return the state of a tuning job.
+    """Return the state of a tuning job, whose project may have been moved since it began.
 
     Args:
         only_latest: read only the last step of each curve.
@@ -33,7 +34,8 @@ def read_state(jobdir: JobDir, *, only_latest: bool = False) -> TuningState:
         HptError: the journal cannot be read.
     """
     with open_journal(jobdir.journal) as journal:
-        return journal.state(only_latest=only_latest)
+        state = journal.state(only_latest=only_latest)
+    return replace(state, directory=str(find_project(jobdir, state)))
 
 
 def read_summary(jobdir: JobDir) -> Summary:

@@ -2,7 +2,8 @@
 
 <home>/<name>/journal.sqlite        the journal
 <home>/<name>/spec.yaml             the spec as it was when the tuning job was made
-<home>/<name>/source                the path of the file that it was copied from
+<home>/<name>/source                the path of the file that it was copied from, from here if both
+                                    were in the working directory
 <home>/<name>/lock                  held by the tuner; says who that is
 <home>/<name>/heartbeat             when the tuner was last alive
 <home>/<name>/tuner.log             the tuner's own messages; tuner.log.1: earlier ones
@@ -68,19 +69,30 @@ class JobDir:
         return self.path / "tuner.log"
 
     @property
-    def source(self) -> Path | None:
-        """The file that the spec was copied from, if that is known and it is there."""
+    def origin(self) -> Path | None:
+        """The path that the spec was copied from, if that is known, whether it is there or not."""
         try:
             with open_regular(self.path / "source") as file:
-                path = Path(os.fsdecode(file.read()))
+                origin = os.fsdecode(file.read())
         except OSError:
             return None
-        return path if path.is_file() else None
+        return Path(os.path.normpath(self.path.absolute() / origin))
+
+    @property
+    def source(self) -> Path | None:
+        """The file that the spec was copied from, if that is known and it is there."""
+        origin = self.origin
+        return origin if origin is not None and os.path.isfile(origin) else None
 
     def keep_spec(self, source: Path) -> None:
-        """Copy the spec, and remember from where."""
-        origin = os.fsencode(source.absolute())
-        for path, data in ((self.spec, source.read_bytes()), (self.path / "source", origin)):
+        """Copy the spec, and remember from where: from here, where a project holds both."""
+        here, origin = self.path.resolve(), source.absolute()
+        if here.is_relative_to(Path.cwd()) and origin.is_relative_to(Path.cwd()):
+            origin = Path(os.path.relpath(origin, here))
+        for path, data in (
+            (self.spec, source.read_bytes()),
+            (self.path / "source", os.fsencode(origin)),
+        ):
             with open(path, "wb", opener=open_private) as file:
                 file.write(data)
 

@@ -49,7 +49,7 @@ def find_completion(spec: TuningSpec, state: TuningState, now: float) -> Complet
     for reason, stops in _find_reasons(spec, state, now):
         return _complete(spec, state, reason, stops=stops)
     # Jobs that failed in an outage are still to run, where it turns out to be over.
-    return None if state.failures.is_unresolved else find_limit(spec, state)
+    return None if state.failures.is_unresolved else _find_limit(spec, state)
 
 
 def _find_failure(spec: TuningSpec, state: TuningState) -> str | None:
@@ -67,8 +67,20 @@ def _find_failure(spec: TuningSpec, state: TuningState) -> str | None:
     return f"none of the first {len(first)} training jobs has a value of {metric}"
 
 
-def find_limit(spec: TuningSpec, state: TuningState) -> Completion | None:
+def _find_limit(spec: TuningSpec, state: TuningState) -> Completion | None:
     """Return how a tuning job ends that has no more jobs to try; None if it has."""
+    limit, suspects = _find_last_job(spec, state), state.failures.suspects
+    if limit is None or suspects is None or suspects.is_over:
+        return limit
+    reason = (
+        f"training job {suspects.tested} failed again, and none is left that may show why. If the"
+        " surroundings are at fault, 'hpt resume' runs what failed again once they are mended"
+    )
+    return Completion("Failed", reason)
+
+
+def _find_last_job(spec: TuningSpec, state: TuningState) -> Completion | None:
+    """Return how a tuning job ends that has no more jobs to try, as if none had failed in vain."""
     count = len(state.jobs)
     # A job without hyperparameters counts only when it has some: the space may be exhausted.
     if all(job.hyperparameters is not None for job in state.jobs.open):

@@ -21,6 +21,8 @@ from hpt_cli.formatting import count
 from hpt_cli.spec.diff import find_differences, flatten
 from hpt_cli.spec.names import job_name
 from hpt_cli.storage.job_directory import JobDir
+from hpt_cli.storage.journal import open_journal
+from hpt_cli.storage.known_homes import remember_home
 from hpt_cli.storage.lock import hold_lock
 
 if TYPE_CHECKING:
@@ -101,10 +103,12 @@ def _resume(session: Session, jobdir: JobDir, jobs: list[str] | None) -> int:
             _print_end(jobdir, state, end.reason if requeued and end else state.reason)
             return ExitCode.FAILED if requeued else ExitCode.OK
         refuse_jobs_elsewhere(jobdir, state)
+        _print_project(jobdir, state)
         if requeued:
             print_message(f"{jobdir.name}: running again {_list_names(jobdir, requeued)}")
         found = check_before_run(RawSpec(state.spec), os.environ, Path(state.directory))
         print_differences(jobdir, spec)
+        remember_home(jobdir.path.parent)
         session.signals.remember()
         return session.tune(jobdir, spec, state, found.capacity, requeued)
 
@@ -137,6 +141,14 @@ def _choose_failed(jobdir: JobDir, state: TuningState, texts: list[str]) -> list
 
 def _list_names(jobdir: JobDir, numbers: list[int]) -> str:
     return ", ".join(job_name(jobdir.name, number) for number in numbers)
+
+
+def _print_project(jobdir: JobDir, state: TuningState) -> None:
+    """Print where a tuning job continues, if that is not where it was started."""
+    with open_journal(jobdir.journal) as journal:
+        began = journal.creation().directory
+    if state.directory != began:
+        print_message(f"{jobdir.name} was started in {began}, and continues in {state.directory}")
 
 
 def _print_end(jobdir: JobDir, state: TuningState, reason: str) -> None:

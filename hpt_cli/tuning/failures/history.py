@@ -299,7 +299,11 @@ def end_outage(
 def begin_session(history: FailureHistory, failed: Collection[int]) -> FailureHistory:
     """Return the history when another tuner takes over: it counts afresh."""
     history = end_outage(history, None, failed) if history.outage else history
-    suspects = replace(history.suspects, is_over=False) if history.suspects else None
+    suspects = history.suspects
+    if suspects is not None:
+        # What those wait for may have been mended since.
+        stage = "to test" if suspects.stage == "waiting" else suspects.stage
+        suspects = replace(suspects, stage=stage, is_over=False)
     return replace(history, streak=(), others=(), false_alarms=(), suspects=suspects)
 
 

@@ -22,7 +22,7 @@ from hpt_cli.tuning.commands import (
     Requeue,
     ResumeLaunching,
 )
-from hpt_cli.tuning.completion import Completion, find_limit
+from hpt_cli.tuning.completion import Completion
 from hpt_cli.tuning.failures.history import Failure, Outage
 from hpt_cli.tuning.state import TrainingJob, TuningState
 
@@ -36,8 +36,6 @@ MAX_PATIENCE_SECONDS = 3600.0
 """... but no longer than this, or the tuning job is Failed."""
 OLD_SHARE = 2
 """One in so many probes is a job that had failed; the others are new ones."""
-LAST_PROBES = 3
-"""Where no new one can be tried, the tuning job ends after so many probes as without an outage."""
 LOST_PAUSES = (1.0, 5.0)
 """Seconds until a job that was lost at once is launched again, after the first time and later."""
 LOST_AT_ONCE_SECONDS = 10.0
@@ -75,7 +73,7 @@ def end_outage_or_probe(
     probing = [job for job in state.running if _is_probe(job, outage)]
     if probing or any(job.phase == "Planned" for job in state.jobs.open):
         return None
-    if not state.running and (completion := _give_up(spec, state, outage)):
+    if not state.running and (completion := _give_up(state, outage)):
         return End(completion)
     if now < _find_next_probe(state, outage) or len(state.running) >= spec.count_slots(state.pool):
         return None
@@ -111,11 +109,9 @@ def _list_working(state: TuningState, outage: Outage, now: float) -> Iterator[in
             yield job.number
 
 
-def _give_up(spec: TuningSpec, state: TuningState, outage: Outage) -> Completion | None:
+def _give_up(state: TuningState, outage: Outage) -> Completion | None:
     """Return how the tuning job ends, where an outage has lasted for too long."""
-    limit, probes = find_limit(spec, state), outage.probes
-    if limit is not None and not state.jobs.open and len(probes) >= LAST_PROBES:
-        return limit
+    probes = outage.probes
     if not probes or probes[-1].submitted_at < outage.since + _measure_patience(state):
         return None
     what = _count_alike(outage.failures[-1], len(outage.failures))

@@ -175,12 +175,30 @@ def test_other_slots_go_on_meanwhile() -> None:
     assert len(story.state.jobs[7].attempts) == 1
 
 
-def test_the_last_jobs_of_a_budget_are_tried_a_few_times() -> None:
-    story = simulate(broken(65, 1e9), max_jobs=13)
+@pytest.mark.parametrize("max_jobs", [13, 14, 17])
+def test_an_outage_near_the_end_of_the_budget_does_not_spend_it(max_jobs: int) -> None:
+    story = simulate(broken(65, 1e9), max_jobs=max_jobs)
     end = story.run()
     assert end is not None
-    assert (end.status, end.reason) == ("Completed", "max_jobs (13) reached")
-    mended = simulate(broken(65, 75), max_jobs=13)
+    assert (end.status, "the surroundings are at fault" in end.reason) == ("Failed", True)
+    assert story.now > 65 + PATIENCE_SECONDS
+    # Not mended yet: each tuner tries one, and leaves the others to the next.
+    for _ in range(3):
+        attempts = story.count_attempts()
+        story = resume_(story)
+        end = story.run()
+        assert end is not None
+        assert end.status == "Failed"
+        assert story.count_attempts() > attempts
+    again = resume_(story, broken(0, 0))
+    end = again.run()
+    assert end is not None
+    assert (end.status, again.phases()) == ("Completed", {"Completed": max_jobs})
+
+
+@pytest.mark.parametrize("until", [75, 75 + PATIENCE_SECONDS / 2])
+def test_an_outage_near_the_end_is_waited_for_as_any_other(until: float) -> None:
+    mended = simulate(broken(65, until), max_jobs=13)
     mended.run()
     assert mended.phases() == {"Completed": 13}
 
