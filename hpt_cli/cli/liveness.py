@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 import typer
 
 from hpt_cli.cli.console import print_message
-from hpt_cli.cli.load import read_state
+from hpt_cli.cli.load import has_more, read_state
 from hpt_cli.errors import ExitCode, HptError, damaged_journal
 from hpt_cli.executors import (
     Executor,
@@ -28,6 +28,7 @@ from hpt_cli.executors.whereabouts import SILENT_SECONDS
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.lock import find_lock_holder, has_tuner
 from hpt_cli.tuning.state import TrainingJob, TuningState
+from hpt_cli.tuning.summary import describe_more
 
 LOOK_SECONDS = 0.2
 ANSWER_SECONDS = 30.0
@@ -176,6 +177,7 @@ def print_end(jobdir: JobDir, state: TuningState) -> None:
             f"no tuner is running for {jobdir.name}",
             f"continue with 'hpt resume {jobdir.name}'",
         )
-    print_message(f"{jobdir.name} is {state.status}: {state.reason}")
+    more = f"; {describe_more(jobdir.name)}" if has_more(state) else ""
+    print_message(f"{jobdir.name} is {state.status}: {state.reason}{more}")
     if state.status != "Completed":
         raise typer.Exit(ExitCode.FAILED)

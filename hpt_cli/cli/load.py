@@ -55,7 +55,18 @@ def summarize_state(jobdir: JobDir, state: TuningState) -> Summary:
     if not at_work and summary.status in ("InProgress", "Stopping"):
         reason = f"no tuner is running; continue with 'hpt resume {summary.name}'"
         summary = replace(summary, reason=reason)
-    return summary
+    return replace(summary, has_more=has_more(state))
+
+
+def has_more(state: TuningState) -> bool:
+    """Return whether a tuning job that is Completed would continue, as its limits have changed."""
+    if state.status != "Completed" or not state.is_changed:
+        return False
+    # What loads a spec takes longer to import than a short report takes.
+    from hpt_cli.spec.model import load_spec
+    from hpt_cli.tuning.completion import may_go_on
+
+    return may_go_on(load_spec(state.spec), state, time.time())
 
 
 def expand_ranges(texts: Iterable[str], known: Iterable[int]) -> list[str]:

@@ -143,6 +143,8 @@ class TuningJob(TypedDict):
     """how long a tuner was at work"""
     completion_reason: str | None
     """what ended it, for people"""
+    has_more_to_do: bool
+    """it is Completed, and `hpt resume` would continue it, as its limits have changed"""
     warnings: list[Warning]
 
 
@@ -163,6 +165,7 @@ class ListedTuningJob(TypedDict):
     training_job_status_counters: Counters
     max_jobs: int | None
     completion_reason: str | None
+    has_more_to_do: bool
     size_bytes: int
     """on disk, with checkpoints"""
     home: str

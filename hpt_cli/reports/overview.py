@@ -62,6 +62,8 @@ def render_list(
 def _describe_status(entry: Entry) -> str:
     status = entry.summary.status
     is_left = status in ("InProgress", "Stopping") and not entry.at_work
+    if entry.summary.has_more:
+        return f"{status}, more to do"
     return f"{status}, no tuner" if is_left else status
 
 
@@ -89,6 +91,7 @@ def list_to_json(entries: Sequence[Entry]) -> list[ListedTuningJob]:
             "training_job_status_counters": counters_to_json(each.summary),
             "max_jobs": each.summary.max_jobs,
             "completion_reason": each.summary.reason or None,
+            "has_more_to_do": each.summary.has_more,
             "size_bytes": each.size,
             "home": each.home,
         }

@@ -16,6 +16,7 @@ from hpt_cli.tuning.state import RUNNING
 from hpt_cli.tuning.summary import (
     Row,
     Summary,
+    describe_more,
     describe_warning,
     estimate_saved_seconds,
 )
@@ -50,6 +51,8 @@ def _render_block(summary: Summary) -> RenderableType:
 
 def _lines(summary: Summary) -> list[tuple[str, str]]:
     status = summary.status + (f": {summary.reason}" if summary.reason else "")
+    if summary.has_more:
+        status += f"; {describe_more(summary.name)}"
     lines = [
         ("tuning job", summary.name),
         ("status", plain(status)),
@@ -162,6 +165,7 @@ def to_json(summaries: Sequence[Summary]) -> TuningJob:
         "seconds_saved_by_early_stopping": estimate_saved_seconds(summary.rows),
         "tuning_time_seconds": round(summary.tuning_time, 3),
         "completion_reason": summary.reason or None,
+        "has_more_to_do": summary.has_more,
         "warnings": [
             {
                 "slug": each.slug,

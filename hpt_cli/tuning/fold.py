@@ -191,7 +191,8 @@ def _warm_started(state: TuningState, event: ev.WarmStarted) -> _Changes:
 def _spec_changed(state: TuningState, event: ev.SpecChanged) -> _Changes:
     """Return the new spec; `last_event_at` stays, since no tuner need be at work for a change."""
     spec = ev.check_spec({**state.spec, **event.changes})
-    return {"spec": spec, "last_event_at": state.last_event_at}
+    is_over = state.status not in ("InProgress", "Stopping")
+    return {"spec": spec, "is_changed": is_over, "last_event_at": state.last_event_at}
 
 
 def _tuner_started(state: TuningState, event: ev.TunerStarted) -> _Changes:
@@ -203,6 +204,7 @@ def _tuner_started(state: TuningState, event: ev.TunerStarted) -> _Changes:
         "status": "InProgress",
         "reason": "",
         "stop_reason": "",
+        "is_changed": False,
         "interrupted_at": find_interruption(state, state.last_event_at),
         "past_sessions": state.sessions,
         "failures": begin_session(state.failures, _list_failed(state)),

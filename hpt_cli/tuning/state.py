@@ -259,6 +259,8 @@ class TuningState:
     created_at: float = 0.0
     stop_reason: str = ""
     exhausted: bool = False
+    is_changed: bool = False
+    """Whether its spec has changed since it ended."""
     jobs: Jobs[TrainingJob] = field(default_factory=Jobs)
     inherited: Mapping[int, TrainingJob] = field(default_factory=dict)
     """The training jobs of parents, numbered 0, -1, -2 ..."""

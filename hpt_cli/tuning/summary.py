@@ -90,6 +90,8 @@ class Summary:
     """The best of this tuning job and its parents, where those had the same data."""
     sessions: tuple[tuple[float, float], ...] = ()
     """From when to when tuners were at work."""
+    has_more: bool = False
+    """Whether it is Completed, and would continue, as its limits have changed since."""
 
     @property
     def epochs(self) -> int:
@@ -386,6 +388,11 @@ def _count_objectives(rows: Iterable[Row]) -> dict[str, int]:
     for row in rows:
         counts[row.objective_status.lower()] += 1
     return counts
+
+
+def describe_more(name: str) -> str:
+    """Return that a tuning job which is Completed has more to do, and how it does it."""
+    return f"its limits have changed, and it has more to do: hpt resume {name}"
 
 
 def describe_warning(warning: Warned) -> Iterator[str]:

@@ -27,10 +27,28 @@ def test_a_running_tuning_job_takes_new_limits(terminal: Terminal) -> None:
 def test_a_finished_tuning_job_goes_on_for_more_jobs(terminal: Terminal) -> None:
     terminal.hpt("run", terminal.write_spec(max_jobs=2))
     assert "t is Completed" in terminal.hpt("resume", "t")
-    assert "to continue: hpt resume t" in terminal.hpt("update", "t", "--max-jobs", "3")
+    terminal.hpt("update", "t", "--set", "description=seen")
+    check_more(terminal, False)
+    text = terminal.hpt("update", "t", "--max-jobs", "3")
+    assert "t has more to do; to continue: hpt resume t" in text
+    check_more(terminal, True)
     terminal.hpt("resume", "t")
+    check_more(terminal, False)
     assert len(terminal.json("jobs", "t")) == 3
     assert "it already has these values" in terminal.hpt("update", "t", "--max-jobs", "3")
+
+
+def check_more(terminal: Terminal, has_more: bool) -> None:
+    """Look whether all say that a Completed tuning job has more to do, or none."""
+    documents = terminal.json("show", "t"), terminal.json("list")[0]
+    for document in documents:
+        assert document["tuning_job_status"] == "Completed"
+        assert document["has_more_to_do"] == has_more
+    assert documents[0]["completion_reason"].startswith("max_jobs (")
+    assert ("Completed, more to do" in terminal.hpt("list")) == has_more
+    for command in ("show", "wait", "watch"):
+        words = "its limits have changed, and it has more to do: hpt resume t"
+        assert (words in " ".join(terminal.hpt(command, "t").split())) == has_more
 
 
 def test_there_cannot_be_fewer_training_jobs_than_there_are(terminal: Terminal) -> None:

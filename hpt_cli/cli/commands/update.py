@@ -97,7 +97,8 @@ def _print_advice(jobdir: JobDir) -> None:
     state = read_state(jobdir)
     end = foresee_end(load_spec(state.spec), state, time.time())
     if end is None or state.jobs.open:
-        print_message(f"to continue: hpt resume {jobdir.name}")
+        more = f"{jobdir.name} has more to do; " if state.status == "Completed" else ""
+        print_message(f"{more}to continue: hpt resume {jobdir.name}")
     else:
         print_message(f"'hpt resume {jobdir.name}' would end at once: {end.reason}")
 
