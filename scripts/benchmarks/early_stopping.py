@@ -1,10 +1,11 @@
-"""What each stop rule saves and what it loses, on recorded curves.
+"""What each stop rule saves and what it loses, on recorded curves: a block for each kind of table.
 
     python scripts/benchmarks/early_stopping.py --jobs 20 --parallel 2 --seeds 100
     python scripts/benchmarks/early_stopping.py --jobs 100 --parallel 4 --seeds 30
     python scripts/benchmarks/early_stopping.py --strategy Bayesian --seeds 30
     python scripts/benchmarks/early_stopping.py --budget --seeds 100    # saved epochs buy more jobs
     python scripts/benchmarks/early_stopping.py --rule auto --rule auto:risk=0.2 --rule median
+    python scripts/benchmarks/early_stopping.py --rule auto --choosing  # while a setting is chosen
     python scripts/benchmarks/early_stopping.py --short    # every rule once, on one table of a kind
 
 Every tuning job is a replay, as `hpt replay --table` does it, and its figures mean the same; for a
@@ -18,6 +19,10 @@ needs for the given jobs. What was found is the best last value of a job that en
 
 Figures are means over the seeds, and ± is the standard error of that mean. A kind of table, and
 all tables together, have the means of their tables; the seeds are the sample, the tables are given.
+`worst` is the table of the kind on which the best job was kept least often. `said 1-2%` is how
+often jobs beat the best after all, of the judgements that gave them a chance of 1 to 2 %.
+
+What is chosen by these figures is chosen with --choosing: other seeds than those reported.
 """
 
 from __future__ import annotations
@@ -31,17 +36,20 @@ import statistics
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
+from itertools import repeat
 from typing import Any, TypeAlias
 
 import numpy as np
-from means import describe_mean, group_by_kind, list_means, standard_error
+from means import describe_mean, describe_ratio, group_by_kind, standard_error
 from numpy.typing import NDArray
 from table_files import add_table_options, read_tables, remember
 
 from hpt_cli.analysis.curve_tables import Table, make_chooser, make_spec
 from hpt_cli.analysis.replay import Chooser, RecordedJob, Replay, choose_in_order, measure, replay
 from hpt_cli.cli.commands.replay import read_rules
+from hpt_cli.formatting import count
 from hpt_cli.spec.objective import Objective
 from hpt_cli.stop_rules import STOP_RULES, LossCurve, StopRule, Verdict
 from hpt_cli.tuning.state import TuningState
@@ -221,13 +229,27 @@ class Row:
         return {"rule": self.rule, "table": self.table, **means, "standard_errors": errors}
 
     def describe(self) -> str:
-        """Return a line with the figures that are shown."""
-        shown = (
-            f"{name} {describe_mean(self.figures[name])}"
-            for name in ("epochs_saved", "kept_best", "loss", "jobs_started", "regret")
+        """Return the figures that are shown."""
+        shown = [
+            f"{word} {describe_mean(self.figures[name])}"
+            for name, word in SHOWN.items()
             if name in self.figures
-        )
-        return f"{self.rule:20} {self.table:38} {'  '.join(shown)}"
+        ]
+        if self.figures.get("said", np.zeros(1)).any():
+            shown.append(f"said 1-2% {describe_ratio(self.figures['beat'], self.figures['said'])}")
+        return "  ".join(shown)
+
+
+SHOWN = {
+    "epochs_saved": "saved",
+    "kept_best": "kept",
+    "loss": "loss",
+    "jobs_started": "jobs",
+    "regret": "regret",
+}
+"""The figures that are shown, and their names there."""
+SAID = (0.01, 0.02)
+"""The stated chances whose truth is measured."""
 
 
 def average_rows(rows: Sequence[Row], name: str) -> Row:
@@ -246,18 +268,50 @@ def gather(rule: str, table: str, figures: Sequence[dict[str, float]]) -> Row:
     )
 
 
+@dataclass
+class Witness:
+    """A rule as it is, and a count of what came of jobs to which it gave a chance of 1 to 2 %."""
+
+    rule: StopRule
+    finals: Finals
+    said: int = 0
+    beat: int = 0
+
+    def judge(self, live: LossCurve, others: Sequence[LossCurve]) -> Verdict:
+        """Return the rule's verdict."""
+        verdict = self.rule.judge(live, others)
+        low, high = SAID
+        evidence: Mapping[str, Any] = verdict.evidence
+        if low <= evidence.get("probability", math.nan) < high:
+            self.said += 1
+            self.beat += self.finals[live.number] < evidence["held_against"]
+        return verdict
+
+
 def measure_savings(table: Table, text: str, options: argparse.Namespace) -> Row:
     """Return what a rule saves and loses on a table."""
     make = find_maker(text)
     spec = make_spec(table, options.strategy, options.jobs, options.parallel)
     figures = []
-    for seed in range(options.seeds):
+    for seed in list_seeds(options):
         seeded, finals = spec.model_copy(update={"random_seed": seed}), dict[int, float]()
         chooser = remember(make_chooser(table, seeded), table.objective, finals)
-        run = replay(seeded, chooser, make(table, finals))
+        rule = make(table, finals)
+        witness = Witness(rule, finals) if rule else None
+        run = replay(seeded, chooser, witness)
         off = replay(seeded, choose_in_order(run.jobs), None)
-        figures.append(asdict(measure(off, run, table.final_losses)))
+        counts = {"said": witness.said, "beat": witness.beat} if witness else {}
+        figures.append(asdict(measure(off, run, table.final_losses)) | counts)
     return gather(text, table.name, figures)
+
+
+def list_seeds(options: argparse.Namespace) -> range:
+    """Return the seeds: to choose by, others than those that are reported."""
+    first = FIRST_CHOOSING_SEED if options.choosing else 0
+    return range(first, first + options.seeds)
+
+
+FIRST_CHOOSING_SEED = 100_000
 
 
 def measure_regret(table: Table, text: str, options: argparse.Namespace) -> Row:
@@ -265,7 +319,7 @@ def measure_regret(table: Table, text: str, options: argparse.Namespace) -> Row:
     make, epochs = find_maker(text), options.jobs * len(table.jobs[0].curve)
     spec = make_spec(table, options.strategy, len(table.jobs), options.parallel)
     figures = []
-    for seed in range(options.seeds):
+    for seed in list_seeds(options):
         seeded, finals = spec.model_copy(update={"random_seed": seed}), dict[int, float]()
         chooser = remember(make_chooser(table, seeded), table.objective, finals)
         run = replay(seeded, within(chooser, epochs), make(table, finals))
@@ -312,12 +366,36 @@ def find_regret(table: Table, found: float) -> float:
 
 # The report
 
+KIND_NAMES = {
+    "mlp": "own network",
+    "taskset": "TaskSet",
+    "lcbench": "LCBench",
+    "ap": "AlgoPerf",
+    "rl": "reinforcement learning",
+}
 
-def add_means(rows: Sequence[Row]) -> Iterator[Row]:
-    """Yield a rule's rows, the mean of each kind of table, and the mean of all."""
-    yield from rows
-    for label, places in list_means([row.table for row in rows]).items():
-        yield average_rows([rows[place] for place in places], label)
+
+def list_blocks(tables: Sequence[Table]) -> dict[str, list[int]]:
+    """Return the places in `tables` of each kind, and of all, by name."""
+    kinds = group_by_kind([table.name for table in tables])
+    named = {KIND_NAMES.get(kind, kind): places for kind, places in kinds.items()}
+    return named | ({"all": list(range(len(tables)))} if len(named) > 1 else {})
+
+
+def describe_block(name: str, rows_by_rule: Sequence[Sequence[Row]]) -> str:
+    """Return a kind of table: a line for each rule, with its worst table.
+
+    Args:
+        rows_by_rule: for each rule, its rows of the tables of this kind.
+    """
+    lines = [f"\n{name}, {count(len(rows_by_rule[0]), 'table')}"]
+    for rows in rows_by_rule:
+        line = f"  {rows[0].rule:20} {average_rows(rows, name).describe()}"
+        if len(rows) > 1 and "kept_best" in rows[0].figures:
+            worst = min(rows, key=lambda row: float(row.figures["kept_best"].mean()))
+            line += f"  worst {worst.table} {describe_mean(worst.figures['kept_best'])}"
+        lines.append(line)
+    return "\n".join(lines)
 
 
 def parse_options(words: Sequence[str]) -> argparse.Namespace:
@@ -328,6 +406,8 @@ def parse_options(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=20)
     parser.add_argument("--parallel", type=int, default=2)
     parser.add_argument("--seeds", type=int, default=100)
+    parser.add_argument("--choosing", action="store_true", help="seeds that are not reported")
+    parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--strategy", choices=["Random", "Bayesian"], default="Random")
     parser.add_argument("--budget", action="store_true", help="regret after equal epochs")
     parser.add_argument("--json", action="store_true")
@@ -344,15 +424,30 @@ def main(words: Sequence[str]) -> None:
         options.seeds = 2
         kinds = group_by_kind([table.name for table in tables]).values()
         tables = [tables[places[0]] for places in kinds]
-    one = measure_regret if options.budget else measure_savings
-    everything: list[Row] = []
-    for rule in options.rule or [*list_rules(), *(["off"] if options.budget else [])]:
-        rows = list(add_means([one(table, rule, options) for table in tables]))
-        everything += rows
-        if not options.json:
-            print(*(row.describe() for row in rows), sep="\n", flush=True)
+    rules = options.rule or [*list_rules(), *(["off"] if options.budget else [])]
+    rows = list(measure_all(tables, rules, options))
+    blocks = {
+        name: [[by_table[place] for place in places] for by_table in rows]
+        for name, places in list_blocks(tables).items()
+    }
     if options.json:
+        means = [average_rows(each, name) for name, by_rule in blocks.items() for each in by_rule]
+        everything = [*(row for by_table in rows for row in by_table), *means]
         json.dump([row.to_json() for row in everything], sys.stdout, indent=1)
+    else:
+        for name, by_rule in blocks.items():
+            print(describe_block(name, by_rule))
+
+
+def measure_all(
+    tables: Sequence[Table], rules: Sequence[str], options: argparse.Namespace
+) -> Iterator[list[Row]]:
+    """Yield the rows of each rule, one for every table; say on stderr which is done."""
+    one = measure_regret if options.budget else measure_savings
+    with ProcessPoolExecutor(options.processes, initializer=silence_peers) as pool:
+        for rule in rules:
+            yield list(pool.map(one, tables, repeat(rule), repeat(options)))
+            print(f"measured {rule}", file=sys.stderr)
 
 
 def silence_peers() -> None:

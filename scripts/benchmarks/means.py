@@ -20,6 +20,13 @@ def describe_mean(values: NDArray[np.float64]) -> str:
     return f"{values.mean():.4f}" + (f" ±{error:.4f}" if error is not None else "")
 
 
+def describe_ratio(parts: NDArray[np.float64], wholes: NDArray[np.float64]) -> str:
+    """Return the ratio of two sums over the same seeds, and its standard error."""
+    ratio = parts.sum() / wholes.sum()
+    error = math.sqrt(((parts - ratio * wholes) ** 2).sum()) / wholes.sum()
+    return f"{ratio:.4f} ±{error:.4f}"
+
+
 def group_by_kind(names: Sequence[str]) -> dict[str, list[int]]:
     """Return the places in `names` of each kind of table: the first word of a table's name."""
     kinds: dict[str, list[int]] = {}
