@@ -13,38 +13,25 @@ import shlex
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Sequence
-from importlib import import_module
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
 from hpt_cli import __version__
+from hpt_cli.cli.catalog import COMMANDS, GROUPS, USAGE_ERROR, load_command, make_command
+from hpt_cli.cli.console import print_message
+from hpt_cli.cli.help import measure_width, summarize, write_overview
 from hpt_cli.errors import ArgumentLocation, ExitCode, HptError, Problem
 from hpt_cli.formatting import hide_passwords, plain, plain_lines
 from hpt_cli.live.output import drain_outputs
 from hpt_cli.machine.shortage import describe_shortage, is_shortage
-
-COMMANDS = (
-    *("init", "check", "run", "resume", "stop", "update", "rename", "delete"),
-    *("list", "watch", "wait", "show", "jobs", "best", "logs", "curves", "compare"),
-    *("explain", "importance", "replay", "report", "export", "metrics"),
-    *("schema", "doctor", "import"),
-)
-"""The commands, in the order of the help. Each is the function of its name in the module of its
-name, which is imported on use, so that no command waits for the imports of others."""
-OTHER_NAMES = {"list": ("list", "list_tuning_jobs"), "import": ("import_request",) * 2}
-"""The module and the function of commands whose names are taken in Python."""
 
 MAX_PROBLEMS = 100
 """How many problems are printed: a log given instead of a spec has one in every line."""
 
 MAX_MARKED = 60
 """How many characters of a wrong argument are marked, and as many are shown before it."""
-
-TAKE_A_COMMAND = ("init",)
-"""Commands whose arguments after the first belong to another program, options included."""
 
 
 class _Commands(TyperGroup):
@@ -54,37 +41,29 @@ class _Commands(TyperGroup):
         super().__init__(**fields)
         self.commands: Any = dict.fromkeys(COMMANDS)
 
-    def invoke(self, ctx: Any) -> Any:
-        """Run a command; explain a value that it does not accept as one in a spec is explained."""
-        try:
-            return super().invoke(ctx)
-        except typer.BadParameter as error:
-            from pydantic import ValidationError
-
-            from hpt_cli.spec.messages import describe_mistake
-
-            if isinstance(error.__cause__, ValidationError):
-                error.message = describe_mistake(dict(error.__cause__.errors()[0]))
-            raise
-
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
-        if cmd_name not in COMMANDS:
-            return None
-        function, examples = load_command(cmd_name)
-        alone = typer.Typer(add_completion=False)
-        # Blank lines keep the lines of a help's end apart.
-        epilog = "\n\n".join(["For example:", *(f"  {each}" for each in examples)])
-        alone.command(cmd_name, epilog=epilog)(function)
-        command = typer.main.get_command(alone)
-        command.allow_interspersed_args = cmd_name not in TAKE_A_COMMAND
-        return command
+        return make_command(cmd_name) if cmd_name in COMMANDS else None
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return what is to be done; `hpt help COMMAND` is `hpt COMMAND --help`."""
+        if args[0] == "help":
+            if len(args) == 1:
+                print(ctx.get_help())
+                raise typer.Exit
+            args = [args[1], "--help"]
+        if args[0] not in COMMANDS and not ctx.resilient_parsing:
+            from hpt_cli.cli.usage import refuse_command
 
-def load_command(name: str) -> tuple[Callable[..., None], Sequence[str]]:
-    """Return the function of a command, and the examples for its help."""
-    module, function = OTHER_NAMES.get(name, (name, name))
-    found = import_module(f"hpt_cli.cli.commands.{module}")
-    return getattr(found, function), found.EXAMPLES
+            raise refuse_command(args, ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        """Write the help: the commands in groups, each with the first line of its own help."""
+        groups = {
+            group: {name: summarize(load_command(name)[0]) for name in names}
+            for group, names in GROUPS.items()
+        }
+        formatter.write(write_overview(self.help or "", groups, measure_width()))
 
 
 app = typer.Typer(
@@ -127,9 +106,15 @@ def _call_command() -> None:
         if isinstance(stream, io.TextIOWrapper):  # Question marks are better than no table.
             stream.reconfigure(errors="replace")
     try:
-        app()
+        sys.exit(app(standalone_mode=False) or ExitCode.OK)
+    except USAGE_ERROR as error:
+        _print_usage_error(error)
+        sys.exit(ExitCode.USAGE)
+    except typer.Abort:
+        print_message("aborted")
+        sys.exit(ExitCode.FAILED)
     except HptError as error:
-        print_problems(error)
+        _print_error(error)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         # The reader of a pipe has left; keep Python from complaining about it at exit.
@@ -149,6 +134,24 @@ def _call_command() -> None:
             sys.exit(ExitCode.FAILED)
         _print_crash(error)
         sys.exit(ExitCode.BUG)
+
+
+def _print_usage_error(error: Any) -> None:
+    """Print what is wrong with the command line; the help, where nothing stands on it."""
+    from hpt_cli.cli.usage import explain
+
+    words = sys.argv[1:]
+    if words:
+        print_problems(explain(error, words))
+    else:
+        print(error.format_message())
+
+
+def _print_error(error: HptError) -> None:
+    """Print an expected failure; what is said of an option, in its place on the command line."""
+    from hpt_cli.cli.usage import locate
+
+    print_problems(HptError(*(locate(each, sys.argv[1:]) for each in error.problems)))
 
 
 def print_problems(error: HptError) -> None:

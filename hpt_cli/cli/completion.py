@@ -14,7 +14,7 @@ import typer
 
 from hpt_cli.errors import HptError
 from hpt_cli.spec.names import parse_job
-from hpt_cli.storage.home import LAST, find_home, find_job_dir, list_job_dirs
+from hpt_cli.storage.home import LAST, find_home, find_job_dir, find_newest, is_job, list_job_dirs
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.journal import open_journal
 
@@ -30,17 +30,15 @@ def complete_name(ctx: typer.Context, incomplete: str) -> list[str]:
         return []
     given = ctx.params.get("names") or ()
     names = [each.name for each in found if each.name not in given]
-    return _begin([*names, *([LAST] if names else [])], incomplete)
+    takes_jobs = any(each.name in ("job", "jobs") for each in ctx.command.params)
+    jobs = _list_jobs(found[0]) if names and takes_jobs else []
+    return _begin([*names, *([LAST] if names else []), *jobs], incomplete)
 
 
 def complete_job(ctx: typer.Context, incomplete: str) -> list[str]:
     """Return the numbers of the training jobs that were started."""
     jobdir = _find(ctx)
-    if jobdir is None:
-        return []
-    names = sorted(path.name for path in (jobdir.path / "jobs").glob("[0-9]*"))
-    numbers = [number for number in map(parse_job, names) if number is not None]
-    return _begin(map(str, numbers), incomplete)
+    return _begin(_list_jobs(jobdir) if jobdir else [], incomplete)
 
 
 def complete_metric(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -59,15 +57,19 @@ def complete_column(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def complete_field(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Return the fields that `--set` can change, and those of their parts, as paths with dots."""
+    """Return the fields of a spec, and those of their parts, as paths with dots."""
+    from hpt_cli.spec.fields.parts import list_paths
+
+    return _begin(list_paths(_read_spec_file(ctx)), incomplete)
+
+
+def complete_changeable_field(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the same, of a tuning job that has begun: those that can change."""
     from hpt_cli.spec.fields.parts import list_paths
     from hpt_cli.spec.model import CHANGEABLE
 
-    if ctx.info_name == "update":
-        paths = [each for each in list_paths(_read_spec(ctx)) if each.split(".")[0] in CHANGEABLE]
-    else:
-        paths = list(list_paths(_read_spec_file(ctx)))
-    return _begin(paths, incomplete)
+    paths = _begin(list_paths(_read_spec(ctx)), incomplete)
+    return [each for each in paths if each.partition(".")[0] in CHANGEABLE]
 
 
 def _begin(names: Iterable[str], incomplete: str) -> list[str]:
@@ -76,12 +78,21 @@ def _begin(names: Iterable[str], incomplete: str) -> list[str]:
 
 
 def _find(ctx: typer.Context) -> JobDir | None:
-    """Return the tuning job on the line, which click leaves in args after a bare option."""
+    """Return the tuning job on the line, which click leaves in args after a bare option.
+
+    Without one, the newest.
+    """
     name = ctx.params.get("name") or next(iter(ctx.args), "")
+    home = find_home(ctx.params.get("home"))
     try:
-        return find_job_dir(find_home(ctx.params.get("home")), name)
+        return find_newest(home) if not name or is_job(home, name) else find_job_dir(home, name)
     except (HptError, OSError):
         return None
+
+
+def _list_jobs(jobdir: JobDir) -> list[str]:
+    names = sorted(path.name for path in (jobdir.path / "jobs").glob("[0-9]*"))
+    return [str(number) for number in map(parse_job, names) if number is not None]
 
 
 def _read_spec(ctx: typer.Context) -> dict[str, Any]:
@@ -97,11 +108,13 @@ def _read_spec(ctx: typer.Context) -> dict[str, Any]:
 
 def _read_spec_file(ctx: typer.Context) -> dict[str, Any]:
     """Return the fields of the spec on the line, or of the only one here."""
+    from hpt_cli.cli.spec_files import list_specs
     from hpt_cli.storage.spec_file import read_raw
 
     given = ctx.params.get("spec") or next(iter(ctx.args), None)
     try:
-        return dict(read_raw(Path(given)).fields) if given else {}
+        specs = [Path(given)] if given else list_specs()
+        return dict(read_raw(specs[0]).fields) if len(specs) == 1 else {}
     except (HptError, OSError):
         return {}
 

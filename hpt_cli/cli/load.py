@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
+from hpt_cli.cli.console import print_message
 from hpt_cli.errors import Problem, UsageError
 from hpt_cli.runtime.heartbeat import read_heartbeat
 from hpt_cli.spec.names import parse_job
-from hpt_cli.storage.home import find_home, find_job_dir
+from hpt_cli.storage.home import find_home, find_job_dir, find_newest, is_job, list_job_dirs
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.journal import open_journal
 from hpt_cli.storage.lock import has_tuner
@@ -19,9 +21,47 @@ from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.summary import Summary, summarize
 
 
-def find_tuning_job(home: Path | None, name: str) -> JobDir:
-    """Return the directory of the tuning job of a name. Raises as `find_job_dir` does."""
-    return find_job_dir(find_home(home), name)
+class Target(NamedTuple):
+    """What a command is for: a tuning job, and the words that name training jobs of it."""
+
+    jobdir: JobDir
+    jobs: list[str]
+    is_implied: bool
+    """Whether it is the newest, as no name was given."""
+
+
+def find_tuning_job(home: Path | None, name: str | None) -> JobDir:
+    """Return the directory of the tuning job of a name; without one, of the newest, and say so.
+
+    Raises as `find_job_dir` does.
+    """
+    return _take_newest(find_home(home)) if name is None else find_job_dir(find_home(home), name)
+
+
+def find_tuning_jobs(home: Path | None, names: Sequence[str] | None) -> list[JobDir]:
+    """Return the directories of tuning jobs; without names, of the newest. Raises the same."""
+    return [find_tuning_job(home, name) for name in names or (None,)]
+
+
+def find_target(home: Path | None, name: str | None, jobs: Sequence[str]) -> Target:
+    """Return what words are for that may begin with a training job, then of the newest tuning job.
+
+    Raises as `find_job_dir` does.
+    """
+    place = find_home(home)
+    if name is None or is_job(place, name):
+        return Target(_take_newest(place), [*([name] if name else []), *jobs], is_implied=True)
+    owner, _, number = name.rpartition("-")
+    names = [each.name for each in list_job_dirs(place)]
+    if owner in names and number.isdecimal() and not any(each.startswith(name) for each in names):
+        return Target(find_job_dir(place, owner), [name, *jobs], is_implied=False)
+    return Target(find_job_dir(place, name), list(jobs), is_implied=False)
+
+
+def _take_newest(home: Path) -> JobDir:
+    newest = find_newest(home)
+    print_message(f"{newest.name} is the newest tuning job")
+    return newest
 
 
 def read_state(jobdir: JobDir, *, only_latest: bool = False) -> TuningState:

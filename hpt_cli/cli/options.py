@@ -13,6 +13,7 @@ Home: TypeAlias = Annotated[
     Path | None,
     typer.Option(
         "--home",
+        metavar="DIR",
         help="Where tuning jobs are kept; by default HPT_HOME, else .hpt in this directory.",
         show_default=False,
     ),
@@ -21,6 +22,22 @@ Name: TypeAlias = Annotated[
     str,
     typer.Argument(
         help="The tuning job's name, or the beginning of it; @last is the newest.",
+        show_default=False,
+        autocompletion=complete_name,
+    ),
+]
+OptionalName: TypeAlias = Annotated[
+    str | None,
+    typer.Argument(
+        help="The tuning job's name, or the beginning of it; by default the newest (@last).",
+        show_default=False,
+        autocompletion=complete_name,
+    ),
+]
+OptionalNames: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="Tuning jobs, by their names or their beginnings; by default the newest (@last).",
         show_default=False,
         autocompletion=complete_name,
     ),
@@ -34,12 +51,6 @@ Names: TypeAlias = Annotated[
     ),
 ]
 Job: TypeAlias = Annotated[
-    str,
-    typer.Argument(
-        help="The training job: 7, or NAME-0007.", show_default=False, autocompletion=complete_job
-    ),
-]
-OptionalJob: TypeAlias = Annotated[
     str | None,
     typer.Argument(
         help="The training job: 7, or NAME-0007.", show_default=False, autocompletion=complete_job
@@ -54,7 +65,11 @@ Jobs: TypeAlias = Annotated[
     ),
 ]
 SpecFile: TypeAlias = Annotated[
-    Path, typer.Argument(help="The YAML file that describes what to tune.", show_default=False)
+    Path | None,
+    typer.Argument(
+        help="The YAML file that describes what to tune; by default the only one here.",
+        show_default=False,
+    ),
 ]
 Set: TypeAlias = Annotated[
     list[str] | None,
@@ -67,7 +82,10 @@ Set: TypeAlias = Annotated[
     ),
 ]
 TrySeconds: TypeAlias = Annotated[
-    float, typer.Option("--seconds", min=1, help="With --try: stop it after this many seconds.")
+    float,
+    typer.Option(
+        "--seconds", min=1, metavar="N", help="With --try: stop it after this many seconds."
+    ),
 ]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Plain: TypeAlias = Annotated[

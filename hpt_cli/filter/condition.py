@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from hpt_cli.errors import UsageError, did_you_mean
+from hpt_cli.errors import ArgumentLocation, Problem, UsageError, did_you_mean
 
 Values: TypeAlias = Mapping[str, Any]
 Condition: TypeAlias = Callable[[Values], bool]
@@ -179,8 +179,9 @@ class _Parser:
 
     def _error(self, message: str, place: int | None = None, hint: str = "") -> UsageError:
         column = self._peek().column if place is None else place
-        pointer = f"{self._text}\n    {' ' * column}^"
-        return UsageError.of("where-syntax", f"--where: {message}", f"{pointer} {hint}".rstrip())
+        before = len("--where ") + column
+        pointer = ArgumentLocation(f"--where {self._text}", before, before + 1)
+        return UsageError(Problem("where-syntax", f"--where: {message}", hint, pointer))
 
 
 def _make_constant(token: _Token) -> Value:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from pathlib import Path
 
 from hpt_cli.errors import HptError, UsageError, did_you_mean
@@ -13,6 +14,8 @@ from hpt_cli.storage.ownership import check_owner, refuse_link
 
 DEFAULT_HOME = ".hpt"
 LAST = "@last"
+_NUMBERS = re.compile(r"[0-9]+(?:[,-][0-9]+)*")
+"""Training jobs: 7, or 3,5-7."""
 
 
 def find_home(home: Path | None) -> Path:
@@ -43,7 +46,7 @@ def find_job_dir(home: Path, name: str) -> JobDir:
     """
     found = list_job_dirs(home)
     if name == LAST and found:
-        return max(found, key=lambda each: each.created_at)
+        return find_newest(home)
     names = [each.name for each in found]
     matches = [each for each in names if name and each.startswith(name)]
     matches = [name] if name in names else matches
@@ -58,6 +61,33 @@ def find_job_dir(home: Path, name: str) -> JobDir:
         "name-unknown",
         f"no tuning job is named '{name}' in {home}; {known}",
         did_you_mean(name, names) or "look with 'hpt list', or set --home",
+    )
+
+
+def find_newest(home: Path) -> JobDir:
+    """Return the newest tuning job of a home.
+
+    Raises:
+        UsageError: there is none.
+    """
+    newest = max(list_job_dirs(home), key=lambda each: each.created_at, default=None)
+    if newest is None:
+        hint = "'hpt run' starts one; or set --home"
+        raise UsageError.of("name-unknown", f"there is no tuning job in {home} yet", hint)
+    return newest
+
+
+def is_job(home: Path, word: str) -> bool:
+    """Return whether a first word is a training job of the newest tuning job.
+
+    It is a number, and no tuning job's name; where one begins with it, the training job exists.
+    """
+    names = [each.name for each in list_job_dirs(home)]
+    if word in names or not _NUMBERS.fullmatch(word):
+        return False
+    begins_name = any(each.startswith(word) for each in names)
+    return not begins_name or (
+        word.isdecimal() and find_newest(home).training_job(int(word)).is_dir()
     )
 
 

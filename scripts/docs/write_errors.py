@@ -35,7 +35,8 @@ SLUGS = """
 ## Slugs
 
 Errors go to standard error as `error[slug]: message`. For a spec, the file, line and column come
-first; a hint often follows on the next line. Warnings stop nothing. Messages may be reworded; slugs
+first; what is wrong on the command line is shown on the next lines, with marks below it. A hint
+often follows. Warnings stop nothing. Messages may be reworded; slugs
 never change. `…` stands for the parts that vary.
 
 """

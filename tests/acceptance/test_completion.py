@@ -40,6 +40,8 @@ def test_names_numbers_metrics_and_columns_are_completed(finished: Terminal) -> 
     assert complete(finished, "hpt show d") == ["digits"]
     assert complete(finished, "hpt show @") == ["@last"]
     assert complete(finished, "hpt logs dig ") == ["1", "2"]
+    assert complete(finished, "hpt logs ") == ["digits", "@last", "1", "2"]
+    assert complete(finished, "hpt curves 1 2") == ["2"]
     assert complete(finished, "hpt stop digits 2") == ["2"]
     assert complete(finished, "hpt jobs digits --sort x") == ["x"]
     assert complete(finished, "hpt jobs digits --columns number,lo") == ["number,loss"]
@@ -56,6 +58,7 @@ def test_fields_are_completed_with_what_is_in_them(finished: Terminal) -> None:
     assert "early_stopping.risk" in complete(finished, "hpt run --set early_stopping.")
     assert complete(finished, "hpt update digits --set retry.m") == ["retry.max_attempts"]
     assert complete(finished, "hpt update digits --set hyper") == []
+    assert "hyperparameter_ranges.x" in complete(finished, "hpt check --set hyperparameter_ranges.")
 
 
 def test_nothing_is_offered_where_there_is_nothing(terminal: Terminal) -> None:

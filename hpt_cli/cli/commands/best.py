@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hpt_cli.cli.load import find_tuning_job, read_state, summarize_state
-from hpt_cli.cli.options import Home, Json, Name
+from hpt_cli.cli.options import Home, Json, OptionalName
 from hpt_cli.cli.output import print_json, print_report
 from hpt_cli.errors import HptError
 from hpt_cli.formatting import plain
@@ -28,14 +28,14 @@ EXAMPLES = (
 
 
 def best(
-    name: Name,
+    name: OptionalName = None,
     home: Home = None,
     json: Json = False,
     command: Annotated[
         bool, typer.Option("--command", help="Print only the command line, ready to paste.")
     ] = False,
 ) -> None:
-    """Show the best training job: its value, hyperparameters and command line."""
+    """Show the best training job: value, hyperparameters, command line."""
     jobdir = find_tuning_job(home, name)
     state = read_state(jobdir)
     summary = summarize_state(jobdir, state)

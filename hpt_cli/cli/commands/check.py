@@ -15,6 +15,7 @@ from rich.console import Console
 from hpt_cli.cli.commands.run import print_inherited
 from hpt_cli.cli.options import Home, Json, Set, SpecFile, TrySeconds
 from hpt_cli.cli.output import print_answer
+from hpt_cli.cli.spec_files import find_spec
 from hpt_cli.errors import ExitCode
 from hpt_cli.formatting import count
 from hpt_cli.storage.home import find_home
@@ -26,7 +27,7 @@ EXAMPLES = (
 
 
 def check(
-    spec: SpecFile,
+    spec: SpecFile = None,
     set_: Set = None,
     try_: Annotated[
         bool, typer.Option("--try", help="Run one training job on trial, and estimate the time.")
@@ -35,7 +36,7 @@ def check(
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Explain a spec: its ranges, first commands, environment, files and completion criteria.
+    """Explain a spec: its ranges, first commands, environment, files.
 
     Nothing is run except with --try, and nothing is kept.
     """
@@ -46,7 +47,7 @@ def check(
     from hpt_cli.storage.spec_file import read_raw
 
     place = find_home(home)
-    raw = read_raw(spec, read_overrides(set_ or []))
+    raw = read_raw(find_spec(spec, "check", home), read_overrides(set_ or []))
     found = check_before_run(raw, os.environ, Path.cwd(), place, needs_parents=False)
     print_inherited(found.inherited)
     checkup = examine(found, os.environ, Path.cwd(), place)

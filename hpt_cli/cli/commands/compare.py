@@ -23,7 +23,7 @@ EXAMPLES = (
 def compare(
     names: Names, png: Png = None, force: Force = False, json: Json = False, home: Home = None
 ) -> None:
-    """Compare tuning jobs with the first: counts, times, savings, best results, best over time.
+    """Compare tuning jobs with the first: counts, times, savings, best.
 
     Instead of a name, the directory of a tuning job in another home can be given.
     """

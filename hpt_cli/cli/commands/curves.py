@@ -9,8 +9,8 @@ import typer
 from rich.console import Console
 
 from hpt_cli.cli.completion import complete_metric
-from hpt_cli.cli.load import find_tuning_job, parse_jobs, read_state, summarize_state
-from hpt_cli.cli.options import Force, Home, Jobs, Json, Name, Png
+from hpt_cli.cli.load import find_target, parse_jobs, read_state, summarize_state
+from hpt_cli.cli.options import Force, Home, Jobs, Json, OptionalName, Png
 from hpt_cli.cli.output import print_json, write_picture
 from hpt_cli.errors import Problem, UsageError, did_you_mean
 from hpt_cli.reports.curves import Chart, chart_to_json, make_plot, render_chart
@@ -19,13 +19,13 @@ from hpt_cli.tuning.summary import Summary
 
 EXAMPLES = (
     "hpt curves digits",
-    "hpt curves digits 3 7 16 --metric train:loss --log y",
+    "hpt curves 3 7 16 --metric train:loss --log y",
     "hpt curves digits --png digits.png",
 )
 
 
 def curves(
-    name: Name,
+    name: OptionalName = None,
     jobs: Jobs = None,
     metric: Annotated[
         list[str] | None,
@@ -39,18 +39,18 @@ def curves(
     ] = None,
     log: Annotated[
         Literal["x", "y", "xy"] | None,
-        typer.Option("--log", help="The axes to scale logarithmically."),
+        typer.Option("--log", metavar="x|y|xy", help="The axes to scale logarithmically."),
     ] = None,
     png: Png = None,
     force: Force = False,
     json: Json = False,
     home: Home = None,
 ) -> None:
-    """Plot learning curves; the best, the running and the stopped jobs stand out."""
-    jobdir = find_tuning_job(home, name)
+    """Plot learning curves, with the best and the stopped jobs marked."""
+    jobdir, words, _ = find_target(home, name, jobs or [])
     state = read_state(jobdir)
     summary = summarize_state(jobdir, state)
-    numbers = parse_jobs(jobs or [], jobdir.name, [row.number for row in summary.rows])
+    numbers = parse_jobs(words, jobdir.name, [row.number for row in summary.rows])
     if numbers:
         rows = tuple(row for row in summary.rows if row.number in numbers)
         summary = replace(summary, rows=rows)

@@ -21,9 +21,9 @@ EXAMPLES = (
 
 
 def delete(names: Names, yes: Yes = False, home: Home = None) -> None:
-    """Delete tuning jobs with their results, logs and checkpoints, after asking.
+    """Delete tuning jobs with their results, logs and checkpoints.
 
-    A running one must be stopped first.
+    It asks first. A running one must be stopped first.
     """
     jobdirs = {each.name: each for each in (find_tuning_job(home, name) for name in names)}
     for jobdir in jobdirs.values():

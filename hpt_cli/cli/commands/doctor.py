@@ -43,9 +43,10 @@ def doctor(
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Check versions, home, disk, Slurm, GPUs and leftover processes, for a bug report.
+    """Check this machine, or the journal of a tuning job.
 
-    Exits with 1 if something is wrong.
+    Versions, home, disk, Slurm, GPUs, leftover processes: what a bug report needs. Exits with 1 if
+    something is wrong.
     """
     from hpt_cli.checks.doctor import diagnose
     from hpt_cli.checks.leftovers import GRACE_SECONDS, end_left, list_job_processes

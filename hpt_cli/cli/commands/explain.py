@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from hpt_cli.cli.load import find_tuning_job, parse_jobs, summarize_state
-from hpt_cli.cli.options import Home, Job, Json, Name
+from hpt_cli.cli.load import find_target, parse_jobs, summarize_state
+from hpt_cli.cli.options import Home, Job, Json, OptionalName
 from hpt_cli.cli.output import print_answer
+from hpt_cli.errors import UsageError
 from hpt_cli.storage.journal import open_journal
 
-EXAMPLES = ("hpt explain digits 7",)
+EXAMPLES = ("hpt explain 7", "hpt explain digits 7 --json")
 
 
-def explain(name: Name, job: Job, json: Json = False, home: Home = None) -> None:
+def explain(
+    name: OptionalName = None, job: Job = None, json: Json = False, home: Home = None
+) -> None:
     """Explain why a training job was stopped early, or why it was not.
 
     For each judged epoch: the value, what it was compared with, from which and how
@@ -20,12 +23,15 @@ def explain(name: Name, job: Job, json: Json = False, home: Home = None) -> None
     from hpt_cli.reports.explain import Explanation, name_rule, render, to_json
     from hpt_cli.spec.model import load_spec
 
-    jobdir = find_tuning_job(home, name)
+    jobdir, words, _ = find_target(home, name, [] if job is None else [job])
+    if len(words) != 1:
+        hint = f"hpt explain {jobdir.name} 1"
+        raise UsageError.of("job-missing", "name the training job to explain", hint)
     with open_journal(jobdir.journal) as journal:
         state = journal.state()
         summary = summarize_state(jobdir, state)
         rows = {row.number: row for row in summary.rows}
-        (number,) = parse_jobs([job], jobdir.name, rows)
+        (number,) = parse_jobs(words, jobdir.name, rows)
         judgements = journal.read_judgements(number)
     rule = name_rule(load_spec(state.spec).stop_rule)
     explanation = Explanation(summary, rows[number], rule, tuple(judgements))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import typer
 
 from hpt_cli.cli.console import print_message
 from hpt_cli.cli.load import find_tuning_job, summarize_state
-from hpt_cli.cli.options import Force, Home, Name
+from hpt_cli.cli.options import Force, Home, OptionalName
 from hpt_cli.cli.output import is_standard_output, refuse_existing, write_output
 from hpt_cli.errors import UsageError
 from hpt_cli.exports import Results
@@ -34,6 +34,7 @@ AsFormat = Annotated[
     Format | None,
     typer.Option(
         "--format",
+        metavar="|".join(get_args(Format)),
         help="csv (unless the file has another suffix), json, parquet; sagemaker is the response of"
         " DescribeHyperParameterTuningJob, sagemaker-request the request that creates the tuning"
         " job there.",
@@ -45,7 +46,9 @@ Sagemaker = Annotated[
 ]
 Output = Annotated[
     Path | None,
-    typer.Option("-o", "--output", help="Write to a file instead of standard output."),
+    typer.Option(
+        "-o", "--output", metavar="FILE", help="Write to a file instead of standard output."
+    ),
 ]
 Observations = Annotated[
     bool, typer.Option("--observations", help="Write a row for each epoch and metric.")
@@ -69,7 +72,7 @@ Tensorboard = Annotated[
 
 
 def export(
-    name: Name,
+    name: OptionalName = None,
     format: AsFormat = None,
     sagemaker: Sagemaker = False,
     output: Output = None,
@@ -79,9 +82,10 @@ def export(
     tensorboard: Tensorboard = None,
     home: Home = None,
 ) -> None:
-    """Export the results, with the columns of SageMaker's tuning job analytics.
+    """Export the results: CSV, JSON, Parquet, MLflow, TensorBoard.
 
-    For pandas: hpt export NAME -o jobs.csv, then pandas.read_csv("jobs.csv").
+    Columns have the names of SageMaker's tuning job analytics. For pandas: hpt export -o jobs.csv,
+    then pandas.read_csv("jobs.csv").
     """
     form = "sagemaker-request" if sagemaker else _choose_format(format, output)
     if observations and form not in FORMATS:
@@ -117,7 +121,7 @@ def _choose_format(form: Format | None, output: Path | None) -> Format:
     return SUFFIXES[output.suffix.lower()]
 
 
-def _read_results(home: Path | None, name: str) -> Results:
+def _read_results(home: Path | None, name: str | None) -> Results:
     jobdir = find_tuning_job(home, name)
     with open_journal(jobdir.journal) as journal:
         state = journal.state()

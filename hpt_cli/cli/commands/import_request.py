@@ -37,7 +37,12 @@ File = Annotated[
 ]
 Output = Annotated[
     Path | None,
-    typer.Option("--output", "-o", help="Write the spec to this file instead of standard output."),
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Write the spec to this file instead of standard output.",
+    ),
 ]
 Definition = Annotated[
     str | None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hpt_cli.cli.load import find_tuning_job, read_state
-from hpt_cli.cli.options import Home, Json, Name
+from hpt_cli.cli.options import Home, Json, OptionalName
 from hpt_cli.cli.output import print_answer
 from hpt_cli.errors import HptError
 from hpt_cli.tuning.summary import MIN_RESULTS
@@ -11,7 +11,7 @@ from hpt_cli.tuning.summary import MIN_RESULTS
 EXAMPLES = ("hpt importance digits",)
 
 
-def importance(name: Name, json: Json = False, home: Home = None) -> None:
+def importance(name: OptionalName = None, json: Json = False, home: Home = None) -> None:
     """Show which hyperparameters matter for the objective.
 
     A model of the results estimates how much of the variance of the objective each

@@ -72,7 +72,8 @@ Try = Annotated[
     ),
 ]
 Log = Annotated[
-    Path | None, typer.Option("--log", help="Read this log instead of running the command.")
+    Path | None,
+    typer.Option("--log", metavar="LOG", help="Read this log instead of running the command."),
 ]
 Tune = Annotated[
     list[str] | None,
@@ -88,13 +89,14 @@ Maximize = Annotated[
     typer.Option("--maximize/--minimize", help="Whether higher values of the metric are better."),
 ]
 MaxJobs = Annotated[
-    int, typer.Option("--max-jobs", min=1, help="The total number of training jobs.")
+    int, typer.Option("--max-jobs", metavar="N", min=1, help="The total number of training jobs.")
 ]
 JobName = Annotated[
     str | None, typer.Option("--name", help="The name of the tuning job, by default the script's.")
 ]
 Output = Annotated[
-    Path, typer.Option("--output", "-o", help="The file to write; - is standard output.")
+    Path,
+    typer.Option("--output", "-o", metavar="FILE", help="The file to write; - is standard output."),
 ]
 
 

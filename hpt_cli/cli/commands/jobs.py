@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import typer
 from rich.console import Console
 
 from hpt_cli.cli.completion import complete_column
 from hpt_cli.cli.load import find_tuning_job, read_summary
-from hpt_cli.cli.options import Force, Home, Json, Name, Wide
+from hpt_cli.cli.options import Force, Home, Json, OptionalName, Wide
 from hpt_cli.cli.output import print_report, refuse_existing, write_output
 from hpt_cli.errors import UsageError, did_you_mean
 from hpt_cli.reports.jobs import render_table
@@ -45,7 +45,9 @@ Sort = Annotated[
 Desc = Annotated[bool, typer.Option("--desc", help="Reverse the order.")]
 Top = Annotated[
     int | None,
-    typer.Option("--top", min=1, help="Show only the first N; the best N without --sort."),
+    typer.Option(
+        "--top", metavar="N", min=1, help="Show only the first N; the best N without --sort."
+    ),
 ]
 Where = Annotated[
     str | None,
@@ -60,6 +62,7 @@ Status = Annotated[
     list[str] | None,
     typer.Option(
         "--status",
+        metavar="STATUS",
         help="Show only jobs with this status (repeatable).",
         autocompletion=lambda: list(STATUSES),
     ),
@@ -75,17 +78,23 @@ Columns = Annotated[
 ]
 AsFormat = Annotated[
     Format | None,
-    typer.Option("--format", help="csv, tsv and json are for programs; md is Markdown."),
+    typer.Option(
+        "--format",
+        metavar="|".join(get_args(Format)),
+        help="csv, tsv and json are for programs; md is Markdown.",
+    ),
 ]
 Output = Annotated[
     Path | None,
-    typer.Option("-o", "--output", help="Write to a file, in the format of its suffix."),
+    typer.Option(
+        "-o", "--output", metavar="FILE", help="Write to a file, in the format of its suffix."
+    ),
 ]
 Curves = Annotated[bool, typer.Option("--curves", help="Include the curve of each job.")]
 
 
 def jobs(
-    name: Name,
+    name: OptionalName = None,
     sort: Sort = None,
     desc: Desc = False,
     top: Top = None,

@@ -37,7 +37,7 @@ def list_tuning_jobs(
     wide: Wide = False,
     json: Json = False,
 ) -> None:
-    """List tuning jobs, the newest first: status, progress, best value, size, age."""
+    """List tuning jobs, the newest first: status, progress, best value."""
     homes = [find_home(home)]
     if all_homes:
         homes = list({each.resolve(): each for each in [*list_homes(), *homes]})

@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
-from hpt_cli.cli.load import find_tuning_job, parse_jobs, read_state
-from hpt_cli.cli.options import Home, Name, OptionalJob
+from hpt_cli.cli.load import find_target, parse_jobs, read_state
+from hpt_cli.cli.options import Home, Job, OptionalName
 from hpt_cli.errors import HptError, UsageError
 from hpt_cli.formatting import count, plain
 from hpt_cli.logs.log_file import read_blocks
@@ -22,15 +22,15 @@ from hpt_cli.storage.lock import has_tuner
 
 EXAMPLES = (
     "hpt logs digits 7",
-    "hpt logs digits 7 --follow",
+    "hpt logs 7 --follow",
     "hpt logs digits --tuner",
 )
 FOLLOW_SECONDS = 0.2
 
 
 def logs(
-    name: Name,
-    job: OptionalJob = None,
+    name: OptionalName = None,
+    job: Job = None,
     tuner: Annotated[
         bool, typer.Option("--tuner", help="Print the tuner's own messages instead.")
     ] = False,
@@ -38,20 +38,22 @@ def logs(
         bool, typer.Option("--follow", "-f", help="Keep printing until what is followed has ended.")
     ] = False,
     attempt: Annotated[
-        int | None, typer.Option("--attempt", min=1, help="An attempt other than the latest.")
+        int | None,
+        typer.Option("--attempt", metavar="N", min=1, help="An attempt other than the latest."),
     ] = None,
     home: Home = None,
 ) -> None:
     """Print a training job's output, or the tuner's own messages."""
-    jobdir = find_tuning_job(home, name)
-    if (job is None) != tuner:
-        raise UsageError.of("log-choice", "name one training job, or --tuner")
-    if job is None:
+    jobdir, words, _ = find_target(home, name, [] if job is None else [job])
+    if (len(words) != 1) != tuner or len(words) > 1:
+        hint = f"hpt logs {jobdir.name} 1, or hpt logs {jobdir.name} --tuner"
+        raise UsageError.of("log-choice", "name one training job, or --tuner", hint)
+    if not words:
         if not jobdir.tuner_log.is_file():
             raise HptError.of("no-log", f"the tuner of {jobdir.name} has written no log")
         _print_log(jobdir.tuner_log, lambda: not has_tuner(jobdir), follow=follow)
     else:
-        _print_output(jobdir, job, attempt, follow=follow)
+        _print_output(jobdir, words[0], attempt, follow=follow)
 
 
 def _print_output(jobdir: JobDir, job: str, attempt: int | None, *, follow: bool) -> None:

@@ -53,7 +53,8 @@ MAX_VALUES = 200_000
 
 Definitions = Sequence[Mapping[str, Any]]
 SpecOption = Annotated[
-    Path | None, typer.Option("--spec", help="A spec whose metric definitions are tried.")
+    Path | None,
+    typer.Option("--spec", metavar="FILE", help="A spec whose metric definitions are tried."),
 ]
 Preset = Annotated[
     str | None,
@@ -87,7 +88,7 @@ def metrics(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Show what metric definitions find in a log, and what they silently misread.
+    """Show what metric definitions find in a log, and what they misread.
 
     With only a log: metric definitions that would find something, likeliest objective first,
     ready to paste into a spec.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
 from rich.console import Console
 
-from hpt_cli.cli.load import find_tuning_job, read_state
+from hpt_cli.cli.completion import complete_name
+from hpt_cli.cli.load import find_tuning_jobs, read_state
 from hpt_cli.cli.options import Home, Json
 from hpt_cli.cli.output import print_answer
 from hpt_cli.errors import Problem, UsageError
@@ -32,8 +33,8 @@ Rule = Annotated[
         "--rule",
         "-r",
         metavar="RULE",
-        help=f"{', '.join(STOP_RULES)}; with parameters as in median:min_completed_jobs=5,"
-        "min_epochs=2 (repeatable). By default all of them.",
+        help=f"{', '.join(STOP_RULES)}; with parameters as in median:min_epochs=3"
+        " (repeatable). By default all of them.",
     ),
 ]
 Table = Annotated[
@@ -47,12 +48,19 @@ Table = Annotated[
 ]
 TableJobs = Annotated[
     int,
-    typer.Option("--jobs", min=1, help="The number of training jobs.", rich_help_panel=TABLE_PANEL),
+    typer.Option(
+        "--jobs",
+        metavar="N",
+        min=1,
+        help="The number of training jobs.",
+        rich_help_panel=TABLE_PANEL,
+    ),
 ]
 Parallel = Annotated[
     int,
     typer.Option(
         "--parallel",
+        metavar="N",
         min=1,
         help="The number of training jobs at once.",
         rich_help_panel=TABLE_PANEL,
@@ -62,6 +70,7 @@ Seeds = Annotated[
     int,
     typer.Option(
         "--seeds",
+        metavar="N",
         min=1,
         help="The number of replays; the figures are their means.",
         rich_help_panel=TABLE_PANEL,
@@ -72,6 +81,7 @@ Strategy = Annotated[
     StrategyName,
     typer.Option(
         "--strategy",
+        metavar="|".join(get_args(StrategyName)),
         help="Random draws configurations from the table; Bayesian suggests some and takes the"
         " nearest recorded ones, which takes a second or so for each replay.",
         rich_help_panel=TABLE_PANEL,
@@ -83,7 +93,9 @@ def replay(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Tuning jobs, preferably run with early stopping Off.", show_default=False
+            help="Tuning jobs, preferably run with early stopping Off.",
+            show_default=False,
+            autocompletion=complete_name,
         ),
     ] = None,
     rule: Rule = None,
@@ -95,7 +107,7 @@ def replay(
     json: Json = False,
     home: Home = None,
 ) -> None:
-    """Show what stop rules would have saved, and whether the best job would be lost.
+    """Show what stop rules would have saved, and what they would lose.
 
     The same tuner runs again under a virtual clock, on recorded curves: nothing is trained. A
     tuning job is replayed with its own training jobs, in their order and with their durations;
@@ -117,7 +129,7 @@ def replay(
     if table is not None:
         reports = [_replay_table(table, rules, jobs, parallel, seeds, strategy)]
     else:
-        jobdirs = [find_tuning_job(home, name) for name in names or []]
+        jobdirs = find_tuning_jobs(home, names)
         reports = [
             report_tuning_job(each.name, record(read_state(each)), rules) for each in jobdirs
         ]

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hpt_cli.cli.commands.best import write_command
-from hpt_cli.cli.load import find_tuning_job, read_state, summarize_state
-from hpt_cli.cli.options import Force, Home, Names
+from hpt_cli.cli.load import find_tuning_jobs, read_state, summarize_state
+from hpt_cli.cli.options import Force, Home, OptionalNames
 from hpt_cli.cli.output import refuse_existing, write_output
 from hpt_cli.formatting import count
 from hpt_cli.storage.job_directory import JobDir
@@ -32,11 +32,14 @@ FIRST_EVENTS = 2
 
 
 def report(
-    names: Names,
+    names: OptionalNames = None,
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", help="The file, by default NAME.html; '-' is standard output."
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="The file, by default NAME.html; '-' is standard output.",
         ),
     ] = None,
     force: Force = False,
@@ -49,7 +52,7 @@ def report(
     """
     from hpt_cli.reports.page.html import render_page
 
-    jobdirs = [find_tuning_job(home, name) for name in names]
+    jobdirs = find_tuning_jobs(home, names)
     path = output or Path(f"{'-'.join(each.name for each in jobdirs)}.html")
     refuse_existing(path, force=force)
     page = render_page([_read_record(each) for each in jobdirs], time.time())

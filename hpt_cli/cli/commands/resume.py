@@ -14,8 +14,8 @@ import typer
 from hpt_cli.cli.completion import complete_job
 from hpt_cli.cli.console import print_message
 from hpt_cli.cli.liveness import refuse_jobs_elsewhere
-from hpt_cli.cli.load import expand_ranges, find_tuning_job, parse_jobs, read_state
-from hpt_cli.cli.options import Detach, Home, Name, Plain, Quiet
+from hpt_cli.cli.load import expand_ranges, find_target, parse_jobs, read_state
+from hpt_cli.cli.options import Detach, Home, OptionalName, Plain, Quiet
 from hpt_cli.errors import ExitCode, Problem, UsageError
 from hpt_cli.formatting import count
 from hpt_cli.spec.diff import find_differences, flatten
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from hpt_cli.tuning.state import TuningState
 
 EXAMPLES = (
-    "hpt resume digits",
+    "hpt resume",
     "hpt resume digits --detach",
     "hpt resume digits --retry-failed",
     "hpt resume digits --retry-failed 3,5-7",
@@ -39,7 +39,7 @@ EXAMPLES = (
 
 
 def resume(
-    name: Name,
+    name: OptionalName = None,
     jobs: Annotated[
         list[str] | None,
         typer.Argument(
@@ -68,15 +68,16 @@ def resume(
     """
     from hpt_cli.cli.session import open_session
 
-    if jobs and not retry_failed:
+    jobdir, words, _ = find_target(home, name, jobs or [])
+    if words and not retry_failed:
         raise UsageError.of(
             "option-missing",
             "single training jobs can only be run again with --retry-failed",
-            f"hpt resume {name} --retry-failed {' '.join(jobs)}",
+            f"hpt resume {jobdir.name} --retry-failed {' '.join(words)}",
         )
-    failed = (jobs or []) if retry_failed else None
+    failed = words if retry_failed else None
     with open_session(plain=plain, quiet=quiet, detached=detach) as session:
-        raise typer.Exit(_resume(session, find_tuning_job(home, name), failed))
+        raise typer.Exit(_resume(session, jobdir, failed))
 
 
 def _resume(session: Session, jobdir: JobDir, jobs: list[str] | None) -> int:

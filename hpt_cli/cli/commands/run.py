@@ -13,6 +13,7 @@ import typer
 from hpt_cli.cli.console import print_message
 from hpt_cli.cli.load import read_state
 from hpt_cli.cli.options import Detach, Home, Plain, Quiet, Set, SpecFile
+from hpt_cli.cli.spec_files import find_spec
 from hpt_cli.errors import Problem, UsageError
 from hpt_cli.formatting import count
 from hpt_cli.storage.home import find_home, make_job_dir
@@ -29,14 +30,15 @@ if TYPE_CHECKING:
     from hpt_cli.spec.model import TuningSpec
 
 EXAMPLES = (
-    "hpt run spec.yaml",
+    "hpt run",
+    "hpt run spec.yaml --set early_stopping.rule=median",
     "hpt run spec.yaml --name second --set max_jobs=50 --set random_seed=1",
     "hpt run spec.yaml --detach",
 )
 
 
 def run(
-    spec: SpecFile,
+    spec: SpecFile = None,
     name: Annotated[
         str | None, typer.Option("--name", help="A name other than the spec's.", metavar="NAME")
     ] = None,
@@ -54,10 +56,11 @@ def run(
     from hpt_cli.cli.session import open_session
     from hpt_cli.spec.fields.overrides import read_option, read_overrides
 
+    source = find_spec(spec, "run", home)
     overrides = read_overrides(set_ or [])
     overrides += [read_option("--name", "name", name)] if name else []
     with open_session(plain=plain, quiet=quiet, detached=detach) as session:
-        raise typer.Exit(_run(session, spec, overrides, find_home(home)))
+        raise typer.Exit(_run(session, source, overrides, find_home(home)))
 
 
 def _run(session: Session, source: Path, overrides: Sequence[Override], home: Path) -> int:

@@ -8,10 +8,12 @@ EXAMPLES = ("hpt schema > hpt.schema.json",)
 
 
 def schema() -> None:
-    """Print the JSON Schema of a spec, for completion and checks in an editor.
+    """Print the JSON Schema of a spec, for an editor.
 
-    Run hpt schema > hpt.schema.json, and write in the first line of the spec:
-    # yaml-language-server: $schema=hpt.schema.json
+    It completes and checks specs. Run hpt schema > hpt.schema.json, and write in the first line of
+    the spec:
+
+      # yaml-language-server: $schema=hpt.schema.json
     """
     from hpt_cli.spec.json_schema import make_schema
 

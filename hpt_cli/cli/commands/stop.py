@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -10,11 +11,11 @@ from typing import Annotated
 import typer
 
 from hpt_cli.cli.completion import complete_job
-from hpt_cli.cli.console import print_message
+from hpt_cli.cli.console import confirm, print_message
 from hpt_cli.cli.liveness import print_ended, refuse_jobs_elsewhere, wait_for_answer
-from hpt_cli.cli.load import find_tuning_job, parse_jobs, read_state
-from hpt_cli.cli.options import Home, Name
-from hpt_cli.errors import HptError
+from hpt_cli.cli.load import Target, find_target, parse_jobs, read_state
+from hpt_cli.cli.options import Home, OptionalName
+from hpt_cli.errors import HptError, UsageError
 from hpt_cli.executors.processes import end_processes, find_below
 from hpt_cli.spec.names import job_name
 from hpt_cli.storage.job_directory import JobDir
@@ -28,7 +29,7 @@ EXAMPLES = (
 
 
 def stop(
-    name: Name,
+    name: OptionalName = None,
     jobs: Annotated[
         list[str] | None,
         typer.Argument(
@@ -37,16 +38,30 @@ def stop(
     ] = None,
     home: Home = None,
 ) -> None:
-    """Stop a tuning job with its training jobs, or only the named training jobs.
+    """Stop a tuning job, or only some of its training jobs.
 
-    Stopped training jobs keep their last value. 'hpt resume' can continue with the rest. What
-    training jobs that have ended left running is ended, too.
+    Without a name it asks whether to stop the newest. Stopped training jobs keep their last value,
+    and 'hpt resume' can continue with the rest. What training jobs that have ended left running is
+    ended, too.
     """
-    jobdir = find_tuning_job(home, name)
-    if jobs:
-        _stop_training_jobs(jobdir, parse_jobs(jobs, jobdir.name, read_state(jobdir).jobs))
+    target = find_target(home, name, jobs or [])
+    jobdir = target.jobdir
+    numbers = parse_jobs(target.jobs, jobdir.name, read_state(jobdir).jobs)
+    if target.is_implied and not _ask(target):
+        return
+    if numbers:
+        _stop_training_jobs(jobdir, numbers)
     else:
         _stop_tuning_job(jobdir)
+
+
+def _ask(target: Target) -> bool:
+    """Return whether the user wants to stop what no name was given of."""
+    words = " ".join([target.jobdir.name, *target.jobs])
+    if not sys.stdin.isatty():
+        message = "hpt stop asks before it stops a tuning job that is not named"
+        raise UsageError.of("name-missing", message, f"hpt stop {words}")
+    return confirm(f"stop {words}?")
 
 
 def _stop_training_jobs(jobdir: JobDir, numbers: Sequence[int]) -> None:

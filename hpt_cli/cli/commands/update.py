@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hpt_cli.cli.completion import complete_field
+from hpt_cli.cli.completion import complete_changeable_field
 from hpt_cli.cli.console import print_message
 from hpt_cli.cli.liveness import wait_for_answer
 from hpt_cli.cli.load import find_tuning_job, read_state
-from hpt_cli.cli.options import Home, Name
+from hpt_cli.cli.options import Home, OptionalName
 from hpt_cli.errors import UsageError
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.journal import open_journal
@@ -26,17 +26,21 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     "hpt update digits --max-jobs 50 --max-parallel-jobs 4",
-    "hpt update @last --set target_objective_metric_value=0.95",
+    "hpt update --set target_objective_metric_value=0.95",
 )
 
 
 def update(
-    name: Name,
+    name: OptionalName = None,
     max_jobs: Annotated[
-        int | None, typer.Option("--max-jobs", help="The total number of training jobs.")
+        int | None,
+        typer.Option("--max-jobs", metavar="N", help="The total number of training jobs."),
     ] = None,
     max_parallel_jobs: Annotated[
-        int | None, typer.Option("--max-parallel-jobs", help="The number of training jobs at once.")
+        int | None,
+        typer.Option(
+            "--max-parallel-jobs", metavar="N", help="The number of training jobs at once."
+        ),
     ] = None,
     set_: Annotated[
         list[str] | None,
@@ -45,7 +49,7 @@ def update(
             metavar="FIELD=VALUE",
             help="Another field: max_runtime_seconds, target_objective_metric_value,"
             " early_stopping_type, retry.max_attempts, ... (repeatable).",
-            autocompletion=complete_field,
+            autocompletion=complete_changeable_field,
         ),
     ] = None,
     home: Home = None,

@@ -9,7 +9,7 @@ import typer
 
 from hpt_cli.cli.liveness import print_end
 from hpt_cli.cli.load import find_tuning_job, read_state, read_summary
-from hpt_cli.cli.options import Home, Json, Name
+from hpt_cli.cli.options import Home, Json, OptionalName
 from hpt_cli.cli.output import print_report
 from hpt_cli.errors import HptError
 from hpt_cli.storage.lock import has_tuner
@@ -22,7 +22,7 @@ WAIT_SECONDS = 0.2
 
 
 def wait(
-    name: Name,
+    name: OptionalName = None,
     timeout: Annotated[
         float | None,
         typer.Option(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hpt_cli.cli.console import print_message
 from hpt_cli.cli.liveness import print_end
 from hpt_cli.cli.load import find_tuning_job, summarize_state
-from hpt_cli.cli.options import Home, Name, Plain
+from hpt_cli.cli.options import Home, OptionalName, Plain
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.journal import Journal, open_journal
 from hpt_cli.storage.lock import has_tuner
@@ -19,16 +19,17 @@ if TYPE_CHECKING:
     from hpt_cli.cli.session import Session
 
 EXAMPLES = (
-    "hpt watch digits",
-    "hpt watch @last --plain",
+    "hpt watch",
+    "hpt watch digits --plain",
 )
 WATCH_SECONDS = 0.5
 
 
-def watch(name: Name, home: Home = None, plain: Plain = False) -> None:
-    """Follow a tuning job that runs in another terminal; Ctrl-C does not stop it.
+def watch(name: OptionalName = None, home: Home = None, plain: Plain = False) -> None:
+    """Follow a tuning job that runs in another terminal.
 
-    Exits with 0 if it is Completed, and with 1 if it is Failed or Stopped.
+    Ctrl-C ends only the view. Exits with 0 if it is Completed, and with 1 if it is Failed or
+    Stopped.
     """
     from hpt_cli.cli.session import open_session
 

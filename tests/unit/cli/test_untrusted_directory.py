@@ -48,7 +48,7 @@ def test_what_a_crash_leaves_can_be_passed_on(
     url = "http://me:hunter2@host/x"
     monkeypatch.setattr("sys.argv", ["hpt", "export", "--mlflow", url, "\udcff"])
 
-    def crash() -> None:
+    def crash(**options: object) -> None:
         raise RuntimeError(f"no such server: {url}\x1b[2J\udcff")
 
     monkeypatch.setattr(cli, "app", crash)
@@ -69,7 +69,9 @@ def test_what_is_offered_on_tab_is_a_plain_word(
 ) -> None:
     def ask(complete: Callable[..., list[str]], **given: object) -> list[str]:
         params = {"home": handed_over.path.parent, "name": "t", **given}
-        return complete(SimpleNamespace(params=params, args=[]), "")
+        return complete(
+            SimpleNamespace(params=params, args=[], command=SimpleNamespace(params=[])), ""
+        )
 
     metrics = '[{"name": "$(touch pwned)"}, {"name": "a b"}, {"name": "loss"}]'
     ranges = '{"`x`": {}, "y": {}}'

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hpt_cli.errors import UsageError
+from hpt_cli.errors import ArgumentLocation, UsageError
 from hpt_cli.filter.condition import parse_condition
 
 CONDITIONS = json.loads((Path(__file__).parents[2] / "data" / "conditions.json").read_text())
@@ -34,5 +34,6 @@ def test_what_is_no_condition_is_shown_in_its_place(case: dict[str, Any]) -> Non
         parse_condition(case["condition"], ROW)
     (problem,) = caught.value.problems
     assert case["error"] in problem.message
-    pointer = problem.hint.splitlines()[1].removeprefix("    ")
-    assert pointer.index("^") == case["column"]
+    assert isinstance(problem.place, ArgumentLocation)
+    assert problem.place.line == f"--where {case['condition']}"
+    assert problem.place.start == len("--where ") + case["column"]

@@ -26,7 +26,7 @@ def test_what_is_short_says_so_and_is_no_bug(
 ) -> None:
     assert is_shortage(error)
 
-    def fail() -> None:
+    def fail(**options: object) -> None:
         raise error
 
     monkeypatch.setattr(app, "app", fail)

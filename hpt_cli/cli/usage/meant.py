@@ -1,0 +1,137 @@
+"""What was meant by a word in place of a command, and by an option that a command does not have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+
+from hpt_cli.cli.catalog import COMMANDS, make_command
+from hpt_cli.cli.spec_files import SUFFIXES, is_tuning_job, suggest_init
+from hpt_cli.cli.usage.line import Line, list_arguments, list_options, write_line
+from hpt_cli.cli.usage.words import COMMAND_WORDS, OPTION_WORDS
+from hpt_cli.errors import did_you_mean
+
+CLOSE = 0.7
+"""How like a word must be to one that is known: short ones are like too many."""
+MAX_NAMED = 4
+"""How many commands are named that have an option."""
+
+
+def find_command(word: str, rest: Sequence[str]) -> str:
+    """Return what a word in place of a command may mean; empty if nothing."""
+    if word.endswith(SUFFIXES):
+        return f"try: {write_line('run', word, *rest)}"
+    lower = word.lower()
+    for each in (lower, lower.partition("-")[0]):
+        if each in (*COMMANDS, *COMMAND_WORDS):
+            return f"try: {_write_meant(each, *rest)}"
+    if is_tuning_job(word):
+        return f"it is a tuning job: {write_line('show', word, *rest)}"
+    if suggestion := suggest_init([word, *rest]):
+        return suggestion
+    close = get_close_matches(lower, [*COMMANDS, *COMMAND_WORDS], n=1, cutoff=CLOSE)
+    return f"did you mean: {_write_meant(close[0], *rest)}" if close else ""
+
+
+def _write_meant(word: str, *rest: str) -> str:
+    return write_line(*COMMAND_WORDS.get(word, word).split(), *rest)
+
+
+def find_options(line: Line, place: int, option: str) -> Iterator[str]:
+    """Yield what may be meant by an option that the command does not have, likeliest first."""
+    exact = [
+        *_find_moved(line, place, option),
+        *_find_renamed(line, place, option),
+        *_find_choice(line, place, option),
+        *_find_field(line, place, option),
+        *_find_word(line, place, option),
+    ]
+    if exact:
+        yield f"try: {exact[0]}"
+        return
+    if close := did_you_mean(option, line.options):
+        yield close
+    yield from _find_elsewhere(line, place, option)
+
+
+def _find_moved(line: Line, place: int, option: str) -> Iterator[str]:
+    """Yield the line with an option after the command; without one that is an argument's name."""
+    word, rest = line.words[place], line.words[place + 1 :]
+    if line.command not in COMMANDS:
+        at = next((at for at, each in enumerate(rest) if each in COMMANDS), None)
+        if at is not None and option in list_options(make_command(rest[at]), line.context):
+            yield line.replace(place, *rest[at:], word, *rest[:at], old=len(rest) + 1)
+        return
+    arguments = {each.name.rstrip("_") for each in list_arguments(line.context.command)}
+    if option.lstrip("-") in arguments:
+        yield line.replace(place, *([word.partition("=")[2]] if "=" in word else []))
+
+
+def _find_renamed(line: Line, place: int, option: str) -> Iterator[str]:
+    """Yield the line with the option as hpt calls it."""
+    first, *others = OPTION_WORDS.get(option, "").split() or [""]
+    if first in line.options:
+        _, equals, value = line.words[place].partition("=")
+        yield line.replace(place, f"{first}{equals}{value}", *others)
+
+
+def _find_choice(line: Line, place: int, option: str) -> Iterator[str]:
+    """Yield the line with an option of which this is a value, as csv is of --format."""
+    wanted = option.lstrip("-").lower()
+    for name, parameter in line.options.items():
+        if not parameter.is_flag and name.startswith("--"):
+            values = [each.value for each in parameter.shell_complete(line.context, "")]
+            for value in (each for each in values if each.lower() == wanted):
+                yield line.replace(place, name, value)
+
+
+def _find_field(line: Line, place: int, option: str) -> Iterator[str]:
+    """Yield the line with --set for a field of the spec."""
+    from hpt_cli.spec.model import CHANGEABLE, TuningSpec
+
+    if "--set" not in line.options:
+        return
+    fields = CHANGEABLE if line.command == "update" else tuple(TuningSpec.model_fields)
+    name = OPTION_WORDS.get(option, option).lstrip("-").replace("-", "_")
+    if name not in fields:
+        return
+    _, equals, value = line.words[place].partition("=")
+    following = [*line.words[place + 1 :], "-"][0]
+    is_switch = TuningSpec.model_fields[name].annotation is bool
+    if equals or is_switch or following.startswith("-"):
+        value = value if equals else "true" if is_switch else "VALUE"
+        yield line.replace(place, "--set", f"{name}={value}")
+    else:
+        yield line.replace(place, "--set", f"{name}={following}", old=2)
+
+
+def _find_word(line: Line, place: int, option: str) -> Iterator[str]:
+    """Yield the command that is named like the option."""
+    word = option.lstrip("-").lower()
+    meant = COMMAND_WORDS.get(word, word)
+    if word in (*COMMANDS, *COMMAND_WORDS):
+        arguments, _ = line.places
+        is_own = line.command in COMMANDS
+        others = [line.words[each] for each in arguments[1 if is_own else 0 :] if each != place]
+        yield write_line(*meant.split(), *others)
+
+
+def _find_elsewhere(line: Line, place: int, option: str) -> Iterator[str]:
+    """Yield the other commands that have the option; of the same arguments, if some have them."""
+    meant, *others = OPTION_WORDS.get(option, option).split()
+    having = {}
+    for name in COMMANDS:
+        command = make_command(name)
+        options = list_options(command, line.context)
+        if meant in options or option in options:
+            having[name] = {each.name for each in list_arguments(command)}
+    own = {each.name for each in list_arguments(line.context.command)}
+    names = [name for name, arguments in having.items() if own & arguments] or list(having)
+    if len(names) == 1:
+        _, equals, value = line.words[place].partition("=")
+        before = line.words[1 if line.command in COMMANDS else 0 : place]
+        after = [f"{meant}{equals}{value}", *others, *line.words[place + 1 :]]
+        yield f"hpt {names[0]} has it: {write_line(names[0], *before, *after)}"
+    elif names:
+        more = ", ..." if len(names) > MAX_NAMED else ""
+        yield f"these have it: {', '.join(f'hpt {each}' for each in names[:MAX_NAMED])}{more}"
