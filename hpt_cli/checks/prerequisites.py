@@ -73,11 +73,10 @@ def check_before_run(
     )
     path = Path(directory, spec.working_directory)
     if not path.is_dir():
-        raise UsageError.of(
-            "working-directory",
-            f"working_directory {path} is not a directory",
-            "if the project was moved, resume where it is now" if home is None else "",
-        )
+        message = f"working_directory {path} is not a directory"
+        hint = "if the project was moved, resume where it is now" if home is None else ""
+        where = ("working_directory",)
+        raise UsageError(raw.locate(Conflict(where, "working-directory", message, hint)))
     if home is None:
         return Findings(spec, capacity)
     inherited, missing = _inherit(raw, spec, home)

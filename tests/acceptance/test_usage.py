@@ -11,6 +11,7 @@ import pytest
 from hpt_cli.cli.catalog import COMMANDS, GROUPS
 from hpt_cli.cli.usage.words import COMMAND_WORDS
 from tests.acceptance.conftest import Terminal
+from tests.acceptance.test_terminal import Screen
 from tests.acceptance.warm import WarmHpt
 
 
@@ -229,3 +230,13 @@ def test_help_says_what_a_command_does_in_a_line(terminal: Terminal) -> None:
 
 def test_help_is_not_read_as_markup(terminal: Terminal) -> None:
     assert "hpt-cli[plot]" in terminal.hpt("curves", "--help")
+
+
+@pytest.mark.parametrize(("answer", "said"), [("n", ""), ("y", "new is already Completed")])
+def test_stop_asks_what_was_not_named(two: Terminal, answer: str, said: str) -> None:
+    screen = Screen(two, "stop")
+    screen.wait_for(lambda text: "stop new? [y/N]" in text, "the question")
+    screen.type(f"{answer}\n")
+    screen.wait_for_end()
+    assert screen.process.returncode == 0
+    assert said in screen.text

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from hpt_cli.cli.session import Session
     from hpt_cli.spec.fields.overrides import Override
     from hpt_cli.spec.model import TuningSpec
+    from hpt_cli.spec.yaml_reader import RawSpec
 
 EXAMPLES = (
     "hpt run",
@@ -68,7 +69,8 @@ def _run(session: Session, source: Path, overrides: Sequence[Override], home: Pa
     from hpt_cli.checks.prerequisites import check_before_run
     from hpt_cli.storage.spec_file import read_raw
 
-    found = check_before_run(read_raw(source, overrides), os.environ, Path.cwd(), home)
+    raw = read_raw(source, overrides)
+    found = check_before_run(raw, os.environ, Path.cwd(), home)
     print_inherited(found.inherited)
     jobdir = make_job_dir(home, found.spec.name)
     warnings = [_to_event(each) for each in found.warnings]
@@ -77,6 +79,7 @@ def _run(session: Session, source: Path, overrides: Sequence[Override], home: Pa
         if caution:
             print_message(caution)
         session.signals.remember()
+        _refuse_taken(raw, jobdir, source)
         _create(jobdir, found.spec, source, [*found.inherited, *warnings])
         for each in () if session.quiet else warnings:
             print_message("\n".join(describe_warning(each)))
@@ -95,15 +98,20 @@ def _to_event(warning: Problem) -> Warned:
     return Warned(at=time.time(), slug=warning.slug, message=warning.message, hint=warning.hint)
 
 
+def _refuse_taken(raw: RawSpec, jobdir: JobDir, source: Path) -> None:
+    """Raise UsageError, at the place of the name, if there is a tuning job of that name."""
+    from hpt_cli.spec.cross_field.conflict import Conflict
+
+    if jobdir.journal.exists():
+        name = jobdir.name
+        message = f"a tuning job named '{name}' already exists in {jobdir.path.parent}"
+        hint = f"continue it: hpt resume {name}; or start another: hpt run {source} --name NEW"
+        raise UsageError(raw.locate(Conflict(("name",), "name-exists", message, hint)))
+
+
 def _create(
     jobdir: JobDir, spec: TuningSpec, source: Path, first: Sequence[WarmStarted | Warned]
 ) -> None:
     """Create the journal of a new tuning job; the caller holds the lock."""
-    if jobdir.journal.exists():
-        raise UsageError.of(
-            "name-exists",
-            f"a tuning job named '{spec.name}' already exists in {jobdir.path.parent}",
-            f"continue it: hpt resume {spec.name}; or start another: hpt run {source} --name NEW",
-        )
     jobdir.keep_spec(source)
     create_journal(jobdir.journal, describe_creation(spec, Path.cwd()), *first)

@@ -44,7 +44,7 @@ def explain(error: Any, words: Sequence[str]) -> UsageError:
         return UsageError(_name_missing(line, error.param))
     if hasattr(error, "param"):
         return UsageError(_refuse_value(line, error))
-    return UsageError(*_refuse_rest(line, error.format_message()))
+    return UsageError(_refuse_rest(line, error.format_message()))
 
 
 def locate(problem: Problem, words: Sequence[str]) -> Problem:
@@ -137,28 +137,22 @@ def _refuse_value(line: Line, error: Any) -> Problem:
     return Problem(slug, f"{label}: {describe_mistake(mistake)}", place=place)
 
 
-def _refuse_rest(line: Line, message: str) -> Iterator[Problem]:
-    """Yield the words that are too many for the command."""
+def _refuse_rest(line: Line, message: str) -> Problem:
+    """Return the problem of a word too many, or of another mistake that click has described."""
     arguments, _ = line.places
-    most = len(list_arguments(line.context.command)) + 1
+    known = list_arguments(line.context.command)
+    most = len(known) + 1
     if line.command not in COMMANDS or len(arguments) <= most:
-        yield Problem("usage", message, "hpt --help")
-        return
+        return Problem("usage", message, "hpt --help")
     if problem := _refuse_command_line(line, arguments[1:]):
-        yield problem
-        return
-    given = [line.words[each] for each in arguments[1:]]
-    usage = f"usage: {describe_usage(line.command, line.context.command)}"
-    for place in arguments[most:]:
-        word = line.words[place]
-        hint = (
-            f"hpt logs {given[0]} {word}; hpt explain {given[0]} {word}"
-            if re.fullmatch(r"\d+", word)
-            else usage
-        )
-        yield Problem(
-            "argument-extra",
-            f"'{word}' is one word too many for hpt {line.command}",
-            hint,
-            line.point(place),
-        )
+        return problem
+    place = arguments[most]
+    word = line.words[place]
+    hint = f"usage: {describe_usage(line.command, line.context.command)}"
+    if word.startswith("=") and "--set" in line.words:
+        hint = "--set FIELD=VALUE is one word, without blanks"
+    elif word.isdecimal() and any(each.name == "name" for each in known):
+        name = line.words[arguments[1]]
+        hint = f"hpt logs {name} {word}; hpt explain {name} {word}"
+    message = f"'{word}' is one word too many for hpt {line.command}"
+    return Problem("argument-extra", message, hint, line.point(place))
