@@ -11,10 +11,17 @@ from typing import Any
 
 LEAST_WIDTH = 40
 MOST_WIDTH = 100
+"""Lines that are longer are hard to read, however wide the terminal is."""
 INDENT = "  "
 GAP = "  "
 MOST_NAMES = 26
 """A name that is longer has a line of its own."""
+
+
+OVERVIEW_END = """\
+hpt COMMAND --help explains a command, with examples. hpt --install-completion teaches the shell to
+complete names; hpt --version prints the version.
+"""
 
 
 def measure_width() -> int:
@@ -60,12 +67,6 @@ def write_overview(text: str, groups: dict[str, dict[str, str]], width: int) -> 
         *wrap_text(OVERVIEW_END, width),
     ]
     return "\n\n".join(sections)
-
-
-OVERVIEW_END = """\
-hpt COMMAND --help explains a command, with examples. hpt --install-completion teaches the shell to
-complete names; hpt --version prints the version.
-"""
 
 
 def summarize(function: Callable[..., None]) -> str:
