@@ -24,7 +24,8 @@ CURVE = 3
 """A metric with this many values is printed every epoch, so that jobs can be stopped early."""
 GUESS = r"\bloss[\s:=]+({num})"
 
-_SHELL = re.compile(r"[|&;<>$`\n]|\*")
+_VARIABLE = re.compile(r"[A-Za-z_]\w*=")
+_SHELL = re.compile(rf"[|&;<>$`\n]|\*|^{_VARIABLE.pattern}")
 _SAFE = re.compile(r"[\w@%+=:,./{}-]+")
 
 
@@ -51,15 +52,17 @@ class Draft:
 
 
 def is_shell_line(words: Sequence[str]) -> bool:
-    """Return whether a command is one line for a shell: with pipes, variables, several commands."""
+    """Return whether a command is one line for a shell: with pipes, variables, several commands,
+    or `LR=0.1` before it."""
     return len(words) == 1 and " " in words[0] and bool(_SHELL.search(words[0]))
 
 
 def split_line(words: Sequence[str]) -> list[str]:
-    """Return the words of a command, also of one given as one line."""
+    """Return the words of a command, also of one given as one line; a line for a shell is one."""
     if len(words) == 1 and " " in words[0] and not is_shell_line(words):
         return shlex.split(words[0])
-    return list(words)
+    sets_variable = len(words) > 1 and _VARIABLE.match(words[0])
+    return [_join_words(words)] if sets_variable else list(words)
 
 
 def choose_tuned(
@@ -182,7 +185,12 @@ def make_command(words: Sequence[str], options: Sequence[ProgramOption]) -> str:
     if is_shell_line(words):
         return reduce(_fill_line, options, words[0])
     made = reduce(_fill_words, options, split_line(words))
-    return " ".join(word if _SAFE.fullmatch(word) else shlex.quote(word) for word in made)
+    return _join_words(made)
+
+
+def _join_words(words: Sequence[str]) -> str:
+    """Return a line with these words, quoted where a shell needs it; placeholders are not."""
+    return " ".join(word if _SAFE.fullmatch(word) else shlex.quote(word) for word in words)
 
 
 def fill_command(

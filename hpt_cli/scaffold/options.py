@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -149,18 +149,35 @@ def update_defaults(
     for each in options:
         flag = each.find_flag(left)
         if flag is not None:
-            value = left.pop(flag)
-            kind = each.kind if each.kind != "text" else kind_of(value)
             others = tuple(other for other in (each.flag, *each.aliases) if other != flag)
-            each = replace(each, flag=flag, kind=kind, default=value, aliases=others)
+            each = _set_default(replace(each, flag=flag, aliases=others), left.pop(flag))
         known.append(each)
     return (*known, *(ProgramOption(flag, kind_of(value), value) for flag, value in left.items()))
 
 
+def _set_default(option: ProgramOption, value: Value | None) -> ProgramOption:
+    kind = option.kind if option.kind != "text" else kind_of(value)
+    return replace(option, kind=kind, default=value)
+
+
+def split_usual(words: Iterable[str]) -> tuple[list[str], dict[str, Value | None]]:
+    """Return the words with `{depth}` for each `{depth=6}`, and the usual values so written."""
+    usual: dict[str, Value | None] = {}
+
+    def name(match: re.Match[str]) -> str:
+        usual[match["name"]] = parse_value(match["value"])
+        return f"{{{match['name']}}}"
+
+    return [_USUAL.sub(name, word) for word in words], usual
+
+
+_USUAL = re.compile(r"(?<!\$)\{(?P<name>[A-Za-z_][\w.]*)=(?P<value>[^{}\s]+)\}")
+
+
 def name_placeholders(
-    options: Iterable[ProgramOption], words: Sequence[str]
+    options: Iterable[ProgramOption], words: Sequence[str], usual: Mapping[str, Value | None]
 ) -> tuple[ProgramOption, ...]:
-    """Return the options named as their placeholders in a command.
+    """Return the options named as their placeholders in a command, with their usual values.
 
     A placeholder without a known option becomes an option itself.
     """
@@ -175,4 +192,7 @@ def name_placeholders(
             each = replace(each, flag=f"--{held[flag]}", aliases=(each.flag, *each.aliases))
         named.append(each)
     known = {each.name for each in named}
-    return (*named, *(ProgramOption(f"--{name}", "text") for name in marked if name not in known))
+    named += [ProgramOption(f"--{name}", "text") for name in marked if name not in known]
+    return tuple(
+        _set_default(each, usual[each.name]) if each.name in usual else each for each in named
+    )

@@ -276,9 +276,29 @@ def test_init_runs_a_script_by_its_interpreter(terminal: Terminal) -> None:
     (terminal.directory / "train.sh").write_text("echo loss 1")
     out = terminal.hpt("init", "-o", "-", "train.sh", code=1)
     assert "the command is: bash train.sh" in out
-    assert "three ways in" in out
+    assert "./train.sh {lr=0.01} {depth=6}" in out
     assert "HPT_HYPERPARAMETERS" in out
     assert "there is no file nowhere.sh" in terminal.hpt("init", "-o", "-", "nowhere.sh", code=2)
+
+
+@pytest.mark.parametrize(
+    ("words", "command", "names"),
+    [
+        (["sh", "train.sh", "{rate=0.1}", "{depth=3}"], "sh train.sh {rate} {depth}", "rate depth"),
+        (["RATE=0.1", "sh", "train.sh"], "RATE={RATE} sh train.sh", "RATE"),
+        (["RATE=0.1 sh train.sh"], "RATE={RATE} sh train.sh", "RATE"),
+    ],
+)
+def test_init_of_a_script_without_options(
+    terminal: Terminal, words: list[str], command: str, names: str
+) -> None:
+    (terminal.directory / "train.sh").write_text("echo loss=${1:-$RATE}\n")
+    out = terminal.hpt("init", "--try", *words)
+    assert "0.1  lower is better" in out
+    spec = read_spec(terminal.directory / "spec.yaml")
+    assert spec.command == command
+    assert list(spec.hyperparameter_ranges) == names.split()
+    assert spec.initial_hyperparameters[0][names.split()[0]] == 0.1
 
 
 CONFIGURED = """

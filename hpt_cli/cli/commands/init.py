@@ -27,7 +27,13 @@ from hpt_cli.formatting import count, draw_sparkline, format_number, format_sett
 from hpt_cli.logs.log_file import read_lines
 from hpt_cli.metrics.detection import DetectedMetric, detect_metrics
 from hpt_cli.metrics.lint import lint_definitions
-from hpt_cli.scaffold.options import find_given, list_short, name_placeholders, update_defaults
+from hpt_cli.scaffold.options import (
+    find_given,
+    list_short,
+    name_placeholders,
+    split_usual,
+    update_defaults,
+)
 from hpt_cli.scaffold.program import list_options
 from hpt_cli.spec.command_template import ALL, SCRIPTS, find_placeholders
 from hpt_cli.spec.hyperparameters import Value, format_value
@@ -54,12 +60,12 @@ INTERPRETERS = {
     ".pl": ("perl",),
 }
 WAYS_IN = """\
-add options with their values to the command, or mark their places:
-      hpt init python train.py --lr 0.01 --batch {batch_size}
-    a script without options has three ways in (docs/howto/config-files.md):
-      json.loads(os.environ["HPT_HYPERPARAMETERS"]) in the script;
-      its environment: 'LR={lr} python train.py', with shell: true in the spec;
-      a configuration file, of which each job fills in its own copy"""
+name them in the command, each with its usual value:
+      hpt init python train.py --lr 0.01
+      hpt init ./train.sh {lr=0.01} {depth=6}
+      hpt init LR=0.01 DEPTH=6 python train.py
+    a script without any can read a configuration file, of which each job fills in its own copy,
+    or json.loads(os.environ["HPT_HYPERPARAMETERS"]): docs/howto/config-files.md"""
 
 Command = Annotated[
     list[str] | None,
@@ -138,7 +144,7 @@ def init(
     draft = replace(draft, objective_type=wanted, name=name or "", max_jobs=max_jobs)
     lines = _read_log(log) if log else ()
     if log is None and _wants_run(try_, seconds, asks=asks):
-        lines = _run_once(fill_command(words, draft.tuned), seconds)
+        lines = _run_once(fill_command(draft.words, draft.tuned), seconds)
         draft = _try_corners(draft, min(seconds, MOMENT))
     if lines:
         draft = _choose_metric(draft, lines, metric, asks=asks)
@@ -213,11 +219,12 @@ def _choose_options(words: Sequence[str], asked: Sequence[str], *, asks: bool) -
     from hpt_cli.scaffold.draft import Draft, choose_tuned, is_shell_line
     from hpt_cli.scaffold.ranges import list_several, list_switches, propose_ranges
 
+    words, defaults = split_usual(words)
     parts = shlex.split(words[0]) if is_shell_line(words) else list(words)
     known = () if is_shell_line(words) else list_options(parts)
     given = find_given(parts, list_short(known))
     given = {flag: value for flag, value in given.items() if value[:1] != "{"}
-    options = name_placeholders(update_defaults(known, given), parts)
+    options = name_placeholders(update_defaults(known, given), parts, defaults)
     marked = [name for name in find_placeholders(parts) if name != ALL]
     proposals = propose_ranges(options, {*marked, *map(_name_option, asked)})
     _check_placeholders(marked, proposals)
@@ -250,7 +257,7 @@ def _check_placeholders(names: Sequence[str], proposals: Sequence[RangeProposal]
     for name in names:
         if name not in {each.option.name for each in proposals}:
             message = f"neither the program nor its name says which values {{{name}}} can have"
-            hint = f"write its usual value in its place, and --tune {name}"
+            hint = f"write a usual value with it, where that is a number: {{{name}=32}}"
             raise UsageError.of("placeholder-unknown", message, hint)
 
 

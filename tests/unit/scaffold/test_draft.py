@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ from hpt_cli.scaffold.draft import (
     Draft,
     choose_tuned,
     fill_command,
+    is_shell_line,
     make_command,
     make_comments,
     make_fields,
     name_tuning_job,
+    split_line,
 )
 from hpt_cli.scaffold.help_text import parse_help
 from hpt_cli.scaffold.options import (
@@ -25,6 +28,7 @@ from hpt_cli.scaffold.options import (
     find_given,
     merge_options,
     name_placeholders,
+    split_usual,
     update_defaults,
 )
 from hpt_cli.scaffold.ranges import list_switches, propose_range
@@ -152,12 +156,35 @@ def test_the_command_says_what_the_user_means() -> None:
 def test_placeholders_name_the_options_that_they_stand_for() -> None:
     told = [ProgramOption("--lr", "float", 0.1), ProgramOption("--bs", "int", 8)]
     words = ["python", "t.py", "{depth}", "--bs", "{batch_size}", "--lr={lr}"]
-    named = name_placeholders(told, words)
+    named = name_placeholders(told, words, {"lr": 0.5})
     assert [(each.name, each.kind, each.default) for each in named] == [
-        ("lr", "float", 0.1),
+        ("lr", "float", 0.5),
         ("batch_size", "int", 8),
         ("depth", "text", None),
     ]
+
+
+def test_placeholders_may_come_with_their_usual_values() -> None:
+    words = ["./t.sh", "{lr=1e-3}", "--x={n=4},{m}", "${HOME=/}", "{a=b c}", "{=1}"]
+    named, usual = split_usual(words)
+    assert named == ["./t.sh", "{lr}", "--x={n},{m}", "${HOME=/}", "{a=b c}", "{=1}"]
+    assert usual == {"lr": 0.001, "n": 4}
+    options = name_placeholders([], named, usual)
+    assert [(each.name, each.kind) for each in options] == [
+        ("lr", "float"),
+        ("n", "int"),
+        ("m", "text"),
+    ]
+
+
+def test_variables_before_a_command_make_it_a_line_for_a_shell() -> None:
+    for words in (["LR=0.1", "python", "my train.py"], ["LR=0.1 python 'my train.py'"]):
+        line = split_line(words)
+        assert line == ["LR=0.1 python 'my train.py'"]
+        assert is_shell_line(line)
+        options = update_defaults([], find_given(shlex.split(line[0])))
+        assert make_command(line, options) == "LR={LR} python 'my train.py'"
+    assert split_line(["python", "train.py", "lr=0.1"]) == ["python", "train.py", "lr=0.1"]
 
 
 def describe_range(flag: str, kind: Any, default: Any, **rest: Any) -> str:
