@@ -1,10 +1,10 @@
 """Train a small neural network on handwritten digits: the example `hpt` tunes.
 
-The 1,797 images (8 x 8 pixels) ship inside scikit-learn, so nothing is downloaded.  The task is
-made hard on purpose: there are few training images, and each is covered with fresh noise every
-time it is shown.  One line per epoch goes to standard output:
+The 1,797 images (8 x 8 pixels) ship inside scikit-learn, so nothing is downloaded.  Each is covered
+with fresh noise every time it is shown.  One line per epoch goes to standard output, with the
+accuracy of the averaged weights of the latest epochs:
 
-    epoch=7 train-loss=0.4312 validation-accuracy=0.8912
+    epoch=7 train-loss=0.0312 validation-accuracy=0.9612
 """
 
 import argparse
@@ -25,11 +25,12 @@ Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
 
 LAYERS = (64, 96, 96, 96, 10)  # pixels, three hidden layers of tanh units, digits
-TRAINING_IMAGES = 400  # the other 1,397 are for validation
-TRAINING_PASSES = 5  # times each training image is shown per epoch
+TRAINING_IMAGES = 1000  # the other 797 are for validation
+TRAINING_PASSES = 2  # times each training image is shown per epoch
 VALIDATION_COPIES = 4  # of each validation image, each with its own noise
-PIXEL_NOISE = 0.15  # standard deviation, where 1 is the range of a pixel
+PIXEL_NOISE = 0.1  # standard deviation, where 1 is the range of a pixel
 MOMENTUM = 0.9
+MEMORY = np.float32(0.6)  # what is left of the averaged weights after an epoch
 
 
 def load_digits() -> tuple[Floats, Labels]:
@@ -130,7 +131,7 @@ class Optimizer:
 def batches(
     images: Floats, labels: Labels, size: int, rng: np.random.Generator
 ) -> Iterator[tuple[Floats, Labels]]:
-    """Yield one epoch of shuffled, mini-batches of freshly noised images."""
+    """Yield one epoch of shuffled mini-batches of freshly noised images."""
     order = np.concatenate([rng.permutation(len(images)) for _ in range(TRAINING_PASSES)])
     inputs, targets = add_noise(images[order], rng), labels[order]
     for start in range(0, len(order), size):
@@ -148,13 +149,15 @@ def train(options: argparse.Namespace) -> None:
 
     rng = np.random.default_rng(options.seed)
     network = Network(rng)
+    average = Network(np.random.default_rng(options.seed))
     optimizer = Optimizer(options.optimizer, options.learning_rate, network.parameters.size)
     for epoch in range(1, options.epochs + 1):
         losses = []
         for batch in batches(images[training], labels[training], options.mini_batch_size, rng):
             losses.append(network.backward(*batch))
             network.parameters -= optimizer.step(network.gradient)
-        accuracy = network.accuracy(validation_inputs, labels[validation])
+        average.parameters += (1 - MEMORY) * (network.parameters - average.parameters)
+        accuracy = average.accuracy(validation_inputs, labels[validation])
         print(
             f"epoch={epoch} train-loss={np.mean(losses):.4f} validation-accuracy={accuracy:.4f}",
             flush=True,
@@ -167,7 +170,7 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=0.01)
     parser.add_argument("--mini-batch-size", type=int, default=32)
     parser.add_argument("--optimizer", choices=("sgd", "adam", "rmsprop", "nag"), default="sgd")
-    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--epochs", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
     np.seterr(all="ignore")  # a learning rate that is too high is to be seen in the metrics
     train(parser.parse_args())

@@ -11,14 +11,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from means import standard_error
 from rich.console import Console
 from rich.table import Table
 
@@ -40,7 +41,7 @@ def call_hpt(home: str, *arguments: str) -> str:
     return result.stdout.decode()
 
 
-def compare_seed(home: str, seed: int, changes: Sequence[str]) -> dict[str, Any]:
+def compare_seed(home: str, seed: int, changes: Sequence[str]) -> dict[str, float]:
     """Run both tuning jobs of a seed with changed fields; return what Auto saves, and loses."""
     fields = [word for change in (f"random_seed={seed}", *changes) for word in ("--set", change)]
     for kind in ("off", "auto"):
@@ -49,11 +50,12 @@ def compare_seed(home: str, seed: int, changes: Sequence[str]) -> dict[str, Any]
         call_hpt(home, "run", spec, "--quiet", "--name", name, *fields)
     off, auto = json.loads(call_hpt(home, "compare", f"off-{seed}", f"auto-{seed}", "--json"))
     return {
-        "seed": seed,
-        "training_seconds_off": off["total_training_time_seconds"],
-        "training_seconds_auto": auto["total_training_time_seconds"],
+        "epochs_off": off["epochs"],
+        "epochs_auto": auto["epochs"],
+        "epochs_saved": 1 - auto["epochs"] / off["epochs"],
         "training_time_saved": auto["training_time_saved"],
-        "tuning_time_saved": auto["tuning_time_saved"],
+        "tuning_seconds_off": off["tuning_time_seconds"],
+        "tuning_seconds_auto": auto["tuning_time_seconds"],
         "jobs_stopped": auto["training_job_status_counters"]["stopped"],
         "best_off": off["best_objective_value"],
         "best_auto": auto["best_objective_value"],
@@ -61,11 +63,29 @@ def compare_seed(home: str, seed: int, changes: Sequence[str]) -> dict[str, Any]
     }
 
 
-def average(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the mean of every figure; what is saved is counted over all seeds together."""
-    mean = {key: statistics.fmean(row[key] for row in rows) for key in rows[0]}
-    mean["training_time_saved"] = 1 - mean["training_seconds_auto"] / mean["training_seconds_off"]
-    return mean | {"seed": "mean"}
+def add_means(rows: Sequence[Mapping[str, float]]) -> list[dict[str, Any]]:
+    """Return the rows, numbered by their seeds, then the means and their standard errors."""
+    columns = {key: np.array([row[key] for row in rows], float) for key in rows[0]}
+    return [
+        *({"seed": seed, **row} for seed, row in enumerate(rows, 1)),
+        {"seed": "mean", **{key: values.mean() for key, values in columns.items()}},
+        {"seed": "±", **{key: standard_error(values) for key, values in columns.items()}},
+    ]
+
+
+COLUMNS: Mapping[str, tuple[str, Callable[[float], str]]] = {
+    "epochs Off": ("epochs_off", "{:.0f}".format),
+    "Auto": ("epochs_auto", "{:.0f}".format),
+    "saved": ("epochs_saved", "{:.1%}".format),
+    "training time saved": ("training_time_saved", "{:.1%}".format),
+    "tuning s Off": ("tuning_seconds_off", "{:.1f}".format),
+    "tuning s Auto": ("tuning_seconds_auto", "{:.1f}".format),
+    "stopped": ("jobs_stopped", "{:.1f}".format),
+    "best Off": ("best_off", "{:.4f}".format),
+    "best Auto": ("best_auto", "{:.4f}".format),
+    "loss": ("loss", "{:+.4f}".format),
+}
+"""The headings of the table, and the figure of each and how it is written."""
 
 
 def main() -> None:
@@ -78,27 +98,18 @@ def main() -> None:
     seeds = range(1, 2 if options.short else options.seeds + 1)
     changes = SHORT if options.short else ()
     with tempfile.TemporaryDirectory() as home:
-        rows = [compare_seed(home, seed, changes) for seed in seeds]
-    rows.append(average(rows))
+        rows = add_means([compare_seed(home, seed, changes) for seed in seeds])
     if options.json:
         print(json.dumps(rows, indent=2))
         return
     table = Table(title="digits, 2 training jobs in parallel: Auto against Off")
-    for heading in ("seed", "training s", "Auto", "saved", "tuning saved", "stopped"):
-        table.add_column(heading, justify="right")
-    for heading in ("best Off", "best Auto", "loss"):
+    for heading in ("seed", *COLUMNS):
         table.add_column(heading, justify="right")
     for row in rows:
+        figures = ((row[key], write) for key, write in COLUMNS.values())
         table.add_row(
             str(row["seed"]),
-            f"{row['training_seconds_off']:.0f}",
-            f"{row['training_seconds_auto']:.0f}",
-            f"{100 * row['training_time_saved']:.0f} %",
-            f"{100 * row['tuning_time_saved']:.0f} %",
-            f"{row['jobs_stopped']:.1f}",
-            f"{row['best_off']:.4f}",
-            f"{row['best_auto']:.4f}",
-            f"{row['loss']:+.4f}",
+            *("–" if figure is None else write(figure) for figure, write in figures),
         )
     Console().print(table)
 

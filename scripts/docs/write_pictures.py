@@ -1,10 +1,10 @@
 """Write the pictures of the README from a real run: the live view, and the report.
 
-    python scripts/docs/write_pictures.py [--home DIR]    # with --home: of the run `digits` there
+    python scripts/docs/write_pictures.py [--home DIR]    # with --home: of the run `demo` there
     python scripts/docs/write_pictures.py --short         # six small jobs, into a temporary folder
 
-Runs configs/digits.yaml in a directory of its own; draws the live view in the middle of that run
-from the journal, as SVG; takes a screenshot of the report in Chromium (Debian: chromium).
+Runs the tuning job of `make demo` in a directory of its own; draws the live view in the middle of
+that run from the journal, as SVG; takes a screenshot of the report in Chromium (Debian: chromium).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from hpt_cli.tuning.summary import summarize
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "docs" / "pictures"
 HPT = str(Path(sys.executable).parent / "hpt")
-NAME = "digits"
+NAME = "demo"
 SCREEN = Size(100, 24)
 COLOURS = 200
 WINDOW = (1200, 1305)
@@ -45,23 +45,23 @@ SHORT = ("--set", "max_jobs=6", "--set", "static_hyperparameters={epochs: 3}")
 def main() -> None:
     """Write both pictures."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--home", type=Path, help="where there is a run of the digits already")
+    parser.add_argument("--home", type=Path, help="where there is a run of the demo already")
     parser.add_argument("--short", action="store_true", help="six jobs, and keep no picture")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         home, target = options.home, Path(directory) if options.short else PICTURES
         if home is None:
             home = Path(directory, "home")
-            run_digits(home, *(SHORT if options.short else ()))
+            run_demo(home, *(SHORT if options.short else ()))
         (target / "live.svg").write_text(draw_live(home))
         draw_report(home, target / "report.png")
 
 
-def run_digits(home: Path, *arguments: str) -> None:
+def run_demo(home: Path, *arguments: str) -> None:
     """Run the tuning job that the pictures show."""
     environment = os.environ | {"PATH": f"{Path(HPT).parent}:{os.environ['PATH']}"}
-    command = [HPT, "run", "configs/digits.yaml", "--home", str(home), "--plain", *arguments]
-    subprocess.run(command, cwd=ROOT, env=environment, check=True)
+    command = [HPT, "run", "configs/digits.yaml", "--name", NAME, "--home", str(home), "--plain"]
+    subprocess.run([*command, *arguments], cwd=ROOT, env=environment, check=True)
 
 
 def draw_live(home: Path) -> str:
@@ -75,7 +75,7 @@ def draw_live(home: Path) -> str:
     console = Console(record=True, width=size.width, file=io.StringIO(), force_terminal=True)
     latest = [message for message in messages if message]
     console.print(draw_screen(summary, latest, state.last_event_at, size))
-    svg = console.export_svg(title=f"hpt run configs/{NAME}.yaml")
+    svg = console.export_svg(title="make demo")
     return re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)  # fonts from elsewhere
 
 
