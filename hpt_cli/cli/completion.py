@@ -30,7 +30,8 @@ def complete_name(ctx: typer.Context, incomplete: str) -> list[str]:
         return []
     given = ctx.params.get("names") or ()
     names = [each.name for each in found if each.name not in given]
-    takes_jobs = any(each.name in ("job", "jobs") for each in ctx.command.params)
+    arguments = (each for each in ctx.command.params if each.param_type_name == "argument")
+    takes_jobs = any(each.name in ("job", "jobs") for each in arguments)
     jobs = _list_jobs(found[0]) if names and takes_jobs else []
     return _begin([*names, *([LAST] if names else []), *jobs], incomplete)
 

@@ -69,11 +69,15 @@ def _find_only(command: str) -> Path:
         names = ", ".join(map(str, specs))
         hint = f"hpt {command} {shlex.quote(str(specs[0]))}"
         raise UsageError.of("spec-missing", f"there are several specs here: {names}", hint)
-    raise UsageError.of(
-        "spec-missing",
-        f"hpt {command} needs a spec, and there is none here",
-        "write one for your training command: hpt init python train.py",
-    )
+    message = f"hpt {command} needs a spec, and there is none here"
+    raise UsageError.of("spec-missing", message, _suggest_first())
+
+
+def _suggest_first() -> str:
+    """Return how a first spec is written, for the only script here if there is one."""
+    scripts = [each.name for each in Path().iterdir() if each.suffix in SCRIPTS]
+    example = scripts[0] if len(scripts) == 1 else "python train.py"
+    return f"write one for your training command: hpt init {example}"
 
 
 def _suggest_spec(given: str, home: Path | None) -> str:
@@ -85,7 +89,7 @@ def _suggest_spec(given: str, home: Path | None) -> str:
         return f"it is a tuning job: hpt resume {given}"
     if specs:
         return f"there are: {', '.join(specs)}"
-    return "write one for your training command: hpt init python train.py"
+    return _suggest_first()
 
 
 def is_tuning_job(word: str, home: Path | None = None) -> bool:

@@ -155,6 +155,8 @@ def test_stop_needs_a_name_without_a_terminal(two: Terminal) -> None:
 
 def test_the_only_spec_here_is_taken(terminal: Terminal) -> None:
     assert "hpt init python train.py" in terminal.hpt("run", code=2)
+    (terminal.directory / "fit.py").write_text("print(1)\n")
+    assert "hpt init fit.py" in terminal.hpt("check", code=2)
     (terminal.directory / "values.yaml").write_text("a: 1\n")
     terminal.write_spec("t", max_jobs=1, options="--seconds 0.01")
     assert "t.yaml is the only spec here" in terminal.hpt("check")
@@ -162,8 +164,7 @@ def test_the_only_spec_here_is_taken(terminal: Terminal) -> None:
     assert "it is a tuning job: hpt resume t" in terminal.hpt("run", "t", code=2)
     terminal.write_spec("u")
     assert "t.yaml, u.yaml" in terminal.hpt("run", code=2)
-    (terminal.directory / "train.py").write_text("print(1)\n")
-    assert "hpt init train.py" in terminal.hpt("run", "train.py", code=2)
+    assert "hpt init fit.py" in terminal.hpt("run", "fit.py", code=2)
 
 
 def test_a_mistake_on_the_command_line_is_shown_there(two: Terminal) -> None:
