@@ -9,8 +9,8 @@ from hpt_cli.cli.catalog import COMMANDS, make_command
 from hpt_cli.cli.spec_files import SUFFIXES, is_tuning_job, suggest_init
 from hpt_cli.cli.usage.line import Line, list_arguments, list_options, write_line
 from hpt_cli.cli.usage.words import COMMAND_WORDS, OPTION_WORDS
-from hpt_cli.errors import did_you_mean
 
+VERY_CLOSE = 0.85
 CLOSE = 0.7
 """How like a word must be to one that is known: short ones are like too many."""
 MAX_NAMED = 4
@@ -39,19 +39,24 @@ def _write_meant(word: str, *rest: str) -> str:
 
 def find_options(line: Line, place: int, option: str) -> Iterator[str]:
     """Yield what may be meant by an option that the command does not have, likeliest first."""
+    if misspelt := get_close_matches(option, line.options, n=1, cutoff=VERY_CLOSE):
+        yield f"did you mean '{misspelt[0]}'?"
+        return
+    elsewhere = list(_find_elsewhere(line, place, option))
     exact = [
         *_find_moved(line, place, option),
         *_find_renamed(line, place, option),
         *_find_choice(line, place, option),
         *_find_field(line, place, option),
-        *_find_word(line, place, option),
+        *_find_word(line, place, option, COMMANDS if elsewhere else (*COMMANDS, *COMMAND_WORDS)),
     ]
     if exact:
         yield f"try: {exact[0]}"
         return
-    if close := did_you_mean(option, line.options):
-        yield close
-    yield from _find_elsewhere(line, place, option)
+    longer = [each for each in line.options if len(option) > 3 and each.startswith(option)]
+    close = longer or get_close_matches(option, line.options, n=1, cutoff=CLOSE)
+    yield from (f"did you mean '{each}'?" for each in close[:1])
+    yield from elsewhere
 
 
 def _find_moved(line: Line, place: int, option: str) -> Iterator[str]:
@@ -69,7 +74,10 @@ def _find_moved(line: Line, place: int, option: str) -> Iterator[str]:
 
 def _find_renamed(line: Line, place: int, option: str) -> Iterator[str]:
     """Yield the line with the option as hpt calls it."""
-    first, *others = OPTION_WORDS.get(option, "").split() or [""]
+    meant = OPTION_WORDS.get(option, "")
+    first, *others = meant.split() or [""]
+    if first not in line.options and meant in OPTION_WORDS:
+        first, others = OPTION_WORDS[meant], []
     if first in line.options:
         _, equals, value = line.words[place].partition("=")
         yield line.replace(place, f"{first}{equals}{value}", *others)
@@ -79,7 +87,7 @@ def _find_choice(line: Line, place: int, option: str) -> Iterator[str]:
     """Yield the line with an option of which this is a value, as csv is of --format."""
     wanted = option.lstrip("-").lower()
     for name, parameter in line.options.items():
-        if not parameter.is_flag and name.startswith("--"):
+        if not parameter.is_flag and name.startswith("--") and name != "--set":
             values = [each.value for each in parameter.shell_complete(line.context, "")]
             for value in (each for each in values if each.lower() == wanted):
                 yield line.replace(place, name, value)
@@ -93,11 +101,11 @@ def _find_field(line: Line, place: int, option: str) -> Iterator[str]:
         return
     fields = CHANGEABLE if line.command == "update" else tuple(TuningSpec.model_fields)
     name = OPTION_WORDS.get(option, option).lstrip("-").replace("-", "_")
-    if name not in fields:
+    if name.partition(".")[0] not in fields:
         return
     _, equals, value = line.words[place].partition("=")
     following = [*line.words[place + 1 :], "-"][0]
-    is_switch = TuningSpec.model_fields[name].annotation is bool
+    is_switch = name in fields and TuningSpec.model_fields[name].annotation is bool
     if equals or is_switch or following.startswith("-"):
         value = value if equals else "true" if is_switch else "VALUE"
         yield line.replace(place, "--set", f"{name}={value}")
@@ -105,11 +113,11 @@ def _find_field(line: Line, place: int, option: str) -> Iterator[str]:
         yield line.replace(place, "--set", f"{name}={following}", old=2)
 
 
-def _find_word(line: Line, place: int, option: str) -> Iterator[str]:
-    """Yield the command that is named like the option."""
+def _find_word(line: Line, place: int, option: str, known: Sequence[str]) -> Iterator[str]:
+    """Yield the command that is named like the option, by a word that is known."""
     word = option.lstrip("-").lower()
     meant = COMMAND_WORDS.get(word, word)
-    if word in (*COMMANDS, *COMMAND_WORDS):
+    if word in known:
         arguments, _ = line.places
         is_own = line.command in COMMANDS
         others = [line.words[each] for each in arguments[1 if is_own else 0 :] if each != place]
@@ -118,7 +126,8 @@ def _find_word(line: Line, place: int, option: str) -> Iterator[str]:
 
 def _find_elsewhere(line: Line, place: int, option: str) -> Iterator[str]:
     """Yield the other commands that have the option; of the same arguments, if some have them."""
-    meant, *others = OPTION_WORDS.get(option, option).split()
+    # A letter means too many things.
+    meant, *others = (OPTION_WORDS.get(option, option) if option[:2] == "--" else option).split()
     having = {}
     for name in COMMANDS:
         command = make_command(name)
