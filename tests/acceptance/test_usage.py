@@ -205,7 +205,9 @@ def test_a_part_of_a_field_is_set(two: Terminal) -> None:
         *("--set", "max_runtime_seconds="),
     )
     assert max(row["hyperparameters"]["x"] for row in two.json("jobs", "set")) <= 1
-    assert "retry" in two.hpt("update", "set", "--set", "retry.max_attempts=3")
+    text = two.hpt("update", "set", "--set", "retry.max_attempts=3")
+    assert "set: retry.max_attempts None → 3\n" in text
+    assert "retry.when" not in text
     two.hpt("delete", "set", "--yes")
 
 

@@ -15,6 +15,7 @@ from hpt_cli.cli.liveness import wait_for_answer
 from hpt_cli.cli.load import find_tuning_job, read_state
 from hpt_cli.cli.options import Home, OptionalName
 from hpt_cli.errors import UsageError
+from hpt_cli.spec.diff import find_differences
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.journal import open_journal
 from hpt_cli.storage.lock import has_tuner, hold_lock
@@ -87,8 +88,9 @@ def _change(jobdir: JobDir, overrides: Sequence[Override]) -> None:
         wait_for_answer(jobdir, lambda: is_done() or not has_tuner(jobdir))
     if not _has(jobdir, overrides, changed):
         change_at_rest(jobdir, changed)
-    for field, value in changed.items():
-        print_message(f"{jobdir.name}: {field} {before.get(field)} → {value}")
+    for each in find_differences({field: before.get(field) for field in changed}, changed):
+        if each.before or each.after:  # and not only None before an empty list
+            print_message(f"{jobdir.name}: {each.path} {each.before} → {each.after}")
     if not has_tuner(jobdir):
         _print_advice(jobdir)
 
