@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Callable, Mapping
 
 import typer
 
 from hpt_cli.cli.console import print_message
-from hpt_cli.cli.load import has_more, read_state
+from hpt_cli.cli.load import (
+    describe_continuing,
+    find_suspended_tuner,
+    has_more,
+    read_state,
+)
 from hpt_cli.errors import ExitCode, HptError, damaged_journal
 from hpt_cli.executors import (
     Executor,
@@ -23,10 +27,9 @@ from hpt_cli.executors import (
     place,
 )
 from hpt_cli.executors.processes import describe, find_below, may_signal
-from hpt_cli.executors.suspension import is_suspended
 from hpt_cli.executors.whereabouts import SILENT_SECONDS
 from hpt_cli.storage.job_directory import JobDir
-from hpt_cli.storage.lock import find_lock_holder, has_tuner
+from hpt_cli.storage.lock import has_tuner
 from hpt_cli.tuning.state import TrainingJob, TuningState
 from hpt_cli.tuning.summary import describe_more
 
@@ -139,13 +142,12 @@ def wait_for_answer(jobdir: JobDir, is_done: Callable[[], bool]) -> None:
 
 def _check_awake(jobdir: JobDir) -> None:
     """Raise HptError if the tuner is suspended, as by Ctrl-Z: it answers when it is continued."""
-    holder = find_lock_holder(jobdir) or {}
-    pid = holder.get("pid")
-    if isinstance(pid, int) and holder.get("host") == socket.gethostname() and is_suspended(pid):
+    pid = find_suspended_tuner(jobdir)
+    if pid is not None:
         raise HptError.of(
             "tuner-suspended",
             f"{jobdir.name}: its tuner, process {pid}, is suspended (Ctrl-Z, SIGSTOP)",
-            f"continue it with 'fg' in its terminal, or 'kill -CONT {pid}': then it does so",
+            f"continue it {describe_continuing(pid)}: then it does so",
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -15,7 +16,7 @@ from hpt_cli.spec.names import parse_job
 from hpt_cli.storage.home import find_home, find_job_dir, find_newest, is_job, list_job_dirs
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.journal import open_journal
-from hpt_cli.storage.lock import has_tuner
+from hpt_cli.storage.lock import find_lock_holder, has_tuner
 from hpt_cli.storage.project import find_project
 from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.summary import Summary, summarize
@@ -84,18 +85,22 @@ def read_summary(jobdir: JobDir) -> Summary:
 
 
 def summarize_state(jobdir: JobDir, state: TuningState) -> Summary:
-    """Return the summary of a state; its reason says where a tuner is missing."""
-    at_work = has_tuner(jobdir)
-    now = time.time()
-    if not at_work and state.status in ("InProgress", "Stopping"):
-        # The tuner that was killed had worked on after its last event.
-        last_alive = min(read_heartbeat(jobdir.heartbeat) or 0.0, now)
-        state = replace(state, last_event_at=max(state.last_event_at, last_alive))
-    summary = summarize(state, now, at_work=at_work)
-    if not at_work and summary.status in ("InProgress", "Stopping"):
-        reason = f"no tuner is running; continue with 'hpt resume {summary.name}'"
-        summary = replace(summary, reason=reason)
-    return replace(summary, has_more=has_more(state))
+    """Return the summary of a state; its reason says where a tuner is missing, or suspended."""
+    at_work, now = has_tuner(jobdir), time.time()
+    if state.status not in ("InProgress", "Stopping"):
+        return replace(summarize(state, now, at_work=at_work), has_more=has_more(state))
+    suspended = find_suspended_tuner(jobdir) if at_work else None
+    if at_work and suspended is None:
+        return summarize(state, now, at_work=True)
+    # The tuner that was killed, or is suspended, had worked on after its last event.
+    last_alive = max(state.last_event_at, min(read_heartbeat(jobdir.heartbeat) or 0.0, now))
+    state = state if at_work else replace(state, last_event_at=last_alive)
+    summary = summarize(state, last_alive, at_work=at_work)
+    reason = f"no tuner is running; continue with 'hpt resume {summary.name}'"
+    if suspended is not None:
+        how = describe_continuing(suspended)
+        reason = f"its tuner, process {suspended}, is suspended; continue it {how}"
+    return replace(summary, reason=reason)
 
 
 def has_more(state: TuningState) -> bool:
@@ -107,6 +112,22 @@ def has_more(state: TuningState) -> bool:
     from hpt_cli.tuning.completion import may_go_on
 
     return may_go_on(load_spec(state.spec), state, time.time())
+
+
+def find_suspended_tuner(jobdir: JobDir) -> int | None:
+    """Return the process of a tuner that is suspended, as by Ctrl-Z; None where none is here."""
+    from hpt_cli.executors.suspension import is_suspended
+
+    holder = find_lock_holder(jobdir) or {}
+    pid = holder.get("pid")
+    if not isinstance(pid, int) or holder.get("host") != socket.gethostname():
+        return None
+    return pid if is_suspended(pid) else None
+
+
+def describe_continuing(pid: int) -> str:
+    """Return how a suspended process is continued."""
+    return f"with 'fg' in its terminal, or 'kill -CONT {pid}'"
 
 
 def expand_ranges(texts: Iterable[str], known: Iterable[int]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 import sys
@@ -24,6 +25,7 @@ from hpt_cli.live.output import Output, guard_outputs
 from hpt_cli.live.tuner_log import TunerLog
 from hpt_cli.live.views import LiveView, PlainView, QuietView
 from hpt_cli.machine.capacity import Capacity
+from hpt_cli.reports.show import render_failure
 from hpt_cli.runtime.notify import Notifier
 from hpt_cli.runtime.runner import Runner
 from hpt_cli.runtime.signals import Signals, find_exit_code
@@ -67,8 +69,10 @@ class Session:
             The exit code of the process.
         """
         notifier = Notifier(spec.notify, jobdir)
+        was_killed = state.status in ("InProgress", "Stopping")
+        recorded_until = state.last_event_at if was_killed else math.inf
         with (
-            TunerLog(jobdir.tuner_log, self.outputs) as log,
+            TunerLog(jobdir.tuner_log, self.outputs, recorded_until) as log,
             notifier,
             self.choose_view() as view,
         ):
@@ -142,6 +146,8 @@ def _print_results(jobdir: JobDir, spec: TuningSpec, state: TuningState, *, quie
         print()
         print_report("show", [summary], as_json=False)
         sys.stdout.flush()
+    elif state.status == "Failed":
+        Console(stderr=True).print(render_failure(summary))
     resume, failed = _name_command("resume", jobdir), state.jobs.count("Failed")
     if state.status == "Stopped" or (
         state.status == "Failed" and may_go_on(spec, state, state.last_event_at)

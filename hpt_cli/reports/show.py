@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hpt_cli.reports.json_types import InheritedBest, TuningJob
 
 MAX_FAILURES = 3
+LEAST_IDLE_SECONDS = 1.0
 FAILED = ("Failed", "its last lines:", "it printed nothing")
 WITHOUT_OBJECTIVE = (
     "no objective",
@@ -46,7 +47,18 @@ def _render_block(summary: Summary) -> RenderableType:
     table.add_column(overflow="fold")
     for heading, text in _lines(summary):
         table.add_row(heading, Text(text))
-    return Group(table, *_render_warnings(summary), *_render_failures(summary))
+    return Group(table, *_render_trouble(summary))
+
+
+def render_failure(summary: Summary) -> RenderableType:
+    """Return why a tuning job failed, and nothing else."""
+    words = plain(f"{summary.name} is {summary.status}: {summary.reason}")
+    return Group(Text(words), *_render_trouble(summary))
+
+
+def _render_trouble(summary: Summary) -> list[RenderableType]:
+    """Return what went wrong: warnings, and training jobs that failed."""
+    return [*_render_warnings(summary), *_render_failures(summary)]
 
 
 def _lines(summary: Summary) -> list[tuple[str, str]]:
@@ -56,6 +68,7 @@ def _lines(summary: Summary) -> list[tuple[str, str]]:
     lines = [
         ("tuning job", summary.name),
         ("status", plain(status)),
+        *([("launching", plain(f"paused: {summary.pause}"))] if summary.pause else []),
         ("jobs", str(summary.progress)),
     ]
     using = [row for row in summary.rows if row.phase in RUNNING and row.share and row.share.gpus]
@@ -76,9 +89,15 @@ def _lines(summary: Summary) -> list[tuple[str, str]]:
         )
     lines += [
         ("training time", format_seconds(summary.total_training_time) + _describe_saved(summary)),
-        ("tuning time", format_seconds(summary.tuning_time)),
+        ("tuning time", format_seconds(summary.tuning_time) + _describe_idle(summary)),
     ]
     return lines
+
+
+def _describe_idle(summary: Summary) -> str:
+    if summary.idle_seconds < LEAST_IDLE_SECONDS:
+        return ""
+    return f", without {format_seconds(summary.idle_seconds)} in which no tuner was at work"
 
 
 def _describe_saved(summary: Summary) -> str:
@@ -99,7 +118,7 @@ def _render_failures(summary: Summary) -> list[RenderableType]:
     shown = {_blank_numbers(warning.lines) for warning in summary.warnings}
     blocks: list[RenderableType] = []
     for row in failed[:MAX_FAILURES]:
-        blocks += [Text(), *_render_failure(row, is_shown=_blank_numbers(row.tail) in shown)]
+        blocks += [Text(), *_render_job(row, is_shown=_blank_numbers(row.tail) in shown)]
         shown.add(_blank_numbers(row.tail))
     if len(failed) > MAX_FAILURES:
         more = count(len(failed) - MAX_FAILURES, "more job")
@@ -116,7 +135,7 @@ def _blank_numbers(lines: Iterable[str]) -> tuple[str, ...]:
     return tuple(_NUMBER.sub("0", line) for line in lines)
 
 
-def _render_failure(row: Row, *, is_shown: bool) -> list[RenderableType]:
+def _render_job(row: Row, *, is_shown: bool) -> list[RenderableType]:
     """Return what is wrong with a job, and its lines unless the same are shown already."""
     what, intro, nothing = FAILED if row.status == "Failed" else WITHOUT_OBJECTIVE
     if not row.tail:

@@ -15,6 +15,7 @@ from hpt_cli.spec.names import job_name
 from hpt_cli.spec.objective import Objective
 from hpt_cli.tuning.allocation import Share
 from hpt_cli.tuning.events import Warned
+from hpt_cli.tuning.failures.history import describe_alike
 from hpt_cli.tuning.progress import Progress, count_progress
 from hpt_cli.tuning.state import Parent, TrainingJob, TuningState, count_seconds
 
@@ -92,11 +93,19 @@ class Summary:
     """From when to when tuners were at work."""
     has_more: bool = False
     """Whether it is Completed, and would continue, as its limits have changed since."""
+    pause: str = ""
+    """Why launching is paused, if it is."""
 
     @property
     def epochs(self) -> int:
         """How many epochs all training jobs have trained."""
         return sum(row.epochs for row in self.rows)
+
+    @property
+    def idle_seconds(self) -> float:
+        """The seconds since the beginning in which no tuner was at work, or it was suspended."""
+        (begun, _), (_, last) = self.sessions[0], self.sessions[-1]
+        return max(0.0, last - begun - sum(until - since for since, until in self.sessions))
 
     @property
     def best_result(self) -> str:
@@ -162,7 +171,15 @@ def summarize(
         warnings=state.warnings,
         overall_best=find_overall_best(state, best, objective),
         sessions=state.sessions,
+        pause=_describe_pause(state) if goes_on else "",
     )
+
+
+def _describe_pause(state: TuningState) -> str:
+    outage = state.failures.outage
+    if outage is None or not outage.failures:
+        return ""
+    return f"{describe_alike(outage.failures)}; one job at a time is tried until one works"
 
 
 def find_overall_best(

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 import statistics
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from hpt_cli.formatting import count, describe_exit
 
 if TYPE_CHECKING:
     from hpt_cli.tuning.state import Attempt, TrainingJob
@@ -261,6 +263,16 @@ def _follow_suspects(suspects: Suspects, working: int) -> Suspects:
     if working == suspects.tested:
         stage = "cleared"
     return replace(suspects, stage=stage, is_over=True)
+
+
+def describe_alike(failures: Sequence[Failure]) -> str:
+    """Return failures that are alike in words: `5 attempts in a row failed alike (exit code 1)`."""
+    last, attempts = failures[-1], count(len(failures), "attempt")
+    code = last.signature[0]
+    if code is None:
+        return f"{attempts} in a row were lost ({last.line})"
+    line = f" | {last.line}" if last.line else ""
+    return f"{attempts} in a row failed alike ({describe_exit(code)}{line})"
 
 
 def begin_outage(history: FailureHistory, at: float) -> FailureHistory:

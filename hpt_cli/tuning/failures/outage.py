@@ -11,7 +11,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterator
 
-from hpt_cli.formatting import count, describe_exit, format_seconds
+from hpt_cli.formatting import format_seconds
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.tuning.commands import (
     Command,
@@ -23,7 +23,7 @@ from hpt_cli.tuning.commands import (
     ResumeLaunching,
 )
 from hpt_cli.tuning.completion import Completion
-from hpt_cli.tuning.failures.history import Failure, Outage
+from hpt_cli.tuning.failures.history import Outage, describe_alike
 from hpt_cli.tuning.state import TrainingJob, TuningState
 
 FIRST_PAUSE_SECONDS = 2.0
@@ -50,17 +50,8 @@ def find_outage(state: TuningState) -> Command | None:
     seconds = max(each.seconds for each in streak)
     usual = statistics.median(history.usual)
     pace = f"within {format_seconds(seconds)} where {format_seconds(usual)} is usual"
-    reason = f"{_count_alike(streak[-1], len(streak))}, each {pace}"
+    reason = f"{describe_alike(streak)}, each {pace}"
     return PauseLaunching(reason)
-
-
-def _count_alike(failure: Failure, number: int) -> str:
-    attempts = count(number, "attempt")
-    code = failure.signature[0]
-    if code is None:
-        return f"{attempts} in a row were lost ({failure.line})"
-    line = f" | {failure.line}" if failure.line else ""
-    return f"{attempts} in a row failed alike ({describe_exit(code)}{line})"
 
 
 def end_outage_or_probe(
@@ -114,7 +105,7 @@ def _give_up(state: TuningState, outage: Outage) -> Completion | None:
     probes = outage.probes
     if not probes or probes[-1].submitted_at < outage.since + _measure_patience(state):
         return None
-    what = _count_alike(outage.failures[-1], len(outage.failures))
+    what = describe_alike(outage.failures)
     lasted = format_seconds(probes[-1].ended_at - outage.since)
     return Completion(
         "Failed",

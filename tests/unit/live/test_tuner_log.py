@@ -30,6 +30,23 @@ def test_the_log_says_what_happens_and_when(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+def test_what_is_found_again_after_a_kill_is_not_said_again(tmp_path: Path) -> None:
+    """What the killed tuner had seen and not written; what happens again is said again."""
+    path = tmp_path / "tuner.log"
+    recorded = [*b.created(b.make_spec()), *b.suggested(1), *b.launched(1, at=10)]
+    seen = [b.observed(1, 3.0, at=11), b.exited(1, 1, at=12)]
+    with TunerLog(path) as log:
+        log.show(b.fold_all(*recorded), recorded, 10.0)
+        log.show(b.fold_all(*recorded, *seen), seen, 12.0)
+    before = path.read_text()
+    assert "Failed: exit code 1" in before
+    with TunerLog(path, recorded_until=10.0) as log:
+        log.show(b.fold_all(*recorded, *seen), seen, 99.0)
+        assert path.read_text() == before
+        log.show(b.fold_all(*recorded, *seen), seen, 100.0)
+    assert path.read_text().count("Failed: exit code 1") == 2
+
+
 def test_the_log_says_what_is_wrong_with_the_screen(tmp_path: Path) -> None:
     error = OSError(errno.ENOSPC, "No space left on device")
 
