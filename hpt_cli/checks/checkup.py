@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shlex
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hpt_cli.checks.prerequisites import Findings
 from hpt_cli.checks.preview import Estimate, estimate_time, find_warnings, list_first_points
-from hpt_cli.checks.trial_run import TrialRun, try_job
+from hpt_cli.checks.trial_run import Show, TrialRun, try_job
 from hpt_cli.errors import Problem
 from hpt_cli.executors import LaunchRequest, load_executor
 from hpt_cli.executors.slurm import find_refusal
@@ -127,7 +127,7 @@ def _find_refusal(spec: TuningSpec, request: LaunchRequest) -> Iterator[Problem]
         yield Problem("doubt-slurm", f"Slurm would reject a training job: {refusal}")
 
 
-def try_first_job(checkup: Checkup, seconds: float, show: Callable[[float, int], None]) -> TriedJob:
+def try_first_job(checkup: Checkup, seconds: float, show: Show) -> TriedJob:
     """Return the results of the first training job, run for so many seconds.
 
     It runs in a directory that is deleted afterwards.

@@ -9,16 +9,21 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
 
 from hpt_cli import executors as ex
 from hpt_cli.errors import HptError
-from hpt_cli.logs.log_file import read_lines
+from hpt_cli.logs.log_file import READ_BYTES, read_lines, read_part
 from hpt_cli.logs.tail import AttemptTail
 from hpt_cli.metrics.curve import Observation
 from hpt_cli.metrics.extractors import Extractor
+from hpt_cli.metrics.lines import split_lines
 from hpt_cli.storage.job_directory import AttemptDir
 
 GRACE_SECONDS = 5.0
+
+Show: TypeAlias = Callable[[float, int, Sequence[str]], None]
 
 
 @dataclass(frozen=True)
@@ -51,12 +56,13 @@ def try_job(
     request: ex.LaunchRequest,
     extractors: Sequence[Extractor],
     limit: float,
-    show: Callable[[float, int], None],
+    show: Show,
 ) -> TrialRun:
     """Run one training job to its end, or for `limit` seconds.
 
     Args:
-        show: called several times a second with its running time and the number of values found.
+        show: called several times a second with its running time, the number of values found, and
+            the lines that it has printed since.
 
     Raises:
         OSError: it could not be launched.
@@ -70,7 +76,7 @@ def try_job(
     begun = time.monotonic()
     found: list[tuple[float, Observation]] = []
     outcome: ex.Outcome = ex.Running()
-    is_over = False
+    is_over, offset = False, 0
     try:
         while not is_over:
             time.sleep(executor.poll_seconds)
@@ -80,13 +86,28 @@ def try_job(
             seconds = time.monotonic() - begun
             is_over = isinstance(outcome, (ex.Exited, ex.Lost)) or seconds >= limit
             found += [(seconds, each) for each in tail.read(final=is_over)]
-            show(seconds, len(found))
+            offset, lines = _read_new(log, offset, final=is_over)
+            show(seconds, len(found), lines)
     finally:
         if isinstance(outcome, (ex.Pending, ex.Running)):
             executor.stop(handle, force=False)
             _wait(executor, handle)
         executor.sweep(handle, 0.0)
     return TrialRun(_read_code(outcome), seconds, tuple(read_lines(log)), tuple(found))
+
+
+def _read_new(log: Path, offset: int, *, final: bool) -> tuple[int, list[str]]:
+    """Return how far a log was read, and its lines from an offset to there.
+
+    Args:
+        final: whether a line without an end is read, too.
+    """
+    try:
+        new = read_part(log, offset, READ_BYTES)
+    except FileNotFoundError:
+        return offset, []
+    whole = new if final else new[: new.rfind(b"\n") + 1]
+    return offset + len(whole), split_lines(whole)
 
 
 def _wait(executor: ex.Executor, handle: ex.Handle) -> None:

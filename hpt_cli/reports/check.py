@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from hpt_cli.reports import json_types as json_types
 
 SPARKLINE_WIDTH = 24
+MAX_SHOWN = 200
+"""How many lines of a trial run are shown as they come."""
 MAX_LINES = 5
 
 
@@ -48,18 +50,21 @@ def render(checkup: Checkup) -> RenderableType:
     blocks: list[RenderableType] = [Text(plain(spec.name), style="bold")]
     for heading, body in sections:
         blocks += [Text(), Text(heading, style="bold"), Padding(body, (0, 0, 0, 2), expand=False)]
-    if checkup.tried is not None:
-        blocks += [Text(), *_render_tried(checkup, checkup.tried)]
-    for warning in list_warnings(checkup):
+    return Group(*blocks, *_render_warnings(checkup.warnings))
+
+
+def render_tried(checkup: Checkup, tried: TriedJob) -> RenderableType:
+    """Return what a trial run has shown, whose output was shown before."""
+    return Group(*_list_findings(checkup, tried), *_render_warnings(tried.warnings))
+
+
+def _render_warnings(warnings: Sequence[Problem]) -> list[Text]:
+    blocks = []
+    for warning in warnings:
         hint = f"\n    {plain(warning.hint)}" if warning.hint else ""
         words = f"\nwarning[{warning.slug}]: {plain(warning.message)}{hint}"
         blocks.append(Text(words, style="yellow"))
-    return Group(*blocks)
-
-
-def list_warnings(checkup: Checkup) -> tuple[Problem, ...]:
-    """Return the warnings about the spec, and about what its trial run printed."""
-    return checkup.warnings + (checkup.tried.warnings if checkup.tried else ())
+    return blocks
 
 
 def _list_lines(lines: Sequence[str]) -> RenderableType:
@@ -151,9 +156,11 @@ def _describe_resources(checkup: Checkup) -> list[str]:
     return [*lines, f"{count(checkup.slots, 'training job')} at once"]
 
 
-def _render_tried(checkup: Checkup, tried: TriedJob) -> list[Text]:
+def _list_findings(checkup: Checkup, tried: TriedJob) -> list[Text]:
     spec = checkup.spec
-    lines = [Text("trial run of one training job", style="bold"), Text(f"  {_describe_end(tried)}")]
+    lines = [Text(f"  {_describe_end(tried)}")]
+    if tried.trial.exit_code and len(tried.trial.lines) > MAX_SHOWN:
+        lines += _quote("its last lines:", tried.trial.lines[-MAX_LINES:])
     name = plain(spec.objective_metric_name)
     if tried.values:
         curve = draw_sparkline(tried.values, SPARKLINE_WIDTH)
@@ -165,8 +172,6 @@ def _render_tried(checkup: Checkup, tried: TriedJob) -> list[Text]:
     where = f"in {plain(tried.file)}" if tried.file else "in what it printed"
     lines.append(Text(f"  no value of {name} {where}", style="red"))
     lines += _quote("the lines that come nearest:", tried.nearest)
-    if not tried.nearest:
-        lines += _quote("its last lines:", tried.trial.lines[-MAX_LINES:])
     if tried.proposals:
         lines.append(Text("  metric definitions that would find something:"))
         lines += [Text(f"    - {plain(each)}") for each in tried.proposals]
@@ -222,7 +227,7 @@ def to_json(checkup: Checkup) -> json_types.Checkup:
         "ends_with": [*list_criteria(spec)],
         "warnings": [
             {"slug": each.slug, "message": each.message, "hint": each.hint or None}
-            for each in list_warnings(checkup)
+            for each in checkup.warnings + (tried.warnings if tried else ())
         ],
         "try": None if tried is None else _tried_to_json(tried),
     }

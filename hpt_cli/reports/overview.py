@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Entry:
-    """One tuning job of a list. `size` is that of its directory in bytes."""
+    """One tuning job of a list; whether a tuner holds it, and stands still. `size` is in bytes."""
 
     summary: Summary
     at_work: bool
+    is_suspended: bool
     size: int
     home: str
 
@@ -61,10 +62,11 @@ def render_list(
 
 def _describe_status(entry: Entry) -> str:
     status = entry.summary.status
-    is_left = status in ("InProgress", "Stopping") and not entry.at_work
-    if entry.summary.has_more:
-        return f"{status}, more to do"
-    return f"{status}, no tuner" if is_left else status
+    if status not in ("InProgress", "Stopping"):
+        return f"{status}, more to do" if entry.summary.has_more else status
+    if not entry.at_work:
+        return f"{status}, no tuner"
+    return f"{status}, suspended" if entry.is_suspended else status
 
 
 def _describe_progress(entry: Entry) -> str:

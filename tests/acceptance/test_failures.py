@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.acceptance.conftest import Terminal
+from tests.acceptance.conftest import Terminal, wait_until
 
 
 def run_one(terminal: Terminal, mode: str, code: int = 0, **changes: Any) -> dict[str, Any]:
@@ -87,12 +87,15 @@ def test_a_fault_of_the_surroundings_pauses_the_search_and_costs_nothing(
 ) -> None:
     program, run = break_program(terminal, max_jobs=16)
     assert run.stderr is not None
+    paused = "paused: 5 attempts in a row failed alike (exit code 1"
     seen: list[str] = []
     for line in run.stderr:
         seen.append(line)
         if "launching is paused" in line:
+            wait_until(lambda: paused in " ".join(terminal.hpt("show", "t").split()), paused)
             program.write_text(PROGRAM)
     assert run.wait(60) == 0
+    assert "paused" not in terminal.hpt("show", "t")
     text = "".join(seen)
     assert "failed alike (exit code 1 | ImportError: libcuda.so.1)" in text
     assert "launching continues: t-00" in text

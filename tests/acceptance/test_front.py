@@ -121,6 +121,31 @@ def test_check_tries_a_job_and_estimates_the_time(terminal: Terminal) -> None:
     assert not (terminal.directory / ".hpt").exists()
 
 
+def test_check_explains_first_and_shows_a_trial_run_as_it_comes(terminal: Terminal) -> None:
+    go = terminal.directory / "go"
+    script = f"""
+import os, time
+print("loss=0.5", flush=True)
+while not os.path.exists({str(go)!r}): time.sleep(0.02)
+raise SystemExit("no more")
+"""
+    (terminal.directory / "wait.py").write_text(script)
+    command = f"{terminal.python()} wait.py --x {{x}}"
+    check = terminal.start("check", terminal.write_spec(command=command), "--try")
+    assert check.stdout is not None
+    seen = ""
+    while "│ loss=0.5" not in seen:
+        line = check.stdout.readline()
+        assert line, seen
+        seen += line
+    assert seen.index("ends when one of these is met") < seen.index("trial run of one training job")
+    go.touch()
+    rest, _ = check.communicate(timeout=60)
+    assert check.returncode == 1
+    assert rest.startswith("  │ no more\n  failed after ")
+    assert "1 value of loss" in rest
+
+
 def test_check_cuts_a_long_job_off_and_reckons_by_its_epochs(terminal: Terminal) -> None:
     tag = f"cut-off-{os.getpid()}"
     spec = terminal.write_spec(tag, options="--seconds 0.2 --mode children", max_jobs=1)

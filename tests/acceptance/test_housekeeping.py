@@ -177,9 +177,12 @@ def test_waiting_for_the_end(terminal: Terminal) -> None:
 
 def test_notifications_tell_of_each_new_best_and_of_the_end(terminal: Terminal) -> None:
     told = terminal.directory / "told"
+    progress = terminal.directory / "progress"
     command = f'echo "$HPT_EVENT $HPT_BEST_TRAINING_JOB $HPT_BEST_VALUE $HPT_STATUS" >> {told}'
+    command += f'; echo "$HPT_PROGRESS" >> {progress}'
     notify = {"command": command, "on": ["best", "end"]}
     terminal.hpt("run", terminal.write_spec(max_parallel_jobs=1, notify=notify))
+    assert progress.read_text().splitlines()[-1] == "4 of 4 done: 4 completed"
     *bests, end = told.read_text().splitlines()
     rows = terminal.json("jobs", "t")
     finals = [row["final_objective_value"] for row in rows]
@@ -237,6 +240,9 @@ def test_a_suspended_tuner_is_not_waited_for(terminal: Terminal) -> None:
     text = terminal.hpt("stop", "t", code=1)
     assert f"its tuner, process {run.pid}, is suspended (Ctrl-Z, SIGSTOP)" in text
     assert f"kill -CONT {run.pid}" in text
+    shown = " ".join(terminal.hpt("show", "t").split())
+    assert f"InProgress: its tuner, process {run.pid}, is suspended; continue it with" in shown
+    assert "InProgress, suspended" in terminal.hpt("list")
     run.send_signal(signal.SIGCONT)
     run.wait(60)
     assert terminal.json("show", "t")["tuning_job_status"] == "Stopped"

@@ -139,6 +139,14 @@ def test_quiet_is_quiet(terminal: Terminal) -> None:
     assert screen.text == ""
 
 
+def test_quiet_says_why_it_failed(terminal: Terminal) -> None:
+    spec = terminal.write_spec(options="--mode fail")
+    answer = terminal.try_hpt("run", spec, "--quiet")
+    assert (answer.code, answer.out) == (1, "")
+    assert "t is Failed: all training jobs failed" in answer.err
+    assert "t-0001 Failed: exit code " in answer.err
+
+
 @pytest.mark.parametrize(
     ("happens", "code", "said"),
     [

@@ -12,6 +12,11 @@ def test_watching_ends_with_the_tuning_job_and_never_disturbs_it(terminal: Termi
     assert "watching t: " in text
     assert "t-0004 Completed" in text
     assert text.endswith("t is Completed: max_jobs (4) reached\n")
+    done = "4 of 4 done: 4 completed"
+    assert text.splitlines()[-3] == done
+    assert text.splitlines()[-2].startswith("best loss = ")
+    assert done in terminal.hpt("show", "t")
+    assert " 4/4 " in terminal.hpt("list")
     assert run.wait(60) == 0
     assert terminal.hpt("watch", "@last") == "t is Completed: max_jobs (4) reached\n"
 

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from hpt_cli.cli.commands.run import print_inherited
 from hpt_cli.cli.options import Home, Json, Set, SpecFile, TrySeconds
-from hpt_cli.cli.output import print_answer
+from hpt_cli.cli.output import print_answer, print_json
 from hpt_cli.cli.spec_files import find_spec
 from hpt_cli.errors import ExitCode
-from hpt_cli.formatting import count
+from hpt_cli.formatting import count, plain
 from hpt_cli.storage.home import find_home
+
+if TYPE_CHECKING:
+    from hpt_cli.checks.trial_run import Show
 
 EXAMPLES = (
     "hpt check spec.yaml",
@@ -42,7 +45,7 @@ def check(
     """
     from hpt_cli.checks.checkup import examine, try_first_job
     from hpt_cli.checks.prerequisites import check_before_run
-    from hpt_cli.reports.check import render, to_json
+    from hpt_cli.reports.check import MAX_SHOWN, render, render_tried, to_json
     from hpt_cli.spec.fields.overrides import read_overrides
     from hpt_cli.storage.spec_file import read_raw
 
@@ -51,21 +54,43 @@ def check(
     found = check_before_run(raw, os.environ, Path.cwd(), place, needs_parents=False)
     print_inherited(found.inherited)
     checkup = examine(found, os.environ, Path.cwd(), place)
-    if try_:
+    if not (try_ and json):
+        print_answer(render, to_json, checkup, as_json=json)
+    if not try_:
+        return
+    if json:
         with show_progress(seconds) as show:
-            checkup = replace(checkup, tried=try_first_job(checkup, seconds, show))
-    print_answer(render, to_json, checkup, as_json=json)
-    tried = checkup.tried
-    if tried is not None and (tried.trial.exit_code or not tried.values):
+            tried = try_first_job(checkup, seconds, show)
+        print_json(to_json(replace(checkup, tried=tried)))
+    else:
+        print(f"\ntrial run of one training job, for {seconds:g} s at most:", flush=True)
+        tried = try_first_job(checkup, seconds, print_output(MAX_SHOWN))
+        Console().print(render_tried(checkup, tried))
+    if tried.trial.exit_code or not tried.values:
         raise typer.Exit(ExitCode.FAILED)
 
 
+def print_output(most: int) -> Show:
+    """Return a function that prints the first lines of a trial job as they come."""
+    left = most
+
+    def show(seconds: float, values: int, lines: Sequence[str]) -> None:  # noqa: ARG001
+        nonlocal left
+        for line in lines[:left]:
+            print(f"  │ {plain(line)}", flush=True)
+        if len(lines) > left > 0:
+            print("  │ …", flush=True)
+        left = max(0, left - len(lines))
+
+    return show
+
+
 @contextmanager
-def show_progress(limit: float) -> Iterator[Callable[[float, int], None]]:
+def show_progress(limit: float) -> Iterator[Show]:
     """Yield a function that shows in a line on a terminal how long a trial job has run."""
     with Console(stderr=True).status("starting") as status:
 
-        def show(seconds: float, values: int) -> None:
+        def show(seconds: float, values: int, lines: Sequence[str]) -> None:  # noqa: ARG001
             status.update(
                 f"trying one training job: {seconds:.0f} of {limit:.0f} s, {count(values, 'value')}"
             )

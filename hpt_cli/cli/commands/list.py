@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from hpt_cli.cli.console import print_message
-from hpt_cli.cli.load import read_state, summarize_state
+from hpt_cli.cli.load import find_suspended_tuner, read_state, summarize_state
 from hpt_cli.cli.options import Home, Json, Wide
 from hpt_cli.cli.output import print_json
 from hpt_cli.errors import HptError
@@ -58,4 +58,6 @@ def _read_entries(home: Path) -> Iterator[Entry]:
         except HptError as error:
             print_message(f"{jobdir.name}: {error}")
         else:
-            yield Entry(summary, has_tuner(jobdir), jobdir.measure_size(), str(home))
+            at_work = has_tuner(jobdir)
+            is_suspended = at_work and find_suspended_tuner(jobdir) is not None
+            yield Entry(summary, at_work, is_suspended, jobdir.measure_size(), str(home))
