@@ -87,7 +87,7 @@ def test_a_fault_of_the_surroundings_pauses_the_search_and_costs_nothing(
 ) -> None:
     program, run = break_program(terminal, max_jobs=16)
     assert run.stderr is not None
-    paused = "paused: 5 attempts in a row failed alike (exit code 1"
+    paused = "attempts in a row failed alike (exit code 1"
     seen: list[str] = []
     for line in run.stderr:
         seen.append(line)
@@ -95,7 +95,7 @@ def test_a_fault_of_the_surroundings_pauses_the_search_and_costs_nothing(
             wait_until(lambda: paused in " ".join(terminal.hpt("show", "t").split()), paused)
             program.write_text(PROGRAM)
     assert run.wait(60) == 0
-    assert "paused" not in terminal.hpt("show", "t")
+    assert paused not in terminal.hpt("show", "t")
     text = "".join(seen)
     assert "failed alike (exit code 1 | ImportError: libcuda.so.1)" in text
     assert "launching continues: t-00" in text
