@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from hpt_cli.formatting import format_number, format_setting, plain
+from hpt_cli.formatting import format_exact, plain
 from hpt_cli.reports.jobs import row_to_json
 from hpt_cli.tuning.summary import Summary
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def render(summaries: Sequence[Summary]) -> RenderableType:
-    """Return the best job's value and hyperparameters, a line each."""
+    """Return the best job's value and hyperparameters, a line each, with every digit."""
     return Group(*(_render_best(each) for each in summaries))
 
 
@@ -25,10 +25,10 @@ def _render_best(summary: Summary) -> RenderableType:
     best = summary.best
     if best is None:
         return Text(f"{summary.name}: no training job has an objective value yet")
-    value = format_number(best.final, 6)
-    lines = [Text(plain(f"{best.name}  {summary.objective.metric} = {value}"), style="bold green")]
+    value = f"{best.name}  {summary.objective.metric} = {format_exact(best.final)}"
+    lines = [Text(plain(value), style="bold green")]
     lines += [
-        Text(f"  {plain(name)} = {format_setting(setting)}")
+        Text(f"  {plain(name)} = {format_exact(setting)}")
         for name, setting in best.hyperparameters.items()
     ]
     return Group(*lines)
