@@ -67,9 +67,10 @@ def _draw_plot(axes: Any, plot: Plot) -> None:
     axes.set_yscale("log" if plot.y.log else "linear")
     if plot.x.counts and not plot.x.log:
         axes.xaxis.get_major_locator().set_params(integer=True)
-    low, high = find_limits(plot.y)
-    if low > -math.inf:
-        axes.set_ylim(low, high)
+    for axis, set_limits in ((plot.x, axes.set_xlim), (plot.y, axes.set_ylim)):
+        low, high = find_limits(axis)
+        if low > -math.inf:
+            set_limits(low, high)
     axes.grid(alpha=0.25)
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, reverse=True)
 
