@@ -77,9 +77,10 @@ def draw_screen(
         notes = explain_running(summary, running) if detail.best else []
         below = [*gap, *_draw_last_stop(summary, now, size), *_draw_warning(summary, detail)]
         used = len([*above, *gap, *notes, *below]) + detail.messages + AROUND_RUNNING
-        room = max(1, size.height - used)
+        room = size.height - used
         if room >= len(running):
             break
+    room = max(1, room)
     below += _draw_messages(messages, size, detail)
     middle: list[RenderableType] = [*gap, draw_running(running[:room], summary, size.width)]
     if len(running) > room:
@@ -137,7 +138,9 @@ def _draw_head(summary: Summary, running: int, size: Size) -> list[RenderableTyp
     bar = Table.grid(padding=(0, 2, 0, 0))
     bar.add_row(
         ProgressBar(
-            total=max(1, total), completed=progress.done, width=max(8, min(60, size.width - 41))
+            total=max(1, total),
+            completed=progress.done,
+            width=max(4, min(60, size.width - len(words) - 2)),
         ),
         _line(words),
     )

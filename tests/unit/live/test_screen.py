@@ -1,0 +1,66 @@
+"""What is on the live screen of a terminal of any size."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from hpt_cli.formatting import BARS
+from hpt_cli.live.screen import Size, draw_screen
+from hpt_cli.tuning import events as ev
+from hpt_cli.tuning.summary import summarize
+from tests import builders as b
+
+SIZES = [Size(43, 20), Size(79, 24), Size(119, 40), Size(200, 60)]
+WHY = "1% likely to beat job 1"
+
+
+def draw(size: Size, *events: ev.Event, running: int = 3) -> list[str]:
+    """The lines of the screen while jobs run, after others have ended in every way."""
+    story: list[ev.Event] = [*b.run(1, 0.5, 0.25, 0.125), *b.suggested(2), *b.launched(2)]
+    story += [b.observed(2, 9.0), b.exited(2, 1), *b.suggested(3), *b.launched(3)]
+    stop = ev.JobStopRequested(at=5, number=3, reason="EarlyStopped", explanation=WHY)
+    story += [b.observed(3, 9.0), stop, b.exited(3, -15, at=5)]
+    for number in range(4, 4 + running):
+        story += [*b.suggested(number), *b.launched(number), b.observed(number, 0.75, 0.375)]
+    spec = b.make_spec(max_jobs=40, max_parallel_jobs=30)
+    state = b.fold_all(*b.created(spec), *story, *events)
+    messages = [f"message {number} " + "of many words " * 9 for number in range(9)]
+    console = Console(file=io.StringIO(), width=size.width)
+    console.print(draw_screen(summarize(state, 20, at_work=True), messages, 20, size))
+    return console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("running", [0, 1, 3, 25])
+def test_it_fits_with_as_many_running_jobs_as_there_is_room_for(size: Size, running: int) -> None:
+    lines = draw(size, running=running)
+    assert len(lines) <= size.height
+    assert max(map(len, lines)) <= size.width
+    rows = [line for line in lines if line.split()[1:2] == ["2/3"]]
+    assert len(rows) == running or (running == 25 and "more" in "".join(lines) and len(rows) > 4)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_the_numbers_are_whole_at_any_width(size: Size) -> None:
+    lines = draw(size)
+    (row,) = (line for line in lines if line.split()[:1] == ["4"])
+    assert row.split()[:4] == ["4", "2/3", "0.375", "+0.12"]
+    text = " ".join(" ".join(lines).split())
+    assert "3 of 40 done" in text
+    assert "1 completed, 1 stopped early, 1 failed; 3 running" in text
+    assert f"last stop: story-0003 at epoch 1, 15 s ago: {WHY}" in text
+    assert any(bar in row for bar in BARS) == (size.width > 60)
+
+
+def test_what_best_means_is_said_below_the_table() -> None:
+    assert "vs best: value minus job 1's at that epoch" in draw(SIZES[1])
+
+
+@pytest.mark.parametrize("size", SIZES[:2], ids=str)
+def test_that_a_job_stands_still_is_said_without_a_curve(size: Size) -> None:
+    still = ev.JobSuspended(at=9, number=4, attempt=1, since=4)
+    (row,) = (line for line in draw(size, still) if line.split()[:1] == ["4"])
+    assert "suspended" in row
