@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from hpt_cli.formatting import count, format_time, plain
-from hpt_cli.reports.render.columns import ResultColumn, default_columns
+from hpt_cli.reports.render.columns import OWN, ResultColumn, default_columns
 from hpt_cli.reports.render.table import Column, Grid
 from hpt_cli.tuning.summary import Row, Summary
 
@@ -40,9 +40,19 @@ def render_table(
         wide,
         "--wide shows all",
     )
-    if len(summary.rows) == total:
-        return table
-    return Group(table, Text(f"{len(summary.rows)} of {count(total, 'training job')}", style="dim"))
+    notes = list(_explain_names(columns))
+    if len(summary.rows) != total:
+        notes.append(f"{len(summary.rows)} of {count(total, 'training job')}")
+    return Group(table, *(Text(note, style="dim") for note in notes))
+
+
+def _explain_names(columns: Sequence[ResultColumn]) -> Iterator[str]:
+    """Yield which names of columns are those of hyperparameters and metrics here, if any are."""
+    renamed = [each for each in columns if each.kind == OWN and each.name != each.role]
+    if renamed:
+        names = ", ".join(each.role for each in renamed)
+        own = ", ".join(each.heading or each.name for each in renamed)
+        yield f"hyperparameters or metrics are named {names} here; what hpt knows of jobs: {own}"
 
 
 def make_column(column: ResultColumn, rows: Sequence[Row], *, exact: bool = False) -> Column:

@@ -51,7 +51,10 @@ The columns of `hpt jobs` are `number`, `name`, each hyperparameter, `objective`
 metric), every other metric (its latest value), `best`, `epochs`, `time`, `status`,
 `objective_status`, `reason`, `failure`, `start`, `end`, `curve` and `attempts`; the names used by
 `--json` work too. A table leaves out what does not fit the terminal, and says so; `--wide` shows
-everything. CSV, TSV and JSON use the names of `--json`, and give values in full.
+everything, and every digit. CSV, TSV and JSON use the names of `--json`, and give values in full.
+A name that several columns have is that of the hyperparameter, else of the metric. The others are
+told apart, everywhere: `hyperparameter.lr`, `metric.lr`, and `job.status` for what hpt itself knows
+of the training job (or its name in JSON, `training_job_status`).
 
 A condition for `--where` compares columns (`<` `<=` `>` `>=` `==` `!=`, or `in (a, b)`) with
 numbers, words or other columns, joined by `and`, `or`, `not` and parentheses. Text is compared

@@ -113,6 +113,13 @@ def test_columns_that_share_a_name_are_told_apart(kind: str, name: str) -> None:
         assert typed.role == column.role, "what a heading says can be typed"
 
 
+def test_a_table_says_whose_the_names_are() -> None:
+    summary = make_summary(status="x", time=2)
+    said = "hyperparameters or metrics are named time, status here;"
+    assert show(summary, 120)[-1] == f"{said} what hpt knows of jobs: job.time, job.status"
+    assert said not in "".join(show(make_summary(x=1), 120))
+
+
 def test_the_best_ones_are_the_best_whatever_hyperparameters_are_called() -> None:
     jobs = [*run(1, 0.5, objective=1), *run(2, 0.25, objective=9)]
     summary = summarize(b.fold_all(*b.created(b.make_spec()), *jobs), 20, at_work=True)
