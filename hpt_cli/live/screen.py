@@ -75,7 +75,12 @@ def draw_screen(
         gap = [Text()] if detail.gaps else []
         above = [*_draw_head(summary, len(running), size), *_draw_best(summary, now, size, detail)]
         notes = explain_running(summary, running) if detail.best else []
-        below = [*gap, *_draw_last_stop(summary, now, size), *_draw_warning(summary, detail)]
+        below = [
+            *gap,
+            *_draw_last_stop(summary, now, size),
+            *_draw_pause(summary, size),
+            *_draw_warning(summary, size, detail),
+        ]
         used = len([*above, *gap, *notes, *below]) + detail.messages + AROUND_RUNNING
         room = size.height - used
         if room >= len(running):
@@ -91,14 +96,20 @@ def draw_screen(
     return Group(*above, *middle, *below)
 
 
-def _draw_warning(summary: Summary, detail: _Detail) -> list[RenderableType]:
+def _draw_pause(summary: Summary, size: Size) -> list[Text]:
+    words = f"launching is paused: {summary.pause}"
+    return _wrap(words, "yellow", size, 3) if summary.pause else []
+
+
+def _draw_warning(summary: Summary, size: Size, detail: _Detail) -> list[RenderableType]:
     """Return the latest warning, with what to do about it where there is room."""
     if not summary.warnings:
         return []
-    lines = list(describe_warning(summary.warnings[-1]))
-    room = detail.messages + 1 if detail.best else 1
-    shown = [lines[0], *(lines[-(room - 1) :] if room > 1 else ())]
-    return [_line(line, "yellow") for line in shown]
+    first, *rest = describe_warning(summary.warnings[-1])
+    lines = [*_wrap(first, "yellow", size, 2)]
+    if detail.best:
+        lines += [_line(line, "yellow") for line in rest[-detail.messages :]]
+    return [*lines]
 
 
 def _draw_messages(messages: Sequence[str], size: Size, detail: _Detail) -> list[RenderableType]:

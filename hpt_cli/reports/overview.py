@@ -66,7 +66,9 @@ def _describe_status(entry: Entry) -> str:
         return f"{status}, more to do" if entry.summary.has_more else status
     if not entry.at_work:
         return f"{status}, no tuner"
-    return f"{status}, suspended" if entry.is_suspended else status
+    if entry.is_suspended:
+        return f"{status}, suspended"
+    return f"{status}, paused" if entry.summary.pause else status
 
 
 def _describe_progress(entry: Entry) -> str:

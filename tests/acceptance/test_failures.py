@@ -93,6 +93,7 @@ def test_a_fault_of_the_surroundings_pauses_the_search_and_costs_nothing(
         seen.append(line)
         if "launching is paused" in line:
             wait_until(lambda: paused in " ".join(terminal.hpt("show", "t").split()), paused)
+            assert "InProgress, paused" in terminal.hpt("list")
             program.write_text(PROGRAM)
     assert run.wait(60) == 0
     assert paused not in terminal.hpt("show", "t")

@@ -59,6 +59,14 @@ def test_what_best_means_is_said_below_the_table() -> None:
     assert "vs best: value minus job 1's at that epoch" in draw(SIZES[1])
 
 
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_a_warning_is_said_once(size: Size) -> None:
+    warned = ev.Warned(at=9, slug="same-curves", message="all are alike", hint="look")
+    text = "\n".join(draw(size, warned))
+    assert text.count("warning[same-curves]: all are alike") == 1
+    assert (text.count("\n  look") == 1) == (size.height > 20)
+
+
 @pytest.mark.parametrize("size", SIZES[:2], ids=str)
 def test_that_a_job_stands_still_is_said_without_a_curve(size: Size) -> None:
     still = ev.JobSuspended(at=9, number=4, attempt=1, since=4)
