@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from hpt_cli.logs.log_file import read_lines, read_part
 from hpt_cli.logs.tail import find_newest
+from hpt_cli.machine.shared_files import SharedFiles
 from hpt_cli.metrics.lines import split_lines
 from hpt_cli.metrics.lint import BEGINNING_BYTES
 from hpt_cli.spec.model import TuningSpec
@@ -25,8 +26,12 @@ MAX_LOG_BYTES = 1 << 30
 class Monitor:
     """Watches one tuning job for its tuner. Each warning is given once, also after a resume."""
 
-    def __init__(self, spec: TuningSpec, jobdir: JobDir) -> None:
+    def __init__(
+        self, spec: TuningSpec, jobdir: JobDir, shared_files: SharedFiles | None = None
+    ) -> None:
+        """Prepare to watch; `shared_files`: those of the working directory, if that is here."""
         self._spec = spec
+        self._shared_files = shared_files
         self._jobdir = jobdir
         self._arrivals: dict[tuple[int, int], tuple[float, int]] = {}
         """By job and attempt, when the first objective value came that this tuner saw, and how many
@@ -82,6 +87,9 @@ class Monitor:
                 found += self._check_readings(event)
         self._unread = []
         given = {each.slug for each in state.warnings}
+        if self._shared_files is not None and "files-shared" not in given:
+            files = self._shared_files.pop(state)
+            found += [warnings.warn_of_shared_files(files, now)] if files else []
         if time.monotonic() - self._read_at >= READ_SECONDS:
             self._read_at = time.monotonic()
             if not self._has_objective and "no-objective" not in given:

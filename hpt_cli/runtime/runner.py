@@ -21,6 +21,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Literal
 
 from hpt_cli import clock
@@ -28,6 +29,7 @@ from hpt_cli.errors import UsageError
 from hpt_cli.executors import Executor
 from hpt_cli.machine.capacity import Capacity
 from hpt_cli.machine.gpu_monitor import GpuMonitor
+from hpt_cli.machine.shared_files import SharedFiles
 from hpt_cli.machine.threads import start_pool
 from hpt_cli.metrics.log_rules import LogMatch
 from hpt_cli.runtime.attempts import AttemptFollower
@@ -110,7 +112,6 @@ class Runner:
         self._environment = dict(os.environ)
         self._state = forget_curves(state, spec.objective_metric_name, state.jobs.ended)
         self._heartbeat = Heartbeat(jobdir.heartbeat, clock)
-        self._monitor = Monitor(spec, jobdir)
         self._pool = capacity.pool if capacity else None
         gpus, names = (capacity.gpus, capacity.pool.gpus) if capacity else ((), ())
         held, avoid_busy = state.list_held(), spec.avoid_busy_gpus
@@ -121,6 +122,9 @@ class Runner:
             *(spec, executor, jobdir, self._gpu_monitor, clock, wake, self._threads)
         )
         self._suggester = Suggester(clock, wake, self._threads)
+        is_here, directory = executor.attempts_are_children, Path(state.directory)
+        shared = SharedFiles(directory / spec.working_directory, jobdir.path.parent, self._threads)
+        self._monitor = Monitor(spec, jobdir, shared if is_here else None)
         self._writer = JournalWriter(jobdir.journal, state.last_seq, wake)
         self._requests = RequestReader(jobdir, wake)
         self._launch_queue = LaunchQueue(executor, jobdir, clock, wake)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from hpt_cli.formatting import count, format_bytes, format_seconds
+from hpt_cli.metrics.curve import Curve
 from hpt_cli.metrics.detection import detect_metrics, nearest_lines, write_definition
 from hpt_cli.metrics.lint import lint_definitions
 from hpt_cli.spec.model import TuningSpec
@@ -30,6 +31,10 @@ SAME_CURVES = 3
 SAME_VALUES = 5
 """So many jobs with the same curve are worth a warning; of single values, so many."""
 
+MAX_FILES = 3
+OWN_FILES = (
+    "each job has directories of its own: HPT_JOB_DIR, and HPT_CHECKPOINT_DIR for checkpoints"
+)
 FLUSH = (
     "flush after each line, or write 'stdbuf -oL' before the command, or set pty: true in the spec"
 )
@@ -216,21 +221,41 @@ def warn_of_busy_gpus(
     )
 
 
+def warn_of_shared_files(files: Sequence[str], now: float) -> Warned:
+    """Return the warning that training jobs change each other's files in their directory."""
+    more = f" and {len(files) - MAX_FILES} more" if len(files) > MAX_FILES else ""
+    return Warned(
+        at=now,
+        slug="files-shared",
+        message=(
+            "training jobs change each other's files in the working directory:"
+            f" {', '.join(files[:MAX_FILES])}{more}"
+        ),
+        hint=OWN_FILES,
+    )
+
+
 def warn_of_same_curves(spec: TuningSpec, state: TuningState, now: float) -> Warned | None:
-    """Return the warning that all completed jobs have the same curve, if they have."""
+    """Return the warning that all completed jobs have the same curve, if they have.
+
+    Jobs that continue from the checkpoint of the first have the end of its curve only.
+    """
     metric = spec.objective_metric_name
     completed = [job for job in state.jobs.ended.values() if job.phase == "Completed"]
-    curve = completed[0].curve(metric) if completed else ()
-    if not curve or any(job.curve(metric) != curve for job in completed):
+    first = [value for _, value in completed[0].curve(metric)] if completed else []
+    if not first or not all(_is_end(job.curve(metric), first) for job in completed):
         return None
+    shortest = min(len(job.curve(metric)) for job in completed)
     different = {tuple((job.hyperparameters or {}).items()) for job in completed}
-    if len(different) < (SAME_CURVES if len(curve) > 1 else SAME_VALUES):
+    if len(different) < (SAME_CURVES if shortest > 1 else SAME_VALUES):
         return None
     unnamed = [name for name in spec.list_unnamed() if name in spec.hyperparameter_ranges]
     hint = "look at the command of one of them with 'hpt check', and at what the program reads"
     if unnamed:
         names = ", ".join(f"{{{name}}}" for name in unnamed)
         hint = f"the command does not name {names}: is it read from SM_HPS or HPT_HYPERPARAMETERS?"
+    elif shortest < len(first):
+        hint = f"do they continue from one checkpoint? {OWN_FILES}"
     return Warned(
         at=now,
         slug="same-curves",
@@ -240,3 +265,8 @@ def warn_of_same_curves(spec: TuningSpec, state: TuningState, now: float) -> War
         ),
         hint=hint,
     )
+
+
+def _is_end(curve: Curve, whole: Sequence[float]) -> bool:
+    """Return whether the values of a curve are the last ones, or all, of these."""
+    return bool(curve) and [value for _, value in curve] == list(whole[-len(curve) :])

@@ -210,3 +210,17 @@ def test_a_job_that_printed_something_is_not_said_to_have_printed_nothing(
     text = terminal.hpt("run", terminal.write_spec(command=command, max_jobs=1), code=1)
     assert "none of its lines comes close to a value" in text
     assert "it printed nothing" not in text
+
+
+def test_jobs_that_share_a_checkpoint_are_told_so(terminal: Terminal) -> None:
+    script = "sleep .05; echo {x} > $HPT_KEPT/last.ckpt; echo loss=$(cat $HPT_KEPT/last.ckpt)"
+    fields: dict[str, Any] = {"shell": True, "max_jobs": 6, "max_parallel_jobs": 1}
+    own = script.replace("$HPT_KEPT", "$HPT_CHECKPOINT_DIR")
+    terminal.hpt("run", terminal.write_spec("own", command=own, **fields))
+    shared = script.replace("$HPT_KEPT/", "")
+    terminal.hpt("run", terminal.write_spec("shared", command=shared, **fields))
+    assert terminal.json("show", "own")["warnings"] == []
+    (warning,) = terminal.json("show", "shared")["warnings"]
+    assert warning["slug"] == "files-shared"
+    assert "last.ckpt" in warning["message"]
+    assert "HPT_CHECKPOINT_DIR" in warning["hint"]

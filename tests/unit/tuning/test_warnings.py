@@ -10,6 +10,7 @@ from hpt_cli.tuning.warnings import (
     warn_of_misreadings,
     warn_of_no_objective,
     warn_of_same_curves,
+    warn_of_shared_files,
 )
 from tests import builders as b
 
@@ -89,6 +90,21 @@ def test_the_same_curve_in_every_job_is_odd() -> None:
     assert warn([3, 2], [3, 2]) is None
     assert warn([3, 2], [3, 2], [3, 2.5]) is None
     assert warn([], [], []) is None
+
+
+def test_the_end_of_the_first_curve_in_every_job_is_that_of_its_checkpoint() -> None:
+    warning = warn([3, 2, 1], [1], [1], [1], [1])
+    assert warning is not None
+    assert "HPT_CHECKPOINT_DIR" in warning.hint
+    assert warn([3, 2, 1], [1], [1], [1], [2]) is None
+    assert warn([3, 2, 1], [2, 1], [2, 1]) is not None
+    assert warn([3, 2, 1], [4, 3, 2, 1], [3, 2, 1]) is None
+
+
+def test_files_that_are_shared_are_named() -> None:
+    warning = warn_of_shared_files(["a.pt", "b.pt", "c.pt", "d.pt"], 0.0)
+    assert warning.message.endswith("in the working directory: a.pt, b.pt, c.pt and 1 more")
+    assert "HPT_CHECKPOINT_DIR" in warning.hint
 
 
 def test_a_single_value_may_well_be_the_same() -> None:
