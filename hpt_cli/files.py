@@ -17,6 +17,16 @@ NO_FILE = (errno.ELOOP, errno.ENXIO, errno.ENODEV)
 """Errors of a link that leads to itself, a socket, or a device without a driver."""
 
 
+def find_state_directory() -> Path:
+    """Return where hpt keeps what all tuning jobs of the user share; it need not exist.
+
+    Raises:
+        RuntimeError: the user has no home directory.
+    """
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(state, "hpt")
+
+
 def open_regular(path: Path) -> BufferedReader:
     """Return a regular file opened for reading; a pipe, device or directory counts as missing.
 

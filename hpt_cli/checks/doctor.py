@@ -7,6 +7,7 @@ import platform
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -18,10 +19,13 @@ from hpt_cli.checks.leftovers import Kind, list_job_processes
 from hpt_cli.errors import HptError
 from hpt_cli.executors.processes import describe, may_signal
 from hpt_cli.formatting import count, format_bytes
-from hpt_cli.machine.gpus import ask_tool, describe_use, read_gpus
+from hpt_cli.machine.claims import find_owners, number_owner
+from hpt_cli.machine.gpus import Gpu, ask_tool, describe_use, read_gpus
+from hpt_cli.spec.resources import Resource, describe_resources
 from hpt_cli.storage.home import list_job_dirs
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.journal import open_journal
+from hpt_cli.storage.known_homes import list_homes
 from hpt_cli.storage.lock import has_tuner, hold_lock
 
 REQUIRED = ("typer", "pydantic", "rich", "numpy", "scipy", "scikit-optimize", "psutil", "PyYAML")
@@ -39,11 +43,13 @@ class Finding:
     problem: str = ""
 
 
+UNKNOWN = "a tuning job that was moved or deleted"
 OF_OTHERS = "only the user that they belong to, or root, can end them"
 
 
 def diagnose(home: Path) -> list[Finding]:
     """Return every finding, in the order in which a person reads them."""
+    gpus = read_gpus()
     return [
         Finding("hpt", f"{__version__}, {Path(__file__).parents[1]}"),
         Finding("Python", f"{platform.python_version()}, {sys.executable}"),
@@ -54,7 +60,8 @@ def diagnose(home: Path) -> list[Finding]:
         _check_disk(home),
         _check_tuning_jobs(home),
         _check_leftovers(home),
-        _check_gpus(),
+        _check_gpus(gpus),
+        _check_claims(home, gpus),
         Finding("Slurm", _ask("sbatch", "--version") or "no sbatch"),
     ]
 
@@ -154,8 +161,22 @@ def _advise(jobdir: JobDir, kind: Kind) -> str:
     return stop if kind == "left" else f"go on with 'hpt resume {jobdir.name}', or {stop}"
 
 
-def _check_gpus() -> Finding:
-    gpus = read_gpus()
+def _check_claims(home: Path, gpus: Sequence[Gpu]) -> Finding:
+    """Tell which tuning jobs hold cores and GPUs of this machine."""
+    jobdirs = {
+        each.path.resolve(): each for at in (home, *list_homes()) for each in list_job_dirs(at)
+    }
+    names = {number_owner(path): each.name for path, each in jobdirs.items()}
+    held: dict[str, list[Resource]] = {}
+    for resource, owner in find_owners(
+        [*range(os.cpu_count() or 1), *(gpu.index for gpu in gpus)], gpus
+    ).items():
+        held.setdefault(names.get(owner, UNKNOWN), []).append(resource)
+    said = [f"{describe_resources(each)}: {name}" for name, each in held.items()]
+    return Finding("claims", "; ".join(said) or "no tuning job holds cores or GPUs")
+
+
+def _check_gpus(gpus: Sequence[Gpu]) -> Finding:
     models = "; ".join(filter(None, (gpu.model for gpu in gpus)))
     use = "; ".join(describe_use(gpu.index, gpu) for gpu in gpus)
     found = f"{models}: {use}" if models else use or _ask("nvidia-smi", "-L")

@@ -49,6 +49,10 @@ class LaunchRequest:
     """In GiB."""
     cores: Sequence[int] = ()
     """The cores of this machine that it is pinned to; empty: any."""
+    inherits_claim: bool = True
+    """Whether it holds its part of the machine itself, with all that it starts."""
+    claim: int | None = None
+    """The descriptor to inherit for that."""
     grace: float = 0.0
     """Seconds that what a command which succeeded left running may take to end by itself, where
     nobody but the launcher can see to that."""

@@ -46,6 +46,8 @@ from hpt_cli.machine.threads import start_thread
 AGAIN_SECONDS = 1.0
 """Time until what was not possible, as something was short, is tried again."""
 KILLED = "it was killed, or the machine went down"
+INHERITED = 3
+"""The number of the descriptor that a launcher and its command inherit, besides the usual ones."""
 LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 LOOK_SECONDS = 1.0
 """Time between two looks at whether attempts are suspended."""
@@ -106,6 +108,7 @@ class LocalExecutor:
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 2, str(request.directory / launcher.LOG), LOG_FLAGS, 0o600),
+                *([] if request.claim is None else [_inherit(request.claim)]),
             ],
             setsid=True,
         )
@@ -303,6 +306,11 @@ class LocalExecutor:
         with contextlib.suppress(psutil.Error):
             return [psutil.Process(handle["pid"])] if self._is_alive(handle) else []
         return []
+
+
+def _inherit(descriptor: int) -> tuple[int, int, int]:
+    """Return what has a process, and what it starts, inherit a descriptor."""
+    return os.POSIX_SPAWN_DUP2, descriptor, INHERITED
 
 
 def make_executor(settings: object = None) -> LocalExecutor:  # noqa: ARG001

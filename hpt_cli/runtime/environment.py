@@ -78,6 +78,7 @@ def make_launch_request(job: JobContext) -> LaunchRequest:
         gpus=asked.gpus,
         memory_gb=asked.memory_gb,
         cores=job.share.cores if job.share else (),
+        inherits_claim=spec.children == "end",
         grace=spec.stop_grace_seconds,
     )
 

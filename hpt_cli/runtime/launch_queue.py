@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from threading import Event
 
 from hpt_cli.executors import Executor, Handle, LaunchRequest, TemporaryError
+from hpt_cli.machine.claims import Claim
 from hpt_cli.machine.shortage import (
     FIRST_PAUSE_SECONDS,
     MAX_PAUSE_SECONDS,
@@ -76,6 +77,7 @@ class LaunchQueue:
         *,
         may_exist: bool,
         recorded: Event | None = None,
+        take: Callable[[], Claim | None] = lambda: Claim(None),
     ) -> None:
         """Launch an attempt into a directory.
 
@@ -83,8 +85,9 @@ class LaunchQueue:
             request: None to launch nothing, only to find what an earlier tuner may have launched.
             may_exist: whether an earlier tuner may have launched it.
             recorded: set when the intent to launch it is on disk; nothing is launched before.
+            take: claims what it is to hold; it waits where that is another's.
         """
-        arguments = number, directory, request, may_exist, recorded
+        arguments = number, directory, request, may_exist, recorded, take
         future = self._pool.submit(self._launch_or_wait, *arguments)
         self._futures[number] = future
         future.add_done_callback(lambda _: self._wake())
@@ -140,6 +143,7 @@ class LaunchQueue:
         request: LaunchRequest | None,
         may_exist: bool,
         recorded: Event | None,
+        take: Callable[[], Claim | None],
     ) -> Launched:
         while recorded is not None and not recorded.wait(STOP_SECONDS) and self._may_launch:
             if self._closed.is_set():
@@ -147,7 +151,7 @@ class LaunchQueue:
         pause = FIRST_PAUSE_SECONDS
         while True:
             try:
-                return self._find_or_launch(number, directory, request, may_exist)
+                return self._find_or_launch(number, directory, request, may_exist, take)
             except (TemporaryError, OSError, RuntimeError, MemoryError) as error:
                 is_temporary = isinstance(error, TemporaryError)
                 if self._closed.is_set() or not (is_temporary or is_shortage(error)):
@@ -158,7 +162,12 @@ class LaunchQueue:
             pause = min(2 * pause, MAX_PAUSE_SECONDS)
 
     def _find_or_launch(
-        self, number: int, directory: Path, request: LaunchRequest | None, may_exist: bool
+        self,
+        number: int,
+        directory: Path,
+        request: LaunchRequest | None,
+        may_exist: bool,
+        take: Callable[[], Claim | None],
     ) -> Launched:
         handle = self._executor.find(directory) if may_exist else None
         if handle is not None:
@@ -167,8 +176,13 @@ class LaunchQueue:
             return Launched(None)
         _look_for(request.working_directory)
         self._make_directories(number)
+        claim = take()
+        if claim is None:
+            raise TemporaryError("another tuning job holds its cores or GPUs")
         began = self._clock()
-        handle = self._executor.launch(request)
+        # What `children: keep` leaves running is to hold nothing.
+        inherited = claim.descriptor if request.inherits_claim else None
+        handle = self._executor.launch(replace(request, claim=inherited))
         # On a cluster it may wait for its turn.
         return Launched(handle, since=began if self._executor.attempts_are_children else None)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Executor
+from pathlib import Path
 
 from hpt_cli.logs.log_file import read_lines, read_part
 from hpt_cli.logs.tail import find_newest
@@ -26,12 +28,11 @@ MAX_LOG_BYTES = 1 << 30
 class Monitor:
     """Watches one tuning job for its tuner. Each warning is given once, also after a resume."""
 
-    def __init__(
-        self, spec: TuningSpec, jobdir: JobDir, shared_files: SharedFiles | None = None
-    ) -> None:
-        """Prepare to watch; `shared_files`: those of the working directory, if that is here."""
+    def __init__(self, spec: TuningSpec, jobdir: JobDir, threads: Executor | None = None) -> None:
+        """Prepare to watch; `threads`: those to look at the working directory in."""
         self._spec = spec
-        self._shared_files = shared_files
+        self._threads = threads
+        self._shared_files: SharedFiles | None = None
         self._jobdir = jobdir
         self._arrivals: dict[tuple[int, int], tuple[float, int]] = {}
         """By job and attempt, when the first objective value came that this tuner saw, and how many
@@ -87,9 +88,10 @@ class Monitor:
                 found += self._check_readings(event)
         self._unread = []
         given = {each.slug for each in state.warnings}
-        if self._shared_files is not None and "files-shared" not in given:
-            files = self._shared_files.pop(state)
-            found += [warnings.warn_of_shared_files(files, now)] if files else []
+        # What other machines change is seen late, and with the times of their clocks.
+        is_here = self._spec.executor == "local"
+        if self._threads is not None and is_here and "files-shared" not in given:
+            found += self._check_files(state, now, self._threads)
         if time.monotonic() - self._read_at >= READ_SECONDS:
             self._read_at = time.monotonic()
             if not self._has_objective and "no-objective" not in given:
@@ -149,6 +151,16 @@ class Monitor:
         if len(lines) >= warnings.PATIENCE_LINES or seconds >= warnings.PATIENCE_SECONDS:
             lines = lines or self._read_source(job)
             yield warnings.warn_of_no_objective(self._spec, job.number, lines, seconds, now)
+
+    def _check_files(
+        self, state: TuningState, now: float, threads: Executor
+    ) -> Iterator[ev.Warned]:
+        """Yield that jobs change each other's files, as far as a look in a thread has shown."""
+        if self._shared_files is None:
+            directory = Path(state.directory, self._spec.working_directory)
+            self._shared_files = SharedFiles(directory, self._jobdir.path.parent, threads)
+        if files := self._shared_files.pop(state):
+            yield warnings.warn_of_shared_files(files, now)
 
     def _check_size(
         self, state: TuningState, number: int, attempt: int, at: float

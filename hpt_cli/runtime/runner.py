@@ -21,15 +21,14 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Literal
 
 from hpt_cli import clock
 from hpt_cli.errors import UsageError
 from hpt_cli.executors import Executor
 from hpt_cli.machine.capacity import Capacity
+from hpt_cli.machine.claims import Claims
 from hpt_cli.machine.gpu_monitor import GpuMonitor
-from hpt_cli.machine.shared_files import SharedFiles
 from hpt_cli.machine.threads import start_pool
 from hpt_cli.metrics.log_rules import LogMatch
 from hpt_cli.runtime.attempts import AttemptFollower
@@ -41,15 +40,14 @@ from hpt_cli.runtime.monitor import Monitor
 from hpt_cli.runtime.orphans import OrphanReaper
 from hpt_cli.runtime.request_reader import RequestReader
 from hpt_cli.runtime.signals import Signals
-from hpt_cli.runtime.suggester import Suggester
+from hpt_cli.runtime.suggester import Suggester, read_planned
 from hpt_cli.runtime.view import View
 from hpt_cli.spec.model import TuningSpec
-from hpt_cli.spec.resources import Pool
+from hpt_cli.spec.resources import Pool, Resource
 from hpt_cli.spec.yaml_reader import change_spec
 from hpt_cli.stop_rules import Verdict
 from hpt_cli.storage.connection import TakenError
 from hpt_cli.storage.job_directory import JobDir
-from hpt_cli.storage.journal import open_journal
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.allocation import Share
 from hpt_cli.tuning.commands import (
@@ -68,7 +66,7 @@ from hpt_cli.tuning.decide import decide
 from hpt_cli.tuning.failures.retry import judge_match
 from hpt_cli.tuning.fold import fold
 from hpt_cli.tuning.state import TrainingJob, TuningState, forget_curve, forget_curves
-from hpt_cli.tuning.warnings import warn_of_busy_gpus
+from hpt_cli.tuning.warnings import warn_of_busy_gpus, warn_of_claims
 
 SWITCH_SECONDS = 0.0005
 """Time that a thread may compute before another has its turn: reading and killing come first."""
@@ -115,6 +113,7 @@ class Runner:
         self._pool = capacity.pool if capacity else None
         gpus, names = (capacity.gpus, capacity.pool.gpus) if capacity else ((), ())
         held, avoid_busy = state.list_held(), spec.avoid_busy_gpus
+        self._claims = Claims(jobdir.path, spec.request, capacity, self._environment)
         self._gpu_monitor = GpuMonitor(names, gpus, held, avoid_busy=avoid_busy)
         self._signals = signals or Signals()
         wake, self._threads = self._signals.wake, start_pool(THREADS, "worker")
@@ -122,9 +121,7 @@ class Runner:
             *(spec, executor, jobdir, self._gpu_monitor, clock, wake, self._threads)
         )
         self._suggester = Suggester(clock, wake, self._threads)
-        is_here, directory = executor.attempts_are_children, Path(state.directory)
-        shared = SharedFiles(directory / spec.working_directory, jobdir.path.parent, self._threads)
-        self._monitor = Monitor(spec, jobdir, shared if is_here else None)
+        self._monitor = Monitor(spec, jobdir, self._threads)
         self._writer = JournalWriter(jobdir.journal, state.last_seq, wake)
         self._requests = RequestReader(jobdir, wake)
         self._launch_queue = LaunchQueue(executor, jobdir, clock, wake)
@@ -200,6 +197,8 @@ class Runner:
             elif job.phase == "Submitting":
                 self._submit(job, may_exist=True)
             elif job.is_running:
+                assert job.attempt is not None
+                self._claims.take(job.number, job.attempt.share)
                 self._follower.follow(job, self._last_alive)
                 # The last tuner may have died after it wrote the request, and before it sent the
                 # signal.
@@ -216,11 +215,14 @@ class Runner:
             self._answer_requests()
             searched = self._follower.map_searched()
             self._record(self._monitor.read(self._state, self._clock(), searched))
-            avoided = self._gpu_monitor.list_avoided(self._state.list_held())
-            commands = self._decide(avoided)
+            busy = self._gpu_monitor.list_avoided(self._state.list_held())
+            claimed = self._claims.list_others()
+            commands = self._decide(busy | claimed)
             for command in commands:
                 self._act(command)
-            waiting = warn_of_busy_gpus(self._spec, self._state, avoided, self._clock())
+            now = self._clock()
+            waiting = warn_of_busy_gpus(self._spec, self._state, busy, now)
+            waiting = waiting or warn_of_claims(self._spec, self._state, claimed, now)
             self._record([] if waiting is None else [waiting])
             if any(isinstance(command, End) for command in commands):
                 self._record(self._follower.note_left())
@@ -229,7 +231,7 @@ class Runner:
             if not any(isinstance(command, (Launch, Stop)) for command in commands):
                 await self._signals.wait(self._executor.poll_seconds)
 
-    def _decide(self, avoided: Collection[str]) -> list[Command]:
+    def _decide(self, avoided: Collection[Resource]) -> list[Command]:
         # What is decided holds for this moment: the tuner may be suspended right after it.
         now = self._heartbeat.tick()
         self._record(self._follower.settle(self._heartbeat.pop_suspensions()))
@@ -247,6 +249,7 @@ class Runner:
             if isinstance(event, (ev.JobExited, ev.JobLost)):
                 metric = self._spec.objective_metric_name
                 self._state = forget_curve(self._state, metric, event.number)
+                self._claims.release(event.number)
             self._state = fold(self._state, event)
         self._monitor.observe(events)
         self._writer.add(events)
@@ -427,6 +430,8 @@ class Runner:
         self._writer.flush(partial(self._follower.stop, command.number))
 
     def _launch(self, job: TrainingJob, share: Share | None) -> None:
+        if self._claims.take(job.number, share) is None:
+            return  # another tuning job was faster: what is left is decided anew
         submitting = ev.JobSubmitting(
             at=self._clock(),
             number=job.number,
@@ -457,7 +462,10 @@ class Runner:
         request = make_launch_request(context)
         recorded = self._writer.flush().written
         self._launch_queue.submit(
-            job.number, request.directory, request, may_exist=may_exist, recorded=recorded
+            *(job.number, request.directory, request),
+            may_exist=may_exist,
+            recorded=recorded,
+            take=partial(self._claims.take, job.number, job.attempt.share),
         )
 
 
@@ -468,17 +476,6 @@ def _describe_start(
         last_alive = min(max(last_alive, state.last_event_at), at)
     host = socket.gethostname()
     return ev.TunerStarted(at=at, pid=os.getpid(), host=host, pool=pool, last_alive=last_alive)
-
-
-def read_planned(jobdir: JobDir, number: int) -> TuningState:
-    """Return what was known when a job was planned: it gets the hyperparameters that it would have
-    got then.
-
-    Raises:
-        HptError: the journal cannot be read.
-    """
-    with open_journal(jobdir.journal) as journal:
-        return journal.state(journal.planned_seq(number))
 
 
 def describe_verdict(state: TuningState, number: int, verdict: Verdict, now: float) -> ev.JobJudged:

@@ -17,6 +17,8 @@ from hpt_cli.machine.shortage import (
 )
 from hpt_cli.machine.threads import start_thread
 from hpt_cli.spec.model import TuningSpec
+from hpt_cli.storage.job_directory import JobDir
+from hpt_cli.storage.journal import open_journal
 from hpt_cli.strategies import prepare_strategy
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.state import TuningState
@@ -103,3 +105,14 @@ class Suggester:
         """Drop the suggestion under way."""
         if self._suggestion is not None:
             self._suggestion.cancel()
+
+
+def read_planned(jobdir: JobDir, number: int) -> TuningState:
+    """Return what was known when a job was planned: it gets the hyperparameters that it would have
+    got then.
+
+    Raises:
+        HptError: the journal cannot be read.
+    """
+    with open_journal(jobdir.journal) as journal:
+        return journal.state(journal.planned_seq(number))

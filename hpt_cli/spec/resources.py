@@ -8,9 +8,12 @@ done elsewhere.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
+Resource: TypeAlias = int | str
+"""The number of a core, or the name of a GPU, as CUDA_VISIBLE_DEVICES takes it."""
 TOLERANCE = 1e-9
 """For rounding: three times a third of a GPU is a whole GPU."""
 
@@ -36,6 +39,11 @@ class Request:
     cpus: int | None = None
     gpus: float | None = None
     memory_gb: float | None = None
+
+
+def list_exclusive(request: Request, pool: Pool) -> list[Resource]:
+    """Return the cores and GPUs of a pool that such training jobs do not share with others."""
+    return [*(pool.cores if request.cpus else ()), *(pool.gpus if request.gpus else ())]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +91,16 @@ def _count_by_gpus(wanted: float, there: int) -> int:
     if wanted < 1:
         return there * math.floor(1 / wanted + TOLERANCE)
     return there // int(wanted)
+
+
+def describe_resources(resources: Iterable[Resource]) -> str:
+    """Return cores and GPUs in words: `cores 0, 1, GPU 0`; empty for none."""
+    named = list(resources)
+    cores = sorted(each for each in named if isinstance(each, int))
+    gpus = sorted(each for each in named if isinstance(each, str))
+    parts = [
+        f"{word}{'s' if len(each) > 1 else ''} {', '.join(map(str, each))}"
+        for word, each in (("core", cores), ("GPU", gpus))
+        if each
+    ]
+    return ", ".join(parts)

@@ -10,13 +10,12 @@ import contextlib
 import os
 from pathlib import Path
 
-from hpt_cli.files import open_private, open_regular
+from hpt_cli.files import find_state_directory, open_private, open_regular
 
 
 def find_record() -> Path:
     """Return the path of the file that lists homes."""
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(state, "hpt", "homes")
+    return find_state_directory() / "homes"
 
 
 def remember_home(home: Path) -> None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from hpt_cli.spec.resources import TOLERANCE, Pool, Request
+from hpt_cli.spec.resources import TOLERANCE, Pool, Request, Resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +28,15 @@ class Share:
 
 
 def allocate(
-    request: Request, pool: Pool, held: Sequence[Share], avoided: Collection[str] = ()
+    request: Request, pool: Pool, held: Sequence[Share], avoided: Collection[Resource] = ()
 ) -> Share | None:
     """Return a share of what is free; None while there is too little.
 
     Args:
         held: the shares of all attempts that may be alive.
-        avoided: GPUs that others use; one on which jobs of this tuner run is not among them.
+        avoided: what others hold or use; a GPU on which jobs of this tuner run is not among them.
     """
-    cores = _choose_cores(request, pool, held)
+    cores = _choose_cores(request, pool, held, avoided)
     gpus = _choose_gpus(request, pool, held, avoided)
     memory = request.memory_gb or 0.0
     left = pool.memory_gb - sum(share.memory_gb for share in held)
@@ -50,15 +50,17 @@ def allocate(
     )
 
 
-def _choose_cores(request: Request, pool: Pool, held: Sequence[Share]) -> tuple[int, ...] | None:
+def _choose_cores(
+    request: Request, pool: Pool, held: Sequence[Share], avoided: Collection[Resource]
+) -> tuple[int, ...] | None:
     taken = {core for share in held for core in share.cores}
-    free = [core for core in pool.cores if core not in taken]
+    free = [core for core in pool.cores if core not in taken and core not in avoided]
     wanted = request.cpus or 0
     return tuple(free[:wanted]) if wanted <= len(free) else None
 
 
 def _choose_gpus(
-    request: Request, pool: Pool, held: Sequence[Share], avoided: Collection[str]
+    request: Request, pool: Pool, held: Sequence[Share], avoided: Collection[Resource]
 ) -> tuple[str, ...] | None:
     """Return the least-loaded GPUs first, so that jobs spread."""
     wanted = request.gpus or 0.0

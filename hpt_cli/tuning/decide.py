@@ -12,6 +12,7 @@ from dataclasses import replace
 from statistics import fmean
 
 from hpt_cli.spec.model import EarlyStopping, TuningSpec
+from hpt_cli.spec.resources import Resource
 from hpt_cli.stop_rules import LossCurve, Verdict, load_stop_rule, select_ended
 from hpt_cli.tuning.allocation import allocate
 from hpt_cli.tuning.commands import Command, Continue, End, Kill, Launch, Plan, Requeue, Stop
@@ -41,7 +42,7 @@ def decide(
     now: float,
     observed: Iterable[int] = (),
     silent: Iterable[int] = (),
-    avoided: Collection[str] = (),
+    avoided: Collection[Resource] = (),
     unjudged: Collection[int] = (),
     left: Collection[int] = (),
 ) -> list[Command]:
@@ -53,7 +54,7 @@ def decide(
         now: seconds since the epoch.
         observed: the jobs whose objective has new observations, which the judge has not seen.
         silent: the jobs that have printed nothing for longer than they may.
-        avoided: the GPUs that others use, where those are to be left alone.
+        avoided: the cores and GPUs that are left to others.
         unjudged: the jobs of which it is not known now how long they have been at work, or which
             have ended and are only read to the end: no time limit ends them.
         left: the jobs that have ended, and are left for the next tuner to read.
@@ -159,7 +160,7 @@ def _find_last_step(ended: Mapping[int, TrainingJob], metric: str) -> float:
 
 
 def _go_on(
-    spec: TuningSpec, state: TuningState, now: float, avoided: Collection[str]
+    spec: TuningSpec, state: TuningState, now: float, avoided: Collection[Resource]
 ) -> list[Command]:
     """Return launches and plans; in an outage, one at a time to see whether it is over."""
     outage = state.failures.outage
@@ -174,7 +175,7 @@ def _go_on(
 
 
 def _fill_slots(
-    spec: TuningSpec, state: TuningState, now: float, avoided: Collection[str]
+    spec: TuningSpec, state: TuningState, now: float, avoided: Collection[Resource]
 ) -> list[Command]:
     """Return launches of what is ready, and plans for the slots that are still free."""
     launches = _launch(spec, state, avoided, _list_ready(state, now))
@@ -218,7 +219,7 @@ def _list_ready(state: TuningState, now: float) -> list[int]:
 
 
 def _launch(
-    spec: TuningSpec, state: TuningState, avoided: Collection[str], ready: Sequence[int]
+    spec: TuningSpec, state: TuningState, avoided: Collection[Resource], ready: Sequence[int]
 ) -> list[Command]:
     """Return launches of those that are ready, as far as there is room."""
     free = spec.count_slots(state.pool) - len(state.running)

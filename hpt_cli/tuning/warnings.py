@@ -13,6 +13,7 @@ from hpt_cli.metrics.detection import detect_metrics, nearest_lines, write_defin
 from hpt_cli.metrics.lint import lint_definitions
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.names import job_name
+from hpt_cli.spec.resources import Resource, describe_resources
 from hpt_cli.tuning.events import Warned
 from hpt_cli.tuning.state import TuningState
 
@@ -207,11 +208,7 @@ def warn_of_busy_gpus(
         avoided: the GPUs that others use.
     """
     gpus = sorted(avoided)
-    waits = any(job.phase in ("Suggested", "Interrupted") for job in state.jobs.open)
-    has_slot = len(state.running) < spec.count_slots(state.pool)
-    if not (gpus and waits and has_slot) or any(
-        each.slug == "gpus-busy" for each in state.warnings
-    ):
+    if not (gpus and _waits(spec, state)) or _has_warned(state, "gpus-busy"):
         return None
     return Warned(
         at=now,
@@ -219,6 +216,37 @@ def warn_of_busy_gpus(
         message=f"training jobs are waiting for GPUs in use by others: {', '.join(gpus)}",
         hint="nvidia-smi shows who uses them; without avoid_busy_gpus in the spec they are shared",
     )
+
+
+def warn_of_claims(
+    spec: TuningSpec, state: TuningState, claimed: Iterable[Resource], now: float
+) -> Warned | None:
+    """Return the warning that jobs wait for what other tuning jobs hold, if they do; given once.
+
+    Args:
+        state: after all was launched that could be.
+        claimed: the cores and GPUs that other tuning jobs hold.
+    """
+    held = describe_resources(claimed)
+    if not (held and _waits(spec, state)) or _has_warned(state, "resources-claimed"):
+        return None
+    return Warned(
+        at=now,
+        slug="resources-claimed",
+        message=f"training jobs are waiting for what another tuning job holds: {held}",
+        hint="'hpt doctor' shows which; a lower max_parallel_jobs there leaves more to others",
+    )
+
+
+def _waits(spec: TuningSpec, state: TuningState) -> bool:
+    """Return whether a job waits that could run, but for what it needs."""
+    waits = any(job.phase in ("Suggested", "Interrupted") for job in state.jobs.open)
+    return waits and len(state.running) < spec.count_slots(state.pool)
+
+
+def _has_warned(state: TuningState, slug: str) -> bool:
+    """Return whether a warning has been given."""
+    return any(each.slug == slug for each in state.warnings)
 
 
 def warn_of_shared_files(files: Sequence[str], now: float) -> Warned:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import re
 import signal
 import sys
 import time
@@ -14,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.acceptance.conftest import Terminal, wait_until
+from tests.acceptance.conftest import HPT, Terminal, wait_until
 
 HOLDER = Path(__file__).parent / "holder.py"
 SMI = """#!/bin/sh
@@ -310,3 +311,57 @@ def test_each_running_job_has_a_slot_of_its_own_which_a_resume_keeps(terminal: T
     slots = [int(terminal.log("t", number).read_text()[len("slot=")]) for number in range(1, 10)]
     assert sorted(slots[:3]) == [0, 1, 2]
     assert set(slots) == {0, 1, 2}
+
+
+def test_two_tuning_jobs_do_not_meet(terminal: Terminal) -> None:
+    names = ["one", "two"]
+    fields: dict[str, Any] = {"resources": {"cpus": 1}, "max_jobs": 6}
+    specs = [write_spec(terminal, "--seconds .2", name=name, **fields) for name in names]
+    runs = [terminal.start("run", spec, "--quiet") for spec in specs]
+    assert [run.wait(60) for run in runs] == [0, 0]
+    assert find_clashes(terminal) == ""
+    for name in names:
+        rows = terminal.json("jobs", name)
+        assert {row["training_job_status"] for row in rows} == {"Completed"}
+
+
+def test_a_job_that_outlives_its_tuner_holds_its_cores_until_it_ends(terminal: Terminal) -> None:
+    fields: dict[str, Any] = {"resources": {"cpus": CORES}, "max_jobs": 1}
+    command = ["sh", "-c", "echo begun; until [ -e go ]; do sleep .05; done; echo loss=1", "{x}"]
+    run = terminal.start("run", terminal.write_spec("one", command=command, **fields))
+    terminal.wait_for_log("one", 1, "begun")
+    run.kill()
+    run.wait()
+    other = terminal.start("run", terminal.write_spec("two", options="--epochs 1", **fields))
+
+    def is_waiting() -> bool:
+        path = terminal.directory / ".hpt/two/journal.sqlite"
+        warnings = terminal.json("show", "two")["warnings"] if path.exists() else []
+        return [each["slug"] for each in warnings] == ["resources-claimed"]
+
+    wait_until(is_waiting, "the warning")
+    assert f": core{'s' if CORES > 1 else ''} 0" in terminal.hpt("show", "two")
+    assert terminal.json("jobs", "two")[0]["training_start_time"] is None
+    found = terminal.hpt("doctor", code=1)  # no tuner is in charge of the job
+    assert re.search("^claims +cores? 0.*: one$", found, re.MULTILINE)
+    (terminal.directory / "go").touch()
+    assert other.wait(60) == 0
+    terminal.hpt("resume", "one")
+    assert terminal.json("jobs", "one")[0]["attempts"] == 1
+
+
+def test_a_tuner_inside_a_training_job_is_not_kept_waiting_by_it(terminal: Terminal) -> None:
+    inner = terminal.write_spec("inner", resources={"cpus": 1}, options="--epochs 1", max_jobs=2)
+    command = f"{HPT} run {inner} --quiet; echo loss=1"
+    fields: dict[str, Any] = {"resources": {"cpus": CORES}, "shell": True, "max_jobs": 1}
+    terminal.hpt("run", terminal.write_spec("outer", command=command, **fields))
+    assert terminal.json("show", "inner")["tuning_job_status"] == "Completed"
+
+
+def test_what_a_job_is_to_leave_running_holds_nothing(terminal: Terminal) -> None:
+    fields: dict[str, Any] = {"resources": {"cpus": CORES}, "max_jobs": 1}
+    command = ["sh", "-c", "sleep 60 & echo loss=1", "{x}"]
+    terminal.hpt("run", terminal.write_spec("one", command=command, children="keep", **fields))
+    terminal.hpt("run", terminal.write_spec("two", options="--epochs 1", **fields))
+    assert terminal.json("show", "two")["warnings"] == []
+    assert [each.name() for each in terminal.find_processes()].count("sleep") == 1
