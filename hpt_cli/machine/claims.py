@@ -15,7 +15,7 @@ import os
 import struct
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -28,6 +28,8 @@ from hpt_cli.tuning.allocation import Share
 
 OWNER_BITS, RESOURCE_BITS = 24, 39
 """Together, those of an offset in a file."""
+GET_LOCK, SET_LOCK = 36, 37
+"""Linux's F_OFD_GETLK and F_OFD_SETLK: not every build of Python has their names."""
 FLOCK = "hhqqi"
 """Linux's struct flock: type, whence, start, length, pid (0 for these locks)."""
 LOOK_SECONDS = 0.5
@@ -72,8 +74,8 @@ class Claims:
                 holds.
         """
         self._own = number_owner(directory)
-        outer = [number_owner(each.parents[1]) for each in _list_outer(environment)]
-        self._ours = sorted({self._own, *outer})
+        around = [environment["HPT_JOB_DIR"]] if "HPT_JOB_DIR" in environment else []
+        self._ours = sorted({self._own, *(number_owner(Path(each, "../..")) for each in around)})
         self._resources = list_exclusive(request, capacity.pool) if request and capacity else []
         self._gpus = capacity.gpus if capacity else ()
         self._held: dict[int, Claim] = {}
@@ -132,12 +134,6 @@ class Claims:
         return any(_find_lock(file, region + low, size) is not None for low, size in gaps if size)
 
 
-def _list_outer(environment: Mapping[str, str]) -> list[Path]:
-    """Return the directory of the training job around a process, if there is one."""
-    path = Path(environment.get("HPT_JOB_DIR", ""))
-    return [path] if len(path.parents) > 1 else []
-
-
 def number_owner(directory: Path) -> int:
     """Return the place of a tuning job in each region, by its directory."""
     return _hash(os.fsencode(directory.resolve()), OWNER_BITS)
@@ -165,20 +161,12 @@ def _hash(data: bytes, bits: int) -> int:
     return int.from_bytes(hashlib.sha256(data).digest()[:8]) >> (64 - bits)
 
 
-def find_owners(resources: Iterable[Resource], gpus: Sequence[Gpu]) -> Mapping[Resource, int]:
+def find_owners(resources: Iterable[Resource], gpus: Sequence[Gpu]) -> dict[Resource, int]:
     """Return the numbers of the tuning jobs that hold cores and GPUs; only what is held."""
+    size = 1 << OWNER_BITS
     with Claim(_open()) as file:
-        return dict(_find_owners(file, resources, gpus))
-
-
-def _find_owners(
-    file: Claim, resources: Iterable[Resource], gpus: Sequence[Gpu]
-) -> Iterator[tuple[Resource, int]]:
-    for each in resources:
-        region = find_region(each, gpus)
-        lock = _find_lock(file, region, 1 << OWNER_BITS)
-        if lock is not None:
-            yield each, lock - region
+        places = {each: _find_lock(file, find_region(each, gpus), size) for each in resources}
+    return {each: place % size for each, place in places.items() if place is not None}
 
 
 def _open() -> int | None:
@@ -195,7 +183,7 @@ def _open() -> int | None:
 
 def _lock(file: Claim, place: int) -> None:
     if file.descriptor is not None:
-        _call(file.descriptor, fcntl.F_OFD_SETLK, fcntl.F_RDLCK, place, 1)
+        _call(file.descriptor, SET_LOCK, fcntl.F_RDLCK, place, 1)
 
 
 def _find_lock(file: Claim, start: int, size: int) -> int | None:
@@ -203,7 +191,7 @@ def _find_lock(file: Claim, start: int, size: int) -> int | None:
     try:
         if file.descriptor is None:
             return None
-        kind, _, place, *_ = _call(file.descriptor, fcntl.F_OFD_GETLK, fcntl.F_WRLCK, start, size)
+        kind, _, place, *_ = _call(file.descriptor, GET_LOCK, fcntl.F_WRLCK, start, size)
     except OSError:
         return None
     return None if kind == fcntl.F_UNLCK else max(place, start)
