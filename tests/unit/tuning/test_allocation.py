@@ -7,7 +7,15 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpt_cli.spec.resources import Pool, Request, count_fitting, find_shortages
+from hpt_cli.spec.resources import (
+    Pool,
+    Request,
+    Resource,
+    count_fitting,
+    describe_resources,
+    find_shortages,
+    list_exclusive,
+)
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.allocation import Share, allocate
 
@@ -20,7 +28,7 @@ REQUESTS = st.builds(
 )
 
 
-def fill(request: Request, *held: Share, avoided: tuple[str, ...] = ()) -> list[Share]:
+def fill(request: Request, *held: Share, avoided: tuple[Resource, ...] = ()) -> list[Share]:
     shares = list(held)
     while len(shares) < 100 and (share := allocate(request, POOL, shares, avoided)) is not None:
         shares.append(share)
@@ -30,6 +38,20 @@ def fill(request: Request, *held: Share, avoided: tuple[str, ...] = ()) -> list[
 def test_cores_are_handed_out_in_the_order_of_the_pool() -> None:
     assert [share.cores for share in fill(Request(cpus=2))] == [(0, 2), (1, 3)]
     assert [share.cores for share in fill(Request(cpus=3))] == [(0, 2, 1)]
+
+
+def test_what_others_hold_is_not_handed_out() -> None:
+    assert [share.cores for share in fill(Request(cpus=1), avoided=(2, 3, "0"))] == [(0,), (1,)]
+    assert [share.gpus for share in fill(Request(gpus=1), avoided=(2, "0"))] == [("1",)]
+    assert fill(Request(cpus=4), avoided=(1,)) == []
+
+
+def test_only_what_jobs_ask_for_is_held_against_others() -> None:
+    assert list_exclusive(Request(cpus=1, memory_gb=1), POOL) == [0, 2, 1, 3]
+    assert list_exclusive(Request(gpus=0.5), POOL) == ["0", "1"]
+    assert list_exclusive(Request(memory_gb=1), POOL) == []
+    assert describe_resources([2, "1", 0]) == "cores 0, 2, GPU 1"
+    assert describe_resources([]) == ""
 
 
 def test_jobs_that_share_gpus_spread() -> None:

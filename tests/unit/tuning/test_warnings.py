@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.events import Warned
 from hpt_cli.tuning.warnings import (
+    warn_of_claims,
     warn_of_held_back_output,
     warn_of_misreadings,
     warn_of_no_objective,
@@ -110,3 +112,18 @@ def test_files_that_are_shared_are_named() -> None:
 def test_a_single_value_may_well_be_the_same() -> None:
     assert warn(*[[1.0]] * 4) is None
     assert warn(*[[1.0]] * 5) is not None
+
+
+def test_jobs_that_wait_for_what_is_claimed_are_told_of_once() -> None:
+    def warn_at(*events: ev.Event, claimed: tuple[int, ...] = (0, 1)) -> Warned | None:
+        state = b.fold_all(*b.created(SPEC), *events)
+        return warn_of_claims(SPEC, state, claimed, 0.0)
+
+    warning = warn_at(*b.suggested(1))
+    assert warning is not None
+    assert warning.message.endswith("what another tuning job holds: cores 0, 1")
+    assert warn_at(*b.suggested(1), warning) is None
+    assert warn_at(*b.suggested(1), claimed=()) is None
+    assert warn_at(*b.suggested(1), *b.launched(1)) is None
+    running = [event for number in (1, 2) for event in (*b.suggested(number), *b.launched(number))]
+    assert warn_at(*running, *b.suggested(3)) is None, "it waits for a slot"
