@@ -32,6 +32,9 @@ SPARKLINE_WIDTH = 24
 MAX_SHOWN = 200
 """How many lines of a trial run are shown as they come."""
 MAX_LINES = 5
+MAX_CATEGORIES = 30
+"""Of more than this, a few are shown."""
+SHOWN_CATEGORIES = 4
 
 
 def render(checkup: Checkup) -> RenderableType:
@@ -101,7 +104,10 @@ def _describe_size(spec: TuningSpec) -> str:
 
 def _describe_bounds(each: ParameterRange) -> str:
     if isinstance(each, CategoricalRange):
-        return " ".join(map(format_setting, each.values))
+        values = [*map(format_setting, each.values)]
+        if len(values) > MAX_CATEGORIES:
+            values[SHOWN_CATEGORIES:] = [f"... ({len(values)} values)"]
+        return " ".join(values)
     step = f" by {each.step:g}" if each.step not in (None, 1) else ""
     kind = "" if each.type == "Continuous" else "integer "
     return f"{kind}{each.min_value:g} to {each.max_value:g}{step}"

@@ -14,13 +14,15 @@ from itertools import pairwise
 from typing import Any, TypeAlias
 
 from hpt_cli.scaffold.options import ProgramOption
-from hpt_cli.spec.ranges import AUTO_RATIO, MAX_CATEGORIES
+from hpt_cli.spec.ranges import AUTO_RATIO
 
 Fields: TypeAlias = dict[str, Any]
 """The fields of a range in a spec."""
 Rule: TypeAlias = Callable[[float], Fields | None]
 """Returns the range for an option's default, which is 0 without one."""
 
+MAX_CHOICES = 30
+"""An option with more is not tuned unless somebody says so."""
 LEARNING_RATE = 1e-3
 DECAY = 1e-4
 """The middles of the ranges for a learning rate and a weight decay whose default is 0."""
@@ -72,7 +74,7 @@ def propose_range(option: ProgramOption, *, is_wanted: bool = False) -> RangePro
     if _is_never_tuned(words) and not is_wanted:
         return None
     if option.kind == "choice":
-        if not 2 <= len(option.choices) <= MAX_CATEGORIES:
+        if not 2 <= len(option.choices) <= MAX_CHOICES:
             return None
         values = {"type": "Categorical", "values": list(option.choices)}
         return RangeProposal(option, values, is_likely=bool(set(words) & _CHOSEN))

@@ -67,8 +67,15 @@ def explain(error: Mapping[str, Any], values: dict[str, Any], sources: Sources) 
         message = f"{label}: {_shorten(error['input'])} is not one of {', '.join(allowed)}"
         return Problem("value-unknown", message, did_you_mean(str(error["input"]), allowed), place)
     slug = str(context.get("slug", kind.replace("_", "-")))
-    hint = "in seconds: 300 for 5 minutes" if _is_no_number(kind) and "_seconds" in name else ""
-    return Problem(slug, f"{label}: {describe_mistake(error)}", hint, place)
+    return Problem(slug, f"{label}: {describe_mistake(error)}", _advise(kind, name), place)
+
+
+def _advise(kind: str, name: str) -> str:
+    if _is_no_number(kind) and "_seconds" in name:
+        return "in seconds: 300 for 5 minutes"
+    if kind == "too_long" and name == "values":
+        return "an Integer range has no such limit: let the script look up the value by its number"
+    return ""
 
 
 def describe_mistake(error: Mapping[str, Any]) -> str:

@@ -29,7 +29,8 @@ from hpt_cli.spec.hyperparameters import Hyperparameters, Value
 
 ScalingType = Literal["Auto", "Linear", "Logarithmic", "ReverseLogarithmic"]
 
-MAX_CATEGORIES = 30
+MAX_CATEGORIES = 1000
+"""With more, what Bayesian computes for one suggestion takes seconds."""
 AUTO_RATIO = 100.0
 """`Auto` picks a logarithmic scale once the bounds are this many times apart."""
 MAX_GRID_POINTS = 1000

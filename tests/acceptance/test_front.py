@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ import yaml
 from hpt_cli.spec.yaml_reader import parse_spec
 from hpt_cli.storage.spec_file import read_spec
 from tests.acceptance.conftest import Terminal, wait_until
-from tests.guides import ROOT, read_blocks
+from tests.guides import ROOT, read_blocks, write_guide
 
 REQUEST = Path(__file__).parents[1] / "data" / "request.json"
 
@@ -111,6 +112,31 @@ def test_a_guide_gives_scripts_without_options_their_hyperparameters(terminal: T
             lr, layers = job["hyperparameters"]["lr"], job["hyperparameters"]["layers"]
             last = (lr - 0.1) ** 2 + layers / 5
             assert job["final_objective_value"] == pytest.approx(last, abs=1e-6)
+
+
+def test_a_guide_takes_the_mean_of_the_folds_of_a_cross_validation(terminal: Terminal) -> None:
+    name = write_guide("cross-validation", terminal.directory)
+    terminal.environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    terminal.hpt("run", "spec.yaml", "--set", "max_jobs=2")
+    for job in terminal.json("jobs", name, "--curves"):
+        values = [value for _, value in job["curve"]]
+        assert len(values) == 5
+        assert job["final_objective_value"] == pytest.approx(sum(values) / 5)
+
+
+def test_epochs_within_folds_count_with_the_last_of_each_fold(terminal: Terminal) -> None:
+    page = (ROOT / "docs" / "howto" / "cross-validation.md").read_text()
+    (regex,) = re.findall(r"`regex: '(.*epoch.*)'`", page)
+    lines = "".join(f"fold {f} epoch {e} accuracy 0.{f}{e}\\n" for f in (1, 2) for e in (1, 2))
+    spec = terminal.write_spec(
+        command=f"printf '{lines}' {{x}}",
+        metric_definitions=[{"name": "loss", "regex": regex}],
+        objective_value="mean",
+        max_jobs=1,
+    )
+    terminal.hpt("run", spec)
+    (job,) = terminal.json("jobs", "t")
+    assert job["final_objective_value"] == pytest.approx((0.12 + 0.22) / 2)
 
 
 def test_check_tries_a_job_and_estimates_the_time(terminal: Terminal) -> None:

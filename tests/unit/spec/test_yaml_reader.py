@@ -202,6 +202,19 @@ def test_all_mistakes_come_at_once_in_the_order_of_the_file() -> None:
     assert lines == [2, 4, 11]
 
 
+def test_a_range_may_have_hundreds_of_categories() -> None:
+    def write(count: int) -> str:
+        values = ", ".join(f"file{number}" for number in range(count))
+        return f"{{type: Categorical, values: [{values}]}}"
+
+    (line,) = (line for line in GOOD.splitlines() if line.strip().startswith("lr:"))
+    many = GOOD.replace(line, f"  lr: {write(1000)}")
+    assert len(parse_spec(many, "spec.yaml").hyperparameter_ranges["lr"].values) == 1000  # type: ignore[union-attr]
+    problem = only_problem(line, f"  lr: {write(1001)}")
+    assert problem.message.endswith("must have at most 1000, but has 1001")
+    assert "let the script look up the value by its number" in problem.hint
+
+
 def test_more_than_thirty_ranges_are_too_many() -> None:
     more = "".join(f"  p{i}: {{type: Integer, min_value: 1, max_value: 2}}\n" for i in range(31))
     assert (
