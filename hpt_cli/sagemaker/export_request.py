@@ -171,6 +171,9 @@ def _list_unsupported(spec: TuningSpec) -> Iterator[str]:
     for name, each in spec.hyperparameter_ranges.items():
         if each.when:
             yield f"{name}: SageMaker has no conditions (when); it is always tuned"
+        listed = len(_list_values(each) or ())
+        if listed > MAX_VALUES:
+            yield f"{name}: SageMaker accepts {MAX_VALUES} values of a range, and it has {listed}"
         if not isinstance(each, CategoricalRange) and each.step not in (None, 1):
             values = _list_values(each)
             yield f"{name}: " + (

@@ -215,6 +215,7 @@ def test_what_sagemaker_cannot_do_is_noted() -> None:
             "opt": {"type": "Categorical", "values": ["a", "b"]},
             "x": {"type": "Integer", "min_value": 8, "max_value": 32, "step": 8},
             "m": {"type": "Continuous", "min_value": 0, "max_value": 1, "when": {"opt": "a"}},
+            "file": {"type": "Categorical", "values": [f"f{number}" for number in range(31)]},
         },
         initial_hyperparameters=[{"x": 8}],
         early_stopping_type="Auto",
@@ -226,6 +227,7 @@ def test_what_sagemaker_cannot_do_is_noted() -> None:
     notes = " | ".join(exported.notes)
     for words in ("no conditions", "list of values", "not 'median'", "no points to try first"):
         assert words in notes
+    assert "file: SageMaker accepts 30 values of a range, and it has 31" in exported.notes
 
 
 def test_a_step_is_no_value_there() -> None:
