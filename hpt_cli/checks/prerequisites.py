@@ -74,7 +74,7 @@ def check_before_run(
     path = Path(directory, spec.working_directory)
     if not path.is_dir():
         message = f"working_directory {path} is not a directory"
-        hint = "if the project was moved, resume where it is now" if home is None else ""
+        hint = _advise_where(spec) if home is None else ""
         where = ("working_directory",)
         raise UsageError(raw.locate(Conflict(where, "working-directory", message, hint)))
     if home is None:
@@ -87,6 +87,13 @@ def check_before_run(
     request = make_launch_request(job)
     files = () if spec.shell else _find_missing_files(request)
     return Findings(spec, capacity, inherited, (*map(_doubt_parent, missing), *files))
+
+
+def _advise_where(spec: TuningSpec) -> str:
+    """Return how a tuning job that has begun gets its working directory back."""
+    if Path(spec.working_directory).is_absolute():
+        return "make it again, or a link there to where it is now"
+    return "if the project was moved, resume where it is now"
 
 
 def measure_for(fields: Mapping[str, Any], environment: Mapping[str, str]) -> Capacity | None:
@@ -156,13 +163,13 @@ def _inherit(
 
 
 def _describe_missing(index: int, name: str, home: Path) -> Conflict:
-    close = did_you_mean(name, [each.name for each in list_job_dirs(home)])
-    return Conflict(
-        ("warm_start", "parents", index),
-        "name-unknown",
-        f"warm_start: no tuning job is named '{name}' in {home}",
-        close or f"tune it first, or name it by its directory: DIR/.hpt/{name}",
-    )
+    if os.sep in name:
+        message, hint = f"warm_start: there is no tuning job in {name}", "tune it first"
+    else:
+        message = f"warm_start: no tuning job is named '{name}' in {home}"
+        close = did_you_mean(name, [each.name for each in list_job_dirs(home)])
+        hint = close or f"tune it first, or name it by its directory: DIR/.hpt/{name}"
+    return Conflict(("warm_start", "parents", index), "name-unknown", message, hint)
 
 
 def _describe_running(parent: Candidate) -> Problem:

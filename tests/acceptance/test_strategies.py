@@ -91,14 +91,18 @@ def test_warm_start_from_a_parent(terminal: Terminal) -> None:
 def test_a_spec_may_be_checked_before_its_parents_have_ended(terminal: Terminal) -> None:
     run = terminal.start("run", terminal.write_spec("parent", options="--seconds 9"))
     terminal.wait_for_log("parent", 1, "epoch=1")
-    warm = {"type": "IdenticalDataAndAlgorithm", "parents": ["parnet", "later", "parent"]}
+    warm = {
+        "type": "IdenticalDataAndAlgorithm",
+        "parents": ["parnet", "later", "../x/.hpt/y", "parent"],
+    }
     spec = terminal.write_spec("child", warm_start=warm)
     warnings = [
-        (each["message"], each["hint"]) for each in terminal.json("check", spec)["warnings"][:3]
+        (each["message"], each["hint"]) for each in terminal.json("check", spec)["warnings"][:4]
     ]
     ways_out = [
         "did you mean 'parent'?",
         "tune it first, or name it by its directory: DIR/.hpt/later",
+        "tune it first",
         "wait for it: hpt wait parent; or end it: hpt stop parent",
     ]
     assert [hint for _, hint in warnings] == ways_out
