@@ -86,7 +86,7 @@ class JobDir:
 
     def keep_spec(self, source: Path) -> None:
         """Copy the spec, and remember from where: from here, where a project holds both."""
-        here, origin = self.path.resolve(), source.absolute()
+        here, origin = self.path.resolve(), Path(os.path.abspath(source))
         if here.is_relative_to(Path.cwd()) and origin.is_relative_to(Path.cwd()):
             origin = Path(os.path.relpath(origin, here))
         for path, data in (

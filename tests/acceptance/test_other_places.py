@@ -118,6 +118,19 @@ def test_a_project_that_was_moved_goes_on_where_it_is(terminal: Terminal) -> Non
     assert str(moved / ".hpt") in str(terminal.json("list", "--all-homes"))
 
 
+def test_a_spec_beside_a_project_that_was_moved_is_still_known(terminal: Terminal) -> None:
+    spec = terminal.write_spec(max_jobs=1)
+    project, root = terminal.directory / "project", terminal.directory
+    project.mkdir()
+    terminal.directory = project
+    terminal.hpt("run", f"../{spec}")
+    (root / "deep").mkdir()
+    terminal.directory = project.rename(root / "deep/moved")
+    (root / spec).write_text((root / spec).read_text() + "description: changed\n")
+    terminal.hpt("update", "t", "--max-jobs", "2")
+    assert f"{root / spec} has changed since" in terminal.hpt("resume", "t")
+
+
 def test_a_project_may_be_resumed_from_outside(terminal: Terminal) -> None:
     project = Project(terminal)
     moved = project.path.rename(project.root / "moved")
