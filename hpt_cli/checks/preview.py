@@ -57,6 +57,12 @@ def list_values(each: ParameterRange) -> list[float | int | str]:
     return list(dict.fromkeys(each.from_unit(unit) for unit in UNITS))
 
 
+def count_jobs(spec: TuningSpec) -> int:
+    """Return how many training jobs there will be, if nothing but their number ends it."""
+    points = count_points(spec.hyperparameter_ranges)
+    return spec.job_limit if points is None else min(spec.job_limit, points)
+
+
 def list_criteria(spec: TuningSpec) -> Iterator[str]:
     """Yield the criteria of which the first that is met ends the tuning job."""
     grid = spec.strategy == "Grid" and spec.max_jobs is None
@@ -134,7 +140,7 @@ def estimate_time(
         is_at_least = False
     if spec.max_job_runtime_seconds is not None:
         job_seconds = min(job_seconds, spec.max_job_runtime_seconds)
-    rounds = math.ceil(spec.job_limit / slots)
+    rounds = math.ceil(count_jobs(spec) / slots)
     total = rounds * job_seconds
     if spec.max_runtime_seconds is not None:
         total = min(total, spec.max_runtime_seconds)

@@ -11,7 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from hpt_cli.checks.checkup import Checkup, TriedJob
-from hpt_cli.checks.preview import Estimate, explain_scaling, list_criteria, list_values
+from hpt_cli.checks.preview import (
+    Estimate,
+    count_jobs,
+    explain_scaling,
+    list_criteria,
+    list_values,
+)
 from hpt_cli.errors import Problem
 from hpt_cli.formatting import (
     count,
@@ -201,7 +207,7 @@ def _describe_end(tried: TriedJob) -> str:
 def describe_estimate(spec: TuningSpec, estimate: Estimate, slots: int) -> str:
     """Return how long the tuning job may take, in a sentence."""
     bound = "at least " if estimate.is_at_least else "about "
-    jobs = count(spec.job_limit, "training job")
+    jobs = count(count_jobs(spec), "training job")
     parallel = f", {slots} at once" if slots > 1 else ""
     less = "; less with early stopping" if spec.stop_rule else ""
     return (

@@ -144,6 +144,9 @@ def test_check_tries_a_job_and_estimates_the_time(terminal: Terminal) -> None:
     tried = terminal.json("check", spec, "--try")["try"]
     assert (tried["exit_code"], len(tried["values"])) == (0, 3)
     assert tried["estimated_tuning_seconds"] >= 5 * tried["seconds"] * 0.99
+    few = {"x": {"type": "Integer", "min_value": 1, "max_value": 3}}
+    spec = terminal.write_spec(hyperparameter_ranges=few, max_jobs=10, max_parallel_jobs=1)
+    assert "; 3 training jobs: about" in " ".join(terminal.hpt("check", spec, "--try").split())
     assert not (terminal.directory / ".hpt").exists()
 
 
