@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hpt_cli.formatting import (
+    DIGITS,
     NOTHING,
     draw_sparkline,
     format_clock,
@@ -32,6 +33,7 @@ SETTINGS_WIDTH, GOOD_SETTINGS_WIDTH = 10, 30
 gets more than it must have."""
 NARROW = 60
 """Below this width, columns stand closer."""
+VALUE_WIDTH = 10
 GPU_WIDTH = 8
 """A longer name is a UUID, and is cut off."""
 
@@ -83,7 +85,9 @@ def _list_columns(rows: Sequence[Row], summary: Summary, width: int, gap: int) -
     numbers = [
         _Column("job", 4, [_name_job(row) for row in rows]),
         _Column("epoch", 7, [_describe_epoch(row, summary) for row in rows]),
-        _Column(value, min(20, max(9, len(value))), [_format_latest(row) for row in rows]),
+        _Column(
+            value, min(20, max(VALUE_WIDTH, len(value))), [_format_latest(row) for row in rows]
+        ),
         _Column(
             against,
             max(8, len(against)),
@@ -133,7 +137,10 @@ def _describe_epoch(row: Row, summary: Summary) -> str:
 
 
 def _format_latest(row: Row) -> str:
-    return format_number(row.curve[-1][1] if row.curve else None)
+    """Return the latest value; a long whole number, as of a job that diverges, in few digits."""
+    value = row.curve[-1][1] if row.curve else None
+    text = format_number(value)
+    return text if value is None or len(text) <= VALUE_WIDTH else f"{value:.{DIGITS}g}"
 
 
 def _describe_settings(row: Row, *, is_wide: bool) -> Text:

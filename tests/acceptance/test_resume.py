@@ -57,6 +57,19 @@ def test_what_has_ended_is_never_run_again_and_max_jobs_is_the_total(terminal: T
     assert len(terminal.json("jobs", "t")) == 4
 
 
+def test_the_log_says_once_what_a_killed_tuner_had_seen(terminal: Terminal) -> None:
+    run = terminal.start("run", terminal.write_spec(max_jobs=3, max_parallel_jobs=1))
+    log = terminal.directory / ".hpt" / "t" / "tuner.log"
+    wait_until(lambda: log.exists() and "t-0001 Completed" in log.read_text())
+    run.kill()  # most likely before the journal has it
+    run.wait()
+    terminal.hpt("resume", "t")
+    lines = [line[20:] for line in log.read_text().splitlines()]
+    assert lines.count("resuming t") == 1
+    for number in (1, 2, 3):
+        assert sum(line.startswith(f"t-000{number} Completed") for line in lines) == 1
+
+
 def test_a_job_that_ended_while_nobody_looked_keeps_its_time(terminal: Terminal) -> None:
     run = terminal.start("run", terminal.write_spec(max_jobs=1, options="--seconds 0.6"))
     log = terminal.log("t", 1)

@@ -31,7 +31,9 @@ CURVE_WIDTH = 20
 USUAL = ("number", "objective", "epochs", "time", "status", "reason")
 """The columns of every table, besides hyperparameters."""
 OWN, HYPERPARAMETER, METRIC = "own", "hyperparameter", "metric"
+"""The kinds of columns: what hpt itself knows of training jobs, and what the user has named."""
 OWN_PREFIX, METRIC_PREFIX = "job.", f"{METRIC}."
+"""What tells columns apart from those of another kind with the same name."""
 HOLDINGS = ("gpus", "cores")
 """The columns of tables of training jobs that have such resources."""
 

@@ -60,6 +60,13 @@ def test_what_best_means_is_said_below_the_table() -> None:
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
+def test_a_long_number_is_not_cut(size: Size) -> None:
+    lines = draw(size, b.observed(4, -1234567890123456.0, first=9))
+    (row,) = (line for line in lines if line.split()[:1] == ["4"])
+    assert row.split()[2] == "-1.235e+15"
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
 def test_a_warning_is_said_once(size: Size) -> None:
     warned = ev.Warned(at=9, slug="same-curves", message="all are alike", hint="look")
     text = "\n".join(draw(size, warned))
