@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from hpt_cli.reports.json_types import ListedTuningJob
 
 
+COUNTED = ("stopped early", "stopped", "failed", "running")
+"""The kinds of training jobs that are listed; the others are few, and `hpt show` has them."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """One tuning job of a list; whether a tuner holds it, and stands still. `size` is in bytes."""
@@ -47,7 +51,7 @@ def render_list(
         *(
             Column(kind, list(map(str, counts)), right=True, rank=1)
             for kind, counts in compare_kinds([each.summary.progress for each in entries])
-            if kind != "completed"
+            if kind in COUNTED
         ),
         column("best", lambda each: format_number(each.summary.best_value), right=True),
         column("objective", _describe_objective, rank=4, shrinks_to=12),
