@@ -163,14 +163,11 @@ def _advise(jobdir: JobDir, kind: Kind) -> str:
 
 def _check_claims(home: Path, gpus: Sequence[Gpu]) -> Finding:
     """Tell which tuning jobs hold cores and GPUs of this machine."""
-    jobdirs = {
-        each.path.resolve(): each for at in (home, *list_homes()) for each in list_job_dirs(at)
-    }
-    names = {number_owner(path): each.name for path, each in jobdirs.items()}
+    jobdirs = [each for at in (home, *list_homes()) for each in list_job_dirs(at)]
+    names = {number_owner(each.path): each.name for each in jobdirs}
+    resources = [*range(os.cpu_count() or 1), *(gpu.index for gpu in gpus)]
     held: dict[str, list[Resource]] = {}
-    for resource, owner in find_owners(
-        [*range(os.cpu_count() or 1), *(gpu.index for gpu in gpus)], gpus
-    ).items():
+    for resource, owner in find_owners(resources, gpus).items():
         held.setdefault(names.get(owner, UNKNOWN), []).append(resource)
     said = [f"{describe_resources(each)}: {name}" for name, each in held.items()]
     return Finding("claims", "; ".join(said) or "no tuning job holds cores or GPUs")
