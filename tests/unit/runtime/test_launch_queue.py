@@ -6,11 +6,13 @@ import errno
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from hpt_cli.executors import Handle, LaunchRequest, Outcome, Swept
+from hpt_cli.machine.claims import Claim
 from hpt_cli.runtime import launch_queue
 from hpt_cli.runtime.launch_queue import LaunchQueue
 from hpt_cli.storage.job_directory import JobDir
@@ -177,3 +179,18 @@ def test_a_command_that_can_never_run_is_not_waited_for(
     lost = wait_for(queue)
     assert isinstance(lost, ev.JobLost)
     assert "too long" in lost.why
+
+
+@pytest.mark.parametrize("inherits", [True, False])
+def test_a_launch_waits_for_what_another_tuning_job_holds(
+    tmp_path: Path, make_queue: Callable[[ShortExecutor], LaunchQueue], inherits: bool
+) -> None:
+    """A tuner was killed before the launch, and another has been faster since."""
+    executor = ShortExecutor()
+    queue = make_queue(executor)
+    answers = [None, Claim(7)]
+    request = replace(request_in(tmp_path), inherits_claim=inherits)
+    queue.submit(1, request.directory, request, may_exist=True, take=lambda: answers.pop(0))
+    assert isinstance(wait_for(queue), ev.JobLaunched)
+    assert queue.pop_delays() == ["another tuning job holds its cores or GPUs"]
+    assert [each.claim for each in executor.launched] == [7 if inherits else None]
