@@ -27,9 +27,10 @@ SKIPPED = ("__pycache__", "node_modules")
 """Directories; those whose names begin with a dot are skipped too."""
 OF_PEOPLE = (
     *(".py", ".ipynb", ".sh", ".c", ".cpp", ".h", ".md", ".yaml", ".yml", ".toml", ".cfg"),
-    *(".log", ".out", ".err", ".lock", ".db", ".sqlite", ".pyc", ".so", ".o"),
+    *(".log", ".out", ".err", ".html", ".png", ".svg", ".csv", ".tsv", ".parquet"),
+    *(".lock", ".db", ".sqlite", ".pyc", ".so", ".o"),
 )
-"""Endings of what people edit, or programs share on purpose."""
+"""Endings of what people edit, or have written again and again, or programs share on purpose."""
 
 
 class SharedFiles:

@@ -59,6 +59,7 @@ def test_two_jobs_that_change_a_file_share_it(shared: SharedFiles, tmp_path: Pat
         ("output", (11, 55, 45)),  # it changed when none ran
         ("train.py", (11, 45)),
         ("hpt.log", (11, 45)),
+        ("report.html", (11, 45)),
         (".cache/model.pt", (11, 45)),
         ("home/t/jobs/0001/model.pt", (11, 45)),
         ("a/b/c/d/model.pt", (11, 45)),
