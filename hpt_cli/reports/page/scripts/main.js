@@ -15,7 +15,10 @@ function readTuningJob(data) {
     final: Number.isFinite(column("final_objective_value")[place]) ? column("final_objective_value")[place] : null,
     settings: data.ranges.map((range) => range.settings[place]),
   }));
-  for (const range of data.ranges) columns.set(range.name, range.settings);
+  for (const { name, settings } of data.ranges) {
+    columns.set(name, settings);
+    columns.set(`hyperparameter.${name}`, settings);
+  }
   return { ...data, columns, jobs };
 }
 
