@@ -84,7 +84,7 @@ def test_a_value_that_an_option_does_not_take_is_explained(terminal: Terminal) -
     for words, why in [
         (("jobs", "t", "--top", "0"), "must be at least 1, but is '0'"),
         (("jobs", "t", "--top", "x"), "must be a whole number, not 'x'"),
-        (("jobs", "t", "--format", "xx"), "'--format': 'xx' is not one of"),
+        (("jobs", "t", "--format", "xx"), "--format: 'xx' is not one of table"),
         (("init", "python", "nowhere.py"), "there is no file nowhere.py"),
     ]:
         assert why in " ".join(terminal.hpt(*words, code=2).split())
