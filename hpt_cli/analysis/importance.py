@@ -32,7 +32,7 @@ from hpt_cli.strategies.gaussian_process import (
     Posterior,
     encode_one_hot,
     fit,
-    select_evidence,
+    select_results,
 )
 from hpt_cli.strategies.space import Floats, Space
 from hpt_cli.strategies.targets import estimate_losses
@@ -135,7 +135,7 @@ def _measure(
     space: Space, used: Sequence[Trial], losses: Floats, left_out: int, seed: int
 ) -> Importance:
     rng = np.random.default_rng(seed)
-    evidence = select_evidence(space, used, losses, [])
+    evidence = select_results(space, used, losses, [])
     posterior = Posterior(evidence)
     thetas = list(posterior.sample(rng, posterior.find_mode(), KERNELS))
     models = [_Model(evidence, theta) for theta in thetas]

@@ -11,11 +11,13 @@ The process is in `gaussian_process`, which is slow to import. Not every job nee
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.ranges import CategoricalRange
-from hpt_cli.strategies import SuggestRequest
+from hpt_cli.strategies import SuggestRequest, Trial
 from hpt_cli.strategies.space import MIDDLE, Floats, Space
 from hpt_cli.strategies.targets import estimate_losses
 
@@ -27,6 +29,10 @@ TIE_EXPLORATION, MAX_EXPLORATION = 0.25, 0.8
 """How much one tie adds to the probability of exploration, and the most that it can be."""
 INNER = 0.75
 """The share of each range that the initial design covers, around its middle."""
+MIN_ENDED = 4
+"""How many jobs have ended before the failures among them say where jobs fail."""
+SURE_ENOUGH = 0.8
+"""A point of the initial design is passed over if another is more likely to succeed: by this."""
 SPARE = 64
 """How many points of the Sobol sequence a job takes the first new one of."""
 
@@ -38,19 +44,21 @@ def suggest(request: SuggestRequest) -> Hyperparameters | None:
         return None
     trials = [trial for trial in request.trials if space.contains(trial.hyperparameters)]
     ended = [trial for trial in trials if trial.status != "Running"]
-    losses = estimate_losses(ended)
+    results = [trial for trial in ended if trial.status != "Failed"]
+    losses = estimate_losses(results)
     # Of this job alone, so that a resumed tuning job draws the same numbers.
     rng = np.random.default_rng([request.seed, request.number])
-    places = space.encode(trial.hyperparameters for trial in ended)
+    places = space.encode(trial.hyperparameters for trial in results)
     # From results that are all the same a model learns nothing.
     opening = len(trials) < count_initial_jobs(request) or len(np.unique(losses)) < 2
     if opening or rng.random() < compute_exploration(losses, places):
-        return space.first_new(draw_inner(space, request))
+        return space.first_new(avoid_failures(space, draw_inner(space, request), ended))
     running = [trial for trial in trials if trial.status == "Running"]
     from hpt_cli.strategies import gaussian_process
 
-    evidence = gaussian_process.select_evidence(space, ended, losses, running)
-    return space.first_new(gaussian_process.rank_candidates(space, evidence, rng))
+    evidence = gaussian_process.select_results(space, results, losses, running)
+    failures = gaussian_process.FailureModel(space, ended)
+    return space.first_new(gaussian_process.rank_candidates(space, evidence, failures, rng))
 
 
 def prepare() -> None:
@@ -69,6 +77,16 @@ def draw_inner(space: Space, request: SuggestRequest) -> Floats:
     # Categories have no extremes to keep off, and each must be reached.
     is_number = [not isinstance(each, CategoricalRange) for each in space.ranges.values()]
     return np.where(is_number, MIDDLE + INNER * (points - MIDDLE), points)
+
+
+def avoid_failures(space: Space, points: Floats, ended: Sequence[Trial]) -> Floats:
+    """Return points, (n, d), in their order, but first those where jobs do not seem to fail."""
+    if len(ended) < MIN_ENDED or not any(trial.status == "Failed" for trial in ended):
+        return points
+    from hpt_cli.strategies.gaussian_process import FailureModel, encode_one_hot
+
+    success = np.exp(FailureModel(space, ended).log_success(encode_one_hot(space, points)))
+    return points[np.argsort(success < SURE_ENOUGH * success.max(), kind="stable")]
 
 
 def compute_exploration(losses: Floats, places: Floats) -> float:

@@ -42,7 +42,9 @@ MAX_PLATEAU_RADIUS = 1.0
 """How far a plateau may reach from a trial on it, in length scales of the kernel."""
 JITTER = 1e-6
 GUESS_NOISE = 0.1
-"""Variance added where a trial was stopped or failed: the score is a guess (scores have 1)."""
+"""Variance added where a trial was stopped: the score is a guess (scores have 1)."""
+MIN_SUCCESS = 0.01
+"""The least probability that a job succeeds, however many failed around it."""
 PENDING_DISTANCE = 0.01
 """How close to a pending job no other is placed: a share of the range, in every coordinate."""
 
@@ -68,21 +70,31 @@ class Evidence:
 
 
 def select_evidence(
-    space: Space, ended: Sequence[Trial], losses: Floats, running: Sequence[Trial]
+    space: Space,
+    ended: Sequence[Trial],
+    scores: Floats,
+    noise: Floats,
+    running: Sequence[Trial] = (),
 ) -> Evidence:
-    """Return the evidence of at most MAX_MODEL of the trials that ended; `losses` is (n,)."""
-    scores = score_losses(losses)
+    """Return the evidence of at most MAX_MODEL trials that ended; `scores` and `noise` are (n,)."""
     chosen = subsample(np.argsort(scores, kind="stable"), MAX_MODEL)
     places = space.encode(ended[index].hyperparameters for index in chosen)
-    guessed = np.array([ended[index].status != "Completed" for index in chosen])
     return Evidence(
         places=places,
         points=encode_one_hot(space, places),
         scores=scores[chosen],
-        noise=np.where(guessed, GUESS_NOISE, 0.0) + JITTER,
+        noise=noise[chosen] + JITTER,
         pending=encode_one_hot(space, space.encode(trial.hyperparameters for trial in running)),
         groups=np.repeat(np.arange(len(space.ranges)), count_columns(space)),
     )
+
+
+def select_results(
+    space: Space, ended: Sequence[Trial], losses: Floats, running: Sequence[Trial]
+) -> Evidence:
+    """Return the evidence of how good the results of trials are; `losses` is (n,)."""
+    noise = np.array([0.0 if trial.status == "Completed" else GUESS_NOISE for trial in ended])
+    return select_evidence(space, ended, score_losses(losses), noise, running)
 
 
 def subsample(ordered: np.ndarray, count: int) -> np.ndarray:
@@ -241,6 +253,30 @@ def fit(evidence: Evidence, theta: Floats) -> tuple[Surrogate, float]:
     return surrogate, best
 
 
+class FailureModel:
+    """Where jobs fail: a Gaussian process over 1 for each that failed, and 0 for each other.
+
+    Failures that come at random are noise to it, and cost next to nothing; a region in which jobs
+    always fail, for want of memory perhaps, stands out.
+    """
+
+    def __init__(self, space: Space, ended: Sequence[Trial]) -> None:
+        failed = np.array([trial.status == "Failed" for trial in ended], dtype=float)
+        self.share, self.deviation = failed.mean(), failed.std()
+        if self.deviation > 0:
+            scores = (self.share - failed) / self.deviation
+            evidence = select_evidence(space, ended, scores, np.zeros(len(ended)))
+            self.surrogate, _ = fit(evidence, Posterior(evidence).find_mode())
+
+    def log_success(self, points: Floats) -> Floats:
+        """Return the logarithm of the probability that a job succeeds, (m,), at (m, columns)."""
+        if not self.deviation > 0:
+            return np.zeros(len(points))
+        scores = self.surrogate.predict(points)[0]
+        success = 1 - self.share + self.deviation * scores
+        return np.asarray(np.log(success.clip(MIN_SUCCESS, 1.0)))
+
+
 # The acquisition
 
 
@@ -260,18 +296,23 @@ def log_improvement(mean: Floats, deviation: Floats, best: float) -> Floats:
     return np.asarray(shape + np.log(deviation))
 
 
-def rank_candidates(space: Space, evidence: Evidence, rng: np.random.Generator) -> Floats:
-    """Return points of the unit cube, (n, d), the largest expected improvement first.
+def rank_candidates(
+    space: Space, evidence: Evidence, failures: FailureModel, rng: np.random.Generator
+) -> Floats:
+    """Return points of the unit cube, (n, d), the largest expected improvement first, which is none
+    where a job fails (Gardner et al. 2014, section 3).
 
     Candidates come from all over the cube and from around the best trials, then from ever closer
     around the best candidates. They are snapped: what is judged is what would be run.
     """
     # One thread: the cores are the training jobs', and matrices this small are no faster with two.
     with threadpool_limits(limits=1, user_api="blas"):
-        return _rank_candidates(space, evidence, rng)
+        return _rank_candidates(space, evidence, failures, rng)
 
 
-def _rank_candidates(space: Space, evidence: Evidence, rng: np.random.Generator) -> Floats:
+def _rank_candidates(
+    space: Space, evidence: Evidence, failures: FailureModel, rng: np.random.Generator
+) -> Floats:
     posterior = Posterior(evidence)
     mode = posterior.find_mode()
     samples = SAMPLES if len(evidence.scores) <= MAX_LEARN else 0
@@ -282,7 +323,7 @@ def _rank_candidates(space: Space, evidence: Evidence, rng: np.random.Generator)
         points = encode_one_hot(space, places)
         logs = [log_improvement(*each.predict(points), best=best) for each, best in fits]
         # The sum over kernels ranks points as their mean does.
-        return np.asarray(np.logaddexp.reduce(logs, axis=0))
+        return np.asarray(np.logaddexp.reduce(logs, axis=0) + failures.log_success(points))
 
     spread = rng.random((256, len(space.ranges)))
     near = [perturb(rng, evidence.places[:5], width, 100) for width in (0.02, 0.05, 0.1, 0.2)]

@@ -1,17 +1,22 @@
 """Compare optimizers by what they find per training job, and time a suggestion of hpt.
 
-    python scripts/benchmarks/optimizer.py --jobs 40 --parallel 4 --seeds 20
-    python scripts/benchmarks/optimizer.py --table my.jsonl.gz --only Bayesian --json
+    python scripts/benchmarks/optimizer.py --jobs 40 --parallel 4 --seeds 10
+    python scripts/benchmarks/optimizer.py --kind table --protocol nearest --only Bayesian --json
+    python scripts/benchmarks/optimizer.py --table my.jsonl.gz --only Bayesian
     python scripts/benchmarks/optimizer.py --cost
-    python scripts/benchmarks/optimizer.py --short    # two problems, ten jobs, one seed
+    python scripts/benchmarks/optimizer.py --short    # a problem of each kind, ten jobs, one seed
 
-Problems are recorded tables, in which the nearest recorded configuration answers, and synthetic
-functions with mixed types. Tables that serve stop rules only are left out. Regret is
-|best - found| / |best - median|, with the median over the table, or over 1,024 Sobol points of a
-function. It is shown with the standard error of its mean over the seeds; problems are given, seeds
-are the sample. Peers are told no loss that is further above the median than the best is below it,
-as some of them standardize losses; those that are not installed (`pip install -e '.[bench]'`) are
-left out, and named.
+Problems are of three kinds with equal weight in the mean: small models that are trained for real
+(trainings.py), recorded tables (problems.py) and functions with noise, failures and conditions
+(functions.py). Half of each kind serves to choose settings by (--half choose); figures are reported
+on the other. Tables that serve stop rules only are left out.
+
+Regret is |best - found| / |best - median|, where `found` is the loss, without noise, of the job
+whose result was the best so far, and `best` the lowest that is known, or that any optimizer found
+in this run. It is shown with the standard error of its mean over the seeds; problems are given,
+seeds are the sample. Peers are told no loss that is further above the median than the best is below
+it, as some of them standardize losses, and that a job failed where they know failures; those that
+are not installed (`pip install -e '.[bench]'`) are left out, and named.
 """
 
 from __future__ import annotations
@@ -19,22 +24,27 @@ from __future__ import annotations
 import argparse
 import heapq
 import json
+import math
+import os
 import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
-from means import describe_mean, group_by_kind, list_means, standard_error
+from functions import FUNCTIONS, make_function
+from means import describe_mean, standard_error
 from numpy.typing import NDArray
 from peers import Optuna, Skopt, Smac, make_gp_sampler, make_tpe
-from problems import FUNCTIONS, Problem, make_function, make_lookup
+from problems import Answer, Problem, make_lookup
 from rich.console import Console
 from rich.table import Table
 from table_files import add_table_options, read_tables
+from trainings import TRAININGS, make_training, read_records, write_records
 
 from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.strategies import SuggestRequest, Trial, load_strategy
@@ -44,14 +54,20 @@ MARKS = (10, 20, 40)
 """The numbers of jobs after which regret is told."""
 COUNTS = (50, 200, 500, 1000, 5000)
 """The numbers of results at which a suggestion is timed."""
+KINDS = ("training", "table", "function")
 
 
 class Optimizer(Protocol):
-    """What is compared: told of every job's end, asked for the next job."""
+    """What is compared: asked for the next job, told of every job's end.
+
+    `replace` says, before `tell`, that a job runs with other hyperparameters than asked for.
+    """
 
     def ask(self, number: int) -> Hyperparameters: ...
 
-    def tell(self, number: int, loss: float) -> None: ...
+    def replace(self, number: int, hyperparameters: Hyperparameters) -> None: ...
+
+    def tell(self, number: int, loss: float | None) -> None: ...
 
 
 class Strategy:
@@ -73,8 +89,14 @@ class Strategy:
         self.trials[number] = Trial(number, answer, "Running", None)
         return answer
 
-    def tell(self, number: int, loss: float) -> None:
-        self.trials[number] = Trial(number, self.trials[number].hyperparameters, "Completed", loss)
+    def replace(self, number: int, hyperparameters: Hyperparameters) -> None:
+        self.trials[number] = Trial(number, hyperparameters, "Running", None)
+
+    def tell(self, number: int, loss: float | None) -> None:
+        hyperparameters = self.trials[number].hyperparameters
+        self.trials[number] = Trial(
+            number, hyperparameters, "Failed" if loss is None else "Completed", loss
+        )
 
 
 Factory = Callable[[Problem, int, int, int], Optimizer]
@@ -89,103 +111,164 @@ OPTIMIZERS: dict[str, Factory] = {
 
 
 @dataclass(frozen=True)
+class Search:
+    """What one search found: the loss, without noise, of its best job after each mark."""
+
+    found: dict[int, float]
+    failed: int
+    seconds: float
+    """The mean time of a suggestion."""
+
+
+def search(problem: Problem, name: str, jobs: int, parallel: int, seed: int) -> Search:
+    """Return what an optimizer finds.
+
+    Jobs take their recorded time, with a jitter of 5 % by the seed; `parallel` are in flight.
+    """
+    optimizer = OPTIMIZERS[name](problem, seed, jobs, parallel)
+    run, jitter = problem.start(seed), np.random.default_rng(seed)
+    running: list[tuple[float, int, Answer]] = []
+    ended: list[Answer] = []
+    now = thinking = 0.0
+    for number in range(1, jobs + 1):
+        before = time.perf_counter()
+        if len(running) == parallel:
+            now, which, answer = heapq.heappop(running)
+            ended.append(answer)
+            optimizer.tell(which, answer.loss)
+        asked = optimizer.ask(number)
+        thinking += time.perf_counter() - before
+        answer = run(asked)
+        if answer.hyperparameters != asked:
+            optimizer.replace(number, answer.hyperparameters)
+        end = now + answer.seconds * jitter.uniform(0.95, 1.05)
+        heapq.heappush(running, (end, number, answer))
+    ended += [answer for _, _, answer in sorted(running, key=lambda each: each[:2])]
+    marks = [mark for mark in MARKS if mark <= jobs]
+    found = {mark: measure_best(problem, ended[:mark]) for mark in marks}
+    return Search(found, sum(each.loss is None for each in ended), thinking / jobs)
+
+
+def measure_best(problem: Problem, ended: Sequence[Answer]) -> float:
+    """Return the loss, without noise, of the job whose result is the best; inf without any."""
+    losses = [math.inf if each.loss is None else each.loss for each in ended]
+    best = int(np.argmin(losses))
+    if problem.measure is None or not math.isfinite(losses[best]):
+        return losses[best]
+    return problem.measure(ended[best].hyperparameters)
+
+
+@dataclass(frozen=True)
 class Result:
     """What an optimizer found on a problem, or in the mean of several: for every seed."""
 
     problem: str
+    kind: str
     optimizer: str
     regrets: dict[int, NDArray[np.float64]]
     """By the number of jobs."""
+    failed: NDArray[np.float64]
+    """The number of jobs that failed."""
     seconds: NDArray[np.float64]
     """The mean time of a suggestion."""
+    firsts: dict[int, float] = field(default_factory=dict)
+    """The share of the searches in which no other optimizer's regret was lower."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self, protocol: str) -> dict[str, Any]:
         """Return the means, and the standard errors of regret."""
         return {
             "table": self.problem,
+            "kind": self.kind,
+            "protocol": protocol,
             "optimizer": self.optimizer,
             "seeds": len(self.seconds),
             "regret": {str(mark): float(each.mean()) for mark, each in self.regrets.items()},
             "standard_errors": {
                 str(mark): standard_error(each) for mark, each in self.regrets.items()
             },
+            "best_share": {str(mark): share for mark, share in self.firsts.items()},
+            "failed_jobs": float(self.failed.mean()),
             "seconds_per_suggestion": float(self.seconds.mean()),
         }
 
-    def list_cells(self) -> list[str]:
-        """Return a row of the table."""
-        means = map(describe_mean, self.regrets.values())
-        return [self.problem, self.optimizer, *means, f"{self.seconds.mean():.3f}"]
+    def list_cells(self, reference: Result) -> list[str]:
+        """Return a row of the table; `reference` is the optimizer that it is compared with."""
+        cells = [self.problem, self.optimizer]
+        for mark, each in self.regrets.items():
+            behind = describe_mean(each - reference.regrets[mark]) if self is not reference else ""
+            cells += [describe_mean(each), behind, f"{self.firsts[mark]:.0%}"]
+        return [*cells, f"{self.failed.mean():.1f}", f"{self.seconds.mean():.3f}"]
 
 
-def simulate(
-    problem: Problem, make: Factory, jobs: int, parallel: int, seed: int
-) -> tuple[list[float], float]:
-    """Return the losses of one search in the order in which jobs end, and seconds per suggestion.
-
-    Jobs take their recorded time, with a jitter of 5 % by the seed; `parallel` are in flight.
-    """
-    optimizer = make(problem, seed, jobs, parallel)
-    jitter = np.random.default_rng(seed)
-    running: list[tuple[float, int, float]] = []
-    losses: list[float] = []
-    now = thinking = 0.0
-    for number in range(1, jobs + 1):
-        if len(running) == parallel:
-            now, ended, loss = heapq.heappop(running)
-            losses.append(loss)
-            before = time.perf_counter()
-            optimizer.tell(ended, loss)
-            thinking += time.perf_counter() - before
-        before = time.perf_counter()
-        hyperparameters = optimizer.ask(number)
-        thinking += time.perf_counter() - before
-        loss, seconds = problem.answer(hyperparameters)
-        heapq.heappush(running, (now + seconds * jitter.uniform(0.95, 1.05), number, loss))
-    losses += [loss for _, _, loss in sorted(running)]
-    return losses, thinking / jobs
-
-
-def measure(problem: Problem, name: str, jobs: int, parallel: int, seeds: int) -> Result:
-    """Return what an optimizer finds on a problem."""
-    print(f"{problem.name}: {name}", file=sys.stderr)
-    runs = [simulate(problem, OPTIMIZERS[name], jobs, parallel, seed) for seed in range(seeds)]
-    regrets = {
-        mark: np.array([problem.regret(min(losses[:mark])) for losses, _ in runs])
-        for mark in MARKS
-        if mark <= jobs
+def compare(
+    problem: Problem, names: Sequence[str], searches: Sequence[Sequence[Search]]
+) -> list[Result]:
+    """Return the results of optimizers on a problem; `searches` has a row for each, by seed."""
+    finds = {
+        mark: np.array([[each.found[mark] for each in row] for row in searches])
+        for mark in searches[0][0].found
     }
-    return Result(problem.name, name, regrets, np.array([seconds for _, seconds in runs]))
+    best = min(problem.best, *(float(each.min()) for each in finds.values()))
+    regret = np.vectorize(partial(problem.compute_regret, best=best))
+    regrets = {mark: regret(each) for mark, each in finds.items()}
+    return [
+        Result(
+            problem.name,
+            problem.kind,
+            name,
+            {mark: each[place] for mark, each in regrets.items()},
+            np.array([float(each.failed) for each in row]),
+            np.array([each.seconds for each in row]),
+            {mark: share_first(each, place) for mark, each in regrets.items()},
+        )
+        for place, (name, row) in enumerate(zip(names, searches, strict=True))
+    ]
 
 
-def average(results: Sequence[Result], label: str) -> Result:
-    """Return an optimizer's means over problems, seed by seed."""
-    marks = results[0].regrets
+def share_first(regrets: NDArray[np.float64], place: int) -> float:
+    """Return the share of searches, (optimizers, seeds), in which one is the best; ties count."""
+    return float(np.mean(regrets[place] <= regrets.min(axis=0)))
+
+
+def average(results: Sequence[Result], label: str, kind: str) -> Result:
+    """Return an optimizer's means, seed by seed."""
+    marks = list(results[0].regrets)
     return Result(
         label,
+        kind,
         results[0].optimizer,
         {mark: np.mean([each.regrets[mark] for each in results], axis=0) for mark in marks},
+        np.mean([each.failed for each in results], axis=0),
         np.mean([each.seconds for each in results], axis=0),
+        {mark: float(np.mean([each.firsts[mark] for each in results])) for mark in marks},
     )
 
 
-def add_means(results: Sequence[Sequence[Result]]) -> Iterator[Result]:
-    """Yield the results, (problems, optimizers), and then each optimizer's means."""
-    for row in results:
-        yield from row
-    for label, places in list_means([row[0].problem for row in results]).items():
-        for column in range(len(results[0])):
-            yield average([results[place][column] for place in places], label)
+def add_means(rows: Sequence[Sequence[Result]]) -> list[list[Result]]:
+    """Return the rows, one a problem, with those of each kind's mean, and of the mean of kinds."""
+    columns = list(zip(*rows, strict=True))
+    means = []
+    for kind in KINDS:
+        of_kind = [[each for each in column if each.kind == kind] for column in columns]
+        if of_kind[0]:
+            label = f"mean of {len(of_kind[0])} {kind}s"
+            means.append([average(each, label, kind) for each in of_kind])
+    overall = [average(column, "mean of kinds", "all") for column in zip(*means, strict=True)]
+    if len(means) > 1:
+        means.append(overall)
+    return [*map(list, rows), *means]
 
 
-def show_comparison(console: Console, results: Sequence[Result]) -> None:
-    """Print a table with a row for each result."""
-    marks = [f"regret after {mark}" for mark in results[0].regrets]
-    table = Table("problem", "optimizer", *marks, "s/job")
-    for before, result in zip([results[0], *results], results, strict=False):
-        if before.problem != result.problem:
-            table.add_section()
-        table.add_row(*result.list_cells())
+def show_comparison(console: Console, rows: Sequence[Sequence[Result]]) -> None:
+    """Print a table with a section for each problem."""
+    marks = list(rows[0][0].regrets)
+    first = rows[0][0].optimizer
+    heads = [head for mark in marks for head in (f"regret after {mark}", f"behind {first}", "best")]
+    table = Table("problem", "optimizer", *heads, "failed", "s/job")
+    for row in rows:
+        table.add_section()
+        for each in row:
+            table.add_row(*each.list_cells(row[0]))
     console.print(table)
 
 
@@ -193,13 +276,13 @@ def measure_cost(
     pending: int, counts: Sequence[int], repeats: int = 3
 ) -> Iterator[tuple[int, int, float]]:
     """Yield (results, pending jobs, seconds) of one Bayesian suggestion in 6 dimensions."""
-    problem = make_function("function-hartmann6")
-    strategy, space = load_strategy("Bayesian"), Space(problem.ranges)
+    problem = make_function("hartmann6")
+    strategy, space, run = load_strategy("Bayesian"), Space(problem.ranges), problem.start(0)
     for count in counts:
         trials = []
         for number, point in enumerate(space.draw(1, 0, 8192)[: count + pending], start=1):
             hyperparameters = space.decode(point)
-            loss = problem.answer(hyperparameters)[0] if number <= count else None
+            loss = run(hyperparameters).loss if number <= count else None
             trials.append(
                 Trial(number, hyperparameters, "Running" if loss is None else "Completed", loss)
             )
@@ -230,11 +313,83 @@ def show_cost(console: Console, counts: Sequence[int], *, as_json: bool) -> None
 def is_available(name: str) -> bool:
     """Return whether an optimizer is installed; name it on standard error if not."""
     try:
-        OPTIMIZERS[name](make_function("function-branin"), 0, 10, 1)
+        OPTIMIZERS[name](make_function("branin"), 0, 10, 1)
     except ImportError as missing:
         print(f"{name} is left out: {missing}", file=sys.stderr)
         return False
     return True
+
+
+def make_problems(options: argparse.Namespace) -> list[Problem]:
+    """Return the problems that the command line asks for."""
+    kinds = ["table"] if options.table else options.kind or KINDS
+    problems: list[Problem] = []
+    if "training" in kinds:
+        problems += map(make_training, TRAININGS)
+    if "table" in kinds:
+        tables = read_tables(options, searchable=True)
+        problems += [make_lookup(table, options.protocol) for table in tables]
+    if "function" in kinds:
+        problems += map(make_function, FUNCTIONS)
+    halves = ["choose", "report"] if options.table or options.half == "both" else [options.half]
+    chosen = [each for each in problems if each.half in halves]
+    if options.problem:
+        chosen = [each for each in chosen if any(part in each.name for part in options.problem)]
+    if options.short:
+        return list({each.kind: each for each in chosen}.values())
+    return chosen
+
+
+def search_problem(options: argparse.Namespace, problem: str, name: str, seed: int) -> Search:
+    """Return what an optimizer finds on a problem, which is made anew in this process."""
+    warnings.simplefilter("ignore")
+    return search(find_problem(options, problem), name, options.jobs, options.parallel, seed)
+
+
+PROBLEMS: dict[str, Problem] = {}
+"""Those that were made in this process, by their names."""
+
+
+def find_problem(options: argparse.Namespace, name: str) -> Problem:
+    """Return a problem by its name."""
+    if not PROBLEMS:
+        PROBLEMS.update({each.name: each for each in make_problems(options)})
+    return PROBLEMS[name]
+
+
+def search_all(
+    options: argparse.Namespace, problems: Sequence[Problem], names: Sequence[str]
+) -> list[list[Result]]:
+    """Return the results on every problem, a row each."""
+    seeds = range(options.first_seed, options.first_seed + options.seeds)
+    with ProcessPoolExecutor(options.workers) as pool:
+        futures = {
+            (problem.name, name, seed): pool.submit(
+                search_problem, options, problem.name, name, seed
+            )
+            for problem in problems
+            for name in names
+            for seed in seeds
+        }
+        rows = []
+        for problem in problems:
+            searches = [
+                [futures[problem.name, name, seed].result() for seed in seeds] for name in names
+            ]
+            rows.append(compare(problem, names, searches))
+            print(f"{len(rows)} of {len(problems)}: {problem.name}", file=sys.stderr)
+            if options.record and problem.kind == "training":
+                keep_best(problem, searches)
+    return rows
+
+
+def keep_best(problem: Problem, searches: Sequence[Sequence[Search]]) -> None:
+    """Keep the best loss of a training that was ever found."""
+    records = read_records()
+    found = min(loss for row in searches for each in row for loss in each.found.values())
+    record = records[problem.name.partition("-")[2]]
+    record["best"] = min(record["best"], found)
+    write_records(records)
 
 
 def parse_options() -> argparse.Namespace:
@@ -244,39 +399,38 @@ def parse_options() -> argparse.Namespace:
     add = parser.add_argument
     add("--jobs", type=int, default=40)
     add("--parallel", type=int, default=1)
-    add("--seeds", type=int, default=20)
+    add("--seeds", type=int, default=10)
+    add("--first-seed", type=int, default=0)
     add("--only", action="append", choices=list(OPTIMIZERS), help="an optimizer (repeatable)")
+    add("--kind", action="append", choices=KINDS, help="a kind of problem (repeatable)")
+    add("--problem", action="append", help="problems whose names contain this (repeatable)")
+    add("--half", choices=("choose", "report", "both"), default="report", help="of the problems")
+    add("--protocol", choices=("rows", "nearest"), default="rows", help="how tables answer")
+    add("--workers", type=int, default=os.cpu_count(), help="searches side by side")
+    add("--record", action="store_true", help="keep the best losses in trainings.json")
     add("--json", action="store_true")
     add("--cost", action="store_true", help="time a suggestion instead")
-    add("--short", action="store_true", help="two problems, ten jobs, one seed")
+    add("--short", action="store_true", help="a problem of each kind, ten jobs, one seed")
     return parser.parse_args()
 
 
 def main() -> None:
     """Run what the command line asks for."""
     options = parse_options()
-    warnings.simplefilter("ignore")
     console = Console()
     if options.cost:
         show_cost(console, COUNTS[:1] if options.short else COUNTS, as_json=options.json)
         return
-    problems = [make_lookup(table) for table in read_tables(options, searchable=True)]
-    if not options.table:
-        problems += [make_function(name) for name in FUNCTIONS]
     if options.short:
-        kinds = group_by_kind([problem.name for problem in problems]).values()
-        problems = [problems[places[0]] for places in kinds][-2:]
         options.jobs, options.seeds = 10, 1
     names = [name for name in options.only or OPTIMIZERS if is_available(name)]
     if not names:
         sys.exit("error: no optimizer is installed")
-    results = [
-        [measure(problem, name, options.jobs, options.parallel, options.seeds) for name in names]
-        for problem in problems
-    ]
-    rows = list(add_means(results))
+    problems = make_problems(options) or sys.exit("error: no problem is left")
+    rows = add_means(search_all(options, problems, names))
     if options.json:
-        print(json.dumps([row.to_json() for row in rows], indent=1))
+        listed = [each.to_json(options.protocol) for row in rows for each in row]
+        print(json.dumps(listed, indent=1))
     else:
         show_comparison(console, rows)
 

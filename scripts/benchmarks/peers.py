@@ -10,7 +10,7 @@ from typing import Any
 from problems import Problem
 
 from hpt_cli.spec.hyperparameters import Hyperparameters
-from hpt_cli.spec.ranges import CategoricalRange, IntegerRange, ParameterRange
+from hpt_cli.spec.ranges import CategoricalRange, IntegerRange, ParameterRange, select_active
 
 
 class Peer:
@@ -20,12 +20,14 @@ class Peer:
         self.problem, self.seed, self.jobs, self.parallel = problem, seed, jobs, parallel
         self.pending: dict[int, Any] = {}
 
-    def cap(self, loss: float) -> float:
-        """Return a loss that is no further above the median than the best is below it.
+    def cap(self, loss: float | None) -> float:
+        """Return a loss that is no further above the median than the best is below it; that much
+        where a job failed.
 
         Recorded losses go up to 1e17, and some peers standardize what they are told.
         """
-        return min(loss, 2 * self.problem.median - self.problem.best)
+        most = 2 * self.problem.median - self.problem.best
+        return most if loss is None else min(loss, most)
 
     def value(self, name: str, raw: Any) -> Any:
         """Return a peer's raw value as a hyperparameter; reals are searched on [0, 1]."""
@@ -33,6 +35,17 @@ class Peer:
         if isinstance(each, CategoricalRange):
             return each.values[int(raw)]
         return int(raw) if isinstance(each, IntegerRange) else each.from_unit(float(raw))
+
+    def raw(self, name: str, value: Any) -> Any:
+        """Return a hyperparameter as a peer's raw value."""
+        each = self.problem.ranges[name]
+        if isinstance(each, CategoricalRange):
+            return each.values.index(value)
+        return int(value) if isinstance(each, IntegerRange) else each.to_unit(value)
+
+    def keep_active(self, values: Hyperparameters) -> Hyperparameters:
+        """Return the values of the ranges that are active."""
+        return select_active(self.problem.ranges, values)
 
 
 class Skopt(Peer):
@@ -67,9 +80,15 @@ class Skopt(Peer):
             optimizer.tell(list(self.pending.values()), [lie] * len(self.pending))
         self.pending[number] = point = optimizer.ask()
         names = self.problem.ranges
-        return {name: self.value(name, raw) for name, raw in zip(names, point, strict=True)}
+        return self.keep_active(
+            {name: self.value(name, raw) for name, raw in zip(names, point, strict=True)}
+        )
 
-    def tell(self, number: int, loss: float) -> None:
+    def replace(self, number: int, hyperparameters: Hyperparameters) -> None:
+        self.pending[number] = [self.raw(*each) for each in hyperparameters.items()]
+
+    def tell(self, number: int, loss: float | None) -> None:
+        # It knows neither failures nor conditions: what is not active is told as it was asked.
         self.known.append(self.cap(loss))
         self.optimizer.tell(self.pending.pop(number), self.known[-1])
 
@@ -86,13 +105,14 @@ class Optuna(Peer):
 
     def ask(self, number: int) -> Hyperparameters:
         self.pending[number] = trial = self.study.ask()
-        return {
-            name: self.value(name, self._raw(trial, name, each))
-            for name, each in self.problem.ranges.items()
-        }
+        values: dict[str, Any] = {}
+        for name, each in self.problem.ranges.items():
+            # As its users write conditions: the ranges that decide stand before the others.
+            if all(values.get(other) in allowed for other, allowed in each.when.items()):
+                values[name] = self.value(name, self._suggest(trial, name, each))
+        return values
 
-    @staticmethod
-    def _raw(trial: Any, name: str, each: ParameterRange) -> Any:
+    def _suggest(self, trial: Any, name: str, each: ParameterRange) -> Any:
         if isinstance(each, CategoricalRange):
             return trial.suggest_categorical(name, list(range(len(each.values))))
         if isinstance(each, IntegerRange):
@@ -100,8 +120,28 @@ class Optuna(Peer):
             return trial.suggest_int(name, each.min_value, each.max_value, log=log)
         return trial.suggest_float(name, 0.0, 1.0)
 
-    def tell(self, number: int, loss: float) -> None:
-        self.study.tell(self.pending.pop(number), self.cap(loss))
+    def replace(self, number: int, hyperparameters: Hyperparameters) -> None:
+        from optuna.trial import TrialState, create_trial
+
+        asked = self.pending[number]
+        self.study.tell(asked, state=TrialState.FAIL)  # which its samplers leave out
+        self.pending[number] = create_trial(
+            params={name: self.raw(name, value) for name, value in hyperparameters.items()},
+            distributions=asked.distributions,
+            value=0.0,
+        )
+
+    def tell(self, number: int, loss: float | None) -> None:
+        from optuna.trial import FrozenTrial, TrialState
+
+        trial = self.pending.pop(number)
+        if isinstance(trial, FrozenTrial):
+            trial.value = self.cap(loss)
+            self.study.add_trial(trial)
+        elif loss is None:
+            self.study.tell(trial, state=TrialState.FAIL)
+        else:
+            self.study.tell(trial, self.cap(loss))
 
 
 def _never_called(config: Any, seed: int = 0) -> float:
@@ -115,11 +155,22 @@ class Smac(Peer):
         super().__init__(*args)
         import tempfile
 
-        from ConfigSpace import ConfigurationSpace
+        from ConfigSpace import AndConjunction, ConfigurationSpace, InCondition
         from smac import HyperparameterOptimizationFacade, Scenario
 
         space = ConfigurationSpace(seed=self.seed)
-        space.add([self._dimension(name, each) for name, each in self.problem.ranges.items()])
+        ranges = self.problem.ranges
+        dimensions = {name: self._dimension(name, each) for name, each in ranges.items()}
+        space.add(list(dimensions.values()))
+        for name, each in ranges.items():
+            conditions = [
+                InCondition(
+                    dimensions[name], dimensions[other], [self.raw(other, v) for v in wanted]
+                )
+                for other, wanted in each.when.items()
+            ]
+            if conditions:
+                space.add(conditions[0] if len(conditions) == 1 else AndConjunction(*conditions))
         self.folder = tempfile.TemporaryDirectory()
         scenario = Scenario(
             space,
@@ -147,12 +198,22 @@ class Smac(Peer):
 
     def ask(self, number: int) -> Hyperparameters:
         self.pending[number] = info = self.facade.ask()
-        return {name: self.value(name, info.config[name]) for name in self.problem.ranges}
+        return {name: self.value(name, raw) for name, raw in info.config.items()}
 
-    def tell(self, number: int, loss: float) -> None:
-        from smac.runhistory import TrialValue
+    def replace(self, number: int, hyperparameters: Hyperparameters) -> None:
+        from ConfigSpace import Configuration
+        from smac.runhistory import TrialInfo
 
-        self.facade.tell(self.pending.pop(number), TrialValue(cost=self.cap(loss)))
+        values = {name: self.raw(name, value) for name, value in hyperparameters.items()}
+        space = self.facade.scenario.configspace
+        self.pending[number] = TrialInfo(Configuration(space, values), seed=0)
+
+    def tell(self, number: int, loss: float | None) -> None:
+        from smac.runhistory import StatusType, TrialValue
+
+        status = StatusType.CRASHED if loss is None else StatusType.SUCCESS
+        value = TrialValue(cost=self.cap(loss), status=status)
+        self.facade.tell(self.pending.pop(number), value)
 
 
 def make_tpe(seed: int) -> Any:

@@ -25,7 +25,7 @@ from hpt_cli.strategies.gaussian_process import (
     is_on_plateau,
     log_improvement,
     perturb,
-    select_evidence,
+    select_results,
     subsample,
 )
 from hpt_cli.strategies.space import Space
@@ -59,7 +59,7 @@ def ask(trials: list[Trial], seed: int = 0) -> SuggestRequest:
 
 def collect(trials: list[Trial], running: list[Trial] | None = None) -> Evidence:
     space = Space(RANGES)
-    return select_evidence(space, trials, estimate_losses(trials), running or [])
+    return select_results(space, trials, estimate_losses(trials), running or [])
 
 
 def extend(trials: list[Trial], jobs: int) -> list[Trial]:
@@ -271,12 +271,12 @@ def test_no_job_is_placed_right_beside_a_pending_one() -> None:
     beside = suggest(replace(request, number=11, trials=(*known, waiting)))
     assert beside is not None
     assert abs(float(beside["x"]) - float(best["x"])) >= PENDING_DISTANCE
-    evidence = select_evidence(
+    evidence = select_results(
         Space(ranges), known, np.array([each.loss for each in known]), [waiting]
     )
     place = Space(ranges).encode([best])
     near = np.vstack([place, place + PENDING_DISTANCE / 2, place + 2 * PENDING_DISTANCE])
     assert is_near_pending(near, evidence).tolist() == [True, True, False]
     assert not is_near_pending(
-        near, select_evidence(Space(ranges), known, evidence.scores, [])
+        near, select_results(Space(ranges), known, evidence.scores, [])
     ).any()
