@@ -31,8 +31,6 @@ INNER = 0.75
 """The share of each range that the initial design covers, around its middle."""
 MIN_ENDED = 4
 """How many jobs have ended before the failures among them say where jobs fail."""
-SURE_ENOUGH = 0.8
-"""A point of the initial design is passed over if another is more likely to succeed: by this."""
 SPARE = 64
 """How many points of the Sobol sequence a job takes the first new one of."""
 
@@ -85,8 +83,8 @@ def avoid_failures(space: Space, points: Floats, ended: Sequence[Trial]) -> Floa
         return points
     from hpt_cli.strategies.gaussian_process import FailureModel, encode_one_hot
 
-    success = np.exp(FailureModel(space, ended).log_success(encode_one_hot(space, points)))
-    return points[np.argsort(success < SURE_ENOUGH * success.max(), kind="stable")]
+    risky = FailureModel(space, ended).is_risky(encode_one_hot(space, points))
+    return points[np.argsort(risky, kind="stable")]
 
 
 def compute_exploration(losses: Floats, places: Floats) -> float:

@@ -15,6 +15,7 @@ What differs:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -45,6 +46,10 @@ GUESS_NOISE = 0.1
 """Variance added where a trial was stopped: the score is a guess (scores have 1)."""
 MIN_SUCCESS = 0.01
 """The least probability that a job succeeds, however many failed around it."""
+SAFE_ENOUGH = 0.6
+"""A point with less than this share of the best probability to succeed is tried last."""
+CAUTION = 3
+"""The power to which that probability is raised: a job that fails costs more than its own time."""
 PENDING_DISTANCE = 0.01
 """How close to a pending job no other is placed: a share of the range, in every coordinate."""
 
@@ -276,6 +281,11 @@ class FailureModel:
         success = 1 - self.share + self.deviation * scores
         return np.asarray(np.log(success.clip(MIN_SUCCESS, 1.0)))
 
+    def is_risky(self, points: Floats) -> np.ndarray:
+        """Return whether points, (m, columns), are far likelier to fail than the safest, (m,)."""
+        success = self.log_success(points)
+        return np.asarray(success < success.max() + math.log(SAFE_ENOUGH))
+
 
 # The acquisition
 
@@ -322,20 +332,24 @@ def _rank_candidates(
     def judge(places: Floats) -> Floats:
         points = encode_one_hot(space, places)
         logs = [log_improvement(*each.predict(points), best=best) for each, best in fits]
+        caution = CAUTION * failures.log_success(points)
         # The sum over kernels ranks points as their mean does.
-        return np.asarray(np.logaddexp.reduce(logs, axis=0) + failures.log_success(points))
+        return np.asarray(np.logaddexp.reduce(logs, axis=0)) + caution
 
     spread = rng.random((256, len(space.ranges)))
-    near = [perturb(rng, evidence.places[:5], width, 100) for width in (0.02, 0.05, 0.1, 0.2)]
+    near = [
+        perturb(space, rng, evidence.places[:5], width, 100) for width in (0.02, 0.05, 0.1, 0.2)
+    ]
     places = space.snap(np.vstack([spread, *near]))
     values = judge(places)
     for width in (0.1, 0.03, 0.01):
         top = places[np.argsort(-values, kind="stable")[:8]]
-        closer = space.snap(perturb(rng, top, width, 200))
+        closer = space.snap(perturb(space, rng, top, width, 200))
         places, values = np.vstack([places, closer]), np.append(values, judge(closer))
     points = encode_one_hot(space, places)
     # They come last, but are not dropped: nothing else may be left to try.
     avoided = is_on_plateau(points, evidence, mode) | is_near_pending(points, evidence)
+    avoided |= failures.is_risky(points)
     # The last key of lexsort is the first to sort by.
     return places[np.lexsort((-values, avoided))]
 
@@ -364,10 +378,14 @@ def is_near_pending(points: Floats, evidence: Evidence) -> np.ndarray:
     return np.asarray((gaps < PENDING_DISTANCE).any(axis=1))
 
 
-def perturb(rng: np.random.Generator, places: Floats, width: float, count: int) -> Floats:
-    """Return `count` points around these places; about two coordinates in three are moved, and
-    reflected where they would leave the cube."""
+def perturb(
+    space: Space, rng: np.random.Generator, places: Floats, width: float, count: int
+) -> Floats:
+    """Return `count` points around these places. About two numbers in three are moved, and
+    reflected where they would leave the cube; a category in five is any other."""
     start = places[rng.integers(len(places), size=count)]
-    moved = rng.random(start.shape) < 0.7
-    beyond = np.abs(start + moved * rng.normal(scale=width, size=start.shape))
-    return np.where(beyond > 1, 2 - beyond, beyond)
+    beyond = np.abs(start + rng.normal(scale=width, size=start.shape))
+    numbers = np.where(beyond > 1, 2 - beyond, beyond)
+    is_category = [isinstance(each, CategoricalRange) for each in space.ranges.values()]
+    moved = rng.random(start.shape) < np.where(is_category, 0.2, 0.7)
+    return np.where(moved, np.where(is_category, rng.random(start.shape), numbers), start)

@@ -39,6 +39,7 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 from sklearn.svm import SVC
+from sklearn.utils._param_validation import InvalidParameterError
 from threadpoolctl import threadpool_limits
 
 from hpt_cli.spec.hyperparameters import Hyperparameters
@@ -115,6 +116,8 @@ def train(training: Training, hyperparameters: Mapping[str, Any], split: int) ->
         try:
             model = training.build(hyperparameters).fit(fit_points, fit_targets)
             loss = score(training.metric, model, points, targets)
+        except InvalidParameterError:
+            raise
         except ValueError:  # what it learned is no longer finite
             return float("inf")
     return loss if np.isfinite(loss) and loss < 1e6 else float("inf")
@@ -157,7 +160,7 @@ def build_logistic(h: Mapping[str, Any]) -> Any:
 def build_network(h: Mapping[str, Any]) -> Any:
     """Return a small network for digits."""
     model = MLPClassifier(
-        (h["width"],) * h["layers"],
+        hidden_layer_sizes=(h["width"],) * h["layers"],
         activation=h["activation"],
         learning_rate_init=h["rate"],
         batch_size=h["batch"],
@@ -218,7 +221,7 @@ def build_network_regressor(h: Mapping[str, Any]) -> Any:
     """Return a network for regression."""
     options = {"momentum": h["momentum"]} if h["solver"] == "sgd" else {}
     model = MLPRegressor(
-        (h["first"], h["second"]),
+        hidden_layer_sizes=(h["first"], h["second"]),
         activation=h["activation"],
         solver=h["solver"],
         learning_rate_init=h["rate"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +19,7 @@ from hpt_cli.strategies.gaussian_process import (
     MAX_MODEL,
     PENDING_DISTANCE,
     Evidence,
+    FailureModel,
     Posterior,
     encode_one_hot,
     fit,
@@ -36,6 +38,7 @@ RANGES: dict[str, ParameterRange] = {
     "layers": IntegerRange(type="Integer", min_value=1, max_value=6),
     "optimizer": CategoricalRange(type="Categorical", values=("sgd", "adam", "nag")),
 }
+EXTRA = ContinuousRange(type="Continuous", min_value=0.0, max_value=1.0)
 
 
 def loss_of(h: Hyperparameters) -> float:
@@ -190,9 +193,76 @@ def test_log_improvement_is_the_logarithm_of_expected_improvement() -> None:
 
 
 def test_perturbed_points_stay_in_the_cube() -> None:
-    points = perturb(np.random.default_rng(0), np.array([[0.0, 1.0], [0.5, 0.5]]), 0.3, 500)
+    places = np.array([[0.0, 1.0, 0.5], [0.5, 0.5, 0.5]])
+    points = perturb(Space(RANGES), np.random.default_rng(0), places, 0.3, 500)
+    assert points.shape == (500, 3)
     assert points.min() >= 0
     assert points.max() <= 1
+
+
+def test_any_other_category_is_as_near() -> None:
+    places = Space(RANGES).encode([{"rate": 0.01, "layers": 3, "optimizer": "sgd"}])
+    space = Space(RANGES)
+    points = perturb(space, np.random.default_rng(0), places, 0.02, 2000)
+    chosen = [space.decode(point)["optimizer"] for point in points]
+    others = chosen.count("adam"), chosen.count("nag")
+    assert 100 < min(others) <= max(others) < 200
+
+
+# Failures
+
+
+def fail(trials: list[Trial], which: Callable[[Trial], bool]) -> list[Trial]:
+    return [replace(each, status="Failed", loss=None) if which(each) else each for each in trials]
+
+
+def succeed(trials: list[Trial], *hyperparameters: Hyperparameters) -> list[float]:
+    """The probability that jobs with these hyperparameters succeed."""
+    space = Space(RANGES)
+    points = encode_one_hot(space, space.encode(hyperparameters))
+    return np.exp(FailureModel(space, trials).log_success(points)).tolist()
+
+
+def test_a_region_in_which_jobs_fail_stands_out() -> None:
+    trials = fail(draw_trials(24), lambda each: float(each.hyperparameters["rate"]) > 0.05)
+    low, high = succeed(
+        trials,
+        {"rate": 0.001, "layers": 3, "optimizer": "adam"},
+        {"rate": 0.6, "layers": 3, "optimizer": "adam"},
+    )
+    assert low > 0.85
+    assert high < 0.15
+
+
+def test_failures_at_random_are_held_against_no_place() -> None:
+    luck = np.random.default_rng(3).random(31) < 0.2
+    trials = fail(draw_trials(30), lambda each: bool(luck[each.number]))
+    failed = [each.hyperparameters for each in trials if each.status == "Failed"]
+    assert len(failed) >= 5
+    assert min(succeed(trials, *failed)) > 0.5
+
+
+def test_without_failures_nothing_is_held_against_a_place() -> None:
+    assert succeed(draw_trials(6), draw_trials(1)[0].hyperparameters) == [1.0]
+
+
+def test_the_opening_leaves_a_region_in_which_jobs_fail() -> None:
+    def is_large(hyperparameters: Hyperparameters) -> bool:
+        return float(hyperparameters["rate"]) > 0.01
+
+    trials: list[Trial] = []
+    while len(trials) < 24:
+        request = replace(ask(trials), max_jobs=1000)
+        request = replace(request, ranges=RANGES | {f"x{n}": EXTRA for n in range(12)})
+        answer = suggest(request)
+        assert answer is not None
+        failed = is_large(answer)
+        trials.append(
+            Trial(len(trials) + 1, answer, *(("Failed", None) if failed else ("Completed", 1.0)))
+        )
+    failures = [each.status == "Failed" for each in trials]
+    assert sum(failures[:4]) >= 1
+    assert sum(failures[12:]) < sum(failures[:12])
 
 
 def test_a_plateau_is_explored_and_a_found_optimum_is_not() -> None:
