@@ -10,6 +10,7 @@ What differs:
 * pending jobs count as if they had the predicted result (kriging believer), and no other job is
   placed right beside them;
 * expected improvement is taken as a logarithm, which does not vanish (Ament et al. 2023);
+* jobs that failed have a model of their own, of where jobs fail (Gardner et al. 2014);
 * between two jobs with exactly the same result no other job is placed.
 """
 
