@@ -136,6 +136,6 @@ def test_mistakes(terminal: Terminal) -> None:
     assert "--rule medain: there is no stop rule" in text
     assert "did you mean 'median'?" in text
     assert "hpt replay NAME" in terminal.hpt("replay", code=2)
-    terminal.hpt("run", terminal.write_spec(max_jobs=1, options="--mode silent"))
+    terminal.hpt("run", terminal.write_spec(max_jobs=1, options="--mode silent"), code=1)
     assert "ran to its end with a value" in terminal.hpt("replay", "t", code=1)
     assert "ran to its end: early stopping is Off" in terminal.hpt("explain", "t", "1")
