@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
@@ -370,19 +370,37 @@ def to_regex(fields: Mapping[str, Any]) -> str | None:
     return fields.get("regex")
 
 
-def iterate_matches(extractor: Extractor, lines: list[str]) -> Iterator[tuple[int, Match]]:
-    """Yield the matches in the lines of a log, each with the index of its line."""
+def iterate_matches(
+    extractor: Extractor, lines: Sequence[str], steps: Sequence[float | None] | None = None
+) -> Iterator[tuple[int, Match]]:
+    """Yield the matches in the lines of a log, each with the index of its line.
+
+    Args:
+        steps: what `list_steps` returns for the extractor's `step`, where that is known.
+    """
     state = LineState()
-    form, step_pattern = extractor.form, extractor.step
+    form = extractor.form
     literal = _find_literal(form.pattern) if isinstance(form, RegexForm) else ""
-    step_literal = _find_literal(step_pattern) if step_pattern is not None else ""
+    if steps is None and extractor.step is not None:
+        steps = list_steps(extractor.step, lines)
     for number, text in enumerate(lines):
-        if step_pattern is not None and step_literal in text:
-            step = find_step(step_pattern, text)
-            state.last_step = state.last_step if step is None else step
         if literal in text:
+            state.last_step = steps[number] if steps is not None else None
             for match in form.find(text, state):
                 yield number, match
+
+
+def list_steps(pattern: Pattern, lines: Sequence[str]) -> list[float | None]:
+    """Return the step of each line: that of the latest line which a definition's `step` matches."""
+    literal = _find_literal(pattern)
+    steps: list[float | None] = []
+    latest = None
+    for text in lines:
+        if literal in text:
+            step = find_step(pattern, text)
+            latest = latest if step is None else step
+        steps.append(latest)
+    return steps
 
 
 def _find_literal(pattern: Pattern) -> str:

@@ -109,13 +109,17 @@ def reads_folds(definition: Mapping[str, object]) -> bool:
 def add_step(
     regex: str,
     pair: Pair,
-    texts: list[str],
+    text: str,
     found: tuple[re.Pattern[str], list[re.Match[str]]],
     counter: str,
 ) -> dict[str, str]:
-    """Return `regex`, preceded by its data set and its step, or with a `step` from other lines."""
+    """Return `regex`, preceded by its data set and its step, or with a `step` from other lines.
+
+    Args:
+        text: a line with the pair.
+    """
     pattern, steps = found
-    text, split = texts[-1], pair.data_set
+    split = pair.data_set
     begin = max(0, text.find(split))
     value = re.compile(expand(regex)).search(text, begin + len(split))
     step = pattern.search(text)

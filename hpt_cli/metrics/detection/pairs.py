@@ -1,26 +1,22 @@
-"""Finds numbers that stand beside a name in free text.
-
-Lines that differ in their numbers only have one template. A number that is the same in all lines of
-its template may belong to a name, as in `mean 100 episode reward`; one that grows from line to line
-may be the step.
-"""
+"""Finds numbers that stand beside a name in free text."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 from hpt_cli.metrics.detection.pair_regex import (
     Pair,
     add_step,
     build_regex,
-    escape,
     find_steps,
     to_name,
 )
+from hpt_cli.metrics.detection.templates import TOKEN, Templates
 from hpt_cli.metrics.detection.vocabulary import (
+    LEADS,
+    PREPOSITIONS,
     STEP_WORDS,
     find_data_set,
     find_kind,
@@ -38,13 +34,12 @@ MAX_SHORT_UNIT = 3
 FEW_WORDS = 3
 """Words before a number that are taken for its name where none of them is known."""
 
-_TOKEN = re.compile(rf"(?<![\w.@/+-]){NUMBER}(?P<ratio> ?/ ?\d+\b)?(?![\w:]|\.\d)")
-"""A number that is no part of a word, a time, a date or a version."""
 _SIGN = re.compile(
     r"(?P<sign>\s*(?:[=:|│┃]|->)\s*|\s+(?:is|was|of)\s+|\s+)?"
     r"(?P<wrap>(?:[A-Za-z_][\w.]*)?[(\[]{1,2}['\"]?|['\"])?$"
 )
 """What stands between a name and its number: `=`, `:`, `|`, blanks; `np.float64(`, `[`."""
+_LETTER = re.compile(r"[^\W\d_]")
 _WORD = r"[^\W\d_][\w@./'%+-]*"
 _AFTER = re.compile(
     rf"(?P<percent> ?%)? ?(?P<name>{_WORD}(?: {_WORD}){{0,3}}?)(?=\s*(?:[,;|)]|$| - ))"
@@ -71,21 +66,21 @@ _TRAINING_MARKS = re.compile(
 class _Found:
     """The occurrences of a pair."""
 
-    texts: list[str] = field(default_factory=list)
+    text: str = ""
+    """The latest line with it."""
     templates: set[str] = field(default_factory=set)
 
 
 def find_pairs(lines: Sequence[str]) -> Iterator[Fields]:
     """Yield definitions of the numbers that stand beside names, each with its step."""
-    templates = _Templates(lines)
+    templates = Templates(lines)
     found: dict[Pair, _Found] = {}
-    for text in lines:
-        if not text or _CODE.match(text):
+    for text, template in templates.list_examples():
+        if _CODE.match(text):
             continue
-        template = to_template(text)
         for pair in _split_line(text, templates.list_constants(template)):
             each = found.setdefault(pair, _Found())
-            each.texts.append(text)
+            each.text = text
             each.templates.add(template)
     labels = {pair.label for pair in found}
     steps = find_steps(lines)
@@ -93,7 +88,7 @@ def find_pairs(lines: Sequence[str]) -> Iterator[Fields]:
         regex = build_regex(pair, labels)
         name = to_name(f"{pair.data_set.rstrip(' :|>]')} {pair.label}".strip())
         counter = templates.find_counter(max(each.templates, key=templates.count))
-        yield {"name": name, **add_step(regex, pair, each.texts, steps, counter)}
+        yield {"name": name, **add_step(regex, pair, each.text, steps, counter)}
 
 
 def is_training_line(text: str) -> bool:
@@ -106,79 +101,6 @@ def is_batch_line(text: str) -> bool:
     return _PROGRESS.search(text) is not None or _METER.search(text) is not None
 
 
-def to_template(text: str) -> str:
-    """Return a line without its numbers, and with one blank for several."""
-    return re.sub(r"\s+", " ", _TOKEN.sub("\0", text)).strip()
-
-
-# -- templates -------------------------------------------------------------------------------------
-
-
-class _Templates:
-    """The numbers of all lines, by template."""
-
-    def __init__(self, lines: Sequence[str]) -> None:
-        self._rows: dict[str, list[tuple[str, ...]]] = {}
-        self._example: dict[str, str] = {}
-        for text in lines:
-            numbers = tuple(match.group() for match in _TOKEN.finditer(text))
-            if numbers:
-                template = to_template(text)
-                self._rows.setdefault(template, []).append(numbers)
-                self._example[template] = text
-        self._constants: dict[str, frozenset[int]] = {}
-
-    def count(self, template: str) -> int:
-        """Return the number of lines of a template."""
-        return len(self._rows.get(template, ()))
-
-    def list_constants(self, template: str) -> frozenset[int]:
-        """Return which numbers of a template are the same in all its lines, by their place.
-
-        In a template of one line, whole numbers that words follow may be.
-        """
-        known = self._constants.get(template)
-        if known is None:
-            rows = self._rows.get(template, [])
-            places = range(len(rows[0])) if rows else range(0)
-            known = frozenset(place for place in places if len({row[place] for row in rows}) == 1)
-            self._constants[template] = known
-        return known
-
-    def find_counter(self, template: str) -> str:
-        """Return a regex for the number that grows from line to line of a template; or ""."""
-        rows = self._rows.get(template, [])
-        if len(rows) < FEW_WORDS:
-            return ""
-        text = self._example[template]
-        for place, token in enumerate(_TOKEN.finditer(text)):
-            values = [row[place] for row in rows]
-            if not is_counter([parse_number(each) for each in values]):
-                continue
-            before = re.search(r"(?:^\s*|[^\s\d]{1,12}\s*)$", text[: token.start()])
-            after = re.match(r"\s?[^\s\w.]|$", text[token.end() :])
-            if before is None or after is None:
-                return ""
-            head = before.group()
-            start = r"^\s*" if not head.strip() else escape(head.strip())
-            guard = r"(?<!\w)" if head[:1].isalnum() else ""
-            blanks = r"\s*" if head.strip() and head[-1:].isspace() else ""
-            return f"{guard}{start}{blanks}{{step}}{escape(after.group())}"
-        return ""
-
-
-def is_counter(values: Sequence[float | None]) -> bool:
-    """Return whether these are whole numbers that never fall, and grow in equal steps mostly."""
-    numbers = [value for value in values if value is not None and value.is_integer()]
-    if len(numbers) < len(values) or len(numbers) < FEW_WORDS:
-        return False
-    gaps = [after - before for before, after in pairwise(numbers)]
-    grown = [gap for gap in gaps if gap]
-    if not grown or min(gaps) < 0:
-        return False
-    return 2 * sum(gap == grown[0] for gap in grown) >= len(grown)
-
-
 # -- one line --------------------------------------------------------------------------------------
 
 
@@ -186,9 +108,12 @@ def _split_line(text: str, constants: frozenset[int]) -> Iterator[Pair]:
     """Yield the numbers of a line that have a name."""
     begin = 0
     seen: set[Pair] = set()
-    tokens = list(_TOKEN.finditer(text))
+    tokens = list(TOKEN.finditer(text))
     for place, token in enumerate(tokens):
         after = tokens[place + 1] if place + 1 < len(tokens) else None
+        if not _has_letters(text, begin, token):
+            begin = token.end()
+            continue
         is_constant = place in constants
         if _is_within_brackets(text, token) or (
             is_constant and _is_within_label(text, begin, token, after)
@@ -202,10 +127,18 @@ def _split_line(text: str, constants: frozenset[int]) -> Iterator[Pair]:
             yield pair
 
 
+def _has_letters(text: str, begin: int, token: re.Match[str]) -> bool:
+    """Return whether there may be a name before a number, or behind it."""
+    behind = text[token.end() : token.end() + 3].lstrip(" %")[:1]
+    return behind.isalpha() or _LETTER.search(text, begin, token.start()) is not None
+
+
 def _is_within_brackets(text: str, token: re.Match[str]) -> bool:
     """Return whether a number stands in brackets of a name: `AP @[ IoU=0.50 | area=all ] = 0.4`."""
-    before = text[: token.start()]
-    if max(before.rfind("("), before.rfind("[")) <= max(before.rfind(")"), before.rfind("]")):
+    opened, closed = (
+        max(text.rfind(each, 0, token.start()) for each in marks) for marks in ("([", ")]")
+    )
+    if opened <= closed:
         return False
     return _CLOSING.match(text, token.end()) is not None
 
@@ -279,7 +212,7 @@ def _may_be_blank_named(label: str, number: str) -> bool:
     """Return whether a name that nothing but a blank parts from its number may be one."""
     if is_quality(label):
         words = re.sub(r"\s*[(\[].*[)\]]$", "", label).split()
-        return is_quality(" ".join(words[-2:])) and words[-1].lower() not in _PREPOSITIONS
+        return is_quality(" ".join(words[-2:])) and words[-1].lower() not in PREPOSITIONS
     return " " not in label and not number.lstrip("+-").isdigit()
 
 
@@ -362,29 +295,9 @@ def _opens_bracket(label: str) -> bool:
     return label.endswith((")", "]"))
 
 
-_PREPOSITIONS = frozenset(["in", "after", "at", "for", "on", "over", "with", "from", "took"])
-_LEADS = frozenset(
-    [
-        "mean",
-        "average",
-        "avg",
-        "median",
-        "total",
-        "best",
-        "final",
-        "overall",
-        "new",
-        "current",
-        "max",
-        "min",
-        "std",
-    ]
-)
-
-
 def _leads(word: str, rest: str) -> bool:
     """Return whether a word begins the name of a metric, as in `mean 100 episode reward`."""
-    return word.lower() in _LEADS and is_quality(rest)
+    return word.lower() in LEADS and is_quality(rest)
 
 
 def _find_data_set(text: str, end: int) -> str:
@@ -401,7 +314,7 @@ def _find_data_set(text: str, end: int) -> str:
         body = re.split(r"[|:;,\[\]()<>{}=│┃\t]| - | {2,}", piece)[0]
         shown = re.match(r".*?(?=\s+(?i:epoch|iter|step|ep|batch)\b|$)", body)
         told = (shown.group() if shown else body).strip(" *#-_.>")
-        valued = _TOKEN.match(text, stop) or _TOKEN.match(text, stop + 1)
+        valued = TOKEN.match(text, stop) or TOKEN.match(text, stop + 1)
         if (
             valued is not None
             and not told.lower().endswith(("epoch", "step"))

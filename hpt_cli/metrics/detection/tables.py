@@ -22,7 +22,13 @@ _SUMMARY = re.compile(r"(?i)all|overall|mean|average|avg|total|macro avg|micro a
 _BARS = "│┃|"
 
 
-def find_columns(lines: Sequence[str]) -> Iterator[Fields]:
+def find_tables(lines: Sequence[str]) -> Iterator[Fields]:
+    """Yield definitions of the columns of tables, and of the rows of those on their side."""
+    # Both at once: the lines that a column explains may be those of a table on its side.
+    yield from (*_find_columns(lines), *_find_rows(lines))
+
+
+def _find_columns(lines: Sequence[str]) -> Iterator[Fields]:
     """Yield definitions of the columns of tables."""
     for number, text in enumerate(lines):
         if not text:
@@ -64,7 +70,7 @@ def _is_row(row: Sequence[tuple[str, Any]], delimiter: str) -> bool:
     return numbers >= 1 and 2 * numbers >= len(told) and not (is_of_something and row[0][0])
 
 
-def find_rows(lines: Sequence[str]) -> Iterator[Fields]:
+def _find_rows(lines: Sequence[str]) -> Iterator[Fields]:
     """Yield definitions of the rows of tables whose first column has the names.
 
     Such as Lightning's `Validate metric | DataLoader 0 | DataLoader 1`; of a table with a row for

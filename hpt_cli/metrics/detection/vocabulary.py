@@ -95,7 +95,9 @@ _SUFFIXES = _words(
 )
 """Words after the one that a name is about, as in `loss_epoch`."""
 
-_PREPOSITIONS = _words("on of for over in at per by with after from")
+PREPOSITIONS = _words("on of for over in at per by with after from")
+LEADS = _words("mean average avg median total best final overall new current max min std")
+"""Words that begin the name of a metric, as in `mean 100 episode reward`."""
 
 _FOREIGN: tuple[tuple[str, str], ...] = (
     *((word, "validation") for word in ("验证", "驗證", "検証", "검증", "валид", "開發", "开发集")),
@@ -202,7 +204,7 @@ def find_kind(name: str) -> Kind:
 
 def _cut_at_preposition(words: list[str]) -> list[str]:
     """Return the words before `on`, `of` and the like, if they say what is measured."""
-    place = next((n for n, word in enumerate(words) if word in _PREPOSITIONS), len(words))
+    place = next((n for n, word in enumerate(words) if word in PREPOSITIONS), len(words))
     head = words[:place]
     return head if _is_lower(head) or any(word in _HIGHER for word in head) else words
 

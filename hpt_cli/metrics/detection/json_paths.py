@@ -1,0 +1,43 @@
+"""Finds the numbers in JSON lines, and in printed Python dicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from hpt_cli.metrics.detection.metric import Fields
+from hpt_cli.metrics.detection.pair_regex import to_name
+from hpt_cli.metrics.detection.vocabulary import STEP_WORDS
+from hpt_cli.metrics.extractors import is_history, parse_json_line
+from hpt_cli.metrics.patterns import parse_number
+
+MAX_LIST = 12
+"""Longer lists in JSON are not results."""
+
+
+def find_json(lines: Sequence[str]) -> Iterator[Fields]:
+    """Yield definitions of the paths of numbers in JSON lines, and in printed Python dicts."""
+    paths: dict[str, str] = {}
+    documents = [parsed[0] for parsed in map(parse_json_line, lines) if parsed is not None]
+    for document in documents:
+        # The one document of a log has histories; in one of many, a list is of several results.
+        leaves = [path for path, _ in _iterate_leaves(document, "", len(documents) == 1)]
+        step = next((each for each in STEP_WORDS if each in leaves), "")
+        paths.update({path: step for path in leaves if path not in STEP_WORDS})
+    for path, step in paths.items():
+        yield {"name": to_name(path), "json": path} | ({"step": step} if step else {})
+
+
+def _iterate_leaves(document: Any, above: str, has_histories: bool) -> Iterator[tuple[str, float]]:
+    items = document.items() if isinstance(document, Mapping) else enumerate(document)
+    for key, value in items:
+        if has_histories and is_history(value):
+            yield f"{above}{key}", value[-1]
+            continue
+        if isinstance(value, Mapping) or (isinstance(value, list) and len(value) <= MAX_LIST):
+            if above.count(".") < 5:
+                yield from _iterate_leaves(value, f"{above}{key}.", has_histories)
+        elif isinstance(value, (int, float, str)) and not isinstance(value, bool):
+            number = parse_number(value) if isinstance(value, str) else value
+            if number is not None:
+                yield f"{above}{key}", number

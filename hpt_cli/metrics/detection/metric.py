@@ -1,0 +1,98 @@
+"""A metric that a definition finds in a log, and the log in which definitions are tried."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from hpt_cli.metrics.detection.pair_regex import reads_folds
+from hpt_cli.metrics.detection.vocabulary import Direction, guess_direction
+from hpt_cli.metrics.extractors import Match, compile_definition, iterate_matches, list_steps
+from hpt_cli.metrics.presets import PRESETS
+
+Fields: TypeAlias = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class DetectedMetric:
+    """A metric definition that finds values in a log."""
+
+    definition: Fields
+    """As in a spec: `name`, one of `regex`, `json`, `column`, `preset`, and their options."""
+    objective_type: Direction
+    curve: tuple[tuple[float, float], ...]
+    """(step, value) in order of the lines; values without a step are counted."""
+    example: str
+    """The latest line with a value."""
+    is_cut: bool = False
+    """Whether its numbers continue after a comma, where they are cut."""
+    has_steps: bool = False
+    """Whether its lines, or lines before them, say the step."""
+
+    @property
+    def name(self) -> str:
+        """The metric's name."""
+        return self.definition["name"]
+
+    @property
+    def program(self) -> str:
+        """The program that a preset is for; "" without one."""
+        preset = self.definition.get("preset")
+        return PRESETS[preset].program if preset else ""
+
+    @property
+    def objective_value(self) -> Literal["last", "mean"]:
+        """What should count of its values: of the folds of a cross-validation, their mean."""
+        return "mean" if len(self.curve) > 1 and reads_folds(self.definition) else "last"
+
+    def rename(self, taken: Mapping[str, object]) -> DetectedMetric:
+        """Return it with a name that no other has yet."""
+        number = next(n for n in range(2, len(taken) + 3) if f"{self.name}_{n}" not in taken)
+        return replace(self, definition={**self.definition, "name": f"{self.name}_{number}"})
+
+
+class SearchedLog:
+    """The lines of a log in which definitions are tried."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        self.lines = list(lines)
+        self.unexplained = list(lines)
+        """Those of which nothing is known yet; the others are blank, so that numbers hold."""
+        self._steps: dict[str, list[float | None]] = {}
+
+    def find(self, definition: Fields) -> list[tuple[int, Match]]:
+        """Return what a definition finds, each with the index of its line."""
+        extractor = compile_definition(definition)
+        steps = None
+        if extractor.step is not None:
+            source = extractor.step.source
+            if source not in self._steps:
+                self._steps[source] = list_steps(extractor.step, self.lines)
+            steps = self._steps[source]
+        return list(iterate_matches(extractor, self.lines, steps))
+
+    def describe(self, definition: Fields, found: Sequence[tuple[int, Match]]) -> DetectedMetric:
+        """Return a definition with what it has found."""
+        curve = tuple(
+            (count if match.step is None else match.step, match.value)
+            for count, (_, match) in enumerate(found, 1)
+        )
+        return DetectedMetric(
+            definition,
+            guess_direction(definition["name"], [value for _, value in curve]),
+            curve,
+            example=self.lines[found[-1][0]],
+            is_cut="regex" in definition and any(self._is_cut(*each) for each in found),
+            has_steps=any(match.step is not None for _, match in found),
+        )
+
+    def explain(self, numbers: Iterable[int]) -> None:
+        """Hide lines from what is tried after what has explained them."""
+        for number in numbers:
+            self.unexplained[number] = ""
+
+    def _is_cut(self, number: int, match: Match) -> bool:
+        rest = self.lines[number][match.value_span[1] :]
+        return match.value.is_integer() and re.match(r",\d", rest) is not None

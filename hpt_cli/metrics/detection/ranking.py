@@ -1,0 +1,139 @@
+"""Which of the metrics of a log is the likeliest objective, and what is no metric at all."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from hpt_cli.metrics.detection.metric import DetectedMetric
+from hpt_cli.metrics.detection.pairs import is_batch_line, is_training_line
+from hpt_cli.metrics.detection.templates import is_counter
+from hpt_cli.metrics.detection.vocabulary import (
+    find_data_set,
+    find_kind,
+    is_quality,
+    split_words,
+)
+from hpt_cli.metrics.presets import PRESETS
+
+_DATA_SET_COSTS = {"validation": 0.0, "test": 1.0, "": 2.0, "training": 5.0}
+_TRAINING_LINE_COST = 3.5
+"""Of a metric that names no data set, on lines of training steps."""
+_KIND_COSTS = {"score": 0.0, "loss": 1.2, "detail": 2.5, "unknown": 4.0, "beside": 9.0}
+_PRESET_BONUS = 1.5
+"""For what is known of a program, against guesses on its other lines."""
+_SINGLE_COST = 0.5
+_WITHIN_STEP_COST = 0.6
+"""Of values that come several times in a step: a value of each epoch says more."""
+_BATCH_COST = 3.0
+"""Of the values of batches, where the same metric is printed without them too."""
+_BEST_COST = 1.5
+"""Of the best so far: where there is one, what it is the best of is printed too."""
+_MANY_PER_STEP = 1.5
+_IMPROVED_COST = 0.7
+"""Of what is printed where a model is saved, which is only where it has improved."""
+_IMPROVED = re.compile(r"(?i)\bsav(?:e|ed|ing)\b|\bnew best\b|保存")
+_HEADLINES = (
+    *(
+        "map50-95",
+        "50-95",
+        "0.50:0.95",
+        "0.5:0.95",
+        "map",
+        "miou",
+        "accuracy",
+        "acc",
+        "auc",
+        "bleu",
+    ),
+    *("reward", "return", "fid", "wer"),
+)
+"""Scores that stand before others of the same evaluation."""
+
+
+def rank_metrics(detected: Iterable[DetectedMetric]) -> tuple[DetectedMetric, ...]:
+    """Return the metrics, the likeliest objective first; none where nothing is a result."""
+    found = [each for each in detected if _may_be_metric(each)]
+    if all(find_kind(each.name) == "beside" for each in found):
+        return ()
+    return tuple(sorted(found, key=_Ranks(found).rank))
+
+
+def _may_be_metric(metric: DetectedMetric) -> bool:
+    """Return whether a definition finds more than a setting, a counter or an unknown number."""
+    kind, values = find_kind(metric.name), [value for _, value in metric.curve]
+    if not any(map(math.isfinite, values)):
+        return False
+    if kind in ("score", "loss", "detail"):
+        # A data set alone is a name only of what looks like a score.
+        is_named = is_quality(metric.name) or "preset" in metric.definition
+        return is_named or any(not value.is_integer() for value in values)
+    is_constant = len(set(values)) == 1
+    if len(values) < 2 or (is_constant and len(values) > 2):
+        return False
+    if kind == "beside" and "preset" not in metric.definition:
+        return "regex" not in metric.definition or len(values) > 1
+    if is_counter(values) or is_constant:
+        return False
+    if "regex" not in metric.definition:
+        return True
+    fractions = sum(not value.is_integer() for value in values)
+    return len(values) > 2 and 2 * fractions > len(values)
+
+
+class _Ranks:
+    """The order of the metrics of one log."""
+
+    def __init__(self, metrics: Sequence[DetectedMetric]) -> None:
+        self._places = {each.name: place for place, each in enumerate(metrics)}
+        self._summaries = {each.name.lower() for each in metrics if not is_batch_line(each.example)}
+
+    def rank(self, metric: DetectedMetric) -> tuple[float, ...]:
+        """Return a sort key: the lowest is the likeliest objective."""
+        values = [value for _, value in metric.curve]
+        return (
+            metric.is_cut,
+            find_kind(metric.name) == "beside",
+            # What never changes is a setting rather than a metric; a result may be printed twice.
+            len(values) > 2 and len(set(values)) == 1,
+            round(self._estimate_cost(metric), 3),
+            self._place_headline(metric.name),
+            len(metric.curve) if len(metric.curve) > 1 else 1e9,
+            self._places[metric.name],
+        )
+
+    def _estimate_cost(self, metric: DetectedMetric) -> float:
+        data_set = find_data_set(metric.name)
+        cost = _DATA_SET_COSTS[data_set]
+        is_preset = "preset" in metric.definition
+        if not data_set and is_training_line(metric.example):
+            cost = _TRAINING_LINE_COST
+        if is_preset and metric.name == PRESETS[metric.definition["preset"]].objective:
+            cost = 0.0
+        cost += _KIND_COSTS[find_kind(metric.name)]
+        cost -= _PRESET_BONUS * is_preset
+        cost += _SINGLE_COST * (len(metric.curve) < 2)
+        if "best" in split_words(metric.name):
+            cost += _BEST_COST
+        elif _IMPROVED.search(metric.example):
+            cost += _IMPROVED_COST
+        steps = Counter(step for step, _ in metric.curve)
+        if metric.has_steps and len(metric.curve) > _MANY_PER_STEP * len(steps):
+            cost += _WITHIN_STEP_COST
+        name = metric.name.lower()
+        if is_batch_line(metric.example) and any(
+            name != each and name.endswith(each) for each in self._summaries
+        ):
+            cost += _BATCH_COST
+        return cost
+
+    @staticmethod
+    def _place_headline(name: str) -> int:
+        words, lowered = set(split_words(name)), name.lower()
+        words |= {"map"} if {"average", "precision"} <= words else set()
+        for place, headline in enumerate(_HEADLINES):
+            if headline in words or (not headline.isalpha() and headline in lowered):
+                return place
+        return len(_HEADLINES)
