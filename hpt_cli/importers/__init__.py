@@ -13,7 +13,7 @@ from hpt_cli.importers.others import describe_unknown
 from hpt_cli.importers.python_source import read_calls
 from hpt_cli.importers.tuner_calls import find_requests, find_sweeps
 from hpt_cli.importers.wandb import import_sweep, is_sweep
-from hpt_cli.metrics.detection import DetectedMetric
+from hpt_cli.metrics.detection.metric import DetectedMetric
 from hpt_cli.sagemaker import Imported, import_request
 from hpt_cli.sagemaker.import_request import is_config, is_request
 from hpt_cli.sagemaker.names import NAME

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from hpt_cli.metrics.detection import DetectedMetric
+from hpt_cli.metrics.detection.metric import DetectedMetric
 from hpt_cli.metrics.detection.vocabulary import find_data_set, split_words
 from hpt_cli.sagemaker import Imported
 from hpt_cli.sagemaker.names import FILL_IN

@@ -11,7 +11,8 @@ from rich.text import Text
 
 from hpt_cli.errors import Problem
 from hpt_cli.formatting import count, draw_sparkline, format_number, plain
-from hpt_cli.metrics.detection import DetectedMetric, nearest_lines, write_definition
+from hpt_cli.metrics.detection import nearest_lines, write_definition
+from hpt_cli.metrics.detection.metric import DetectedMetric
 from hpt_cli.metrics.scan import LineMatch, ScanResult
 
 if TYPE_CHECKING:

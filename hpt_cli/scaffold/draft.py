@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
-from hpt_cli.metrics.detection import DetectedMetric, write_definition
+from hpt_cli.metrics.detection import write_definition
+from hpt_cli.metrics.detection.metric import DetectedMetric
 from hpt_cli.scaffold.corners import MIDDLE, find_value
 from hpt_cli.scaffold.options import ProgramOption
 from hpt_cli.scaffold.ranges import RangeProposal

@@ -25,7 +25,8 @@ from hpt_cli.errors import HptError, UsageError, did_you_mean
 from hpt_cli.executors import LaunchRequest, load_executor
 from hpt_cli.formatting import count, draw_sparkline, format_number, format_setting
 from hpt_cli.logs.log_file import read_lines
-from hpt_cli.metrics.detection import DetectedMetric, detect_metrics
+from hpt_cli.metrics.detection import detect_metrics
+from hpt_cli.metrics.detection.metric import DetectedMetric
 from hpt_cli.metrics.lint import lint_definitions
 from hpt_cli.scaffold.options import (
     find_given,

@@ -19,7 +19,8 @@ from hpt_cli.cli.options import Json
 from hpt_cli.cli.output import print_json
 from hpt_cli.errors import ExitCode, HptError, Problem, UsageError
 from hpt_cli.formatting import count, format_bytes
-from hpt_cli.metrics.detection import DetectedMetric, detect_metrics, list_metrics
+from hpt_cli.metrics.detection import detect_metrics, list_metrics
+from hpt_cli.metrics.detection.metric import DetectedMetric
 from hpt_cli.metrics.extractors import compile_definition
 from hpt_cli.metrics.lint import lint_definitions, scan_and_lint
 from hpt_cli.metrics.presets import PRESETS
