@@ -128,7 +128,7 @@ PRESETS: dict[str, Preset] = {
         "torchvision's references, PyTorch's ImageNet example",
         r"^(?:Test:| \*)\s(?:.*\s)?{metric} ({num})",
         step=r"^Epoch: \[{step}\]",
-        names=Names(r"^(?:Test:| \*)\s+Acc@", rf"(Acc@\d) (?={_NUM})"),
+        names=Names(r"^(?:Test:| \*)\s+(?:Acc|Prec)@", rf"((?:Acc|Prec)@\d) (?={_NUM})"),
     ),
     "timm": Preset(
         "timm",

@@ -7,8 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from hpt_cli.metrics.detection.pair_regex import reads_folds
-from hpt_cli.metrics.detection.vocabulary import Direction, guess_direction
+from hpt_cli.metrics.detection.headings import list_heading_sets
+from hpt_cli.metrics.detection.pair_regex import STEP, reads_folds
+from hpt_cli.metrics.detection.templates import TOKEN
+from hpt_cli.metrics.detection.vocabulary import (
+    DataSet,
+    Direction,
+    find_data_set,
+    guess_direction,
+    split_words,
+)
 from hpt_cli.metrics.extractors import Match, compile_definition, iterate_matches, list_steps
 from hpt_cli.metrics.presets import PRESETS
 
@@ -26,6 +34,10 @@ class DetectedMetric:
     """(step, value) in order of the lines; values without a step are counted."""
     example: str
     """The latest line with a value."""
+    data_set: DataSet = ""
+    """That its name says, or else a heading above all its lines; empty if neither does."""
+    is_best: bool = False
+    """Whether it is the best value so far, as its line says before it."""
     is_cut: bool = False
     """Whether its numbers continue after a comma, where they are cut."""
     has_steps: bool = False
@@ -60,6 +72,7 @@ class SearchedLog:
         self.lines = list(lines)
         self.unexplained = list(lines)
         """Those of which nothing is known yet; the others are blank, so that numbers hold."""
+        self._heading_sets = list_heading_sets(self.lines)
         self._steps: dict[str, list[float | None]] = {}
 
     def find(self, definition: Fields) -> list[tuple[int, Match]]:
@@ -84,14 +97,26 @@ class SearchedLog:
             guess_direction(definition["name"], [value for _, value in curve]),
             curve,
             example=self.lines[found[-1][0]],
+            data_set=find_data_set(definition["name"]) or self._find_heading_set(found),
+            is_best=self._is_best(*found[-1]) or "best" in split_words(definition["name"]),
             is_cut="regex" in definition and any(self._is_cut(*each) for each in found),
             has_steps=any(match.step is not None for _, match in found),
         )
+
+    def _find_heading_set(self, found: Sequence[tuple[int, Match]]) -> DataSet:
+        """Return the data set that the headings above all these lines name."""
+        named = {self._heading_sets[number] for number, _ in found}
+        return named.pop() if len(named) == 1 else ""
 
     def explain(self, numbers: Iterable[int]) -> None:
         """Hide lines from what is tried after what has explained them."""
         for number in numbers:
             self.unexplained[number] = ""
+
+    def _is_best(self, number: int, match: Match) -> bool:
+        """Return whether `best` stands before a value, and no other value in between."""
+        before = STEP.sub("", self.lines[number][: match.value_span[0]])
+        return re.search(r"(?i)\bbest\b", TOKEN.split(before)[-1]) is not None
 
     def _is_cut(self, number: int, match: Match) -> bool:
         rest = self.lines[number][match.value_span[1] :]

@@ -10,6 +10,8 @@ from hpt_cli.metrics.detection.vocabulary import STEP_WORDS
 from hpt_cli.metrics.patterns import GROUPED, expand
 
 MAX_NAME_LENGTH = 60
+MAX_BETWEEN = 60
+"""The characters of the longest text between a step and a value that is kept as it is."""
 MAX_HEADS = 6
 """Longer names that a regex keeps out by the word before the shorter one."""
 
@@ -112,11 +114,14 @@ def add_step(
     text: str,
     found: tuple[re.Pattern[str], list[re.Match[str]]],
     counter: str,
+    *,
+    is_exact: bool = False,
 ) -> dict[str, str]:
     """Return `regex`, preceded by its data set and its step, or with a `step` from other lines.
 
     Args:
         text: a line with the pair.
+        is_exact: whether to read such lines only, where others have the pair too.
     """
     pattern, steps = found
     split = pair.data_set
@@ -132,12 +137,28 @@ def add_step(
             parts.append((counted.start(), counter))
     has_own = bool(value and step) or len(parts) > bool(split)
     if value:
-        parts.append((value.start(), regex))
-        regex = ".*?".join(part for _, part in sorted(parts))
+        regex = _join(parts, (value.start(), regex), text if is_exact else "", step)
     # A step that is printed but once, or never changes, does not say where values belong.
     if not has_own and len({match.group() for match in steps}) > 1:
         return {"regex": regex, "step": _describe_step(steps[-1])}
     return {"regex": regex}
+
+
+def _join(
+    parts: list[tuple[int, str]], value: tuple[int, str], exact: str, step: re.Match[str] | None
+) -> str:
+    """Return the regex of parts of a line, each with its place, in order, with a gap after each.
+
+    Args:
+        exact: a line whose text between its step, or its beginning, and its value is kept, if there
+            is no number in it; or "".
+    """
+    at = step.end() if step and step.end() <= value[0] else 0
+    between = exact[at : value[0]]
+    if not exact or re.search(r"\d", between) or len(between) > MAX_BETWEEN:
+        return ".*?".join(part for _, part in sorted([*parts, value]))
+    before = ".*?".join(part for place, part in sorted(parts) if place < at)
+    return f"{before or '^'}{escape(between)}{value[1]}"
 
 
 def _describe_step(match: re.Match[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from hpt_cli.metrics.detection.pair_regex import (
     Pair,
@@ -20,8 +21,9 @@ from hpt_cli.metrics.detection.vocabulary import (
     STEP_WORDS,
     find_data_set,
     find_kind,
+    find_set_word,
+    is_activity,
     is_quality,
-    names_data_set,
     split_words,
 )
 from hpt_cli.metrics.patterns import NUMBER, parse_number
@@ -34,6 +36,8 @@ MAX_SHORT_UNIT = 3
 FEW_WORDS = 3
 """Words before a number that are taken for its name where none of them is known."""
 
+MAX_SIGN = 60
+"""The characters of the longest sign."""
 _SIGN = re.compile(
     r"(?P<sign>\s*(?:[=:|│┃]|->)\s*|\s+(?:is|was|of)\s+|\s+)?"
     r"(?P<wrap>(?:[A-Za-z_][\w.]*)?[(\[]{1,2}['\"]?|['\"])?$"
@@ -52,7 +56,14 @@ _CODE = re.compile(
     r"\s*(?:[+\-]\s+)?(?:return|raise|assert|def|class|import|from|if|for|while)\b.*[(:]"
 )
 """A line of a program, as in a traceback."""
-_PROGRESS = re.compile(r"(?<!poch)(?<!poch[ :])(?<!poch: )[\[(| ] *\d+ ?/ ?\d+ ?[\])|]")
+_FILE = re.compile(r"\.(?:py|pyx|cc?|cpp|cu|cuh|hh?|hpp|js|ts|java|go|rs|sh|txt|log|md|yaml|cfg)$")
+"""The name of a file, before the number of one of its lines."""
+_LEVELS = ("DEBUG", "INFO", "WARNING", "WARN", "ERROR", "CRITICAL")
+"""What loggers write before a message."""
+_ALONE = re.compile(rf"\s*{NUMBER}\s*%?\s*")
+_PROGRESS = re.compile(
+    r"(?i)\bbatch\W{1,3}\d|(?<!poch)(?<!poch[ :])(?<!poch: )[\[(| ] *\d+ ?/ ?\d+ ?[\])|]"
+)
 _MEAN = re.compile(rf" \( *({NUMBER})\)")
 """The mean so far behind a value, as meters print it: `Loss 0.41 (0.39)`."""
 _METER = re.compile(rf"\d ?\( *{NUMBER}\)")
@@ -66,9 +77,13 @@ _TRAINING_MARKS = re.compile(
 class _Found:
     """The occurrences of a pair."""
 
-    text: str = ""
-    """The latest line with it."""
-    templates: set[str] = field(default_factory=set)
+    texts: dict[str, str] = field(default_factory=dict)
+    """The latest line of each template with it, the latest of them last."""
+
+    def list_summaries(self) -> list[str]:
+        """Return the lines of no batch, where there are those of batches too."""
+        summaries = [text for text in self.texts.values() if not is_batch_line(text)]
+        return summaries if len(summaries) < len(self.texts) else []
 
 
 def find_pairs(lines: Sequence[str]) -> Iterator[Fields]:
@@ -80,15 +95,31 @@ def find_pairs(lines: Sequence[str]) -> Iterator[Fields]:
             continue
         for pair in _split_line(text, templates.list_constants(template)):
             each = found.setdefault(pair, _Found())
-            each.text = text
-            each.templates.add(template)
+            each.texts.pop(template, None)
+            each.texts[template] = text
     labels = {pair.label for pair in found}
     steps = find_steps(lines)
     for pair, each in found.items():
         regex = build_regex(pair, labels)
         name = to_name(f"{pair.data_set.rstrip(' :|>]')} {pair.label}".strip())
-        counter = templates.find_counter(max(each.templates, key=templates.count))
-        yield {"name": name, **add_step(regex, pair, each.text, steps, counter)}
+        counter = templates.find_counter(max(each.texts, key=templates.count))
+        summaries = each.list_summaries()
+        text = (summaries or list(each.texts.values()))[-1]
+        is_exact = bool(summaries)
+        yield {"name": name, **add_step(regex, pair, text, steps, counter, is_exact=is_exact)}
+    yield from _find_numbers_alone(lines)
+
+
+def _find_numbers_alone(lines: Sequence[str]) -> Iterator[Fields]:
+    """Yield a definition of the numbers that stand alone on their lines, below one name."""
+    above = {
+        before.strip(" :=*-")
+        for before, text in pairwise(lines)
+        if _ALONE.fullmatch(text) and not _ALONE.fullmatch(before)
+    }
+    label = above.pop() if len(above) == 1 else ""
+    if is_quality(label) and len(label.split()) <= MAX_LABEL_WORDS and not TOKEN.search(label):
+        yield {"name": to_name(label), "regex": r"^\s*({num})\s*%?\s*$"}
 
 
 def is_training_line(text: str) -> bool:
@@ -113,6 +144,9 @@ def _split_line(text: str, constants: frozenset[int]) -> Iterator[Pair]:
         after = tokens[place + 1] if place + 1 < len(tokens) else None
         if not _has_letters(text, begin, token):
             begin = token.end()
+            continue
+        if ":" in token.group():
+            begin = token.end()  # a time is no metric
             continue
         is_constant = place in constants
         if _is_within_brackets(text, token) or (
@@ -169,12 +203,14 @@ def _find_pair(text: str, begin: int, token: re.Match[str]) -> Pair | None:
     """Return the name of a number with what stands between them; None without one."""
     ratio = bool(token["ratio"])
     behind = _AFTER.match(text, token.end())
-    sign = _SIGN.search(text, begin, token.start())
+    sign = _SIGN.search(text, max(begin, token.start() - MAX_SIGN), token.start())
     start = (
         _find_label(text, begin, sign.start()) if sign and (sign["sign"] or sign["wrap"]) else -1
     )
     label = text[start : sign.start()].strip() if sign and start >= 0 else ""
     if behind and is_quality(behind["name"]) and not is_quality(label):
+        if token.group().isdigit() and not (behind["percent"] or ratio):
+            return None  # a count, as in `3 errors`
         percent = (behind["percent"] or "").strip()
         data_set = _find_data_set(text, token.start())
         return Pair(data_set, behind["name"], " ", "", ratio, is_before=True, percent=percent)
@@ -186,8 +222,8 @@ def _find_pair(text: str, begin: int, token: re.Match[str]) -> Pair | None:
     blank = "\t" if "\t" in (sign["sign"] or "") else " "
     mark = (sign["sign"] or "").strip() or (blank if sign["sign"] else "")
     blanks_before = (sign["sign"] or "").startswith(" ") and mark in ":"
-    if ratio and "[" in (sign["wrap"] or ""):  # progress: `Train: [3/90]`
-        return None
+    if ratio and ("[" in (sign["wrap"] or "") or not is_quality(label)):
+        return None  # progress: `Train: [3/90]`, `rank: 1/8`
     if mark == blank and not _may_be_blank_named(label, token.group()):
         return None
     unit = _UNIT.match(text, token.end())
@@ -220,7 +256,7 @@ def _is_label(label: str) -> bool:
     return (
         re.search(r"[^\W\d_]", label) is not None
         and len(label.split()) <= MAX_LABEL_WORDS
-        and re.search(r"\.\w{1,4}$", label) is None  # a file, before the number of a line
+        and _FILE.search(label) is None
     )
 
 
@@ -278,17 +314,28 @@ def _trim_label(text: str, start: int, end: int) -> int:
     if not words:
         return -1
     if sign == "=" and text[end : end + 1] == "=":
-        return start + words[-1].start() if not _opens_bracket(label) else start
-    for word in words:
+        return start if _opens_bracket(label) else _start_name(start, words, len(words) - 1)
+    for place, word in enumerate(words):
         before = label[: word.start()]
         if before.count("(") + before.count("[") > before.count(")") + before.count("]"):
             continue
         text_of = word.group().strip("()[]")
-        if is_quality(text_of) or find_data_set(text_of) or _leads(text_of, label[word.end() :]):
-            return start + word.start()
+        behind = [each.group() for each in words[place + 1 : place + 2]]
+        names_set = find_data_set(text_of) and not is_activity(text_of, behind)
+        if is_quality(text_of) or names_set or _leads(text_of, label[word.end() :]):
+            return _start_name(start, words, place)
     if sign in ("|", "│", "┃"):
         return start
     return start + words[-min(len(words), 1 if sign == "=" else FEW_WORDS)].start()
+
+
+def _start_name(start: int, words: Sequence[re.Match[str]], place: int) -> int:
+    """Return where a name begins that has one of these words: `actor loss` is not `critic loss`.
+
+    One word before it is a part of the name; more are a sentence.
+    """
+    is_part = place == 1 and words[0].group().isalpha() and words[0].group() not in _LEVELS
+    return start + words[0 if is_part else place].start()
 
 
 def _opens_bracket(label: str) -> bool:
@@ -308,7 +355,7 @@ def _find_data_set(text: str, end: int) -> str:
     stops = [0, *(match.end() for match in _PIECES.finditer(text, 0, end)), end]
     for start, stop in zip(reversed(stops[:-1]), reversed(stops[1:]), strict=True):
         piece = text[start:stop]
-        if not any(map(names_data_set, re.findall(r"[^\W\d]+", piece))):
+        if find_set_word(re.findall(r"[^\W\d]+", piece)) is None:
             continue
         # Up to a mark or to the word for a step.
         body = re.split(r"[|:;,\[\]()<>{}=│┃\t]| - | {2,}", piece)[0]
@@ -320,6 +367,9 @@ def _find_data_set(text: str, end: int) -> str:
             and not told.lower().endswith(("epoch", "step"))
             and told == body.strip(" *#-_.>")
         ):
+            # `Val` names its own number alone; `val loss` tells the set of what follows it too.
+            if is_quality(told):
+                return _shorten(told).split(" ")[0]
             continue
         short = _shorten(told)
         mark = re.match(r" ?[:|>\]]", text[start + piece.find(told) + len(told) :])
@@ -330,7 +380,7 @@ def _find_data_set(text: str, end: int) -> str:
 def _shorten(told: str) -> str:
     """Return the words about a data set without numbers, and few of them."""
     words = told.split()
-    place = next((n for n, word in enumerate(words) if names_data_set(word.strip("()"))), None)
+    place = find_set_word(words)
     if place is None:
         return ""
     kept = words[place:]

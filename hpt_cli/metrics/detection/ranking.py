@@ -11,7 +11,8 @@ from hpt_cli.metrics.detection.metric import DetectedMetric
 from hpt_cli.metrics.detection.pairs import is_batch_line, is_training_line
 from hpt_cli.metrics.detection.templates import is_counter
 from hpt_cli.metrics.detection.vocabulary import (
-    find_data_set,
+    ADVERSARIES,
+    MEANS,
     find_kind,
     is_quality,
     split_words,
@@ -32,6 +33,10 @@ _BATCH_COST = 3.0
 _BEST_COST = 1.5
 """Of the best so far: where there is one, what it is the best of is printed too."""
 _MANY_PER_STEP = 1.5
+_MEAN_BONUS = 0.2
+"""For the mean, against the values of single classes that are printed before it."""
+_ADVERSARY_COST = 1.0
+"""Of what a discriminator does: it is trained to hinder what is made."""
 _IMPROVED_COST = 0.7
 """Of what is printed where a model is saved, which is only where it has improved."""
 _IMPROVED = re.compile(r"(?i)\bsav(?:e|ed|ing)\b|\bnew best\b|保存")
@@ -64,8 +69,8 @@ def rank_metrics(detected: Iterable[DetectedMetric]) -> tuple[DetectedMetric, ..
 def _may_be_metric(metric: DetectedMetric) -> bool:
     """Return whether a definition finds more than a setting, a counter or an unknown number."""
     kind, values = find_kind(metric.name), [value for _, value in metric.curve]
-    if not any(map(math.isfinite, values)):
-        return False
+    if not any(math.isfinite(value) and value for value in values):
+        return False  # what is only ever 0 has not been measured
     if kind in ("score", "loss", "detail"):
         # A data set alone is a name only of what looks like a score.
         is_named = is_quality(metric.name) or "preset" in metric.definition
@@ -105,17 +110,19 @@ class _Ranks:
         )
 
     def _estimate_cost(self, metric: DetectedMetric) -> float:
-        data_set = find_data_set(metric.name)
-        cost = _DATA_SET_COSTS[data_set]
+        words = set(split_words(metric.name))
+        cost = _DATA_SET_COSTS[metric.data_set]
         is_preset = "preset" in metric.definition
-        if not data_set and is_training_line(metric.example):
+        if not metric.data_set and is_training_line(metric.example):
             cost = _TRAINING_LINE_COST
         if is_preset and metric.name == PRESETS[metric.definition["preset"]].objective:
             cost = 0.0
         cost += _KIND_COSTS[find_kind(metric.name)]
         cost -= _PRESET_BONUS * is_preset
         cost += _SINGLE_COST * (len(metric.curve) < 2)
-        if "best" in split_words(metric.name):
+        cost -= _MEAN_BONUS * bool(words & MEANS)
+        cost += _ADVERSARY_COST * bool(words & ADVERSARIES)
+        if metric.is_best:
             cost += _BEST_COST
         elif _IMPROVED.search(metric.example):
             cost += _IMPROVED_COST

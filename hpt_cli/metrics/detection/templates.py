@@ -9,8 +9,11 @@ from itertools import pairwise
 from hpt_cli.metrics.detection.pair_regex import escape
 from hpt_cli.metrics.patterns import NUMBER, parse_number
 
-TOKEN = re.compile(rf"(?<![\w.@/+-]){NUMBER}(?P<ratio> ?/ ?\d+\b)?(?![\w:]|\.\d)")
-"""A number that is no part of a word, a time, a date or a version."""
+_UNITS = r"dB|mm|cm|m|px|deg"
+TOKEN = re.compile(
+    rf"(?<![\w.@/+-]){NUMBER}(?P<ratio> ?/ ?\d+\b)?(?:(?=(?:{_UNITS})\b)|(?![\w:]|\.\d))"
+)
+"""A number that is no part of a word, a time, a date or a version; a unit may follow it."""
 FEW_LINES = 3
 """Fewer lines than these do not show which number counts."""
 END_LINES = 20

@@ -38,6 +38,8 @@ _DATA_SETS: dict[str, DataSet] = {
     **dict.fromkeys(_words("test testing tst te testset"), "test"),
     **dict.fromkeys(_words("train training trn tr trainset"), "training"),
 }
+_SET_WORDS = _words("set data dataset inner loop phase mode stage split metrics results")
+"""Words behind the name of a data set, as in `test_set`."""
 _JOINED = re.compile(r"^(val|vali|valid|validation|eval|dev|test|train|tr|te)(?=[a-z]{2,}\d*$)")
 """The name of a data set at the beginning of a word, as in `valloss`."""
 
@@ -49,13 +51,13 @@ _HIGHER = _words(
     " plcc srcc correct kappa mcc likelihood elbo sensitivity specificity winrate"
     " success solved pck em aacc macc mdice nmi ari silhouette concordance cindex gini"
     " ks logprob sdr sisdr sisnr pesq stoi wa uar lpips_inv purity fitness winning"
-    " wins"
+    " win wins"
 )
 _LOWER = _words(
     "loss losses logloss error err errors rmse mse mae mape smape mase perplexity ppl wer cer"
     " ter deviance inertia nll crossentropy entropy fid kid rmsle mlogloss merror regret cost bpc"
     " bpb bpd l1 l2 epe rpe eer fer der brier ece chamfer nrmse rse mpjpe lpips hausdorff"
-    " residual energy objective cd kl kld mcd"
+    " residual energy objective cd kl kld mcd lose lost"
 )
 _LOSSES = _words(
     "loss losses logloss nll crossentropy entropy cost mse mlogloss deviance inertia objective"
@@ -68,6 +70,10 @@ _DETAILS = _words(
     " aux auxiliary component box obj dfl objectness rpn giou ar"
 )
 """Words for one part or side of a result."""
+_PARTS = _words("cls box bbox obj dfl objectness rpn giou aux auxiliary kl kld reg regularization")
+"""Words for one of the losses whose sum is minimized."""
+ADVERSARIES = _words("d disc discriminator critic adv adversarial adversary real fake")
+MEANS = _words("mean average avg overall total macro all")
 _BESIDE = _words(
     "batch time times eta lr rate sec secs second seconds ms s min mins minute hour hours day days"
     " speed it its memory mem gpu cpu ram runtime seed remaining elapsed num number params"
@@ -83,10 +89,12 @@ _BESIDE = _words(
     " delta improved improvement improving decreased decrease increased increase reduced reduction"
     " change changed difference diff tp tn fp fn nan warmup bytes points epochs_trained cache"
     " exploration exploring fold folds trial trials build release python cuda torch available"
-    " batches"
+    " batches data draw draws"
 )
 """Words for numbers that are printed beside metrics, and that nobody tunes."""
-_BESIDE_PHRASES = re.compile(r"improve|decreas|increas|reduc(?:ed|tion)|min_delta|\bseed\b")
+_BESIDE_PHRASES = re.compile(
+    r"\btime[ _]cost|improve|decreas|increas|reduc(?:ed|tion)|min_delta|\bseed\b"
+)
 _GENERIC = _words("score metric value result results best monitor fitness")
 """Words that say that a number is a result, and not which way it is better."""
 _SUFFIXES = _words(
@@ -122,7 +130,9 @@ _FOREIGN: tuple[tuple[str, str], ...] = (
 
 
 _KNOWN = _HIGHER | _LOWER | _BESIDE | frozenset(_DATA_SETS)
-_AT = re.compile(r"(?i)(?:^|[_\W])(?:p|r|f1?|hits?|ndcg|map|mrr|recall|precision|acc)@(?:\d+|k)\b")
+_AT = re.compile(
+    r"(?i)(?:^|[_\W])(?:p|r|f1?|hits?|ndcg|map|mrr|rec|recall|prec|precision|acc|top)@(?:\d+|k)\b"
+)
 """A score of the first few answers, such as `P@1`."""
 
 
@@ -168,10 +178,27 @@ def find_data_set(name: str) -> DataSet:
     return found[-1] if found else ""
 
 
+_ACTIVITIES = _words("of is was has on for with done complete completed finished ended took takes")
+
+
+def find_set_word(words: Sequence[str]) -> int | None:
+    """Return the place of the first word that is the name of a data set; None without one."""
+    for place, word in enumerate(words):
+        plain = word.strip("()")
+        if names_data_set(plain) and not is_activity(plain, words[place + 1 : place + 2]):
+            return place
+    return None
+
+
+def is_activity(word: str, behind: Sequence[str]) -> bool:
+    """Return whether `Training` is what a program does, by the words behind it, and no data set."""
+    return word.lower().endswith("ing") and not _ACTIVITIES.isdisjoint(behind)
+
+
 def names_data_set(word: str) -> bool:
     """Return whether a word is the name of a data set, and nothing more."""
-    words = (word.lower(),) if word.isascii() else split_words(word)
-    return len(words) == 1 and words[0] in _DATA_SETS
+    words = re.split("[_-]", word.lower()) if word.isascii() else split_words(word)
+    return bool(words) and words[0] in _DATA_SETS and _SET_WORDS.issuperset(words[1:])
 
 
 @lru_cache(maxsize=4096)
@@ -197,7 +224,7 @@ def find_kind(name: str) -> Kind:
             return "detail"
         return "beside" if any(word in _BESIDE for word in own) else "unknown"
     if any(word in _LOSSES for word in own):
-        return "loss"
+        return "detail" if any(word in _PARTS for word in own) else "loss"
     is_of_several = len(words) > 1 and words[-1] in ("3", "5", "10") and not _AT.search(name)
     return "detail" if is_of_several or any(word in _DETAILS for word in own) else "score"
 

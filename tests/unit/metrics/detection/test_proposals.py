@@ -228,6 +228,97 @@ LOGS = [
         "Maximize",
         id="a name that ends like another",
     ),
+    pytest.param(
+        repeat(
+            "Start fold\nepoch 1 cost 0.9\nepoch 2 cost $1\nScores on the held-out test set\n"
+            "RMSE: $2",
+            (0.8, 0.31),
+        ),
+        (0.31, 1),
+        "Minimize",
+        id="a heading names the data set of the lines below it",
+    ),
+    pytest.param(
+        repeat("Ran the model\nDev accuracy:\n$1", (0.71,), (0.74,)),
+        (0.74, 2),
+        "Maximize",
+        id="a number alone below its name",
+    ),
+    pytest.param(
+        repeat(
+            "Epoch $1\nclass car IoU: 0.9\nclass cat IoU: 0.8\nmean IoU: $2", (1, 0.5), (2, 0.6)
+        ),
+        (0.6, 2),
+        "Maximize",
+        id="the mean before single classes",
+    ),
+    pytest.param(
+        repeat(
+            "| train_inner | epoch 1: $1 / 90 loss=$2, ppl=9\n| dev | epoch 1: loss=$3, ppl=8",
+            (10, 4.5, 4.1),
+            (20, 4.2, 4.0),
+        ),
+        (8, 2),
+        "Minimize",
+        id="the inner loop of training",
+    ),
+    pytest.param(
+        repeat("[Epoch $1] [D loss: $2] [G loss: $3]", (1, 0.2, 0.9), (2, 0.3, 0.7)),
+        (0.7, 2),
+        "Minimize",
+        id="the generator before the discriminator",
+    ),
+    pytest.param(
+        repeat("Saving, best val_f1: $1\nEpoch $2: val_f1: $1", (0.5, 1), (0.6, 2))
+        + "\nEpoch 3: val_f1: 0.55",
+        (0.55, 3),
+        "Maximize",
+        id="an epoch before the best so far",
+    ),
+    pytest.param(
+        repeat("game $1 win: $2 lose: $3", (10, 4, 6), (20, 7, 3)),
+        (7, 2),
+        "Maximize",
+        id="games that are won",
+    ),
+    pytest.param(
+        repeat("epoch $1 train Loss: 1 Acc: 9\nepoch $1 test Loss: 2 Acc: $2", (1, 5), (2, 6)),
+        (6, 2),
+        "Maximize",
+        id="a data set holds for the rest of its line",
+    ),
+    pytest.param(
+        repeat(
+            "Epoch[$1] Batch [20]\tTrain-Acc=0.1\nEpoch[$1] Train-Acc=$2\nEpoch[$1] Time cost=9.5",
+            (1, 0.5),
+            (2, 0.6),
+        ),
+        (0.6, 2),
+        "Maximize",
+        id="one name on the lines of batches and of epochs",
+    ),
+    pytest.param(
+        repeat("epoch $1 loss 0.5\nAverage PSNR : $2dB", (1, 20.5), (2, 21.5)),
+        (21.5, 2),
+        "Maximize",
+        id="a unit behind its number",
+    ),
+    pytest.param(
+        repeat("t.pos_err:0.5\nt.neg_err:0.4\nt.acc:$1", (0.8,), (0.9,)),
+        (0.9, 2),
+        "Maximize",
+        id="a name that ends like that of a file",
+    ),
+    pytest.param(
+        repeat(
+            "epoch $1: total_loss: 2\nTraining of it is done and the AP is $2",
+            (1, 80),
+            (2, 90),
+        ),
+        (90, 2),
+        "Maximize",
+        id="training that is no data set",
+    ),
 ]
 
 
@@ -249,6 +340,10 @@ def test_the_objective_of_a_strangers_log_comes_first(
         repeat("Processed $1 files\nCopied $2 GB", (100, 3.5), (200, 7.1), (300, 9.9)),
         repeat("[W cuda.cpp:10$1] no timing", (1,), (2,), (3,)),
         repeat("Found GPU $1: Tesla V100, 16160 MB", (0,), (1,), (2,)),
+        repeat("Eval [$1/9] 12$1.5 img/s, throughput: 3$1.5 img/s", (1,), (2,), (3,)),
+        repeat("rank: $1, MEMBER: 1/8", (0,), (1,), (2,)),
+        "accuracy: 0.0,\nvalidation_loss: 0.0,",
+        repeat("[W 16:29:2$1.940 app] 3 errors", (1,), (2,), (3,)),
         "    return Response(200, body)\n    return Response(404, body)\nmacro = 3",
     ],
 )
