@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 from hpt_cli.metrics.detection.pair_regex import STEP
 from hpt_cli.metrics.detection.templates import TOKEN
-from hpt_cli.metrics.detection.vocabulary import DataSet, find_data_set, is_quality, names_data_set
+from hpt_cli.metrics.detection.vocabulary import DataSet, find_data_set, names_data_set
 
 MAX_WORDS = 12
 """Longer lines are no headings."""
 MAX_LINES_BELOW = 40
 """So many lines belong to a heading, unless another step or another heading comes first."""
+_MARKS = ".,:;()[]<>*=-#\u2026"
 _STAMP = re.compile(r"\d[\d:.,/T-]{6,}")
 """A date or a time."""
 
@@ -38,10 +39,9 @@ def list_heading_sets(lines: Sequence[str]) -> list[DataSet]:
 
 def _read_heading(text: str) -> DataSet:
     """Return the data set that a line names, if it is a heading: it has no number but its step."""
-    words = re.findall(r"[^\W\d][\w-]*", text) if len(text) < 200 else []
-    if not words or len(words) > MAX_WORDS or not any(map(names_data_set, words)):
+    words = [word.strip(_MARKS) for word in text.split(maxsplit=MAX_WORDS)]
+    named = {find_data_set(word) for word in words if names_data_set(word)}
+    if len(words) > MAX_WORDS or len(named) != 1:
         return ""
     plain = _STAMP.sub("", STEP.sub("", text))
-    if TOKEN.search(plain) and not plain.rstrip().endswith(":"):
-        return ""
-    return find_data_set(" ".join(word for word in words if not is_quality(word)))
+    return "" if TOKEN.search(plain) and not plain.rstrip().endswith(":") else named.pop()

@@ -97,7 +97,8 @@ class SearchedLog:
             guess_direction(definition["name"], [value for _, value in curve]),
             curve,
             example=self.lines[found[-1][0]],
-            data_set=find_data_set(definition["name"]) or self._find_heading_set(found),
+            data_set=find_data_set(definition["name"])
+            or ("" if "column" in definition else self._find_heading_set(found)),
             is_best=self._is_best(*found[-1]) or "best" in split_words(definition["name"]),
             is_cut="regex" in definition and any(self._is_cut(*each) for each in found),
             has_steps=any(match.step is not None for _, match in found),

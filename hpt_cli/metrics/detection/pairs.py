@@ -39,7 +39,7 @@ FEW_WORDS = 3
 MAX_SIGN = 60
 """The characters of the longest sign."""
 _SIGN = re.compile(
-    r"(?P<sign>\s*(?:[=:|│┃]|->)\s*|\s+(?:is|was|of)\s+|\s+)?"
+    r"(?P<sign>\s*(?:[=:|│┃]|[-=]>)\s*|\s+(?:is|was|of)\s+|\s+)?"
     r"(?P<wrap>(?:[A-Za-z_][\w.]*)?[(\[]{1,2}['\"]?|['\"])?$"
 )
 """What stands between a name and its number: `=`, `:`, `|`, blanks; `np.float64(`, `[`."""

@@ -51,7 +51,7 @@ _HIGHER = _words(
     " plcc srcc correct kappa mcc likelihood elbo sensitivity specificity winrate"
     " success solved pck em aacc macc mdice nmi ari silhouette concordance cindex gini"
     " ks logprob sdr sisdr sisnr pesq stoi wa uar lpips_inv purity fitness winning"
-    " win wins"
+    " win wins hr"
 )
 _LOWER = _words(
     "loss losses logloss error err errors rmse mse mae mape smape mase perplexity ppl wer cer"

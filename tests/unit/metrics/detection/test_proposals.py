@@ -298,6 +298,18 @@ LOGS = [
         id="one name on the lines of batches and of epochs",
     ),
     pytest.param(
+        repeat("epoch  main/f1  validation/main/f1\n$1  0.5  $2", (1, 0.4), (2, 0.45)),
+        (0.45, 2),
+        "Maximize",
+        id="the header of a table is no heading",
+    ),
+    pytest.param(
+        repeat("Epoch $1 => valid loss: 0.5, valid AUROC => $2", (1, 0.7), (2, 0.8)),
+        (0.8, 2),
+        "Maximize",
+        id="an arrow before the number",
+    ),
+    pytest.param(
         repeat("epoch $1 loss 0.5\nAverage PSNR : $2dB", (1, 20.5), (2, 21.5)),
         (21.5, 2),
         "Maximize",
