@@ -19,7 +19,7 @@ from hpt_cli.cli.options import Json
 from hpt_cli.cli.output import print_json
 from hpt_cli.errors import ExitCode, HptError, Problem, UsageError
 from hpt_cli.formatting import count, format_bytes
-from hpt_cli.metrics.detection import detect_metrics, list_metrics
+from hpt_cli.metrics.detection import detect_metrics, list_metrics, share_searched
 from hpt_cli.metrics.detection.metric import DetectedMetric
 from hpt_cli.metrics.extractors import compile_definition
 from hpt_cli.metrics.lint import lint_definitions, scan_and_lint
@@ -49,8 +49,8 @@ LONG_BYTES = 20 << 20
 """A log of this size is read with a progress bar."""
 MAX_READ = 12
 """The likeliest metrics of a long log, which are read in all of it."""
-MAX_VALUES = 200_000
-"""A metric with more values is read in the sample only."""
+MAX_VALUES = 300_000
+"""So many values of all metrics together are read; the others in the sample only."""
 
 Definitions = Sequence[Mapping[str, Any]]
 SpecOption = Annotated[
@@ -187,9 +187,13 @@ def _read_whole(log: _Log, proposals: Sequence[DetectedMetric]) -> tuple[Detecte
 
     Those with very many values keep the ones in the sample: reading them takes too long.
     """
-    sample = log.sample
-    share = 1 - sample.left_out / sample.size
-    likely = [each for each in proposals if len(each.curve) < MAX_VALUES * share][:MAX_READ]
+    share = (1 - log.sample.left_out / log.sample.size) * share_searched(log.lines)
+    likely: list[DetectedMetric] = []
+    room = MAX_VALUES * share
+    for each in proposals[:MAX_READ]:
+        if len(each.curve) <= room:
+            likely.append(each)
+            room -= len(each.curve)
     results = scan_log(log, [each.definition for each in likely])
     read = {
         found.name: replace(each, curve=found.points, example=found.matches[-1].text)

@@ -52,6 +52,11 @@ def detect_metrics(lines: Sequence[str]) -> tuple[DetectedMetric, ...]:
     return rank_metrics(detected.values())
 
 
+def share_searched(lines: Sequence[str]) -> float:
+    """Return which part of the lines is searched for metrics."""
+    return len(_cut(lines)) / len(lines) if lines else 1.0
+
+
 def list_metrics(preset: str, lines: Sequence[str]) -> list[str]:
     """Return the metrics of a preset that these lines have."""
     return list(find_preset_lines(PRESETS[preset], _cut(lines)))
