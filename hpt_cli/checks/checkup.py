@@ -61,6 +61,8 @@ class Checkup:
     """The variables that are set for the first training job, without inherited ones."""
     directory: str
     output: str
+    config_files: tuple[str, ...]
+    """The path of each config file of the first training job, and what it is made of."""
     warnings: tuple[Problem, ...]
     tried: TriedJob | None = None
     pool: Pool | None = None
@@ -104,6 +106,10 @@ def examine(
         },
         directory=f"{jobdir.path}/",
         output=f"{jobdir.attempt(1, 1).log}: what the first one prints",
+        config_files=tuple(
+            f"{jobdir.config_files(1) / each.file_name}: its {each.template}"
+            for each in spec.config_files
+        ),
         warnings=(
             *find_warnings(spec, pool),
             *found.warnings,

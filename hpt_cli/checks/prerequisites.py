@@ -23,11 +23,13 @@ from hpt_cli.spec.command_template import SCRIPTS
 from hpt_cli.spec.cross_field.conflict import Conflict, mapping
 from hpt_cli.spec.env_references import find_references, is_variable_name
 from hpt_cli.spec.model import Resources, TuningSpec, make_request
+from hpt_cli.spec.ranges import complete_point
 from hpt_cli.spec.resources import ResourceShortage
 from hpt_cli.spec.yaml_reader import RawSpec
 from hpt_cli.storage.home import find_anywhere, list_job_dirs
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.journal import open_journal
+from hpt_cli.storage.spec_file import read_templates
 from hpt_cli.tuning.events import WarmStarted
 from hpt_cli.tuning.warm_start import Candidate, find_mismatches, has_ended, inherit
 
@@ -67,6 +69,7 @@ def check_before_run(
         HptError: the journal of a parent cannot be read.
     """
     capacity = measure_for(raw.fields, environment)
+    raw = read_templates(raw, directory)
     spec = raw.validate(
         *find_unset_variables(raw.fields, environment),
         *(_describe_shortage(each) for each in (capacity.shortages if capacity else ())),
@@ -82,8 +85,8 @@ def check_before_run(
     inherited, missing = _inherit(raw, spec, home)
     if missing and needs_parents:
         raise UsageError(*missing)
-    middle = {name: each.from_unit(0.5) for name, each in spec.hyperparameter_ranges.items()}
-    job = JobContext(spec, JobDir(home / spec.name), environment, str(directory), 1, 1, middle)
+    first = complete_point(spec.hyperparameter_ranges, {})
+    job = JobContext(spec, JobDir(home / spec.name), environment, str(directory), 1, 1, first)
     request = make_launch_request(job)
     files = () if spec.shell else _find_missing_files(request)
     return Findings(spec, capacity, inherited, (*map(_doubt_parent, missing), *files))
@@ -190,15 +193,15 @@ def _doubt_parent(problem: Problem) -> Problem:
 def _find_missing_files(request: LaunchRequest) -> Iterator[Problem]:
     """Yield the program where it is not found, and the scripts that are not there."""
     program = request.argv[0]
-    path = request.environment.get("PATH")
     local = request.working_directory / program
-    if shutil.which(program, path=path) is None and not (
+    if shutil.which(program, path=request.environment.get("PATH")) is None and not (
         os.sep in program and os.access(local, os.X_OK)
     ):
         message = f"there is no program '{program}' on the PATH"
         yield Problem("doubt-program", message, "write its full path, or fix the PATH")
     for word in request.argv[1:]:
-        if word.endswith(SCRIPTS) and not (request.working_directory / word).exists():
+        path = request.working_directory / word
+        if word.endswith(SCRIPTS) and path not in request.files and not path.exists():
             message = f"there is no file {word} in {request.working_directory}"
             hint = "working_directory in the spec says where the command runs"
             yield Problem("doubt-file", message, hint)

@@ -7,7 +7,7 @@ and ends them. It decides nothing and records nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
@@ -56,6 +56,8 @@ class LaunchRequest:
     grace: float = 0.0
     """Seconds that what a command which succeeded left running may take to end by itself, where
     nobody but the launcher can see to that."""
+    files: Mapping[Path, str] = field(default_factory=dict)
+    """Files that it finds when it starts, and their texts."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Reads the files that a launcher writes in an attempt's directory."""
+"""The files of an attempt: writes what it is to find, reads what its launcher writes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hpt_cli import clock
-from hpt_cli.executors import launcher
+from hpt_cli.executors import LaunchRequest, launcher
 from hpt_cli.files import read_regular
 from hpt_cli.logs.log_file import read_tail
 from hpt_cli.tuning.events import check_moment
@@ -42,6 +42,18 @@ class Exit:
     """Whether the launcher had been asked to end by then."""
     adopted: bool = True
     """Whether what it left running are children of the launcher, which then waits for them."""
+
+
+def prepare(request: LaunchRequest) -> None:
+    """Make an attempt's directory, and write the files that it is to find.
+
+    Raises:
+        OSError: some of it cannot be written.
+    """
+    request.directory.mkdir(parents=True, exist_ok=True)
+    for path, text in request.files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        launcher.write_whole(str(path), text)
 
 
 def read_claim(directory: Path) -> Claim | None:

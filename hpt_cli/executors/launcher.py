@@ -130,13 +130,13 @@ def write_whole(path: str, text: str) -> None:
     It is not flushed to the disk: after a power cut the attempt counts as lost and runs again,
     unless its end is in the tuner's journal.
     """
-    with open(f"{path}.new", "w") as file:
+    with open(f"{path}.new", "w", encoding="utf-8", newline="") as file:
         file.write(text)
     try:
         os.rename(f"{path}.new", path)
     except OSError:
         # Not every file system can rename; so short a text is written in one piece, or not at all.
-        with open(path, "w") as file:
+        with open(path, "w", encoding="utf-8", newline="") as file:
             file.write(text)
 
 

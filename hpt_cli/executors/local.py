@@ -23,7 +23,13 @@ import psutil
 
 from hpt_cli.errors import HptError
 from hpt_cli.executors import Exited, Handle, LaunchRequest, Lost, Outcome, Running, Swept, launcher
-from hpt_cli.executors.attempt_files import is_of_this_boot, read_claim, read_exit, read_failure
+from hpt_cli.executors.attempt_files import (
+    is_of_this_boot,
+    prepare,
+    read_claim,
+    read_exit,
+    read_failure,
+)
 from hpt_cli.executors.processes import (
     describe,
     end_processes,
@@ -91,7 +97,7 @@ class LocalExecutor:
 
     def launch(self, request: LaunchRequest) -> Handle:
         """Start a launcher in a new session."""
-        request.directory.mkdir(parents=True, exist_ok=True)
+        prepare(request)
         pid = os.posix_spawn(
             sys.executable,
             [

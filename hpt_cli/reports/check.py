@@ -52,7 +52,7 @@ def render(checkup: Checkup) -> RenderableType:
         (f"first {count(len(checkup.commands), 'training job')}", _list_lines(checkup.commands)),
         ("environment", _render_environment(checkup)),
         *([("resources", _list_lines(_describe_resources(checkup)))] if checkup.pool else []),
-        ("files", _list_lines([checkup.directory, checkup.output])),
+        ("files", _list_lines([checkup.directory, *checkup.config_files, checkup.output])),
         ("ends when one of these is met", _list_lines([*list_criteria(spec)])),
         ("early stopping", Text(_describe_stopping(spec))),
     ]

@@ -14,7 +14,8 @@ from hpt_cli.executors import LaunchRequest
 from hpt_cli.machine.capacity import list_cores
 from hpt_cli.machine.gpus import NO_GPU, VISIBLE, split_visible
 from hpt_cli.sagemaker.names import CHANNEL
-from hpt_cli.spec.command_template import render_argv
+from hpt_cli.spec.command_template import Filling, render_argv
+from hpt_cli.spec.config_files import render_config
 from hpt_cli.spec.env_references import resolve
 from hpt_cli.spec.hyperparameters import Hyperparameters, format_value, name_variable
 from hpt_cli.spec.model import TuningSpec
@@ -48,11 +49,30 @@ class JobContext:
     """What it may use of this machine, where the spec says what it needs."""
     slot: int | None = 0
     """The number, from 0, that no other running job has; None for an attempt of an older hpt."""
+    config_directory: Path | None = None
+    """Where its config files are, if not in the training job's directory."""
 
     @property
     def hyperparameters(self) -> Hyperparameters:
         """The tuned and the static ones."""
         return {**self.tuned, **self.spec.static_hyperparameters}
+
+    @property
+    def filling(self) -> Filling:
+        """What its placeholders stand for."""
+        absent = [name for name in self.spec.hyperparameter_ranges if name not in self.tuned]
+        there = self.config_directory or self.jobdir.config_files(self.number).resolve()
+        paths = {each.name: str(there / each.file_name) for each in self.spec.config_files}
+        return Filling(self.hyperparameters, absent, paths)
+
+    @property
+    def config_files(self) -> dict[Path, str]:
+        """The path and the text of each of its config files."""
+        texts, filling = self.spec.template_texts, self.filling
+        return {
+            Path(filling.paths[each.name]): render_config(each, texts[each.name], filling)
+            for each in self.spec.config_files
+        }
 
     @property
     def asked(self) -> Request:
@@ -69,7 +89,7 @@ def make_launch_request(job: JobContext) -> LaunchRequest:
     spec, asked = job.spec, job.asked
     there = JobDir(job.jobdir.path.resolve())
     return LaunchRequest(
-        argv=render_argv(spec.command, job.hyperparameters, shell=spec.shell),
+        argv=render_argv(spec.command, job.filling, shell=spec.shell),
         environment=_make_environment(job, there),
         working_directory=Path(job.directory, spec.working_directory),
         directory=there.attempt(job.number, job.attempt).path,
@@ -80,6 +100,7 @@ def make_launch_request(job: JobContext) -> LaunchRequest:
         cores=job.share.cores if job.share else (),
         inherits_claim=spec.children == "end",
         grace=spec.stop_grace_seconds,
+        files=job.config_files,
     )
 
 

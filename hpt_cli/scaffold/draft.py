@@ -14,7 +14,7 @@ from hpt_cli.metrics.detection.metric import DetectedMetric
 from hpt_cli.scaffold.corners import MIDDLE, find_value
 from hpt_cli.scaffold.options import ProgramOption
 from hpt_cli.scaffold.ranges import RangeProposal
-from hpt_cli.spec.command_template import find_placeholders, render_argv
+from hpt_cli.spec.command_template import Filling, find_placeholders, render_argv
 from hpt_cli.spec.hyperparameters import Value
 from hpt_cli.spec.names import MAX_NAME_LENGTH
 
@@ -143,11 +143,11 @@ def describe_switch(option: ProgramOption) -> str:
 def _explain_several(several: Sequence[ProgramOption]) -> str:
     """Return how an option that takes several values is tuned."""
     first = several[0]
-    words = " ".join(first.write(f"{{{first.name}_1}} {{{first.name}_2}}"))
     flags = ", ".join(each.flag for each in several)
+    about = f"Takes several values: {flags}. To tune it: {first.name}: {{type: Categorical, values:"
     if first.flag.endswith("="):
-        words = f"'{first.flag}[{{{first.name}_1}},{{{first.name}_2}}]'"
-    return f"Takes several values: {flags}. To tune it, give each its own placeholder: {words}"
+        return f'{about} ["[1,2]", "[3]"]}}, and in the command {first.flag}{{{first.name}}}'
+    return f'{about} ["1 2", "3"]}}, and in the command {first.flag} {{{first.name}...}}'
 
 
 def _explain_switches(switches: Sequence[ProgramOption]) -> Iterator[str]:
@@ -155,16 +155,15 @@ def _explain_switches(switches: Sequence[ProgramOption]) -> Iterator[str]:
     yield f"On or off: {', '.join(map(describe_switch, switches))}. To tune one:"
     kinds: dict[str, str] = {}
     for each in switches:
-        placeholder = f"{{{each.name}}}"
         on_off = f"{each.name}: {{type: Categorical, values: [%s]}}, and in the command"
         if each.flag.endswith("="):
-            kinds.setdefault("value", f"{on_off % 'True, False'} {each.flag}{placeholder}")
+            kinds.setdefault("value", f"{on_off % 'True, False'} {each.flag}{{{each.name}}}")
         elif each.negative:
             words = f"{each.flag}, {each.negative}"
-            kinds.setdefault("words", f"{on_off % words} {placeholder}")
+            kinds.setdefault("words", f"{on_off % words} {{{each.name}}}")
         else:
-            word = f"$(test {placeholder} = on && echo {each.flag})"
-            kinds.setdefault("shell", f"{on_off % 'on, off'} {word}, with shell: true")
+            words = f'{each.flag}, ""'
+            kinds.setdefault("word", f"{on_off % words} {{{each.name}...}}")
     yield from (f"  {line}" for line in kinds.values())
 
 
@@ -209,7 +208,7 @@ def fill_command(
     named = {name: chosen[name] for name in find_placeholders(command) if name in chosen}
     if not named:
         return ["/bin/sh", "-c", words[0]] if is_line else list(words)
-    return render_argv(command, named, shell=is_line)
+    return render_argv(command, Filling(named), shell=is_line)
 
 
 def _choose_value(proposal: RangeProposal) -> Value:

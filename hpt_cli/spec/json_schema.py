@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from hpt_cli.metrics.extractors import FORMS
 from hpt_cli.metrics.presets import PRESETS
 from hpt_cli.spec import model as spec
+from hpt_cli.spec.config_files import ConfigFile
 from hpt_cli.spec.ranges import CategoricalRange, ContinuousRange, IntegerRange
 from hpt_cli.stop_rules import STOP_RULES
 
@@ -27,7 +28,7 @@ DIALECT = "http://json-schema.org/draft-07/schema#"
 MODELS: tuple[type[BaseModel], ...] = (
     *(spec.TuningSpec, spec.MetricDefinition, spec.EarlyStopping, spec.WarmStart, spec.Retry),
     *(spec.LogRule, spec.Slurm, spec.Resources, spec.MeanOfLast),
-    *(ContinuousRange, IntegerRange, CategoricalRange),
+    *(ContinuousRange, IntegerRange, CategoricalRange, ConfigFile),
 )
 _AS_TEXT = {
     "number": r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$",

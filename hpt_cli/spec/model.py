@@ -33,6 +33,7 @@ from hpt_cli.metrics import patterns
 from hpt_cli.metrics.extractors import Extractor, compile_definition
 from hpt_cli.metrics.log_rules import Action
 from hpt_cli.spec import command_template as commands
+from hpt_cli.spec.config_files import ConfigFile, list_values
 from hpt_cli.spec.cross_field import find_conflicts
 from hpt_cli.spec.cross_field.conflict import ConflictError
 from hpt_cli.spec.cross_field.search import find_epochs
@@ -289,9 +290,11 @@ class TuningSpec(BaseModel):
     description: str = ""
     """For people."""
     command: Annotated[str | tuple[Text, ...], AfterValidator(_check_command)]
-    """What a training job runs: `{name}` is one hyperparameter's value as one argument, `{args}`
-    all of them as `--name value`; without either they are appended so. Text is split as a shell
-    would, but run without one; or a list of arguments."""
+    """What a training job runs: `{name}` is one hyperparameter's value as one argument, `{name...}`
+    the words of it, `{args}` all of them as `--name value`; without any they are appended so. Text
+    is split as a shell would, but run without one; or a list of arguments."""
+    config_files: tuple[ConfigFile, ...] = ()
+    """Files that each training job gets, with its hyperparameters in them."""
     shell: bool = False
     """Run the command through /bin/sh; values are quoted for it."""
     pty: bool = False
@@ -382,6 +385,8 @@ class TuningSpec(BaseModel):
     value_texts: dict[str, tuple[Text, ...]] = {}
     """Hyperparameters' values in another writing than Python's, such as 007 and 1e3: hpt fills it
     in."""
+    template_texts: dict[str, str] = {}
+    """The templates of config_files as they were at the start, by name: hpt fills it in."""
 
     @model_validator(mode="before")
     @classmethod
@@ -459,10 +464,13 @@ class TuningSpec(BaseModel):
 
     def list_unnamed(self) -> list[str]:
         """Return the hyperparameters that no placeholder passes on, if the command has any."""
-        named = commands.find_placeholders(self.command)
+        names = (*self.hyperparameter_ranges, *self.static_hyperparameters)
+        known = (*names, *(each.name for each in self.config_files))
+        named = commands.find_placeholders(self.command, known)
         if not named or commands.ALL in named:
             return []
-        names = (*self.hyperparameter_ranges, *self.static_hyperparameters)
+        for each in self.config_files:
+            named += list_values(each, self.template_texts.get(each.name, ""), known)
         return [name for name in names if name not in named]
 
     @cached_property

@@ -29,8 +29,8 @@ from hpt_cli.spec.hyperparameters import Hyperparameters, Value
 
 ScalingType = Literal["Auto", "Linear", "Logarithmic", "ReverseLogarithmic"]
 
-MAX_CATEGORIES = 1000
-"""With more, what Bayesian computes for one suggestion takes seconds."""
+MAX_CATEGORIES = 10_000
+"""No list that somebody keeps is longer, and hpt goes through it again and again."""
 AUTO_RATIO = 100.0
 """`Auto` picks a logarithmic scale once the bounds are this many times apart."""
 MAX_GRID_POINTS = 1000
@@ -119,7 +119,10 @@ def _check_numbers(low: float, high: float, scaling: ScalingType, step: float | 
     if step is not None and 0 < high - low < step:
         raise _wrong("step", "range-step", f"step {step:g} is larger than the range")
     if step is not None and high - low > MAX_STEPS * step:
-        message = f"step {step:g} is too small for the range: more than {MAX_STEPS:.1g} values"
+        if step == 1:  # the default of a range of whole numbers, which may stand nowhere
+            message = f"max_value {high:,} is more than {MAX_STEPS:,} above min_value {low:,}"
+            raise _wrong("max_value", "range-step", message)
+        message = f"step {step:g} is too small for the range: more than {MAX_STEPS:,} values"
         raise _wrong("step", "range-step", message)
 
 
@@ -323,7 +326,7 @@ class CategoricalRange(_Range):
     type: Literal["Categorical"]
     """One of a list of values."""
     values: Annotated[tuple[Category, ...], Field(min_length=1, max_length=MAX_CATEGORIES)]
-    """1 to 30 values, text or numbers."""
+    """Values, text or numbers; at most 1,000 for Bayesian."""
 
     @model_validator(mode="after")
     def _check(self) -> CategoricalRange:
@@ -382,6 +385,43 @@ def select_active(
 
 def _holds(each: ParameterRange, hyperparameters: Mapping[str, Value]) -> bool:
     return all(hyperparameters.get(name) in values for name, values in each.when.items())
+
+
+def complete_point(ranges: Mapping[str, ParameterRange], point: Hyperparameters) -> Hyperparameters:
+    """Return a point with what it leaves out: in the middle, but so that what it names exists."""
+    middle = {name: each.from_unit(0.5) for name, each in ranges.items()}
+    implied = {
+        name: middle[name] if middle[name] in values else values[0]
+        for name, (values, _) in narrow_deciders(ranges, point).items()
+        if values
+    }
+    return select_active(ranges, middle | implied | point)
+
+
+def narrow_deciders(
+    ranges: Mapping[str, ParameterRange], point: Hyperparameters
+) -> dict[str, tuple[tuple[Value, ...], list[str]]]:
+    """Return the values of other hyperparameters with which all exist that a point names.
+
+    Beside them stand the names that need this. Without a value, the point contradicts itself.
+    """
+    narrowed: dict[str, tuple[tuple[Value, ...], list[str]]] = {}
+    waiting = [(name, name) for name in point]
+    seen = set(waiting)
+    while waiting:
+        name, needed = waiting.pop(0)
+        for decider, wanted in ranges[name].when.items() if name in ranges else ():
+            each = ranges.get(decider)
+            if not isinstance(each, CategoricalRange):
+                continue  # reported itself
+            given = (point[decider],) if decider in point else each.values
+            values, names = narrowed.get(decider, (given, []))
+            left = tuple(value for value in values if value in wanted)
+            narrowed[decider] = left, [*names, needed]
+            if (decider, needed) not in seen:
+                seen.add((decider, needed))
+                waiting.append((decider, needed))
+    return narrowed
 
 
 def count_points(ranges: Mapping[str, ParameterRange]) -> int | None:

@@ -6,16 +6,13 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
-from hpt_cli.spec.command_template import PLACEHOLDER, split_command
+from hpt_cli.spec.command_template import compile_placeholder, read_name, split_command
 from hpt_cli.spec.hyperparameters import Value, format_value
 
-_TOKEN = re.compile(
-    rf"(\$?)(?:{PLACEHOLDER.pattern})"
-    r"|\\[^{]|\$\$|\$\(\(|\(\(|\$\(|\$\{|\$'|<<|[<>]&(?![0-9-])|.",
-    re.DOTALL,
-)
-"""A placeholder, perhaps after a $; an escaped character; an opening; any other character."""
+_TOKENS = r"\\[^{]|\$\$|\$\(\(|\(\(|\$\(|\$\{|\$'|<<|[<>]&(?![0-9-])|."
+"""An escaped character; an opening; any other character."""
 _NO_QUOTES = ("`", "<<", ">&", "<&", "$((", "((", "${", "$'")
 """Openings of constructs with other rules for quotes, or none; their ends are not looked for."""
 _BETWEEN_WORDS = (" ", "\t", "\n", ";", "&", "|", "(", ")", "<", ">", "$(")
@@ -41,33 +38,40 @@ def needs_quotes(value: Value) -> bool:
     return shlex.quote(text) != text
 
 
-def find_embedded(script: str) -> list[str]:
+@lru_cache(maxsize=64)
+def _compile_token(names: tuple[str, ...]) -> re.Pattern[str]:
+    """Return a regex of a placeholder, perhaps after a $, or of any other part of a script."""
+    return re.compile(rf"(\$?)(?:{compile_placeholder(names).pattern})|{_TOKENS}", re.DOTALL)
+
+
+def find_embedded(script: str, names: tuple[str, ...] = ()) -> list[str]:
     """Return the placeholders of a shell script that stand where a quoted value would not hold.
 
     Within quotes, the quotes around the value would end them. Within backticks, arithmetic and
     documents that stand in the script, they are no quotes.
     """
-    names = (name for name, is_comment in _find_embedded(script) if not is_comment)
-    return list(dict.fromkeys(names))
+    found = (name for name, is_comment in _find_embedded(script, names) if not is_comment)
+    return list(dict.fromkeys(found))
 
 
-def find_commented(script: str) -> list[str]:
+def find_commented(script: str, names: tuple[str, ...] = ()) -> list[str]:
     """Return the placeholders in comments, where only the end of a line ends anything."""
-    return list(dict.fromkeys(name for name, is_comment in _find_embedded(script) if is_comment))
+    found = (name for name, is_comment in _find_embedded(script, names) if is_comment)
+    return list(dict.fromkeys(found))
 
 
-def _find_embedded(script: str) -> Iterator[tuple[str, bool]]:
+def _find_embedded(script: str, names: tuple[str, ...]) -> Iterator[tuple[str, bool]]:
     """Yield the placeholders that no quotes hold, and whether they stand in a comment."""
     place = _Place()
-    for token in _TOKEN.finditer(script):
-        dollar, name, literal = token.groups()
+    for token in _compile_token(names).finditer(script):
+        dollar, literal, name = token.groups()
         if not (name or literal):
             place.read(token.group())
             continue
         # `$'value'` is a quote with other rules, and a backslash takes the quote's meaning away.
         is_escaped = bool(dollar) or script.endswith(("$", "\\"), 0, token.start())
         if name and (place.inside or place.is_lost or is_escaped):
-            yield name, place.inside == "#" and not place.is_lost
+            yield read_name(name, names)[0], place.inside == "#" and not place.is_lost
         place.before = ""
 
 

@@ -44,8 +44,8 @@ class _Loader(yaml.SafeLoader):
             self._depth -= 1
 
 
-def compose(text: str, file: str) -> MappingNode:
-    """Return the root of a YAML text.
+def compose(text: str, file: str, what: str = "a spec") -> MappingNode:
+    """Return the root of a YAML text, which is `what`.
 
     Raises:
         UsageError: it is not YAML, or not a mapping.
@@ -65,7 +65,7 @@ def compose(text: str, file: str) -> MappingNode:
         raise UsageError(Problem("yaml", message, place=place)) from None
     if not isinstance(root, MappingNode):
         place = SourceLocation(file, 1, 1)
-        raise UsageError(Problem("yaml", "a spec must be a mapping of fields", place=place))
+        raise UsageError(Problem("yaml", f"{what} must be a mapping of fields", place=place))
     return root
 
 
@@ -185,6 +185,20 @@ class _Converter:
 
     def _refuse(self, message: str, node: Node) -> UsageError:
         return UsageError(Problem("yaml", message, place=self._document.place(node)))
+
+
+def read_inline(text: str, read: Callable[[str], Any] = read_scalar) -> Any:
+    """Return a scalar; or a list or a mapping, in brackets.
+
+    Args:
+        read: returns the value of a scalar without quotes.
+    """
+    if text[:1] not in ("[", "{"):
+        return read(text)
+    try:
+        return Document(compose(f"value: {text}", ""), "").to_values(read)["value"]
+    except UsageError:
+        return text
 
 
 def find_end(text: str, file: str) -> SourceLocation:

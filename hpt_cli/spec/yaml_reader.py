@@ -6,7 +6,7 @@ number, null, or the text that stands there; fields that are booleans read it fr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,7 +15,8 @@ from pydantic import ValidationError
 from hpt_cli.errors import Problem, SourceLocation, UsageError, did_you_mean
 from hpt_cli.formatting import count
 from hpt_cli.spec.command_template import find_placeholders
-from hpt_cli.spec.cross_field import find_conflicts
+from hpt_cli.spec.cross_field import find_conflicts, find_file_conflicts
+from hpt_cli.spec.cross_field.command import list_names
 from hpt_cli.spec.cross_field.conflict import Conflict, mapping
 from hpt_cli.spec.env_references import remove_references
 from hpt_cli.spec.fields.overrides import Overridden, Override, Sources, override
@@ -33,6 +34,11 @@ class RawSpec:
     fields: Mapping[str, Any]
     mistakes: tuple[Problem, ...] = ()
     sources: Sources = field(default_factory=Sources)
+
+    def extend(self, conflicts: Iterable[Conflict], **fields: Any) -> RawSpec:
+        """Return the spec with more fields, and more mistakes."""
+        mistakes = (*self.mistakes, *map(self.locate, conflicts))
+        return replace(self, fields={**self.fields, **fields}, mistakes=mistakes)
 
     def validate(self, *conflicts: Conflict) -> TuningSpec:
         """Return the spec.
@@ -75,21 +81,24 @@ def _override(
     changed = override(fields, overrides)
     values, sources = leave_out_empty(changed.fields), Sources(document, changed.overrides)
     duplicates = document.duplicates() if document else ()
-    found = [*_find_problems(values, sources), *_find_placeholders(values, sources)]
-    mistakes = (*changed.mistakes, *duplicates, *_blame(found, fields, changed))
+    look = _find_problems if document is None else _find_file_problems
+    problems = _blame(list(look(values, sources)), fields, changed, look)
+    mistakes = (*changed.mistakes, *duplicates, *problems)
     return RawSpec(values, mistakes, sources)
 
 
 def _blame(
-    problems: Sequence[Problem], fields: Mapping[str, Any], changed: Overridden
+    problems: Sequence[Problem],
+    fields: Mapping[str, Any],
+    changed: Overridden,
+    look: Callable[[dict[str, Any], Sources], Iterator[Problem]],
 ) -> Iterator[Problem]:
     """Yield the problems; each that would not be there without an override, in its place."""
     remaining = []
     for each in changed.overrides if problems else ():
         others = [other for other in changed.overrides if other is not each]
         values = leave_out_empty(override(fields, others).fields)
-        found = [*_find_problems(values, Sources()), *_find_placeholders(values, Sources())]
-        remaining.append((each, {problem.message for problem in found}))
+        remaining.append((each, {problem.message for problem in look(values, Sources())}))
     for problem in problems:
         blamed = [each for each, messages in remaining if problem.message not in messages]
         in_document = problem.place is None or isinstance(problem.place, SourceLocation)
@@ -97,11 +106,18 @@ def _blame(
         yield replace(problem, place=place)
 
 
+def _find_file_problems(values: dict[str, Any], sources: Sources) -> Iterator[Problem]:
+    """Yield every mistake in a file; tuning jobs that have begun may have some of them."""
+    yield from _find_problems(values, sources)
+    yield from (_locate(each, sources) for each in find_file_conflicts(values))
+    yield from _find_placeholders(values, sources)
+
+
 def _find_placeholders(values: dict[str, Any], sources: Sources) -> Iterator[Problem]:
     """Yield hyperparameters in `environment`, where nothing fills them in."""
-    known = [*mapping(values, "hyperparameter_ranges"), *mapping(values, "static_hyperparameters")]
+    known = list_names(values)
     for name, value in mapping(values, "environment").items():
-        for placeholder in find_placeholders(remove_references(str(value))):
+        for placeholder in find_placeholders(remove_references(str(value)), known):
             if placeholder in known:
                 message = f"environment.{name}: {{{placeholder}}} is only replaced in the command"
                 hint = f"training jobs find it in {name_variable(placeholder)}, and all values"
@@ -184,5 +200,5 @@ def _find_problems(values: dict[str, Any], sources: Sources) -> Iterator[Problem
 
 
 def _locate(conflict: Conflict, sources: Sources) -> Problem:
-    place = sources.find(conflict.location, key=False)
+    place = sources.find(conflict.location, key=conflict.at_key)
     return Problem(conflict.slug, conflict.message, conflict.hint, place)

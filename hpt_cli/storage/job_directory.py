@@ -11,6 +11,7 @@
 <home>/<name>/requests/             what other terminals ask the tuner to do
 <home>/<name>/jobs/0007/a1/         the first attempt of job 7: output.log, exit, ...
 <home>/<name>/jobs/0007/checkpoints the same for all attempts of job 7; model/ and output/ too
+<home>/<name>/jobs/0007/config_files/  what `config_files` asks for, the same for all attempts
 """
 
 from __future__ import annotations
@@ -139,6 +140,10 @@ class JobDir:
     def output_data(self, number: int) -> Path:
         """Return the directory for its output data, within `output`."""
         return self.output(number) / "data"
+
+    def config_files(self, number: int) -> Path:
+        """Return the directory for the config files of a training job."""
+        return self.training_job(number) / "config_files"
 
     def make_training_job(self, number: int) -> None:
         """Make the directories that a training job may write to.

@@ -6,7 +6,7 @@ from operator import attrgetter
 
 from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.model import TuningSpec
-from hpt_cli.spec.ranges import select_active
+from hpt_cli.spec.ranges import complete_point
 from hpt_cli.strategies import load_strategy
 from hpt_cli.tuning.evidence import inherits_results, suggest_request, trial
 from hpt_cli.tuning.state import TrainingJob, TuningState
@@ -30,17 +30,13 @@ def initial_point(spec: TuningSpec, state: TuningState, number: int) -> Hyperpar
     parents had other data, their best points: results do not carry over, but good regions often
     do (Feurer et al. 2015, "Initializing Bayesian Hyperparameter Optimization via Meta-Learning").
     """
-    points = [_complete(spec, point) for point in spec.initial_hyperparameters]
+    ranges = spec.hyperparameter_ranges
+    points = [complete_point(ranges, point) for point in spec.initial_hyperparameters]
     if spec.warm_start is not None and not inherits_results(spec):
         count = max(1, spec.job_limit // TRANSFER_SHARE)
         points += _list_best(spec, list(state.inherited.values()))[:count]
     unique = list({tuple(point.items()): point for point in points}.values())
     return unique[number - 1] if number <= len(unique) else None
-
-
-def _complete(spec: TuningSpec, point: Hyperparameters) -> Hyperparameters:
-    middle = {name: each.from_unit(0.5) for name, each in spec.hyperparameter_ranges.items()}
-    return select_active(spec.hyperparameter_ranges, middle | point)
 
 
 def _list_best(spec: TuningSpec, jobs: list[TrainingJob]) -> list[Hyperparameters]:

@@ -16,8 +16,9 @@ from hpt_cli.errors import Problem
 from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.objective import Objective
-from hpt_cli.spec.ranges import select_active
+from hpt_cli.spec.ranges import complete_point, select_active
 from hpt_cli.tuning.events import WarmStarted
+from hpt_cli.tuning.evidence import inherits_results
 from hpt_cli.tuning.state import TrainingJob, TuningState
 from hpt_cli.tuning.summary import describe_best, summarize
 
@@ -78,7 +79,11 @@ def inherit(spec: TuningSpec, parent: Candidate, at: float) -> WarmStarted:
 
 
 def _fit(spec: TuningSpec, hyperparameters: Hyperparameters) -> Hyperparameters | None:
-    """Return the tuned values, if in the ranges and the static ones are unchanged; else None."""
+    """Return the tuned values, if in the ranges and the static ones are unchanged; else None.
+
+    Results are of what was tried. A point that is only tried first is completed instead, as one
+    that a user gives.
+    """
     for name, value in spec.static_hyperparameters.items():
         if name in hyperparameters and hyperparameters[name] != value:
             return None
@@ -86,7 +91,7 @@ def _fit(spec: TuningSpec, hyperparameters: Hyperparameters) -> Hyperparameters 
     point = {name: hyperparameters[name] for name in ranges if name in hyperparameters}
     if not all(ranges[name].contains(value) for name, value in point.items()):
         return None
-    return select_active(ranges, point)
+    return select_active(ranges, point) if inherits_results(spec) else complete_point(ranges, point)
 
 
 def _describe(spec: TuningSpec, job: TrainingJob, point: Hyperparameters) -> dict[str, Any]:

@@ -65,8 +65,8 @@ name them in the command, each with its usual value:
       hpt init python train.py --lr 0.01
       hpt init ./train.sh {lr=0.01} {depth=6}
       hpt init LR=0.01 DEPTH=6 python train.py
-    a script without any can read a configuration file, of which each job fills in its own copy,
-    or json.loads(os.environ["HPT_HYPERPARAMETERS"]): docs/howto/config-files.md"""
+    a script without any can read a config file, of which each job gets its own copy (config_files
+    in the spec), or json.loads(os.environ["HPT_HYPERPARAMETERS"]): docs/howto/config-files.md"""
 
 Command = Annotated[
     list[str] | None,

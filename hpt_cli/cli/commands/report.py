@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hpt_cli.cli.commands.best import write_command
+from hpt_cli.cli.commands.best import find_context, write_command
 from hpt_cli.cli.load import find_tuning_jobs, read_state, summarize_state
 from hpt_cli.cli.options import Force, Home, OptionalNames
 from hpt_cli.cli.output import refuse_existing, write_output
@@ -68,11 +68,12 @@ def _read_record(jobdir: JobDir) -> Record:
     state = read_state(jobdir)
     summary = summarize_state(jobdir, state)
     spec = load_spec(state.spec)
+    best = find_context(jobdir, state, summary.best) if summary.best else None
     return Record(
         summary=summary,
         state=state,
         importance=measure_importance(spec.hyperparameter_ranges, list_trials(spec, state)),
-        command=write_command(state, summary.best) if summary.best else None,
+        command=write_command(best, shows_values=False) if best else None,
         origin=list(_list_origin(jobdir, state, spec)),
     )
 

@@ -111,7 +111,7 @@ def _resume(session: Session, jobdir: JobDir, jobs: list[str] | None) -> int:
         print_differences(jobdir, spec)
         remember_home(jobdir.path.parent)
         session.signals.remember()
-        return session.tune(jobdir, spec, state, found.capacity, requeued)
+        return session.tune(jobdir, found.spec, state, found.capacity, requeued)
 
 
 def _choose_failed(jobdir: JobDir, state: TuningState, texts: list[str]) -> list[int]:

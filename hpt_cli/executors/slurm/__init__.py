@@ -30,7 +30,14 @@ from hpt_cli.executors import (
     TemporaryError,
     launcher,
 )
-from hpt_cli.executors.attempt_files import Claim, Exit, is_of_this_boot, read_claim, read_exit
+from hpt_cli.executors.attempt_files import (
+    Claim,
+    Exit,
+    is_of_this_boot,
+    prepare,
+    read_claim,
+    read_exit,
+)
 from hpt_cli.executors.slurm import commands
 from hpt_cli.executors.slurm.client import QueueSnapshot, SlurmClient, run
 from hpt_cli.executors.slurm.outcome import ALIVE, Evidence, is_conclusive, resolve_outcome
@@ -89,7 +96,7 @@ class SlurmExecutor:
 
     def launch(self, request: LaunchRequest) -> Handle:
         """Submit an attempt."""
-        request.directory.mkdir(parents=True, exist_ok=True)
+        prepare(request)
         command = [
             *(sys.executable, *launcher.OPTIONS, launcher.__file__),
             *(launcher.ALONE, repr(request.grace)),

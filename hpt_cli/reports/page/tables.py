@@ -56,6 +56,7 @@ def write_spec(spec: Mapping[str, Any]) -> str:
     """Return the spec as YAML, without defaults and without what may hold secrets."""
     shown = TuningSpec.model_validate(spec).model_dump(exclude_defaults=True)
     shown.pop("value_texts", None)  # the values themselves are written so
+    shown.pop("template_texts", None)  # they may be long, and hold anything
     if "environment" in shown:
         shown["environment"] = {
             name: value if _REFERENCE.fullmatch(value) else HIDDEN

@@ -33,3 +33,13 @@ def find_conflicts(raw: Mapping[str, Any]) -> list[Conflict]:
         *execution.find_slurm_conflicts(raw),
         *execution.find_resource_conflicts(raw),
     ]
+
+
+def find_file_conflicts(raw: Mapping[str, Any]) -> list[Conflict]:
+    """Return mistakes that only a file is refused for: tuning jobs that have them have begun."""
+    return [
+        *command.find_misspelt_conflicts(raw),
+        *command.find_absence_conflicts(raw),
+        *search.find_contradictions(raw),
+        *search.find_category_conflicts(raw),
+    ]

@@ -19,6 +19,8 @@ class Conflict:
     slug: str
     message: str
     hint: str = ""
+    at_key: bool = False
+    """Whether the name of the field is wrong, and not its value."""
 
 
 class ConflictError(ValueError):

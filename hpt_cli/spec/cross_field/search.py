@@ -11,9 +11,11 @@ from pydantic import TypeAdapter, ValidationError
 from hpt_cli import stop_rules
 from hpt_cli.errors import did_you_mean
 from hpt_cli.spec.cross_field.conflict import Conflict, Location, is_number, items, mapping
-from hpt_cli.spec.ranges import MAX_GRID, ParameterRange, bound_grid
+from hpt_cli.spec.ranges import MAX_GRID, ParameterRange, bound_grid, narrow_deciders
 
 MAX_RANGES = 30
+MAX_BAYESIAN_CATEGORIES = 1000
+"""With so many values a suggestion takes some 3 s, and the time grows with their number."""
 RULE = "early_stopping: {rule: median}, and beside it the rule's parameters"
 EPOCH_NAMES = ("epochs", "numepochs", "n-epochs", "n_epochs", "num_epochs")
 """Static hyperparameters that stand for Hyperband's max_resource, as at SageMaker."""
@@ -185,6 +187,42 @@ def find_initial_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
             elif name in ranges and not _contains(ranges[name], value):
                 message = f"{value!r} is outside the range of '{name}'"
                 yield Conflict(where, "initial-outside", message)
+
+
+def find_category_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
+    """Yield ranges with more values than a Gaussian process, of a dimension for each, can learn."""
+    if raw.get("strategy", "Bayesian") != "Bayesian":
+        return
+    for name, each in mapping(raw, "hyperparameter_ranges").items():
+        values = items(each, "values") if isinstance(each, Mapping) else ()
+        if len(values) > MAX_BAYESIAN_CATEGORIES:
+            message = f"'{name}' has {len(values):,} values; strategy Bayesian takes at most"
+            message += f" {MAX_BAYESIAN_CATEGORIES:,}, as it learns about each by itself"
+            hint = "strategy: Random has no such limit; or make it an Integer, and let the program"
+            hint += " look up what the number stands for"
+            where = ("hyperparameter_ranges", name, "values")
+            yield Conflict(where, "range-categories", message, hint)
+
+
+def find_contradictions(raw: Mapping[str, Any]) -> Iterator[Conflict]:
+    """Yield points to try first with hyperparameters that cannot exist together."""
+    ranges = _parse_ranges(raw)
+    for index, point in enumerate(items(raw, "initial_hyperparameters")):
+        given = dict(point) if isinstance(point, Mapping) else {}
+        for decider, (values, names) in narrow_deciders(ranges, given).items():
+            if not values:
+                needs = (
+                    f"'{each}' exists only where {_describe_when(ranges[each])}" for each in names
+                )
+                message = f"the point contradicts itself: {'; '.join(dict.fromkeys(needs))}"
+                message += f"; and '{decider}' is {given[decider]}" if decider in given else ""
+                where = ("initial_hyperparameters", index, names[0])
+                yield Conflict(where, "initial-contradiction", message)
+
+
+def _describe_when(each: ParameterRange) -> str:
+    pairs = ((name, " or ".join(map(str, values))) for name, values in each.when.items())
+    return " and ".join(f"{name} is {values}" for name, values in pairs)
 
 
 def _contains(each: ParameterRange, value: Any) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 from hpt_cli.errors import ArgumentLocation, Problem, SourceLocation, UsageError, did_you_mean
 from hpt_cli.spec.cross_field.conflict import Location
 from hpt_cli.spec.fields.parts import NAMED, PARTS
-from hpt_cli.spec.yaml_document import SURROGATE, Document, compose, read_scalar
+from hpt_cli.spec.yaml_document import SURROGATE, Document, read_inline
 
 SET = "--set"
 
@@ -55,7 +55,7 @@ def read_overrides(texts: Iterable[str]) -> list[Override]:
             message = f"{SET} {text}: write it as FIELD=VALUE"
             problems.append(Problem("override", message, place=before))
         else:
-            found.append(Override(field.strip(), _read_value(value.strip()), before, after))
+            found.append(Override(field.strip(), read_inline(value.strip()), before, after))
     if problems:
         raise UsageError(*problems)
     return found
@@ -66,16 +66,6 @@ def read_option(option: str, field: str, value: Any) -> Override:
     line = f"{option} {value}"
     place = ArgumentLocation(line, len(option) + 1, len(line))
     return Override(field, value, place, place)
-
-
-def _read_value(text: str) -> Any:
-    """Return a scalar; or a list or a mapping, in brackets."""
-    if text[:1] not in ("[", "{"):
-        return read_scalar(text)
-    try:
-        return Document(compose(f"value: {text}", SET), SET).to_values()["value"]
-    except UsageError:
-        return text
 
 
 @dataclass(frozen=True)

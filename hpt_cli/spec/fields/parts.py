@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from hpt_cli.spec import model, ranges
+from hpt_cli.spec.config_files import ConfigFile
 from hpt_cli.spec.cross_field.conflict import Location, mapping
 from hpt_cli.stop_rules import AUTO, STOP_RULES, list_parameters
 
@@ -17,6 +18,7 @@ RANGES: dict[str, type[BaseModel]] = {
     "Categorical": ranges.CategoricalRange,
 }
 PARTS: dict[str, type[BaseModel]] = {
+    "config_files": ConfigFile,
     "metric_definitions": model.MetricDefinition,
     "early_stopping": model.EarlyStopping,
     "warm_start": model.WarmStart,

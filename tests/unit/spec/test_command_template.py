@@ -10,8 +10,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hpt_cli.spec.command_template import find_placeholders, render_argv
+from hpt_cli.spec.command_template import Filling, find_misspelt, find_placeholders
+from hpt_cli.spec.command_template import render_argv as render
+from hpt_cli.spec.hyperparameters import Value
 from hpt_cli.spec.shell_quoting import find_commented, find_embedded, hides_failure, needs_quotes
+
+
+def render_argv(
+    command: str | list[str], values: dict[str, Value], *absent: str, shell: bool = False
+) -> list[str]:
+    return render(command, Filling(values, absent), shell=shell)
 
 
 def test_a_placeholder_is_one_argument_whatever_it_holds() -> None:
@@ -38,6 +46,72 @@ def test_braces_of_other_kinds_are_left_alone() -> None:
     assert render_argv("""python -c 'd={}; print({1: 2})' --a {a}""", {"a": 1})[2] == (
         "d={}; print({1: 2})"
     )
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["+key", "db@x", "layers[0]", "a/b", "weight decay", "größe", "0", "~x", "it's", "$", "{"],
+)
+def test_any_name_is_a_placeholder(name: str) -> None:
+    argv = render_argv(f"train x={{{name}}} '{{{name}}}'", {name: "v", "other": 1})
+    assert argv == ["train", "x=v", "v"]
+    script = render_argv(f"train x={{{name}}}", {name: "v"}, shell=True)
+    assert script[-1] == "train x=v"
+
+
+def test_a_name_is_not_the_beginning_of_another() -> None:
+    assert render_argv("t {a b} {a b c}", {"a b": 1, "a b c": 2}) == ["t", "1", "2"]
+
+
+def test_json_in_a_command_is_filled() -> None:
+    argv = render_argv("""t '{"lr": {lr}}' '{"a": {"b": {lr}}}'""", {"lr": 0.1})
+    assert argv == ["t", '{"lr": 0.1}', '{"a": {"b": 0.1}}']
+
+
+@pytest.mark.parametrize(
+    ("command", "argv"),
+    [
+        ("t --lr {lr} --m {m}", "t --lr 1"),
+        ("t --m {m} --lr {lr}", "t --lr 1"),
+        ("t --m={m} a.b={m} +c={m} -m{m} {m} {lr}", "t 1"),
+        ("t -m {m} data/ --lr {lr}", "t data/ --lr 1"),
+        ("t --betas {m} {n} --lr {lr}", "t --lr 1"),
+        ("t --betas 0.9 {m} --lr {lr}", "t --betas 0.9 --lr 1"),
+        ("t --set a={lr} b={m}", "t --set a=1"),
+        ("t --verbose --lr {lr} -- {m}", "t --verbose --lr 1 --"),
+        ("t --m {m} {args}", "t --lr 1"),
+        ("t --m {m} {lr...}", "t 1"),
+        ("t -1 {m} {lr}", "t -1 1"),
+    ],
+)
+def test_what_does_not_exist_is_left_out_with_its_option(command: str, argv: str) -> None:
+    assert render_argv(command, {"lr": 1}, "m", "n") == argv.split()
+    assert render_argv(command.split(), {"lr": 1}, "m", "n") == argv.split()
+
+
+def test_the_words_of_a_value() -> None:
+    values: dict[str, Value] = {"bn": "--no-bn", "flag": "", "layers": "64 '6 4'", "x": "a 'b"}
+    argv = render_argv("t {bn...} {flag...} --layers {layers...} {x...} y{layers...}", values)
+    assert argv == ["t", "--no-bn", "--layers", "64", "6 4", "a", "'b", "y64 '6 4'"]
+    script = render_argv("printf %s: {flag...} {layers...}", values, shell=True)
+    printed = subprocess.run(script, capture_output=True, text=True, check=True).stdout
+    assert printed == "64:6 4:"
+
+
+@pytest.mark.parametrize(
+    ("inside", "name"), [(" lr ", "lr"), ("+lr", "lr"), ("+keys", "+key"), ("a b", "a_b")]
+)
+def test_what_is_nearly_a_name_is_found(inside: str, name: str) -> None:
+    assert list(find_misspelt(f"t {{{inside}}}", ["lr", "+key", "a_b"])) == [
+        (inside, f"did you mean '{name}'?")
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["{print $1}", '{"a": 1}', "{{ lr }}", "{}", "{1,2}", "{lr}", "{+}"]
+)
+def test_other_braces_are_not(text: str) -> None:
+    assert not list(find_misspelt(f"t {text}", ["lr", "print", "a", "+"]))
 
 
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=20))
@@ -142,6 +216,14 @@ def test_a_shell_runs_nothing_that_a_value_says(
     silent = {"stdin": subprocess.DEVNULL, "capture_output": True, "timeout": 20}
     subprocess.run(argv, cwd=tmp_path, check=False, **silent)
     assert not (tmp_path / "pwned").exists(), argv
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_the_words_of_a_value_are_only_words(tmp_path: Path, attack: str) -> None:
+    argv = render_argv("printf '%s ' {x...}", {"x": attack}, shell=True)
+    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == " ".join(render_argv("{x...}", {"x": attack})).split()
+    assert not (tmp_path / "pwned").exists()
 
 
 @pytest.mark.parametrize("value", [1, -0.5, 1e-05, "adam", "a/b.c", "-rf"])

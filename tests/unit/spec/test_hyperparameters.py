@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hpt_cli.errors import UsageError
 from hpt_cli.formatting import format_setting
-from hpt_cli.spec.command_template import render_argv
+from hpt_cli.spec.command_template import Filling, render_argv
 from hpt_cli.spec.hyperparameters import read_value, write_values
 from hpt_cli.spec.model import TuningSpec, load_spec
 from hpt_cli.spec.yaml_reader import parse_spec
@@ -55,7 +55,7 @@ def pass_on(spec: TuningSpec, value: Any, name: str = "x") -> str:
     fields = record(spec)
     first = str(spec.write({name: value})[name])
     written = write_values(json.loads(json.dumps({name: value})), fields)
-    argv = render_argv("train", written)
+    argv = render_argv("train", Filling(written))
     assert argv == ["train", f"--{name}", first]
     return first
 
@@ -66,7 +66,11 @@ def test_every_scalar_arrives_as_it_was_typed(category: str, static: str) -> Non
     (value,) = spec.hyperparameter_ranges["x"].grid or ()
     assert pass_on(spec, value) == format_setting(value) == category
     for each in (spec, load_spec(record(spec))):
-        assert render_argv("train", each.static_hyperparameters) == ["train", "--s", static]
+        assert render_argv("train", Filling(each.static_hyperparameters)) == [
+            "train",
+            "--s",
+            static,
+        ]
     again = parse_spec(write_spec(spec.model_dump()), "again.yaml")
     assert record(again) == record(spec)
 

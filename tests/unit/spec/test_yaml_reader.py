@@ -13,6 +13,7 @@ from hpt_cli.errors import Problem, UsageError
 from hpt_cli.metrics.reader import MetricReader
 from hpt_cli.spec.fields.overrides import read_overrides
 from hpt_cli.spec.model import TuningSpec
+from hpt_cli.spec.yaml_document import Document, compose
 from hpt_cli.spec.yaml_reader import parse_spec
 from hpt_cli.storage.spec_file import read_spec
 
@@ -316,3 +317,90 @@ def test_a_mistake_that_many_make_is_explained_once(line: str, messages: list[st
         assert message in problem.message
     if "5m" in line:
         assert "in seconds" in found[0].hint
+
+
+CONDITIONAL = """\
+name: c
+command: COMMAND
+hyperparameter_ranges:
+  lr: {type: Continuous, min_value: 0, max_value: 1}
+  +key: {type: Categorical, values: [a, b]}
+  opt: {type: Categorical, values: [sgd, nag, adam]}
+  m: {type: Continuous, min_value: 0, max_value: 1, when: {opt: [sgd, nag]}}
+  n: {type: Continuous, min_value: 0, max_value: 1, when: {opt: [sgd, nag]}}
+metric_definitions: [{name: loss, regex: 'loss=({num})'}]
+objective_metric_name: loss
+objective_type: Minimize
+"""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "t --lr {lr} --m {m}",
+        "t --betas {m} {n} --set a={lr} b={m}",
+        "t --x={m},{n}",
+        "[t, --m, '{m}', data]",
+        "t {args} \nshell: true",
+        "[t, --m, '{m}'] \nshell: true",
+        "t {+key}",
+    ],
+)
+def test_what_can_be_left_out_is_accepted(command: str) -> None:
+    parse_spec(CONDITIONAL.replace("COMMAND", command), "spec.yaml")
+
+
+@pytest.mark.parametrize(
+    ("command", "slug"),
+    [
+        ("t --lr {lr} --m {m}\nshell: true", "placeholder-conditional"),
+        ("t --x={lr},{m}", "placeholder-conditional"),
+        ("t --betas {m} {lr}", "placeholder-conditional"),
+        ("bash -c 't --m {m}'", "placeholder-conditional"),
+        ("'{m} --lr {lr}'", "placeholder-conditional"),
+        ("t {+kye}", "placeholder-unknown"),
+        ("t --lr { lr }", "placeholder-unknown"),
+    ],
+)
+def test_what_cannot_be_left_out_is_refused(command: str, slug: str) -> None:
+    (problem,) = problems(CONDITIONAL.replace("COMMAND", command))
+    assert (problem.slug, str(problem.place)) == (slug, "spec.yaml:2:10")
+    assert problem.hint
+
+
+def test_a_tuning_job_that_has_begun_so_goes_on() -> None:
+    fields = read_fields(CONDITIONAL.replace("COMMAND", "t { lr } --m {m}\nshell: true"))
+    assert TuningSpec.model_validate(fields).shell
+
+
+def read_fields(text: str) -> dict[str, object]:
+    return Document(compose(text, "spec.yaml"), "spec.yaml").to_values()
+
+
+def test_a_point_that_contradicts_itself_is_refused_in_its_place() -> None:
+    points = "initial_hyperparameters:\n  - {m: 0.5}\n  - {opt: adam, m: 0.5}\n"
+    (problem,) = problems(CONDITIONAL.replace("COMMAND", "t {args}") + points)
+    assert (problem.slug, str(problem.place)) == ("initial-contradiction", "spec.yaml:14:20")
+    assert "'m' exists only where opt is sgd or nag; and 'opt' is adam" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("count", "strategy", "is_right"),
+    [
+        (31, "Bayesian", True),
+        (1001, "Bayesian", False),
+        (1001, "Grid", True),
+        (600, "Random", True),
+    ],
+)
+def test_only_bayesian_has_a_limit_of_categories(count: int, strategy: str, is_right: bool) -> None:
+    values = ", ".join(f"v{number}" for number in range(count))
+    text = CONDITIONAL.replace("COMMAND", "t {args}").replace("[a, b]", f"[{values}]")
+    text = text.replace("type: Continuous", "grid_points: 2, type: Continuous")
+    text += f"strategy: {strategy}\n"
+    if is_right:
+        parse_spec(text, "spec.yaml")
+    else:
+        (problem,) = problems(text)
+        assert problem.slug == "range-categories"
+        assert "Integer" in problem.hint

@@ -13,6 +13,7 @@ from hpt_cli.tuning.summary import summarize
 from hpt_cli.tuning.warm_start import Candidate, find_mismatches, has_ended, inherit
 from tests import builders as b
 
+KIND = {"type": "Categorical", "values": ["a", "b"]}
 ENDED = ev.TuningJobEnded(at=9, status="Completed", reason="done")
 
 
@@ -102,3 +103,22 @@ def test_initial_points_come_first_and_are_completed() -> None:
     assert initial_point(spec, state, 1) == {"x": 3, "kind": "b", "only_b": 0.5}
     assert initial_point(spec, state, 2) == {"x": 5, "kind": "a"}
     assert initial_point(spec, state, 3) is None
+
+
+def test_points_of_parents_keep_the_values_that_they_name() -> None:
+    x = {"type": "Integer", "min_value": 1, "max_value": 9}
+    opt = {"type": "Categorical", "values": ["sgd", "adam"]}
+    parent = make_parent(
+        command="train {args}",
+        hyperparameter_ranges={"x": x, "opt": {**opt, "when": {"kind": "a"}}, "kind": KIND},
+    )
+    ranges = {"x": {**x, "when": {"opt": "sgd"}}, "opt": opt, "kind": KIND}
+    for kind, point in (
+        ("TransferLearning", {"x": 2, "opt": "sgd", "kind": "b"}),
+        ("IdenticalDataAndAlgorithm", {}),  # which was not tried so
+    ):
+        spec = make_child(kind, command="train {args}", hyperparameter_ranges=ranges)
+        state = b.fold_all(b.created(spec)[0], inherit(spec, parent, 1.0))
+        assert state.inherited[-1].hyperparameters == point
+        if kind == "TransferLearning":
+            assert initial_point(spec, state, 1) == point
