@@ -14,9 +14,14 @@ from hpt_cli.runtime.environment import JobContext, make_launch_request
 from hpt_cli.spec.command_template import SCRIPTS
 from hpt_cli.spec.env_references import find_references, split_references
 
+MAX_SCRIPT_BYTES = 1 << 20
+"""A larger file is no script."""
+
 _OWN = re.compile(r"\b(?:HPT|SM)_[A-Z0-9_]+\b")
 """Variables that hpt sets, named in a command or a script."""
-_SCRIPT = re.compile(rf"[^\s'\"=;|&()<>]+(?:{'|'.join(map(re.escape, SCRIPTS))})(?![\w.])")
+_WORD = r"[^\s'\"=;|&()<>]+"
+_SCRIPT = re.compile(rf"{_WORD}(?:{'|'.join(map(re.escape, SCRIPTS))})(?![\w.])|\.\.?/{_WORD}")
+_MODULE = re.compile(r"(?<!\S)-m\s+([\w.]+)")
 
 
 def write_line(job: JobContext, *, shows_values: bool = True) -> str:
@@ -31,10 +36,11 @@ def write_line(job: JobContext, *, shows_values: bool = True) -> str:
     """
     spec = job.spec
     references = {each: "" for text in spec.environment.values() for each in find_references(text)}
+    inherited = {*references, *spec.environment}
     request = make_launch_request(replace(job, base=references))
     texts = [*request.argv, *_read_scripts(request.argv, request.working_directory)]
-    own = _choose_own(request.environment, texts, reads_all=bool(spec.list_unnamed()))
-    pairs = [shlex.quote(f"{name}={value}") for name, value in own.items()]
+    own = _list_own(request.environment, texts, reads_all=bool(spec.list_unnamed()))
+    pairs = [shlex.quote(f"{name}={value}") for name, value in own if name not in inherited]
     pairs += [
         f"{shlex.quote(name)}={_quote(text) if shows_values else _refer(name)}"
         for name, text in spec.environment.items()
@@ -45,19 +51,22 @@ def write_line(job: JobContext, *, shows_values: bool = True) -> str:
 
 def _read_scripts(argv: Collection[str], directory: Path) -> Iterator[str]:
     """Yield the sources of the scripts that a command names, as far as they can be read."""
-    for word in _SCRIPT.findall("\n".join(argv)):
+    line = "\n".join(argv)
+    modules = [f"{name.replace('.', '/')}.py" for name in _MODULE.findall(line)]
+    for path in (directory / word for word in [*_SCRIPT.findall(line), *modules]):
         with contextlib.suppress(OSError, ValueError):
-            yield read_regular(directory / word)
+            if path.stat().st_size <= MAX_SCRIPT_BYTES:
+                yield read_regular(path)
 
 
-def _choose_own(
+def _list_own(
     environment: Mapping[str, str], texts: Collection[str], *, reads_all: bool
-) -> dict[str, str]:
-    """Return the variables that hpt sets and these texts name."""
+) -> list[tuple[str, str]]:
+    """Return the variables that hpt sets and these texts name, with their values."""
     named = {name for text in texts for name in _OWN.findall(text)}
     if reads_all:  # the program gets some hyperparameters in no other way
         named.add("HPT_HYPERPARAMETERS")
-    return {name: environment[name] for name in sorted(named) if name in environment}
+    return [(name, environment[name]) for name in sorted(named) if name in environment]
 
 
 def _quote(text: str) -> str:

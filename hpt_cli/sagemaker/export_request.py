@@ -168,7 +168,11 @@ def _list_blanks(request: Any, path: str = "") -> Iterator[str]:
 
 def _list_unsupported(spec: TuningSpec) -> Iterator[str]:
     """Yield what SageMaker cannot do of a spec."""
+    for file in spec.config_files:
+        yield f"config_files: {file.template} is not filled in; SageMaker only passes options"
     for name, each in spec.hyperparameter_ranges.items():
+        if isinstance(each, CategoricalRange) and len(each.values) > MAX_VALUES:
+            yield f"{name}: SageMaker takes at most {MAX_VALUES} values, not {len(each.values)}"
         if each.when:
             yield f"{name}: SageMaker has no conditions (when); it is always tuned"
         listed = len(_list_values(each) or ())

@@ -57,6 +57,10 @@ GridPoints = Annotated[Whole, Field(ge=1, le=MAX_GRID_POINTS)]
 
 
 def _plain(raw: Any) -> Any:
+    if isinstance(raw, list):
+        why = 'a list is written as text: "64 64" for several arguments, with {name...} in the'
+        why += ' command; "[64, 64]" for one, or for a config file'
+        raise PydanticCustomError("category", "{why}", {"why": why})
     if isinstance(raw, (bool, dict, list)) or raw is None:
         raise PydanticCustomError(
             "category", "a category is text or a number; put quotes around it to make it text"

@@ -30,7 +30,7 @@ from hpt_cli.spec.model import TuningSpec, load_spec
 from hpt_cli.storage import journal
 from hpt_cli.storage.connection import open_damaged
 from hpt_cli.storage.job_directory import JobDir
-from hpt_cli.storage.spec_file import read_spec
+from hpt_cli.storage.spec_file import read_raw, read_templates
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.evidence import count_before
 from hpt_cli.tuning.fold import fold
@@ -67,7 +67,8 @@ def repair(jobdir: JobDir) -> Repair:
     created = next((each for each in found if isinstance(each, ev.TuningJobCreated)), None)
     if created is None or not _is_spec(created.spec):
         home = jobdir.path.resolve().parent
-        created = journal.describe_creation(read_spec(jobdir.spec), home.parent)
+        raw = read_templates(read_raw(jobdir.spec), home.parent)
+        created = journal.describe_creation(raw.validate(), home.parent)
     rest = [each for each in found if not isinstance(each, ev.TuningJobCreated)]
     rebuilder = _Rebuilder(jobdir, created, salvage_observations(damaged))
     rebuilder.rebuild(rest)

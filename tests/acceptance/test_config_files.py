@@ -129,7 +129,7 @@ def test_the_best_has_the_variables_that_its_command_uses(
     terminal: Terminal, tmp_path: Path
 ) -> None:
     (terminal.directory / "read.py").write_text(
-        "import os; print(os.environ['SM_HP_NOTE'], os.environ['TOKEN'])"
+        "import os; print(os.environ['SM_HP_NOTE'], os.environ['TOKEN'], os.environ['SM_OWN'])"
     )
     command = (
         f'{terminal.python()} read.py && test -d "$HPT_CHECKPOINT_DIR"'
@@ -143,7 +143,7 @@ def test_the_best_has_the_variables_that_its_command_uses(
             command=command,
             shell=True,
             static_hyperparameters={"note": note, "y": 1},
-            environment={"A": "it's b", "TOKEN": "t-${MY_TOKEN}"},
+            environment={"A": "it's b", "TOKEN": "t-${MY_TOKEN}", "SM_OWN": "mine"},
             max_jobs=1,
         ),
     )
@@ -151,12 +151,13 @@ def test_the_best_has_the_variables_that_its_command_uses(
     assert "secret" not in line
     script = f"export MY_TOKEN=other; {line}"
     printed = run_elsewhere(terminal, script, tmp_path).splitlines()
-    assert printed[0] == f"{note} t-other"
+    assert printed[0] == f"{note} t-other mine"
     assert printed[1].startswith(f"it's b a  b {note} x=")
     # The page may be read by others: values of variables are not in it.
     terminal.hpt("report", "t")
     page = (terminal.directory / "t.html").read_text()
     assert "it&#39;s b" not in page
+    assert "mine" not in page
     assert "${A:?}" in page
 
 

@@ -404,3 +404,9 @@ def test_only_bayesian_has_a_limit_of_categories(count: int, strategy: str, is_r
         (problem,) = problems(text)
         assert problem.slug == "range-categories"
         assert "Integer" in problem.hint
+
+
+def test_a_list_as_a_category_is_refused_with_a_way_that_works() -> None:
+    problem = only_problem("[yes, no, on, 3, 0.5]", "[[64, 64], x]")
+    assert (str(problem.place), problem.slug) == ("spec.yaml:5:37", "category")
+    assert '"64 64" for several arguments, with {name...} in the command' in problem.message
