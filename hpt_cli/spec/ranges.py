@@ -29,8 +29,8 @@ from hpt_cli.spec.hyperparameters import Hyperparameters, Value
 
 ScalingType = Literal["Auto", "Linear", "Logarithmic", "ReverseLogarithmic"]
 
-MAX_CATEGORIES = 10_000
-"""No list that somebody keeps is longer, and hpt goes through it again and again."""
+MAX_CATEGORIES = 1000
+"""With more, what Bayesian computes for one suggestion takes seconds."""
 AUTO_RATIO = 100.0
 """`Auto` picks a logarithmic scale once the bounds are this many times apart."""
 MAX_GRID_POINTS = 1000
@@ -330,7 +330,7 @@ class CategoricalRange(_Range):
     type: Literal["Categorical"]
     """One of a list of values."""
     values: Annotated[tuple[Category, ...], Field(min_length=1, max_length=MAX_CATEGORIES)]
-    """Values, text or numbers; at most 1,000 for Bayesian."""
+    """1 to 1000 values, text or numbers."""
 
     @model_validator(mode="after")
     def _check(self) -> CategoricalRange:

@@ -41,5 +41,4 @@ def find_file_conflicts(raw: Mapping[str, Any]) -> list[Conflict]:
         *command.find_misspelt_conflicts(raw),
         *command.find_absence_conflicts(raw),
         *search.find_contradictions(raw),
-        *search.find_category_conflicts(raw),
     ]

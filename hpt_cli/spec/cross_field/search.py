@@ -14,8 +14,6 @@ from hpt_cli.spec.cross_field.conflict import Conflict, Location, is_number, ite
 from hpt_cli.spec.ranges import MAX_GRID, ParameterRange, bound_grid, narrow_deciders
 
 MAX_RANGES = 30
-MAX_BAYESIAN_CATEGORIES = 1000
-"""With so many values a suggestion takes some 3 s, and the time grows with their number."""
 RULE = "early_stopping: {rule: median}, and beside it the rule's parameters"
 EPOCH_NAMES = ("epochs", "numepochs", "n-epochs", "n_epochs", "num_epochs")
 """Static hyperparameters that stand for Hyperband's max_resource, as at SageMaker."""
@@ -187,21 +185,6 @@ def find_initial_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
             elif name in ranges and not _contains(ranges[name], value):
                 message = f"{value!r} is outside the range of '{name}'"
                 yield Conflict(where, "initial-outside", message)
-
-
-def find_category_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
-    """Yield ranges with more values than a Gaussian process, of a dimension for each, can learn."""
-    if raw.get("strategy", "Bayesian") != "Bayesian":
-        return
-    for name, each in mapping(raw, "hyperparameter_ranges").items():
-        values = items(each, "values") if isinstance(each, Mapping) else ()
-        if len(values) > MAX_BAYESIAN_CATEGORIES:
-            message = f"'{name}' has {len(values):,} values; strategy Bayesian takes at most"
-            message += f" {MAX_BAYESIAN_CATEGORIES:,}, as it learns about each by itself"
-            hint = "strategy: Random has no such limit; or make it an Integer, and let the program"
-            hint += " look up what the number stands for"
-            where = ("hyperparameter_ranges", name, "values")
-            yield Conflict(where, "range-categories", message, hint)
 
 
 def find_contradictions(raw: Mapping[str, Any]) -> Iterator[Conflict]:

@@ -384,28 +384,6 @@ def test_a_point_that_contradicts_itself_is_refused_in_its_place() -> None:
     assert "'m' exists only where opt is sgd or nag; and 'opt' is adam" in problem.message
 
 
-@pytest.mark.parametrize(
-    ("count", "strategy", "is_right"),
-    [
-        (31, "Bayesian", True),
-        (1001, "Bayesian", False),
-        (1001, "Grid", True),
-        (600, "Random", True),
-    ],
-)
-def test_only_bayesian_has_a_limit_of_categories(count: int, strategy: str, is_right: bool) -> None:
-    values = ", ".join(f"v{number}" for number in range(count))
-    text = CONDITIONAL.replace("COMMAND", "t {args}").replace("[a, b]", f"[{values}]")
-    text = text.replace("type: Continuous", "grid_points: 2, type: Continuous")
-    text += f"strategy: {strategy}\n"
-    if is_right:
-        parse_spec(text, "spec.yaml")
-    else:
-        (problem,) = problems(text)
-        assert problem.slug == "range-categories"
-        assert "Integer" in problem.hint
-
-
 def test_a_list_as_a_category_is_refused_with_a_way_that_works() -> None:
     problem = only_problem("[yes, no, on, 3, 0.5]", "[[64, 64], x]")
     assert (str(problem.place), problem.slug) == ("spec.yaml:5:37", "category")
