@@ -189,12 +189,12 @@ def test_without_any_value_only_what_works_is_offered(terminal: Terminal) -> Non
 def test_what_has_no_value_is_shown_by_the_command_that_is_named_for_it(
     terminal: Terminal,
 ) -> None:
-    spec = terminal.write_spec(options="--mode silent", max_jobs=8)
+    spec = terminal.write_spec(options="--mode silent", max_jobs=8, max_parallel_jobs=1)
     terminal.hpt("run", spec, "--quiet", code=1)
     lines = terminal.hpt("show", "t").splitlines()
     (pointer,) = (line.strip() for line in lines if line.startswith("  hpt jobs"))
     shown = terminal.hpt(*shlex.split(pointer)[1:])
-    assert shown.count("it printed no value of loss") == len(terminal.json("jobs", "t"))
+    assert shown.count("it printed no value of loss") == 5
 
 
 def test_what_failed_before_a_resume_does_not_end_it_at_once(terminal: Terminal) -> None:
