@@ -12,6 +12,7 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, Final
 
 import yaml
@@ -84,7 +85,7 @@ def _write_json(text: str, changes: Mapping[Path, Any]) -> str:
 
 def _read_toml(text: str) -> Any:
     try:
-        return tomllib.loads(text)
+        tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         place = re.search(r" \(at line (\d+), column (\d+)\)", str(error))
         why = str(error)[: place.start()] if place else str(error)
@@ -92,6 +93,9 @@ def _read_toml(text: str) -> Any:
         raise DocumentError(f"this is not TOML: {why}", *at) from None
     except (RecursionError, ValueError) as error:
         raise DocumentError(f"this cannot be read: {error}") from None
+    if find_spec("tomlkit") is None:
+        raise DocumentError("TOML needs a package that is not there: pip install tomlkit")
+    return tree
 
 
 def _write_toml(text: str, changes: Mapping[Path, Any]) -> str:
