@@ -20,6 +20,7 @@ from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.model import TuningSpec, load_spec
 from hpt_cli.spec.objective import Objective
 from hpt_cli.stop_rules import LossCurve, StopRule, Verdict
+from hpt_cli.stop_rules.curve_stats import list_completed
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.commands import Command, Launch, Plan, Stop
 from hpt_cli.tuning.decide import decide
@@ -209,6 +210,8 @@ class _Replayer:
     jobs: dict[int, RecordedJob] = field(default_factory=dict)
     curves: dict[int, LossCurve] = field(default_factory=dict)
     due: list[tuple[float, int]] = field(default_factory=list)
+    calibrated: StopRule | None = None
+    """The rule, calibrated by the jobs that have completed; None where another one has since."""
 
     def run(self) -> Replay:
         self._fold(ev.TunerStarted(at=0.0, pid=0, host=""))
@@ -254,8 +257,11 @@ class _Replayer:
         """Return what `decide` would, without building every curve again at every epoch."""
         if self.rule is None:
             return Verdict(False)
-        others = [curve for other, curve in self.curves.items() if other != number]
-        return self.rule.judge(self.curves[number], [*self.inherited, *others])
+        known = [*self.inherited, *self.curves.values()]
+        if self.calibrated is None:
+            self.calibrated = self.rule.calibrate(list_completed(known))
+        others = [curve for curve in known if curve.number != number]
+        return self.calibrated.judge(self.curves[number], others)
 
     def _await_epoch(self, number: int) -> None:
         """Schedule the next epoch of a job, or its end if it has no curve."""
@@ -305,6 +311,8 @@ class _Replayer:
         # Recorded failures are the jobs' own.
         self.state = replace(self.state, failures=FailureHistory())
         self.curves[number] = loss_curve(self.state.jobs[number], self.objective)
+        if self.curves[number].status == "Completed":
+            self.calibrated = None
 
     def _decide(self, now: float) -> None:
         """Carry out commands until there is nothing to do but wait, or end."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import statistics
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -164,10 +164,21 @@ def _list_notes(explanation: Explanation, shown: int) -> list[str]:
         notes += [
             f"chance: of beating the best job; at the last epoch a job was stopped below"
             f" {bars[-1]:.1%} if it had been below at the epoch before too",
-            "whatever its chance, a job goes on if its extrapolated curve beats the best job, or if"
-            " it is as good as the best job was at the same epoch",
+            "whatever its chance, a job goes on if it is as good as the best job was at the same"
+            " epoch",
         ]
+    notes += _describe_calibration(judgements[-1].evidence)
     return notes
+
+
+def _describe_calibration(evidence: Mapping[str, Any]) -> list[str]:
+    """Return what completed jobs told of the stated chances, where the rule learns from them."""
+    if not evidence.get("judged_again"):
+        return []
+    again, lost = int(evidence["judged_again"]), int(evidence["wrongly_stopped"])
+    of_them = "none" if not lost else "it" if again == 1 else f"{lost}"
+    told = f"of {count(again, 'finished job')}, {of_them} would have been stopped wrongly"
+    return [f"chances count {evidence['doubt']:.2g} times what is usual: {told} at this risk"]
 
 
 def _counts_from_best(judgement: JobJudged) -> bool:

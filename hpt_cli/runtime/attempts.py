@@ -10,7 +10,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import ParamSpec, TypeGuard, TypeVar
@@ -36,7 +36,7 @@ from hpt_cli.spec.model import TuningSpec
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.allocation import Share
-from hpt_cli.tuning.evidence import count_before
+from hpt_cli.tuning.evidence import count_before, find_calibration
 from hpt_cli.tuning.failures.interruption import (
     may_be_first,
     was_interrupted,
@@ -117,6 +117,7 @@ class AttemptFollower:
         self._attempts: dict[int, LiveAttempt] = {}
         self.reader = LogReader(executor, wake)
         self._observed: set[int] = set()
+        self._calibrating: Future[object] | None = None
         self._slow_lines = Counter[str]()
         self._may_linger = True
 
@@ -220,11 +221,19 @@ class AttemptFollower:
         if totals := find_fresh_totals(_latest(job).totals, reading.totals):
             yield ev.ValuesCounted(at=at, number=job.number, attempt=number, totals=totals)
 
-    def pop_observed(self) -> set[int]:
+    def pop_observed(self, state: TuningState) -> set[int]:
         """Return the numbers of jobs with new objective values since the last time.
 
-        The stop rule judges only jobs that go on.
+        The stop rule judges only jobs that go on; and none while it is calibrated, in a thread.
         """
+        calibration, calibrating = find_calibration(self.spec, state), self._calibrating
+        if calibration is not None and not calibration.is_done:
+            if calibrating is not None and calibrating.done():
+                calibrating.result()  # what went wrong is raised, and not tried for ever
+            if calibrating is None or calibrating.done():
+                self._calibrating = self._threads.submit(lambda: calibration.calibrated)
+                self._calibrating.add_done_callback(lambda _: self._wake())
+            return set()
         observed, self._observed = self._observed, set()
         return observed - self.list_ended()
 

@@ -236,7 +236,7 @@ class Runner:
         now = self._heartbeat.tick()
         self._record(self._follower.settle(self._heartbeat.pop_suspensions()))
         follower, state = self._follower, self._state
-        observed, silent = follower.pop_observed(), follower.list_silent(state)
+        observed, silent = follower.pop_observed(state), follower.list_silent(state)
         unjudged = follower.list_unjudged()
         left = follower.list_left() if self._signals.first is not None else set()
         return decide(self._spec, state, now, observed, silent, avoided, unjudged, left)

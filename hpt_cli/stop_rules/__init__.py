@@ -61,6 +61,10 @@ class StopRule(Protocol):
         """Judge a running job by its curve so far, which has at least one step."""
         ...
 
+    def calibrate(self, completed: Sequence[LossCurve]) -> StopRule:  # noqa: ARG002
+        """Return the rule with what it learns from all completed jobs: itself if nothing."""
+        return self
+
 
 STOP_RULES = ("auto", "median", "vizier_median", "percentile", "asha", "patience", "threshold")
 """The rules; each has a module of its name, imported on use."""
@@ -70,7 +74,7 @@ AUTO = "auto"
 
 
 @dataclass(frozen=True, slots=True)
-class _Guarded:
+class _Guarded(StopRule):
     """A rule that also stops what has diverged."""
 
     rule: StopRule
@@ -81,6 +85,9 @@ class _Guarded:
             evidence = {"step": live.steps[-1], "diverged_epochs": GRACE}
             return Verdict(True, f"diverged: no finite value in {count(GRACE, 'epoch')}", evidence)
         return self.rule.judge(live, others)
+
+    def calibrate(self, completed: Sequence[LossCurve]) -> StopRule:
+        return _Guarded(self.rule.calibrate(completed))
 
 
 def load_stop_rule(name: str, **parameters: float) -> StopRule:

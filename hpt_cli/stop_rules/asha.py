@@ -13,13 +13,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from hpt_cli.formatting import count
-from hpt_cli.stop_rules import LossCurve, Verdict
+from hpt_cli.stop_rules import LossCurve, StopRule, Verdict
 from hpt_cli.stop_rules.curve_stats import check_bounds, has_reached, measure_margin
 from hpt_cli.stop_rules.percentile import find_quantile
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(StopRule):
     """Stop at a rung what is not among the best 1/reduction_factor there."""
 
     min_epochs: int = 1

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hpt_cli.formatting import count
-from hpt_cli.stop_rules import LossCurve, Verdict
+from hpt_cli.stop_rules import LossCurve, StopRule, Verdict
 from hpt_cli.stop_rules.curve_stats import (
     check_bounds,
     list_completed,
@@ -23,7 +23,7 @@ from hpt_cli.stop_rules.curve_stats import (
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(StopRule):
     """Stop when the loss at this epoch is strictly above the median of the running averages."""
 
     min_completed_jobs: int = 10

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hpt_cli.formatting import count
-from hpt_cli.stop_rules import LossCurve, Verdict
+from hpt_cli.stop_rules import LossCurve, StopRule, Verdict
 from hpt_cli.stop_rules.curve_stats import check_bounds
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(StopRule):
     """Stop after `patience` epochs in a row without a loss lower by more than `min_delta`."""
 
     patience: int = 3

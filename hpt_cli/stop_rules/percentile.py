@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hpt_cli.formatting import count
-from hpt_cli.stop_rules import LossCurve, Verdict
+from hpt_cli.stop_rules import LossCurve, StopRule, Verdict
 from hpt_cli.stop_rules.curve_stats import (
     best_until,
     check_bounds,
@@ -24,7 +24,7 @@ from hpt_cli.stop_rules.curve_stats import (
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(StopRule):
     """Stop when the best loss so far is strictly above a percentile of the losses at this epoch."""
 
     percentile: float = 50.0

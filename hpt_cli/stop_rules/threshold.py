@@ -10,12 +10,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hpt_cli.stop_rules import LossCurve, Verdict
+from hpt_cli.stop_rules import LossCurve, StopRule, Verdict
 from hpt_cli.stop_rules.curve_stats import check_bounds, measure_margin
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(StopRule):
     """Stop when the loss is strictly above `worst_loss`, from `min_epochs` on."""
 
     worst_loss: float = math.inf

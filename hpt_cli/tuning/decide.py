@@ -11,14 +11,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
 
-from hpt_cli.spec.model import EarlyStopping, TuningSpec
+from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.resources import Resource
-from hpt_cli.stop_rules import LossCurve, Verdict, load_stop_rule, select_ended
+from hpt_cli.stop_rules import LossCurve, Verdict
 from hpt_cli.tuning.allocation import allocate
 from hpt_cli.tuning.commands import Command, Continue, End, Kill, Launch, Plan, Requeue, Stop
 from hpt_cli.tuning.completion import find_completion
 from hpt_cli.tuning.events import StopReason
-from hpt_cli.tuning.evidence import is_comparable, list_inherited, loss_curve
+from hpt_cli.tuning.evidence import is_comparable, learn_from_ended, loss_curve
 from hpt_cli.tuning.failures.interruption import list_interrupted
 from hpt_cli.tuning.failures.outage import (
     end_outage_or_probe,
@@ -132,7 +132,7 @@ def _stop_some(
             why = f"it printed nothing for {spec.max_silence_seconds:g} s"
             commands.append(Stop(job.number, judge_hung(spec, job), explanation=why))
         elif job.number in observed and spec.stop_rule is not None and not _is_done(state, job):
-            verdict = judge_job(spec, state, job, spec.stop_rule)
+            verdict = judge_job(spec, state, job)
             if (
                 spec.resource_limit
                 and job.count_steps(spec.objective.metric) >= spec.resource_limit
@@ -238,28 +238,16 @@ def _launch(
     return launches
 
 
-def judge_job(
-    spec: TuningSpec, state: TuningState, job: TrainingJob, rule: EarlyStopping
-) -> Verdict:
-    """Return a stop rule's verdict on a running job, which has observations of the objective."""
+def judge_job(spec: TuningSpec, state: TuningState, job: TrainingJob) -> Verdict:
+    """Return the stop rule's verdict on a running job, which has observations of the objective."""
     if not is_comparable(spec, job):
         return Verdict(stop=False, reason="its steps are counted over several attempts")
     objective = spec.objective
 
-    def begin() -> list[LossCurve]:
-        inherited = [loss_curve(each, objective) for each in list_inherited(spec, state)]
-        return select_ended(rule.rule, inherited)
-
-    def add(known: list[LossCurve], ended: TrainingJob) -> list[LossCurve]:
-        if ended.hyperparameters is None or not is_comparable(spec, ended):
-            return known
-        # Selected after each one, so that the list stays short however many have ended.
-        return select_ended(rule.rule, [*known, loss_curve(ended, objective)])
-
     def cached_per_job(each: TrainingJob) -> LossCurve:
         return state.jobs.cached_per_job(objective, each, lambda job: loss_curve(job, objective))
 
-    ended = state.jobs.cached_fold(("loss curves", objective, rule.rule), begin, add)
+    known = learn_from_ended(spec, state)
     going = [
         cached_per_job(other)
         for other in state.jobs.open
@@ -267,4 +255,4 @@ def judge_job(
         and other.hyperparameters is not None
         and is_comparable(spec, other)
     ]
-    return load_stop_rule(rule.rule, **rule.parameters).judge(cached_per_job(job), [*ended, *going])
+    return known.calibration.calibrated.judge(cached_per_job(job), [*known.curves, *going])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from operator import attrgetter
 from typing import Literal
 
@@ -11,10 +12,38 @@ from hpt_cli.metrics.curve import MappedCurve
 from hpt_cli.metrics.extractors import Extractor
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.objective import Objective
-from hpt_cli.stop_rules import LossCurve
+from hpt_cli.stop_rules import LossCurve, StopRule, load_stop_rule, select_ended
+from hpt_cli.stop_rules.curve_stats import list_completed
 from hpt_cli.strategies import SuggestRequest, Trial
 from hpt_cli.tuning.state import TrainingJob, TuningState
 from hpt_cli.tuning.summary import final_objective
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A stop rule, and the ended jobs by which it is calibrated when that is first asked for."""
+
+    rule: StopRule
+    curves: Sequence[LossCurve]
+
+    @cached_property
+    def calibrated(self) -> StopRule:
+        """The calibrated rule: it may take 200 ms to compute."""
+        return self.rule.calibrate(list_completed(self.curves))
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it has been computed."""
+        return "calibrated" in vars(self)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of the jobs that have ended: the curves at which a rule looks, and a
+    calibration, which is the same one until another job completes."""
+
+    curves: Sequence[LossCurve]
+    calibration: Calibration
 
 
 def count_before(job: TrainingJob, attempt: int, extractors: Iterable[Extractor]) -> dict[str, int]:
@@ -68,6 +97,35 @@ def list_inherited(spec: TuningSpec, state: TuningState) -> list[TrainingJob]:
 def inherits_results(spec: TuningSpec) -> bool:
     """Return whether the results of parents count as results of this tuning job."""
     return spec.warm_start is not None and spec.warm_start.type == "IdenticalDataAndAlgorithm"
+
+
+def find_calibration(spec: TuningSpec, state: TuningState) -> Calibration | None:
+    """Return the calibration that `judge_job` uses; None when early stopping is Off."""
+    return None if spec.stop_rule is None else learn_from_ended(spec, state).calibration
+
+
+def learn_from_ended(spec: TuningSpec, state: TuningState) -> Known:
+    """Return what is known of the jobs that have ended, and of those of parents."""
+    asked, objective = spec.stop_rule, spec.objective
+    assert asked is not None
+
+    def begin() -> Known:
+        rule = load_stop_rule(asked.rule, **asked.parameters)
+        inherited = [loss_curve(each, objective) for each in list_inherited(spec, state)]
+        curves = select_ended(asked.rule, inherited)
+        return Known(curves, Calibration(rule, curves))
+
+    def add(known: Known, ended: TrainingJob) -> Known:
+        if ended.hyperparameters is None or not is_comparable(spec, ended):
+            return known
+        # Selected after each one, so that there are few curves however many jobs have ended.
+        curves = select_ended(asked.rule, [*known.curves, loss_curve(ended, objective)])
+        if ended.phase != "Completed":
+            return Known(curves, known.calibration)
+        return Known(curves, Calibration(known.calibration.rule, curves))
+
+    key = ("judging", objective, asked.rule, *asked.parameters.items())
+    return state.jobs.cached_fold(key, begin, add)
 
 
 def suggest_request(spec: TuningSpec, state: TuningState, number: int) -> SuggestRequest:

@@ -37,8 +37,10 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, field
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from itertools import repeat
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -51,7 +53,8 @@ from hpt_cli.analysis.replay import Chooser, RecordedJob, Replay, choose_in_orde
 from hpt_cli.cli.commands.replay import read_rules
 from hpt_cli.formatting import count
 from hpt_cli.spec.objective import Objective
-from hpt_cli.stop_rules import STOP_RULES, LossCurve, StopRule, Verdict
+from hpt_cli.stop_rules import STOP_RULES, LossCurve, StopRule, Verdict, auto, load_stop_rule
+from hpt_cli.stop_rules.signals import Signals
 from hpt_cli.tuning.state import TuningState
 
 Finals: TypeAlias = Mapping[int, float]
@@ -60,11 +63,15 @@ RuleMaker: TypeAlias = Callable[[Table, Finals], StopRule | None]
 """Makes the rule of one replay: the peers' rules keep what they were told."""
 
 
+LEFT_OUT = Path(__file__).parent / "auto_left_out.json"
+"""The weights of auto that were fitted without a kind of table, by kind (fit_auto_rule.py)."""
+
+
 # Rules that are not built in
 
 
 @dataclass(frozen=True)
-class Oracle:
+class Oracle(StopRule):
     """Stops whatever will not beat the best final loss so far."""
 
     finals: Finals
@@ -75,13 +82,54 @@ class Oracle:
         return Verdict(bool(completed) and self.finals[live.number] >= min(completed))
 
 
+@dataclass(frozen=True)
+class LeftOut(StopRule):
+    """auto with other weights, in this process alone: those fitted without a kind of table."""
+
+    rule: StopRule
+    weights: Signals
+    bias: float
+
+    @classmethod
+    def of(cls, table: Table) -> LeftOut:
+        """Return the rule for a table: its kind was left out."""
+        fitted = json.loads(LEFT_OUT.read_text()).get(table.name.partition("-")[0])
+        if fitted is None:
+            sys.exit(f"error: {LEFT_OUT} has no weights without tables like {table.name}")
+        return cls(load_stop_rule("auto"), Signals(**fitted["weights"]), fitted["bias"])
+
+    def judge(self, live: LossCurve, others: Sequence[LossCurve]) -> Verdict:
+        """Judge with the weights."""
+        with self._installed():
+            return self.rule.judge(live, others)
+
+    def calibrate(self, completed: Sequence[LossCurve]) -> StopRule:
+        """Calibrate with the weights."""
+        with self._installed():
+            return replace(self, rule=self.rule.calibrate(completed))
+
+    @contextmanager
+    def _installed(self) -> Iterator[None]:
+        usual = auto.WEIGHTS, auto.BIAS
+        auto.WEIGHTS, auto.BIAS = self.weights, self.bias
+        try:
+            yield
+        finally:
+            auto.WEIGHTS, auto.BIAS = usual
+
+
+def make_left_out(table: Table, finals: Finals) -> StopRule:  # noqa: ARG001
+    """Return auto with the weights fitted without tables of this kind."""
+    return LeftOut.of(table)
+
+
 def make_oracle(table: Table, finals: Finals) -> StopRule:  # noqa: ARG001
     """Return the oracle of a replay."""
     return Oracle(finals)
 
 
 @dataclass
-class OptunaPruner:
+class OptunaPruner(StopRule):
     """A pruner of Optuna on a study of its own."""
 
     study: Any
@@ -128,7 +176,7 @@ def make_optuna_hyperband(table: Table, finals: Finals) -> StopRule:  # noqa: AR
 
 
 @dataclass
-class SyneTuneScheduler:
+class SyneTuneScheduler(StopRule):
     """A scheduler of Syne Tune, asked only whether a job goes on."""
 
     scheduler: Any
@@ -184,6 +232,7 @@ def make_syne_tune_asha(table: Table, finals: Finals) -> StopRule:  # noqa: ARG0
 
 
 PEERS: Mapping[str, tuple[str, RuleMaker]] = {
+    "auto_left_out": ("hpt_cli", make_left_out),
     "oracle": ("hpt_cli", make_oracle),
     "optuna_median": ("optuna", make_optuna_median),
     "optuna_hyperband": ("optuna", make_optuna_hyperband),
@@ -269,7 +318,7 @@ def gather(rule: str, table: str, figures: Sequence[dict[str, float]]) -> Row:
 
 
 @dataclass
-class Witness:
+class Witness(StopRule):
     """A rule as it is, and a count of what came of jobs to which it gave a chance of 1 to 2 %."""
 
     rule: StopRule
@@ -277,9 +326,14 @@ class Witness:
     said: int = 0
     beat: int = 0
 
+    def calibrate(self, completed: Sequence[LossCurve]) -> StopRule:
+        """Calibrate the rule."""
+        self.calibrated = self.rule.calibrate(completed)
+        return self
+
     def judge(self, live: LossCurve, others: Sequence[LossCurve]) -> Verdict:
         """Return the rule's verdict."""
-        verdict = self.rule.judge(live, others)
+        verdict = self.calibrated.judge(live, others)
         low, high = SAID
         evidence: Mapping[str, Any] = verdict.evidence
         if low <= evidence.get("probability", math.nan) < high:

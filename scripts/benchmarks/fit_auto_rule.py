@@ -1,49 +1,56 @@
-"""Fit the weights of the stop rule auto, and report how it does on tables it was not fitted on.
+"""Fit the weights of the stop rule auto, and report how it does on kinds it was not fitted on.
 
     python scripts/benchmarks/fit_auto_rule.py                 # some minutes on a core
     python scripts/benchmarks/fit_auto_rule.py --no-check      # only the weights
     python scripts/benchmarks/fit_auto_rule.py --table my.jsonl.gz --table other.jsonl.gz
     python scripts/benchmarks/fit_auto_rule.py --short         # two tables, few tuning jobs
 
-Tuning jobs are replayed on the recorded tables that a strategy can search, on gradient boosting
-trained here, and on families of synthetic curves; with random configurations and with the Bayesian
-strategy, under a lenient and a strict auto. At every judgement the signals are kept, and whether
-the job did beat the best so far. A logistic regression learns from that, each table and kind of
-tuning job with the same weight. The same tables, seeds and packages give the same weights.
+Tuning jobs are replayed on all recorded tables, on gradient boosting trained here, and on families
+of synthetic curves; with random configurations and, where a table can be searched, with the
+Bayesian strategy, under a lenient and a strict auto. At every judgement the signals are kept, and
+whether the job did beat the best so far. A logistic regression learns from that, each table and
+kind of tuning job with the same weight. The same tables, seeds and packages give the same weights.
 
 What it prints first replaces WEIGHTS and BIAS in `hpt_cli/stop_rules/auto.py`, whose present
 weights are what collects: run it twice after a change of the signals. Then the check: it leaves out
-one recorded table after the other, fits on all others, and replays fresh tuning jobs on it.
+one kind of recorded tables after the other, fits on all others, and replays fresh tuning jobs on
+it. The weights of that go to `auto_left_out.json`, for `early_stopping.py --rule auto_left_out`.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
+from means import group_by_kind
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from sklearn import datasets
 from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
 from sklearn.model_selection import train_test_split
-from table_files import add_table_options, read_tables, remember
+from table_files import add_table_options, is_searchable, read_tables, remember
 
 from hpt_cli.analysis.curve_tables import Table, make_chooser, make_spec, replay_table
 from hpt_cli.analysis.replay import Figures, RecordedJob, average, replay
 from hpt_cli.spec.model import StrategyName
 from hpt_cli.spec.objective import Objective
 from hpt_cli.spec.ranges import ContinuousRange
-from hpt_cli.stop_rules import LossCurve, Verdict, auto, load_stop_rule
+from hpt_cli.stop_rules import LossCurve, StopRule, Verdict, auto, load_stop_rule
+from hpt_cli.stop_rules.signals import Signals
 
 RISKS = (0.03, 0.2)
 """How willing to stop the rules are under which judgements are collected."""
 SHRINKAGE = 1e-3
 EPOCHS = 40
+LEFT_OUT = Path(__file__).parent / "auto_left_out.json"
+"""The weights that were fitted without a kind of table, by kind."""
 Floats: TypeAlias = NDArray[np.float64]
 
 
@@ -221,13 +228,13 @@ def make_table(name: str, points: Floats, losses: Floats) -> Table:
 
 
 @dataclass
-class Recorder:
+class Recorder(StopRule):
     """Judges as auto does, and keeps the signals of every judgement with what became of the job."""
 
     rule: auto.Rule
     finals: Mapping[int, float]
     """The loss with which each training job ends if it is not stopped, by its number."""
-    signals: list[auto.Signals] = field(default_factory=list)
+    signals: list[Signals] = field(default_factory=list)
     beats: list[bool] = field(default_factory=list)
 
     def judge(self, live: LossCurve, others: Sequence[LossCurve]) -> Verdict:
@@ -235,19 +242,24 @@ class Recorder:
         verdict = self.rule.judge(live, others)
         evidence: Mapping[str, Any] = verdict.evidence
         if "probability" in evidence:
-            self.signals.append(auto.Signals(*(evidence[name] for name in auto.Signals._fields)))
+            self.signals.append(Signals(*(evidence[name] for name in Signals._fields)))
             self.beats.append(self.finals[live.number] < evidence["held_against"])
         return verdict
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Judgements of one kind of tuning job on one table: signals, (n, 12), and outcomes, (n,)."""
+    """Judgements of one kind of tuning job on one table: signals, (n, 6), and outcomes, (n,)."""
 
     table: str
     kind: str
     signals: Floats
     beats: Floats
+
+
+def list_kinds(table: Table, kinds: Sequence[Kind]) -> list[Kind]:
+    """Return the kinds of tuning jobs that can be replayed on a table."""
+    return [kind for kind in kinds if kind.strategy == "Random" or is_searchable(table)]
 
 
 def collect(table: Table, kind: Kind) -> Sample:
@@ -267,7 +279,7 @@ def collect(table: Table, kind: Kind) -> Sample:
 # The fit
 
 
-def fit(samples: Sequence[Sample]) -> tuple[auto.Signals, float]:
+def fit(samples: Sequence[Sample]) -> tuple[Signals, float]:
     """Return weights and bias of a logistic regression, every sample with the same weight."""
     signals = np.vstack([sample.signals for sample in samples])
     beats = np.concatenate([sample.beats for sample in samples])
@@ -284,10 +296,10 @@ def fit(samples: Sequence[Sample]) -> tuple[auto.Signals, float]:
 
     found = minimize(descend, np.zeros(columns.shape[1]), jac=True, method="L-BFGS-B").x
     slopes = found[:-1] / spread
-    return auto.Signals(*map(float, slopes)), float(found[-1] - slopes @ centre)
+    return Signals(*map(float, slopes)), float(found[-1] - slopes @ centre)
 
 
-def install(weights: auto.Signals, bias: float) -> None:
+def install(weights: Signals, bias: float) -> None:
     """Let auto judge with these weights."""
     auto.WEIGHTS, auto.BIAS = weights, bias
 
@@ -307,13 +319,22 @@ def check(table: Table, kind: Kind) -> Figures:
 def check_all(
     tables: Sequence[Table], samples: Sequence[Sample], kinds: Sequence[Kind]
 ) -> Iterator[str]:
-    """Yield a line for every recorded table and kind of tuning job, and the means."""
+    """Yield a line for every recorded table and kind of tuning job, and the means.
+
+    Weights that were fitted without a kind of table are written to LEFT_OUT.
+    """
     found: dict[str, list[Figures]] = {kind.name: [] for kind in kinds}
-    for table in tables:
-        install(*fit([each for each in samples if each.table != table.name]))
-        for kind in kinds:
-            found[kind.name].append(check(table, kind))
-            yield describe(table.name, kind.name, found[kind.name][-1])
+    left_out = {}
+    for kind_of_table, places in group_by_kind([table.name for table in tables]).items():
+        names = {tables[place].name for place in places}
+        weights, bias = fit([each for each in samples if each.table not in names])
+        left_out[kind_of_table] = {"weights": weights._asdict(), "bias": bias}
+        install(weights, bias)
+        for place in places:
+            for kind in list_kinds(tables[place], kinds):
+                found[kind.name].append(check(tables[place], kind))
+                yield describe(tables[place].name, kind.name, found[kind.name][-1])
+    LEFT_OUT.write_text(json.dumps(left_out, indent=1) + "\n")
     for name, figures in found.items():
         worst = min(each.kept_best for each in figures)
         yield f"{describe('mean', name, average(figures))}   worst {worst:.1%}"
@@ -334,7 +355,7 @@ def main(words: Sequence[str]) -> None:
     parser.add_argument("--no-check", action="store_true", help="do not leave tables out")
     parser.add_argument("--short", action="store_true", help="two tables, few tuning jobs")
     options = parser.parse_args(words)
-    recorded, kinds = read_tables(options, searchable=True), list(KINDS)
+    recorded, kinds = read_tables(options), list(KINDS)
     if options.short:
         recorded, made = recorded[:1], [make_family("settle", settle)]
         kinds = [replace(each, fitted=1, checked=1) for each in kinds if each.jobs <= 20]
@@ -342,7 +363,7 @@ def main(words: Sequence[str]) -> None:
         made = make_tables()
     samples = []
     for table in [*recorded, *made]:
-        found = [collect(table, kind) for kind in kinds]
+        found = [collect(table, kind) for kind in list_kinds(table, kinds)]
         samples += found
         parts = (f"{len(each.beats)} of which {each.beats.mean():.0%}" for each in found)
         print(f"{table.name:38} judgements: {', '.join(parts)} beat the best", flush=True)
