@@ -35,6 +35,8 @@ HPT = str(Path(sys.executable).parent / "hpt")
 NAME = "demo"
 SCREEN = Size(100, 24)
 COLOURS = 200
+CLONE = "~/hpt"
+"""The name of this directory in the picture of the report."""
 WINDOW = (1200, 1305)
 MIDDLE = (0.5, 0.75)
 """The live view is drawn while the share of training jobs that have ended is between these."""
@@ -113,6 +115,7 @@ def draw_report(home: Path, picture: Path) -> None:
 def take_screenshot(chromium: str, home: Path, page: Path, picture: Path) -> None:
     """Write the report to a page, and what Chromium shows of it to a picture."""
     subprocess.run([HPT, "report", NAME, "--home", str(home), "-o", str(page)], check=True)
+    page.write_text(page.read_text().replace(str(ROOT), CLONE))
     options = ["--headless=new", "--no-sandbox", "--hide-scrollbars", "--virtual-time-budget=3000"]
     options.append("--run-all-compositor-stages-before-draw")
     size = f"--window-size={WINDOW[0]},{WINDOW[1]}"
