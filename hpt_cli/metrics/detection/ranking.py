@@ -71,6 +71,8 @@ def _may_be_metric(metric: DetectedMetric) -> bool:
     kind, values = find_kind(metric.name), [value for _, value in metric.curve]
     if not any(math.isfinite(value) and value for value in values):
         return False  # what is only ever 0 has not been measured
+    if "regex" in metric.definition and len(values) > 1 and _is_setting(values):
+        return False
     if kind in ("score", "loss", "detail"):
         # A data set alone is a name only of what looks like a score.
         is_named = is_quality(metric.name) or "preset" in metric.definition
@@ -86,6 +88,11 @@ def _may_be_metric(metric: DetectedMetric) -> bool:
         return True
     fractions = sum(not value.is_integer() for value in values)
     return len(values) > 2 and 2 * fractions > len(values)
+
+
+def _is_setting(values: Sequence[float]) -> bool:
+    """Return whether these are one whole number again and again, as of `KERNEL_MAP=512`."""
+    return len(set(values)) == 1 and values[0].is_integer() and values[0] > 1
 
 
 class _Ranks:

@@ -93,7 +93,7 @@ _BESIDE = _words(
 )
 """Words for numbers that are printed beside metrics, and that nobody tunes."""
 _BESIDE_PHRASES = re.compile(
-    r"\btime[ _]cost|improve|decreas|increas|reduc(?:ed|tion)|min_delta|\bseed\b"
+    r"\btime[ _]cost|\binitial|improve|decreas|increas|reduc(?:ed|tion)|min_delta|\bseed\b"
 )
 _GENERIC = _words("score metric value result results best monitor fitness")
 """Words that say that a number is a result, and not which way it is better."""

@@ -254,11 +254,11 @@ LOGS = [
     ),
     pytest.param(
         repeat(
-            "| train_inner | epoch 1: $1 / 90 loss=$2, ppl=9\n| dev | epoch 1: loss=$3, ppl=8",
+            "| train_inner | epoch 1: $1 / 90 loss=$2, ppl=9.5\n| dev | epoch 1: loss=$3, ppl=8.5",
             (10, 4.5, 4.1),
             (20, 4.2, 4.0),
         ),
-        (8, 2),
+        (8.5, 2),
         "Minimize",
         id="the inner loop of training",
     ),
@@ -354,6 +354,7 @@ def test_the_objective_of_a_strangers_log_comes_first(
         repeat("Found GPU $1: Tesla V100, 16160 MB", (0,), (1,), (2,)),
         repeat("Eval [$1/9] 12$1.5 img/s, throughput: 3$1.5 img/s", (1,), (2,), (3,)),
         repeat("rank: $1, MEMBER: 1/8", (0,), (1,), (2,)),
+        "KERNEL_MAP=512\nrun 1\nKERNEL_MAP=512\nrun 2",
         "accuracy: 0.0,\nvalidation_loss: 0.0,",
         repeat("[W 16:29:2$1.940 app] 3 errors", (1,), (2,), (3,)),
         "    return Response(200, body)\n    return Response(404, body)\nmacro = 3",
