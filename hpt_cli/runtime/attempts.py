@@ -36,7 +36,7 @@ from hpt_cli.spec.model import TuningSpec
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.allocation import Share
-from hpt_cli.tuning.evidence import count_before, find_calibration
+from hpt_cli.tuning.evidence import count_before, find_calibration, is_at_end
 from hpt_cli.tuning.failures.interruption import (
     may_be_first,
     was_interrupted,
@@ -456,6 +456,7 @@ class AttemptFollower:
             why=why,
             retry=retry,
             interrupted=interrupted,
+            at_end=code == 0 and job.phase == "Stopping" and is_at_end(state, job),
         )
         return [*notes, exited]
 

@@ -73,7 +73,7 @@ MOST_LOOKS = 16
 class Rule(StopRule):
     """Stop when the probability to beat the best is below `risk` / sqrt(jobs * share left)."""
 
-    risk: float = 0.065
+    risk: float = 0.06
     min_completed_jobs: int = 2
     min_epochs: int = 2
     min_progress: float = 0.05

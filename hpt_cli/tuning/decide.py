@@ -18,7 +18,7 @@ from hpt_cli.tuning.allocation import allocate
 from hpt_cli.tuning.commands import Command, Continue, End, Kill, Launch, Plan, Requeue, Stop
 from hpt_cli.tuning.completion import find_completion
 from hpt_cli.tuning.events import StopReason
-from hpt_cli.tuning.evidence import is_comparable, learn_from_ended, loss_curve
+from hpt_cli.tuning.evidence import is_at_end, is_comparable, learn_from_ended, loss_curve
 from hpt_cli.tuning.failures.interruption import list_interrupted
 from hpt_cli.tuning.failures.outage import (
     end_outage_or_probe,
@@ -131,7 +131,7 @@ def _stop_some(
         elif is_judged and job.number in silent:
             why = f"it printed nothing for {spec.max_silence_seconds:g} s"
             commands.append(Stop(job.number, judge_hung(spec, job), explanation=why))
-        elif job.number in observed and spec.stop_rule is not None and not _is_done(state, job):
+        elif job.number in observed and spec.stop_rule is not None and not is_at_end(state, job):
             verdict = judge_job(spec, state, job)
             if (
                 spec.resource_limit
@@ -144,19 +144,6 @@ def _stop_some(
                 else Continue(job.number, verdict)
             )
     return commands
-
-
-def _is_done(state: TuningState, job: TrainingJob) -> bool:
-    """Return whether a job is at the last step of any completed one: it is about to end."""
-    metric = state.spec["objective_metric_name"]
-    last = state.jobs.cached(("last step", metric), lambda ended: _find_last_step(ended, metric))
-    return job.curve(metric)[-1][0] >= last
-
-
-def _find_last_step(ended: Mapping[int, TrainingJob], metric: str) -> float:
-    completed = (other for other in ended.values() if other.phase == "Completed")
-    curves = (curve for other in completed if (curve := other.curve(metric)))
-    return max((curve[-1][0] for curve in curves), default=math.inf)
 
 
 def _go_on(

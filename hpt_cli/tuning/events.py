@@ -328,7 +328,8 @@ class JobExited(JobEvent):
     """An attempt ended: with an exit code (negative: a signal), and its last lines of output.
 
     `retry`: it failed, and another attempt follows. `why`: somebody else ended it, so it failed
-    whatever its exit code. `interrupted`: it was ended together with its tuner.
+    whatever its exit code. `interrupted`: it was ended together with its tuner. `at_end`: whoever
+    asked it to stop, it came to its end.
     """
 
     attempt: int
@@ -338,6 +339,7 @@ class JobExited(JobEvent):
     retry: bool = False
     why: str = ""
     interrupted: bool = False
+    at_end: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from operator import attrgetter
@@ -68,6 +69,20 @@ def is_comparable(spec: TuningSpec, job: TrainingJob) -> bool:
     metric = spec.objective_metric_name
     with_values = sum(bool(attempt.curves.get(metric)) for attempt in job.attempts)
     return with_values < 2 or not spec.counts_steps
+
+
+def is_at_end(state: TuningState, job: TrainingJob) -> bool:
+    """Return whether a job is at the last step of any completed one: it ends, or has ended."""
+    metric = state.spec["objective_metric_name"]
+    last = state.jobs.cached(("last step", metric), lambda ended: _find_last_step(ended, metric))
+    curve = job.curve(metric)
+    return bool(curve) and curve[-1][0] >= last
+
+
+def _find_last_step(ended: Mapping[int, TrainingJob], metric: str) -> float:
+    completed = (other for other in ended.values() if other.phase == "Completed")
+    curves = (curve for other in completed if (curve := other.curve(metric)))
+    return max((curve[-1][0] for curve in curves), default=math.inf)
 
 
 def loss_curve(job: TrainingJob, objective: Objective) -> LossCurve:

@@ -82,8 +82,8 @@ MAX_LOST_ATTEMPTS = 3
 # 1. A training job is in one phase. An event that the table does not allow is a bug, or a journal
 #    that somebody edited: `fold` says so rather than guess, and the journal stays what happened.
 # 2. An attempt that ends is judged once, by `_outcome`: who asked it to stop, and why, weighs more
-#    than its exit code, unless it had ended by itself before it was asked. What was found in its
-#    output (Retry, Failed) weighs more than either.
+#    than its exit code, unless it ended by itself, before it was asked or at its end. What was
+#    found in its output (Retry, Failed) weighs more than either.
 # 3. An interrupted attempt, one that was lost through no fault of the command, and one that failed
 #    and is to be tried again, is followed by another with the same hyperparameters. What it was may
 #    be known only after it has failed (failures/interruption.py): then the job is requeued.
@@ -321,7 +321,7 @@ def _outcome(job: TrainingJob, event: ev.JobEvent) -> Phase:
 
 
 def _ended_by_itself(job: TrainingJob, event: ev.JobExited) -> bool:
-    return job.stop_request is None or event.ended_at < job.stop_request.at
+    return job.stop_request is None or event.at_end or event.ended_at < job.stop_request.at
 
 
 def _job_suggested(job: TrainingJob, event: ev.JobSuggested) -> _Changes:  # noqa: ARG001

@@ -139,3 +139,37 @@ def test_mistakes(terminal: Terminal) -> None:
     terminal.hpt("run", terminal.write_spec(max_jobs=1, options="--mode silent"), code=1)
     assert "ran to its end with a value" in terminal.hpt("replay", "t", code=1)
     assert "ran to its end: early stopping is Off" in terminal.hpt("explain", "t", "1")
+
+
+STUBBORN = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+job, last = int(sys.argv[1]), int(sys.argv[2])
+for epoch in range(1, 7 if job == 1 else last + 1):
+    print(f"loss={job}", flush=True)
+    time.sleep(0.1)
+"""
+"""Takes no notice of being asked to stop."""
+
+
+@pytest.mark.parametrize(("last", "status"), [(6, "Completed"), (4, "Stopped")])
+def test_a_job_that_comes_to_its_end_although_it_was_asked_to_stop_is_completed(
+    terminal: Terminal, last: int, status: str
+) -> None:
+    spec = terminal.write_spec(
+        "stubborn",
+        command=[sys.executable, "-c", STUBBORN, "{job}", str(last)],
+        hyperparameter_ranges={"job": {"type": "Categorical", "values": [1, 2]}},
+        initial_hyperparameters=[{"job": 1}, {"job": 2}],
+        strategy="Grid",
+        max_jobs=2,
+        max_parallel_jobs=1,
+        early_stopping_type="Auto",
+        early_stopping={"rule": "threshold", "worst_loss": 1.5},
+    )
+    terminal.hpt("run", spec)
+    rows = terminal.json("jobs", "stubborn")
+    assert [row["training_job_status"] for row in rows] == ["Completed", status]
+    assert [row["stop_reason"] for row in rows] == [None, "EarlyStopped" if last < 6 else None]
+    explained = terminal.json("explain", "stubborn", "2")
+    assert any(each["stop"] for each in explained["judgements"])

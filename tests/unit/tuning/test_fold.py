@@ -44,6 +44,13 @@ def test_a_job_that_ended_before_it_was_asked_to_stop_ended_by_itself() -> None:
     assert phase(b.stop(1, at=5), b.exited(1, 1, at=4)) == "Failed"
 
 
+def test_a_job_that_came_to_its_end_although_it_was_asked_to_stop_is_completed() -> None:
+    at_end = replace(b.exited(1, 0, at=6), at_end=True)
+    assert phase(b.stop(1, at=5), at_end) == "Completed"
+    assert phase(b.stop(1, "StoppedByUser", at=5), at_end) == "Completed"
+    assert phase(b.stop(1, at=5), b.exited(1, 0, at=6)) == "Stopped"
+
+
 def test_an_interrupted_job_waits_to_run_again() -> None:
     interrupted = [b.stop(1, "Interrupted", at=1), b.exited(1, -15, at=2)]
     assert phase(*interrupted) == "Interrupted"
