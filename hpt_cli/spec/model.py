@@ -172,7 +172,7 @@ class EarlyStopping(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
     __pydantic_extra__: dict[str, Number]
 
-    rule: str
+    rule: str = stop_rules.AUTO
     """The rule's name; beside it stand its parameters."""
 
     @property

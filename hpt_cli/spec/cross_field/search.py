@@ -46,11 +46,8 @@ def find_stop_rule_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
         message = "early_stopping names a rule, but early_stopping_type is Off"
         hint = "write early_stopping_type: Auto"
         yield Conflict(("early_stopping",), "stop-rule-off", message, hint)
-    rule = asked.get("rule")
-    # The missing field is reported by its own check; here only what stands in its place.
-    if "rule" not in asked:
-        yield from _find_no_rule(asked)
-    elif not isinstance(rule, str):
+    rule = asked.get("rule", stop_rules.AUTO)
+    if not isinstance(rule, str):
         yield Conflict(where, "stop-rule-unknown", "rule must be the name of one stop rule", RULE)
     elif rule not in stop_rules.STOP_RULES:
         message = f"there is no stop rule '{rule}'; there are: {', '.join(stop_rules.STOP_RULES)}"
@@ -61,19 +58,15 @@ def find_stop_rule_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
         yield from _find_parameter_conflicts(rule, parameters)
 
 
-def _find_no_rule(asked: Mapping[str, Any]) -> Iterator[Conflict]:
-    """Yield parameters that belong to no rule, where no rule is named."""
-    names = [name for rule in stop_rules.STOP_RULES for name in stop_rules.list_parameters(rule)]
-    for name in (name for name in asked if name not in names):
-        message = f"there is no parameter '{name}': early_stopping names one rule, not a list"
-        yield Conflict(("early_stopping", name), "stop-rule-parameter", message, RULE)
-
-
 def _find_parameter_conflicts(rule: str, given: Mapping[str, Any]) -> Iterator[Conflict]:
     known = stop_rules.list_parameters(rule)
     for name in (name for name in given if name not in known):
         message = f"'{rule}' has no parameter '{name}'; it has: {', '.join(known) or 'none'}"
-        hint = did_you_mean(name, known)
+        owners = [
+            each for each in stop_rules.STOP_RULES if name in stop_rules.list_parameters(each)
+        ]
+        named = f"early_stopping: {{rule: {owners[0]}}} has it" if owners else RULE
+        hint = did_you_mean(name, known) or named
         yield Conflict(("early_stopping", name), "stop-rule-parameter", message, hint)
     # Unknown names and other types are reported already.
     if all(name in known and is_number(value) for name, value in given.items()):

@@ -303,9 +303,9 @@ def test_a_hyperparameter_in_the_environment_is_filled_by_nothing() -> None:
 @pytest.mark.parametrize(
     ("line", "messages"),
     [
-        ("early_stopping: {rules: [{rule: median}]}", ["there is no parameter 'rules'"]),
+        ("early_stopping: {rules: [{rule: median}]}", ["'auto' has no parameter 'rules'"]),
         ("early_stopping: {rule: [median]}", ["rule must be the name of one stop rule"]),
-        ("early_stopping: {percentile: 3}", ["early_stopping.rule: the field is missing"]),
+        ("early_stopping: {percentile: 3}", ["'auto' has no parameter 'percentile'"]),
         ("max_runtime_seconds: 5m", ["max_runtime_seconds: must be a number, not '5m'"]),
         ("environment:\n\tA: 1", ["this is not YAML: indent with spaces, not with tabs"]),
     ],
