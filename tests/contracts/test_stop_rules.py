@@ -141,3 +141,16 @@ def test_auto_is_a_rule() -> None:
 def test_there_is_no_other_rule() -> None:
     with pytest.raises(KeyError):
         load_stop_rule("no_such_rule")
+
+
+@every_rule
+def test_calibrated_it_answers_too_and_in_whatever_order_jobs_ended(name: str) -> None:
+    completed = [each for each in draw_curves(1) if each.status == "Completed"]
+    tiny = [make_curve(number, [number * 5e-324] * 9) for number in range(20, 24)]
+    shuffled = random.Random(2).sample([*completed, *tiny], len(completed) + len(tiny))
+    rule = load_stop_rule(name)
+    for live in LIVES:
+        verdict = rule.calibrate([*completed, *tiny]).judge(live, completed)
+        assert verdict == rule.calibrate(shuffled).judge(live, completed)
+        assert json.dumps(dict(verdict.evidence))
+    assert rule.calibrate([]).judge(LIVES[3], completed) == rule.judge(LIVES[3], completed)
