@@ -317,11 +317,11 @@ def check(table: Table, kind: Kind) -> Figures:
 
 
 def check_all(
-    tables: Sequence[Table], samples: Sequence[Sample], kinds: Sequence[Kind]
+    tables: Sequence[Table], samples: Sequence[Sample], kinds: Sequence[Kind], *, write: bool
 ) -> Iterator[str]:
     """Yield a line for every recorded table and kind of tuning job, and the means.
 
-    Weights that were fitted without a kind of table are written to LEFT_OUT.
+    With `write`, the weights that were fitted without a kind of table go to LEFT_OUT.
     """
     found: dict[str, list[Figures]] = {kind.name: [] for kind in kinds}
     left_out = {}
@@ -334,7 +334,8 @@ def check_all(
             for kind in list_kinds(tables[place], kinds):
                 found[kind.name].append(check(tables[place], kind))
                 yield describe(tables[place].name, kind.name, found[kind.name][-1])
-    LEFT_OUT.write_text(json.dumps(left_out, indent=1) + "\n")
+    if write:
+        LEFT_OUT.write_text(json.dumps(left_out, indent=1) + "\n")
     for name, figures in found.items():
         worst = min(each.kept_best for each in figures)
         yield f"{describe('mean', name, average(figures))}   worst {worst:.1%}"
@@ -373,7 +374,7 @@ def main(words: Sequence[str]) -> None:
         print(f"    {name}={value:.3f},")
     print(f")\nBIAS = {bias:.3f}\n", flush=True)
     if not options.no_check:
-        for line in check_all(recorded, samples, kinds):
+        for line in check_all(recorded, samples, kinds, write=not options.short):
             print(line, flush=True)
 
 
