@@ -323,7 +323,7 @@ def test_a_working_directory_may_be_too_long_for_the_journal(
     assert "--home DIR" in refused
     home = str(tmp_path / "home")
     terminal.hpt("run", spec, "--home", home)
-    assert "2 Completed" in terminal.hpt("show", "t", "--home", home)
+    assert "2 of 2 done: 2 completed" in terminal.hpt("show", "t", "--home", home)
     assert "error[path-long]" not in terminal.hpt("list")
 
 
