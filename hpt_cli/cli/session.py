@@ -34,7 +34,7 @@ from hpt_cli.spec.model import TuningSpec
 from hpt_cli.storage.connection import TakenError
 from hpt_cli.storage.home import DEFAULT_HOME
 from hpt_cli.storage.job_directory import JobDir
-from hpt_cli.tuning.completion import may_go_on
+from hpt_cli.tuning.completion import has_no_value, is_fault_of_spec, may_go_on
 from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.summary import Summary, has_enough_results
 
@@ -148,21 +148,42 @@ def _print_results(jobdir: JobDir, spec: TuningSpec, state: TuningState, *, quie
         sys.stdout.flush()
     elif state.status == "Failed":
         Console(stderr=True).print(render_failure(summary))
+    is_fault = is_fault_of_spec(spec, state)
+    if not is_fault:
+        _print_continuation(jobdir, spec, state, quiet=quiet)
+    if state.status == "Failed" and has_no_value(spec, state):
+        _print_new_start(jobdir, is_only_way=is_fault)
+    if is_fault and state.jobs.count("Failed"):
+        resume = _name_command("resume", jobdir)
+        print_message(f"\nif the command works by now as it is: {resume} --retry-failed")
+    if state.status == "Completed" and not quiet:
+        lines = [f"  {_name_command(each, jobdir)}" for each in _list_next_commands(summary)]
+        print_message("\n".join(["\nto look closer:", *lines]))
+
+
+def _print_continuation(
+    jobdir: JobDir, spec: TuningSpec, state: TuningState, *, quiet: bool
+) -> None:
+    """Print how a tuning job continues, and runs again what failed."""
     resume, failed = _name_command("resume", jobdir), state.jobs.count("Failed")
     if state.status == "Stopped" or (
         state.status == "Failed" and may_go_on(spec, state, state.last_event_at)
     ):
         print_message(f"\nto continue: {resume}")
-    if state.status == "Failed" and any(each.slug == "no-objective" for each in state.warnings):
-        source = shlex.quote(str(jobdir.source or jobdir.spec))
-        words = "once metric_definitions are mended, to start anew"
-        print_message(f"\n{words}: hpt run {source} --name NEW")
     if failed and not (state.status == "Completed" and quiet):
         words = f"to run {count(failed, 'Failed training job')} again"
         print_message(f"\n{words}: {resume} --retry-failed")
-    if state.status == "Completed" and not quiet:
-        lines = [f"  {_name_command(each, jobdir)}" for each in _list_next_commands(summary)]
-        print_message("\n".join(["\nto look closer:", *lines]))
+
+
+def _print_new_start(jobdir: JobDir, *, is_only_way: bool) -> None:
+    """Print how to begin a tuning job anew, with a spec that has been mended."""
+    run = f"hpt run {shlex.quote(str(jobdir.source or jobdir.spec))}"
+    words = "resuming keeps the spec. Once" if is_only_way else "or, once"
+    print_message(
+        f"\n{words} the command or metric_definitions in the spec are mended, to start anew:\n"
+        f"  {run} --name NEW\n"
+        f"  or under the same name: {_name_command('delete', jobdir)}, then {run}"
+    )
 
 
 def _print_background(jobdir: JobDir) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 from hpt_cli.errors import Problem
 from hpt_cli.formatting import count
 from hpt_cli.metrics.detection.pair_regex import reads_folds
+from hpt_cli.metrics.extractors import compile_definition, iterate_matches
 from hpt_cli.metrics.lines import split_lines
 from hpt_cli.metrics.patterns import CLOUDWATCH_TAB, GROUPED, NUMBER, Found, Pattern, parse_number
 from hpt_cli.metrics.scan import KEPT, LineMatch, ScanResult, scan_log
@@ -88,6 +89,7 @@ def lint(result: ScanResult, lines: Sequence[str]) -> Iterator[Problem]:
         message = f"{count(result.cut_lines, 'line')} too long: only the beginning is searched"
         yield Problem("line-long", message)
     searches = (
+        _lint_case(result, lines),
         _lint_matches(result, lines),
         _lint_commas(result, lines),
         _lint_numbers(result),
@@ -118,6 +120,27 @@ def _lint_regex(result: ScanResult) -> Iterator[Problem]:
             "a repetition inside a repetition can take forever on a long line",
             "lines that take too long are skipped, and after several the metric is given up",
         )
+
+
+def ignore_case(fields: Mapping[str, Any], lines: Sequence[str]) -> Mapping[str, Any] | None:
+    """Return a definition with a regex to which the case of letters is the same, if that matches.
+
+    Raises:
+        TimeoutError: the regex is slow.
+    """
+    if not fields.get("regex"):
+        return None
+    wider = {**fields, "regex": f"(?i){fields['regex']}"}
+    found = iterate_matches(compile_definition(wider), [line[:MAX_LINE_LENGTH] for line in lines])
+    return wider if next(found, None) else None
+
+
+def _lint_case(result: ScanResult, lines: Sequence[str]) -> Iterator[Problem]:
+    """Yield that only the case of letters keeps a regex from matching."""
+    wider = None if result.matches else ignore_case(result.definition, lines)
+    if wider is not None:
+        message = "the regex would match if upper and lower case were the same to it"
+        yield Problem("regex-case", message, f"write regex: '{wider['regex']}'")
 
 
 def _lint_matches(result: ScanResult, lines: Sequence[str]) -> Iterator[Problem]:

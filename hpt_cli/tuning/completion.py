@@ -24,6 +24,9 @@ CONVERGENCE_JOBS = 10
 CONVERGENCE_SHARE = 0.01
 """The share of the way from the median to the best below which an improvement is noise."""
 
+CANNOT_START = {126, 127}
+"""The exit codes of a command whose program is no program, or is not found."""
+
 
 @dataclass(frozen=True, slots=True)
 class Completion:
@@ -134,6 +137,24 @@ def _is_vain(spec: TuningSpec, ended: Mapping[int, TrainingJob]) -> bool:
 def may_go_on(spec: TuningSpec, state: TuningState, now: float) -> bool:
     """Return whether a tuning job that has ended could start more jobs, if resumed."""
     return foresee_end(spec, state, now) is None
+
+
+def has_no_value(spec: TuningSpec, state: TuningState) -> bool:
+    """Return whether no training job has shown any value of the objective."""
+    metric = spec.objective_metric_name
+    return not any(job.curve(metric) for job in state.jobs.values())
+
+
+def is_fault_of_spec(spec: TuningSpec, state: TuningState) -> bool:
+    """Return whether a tuning job failed of its spec, which stays the same when it is resumed.
+
+    Its definitions found no value in a job that came to its end, or no program could be started.
+    """
+    if state.status != "Failed" or not has_no_value(spec, state):
+        return False
+    jobs = [job for job in state.jobs.values() if job.phase in ("Completed", "Failed")]
+    codes = {job.attempts[-1].exit_code for job in jobs if job.attempts}
+    return any(job.phase == "Completed" for job in jobs) or (bool(codes) and codes <= CANNOT_START)
 
 
 def foresee_end(

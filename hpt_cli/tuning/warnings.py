@@ -6,11 +6,12 @@ No value of the objective, output that is held back until the end, jobs that are
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from hpt_cli.formatting import count, format_bytes, format_seconds
 from hpt_cli.metrics.curve import Curve
 from hpt_cli.metrics.detection import detect_metrics, nearest_lines, write_definition
-from hpt_cli.metrics.lint import lint_definitions
+from hpt_cli.metrics.lint import ignore_case, lint_definitions
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.names import job_name
 from hpt_cli.spec.resources import Resource, describe_resources
@@ -70,7 +71,7 @@ def warn_of_no_objective(
     if not lines and seconds is not None:
         hint = f"if it should have printed something by now, its output is buffered: {FLUSH}"
     if definitions:
-        hint = "these metric_definitions would find something:"
+        hint = _describe_proposals(definitions)
     return Warned(
         at=now,
         slug="no-objective",
@@ -88,6 +89,8 @@ def _warn_of_no_match(
     metric = spec.objective_metric_name
     definitions = propose_for(spec, lines)
     hint = "its definition in metric_definitions fits none of these lines"
+    if definitions:
+        hint = _describe_proposals(definitions)
     return Warned(
         at=now,
         slug="no-objective",
@@ -95,7 +98,7 @@ def _warn_of_no_match(
             f"{name} has no value of {metric} in {file}, of which {count(len(lines), 'line')}"
             " have been read"
         ),
-        hint="these metric_definitions would find something:" if definitions else hint,
+        hint=hint,
         lines=tuple(nearest_lines(list(lines), metric)) or tuple(lines[:2]),
         definitions=definitions,
     )
@@ -108,7 +111,12 @@ def find_file(spec: TuningSpec) -> str | None:
 
 
 def propose_for(spec: TuningSpec, lines: Sequence[str]) -> tuple[str, ...]:
-    """Return definitions of the objective that find something in a log, ready to paste."""
+    """Return definitions of the objective that find something in a log, ready to paste.
+
+    Where the case of letters is all that is wrong with the regex, that is its own definition.
+    """
+    if wider := _ignore_case(spec, lines):
+        return wider
     proposals = detect_metrics(lines)
     same = [each for each in proposals if each.objective_type == spec.objective_type]
     file = find_file(spec)
@@ -119,6 +127,22 @@ def propose_for(spec: TuningSpec, lines: Sequence[str]) -> tuple[str, ...]:
         own = {**metric, **each.definition, "name": spec.objective_metric_name}
         named.append(own | source)
     return tuple(map(write_definition, named))
+
+
+def _describe_proposals(definitions: Sequence[str]) -> str:
+    if "(?i)" in definitions[0]:
+        return "its regex would match if upper and lower case were the same to it, as here:"
+    return "these metric_definitions would find something:"
+
+
+def _ignore_case(spec: TuningSpec, lines: Sequence[str]) -> tuple[str, ...]:
+    """Return the objective's definition for letters of any case, ready to paste, if that helps."""
+    definitions = spec.list_definitions()
+    with suppress(TimeoutError):
+        for each in definitions:
+            if each["name"] == spec.objective_metric_name and (wider := ignore_case(each, lines)):
+                return (write_definition(wider),)
+    return ()
 
 
 def warn_of_misreadings(spec: TuningSpec, number: int, log: bytes, now: float) -> list[Warned]:

@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from tests.acceptance.conftest import Terminal, wait_until
 
 
@@ -176,14 +178,52 @@ def test_without_any_value_only_what_works_is_offered(terminal: Terminal) -> Non
     assert terminal.hpt("show", "t").count("in the form that was promised") == 1
     assert text.count("in the form that was promised") == 2, "once as it runs, once at the end"
     assert re.search("Failed: none of the first [5-9] training jobs has a value of loss", text)
-    offered = text[text.index("to continue:") :]
-    assert "hpt resume t" in offered
+    offered = text[text.index("resuming keeps the spec") :]
+    assert "hpt resume" not in text
     assert "t.yaml --name NEW" in offered
+    assert "hpt delete t, then hpt run" in offered
     assert "curves" not in offered
     assert "importance" not in offered
     assert terminal.hpt("run", terminal.write_spec("good", max_jobs=6)).endswith(
         "  hpt curves good\n  hpt importance good\n  hpt report good\n"
     )
+
+
+def test_what_cannot_be_started_is_begun_anew_with_another_command(terminal: Terminal) -> None:
+    spec = terminal.write_spec(command=["trainn", "{x}"], max_jobs=2)
+    text = terminal.hpt("run", spec, code=1)
+    assert "to continue" not in text
+    offers = [line for line in text.splitlines() if "hpt run" in line or "hpt resume" in line]
+    assert "--name NEW" in offers[0]
+    assert "works by now" in offers[-1]
+    assert "hpt resume t --retry-failed" in offers[-1]
+    taken = terminal.hpt("run", spec, code=2)
+    assert "no usable result, run it anew: hpt delete t" in taken
+    terminal.hpt("delete", "t", "--yes")
+    good = terminal.write_spec(max_jobs=1)
+    terminal.hpt("run", good)
+    assert "hpt delete" not in terminal.hpt("run", good, code=2)
+
+
+def test_a_regex_in_another_case_is_shown_as_it_would_match(terminal: Terminal) -> None:
+    command = [Terminal.python(), "-c", "print('Fold 0 RMSE: 1.5', {x})"]
+    metrics = [{"name": "loss", "regex": "Fold {step} rmse: ({num})"}]
+    spec = terminal.write_spec(command=command, metric_definitions=metrics, max_jobs=1)
+    text = terminal.hpt("run", spec, code=1)
+    assert "if upper and lower case were the same" in text
+    (definition,) = list_definitions(text)
+    assert definition == {"name": "loss", "regex": "(?i)Fold {step} rmse: ({num})"}
+    assert definition["regex"] in terminal.hpt("check", spec, "--try", code=1)
+    terminal.hpt(
+        "run",
+        terminal.write_spec("good", command=command, metric_definitions=[definition], max_jobs=1),
+    )
+
+
+def list_definitions(text: str) -> list[dict[str, str]]:
+    """Return the metric definitions in what was printed, each once."""
+    found = {line.strip() for line in text.splitlines() if line.strip().startswith("- {name")}
+    return [yaml.safe_load(each)[0] for each in found]
 
 
 def test_what_has_no_value_is_shown_by_the_command_that_is_named_for_it(

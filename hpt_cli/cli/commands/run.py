@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hpt_cli.cli.console import print_message
-from hpt_cli.cli.load import read_state
+from hpt_cli.cli.load import read_state, read_summary
 from hpt_cli.cli.options import Detach, Home, Plain, Quiet, Set, SpecFile
 from hpt_cli.cli.spec_files import find_spec
-from hpt_cli.errors import Problem, UsageError
+from hpt_cli.errors import HptError, Problem, UsageError
 from hpt_cli.formatting import count
 from hpt_cli.storage.home import find_home, make_job_dir
 from hpt_cli.storage.job_directory import JobDir
@@ -106,7 +106,17 @@ def _refuse_taken(raw: RawSpec, jobdir: JobDir, source: Path) -> None:
         name = jobdir.name
         message = f"a tuning job named '{name}' already exists in {jobdir.path.parent}"
         hint = f"continue it: hpt resume {name}; or start another: hpt run {source} --name NEW"
+        if _is_worthless(jobdir):
+            hint += f"; or, as it has no usable result, run it anew: hpt delete {name}"
         raise UsageError(raw.locate(Conflict(("name",), "name-exists", message, hint)))
+
+
+def _is_worthless(jobdir: JobDir) -> bool:
+    """Return whether a tuning job, in a journal that can be read, has no result to keep."""
+    try:
+        return read_summary(jobdir).best is None
+    except HptError:
+        return False
 
 
 def _create(

@@ -102,6 +102,13 @@ def test_a_good_definition_has_no_warning(log: str, fields: dict[str, str]) -> N
     assert not reading.warnings
 
 
+def test_a_regex_in_another_case_is_told_of() -> None:
+    log = "Fold 0 RMSE: 1.5\n"
+    assert "same" in warnings(log, regex="Fold {step} rmse: ({num})")["regex-case"]
+    assert "regex-case" not in warnings(log, regex="Fold {step} mae: ({num})")
+    assert "regex-case" not in warnings(log, regex="Fold {step} RMSE: ({num})")
+
+
 def test_a_match_tells_its_line_and_where_the_value_stands_in_it() -> None:
     log = 'start\n\rx\r\x1b[1mé {"a": {"b": 0.5}}\nloss=1\n'
     match = read(log, json="a.b").matches[0]
