@@ -112,6 +112,8 @@ class Pattern:
     """The group that captures the step; 0 where there is none."""
     literal: str
     """Text that every match holds; empty where none is known."""
+    beginnings: tuple[str, ...]
+    """Of the lines with a match; empty where they are not known."""
     ignore_case: bool
     """Whether the literal, in lower case, stands for itself in any case."""
     groups_thousands: bool
@@ -260,6 +262,7 @@ def _compile(
         value=value,
         step=checked.groupindex.get(STEP_GROUP, 0),
         literal=literal,
+        beginnings=structure.beginnings,
         ignore_case=ignore_case,
         groups_thousands=groups_thousands,
         can_explode=structure.can_explode,

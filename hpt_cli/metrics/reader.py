@@ -47,13 +47,16 @@ class _Search:
     count: int = 0
     """The number of values found, and of those that an earlier attempt had."""
     literal: bytes = field(init=False)
-    ignore_case: bool = field(init=False)
+    beginnings: tuple[bytes, ...] = ()
+    ignore_case: bool = False
 
     def __post_init__(self) -> None:
         target = self.target
         searched = target.pattern if isinstance(target, (RegexForm, Rule)) else target
         self.literal = searched.literal.encode()
-        self.ignore_case = isinstance(searched, Pattern) and searched.ignore_case
+        if isinstance(searched, Pattern):
+            self.ignore_case = searched.ignore_case
+            self.beginnings = tuple(each.encode() for each in searched.beginnings)
 
     def list_starts(self, data: bytes) -> list[int]:
         """Return where the lines begin that may have a match."""
@@ -62,7 +65,10 @@ class _Search:
         # Beyond ASCII, letters of other lengths can be the same in another case.
         if not self.literal or (self.ignore_case and not data.isascii()):
             return _list_lines(data, 0)
-        return _list_lines_with(data.lower() if self.ignore_case else data, self.literal)
+        starts = _list_lines_with(data.lower() if self.ignore_case else data, self.literal)
+        if self.beginnings:
+            return [start for start in starts if data.startswith(self.beginnings, start)]
+        return starts
 
     def _list_rows(self, data: bytes, form: ColumnForm) -> list[int]:
         """Return where every line from the first header on begins."""
@@ -167,7 +173,12 @@ class MetricReader:
 
     def _search(self, segment: Segment) -> Iterator[tuple[Observation, str, Match]]:
         self.cut_lines += segment.is_cut
+        untold: list[tuple[_Search, str]] = []
         for offset, text, search in self._list_candidates(segment):
+            if isinstance(search.target, Pattern):
+                untold.append((search, text))
+                continue
+            self._tell_steps(untold)
             for match in self._search_line(search, text):
                 if segment.is_cut and match.span[1] == len(text):
                     continue  # the number may go on behind the cut
@@ -177,9 +188,18 @@ class MetricReader:
                     step = float(search.count)
                 where = offset + match.span[0]
                 yield Observation(search.names[0], where, step, _bound(match.value)), text, match
+        self._tell_steps(untold)
+
+    def _tell_steps(self, lines: list[tuple[_Search, str]]) -> None:
+        """Tell metrics the latest step in lines that may hold it; the lines are used up."""
+        told: set[_Search] = set()
+        while lines:
+            search, text = lines.pop()
+            if search not in told and self._search_line(search, text):
+                told.add(search)
 
     def _search_line(self, search: _Search, text: str) -> Sequence[Match]:
-        """Return the values in a line, or nothing if searching it takes too long."""
+        """Return the values or the step in a line, or nothing if searching it takes too long."""
         if self._slow_lines and self._slow_lines[search.names[0]] >= MAX_SLOW_LINES:
             return ()
         for _ in range(TRIES):
@@ -194,9 +214,12 @@ class MetricReader:
         target = search.target
         if isinstance(target, Pattern):
             step = find_step(target, text)
-            for state in search.states if step is not None else ():
+            if step is None:
+                return ()
+            for state in search.states:
                 state.last_step = step
-            return ()
+            whole = (0, len(text))
+            return (Match(step, step, whole, whole),)
         if isinstance(target, Rule):
             match = target.match(text)
             if match is not None and search in self._searches:

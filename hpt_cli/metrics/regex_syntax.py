@@ -29,6 +29,10 @@ _PLAIN = re.compile(_TOKENS, re.VERBOSE | re.DOTALL)
 _VERBOSE = re.compile(rf"(?P<space>\s+|\#[^\n]*)|{_TOKENS}", re.VERBOSE | re.DOTALL)
 
 
+_PLAIN_TEXT = r"(?:[\w :]|\\\W)+"
+_BEGINNINGS = re.compile(rf"\^\(\?:({_PLAIN_TEXT}(?:\|{_PLAIN_TEXT})*)\)(?![*+?{{])")
+
+
 class Structure(NamedTuple):
     """The structure of a regex, as far as its source was understood."""
 
@@ -41,6 +45,8 @@ class Structure(NamedTuple):
     """The groups that can capture an empty text, like `(.*?)`."""
     size: int = 1
     """The number of its characters, each counted as often as it is repeated at least."""
+    beginnings: tuple[str, ...] = ()
+    """Those of the lines with a match, as of `^(?:Test|Val): `; empty where they are not known."""
 
 
 class _Part(NamedTuple):
@@ -89,7 +95,8 @@ def analyze(pattern: re.Pattern[str]) -> Structure:
     try:
         for token in _tokens(pattern).finditer(source):
             analyzer.take(token)
-        return analyzer.conclude()
+        structure = analyzer.conclude()
+        return structure._replace(beginnings=analyzer.list_beginnings(pattern))
     except (IndexError, ValueError):  # brackets that do not match: re sees other tokens
         return unknown
 
@@ -147,6 +154,14 @@ class _Analyzer:
         literal = max(whole.text.split(ANY), key=len)
         empty_groups = frozenset(self._empty - {0})
         return Structure(literal, self._can_explode, empty_groups, whole.size)
+
+    def list_beginnings(self, pattern: re.Pattern[str]) -> tuple[str, ...]:
+        """Return the beginnings of the lines with a match, if they are written out."""
+        found = _BEGINNINGS.match(pattern.pattern)
+        changes = re.IGNORECASE | re.VERBOSE
+        if found is None or pattern.flags & changes or len(self._open[0].branches) > 1:
+            return ()
+        return tuple(re.sub(r"\\(\W)", r"\1", each) for each in found[1].split("|"))
 
 
 def _is_certain(character: str) -> bool:

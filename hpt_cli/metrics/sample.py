@@ -26,6 +26,11 @@ class Sample:
     left_out: int
     """The number of bytes that are not among them."""
 
+    @property
+    def share(self) -> float:
+        """Which part of the log they are."""
+        return 1 - self.left_out / self.size if self.size else 1.0
+
 
 def take_sample(blocks: Iterable[bytes]) -> Sample:
     """Return the beginning, parts of the middle in equal distances, and the end of a log."""

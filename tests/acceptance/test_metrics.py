@@ -47,6 +47,24 @@ def test_what_finds_nothing_ends_with_1_and_says_what_would() -> None:
     assert b"{name: 'valid_0''s auc', preset: 'lightgbm'}" in shown.stdout
 
 
+def test_a_log_that_is_searched_in_parts_says_so_and_ends_with_its_last_values(
+    tmp_path: Path,
+) -> None:
+    log = tmp_path / "train.log"
+    lines = []
+    for number in range(60_000):
+        lines.append(f"step {number} loss {1 - number / 1e5:.5f}\n")
+        if number % 3_000 == 0:
+            lines.append(f"step {number} val_acc {0.5 + number / 2e5:.4f}\n")
+    log.write_text("".join(lines))
+    found = json.loads(hpt(str(log), "--json").stdout)
+    accuracy, loss = found["proposals"]
+    assert (len(accuracy["curve"]), accuracy["curve"][-1]) == (20, [57_000, 0.785])
+    assert (len(loss["curve"]) < 60_000, loss["curve"][-1]) == (True, [59_999, 0.40001])
+    (warning,) = [each for each in found["warnings"] if each["slug"] == "log-sampled"]
+    assert "only the values in these parts" in warning["hint"]
+
+
 def test_a_regex_that_backtracks_is_given_up() -> None:
     log = b"x=" + b"a" * 60 + b"!\n"
     shown = hpt("-", "--regex", r"x=(?:(?:a|aa)+)+b({num})", stdin=log * 5)

@@ -24,7 +24,7 @@ from hpt_cli.metrics.detection.metric import DetectedMetric
 from hpt_cli.metrics.extractors import compile_definition
 from hpt_cli.metrics.lint import lint_definitions, scan_and_lint
 from hpt_cli.metrics.presets import PRESETS
-from hpt_cli.metrics.sample import Sample, take_sample
+from hpt_cli.metrics.sample import take_sample
 from hpt_cli.metrics.scan import KEPT, scan_log
 from hpt_cli.reports.metrics import (
     list_warnings,
@@ -49,7 +49,7 @@ LONG_BYTES = 20 << 20
 """A log of this size is read with a progress bar."""
 MAX_READ = 12
 """The likeliest metrics of a long log, which are read in all of it."""
-MAX_VALUES = 300_000
+MAX_VALUES = 50_000
 """So many values of all metrics together are read; the others in the sample only."""
 
 Definitions = Sequence[Mapping[str, Any]]
@@ -156,11 +156,12 @@ def _propose(log: _Log, *, everything: bool, as_json: bool) -> None:
         HptError: none would; a JSON document is printed nevertheless.
     """
     proposals = detect_metrics(log.lines)
-    if log.sample.left_out:
-        proposals = _read_whole(log, proposals)
+    share = log.sample.share * share_searched(log.lines)
+    if share < 1:
+        proposals = _read_whole(log, proposals, share)
     shown = proposals[: None if everything else MAX_PROPOSALS]
     definitions = [each.definition for each in shown]
-    warnings = [*_warn_of_sample(log.sample), *_lint(log, definitions)]
+    warnings = [*_warn_of_sample(log.sample.size, share), *_lint(log, definitions)]
     if as_json:
         proposed: Proposals = {
             "log": log.name,
@@ -182,18 +183,22 @@ def _lint(log: _Log, definitions: Definitions) -> list[Problem]:
     return list(lint_definitions(definitions, log.sample.beginning, only_silent=True))
 
 
-def _read_whole(log: _Log, proposals: Sequence[DetectedMetric]) -> tuple[DetectedMetric, ...]:
+def _read_whole(
+    log: _Log, proposals: Sequence[DetectedMetric], share: float
+) -> tuple[DetectedMetric, ...]:
     """Return proposals with what the likeliest of them find in all of a log.
 
-    Those with very many values keep the ones in the sample: reading them takes too long.
+    Those with very many values keep the ones in the part that was searched for metrics, which is
+    this share of the log: reading all of them takes too long.
     """
-    share = (1 - log.sample.left_out / log.sample.size) * share_searched(log.lines)
     likely: list[DetectedMetric] = []
     room = MAX_VALUES * share
     for each in proposals[:MAX_READ]:
         if len(each.curve) <= room:
             likely.append(each)
             room -= len(each.curve)
+    if not likely:
+        return tuple(proposals)
     results = scan_log(log, [each.definition for each in likely])
     read = {
         found.name: replace(each, curve=found.points, example=found.matches[-1].text)
@@ -203,16 +208,17 @@ def _read_whole(log: _Log, proposals: Sequence[DetectedMetric]) -> tuple[Detecte
     return tuple(read.get(each.name, each) for each in proposals)
 
 
-def _warn_of_sample(sample: Sample) -> list[Problem]:
-    if not sample.left_out:
+def _warn_of_sample(size: int, share: float) -> list[Problem]:
+    if share == 1:
         return []
-    searched = format_bytes(sample.size - sample.left_out)
+    searched = format_bytes(round(size * share))
     return [
         Problem(
             "log-sampled",
-            f"metrics were looked for in {searched} of {format_bytes(sample.size)}: the beginning,"
+            f"metrics were looked for in {searched} of {format_bytes(size)}: the beginning,"
             " parts of the middle and the end",
-            "a metric that is printed seldom may be missing: find it with --regex",
+            "a metric that is printed seldom may be missing: find it with --regex; of one that is"
+            " printed very often, only the values in these parts are shown",
         )
     ]
 

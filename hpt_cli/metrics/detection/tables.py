@@ -14,6 +14,7 @@ Fields = Mapping[str, str]
 
 ROWS_AHEAD = 3
 """A rule or a blank line may stand between the header and the first row."""
+_WORD = re.compile(r"[^\W\d]")
 _NAME = re.compile(r"[^\W\d][^=]{0,60}|%[ \w]{1,40}|#")
 _TIME = re.compile(
     r"\d+:\d\d(?::\d\d)?|[\d.]+ ?(?:s|ms|m|min|h|%|[KMG]i?B?|it/s)|-+|n/?a|none", re.I
@@ -60,14 +61,15 @@ def _is_header(names: Sequence[str]) -> bool:
 def _is_row(row: Sequence[tuple[str, Any]], delimiter: str) -> bool:
     """Return whether cells are numbers, and not a name with numbers."""
     told = [cell for cell, _ in row if cell]
+    # What begins with a word is the row of something, as in a table of classes.
+    if delimiter != " " and row[0][0] and _WORD.match(row[0][0]):
+        return False
     numbers = sum(parse_number(cell) is not None for cell in told)
     if delimiter == " ":
         # Any line of text has cells then.
         others = sum(_TIME.fullmatch(cell) is not None for cell in told)
         return numbers >= 1 and numbers + others == len(told)
-    # What begins with a word is the row of something, as in a table of classes.
-    is_of_something = bool(told) and re.match(r"[^\W\d]", told[0]) is not None
-    return numbers >= 1 and 2 * numbers >= len(told) and not (is_of_something and row[0][0])
+    return numbers >= 1 and 2 * numbers >= len(told)
 
 
 def _find_rows(lines: Sequence[str]) -> Iterator[Fields]:

@@ -33,9 +33,8 @@ class Templates:
         self._numbers: dict[str, list[int]] = {}
         self._constants: dict[str, frozenset[int]] = {}
         for number, text in enumerate(lines):
-            tokens = tuple(match.group() for match in TOKEN.finditer(text))
+            template, tokens = _split_numbers(text)
             if tokens:
-                template = _to_template(text)
                 self._rows.setdefault(template, []).append(tokens)
                 self._numbers.setdefault(template, []).append(number)
 
@@ -88,9 +87,15 @@ class Templates:
         return ""
 
 
-def _to_template(text: str) -> str:
-    """Return a line without its numbers, and with one blank for several."""
-    return re.sub(r"\s+", " ", TOKEN.sub("\0", text)).strip()
+def _split_numbers(text: str) -> tuple[str, tuple[str, ...]]:
+    """Return a line without its numbers, and with one blank for several; and the numbers."""
+    between, numbers, end = [], [], 0
+    for match in TOKEN.finditer(text):
+        between.append(text[end : match.start()])
+        numbers.append(match.group())
+        end = match.end()
+    between.append(text[end:])
+    return " ".join("\0".join(between).split()), tuple(numbers)
 
 
 def is_counter(values: Sequence[float | None]) -> bool:

@@ -117,6 +117,24 @@ def test_the_literal_is_in_every_match(regex: str, literal: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("regex", "beginnings"),
+    [
+        (r"^(?:Test:| \*)\s(?:.*\s)?acc ({num})", ("Test:", " *")),
+        (r"^(?:Test:|Val)? acc ({num})", ()),
+        (r"^(?:Te.t:|Val) acc ({num})", ()),
+        (r"^(?:T\d|Val) acc ({num})", ()),
+        (r"^(?:Test|Val) acc ({num})|b", ()),
+        (r"(?i)^(?:Test|Val) acc ({num})", ()),
+        (r"(?:Test|Val) acc ({num})", ()),
+    ],
+)
+def test_the_beginnings_are_those_of_every_line_with_a_match(
+    regex: str, beginnings: tuple[str, ...]
+) -> None:
+    assert compile_regex(regex).beginnings == beginnings
+
+
+@pytest.mark.parametrize(
     ("regex", "can_explode", "can_capture_nothing"),
     [
         (r"(?:a+)+({num})", True, False),

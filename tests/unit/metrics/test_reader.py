@@ -13,7 +13,7 @@ from hpt_cli.metrics.curve import Observation
 from hpt_cli.metrics.detection import nearest_lines
 from hpt_cli.metrics.extractors import compile_definition, iterate_matches
 from hpt_cli.metrics.lines import MAX_LINE_BYTES, clean, split_lines
-from hpt_cli.metrics.patterns import compile_regex
+from hpt_cli.metrics.patterns import Pattern, compile_regex
 from hpt_cli.metrics.reader import MAX_SLOW_LINES, MetricReader
 
 LOSS = {"regex": r"loss=({num})"}
@@ -104,6 +104,22 @@ def test_steps_are_counted_or_captured() -> None:
     log = b"epoch 3 loss=5\nepoch 4 loss=4\n"
     for regex in (r"epoch (?P<step>\d+) loss=({num})", "epoch {step} loss={num}"):
         assert curve(log, regex=regex) == [(3, 5), (4, 4)]
+
+
+def test_lines_that_cannot_matter_are_not_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched: list[str] = []
+    for name in ("search", "finditer"):
+        search = getattr(Pattern, name)
+        monkeypatch.setattr(
+            Pattern,
+            name,
+            lambda own, text, search=search: searched.append(text) or search(own, text),
+        )
+    batches = b"".join(b"Epoch: [1][%d] Acc@1 0.5\n" % number for number in range(50))
+    log = batches + b" * Acc@1 0.7\n" + batches.replace(b"[1]", b"[2]") + b" * Acc@1 0.8\n"
+    found = read(log, {"name": "Acc@1", "preset": "torchvision"})
+    assert [(each.step, each.value) for each in found] == [(1, 0.7), (2, 0.8)]
+    assert len(searched) == 4  # each summary, and the line before it
 
 
 def test_a_line_may_tell_the_step_of_those_after_it() -> None:
