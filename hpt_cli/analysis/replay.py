@@ -42,7 +42,7 @@ ACTS = (Plan, Launch, Stop)
 
 @dataclass(frozen=True, slots=True)
 class RecordedJob:
-    """A training job that ran to its end: its whole curve, and how many seconds it took.
+    """A training job that ran to its end: what counted at each step of it, and its seconds.
 
     Without `seconds_per_epoch`, from one epoch to the next, epochs filled the whole time.
     """
@@ -145,7 +145,7 @@ def record(state: TuningState) -> Recording:
     jobs = {
         job.number: RecordedJob(
             hyperparameters=job.hyperparameters,
-            curve=job.curve(objective.metric),
+            curve=objective.choose(job.curve(objective.metric)),
             seconds=training_seconds(job, 0.0),
             exit_code=0 if job.phase == "Completed" else 1,
             seconds_per_epoch=measure_seconds_per_epoch(job, objective.metric),

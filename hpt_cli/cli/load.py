@@ -69,7 +69,7 @@ def read_state(jobdir: JobDir, *, only_latest: bool = False) -> TuningState:
     """Return the state of a tuning job, whose project may have been moved since it began.
 
     Args:
-        only_latest: read only the last step of each curve.
+        only_latest: read only the last step of each curve, where final values need no more.
 
     Raises:
         HptError: the journal cannot be read.

@@ -46,6 +46,8 @@ def _write_run(
             for step, value, at in results.list_curve(row, metric):
                 writer.add_scalar(tags[metric], value, int(step), walltime=at, display_name=metric)
                 finals[tags[metric]] = value
+        if row.so_far is not None:
+            finals[tags[results.summary.objective.metric]] = row.so_far
         compared = {name: value for name, value in finals.items() if math.isfinite(value)}
         hyperparameters = results.list_hyperparameters(row)
         for each in summaries.hparams(hyperparameters, compared):

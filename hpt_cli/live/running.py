@@ -85,9 +85,7 @@ def _list_columns(rows: Sequence[Row], summary: Summary, width: int, gap: int) -
     numbers = [
         _Column("job", 4, [_name_job(row) for row in rows]),
         _Column("epoch", 7, [_describe_epoch(row, summary) for row in rows]),
-        _Column(
-            value, min(20, max(VALUE_WIDTH, len(value))), [_format_latest(row) for row in rows]
-        ),
+        _Column(value, min(20, max(VALUE_WIDTH, len(value))), [_format_value(row) for row in rows]),
         _Column(
             against,
             max(8, len(against)),
@@ -136,10 +134,9 @@ def _describe_epoch(row: Row, summary: Summary) -> str:
     return f"{row.epochs}/{usual}" if usual and usual >= row.epochs else str(row.epochs)
 
 
-def _format_latest(row: Row) -> str:
-    """Return the latest value; a long whole number, as of a job that diverges, in few digits."""
-    value = row.curve[-1][1] if row.curve else None
-    text = format_number(value)
+def _format_value(row: Row) -> str:
+    """Return what counts so far; a long whole number, as of a job that diverges, in few digits."""
+    value, text = row.so_far, format_number(row.so_far)
     return text if value is None or len(text) <= VALUE_WIDTH else f"{value:.{DIGITS}g}"
 
 
@@ -159,8 +156,8 @@ def _describe_time(row: Row, *, is_wide: bool, says_still: bool) -> str:
 
 
 def _compare_to_best(curve: Curve, best: Curve, objective: Objective) -> Text:
-    """Return the difference of the latest value to the best job's at the same epoch."""
-    at_step = dict(best)
+    """Return the difference of what counts so far to what did of the best job's at that epoch."""
+    curve, at_step = objective.choose(curve), dict(objective.choose(best))
     if not curve or curve[-1][0] not in at_step:
         return Text(NOTHING, style="dim")
     step, value = curve[-1]

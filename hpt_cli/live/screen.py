@@ -196,15 +196,15 @@ def _draw_best(summary: Summary, now: float, size: Size, detail: _Detail) -> lis
 
 
 def _describe_lead(summary: Summary) -> str:
-    """Return which running job has the best latest value, while there is no result yet."""
-    latest = [
-        (summary.objective.loss(value), row.number, value)
+    """Return which running job has the best value so far, while there is no result yet."""
+    values = [
+        (summary.objective.loss(row.so_far), row.number, row.so_far)
         for row in summary.rows
-        if row.phase in RUNNING and row.curve and math.isfinite(value := row.curve[-1][1])
+        if row.phase in RUNNING and row.so_far is not None and math.isfinite(row.so_far)
     ]
-    if not latest:
+    if not values:
         return "no result yet"
-    _, number, value = min(latest)
+    _, number, value = min(values)
     metric = summary.objective.metric
     return f"no result yet; job {number} leads with {metric} = {format_number(value)}"
 

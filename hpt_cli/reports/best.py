@@ -22,11 +22,11 @@ def render(summaries: Sequence[Summary]) -> RenderableType:
 
 
 def _render_best(summary: Summary) -> RenderableType:
-    best = summary.best
-    if best is None:
+    best, objective = summary.best, summary.objective
+    if best is None or best.final is None:
         return Text(f"{summary.name}: no training job has an objective value yet")
-    value = f"{best.name}  {summary.objective.metric} = {format_exact(best.final)}"
-    lines = [Text(plain(value), style="bold green")]
+    value = format_exact(objective.drop_rounding_error(best.final))
+    lines = [Text(plain(f"{best.name}  {objective.metric} = {value}"), style="bold green")]
     lines += [
         Text(f"  {plain(name)} = {format_exact(setting)}")
         for name, setting in best.hyperparameters.items()

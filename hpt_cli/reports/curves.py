@@ -47,10 +47,11 @@ BY_STATUS = {each.status: each for each in KINDS}
 
 @dataclass(frozen=True)
 class Trace:
-    """One job's curve, and how it is drawn."""
+    """One job's curve, what counts of its values, and how it is drawn."""
 
     row: Row
     curve: Curve
+    value: float | None
     kind: Kind
 
 
@@ -73,8 +74,9 @@ class Chart:
     @property
     def traces(self) -> list[Trace]:
         """The curves in the order in which they are drawn."""
+        best = self.summary.best_number
         traces = [
-            Trace(row, curve, find_kind(row, self.summary.best_number))
+            Trace(row, curve, self._choose_value(row, curve), find_kind(row, best))
             for row in self.summary.rows
             if (curve := self.curves.get(row.number))
         ]
@@ -84,6 +86,9 @@ class Chart:
             replace(each, kind=replace(each.kind, style=style, colour=colour))
             for each, (style, colour) in zip(traces, COLOURS, strict=False)
         ]
+
+    def _choose_value(self, row: Row, curve: Curve) -> float | None:
+        return row.so_far if self.metric == self.summary.objective.metric else curve[-1][1]
 
     @property
     def axes(self) -> tuple[Axis, Axis]:
@@ -145,12 +150,12 @@ def _make_line(trace: Trace, chart: Chart) -> Line:
 
 
 def _describe_kind(kind: Kind, traces: Sequence[Trace]) -> str:
-    """Return how many jobs are of a kind; of the best one, its number and its latest value."""
+    """Return how many jobs are of a kind; of the best one, its number and its value."""
     of_kind = [each for each in traces if each.kind == kind]
     if kind.status != "best":
         return f"{len(of_kind)} {kind.status}"
     (best,) = of_kind
-    return f"best: job {best.row.number}, {format_number(best.curve[-1][1])}"
+    return f"best: job {best.row.number}, {format_number(best.value)}"
 
 
 def list_legend(chart: Chart) -> list[Text]:
@@ -173,7 +178,7 @@ def _describe_trace(trace: Trace) -> Text:
     settings = "  ".join(
         f"{plain(name)}={format_setting(value)}" for name, value in row.hyperparameters.items()
     )
-    words = f"{trace.kind.mark} job {row.number}  {format_number(trace.curve[-1][1])}  {row.status}"
+    words = f"{trace.kind.mark} job {row.number}  {format_number(trace.value)}  {row.status}"
     text = Text(words, style=trace.kind.style, no_wrap=True, overflow="ellipsis")
     return text.append(f"  {settings}", style="dim")
 

@@ -144,7 +144,8 @@ class TuningJob(TypedDict):
     completion_reason: str | None
     """what ended it, for people"""
     has_more_to_do: bool
-    """it is Completed, and `hpt resume` would continue it, as its limits have changed"""
+    """it is Completed, and `hpt resume` would continue it, as its limits have changed; false with
+    any other status, though `hpt resume` may continue that too"""
     warnings: list[Warning]
 
 
@@ -166,6 +167,8 @@ class ListedTuningJob(TypedDict):
     max_jobs: int | None
     completion_reason: str | None
     has_more_to_do: bool
+    """it is Completed, and `hpt resume` would continue it, as its limits have changed; false with
+    any other status, though `hpt resume` may continue that too"""
     size_bytes: int
     """on disk, with checkpoints"""
     home: str

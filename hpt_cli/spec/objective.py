@@ -11,6 +11,9 @@ from typing import Any
 from hpt_cli.metrics.curve import LARGEST, Curve
 from hpt_cli.metrics.thinning import Totals
 
+MEAN_DIGITS = 12
+"""Significant digits of a mean that people read: rounding errors are in those after them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Objective:
@@ -56,6 +59,10 @@ class Objective:
             return chosen
         ends = [each.greatest if self.maximize else each.least for each in totals]
         return min([chosen, *(end for end in ends if end is not None)], key=self.loss)
+
+    def drop_rounding_error(self, value: float) -> float:
+        """Return what counts without the digits that only computing a mean has added."""
+        return float(f"{value:.{MEAN_DIGITS}g}") if self.value.startswith("mean") else value
 
     def _choose_better(self, best: float, value: float) -> float:
         return value if math.isnan(best) or self.loss(value) < self.loss(best) else best

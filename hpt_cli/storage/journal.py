@@ -25,6 +25,7 @@ from hpt_cli import __version__, clock
 from hpt_cli.errors import HptError, damaged_journal
 from hpt_cli.files import move_over
 from hpt_cli.metrics.curve import Observation
+from hpt_cli.spec.objective import Objective
 from hpt_cli.storage.connection import (
     SCHEMA_VERSION,
     TABLES,
@@ -276,8 +277,8 @@ class Journal:
         """Return the fold of the events, up to and including number `until`.
 
         Args:
-            only_latest: curves have their last step only. Final values and statuses are the same,
-                and it is several times faster.
+            only_latest: curves have their last step only, where `objective_value` is the last.
+                Final values and statuses are the same, and it is several times faster.
 
         Raises:
             HptError: the journal is damaged, or cannot be read now.
@@ -285,6 +286,7 @@ class Journal:
         with _reading(self._path):
             last = self._find_last_event() if until is None else until
         with _no_garbage_collection(), _folding(self._path):
+            only_latest = only_latest and Objective.of(self.creation().spec).value == "last"
             state = fold_all(TuningState(), self.read(until, only_latest=only_latest))
         state = replace(state, last_seq=last)
         if not state.spec:

@@ -6,6 +6,7 @@ import math
 import statistics
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 from hpt_cli.formatting import format_number, plain
@@ -46,6 +47,8 @@ class Row:
     stop_reason: str | None
     explanation: str
     objective_status: ObjectiveStatus
+    so_far: float | None
+    """What counts of its values of the objective until now, whether or not it is a result."""
     final: float | None
     best: float | None
     epochs: int
@@ -103,9 +106,10 @@ class Summary:
 
     @property
     def idle_seconds(self) -> float:
-        """The seconds since the beginning in which no tuner was at work, or it was suspended."""
-        (begun, _), (_, last) = self.sessions[0], self.sessions[-1]
-        return max(0.0, last - begun - sum(until - since for since, until in self.sessions))
+        """The seconds since the first tuner in which none was at work, or it was suspended."""
+        # The first is that of who wrote the journal, whose tuner then takes a moment to start.
+        sessions = self.sessions[1:]
+        return sum(max(0.0, after - until) for (_, until), (after, _) in pairwise(sessions))
 
     @property
     def best_result(self) -> str:
@@ -208,7 +212,7 @@ def describe_best(row: Row) -> dict[str, Any]:
 
 def make_row(state: TuningState, job: TrainingJob, objective: Objective, now: float) -> Row:
     """Return the row of a job that has hyperparameters."""
-    curve = job.curve(objective.metric)
+    curve, so_far = job.curve(objective.metric), choose_value(job, objective)
     finite = [value for _, value in curve if math.isfinite(value)]
     for totals in job.list_totals(objective.metric):
         finite += [each for each in (totals.least, totals.greatest) if each is not None]
@@ -223,6 +227,7 @@ def make_row(state: TuningState, job: TrainingJob, objective: Objective, now: fl
         stop_reason=job.stop_reason,
         explanation=request.explanation if request else "",
         objective_status=find_objective_status(job, objective),
+        so_far=so_far,
         final=final_objective(job, objective),
         best=min(finite, key=objective.loss) if finite else None,
         epochs=job.count_steps(objective.metric),
@@ -230,7 +235,7 @@ def make_row(state: TuningState, job: TrainingJob, objective: Objective, now: fl
         ended_at=job.attempts[-1].ended_at if job.attempts and job.has_ended else None,
         elapsed=training_seconds(job, now),
         attempts=len(job.attempts),
-        failure_reason=_failure_reason(job, curve, objective),
+        failure_reason=_failure_reason(job, so_far, objective),
         tail=job.tail,
         notes=job.notes,
         hyperparameters=job.hyperparameters or {},
@@ -244,8 +249,11 @@ def make_row(state: TuningState, job: TrainingJob, objective: Objective, now: fl
 
 def final_objective(job: TrainingJob, objective: Objective) -> float | None:
     """Return what counts of the objective's values, for a job that ended with a result."""
-    if job.phase not in ("Completed", "Stopped"):
-        return None
+    return choose_value(job, objective) if job.phase in ("Completed", "Stopped") else None
+
+
+def choose_value(job: TrainingJob, objective: Objective) -> float | None:
+    """Return what counts of the values that a job has had until now; None without any."""
     curve = objective.choose(job.curve(objective.metric))
     if not curve:
         return None
@@ -377,11 +385,12 @@ def saved_seconds(row: Row, typical: TypicalJob | None) -> float | None:
     return seconds_per_epoch * max(0.0, typical.epochs - row.epochs)
 
 
-def _failure_reason(job: TrainingJob, curve: Curve, objective: Objective) -> str | None:
-    if job.phase == "Completed" and not curve:
+def _failure_reason(job: TrainingJob, value: float | None, objective: Objective) -> str | None:
+    if job.phase == "Completed" and value is None:
         return f"it printed no value of {objective.metric}"
-    if job.phase == "Completed" and not math.isfinite(curve[-1][1]):
-        return f"its last value of {objective.metric} is {curve[-1][1]:g}"
+    if job.phase == "Completed" and value is not None and not math.isfinite(value):
+        which = "last" if objective.value == "last" else "final"
+        return f"its {which} value of {objective.metric} is {value:g}"
     return job.failure_reason or None
 
 

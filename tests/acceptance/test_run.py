@@ -58,6 +58,30 @@ def test_a_whole_tuning_job(terminal: Terminal) -> None:
     assert terminal.json("list")[0]["best_training_job"] == best["training_job_name"]
 
 
+@pytest.mark.parametrize(("chosen", "extra"), [("mean", 0.75), ("best", 0.5)])
+def test_every_command_has_what_counts(terminal: Terminal, chosen: str, extra: float) -> None:
+    """The values of a job are x + 1 and x + 1/2, and then NaN where the best of them counts."""
+    command = terminal.train_command("--x {x} --epochs 2")
+    if chosen == "best":
+        command = f"{command} && echo epoch=3 loss=nan"
+    terminal.hpt(
+        "run",
+        terminal.write_spec(command=command, shell=True, max_jobs=2, objective_value=chosen),
+    )
+    rows = terminal.json("jobs", "t")
+    finals = [row["hyperparameters"]["x"] + extra for row in rows]
+    assert [row["final_objective_value"] for row in rows] == pytest.approx(finals, abs=1e-5)
+    assert [row["failure_reason"] for row in rows] == [None, None]
+    best = min(rows, key=lambda row: row["final_objective_value"])
+    (listed,), (compared, _) = terminal.json("list"), terminal.json("compare", "t", "t")
+    for each in (listed, compared):
+        assert each["best_training_job"] == best["training_job_name"]
+        assert each["best_objective_value"] == best["final_objective_value"]
+    assert f"job {best['training_job_name'][-1]}, {best['final_objective_value']:.4g}" in (
+        terminal.hpt("curves", "t")
+    )
+
+
 def test_at_most_max_parallel_jobs_run_at_once(terminal: Terminal) -> None:
     terminal.hpt("run", terminal.write_spec(max_jobs=6, max_parallel_jobs=3))
     rows = terminal.json("jobs", "t")

@@ -203,7 +203,7 @@ def _make_hyperparameter(name: str, rank: int, summary: Summary) -> ResultColumn
 def _make_objective(
     summary: Summary, tuned: Collection[str], taken: Collection[str]
 ) -> ResultColumn:
-    """Return the column of final values; the text of a running job is its latest value."""
+    """Return the column of final values; the text of a running job is what counts so far."""
     metric = summary.objective.metric
     finals = [row.final for row in summary.rows if row.final is not None]
     return _number(
@@ -211,13 +211,13 @@ def _make_objective(
         "final_objective_value",
         lambda row: row.final,
         heading=plain(add_prefix(metric, METRIC_PREFIX, taken) if metric in tuned else metric),
-        shown=lambda row: _latest(row) if row.final is None else row.final,
+        shown=lambda row: _find_so_far(row) if row.final is None else row.final,
         telling=sorted(finals, key=summary.objective.loss)[:2],
     )
 
 
-def _latest(row: Row) -> float | None:
-    return row.curve[-1][1] if row.curve and row.status in ("InProgress", "Stopping") else None
+def _find_so_far(row: Row) -> float | None:
+    return row.so_far if row.status in ("InProgress", "Stopping") else None
 
 
 def _make_metric(name: str) -> ResultColumn:

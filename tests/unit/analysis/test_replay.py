@@ -250,6 +250,12 @@ def test_what_was_stopped_is_not_recorded() -> None:
     assert len(recording.replay(None).state.jobs) == 2
 
 
+@pytest.mark.parametrize(("chosen", "best"), [("last", 6.0), ("best", 1.0), ("mean", 3.0)])
+def test_what_counts_is_replayed(chosen: str, best: float) -> None:
+    story = [*b.created(b.make_spec(objective_value=chosen)), *b.run(1, 1.0, 2.0, 6.0, at=5)]
+    assert record(b.fold_all(*story)).replay(None).best_value == best
+
+
 def test_a_job_that_takes_long_to_start_is_stopped_no_earlier_for_that() -> None:
     curve = tuple((float(epoch), 1.0 / epoch) for epoch in range(1, 5))
     assert RecordedJob({}, curve, 8.0).find_moment(2) == 4.0

@@ -59,6 +59,21 @@ def test_what_best_means_is_said_below_the_table() -> None:
     assert "vs best: value minus job 1's at that epoch" in draw(SIZES[1])
 
 
+@pytest.mark.parametrize(
+    ("chosen", "value", "against"),
+    [("last", "8", "+2"), ("mean", "6", "+2"), ("best", "4", "+2")],
+)
+def test_what_counts_so_far_is_compared(chosen: str, value: str, against: str) -> None:
+    running = [*b.suggested(2), *b.launched(2), b.observed(2, 4.0, 8.0)]
+    story = [*b.created(b.make_spec(objective_value=chosen)), *b.run(1, 2.0, 6.0, 0.5), *running]
+    console = Console(file=io.StringIO(), width=119)
+    summary = summarize(b.fold_all(*story), 20, at_work=True)
+    console.print(draw_screen(summary, [], 20, Size(119, 40)))
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    (row,) = [line.split() for line in lines if line.split()[:2] == ["2", "2/3"]]
+    assert row[2:4] == [value, against]
+
+
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_a_long_number_is_not_cut(size: Size) -> None:
     lines = draw(size, b.observed(4, -1234567890123456.0, first=9))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -34,6 +35,18 @@ def test_kinds_of_jobs_are_told_apart_and_the_best_is_in_front() -> None:
         "● job 3",
     ]
     assert len({each.kind.style for each in named.traces}) == 3
+
+
+@pytest.mark.parametrize(("chosen", "best"), [("last", 4), ("mean", 2.5), ("best", 1)])
+def test_the_legend_has_the_final_value(chosen: str, best: float) -> None:
+    spec = b.make_spec(objective_value=chosen)
+    state = b.fold_all(*b.created(spec), *b.run(1, 2.5, 1.0, 4.0))
+    chart = make_chart(summarize(state, 20, at_work=True))
+    assert [each.plain for each in list_legend(chart)] == [f"★ best: job 1, {best}"]
+    (named,) = list_legend(replace(chart, asked=True))
+    assert named.plain.startswith(f"★ job 1  {best}  Completed")
+    (other,) = list_legend(replace(chart, metric="accuracy", asked=True))
+    assert other.plain.startswith("★ job 1  4  Completed")
 
 
 @pytest.mark.parametrize(("form", "begins"), [("png", b"\x89PNG"), ("svg", b"<?xml")])

@@ -32,6 +32,15 @@ def test_what_counts_at_each_step(objective_type: str, value: object, chosen: li
     assert Objective.of(spec.model_dump(mode="json")) == spec.objective
 
 
+def test_a_mean_is_read_without_its_rounding_error() -> None:
+    folds = tuple(enumerate((0.1, 0.2, 0.3), 1))
+    mean = Objective("loss", maximize=False, value="mean")
+    ((_, value),) = mean.choose(folds)[-1:]
+    assert value != 0.2
+    assert mean.drop_rounding_error(value) == 0.2
+    assert Objective("loss", maximize=False).drop_rounding_error(value) == value
+
+
 def test_a_journal_of_before_has_the_last_value() -> None:
     fields = b.make_spec().model_dump(mode="json")
     del fields["objective_value"]

@@ -97,6 +97,18 @@ def test_the_latest_of_each_curve_is_enough_for_what_a_job_came_to(tmp_path: Pat
         assert (row.status, row.objective_status) == (less.status, less.objective_status)
 
 
+@pytest.mark.parametrize("chosen", ["best", "mean", {"mean_of_last": 2}])
+def test_the_latest_alone_is_not_read_where_more_counts(tmp_path: Path, chosen: object) -> None:
+    spec = b.make_spec(objective_value=chosen)
+    path = tmp_path / "j.sqlite"
+    created, started = b.created(spec)
+    assert isinstance(created, ev.TuningJobCreated)
+    create_journal(path, created)
+    with open_journal(path, write=True) as journal:
+        journal.append([started, *b.run(1, 1.0, 2.0, 6.0)])
+        assert show(journal.state(only_latest=True)) == show(journal.state())
+
+
 def test_the_state_of_the_past_knows_nothing_of_what_came_later(tmp_path: Path) -> None:
     events = [
         b.SECOND,

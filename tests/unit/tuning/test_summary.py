@@ -52,6 +52,14 @@ def test_a_value_that_cannot_be_compared_is_no_success_of_the_objective() -> Non
     assert seen.objective_counts == {"succeeded": 1, "pending": 0, "failed": 2}
 
 
+def test_a_failed_objective_is_told_of_what_counts() -> None:
+    for chosen, reason in (("mean", "its final value of loss is nan"), ("best", None)):
+        spec = b.make_spec(objective_value=chosen)
+        story = [*b.created(spec), *b.run(1, math.nan, 2, math.nan)]
+        (row,) = summarize(b.fold_all(*story), 9, at_work=True).rows
+        assert row.failure_reason == reason
+
+
 def test_a_job_does_not_end_before_it_began() -> None:
     row = summary(*b.suggested(1), *b.launched(1, at=5), b.exited(1, at=4.98)).rows[0]
     assert (row.started_at, row.ended_at, row.elapsed) == (5, 5, 0)
@@ -100,6 +108,14 @@ def test_times_add_up_over_attempts_and_sessions() -> None:
     # The tuner shows how it ended before it leaves: that takes no tuning time.
     over = ev.TuningJobEnded(at=9, status="Completed", reason="max_jobs (1) reached")
     assert summary(*b.run(1, 0.5), over, now=12).tuning_time == 9
+
+
+def test_a_slow_start_is_no_interruption() -> None:
+    created, _ = b.created(b.make_spec())
+    started = [created, ev.TunerStarted(at=1.4, pid=1, host="here")]
+    resumed = ev.TunerStarted(at=20, pid=2, host="here")
+    for events, idle in ((started, 0), ([*started, *b.run(1, 0.5, at=9), resumed], 10)):
+        assert summarize(b.fold_all(*events), 30, at_work=True).idle_seconds == idle
 
 
 def test_a_tuner_worked_as_long_as_it_is_known_to_have_lived() -> None:
