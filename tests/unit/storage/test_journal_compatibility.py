@@ -108,6 +108,14 @@ def test_slots_read_as_they_did(tmp_path: Path) -> None:
     assert (first.slot, second.slot, state.find_slot()) == (0, 1, 0)
 
 
+def test_a_job_that_came_to_its_end_before_it_was_stopped_reads_as_it_did(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    shutil.copy(JOURNALS / "schema-4-at-end.sqlite", path)
+    with open_journal(path) as journal:
+        phases = [job.phase for job in journal.state().jobs.values()]
+    assert phases == ["Completed", "Stopped"]
+
+
 def test_when_a_tuner_was_last_alive_reads_as_it_did(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     shutil.copy(JOURNALS / "schema-4.sqlite", path)
