@@ -12,7 +12,7 @@ from rich.text import Text
 from hpt_cli.formatting import format_number, format_setting, plain
 from hpt_cli.metrics.curve import Curve
 from hpt_cli.reports.jobs import row_to_json
-from hpt_cli.reports.render.plot import COLOURS, Axis, Line, Plot, find_axis
+from hpt_cli.reports.render.plot import COLOURS, Axis, Line, Plot, describe_beyond, find_axis
 from hpt_cli.tuning.summary import Row, Summary
 
 if TYPE_CHECKING:
@@ -125,7 +125,9 @@ def render_chart(chart: Chart) -> RenderableType:
     """Return the plot and its legend."""
     if not chart.traces:
         return Text(f"no value of {plain(chart.metric)} yet")
-    return Group(make_plot(chart), *list_legend(chart))
+    plot = make_plot(chart)
+    beyond = [Text(words, style="dim")] if (words := describe_beyond(plot)) else []
+    return Group(plot, *list_legend(chart), *beyond)
 
 
 def make_plot(chart: Chart) -> Plot:

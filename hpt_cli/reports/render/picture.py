@@ -9,15 +9,14 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from hpt_cli.errors import HptError
-from hpt_cli.formatting import count, plain
-from hpt_cli.reports.render.plot import Axis, Line, Plot
+from hpt_cli.formatting import plain
+from hpt_cli.reports.render.plot import Line, Plot, describe_beyond, find_limits
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMATS = ("png", "svg", "pdf")
 DOTS_PER_INCH = 150
-MARGIN = 0.04
 GAP = (math.nan, math.nan)
 MARKS = {"★": "*", "×": "x", "✗": "x", "▶": ">"}
 
@@ -58,8 +57,7 @@ def _draw_plot(axes: Any, plot: Plot) -> None:
     for _, lines in groupby(plot.lines, lambda line: line.label):
         _draw_lines(axes, list(lines))
     axes.set_title(_plain(plot.title), loc="left")
-    if beyond := count_beyond(plot):
-        words = f"{count(beyond, 'value')} outside the axis"
+    if words := describe_beyond(plot):
         axes.set_title(words, loc="right", fontsize="small", color="gray")
     axes.set_xlabel(_plain(plot.x.label))
     axes.set_ylabel(_plain(plot.y.label))
@@ -73,13 +71,6 @@ def _draw_plot(axes: Any, plot: Plot) -> None:
             set_limits(low, high)
     axes.grid(alpha=0.25)
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, reverse=True)
-
-
-def count_beyond(plot: Plot) -> int:
-    """Return how many values lie outside the picture."""
-    low, high = find_limits(plot.y)
-    values = (value for line in plot.lines for _, value in line.points)
-    return sum(math.isfinite(value) and not low <= value <= high for value in values)
 
 
 def _draw_lines(axes: Any, lines: Sequence[Line]) -> None:
@@ -101,14 +92,3 @@ def _draw_lines(axes: Any, lines: Sequence[Line]) -> None:
         markersize=9 if first.is_bold else 4,
         color=first.colour,
     )
-
-
-def find_limits(axis: Axis) -> tuple[float, float]:
-    """Return the lowest and the highest value that are shown: a little more than the axis spans."""
-    if axis.low >= axis.high:
-        return -math.inf, math.inf
-    if axis.log:
-        ratio = (axis.high / axis.low) ** MARGIN
-        return axis.low / ratio, axis.high * ratio
-    margin = MARGIN * (axis.high - axis.low)
-    return axis.low - margin, axis.high + margin

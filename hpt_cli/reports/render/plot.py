@@ -7,6 +7,7 @@ in 6), and it has neither bands nor rich renderables.
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -14,7 +15,7 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from hpt_cli.formatting import format_tick, plain
+from hpt_cli.formatting import count, format_tick, plain
 
 COLOURS = (
     ("cyan", "#1f9bcf"),
@@ -40,6 +41,10 @@ ROWS_PER_TICK = 3
 COLUMNS_PER_TICK = 14
 GAP = 2
 """Columns between two words below an axis, at least."""
+
+MARGIN = 0.04
+FAR = 100
+"""Values so many times as far from the median as half of them are lie far off: they diverged."""
 
 Point = tuple[float, float]
 
@@ -289,6 +294,7 @@ def find_axis(
 ) -> Axis:
     """Return an axis that fits the values, without a share of `clip` at either end, and `whole`.
 
+    With `clip`, it does not fit those that are far off all others either, as of a diverged job.
     It goes from 0 to 1 if there is no value that it can show.
     """
     usable, kept = (
@@ -296,8 +302,42 @@ def find_axis(
         for group in (values, whole)
     )
     if usable:
+        usable = _drop_far(usable, log=log) if clip else usable
         last = len(usable) - 1
         kept += [usable[math.ceil(clip * last)], usable[math.floor((1 - clip) * last)]]
     if not kept:
         return Axis(label, 0.0, 1.0)
     return Axis(label, min(kept), max(kept), log, counts)
+
+
+def _drop_far(values: Sequence[float], *, log: bool) -> list[float]:
+    """Return the values without those that are far from their median."""
+    places = [math.log10(value) if log else value for value in values]
+    middle = statistics.median_low(places)
+    distances = [abs(place - middle) for place in places]
+    far = FAR * statistics.median_low(distances) or math.inf
+    return [value for value, away in zip(values, distances, strict=True) if away <= far]
+
+
+def find_limits(axis: Axis) -> tuple[float, float]:
+    """Return the lowest and the highest value that are shown: a little more than the axis spans."""
+    if axis.low >= axis.high:
+        return -math.inf, math.inf
+    if axis.log:
+        ratio = (axis.high / axis.low) ** MARGIN
+        return axis.low / ratio, axis.high * ratio
+    margin = MARGIN * (axis.high - axis.low)
+    return axis.low - margin, axis.high + margin
+
+
+def describe_beyond(plot: Plot) -> str:
+    """Return how many values lie outside the limits; empty if none does."""
+    beyond = count_beyond(plot)
+    return f"{count(beyond, 'value')} outside the axis" if beyond else ""
+
+
+def count_beyond(plot: Plot) -> int:
+    """Return how many values lie outside the limits."""
+    low, high = find_limits(plot.y)
+    values = (value for line in plot.lines for _, value in line.points)
+    return sum(math.isfinite(value) and not low <= value <= high for value in values)

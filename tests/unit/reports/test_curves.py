@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import math
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
 from hpt_cli.errors import HptError
-from hpt_cli.reports.curves import Chart, list_legend, make_chart, make_plot
-from hpt_cli.reports.render.plot import Axis, Line, Plot
+from hpt_cli.reports.curves import Chart, list_legend, make_chart, make_plot, render_chart
+from hpt_cli.reports.render.plot import Axis, Line, Plot, count_beyond
 from hpt_cli.tuning.summary import summarize
 from tests import builders as b
 
@@ -71,9 +73,19 @@ def test_a_name_is_no_formula_in_a_picture() -> None:
     assert draw_picture([plot], "svg").startswith(b"<?xml")
 
 
-def test_a_picture_says_how_many_values_it_does_not_show() -> None:
-    from hpt_cli.reports.render.picture import count_beyond
+@pytest.mark.parametrize("far", [1.3e141, -1e6])
+def test_a_diverged_job_does_not_flatten_the_others(far: float) -> None:
+    jobs = [each for n in range(1, 4) for each in b.run(n, 9.0, 2.0, 1.0 + 0.1 * n)]
+    state = b.fold_all(*b.created(b.make_spec()), *jobs, *b.run(4, 5.0, far, math.nan))
+    chart = make_chart(summarize(state, 20, at_work=True))
+    _, y = chart.axes
+    assert (y.low, y.high) == (1.1, 9.0)
+    console = Console(file=io.StringIO(), width=80)
+    console.print(render_chart(chart))
+    assert "1 value outside the axis" in console.file.getvalue()  # type: ignore[attr-defined]
 
+
+def test_a_picture_says_how_many_values_it_does_not_show() -> None:
     line = Line([(1, 50.0), (2, math.nan), (3, 1.0)])
     assert count_beyond(Plot([line], Axis("", 1, 3), Axis("", 0, 2))) == 1
     assert count_beyond(Plot([line], Axis("", 1, 3), Axis("", 1, 50, log=True))) == 0
