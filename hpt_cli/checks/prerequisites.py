@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -192,16 +193,29 @@ def _doubt_parent(problem: Problem) -> Problem:
 
 def _find_missing_files(request: LaunchRequest) -> Iterator[Problem]:
     """Yield the program where it is not found, and the scripts that are not there."""
-    program = request.argv[0]
-    local = request.working_directory / program
-    if shutil.which(program, path=request.environment.get("PATH")) is None and not (
-        os.sep in program and os.access(local, os.X_OK)
-    ):
-        message = f"there is no program '{program}' on the PATH"
-        yield Problem("doubt-program", message, "write its full path, or fix the PATH")
+    yield from _doubt_program(request)
     for word in request.argv[1:]:
         path = request.working_directory / word
         if word.endswith(SCRIPTS) and path not in request.files and not path.exists():
             message = f"there is no file {word} in {request.working_directory}"
             hint = "working_directory in the spec says where the command runs"
             yield Problem("doubt-file", message, hint)
+
+
+def _doubt_program(request: LaunchRequest) -> Iterator[Problem]:
+    """Yield why the program cannot be started: it is not there, or not executable."""
+    program = request.argv[0]
+    local = request.working_directory / program
+    if os.sep not in program:
+        if shutil.which(program, path=request.environment.get("PATH")) is None:
+            hint = "write its full path, or fix the PATH"
+            if local.is_file():
+                hint = f"one in {request.working_directory} is named ./{program}"
+            yield Problem("doubt-program", f"there is no program '{program}' on the PATH", hint)
+    elif not local.is_file():
+        message = f"there is no program {program}"
+        hint = "working_directory in the spec says where the command runs"
+        yield Problem("doubt-program", message, hint)
+    elif not os.access(local, os.X_OK):
+        message = f"{program} is not executable"
+        yield Problem("doubt-program", message, f"chmod +x {shlex.quote(str(local))}")

@@ -19,6 +19,8 @@ from hpt_cli.storage.spec_file import MAX_BYTES
 SUFFIXES = (".yaml", ".yml")
 _RANGES = re.compile(rb"\bhyperparameter_ranges\b[\"']?\s*:")
 """What every spec has, and hardly another file."""
+_REQUEST = re.compile(rb"\bHyperParameterTuningJob(?:Name|Config)\b[\"']?\s*:")
+"""What SageMaker's requests and descriptions of tuning jobs have."""
 
 
 def find_spec(given: Path | None, command: str, home: Path | None = None) -> Path:
@@ -40,7 +42,18 @@ def find_spec(given: Path | None, command: str, home: Path | None = None) -> Pat
     if not os.path.lexists(given):
         message = f"{given}: {os.strerror(errno.ENOENT)}"
         raise UsageError.of("spec-unreadable", message, _suggest_spec(str(given), home))
+    if _is_request(given):
+        message = f"{given} is a tuning job of SageMaker, and hpt {command} takes a spec"
+        hint = f"write its spec first: hpt import {shlex.quote(str(given))}"
+        raise UsageError.of("spec-request", message, hint)
     return given
+
+
+def _is_request(path: Path) -> bool:
+    if not path.is_file():  # a pipe can be read only once
+        return False
+    text = _read_beginning(path)
+    return _REQUEST.search(text) is not None and not _RANGES.search(text)
 
 
 def list_specs() -> list[Path]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 from pathlib import Path
 
 from hpt_cli.errors import HptError, UsageError, did_you_mean
 from hpt_cli.spec.names import find_name_fault
 from hpt_cli.storage.job_directory import PRIVATE, JobDir
+from hpt_cli.storage.known_homes import list_homes
 from hpt_cli.storage.ownership import check_owner, refuse_link
 
 DEFAULT_HOME = ".hpt"
@@ -60,8 +62,27 @@ def find_job_dir(home: Path, name: str) -> JobDir:
     raise UsageError.of(
         "name-unknown",
         f"no tuning job is named '{name}' in {home}; {known}",
-        did_you_mean(name, names) or "look with 'hpt list', or set --home",
+        _name_home(find_elsewhere(home, name))
+        or did_you_mean(name, names)
+        or "look with 'hpt list', or set --home",
     )
+
+
+def find_elsewhere(home: Path, name: str = "") -> Path | None:
+    """Return the newest other home of this user with a tuning job of a name, or with any."""
+    others = (each for each in reversed(list_homes()) if each != home.resolve())
+    for other in others:
+        with contextlib.suppress(OSError):  # it may have become another user's
+            if any(name in ("", LAST, each.name) for each in list_job_dirs(other)):
+                return other
+    return None
+
+
+def _name_home(home: Path | None) -> str:
+    """Return how a command is told of another home; empty for None."""
+    if home is None:
+        return ""
+    return f"add --home {shlex.quote(str(home))}; 'hpt list --all-homes' shows all you have"
 
 
 def find_newest(home: Path) -> JobDir:
@@ -72,7 +93,7 @@ def find_newest(home: Path) -> JobDir:
     """
     newest = max(list_job_dirs(home), key=lambda each: each.created_at, default=None)
     if newest is None:
-        hint = "'hpt run' starts one; or set --home"
+        hint = _name_home(find_elsewhere(home)) or "'hpt run' starts one; or set --home"
         raise UsageError.of("name-unknown", f"there is no tuning job in {home} yet", hint)
     return newest
 

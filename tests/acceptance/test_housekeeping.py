@@ -161,6 +161,19 @@ def test_the_list_says_how_each_stands(terminal: Terminal) -> None:
     assert str(terminal.directory / "elsewhere") in text
 
 
+def test_a_tuning_job_of_another_home_is_found_there(terminal: Terminal) -> None:
+    assert "other homes" not in terminal.hpt("list")
+    terminal.hpt("run", terminal.write_spec("night", max_jobs=1), "--home", "else where", "-q")
+    home = f"--home '{terminal.directory / 'else where'}'"
+    for words in (("show", "night"), ("jobs", "@last"), ("best",)):
+        text = terminal.hpt(*words, code=2)
+        assert "error[name-unknown]" in text
+        assert home in " ".join(text.split())
+    assert "--home '" not in terminal.hpt("show", "nigth", code=2)
+    assert "hpt list --all-homes" in terminal.hpt("list")
+    assert terminal.json("list") == []
+
+
 def test_waiting_for_the_end(terminal: Terminal) -> None:
     run = terminal.start("run", terminal.write_spec(max_jobs=1, options="--epochs 10000"))
     terminal.wait_for_log("t", 1, "epoch=1 ")

@@ -173,6 +173,15 @@ def test_the_only_spec_here_is_taken(terminal: Terminal) -> None:
     assert "hpt init fit.py" in terminal.hpt("run", "fit.py", code=2)
 
 
+def test_a_request_for_sagemaker_is_imported_first(terminal: Terminal) -> None:
+    request = '{"HyperParameterTuningJobName": "a", "HyperParameterTuningJobConfig": {}}'
+    (terminal.directory / "request.json").write_text(request)
+    for command in ("run", "check"):
+        text = terminal.hpt(command, "request.json", code=2)
+        assert text.count("error[") == 1
+        assert "hpt import request.json" in " ".join(text.split())
+
+
 def test_a_mistake_on_the_command_line_is_shown_there(two: Terminal) -> None:
     text = refuse(two, "run old.yaml --name x_y --set hyperparameter_ranges.x.max_value=0")
     assert "    --name x_y\n           ^^^\n" in text

@@ -16,7 +16,7 @@ from hpt_cli.cli.options import Home, Json, Wide
 from hpt_cli.cli.output import print_json
 from hpt_cli.errors import HptError
 from hpt_cli.reports.overview import Entry, list_to_json, render_list
-from hpt_cli.storage.home import find_home, list_job_dirs
+from hpt_cli.storage.home import find_elsewhere, find_home, list_job_dirs
 from hpt_cli.storage.known_homes import list_homes
 from hpt_cli.storage.lock import has_tuner
 
@@ -48,6 +48,8 @@ def list_tuning_jobs(
         return
     table = render_list(entries, time.time(), with_homes=all_homes, wide=wide)
     Console().print(table, soft_wrap=wide)
+    if not entries and not all_homes and find_elsewhere(homes[0]):
+        print_message("there are tuning jobs in other homes: hpt list --all-homes")
 
 
 def _read_entries(home: Path) -> Iterator[Entry]:

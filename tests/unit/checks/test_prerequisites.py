@@ -45,6 +45,27 @@ def test_what_a_journal_holds_has_no_place(tmp_path: Path) -> None:
     assert (problem.slug, problem.place) == ("variable-unset", None)
 
 
+@pytest.mark.parametrize(
+    ("program", "told"),
+    [
+        ("./fit", "./fit is not executable: chmod +x {home}/fit"),
+        ("{home}/fit", "{home}/fit is not executable: chmod +x {home}/fit"),
+        ("fit", "there is no program 'fit' on the PATH: one in {home} is named ./fit"),
+        ("./nowhere", "there is no program ./nowhere: working_directory in the spec says"),
+    ],
+)
+def test_why_a_program_cannot_be_started(tmp_path: Path, program: str, told: str) -> None:
+    (tmp_path / "fit").write_text("#!/bin/sh\n")
+    text = GOOD.replace("no-such-program train.py", program.format(home=tmp_path))
+    raw = parse_raw(text, "spec.yaml")
+    (found,) = check_before_run(raw, {}, tmp_path, tmp_path / ".hpt").warnings
+    assert found.slug == "doubt-program"
+    assert f"{found.message}: {found.hint}".startswith(told.format(home=tmp_path))
+    (tmp_path / "fit").chmod(0o755)
+    found_now = check_before_run(raw, {}, tmp_path, tmp_path / ".hpt").warnings
+    assert len(found_now) == ("nowhere" in program or program == "fit")
+
+
 def test_only_a_new_tuning_job_is_warned_of_missing_files(tmp_path: Path) -> None:
     raw = parse_raw(GOOD, "spec.yaml")
     found = check_before_run(raw, {}, tmp_path, tmp_path / ".hpt")
