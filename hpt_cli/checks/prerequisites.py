@@ -26,6 +26,7 @@ from hpt_cli.spec.env_references import find_references, is_variable_name
 from hpt_cli.spec.model import Resources, TuningSpec, make_request
 from hpt_cli.spec.ranges import complete_point
 from hpt_cli.spec.resources import ResourceShortage
+from hpt_cli.spec.shell_quoting import find_shell_syntax
 from hpt_cli.spec.yaml_reader import RawSpec
 from hpt_cli.storage.home import find_anywhere, list_job_dirs
 from hpt_cli.storage.job_directory import JobDir
@@ -89,8 +90,8 @@ def check_before_run(
     first = complete_point(spec.hyperparameter_ranges, {})
     job = JobContext(spec, JobDir(home / spec.name), environment, str(directory), 1, 1, first)
     request = make_launch_request(job)
-    files = () if spec.shell else _find_missing_files(request)
-    return Findings(spec, capacity, inherited, (*map(_doubt_parent, missing), *files))
+    doubts = () if spec.shell else (*_doubt_syntax(spec), *_find_missing_files(request))
+    return Findings(spec, capacity, inherited, (*map(_doubt_parent, missing), *doubts))
 
 
 def _advise_where(spec: TuningSpec) -> str:
@@ -189,6 +190,13 @@ def _doubt_parent(problem: Problem) -> Problem:
     return replace(
         problem, slug="doubt-parent", message=f"{problem.message}; 'hpt run' refuses that"
     )
+
+
+def _doubt_syntax(spec: TuningSpec) -> Iterator[Problem]:
+    """Yield that the command needs a shell, where it seems to."""
+    if found := find_shell_syntax(spec.command):
+        message = f"the command has {' '.join(found)}, and no shell reads it"
+        yield Problem("doubt-shell", message, "add shell: true; or write command: sh -c '...'")
 
 
 def _find_missing_files(request: LaunchRequest) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""Placeholders in shell scripts that a quoted value cannot replace, and pipes."""
+"""Placeholders in shell scripts that a quoted value cannot replace, pipes, shells that are missing."""
 
 from __future__ import annotations
 
@@ -20,6 +20,10 @@ _BETWEEN_WORDS = (" ", "\t", "\n", ";", "&", "|", "(", ")", "<", ">", "$(")
 _ENDS = {"'": "'", "#": "\n"}
 """The ends of single quotes and comments, in which nothing else has a meaning."""
 _NO_PIPE = re.compile(r"\\.|'[^']*'|\"(?:\\.|[^\"\\])*\"|(?:^|(?<=\s))#[^\n]*|\|\||>\|", re.DOTALL)
+_SINGLE_QUOTED = re.compile(r"\\.|'[^']*'", re.DOTALL)
+_DOUBLE_QUOTED = re.compile(r'"(?:\\.|[^"\\])*"', re.DOTALL)
+_EXPANSION = re.compile(r"\$(?:[A-Za-z_]\w*|\{\{\w+\}\}|\([^()]+\))|`[^`]+`")
+_OPERATOR = re.compile(r"(?<!\S)(?:(?:\|\|?|&&?|;|<)(?!\S)|[012&]?>>?(?!=))")
 _SHELLS = ("sh", "bash", "dash", "zsh", "ksh")
 
 
@@ -30,6 +34,22 @@ def hides_failure(command: str | Sequence[str], *, shell: bool = False) -> bool:
     if words[0].rpartition("/")[2] in _SHELLS and "-c" in words[:-1]:
         script = words[words.index("-c") + 1]
     return "|" in _NO_PIPE.sub(" ", script) and "pipefail" not in script
+
+
+def find_shell_syntax(command: str | Sequence[str]) -> list[str]:
+    """Return what only a shell would replace or act on, of a command that is given to none.
+
+    A command that starts a shell, or ssh, may hand it on.
+    """
+    words = split_command(command)
+    if any(each.rpartition("/")[2] in (*_SHELLS, "ssh") for each in words):
+        return []
+    if isinstance(command, str):
+        text = _SINGLE_QUOTED.sub("x", command)
+        unquoted = _DOUBLE_QUOTED.sub("x", text)
+    else:  # a word with blanks may be a script for the program
+        text = unquoted = " ".join(each for each in words if not re.search(r"\s", each))
+    return list(dict.fromkeys([*_EXPANSION.findall(text), *_OPERATOR.findall(unquoted)]))
 
 
 def needs_quotes(value: Value) -> bool:

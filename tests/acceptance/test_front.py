@@ -80,6 +80,15 @@ def test_check_warns_of_what_is_probably_not_meant(terminal: Terminal) -> None:
     ]
 
 
+def test_a_shell_that_is_missing_is_doubted(terminal: Terminal) -> None:
+    spec = terminal.write_spec(command="echo $HOME {x}", max_jobs=2)
+    (found,) = terminal.json("check", spec)["warnings"]
+    assert (found["slug"], found["hint"][:17]) == ("doubt-shell", "add shell: true; ")
+    assert "$HOME" in found["message"]
+    assert terminal.json("check", spec, "--set", "shell=true")["warnings"] == []
+    assert "warning[doubt-shell]" in terminal.try_hpt("run", spec).err
+
+
 def test_a_value_that_an_option_does_not_take_is_explained(terminal: Terminal) -> None:
     for words, why in [
         (("jobs", "t", "--top", "0"), "must be at least 1, but is '0'"),

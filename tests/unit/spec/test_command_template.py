@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 from hpt_cli.spec.command_template import Filling, find_misspelt, find_placeholders
 from hpt_cli.spec.command_template import render_argv as render
 from hpt_cli.spec.hyperparameters import Value
-from hpt_cli.spec.shell_quoting import find_commented, find_embedded, hides_failure, needs_quotes
+from hpt_cli.spec.shell_quoting import (
+    find_commented,
+    find_embedded,
+    find_shell_syntax,
+    hides_failure,
+    needs_quotes,
+)
 
 
 def render_argv(
@@ -240,6 +246,22 @@ def test_others_do(value: str) -> None:
 def test_the_plain_case_reads_as_written(shell: bool) -> None:
     argv = render_argv("train --lr {lr}", {"lr": 0.1}, shell=shell)
     assert (argv[-1] if shell else " ".join(argv)) == "train --lr 0.1"
+
+
+@pytest.mark.parametrize(
+    ("command", "found"),
+    [
+        ("./t --data $DATA --out ${{OUT}}/$(date +%s)", ["$DATA", "${{OUT}}", "$(date +%s)"]),
+        ('./t "$HOME/my data" "a | b" `hostname`', ["$HOME", "`hostname`"]),
+        (["./t", "--data", "$DATA", "a $b", "&&", "./u"], ["$DATA", "&&"]),
+        ("./t {lr} 2>&1 | tee log > x", ["2>", "|", ">"]),
+        ("./t '$DATA' \\$x costs$ 5$ $1 >=3 --re='a|b' a>b {lr}", []),
+        ("env A=1 bash -c './t $DATA && ./u'", []),
+        ('ssh host "echo $HOME"', []),
+    ],
+)
+def test_what_only_a_shell_acts_on_is_found(command: str | list[str], found: list[str]) -> None:
+    assert find_shell_syntax(command) == found
 
 
 @pytest.mark.parametrize(
