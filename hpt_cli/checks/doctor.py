@@ -29,7 +29,7 @@ from hpt_cli.storage.known_homes import list_homes
 from hpt_cli.storage.lock import has_tuner, hold_lock
 
 REQUIRED = ("typer", "pydantic", "rich", "numpy", "scipy", "scikit-optimize", "psutil", "PyYAML")
-OPTIONAL = ("matplotlib",)
+OPTIONAL = {"matplotlib": "only plots as pictures need it"}
 LEAST_FREE_BYTES = 500_000_000
 """Less free space than this is a problem."""
 
@@ -62,16 +62,22 @@ def diagnose(home: Path) -> list[Finding]:
         _check_leftovers(home),
         _check_gpus(gpus),
         _check_claims(home, gpus),
-        Finding("Slurm", _ask("sbatch", "--version") or "no sbatch"),
+        Finding("Slurm", _describe_slurm()),
     ]
 
 
 def _check_packages() -> Finding:
     versions = {name: _find_version(name) for name in (*REQUIRED, *OPTIONAL)}
     missing = [name for name in REQUIRED if versions[name] is None]
-    found = ", ".join(f"{name} {version or 'missing'}" for name, version in versions.items())
+    found = ", ".join(
+        f"{name} {version or _describe_missing(name)}" for name, version in versions.items()
+    )
     problem = f"pip install {' '.join(missing)}" if missing else ""
     return Finding("packages", found, problem)
+
+
+def _describe_missing(name: str) -> str:
+    return f"missing ({OPTIONAL[name]})" if name in OPTIONAL else "missing"
 
 
 def _find_version(name: str) -> str | None:
@@ -178,6 +184,15 @@ def _check_gpus(gpus: Sequence[Gpu]) -> Finding:
     use = "; ".join(describe_use(gpu.index, gpu) for gpu in gpus)
     found = f"{models}: {use}" if models else use or _ask("nvidia-smi", "-L")
     return Finding("GPUs", found or "neither nvidia-smi nor rocm-smi")
+
+
+def _describe_slurm() -> str:
+    """Return Slurm's version; the last line of what sbatch says where it finds no cluster."""
+    answer = ask_tool("sbatch", "--version")
+    last = answer.text.strip().rpartition("\n")[2]
+    if not last:
+        return "no sbatch"
+    return last if answer.succeeded else f"sbatch finds no cluster ({last})"
 
 
 def _ask(*command: str) -> str:

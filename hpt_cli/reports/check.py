@@ -47,7 +47,7 @@ def render(checkup: Checkup) -> RenderableType:
     """Return the report, with a section for each subject."""
     spec = checkup.spec
     sections: list[tuple[str, RenderableType]] = [
-        ("objective", Text(plain(f"{spec.objective_type} {spec.objective_metric_name}"))),
+        ("objective", Text(plain(_describe_objective(spec)))),
         ("ranges", _render_ranges(spec)),
         (f"first {count(len(checkup.commands), 'training job')}", _list_lines(checkup.commands)),
         ("environment", _render_environment(checkup)),
@@ -60,6 +60,17 @@ def render(checkup: Checkup) -> RenderableType:
     for heading, body in sections:
         blocks += [Text(), Text(heading, style="bold"), Padding(body, (0, 0, 0, 2), expand=False)]
     return Group(*blocks, *_render_warnings(checkup.warnings))
+
+
+def _describe_objective(spec: TuningSpec) -> str:
+    objective = spec.objective
+    counts = {
+        "last": "last value",
+        "best": "best value",
+        "mean": "mean",
+        "mean_of_last": f"mean of the last {objective.window} values",
+    }[objective.value]
+    return f"{spec.objective_type} {objective.metric}: the {counts} of each training job"
 
 
 def render_tried(checkup: Checkup, tried: TriedJob) -> RenderableType:

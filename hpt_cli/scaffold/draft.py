@@ -110,6 +110,7 @@ def make_comments(draft: Draft) -> dict[str, list[str]]:
     comments: dict[str, list[str]] = {
         "": ["Check it with 'hpt check', run it with 'hpt run'; all fields: hpt schema"],
         "initial_hyperparameters": [_describe_defaults(draft.tuned)],
+        "objective_metric_name": [_describe_objective(draft.metric)],
     }
     if notes := list(_explain_ranges(draft)):
         comments["hyperparameter_ranges"] = notes
@@ -122,6 +123,12 @@ def make_comments(draft: Draft) -> dict[str, list[str]]:
             f"  - {write_definition(each.definition)}" for each in draft.other_metrics
         ]
     return comments
+
+
+def _describe_objective(metric: DetectedMetric | None) -> str:
+    if metric and metric.objective_value == "mean":
+        return "The mean of a job's values counts, of one for each fold."
+    return "The last value of a job counts, unless there is 'objective_value: best' or mean."
 
 
 def _explain_ranges(draft: Draft) -> Iterator[str]:

@@ -61,6 +61,9 @@ def test_check_explains_a_spec(terminal: Terminal) -> None:
     assert not (terminal.directory / ".hpt").exists()
     text = terminal.hpt("check", spec)
     assert "Logarithmic (Auto: bounds 100 times apart)" in text
+    assert ": the last value of each training job\n" in text
+    text = terminal.hpt("check", spec, "--set", "objective_value={mean_of_last: 3}")
+    assert ": the mean of the last 3 values of each training job\n" in text
     assert "\n  more points than can be tried, searched by" in text
     # The first commands are those that will run.
     terminal.hpt("run", spec, "--set", "max_jobs=3", "--set", "max_parallel_jobs=1")
@@ -121,6 +124,21 @@ def test_a_guide_gives_scripts_without_options_their_hyperparameters(terminal: T
             lr, layers = job["hyperparameters"]["lr"], job["hyperparameters"]["layers"]
             last = (lr - 0.1) ** 2 + layers / 5
             assert job["final_objective_value"] == pytest.approx(last, abs=1e-6)
+
+
+def test_a_guide_tunes_a_script_that_opens_one_path_only(terminal: Terminal) -> None:
+    page = ROOT / "docs" / "howto" / "config-files.md"
+    (terminal.directory / "train.py").write_text("print('loss=' + open('config.yaml').read()[3:])")
+    (terminal.directory / "config.yaml").write_text("x: 7\n")
+    (fragment,) = read_blocks(page, "yml")
+    fields = yaml.safe_load(fragment.replace("~/project", str(terminal.directory)))
+    fields["command"] = fields["command"].replace("python", sys.executable)
+    files = [{"template": "config.yaml", "name": "config_file", "keys": {"x": "x"}}]
+    spec = terminal.write_spec(**fields, config_files=files, max_jobs=2, max_parallel_jobs=2)
+    terminal.hpt("run", spec)
+    for job in terminal.json("jobs", "t"):
+        assert job["final_objective_value"] == pytest.approx(job["hyperparameters"]["x"])
+    assert (terminal.directory / "config.yaml").read_text() == "x: 7\n"
 
 
 def test_a_guide_takes_the_mean_of_the_folds_of_a_cross_validation(terminal: Terminal) -> None:

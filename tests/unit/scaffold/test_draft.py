@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hpt_cli.metrics.detection.metric import DetectedMetric
 from hpt_cli.scaffold.draft import (
     Draft,
     choose_tuned,
@@ -255,6 +256,18 @@ def test_switches_are_named_with_the_way_to_tune_them() -> None:
         " {use_bn}",
         '  amsgrad: {type: Categorical, values: [--amsgrad, ""]}, and in the command {amsgrad...}',
     ]
+
+
+@pytest.mark.parametrize(
+    ("regex", "counts"),
+    [(r"fold {step} acc ({num})", "mean"), (r"epoch {step} acc ({num})", "last")],
+)
+def test_the_spec_says_which_value_counts(regex: str, counts: str) -> None:
+    curve = ((1.0, 0.5), (2.0, 0.6))
+    metric = DetectedMetric({"name": "acc", "regex": regex}, "Maximize", curve, example="")
+    draft = Draft(["python", "t.py"], [], metric=metric)
+    assert f"The {counts} " in make_comments(draft)["objective_metric_name"][0]
+    assert make_fields(draft).get("objective_value", "last") == counts
 
 
 def test_ranges_stay_within_what_the_program_takes() -> None:
