@@ -1,4 +1,4 @@
-"""Placeholders in shell scripts that a quoted value cannot replace, pipes, shells that are missing."""
+"""Placeholders in shell scripts that a quoted value cannot replace, pipes, and missing shells."""
 
 from __future__ import annotations
 
