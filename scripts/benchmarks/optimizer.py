@@ -44,6 +44,7 @@ from problems import Answer, Problem, make_lookup
 from rich.console import Console
 from rich.table import Table
 from table_files import add_table_options, read_tables
+from threadpoolctl import threadpool_limits
 from trainings import TRAININGS, make_training, read_records, write_records
 
 from hpt_cli.spec.hyperparameters import Hyperparameters
@@ -55,6 +56,11 @@ MARKS = (10, 20, 40)
 COUNTS = (50, 200, 500, 1000, 5000)
 """The numbers of results at which a suggestion is timed."""
 KINDS = ("training", "table", "function")
+SHORT = (
+    *("training-kernel-ridge-diabetes", "table-lcbench-surrogate-3945"),
+    "function-many-categories",
+)
+"""A quick problem of each kind."""
 
 
 class Optimizer(Protocol):
@@ -335,15 +341,14 @@ def make_problems(options: argparse.Namespace) -> list[Problem]:
     chosen = [each for each in problems if each.half in halves]
     if options.problem:
         chosen = [each for each in chosen if any(part in each.name for part in options.problem)]
-    if options.short:
-        return list({each.kind: each for each in chosen}.values())
-    return chosen
+    return [each for each in chosen if each.name in SHORT] if options.short else chosen
 
 
 def search_problem(options: argparse.Namespace, problem: str, name: str, seed: int) -> Search:
     """Return what an optimizer finds on a problem, which is made anew in this process."""
     warnings.simplefilter("ignore")
-    return search(find_problem(options, problem), name, options.jobs, options.parallel, seed)
+    with threadpool_limits(1):  # searches run side by side
+        return search(find_problem(options, problem), name, options.jobs, options.parallel, seed)
 
 
 PROBLEMS: dict[str, Problem] = {}

@@ -39,7 +39,6 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 from sklearn.svm import SVC
-from sklearn.utils._param_validation import InvalidParameterError
 from threadpoolctl import threadpool_limits
 
 from hpt_cli.spec.hyperparameters import Hyperparameters
@@ -116,10 +115,10 @@ def train(training: Training, hyperparameters: Mapping[str, Any], split: int) ->
         try:
             model = training.build(hyperparameters).fit(fit_points, fit_targets)
             loss = score(training.metric, model, points, targets)
-        except InvalidParameterError:
-            raise
-        except ValueError:  # what it learned is no longer finite
-            return float("inf")
+        except ValueError as error:
+            if isinstance(error, TypeError):  # as scikit-learn says that a parameter is wrong
+                raise
+            return float("inf")  # what it learned is no longer finite
     return loss if np.isfinite(loss) and loss < 1e6 else float("inf")
 
 
