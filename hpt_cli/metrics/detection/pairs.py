@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from hpt_cli.metrics.detection.metric import Fields
 from hpt_cli.metrics.detection.pair_regex import (
     Pair,
     add_step,
@@ -27,8 +28,6 @@ from hpt_cli.metrics.detection.vocabulary import (
     split_words,
 )
 from hpt_cli.metrics.patterns import NUMBER, parse_number
-
-Fields = Mapping[str, str]
 
 MAX_LABEL_WORDS = 12
 MAX_SHORT_UNIT = 3

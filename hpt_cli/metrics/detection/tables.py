@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from hpt_cli.metrics.detection.metric import Fields
 from hpt_cli.metrics.detection.vocabulary import STEP_WORDS, is_quality, names_data_set
 from hpt_cli.metrics.extractors import find_delimiter, split_cells
 from hpt_cli.metrics.patterns import parse_number
-
-Fields = Mapping[str, str]
 
 ROWS_AHEAD = 3
 """A rule or a blank line may stand between the header and the first row."""
