@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import errno
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -96,9 +97,40 @@ def damaged_journal(why: str, path: Path | None = None) -> HptError:
 
 def did_you_mean(wrong: str, allowed: Iterable[str]) -> str:
     """Return a hint that names the closest allowed word; empty if none is close."""
+    close = find_close(wrong, allowed)
+    return f"did you mean '{close}'?" if close else ""
+
+
+def find_close(wrong: str, allowed: Iterable[str]) -> str:
+    """Return the closest allowed word, or one that is short for the other; "" if none is close."""
     by_lower = {each.lower(): each for each in allowed}
-    close = difflib.get_close_matches(wrong.lower(), list(by_lower), n=1, cutoff=0.6)
+    lowered = wrong.lower()
+    close = difflib.get_close_matches(lowered, list(by_lower), n=1, cutoff=0.6)
+    close = close or [each for each in by_lower if len(wrong) > 2 and each.startswith(lowered)]
     close = close or [
-        each for each in by_lower if len(wrong) > 2 and each.startswith(wrong.lower())
+        each for each in by_lower if _is_short_for(each, lowered) or _is_short_for(lowered, each)
     ]
-    return f"did you mean '{by_lower[close[0]]}'?" if close else ""
+    return by_lower[close[0]] if close else ""
+
+
+def _is_short_for(short: str, long: str) -> bool:
+    """Return whether a word abbreviates another, as lr, lrate and l_rate do learning_rate.
+
+    It has the first letter of each of its words, and no letter that is not in it, in that order.
+    """
+    words = [each for each in re.split(r"[\W_]+", long) if each]
+    letters = re.sub(r"[\W_]+", "", short)
+    initials = "".join(word[0] for word in words)
+    least = 2 if len(words) > 1 else 3
+    return (
+        least <= len(letters) < sum(map(len, words))
+        and letters[0] == initials[0]
+        and _contains(letters, initials)
+        and _contains("".join(words), letters)
+    )
+
+
+def _contains(text: str, letters: str) -> bool:
+    """Return whether letters stand in a text in their order, with others between them."""
+    left = iter(text)
+    return all(letter in left for letter in letters)

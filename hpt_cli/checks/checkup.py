@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from hpt_cli.checks.interpreter import explain_missing_module
 from hpt_cli.checks.prerequisites import Findings
 from hpt_cli.checks.preview import Estimate, estimate_time, find_warnings, list_first_points
 from hpt_cli.checks.trial_run import Show, TrialRun, try_job
@@ -46,6 +47,8 @@ class TriedJob:
     """The file that the objective is read from; None if that is the output."""
     warnings: tuple[Problem, ...] = ()
     """Warnings about the metric definitions, as found in this job's output."""
+    missing: str = ""
+    """Why it lacks a module, where that is known."""
 
 
 @dataclass(frozen=True)
@@ -167,4 +170,7 @@ def try_first_job(checkup: Checkup, seconds: float, show: Show) -> TriedJob:
         file=file,
         estimate=estimate,
         warnings=tuple(lint_definitions(spec.list_definitions(), "\n".join(trial.lines).encode())),
+        missing=""
+        if not trial.exit_code
+        else explain_missing_module(trial.lines, request.argv, request.environment.get("PATH")),
     )

@@ -35,6 +35,8 @@ from hpt_cli.storage.spec_file import read_templates
 from hpt_cli.tuning.events import WarmStarted
 from hpt_cli.tuning.warm_start import Candidate, find_mismatches, has_ended, inherit
 
+WHERE_IT_RUNS = "working_directory in the spec says where the command runs"
+
 
 @dataclass(frozen=True)
 class Findings:
@@ -90,7 +92,8 @@ def check_before_run(
     first = complete_point(spec.hyperparameter_ranges, {})
     job = JobContext(spec, JobDir(home / spec.name), environment, str(directory), 1, 1, first)
     request = make_launch_request(job)
-    doubts = () if spec.shell else (*_doubt_syntax(spec), *_find_missing_files(request))
+    beside = Path(raw.sources.file).parent
+    doubts = () if spec.shell else (*_doubt_syntax(spec), *_find_missing_files(request, beside))
     return Findings(spec, capacity, inherited, (*map(_doubt_parent, missing), *doubts))
 
 
@@ -199,31 +202,46 @@ def _doubt_syntax(spec: TuningSpec) -> Iterator[Problem]:
         yield Problem("doubt-shell", message, "add shell: true; or write command: sh -c '...'")
 
 
-def _find_missing_files(request: LaunchRequest) -> Iterator[Problem]:
-    """Yield the program where it is not found, and the scripts that are not there."""
-    yield from _doubt_program(request)
+def _find_missing_files(request: LaunchRequest, beside: Path) -> Iterator[Problem]:
+    """Yield the program where it is not found, and the scripts that are not there.
+
+    Args:
+        beside: the directory of the spec, where they may be meant to be.
+    """
+    yield from _doubt_program(request, beside)
     for word in request.argv[1:]:
         path = request.working_directory / word
         if word.endswith(SCRIPTS) and path not in request.files and not path.exists():
             message = f"there is no file {word} in {request.working_directory}"
-            hint = "working_directory in the spec says where the command runs"
+            hint = _find_beside(request, word, beside) or WHERE_IT_RUNS
             yield Problem("doubt-file", message, hint)
 
 
-def _doubt_program(request: LaunchRequest) -> Iterator[Problem]:
+def _doubt_program(request: LaunchRequest, beside: Path) -> Iterator[Problem]:
     """Yield why the program cannot be started: it is not there, or not executable."""
     program = request.argv[0]
     local = request.working_directory / program
     if os.sep not in program:
         if shutil.which(program, path=request.environment.get("PATH")) is None:
-            hint = "write its full path, or fix the PATH"
+            hint = _find_beside(request, program, beside)
+            hint = hint or "write its full path, or fix the PATH"
             if local.is_file():
                 hint = f"one in {request.working_directory} is named ./{program}"
             yield Problem("doubt-program", f"there is no program '{program}' on the PATH", hint)
     elif not local.is_file():
         message = f"there is no program {program}"
-        hint = "working_directory in the spec says where the command runs"
+        hint = _find_beside(request, program, beside) or WHERE_IT_RUNS
         yield Problem("doubt-program", message, hint)
     elif not os.access(local, os.X_OK):
         message = f"{program} is not executable"
         yield Problem("doubt-program", message, f"chmod +x {shlex.quote(str(local))}")
+
+
+def _find_beside(request: LaunchRequest, word: str, beside: Path) -> str:
+    """Return how a command finds a file that it names; "" where it is not beside the spec."""
+    here = request.working_directory
+    if not (beside / word).is_file() or beside.resolve() == here.resolve():
+        return ""
+    place = os.path.relpath(beside, here)
+    dot = f", and write ./{word}" if os.sep not in word and word == request.argv[0] else ""
+    return f"it is in {place}: cd there, or set working_directory: {place}{dot}"

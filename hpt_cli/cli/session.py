@@ -14,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from hpt_cli import clock
+from hpt_cli.checks.interpreter import explain_missing_module
 from hpt_cli.cli.console import print_message
 from hpt_cli.cli.detach import DetachedView, detach
 from hpt_cli.cli.load import read_summary
@@ -148,6 +149,8 @@ def _print_results(jobdir: JobDir, spec: TuningSpec, state: TuningState, *, quie
         sys.stdout.flush()
     elif state.status == "Failed":
         Console(stderr=True).print(render_failure(summary))
+    if state.status == "Failed" and spec.executor == "local":
+        _print_missing_module(spec, summary)
     is_fault = is_fault_of_spec(spec, state)
     if not is_fault:
         _print_continuation(jobdir, spec, state, quiet=quiet)
@@ -159,6 +162,15 @@ def _print_results(jobdir: JobDir, spec: TuningSpec, state: TuningState, *, quie
     if state.status == "Completed" and not quiet:
         lines = [f"  {_name_command(each, jobdir)}" for each in _list_next_commands(summary)]
         print_message("\n".join(["\nto look closer:", *lines]))
+
+
+def _print_missing_module(spec: TuningSpec, summary: Summary) -> None:
+    """Print why training jobs lack a module, where that is known."""
+    words = [spec.command] if isinstance(spec.command, str) else spec.command
+    lines = (line for row in summary.rows if row.status == "Failed" for line in row.tail)
+    search_path = spec.environment.get("PATH") or os.environ.get("PATH")
+    if why := explain_missing_module(lines, words, search_path):
+        print_message(f"\n{why}")
 
 
 def _print_continuation(

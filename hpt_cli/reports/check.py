@@ -184,6 +184,8 @@ def _list_findings(checkup: Checkup, tried: TriedJob) -> list[Text]:
     lines = [Text(f"  {_describe_end(tried)}")]
     if tried.trial.exit_code and len(tried.trial.lines) > MAX_SHOWN:
         lines += _quote("its last lines:", tried.trial.lines[-MAX_LINES:])
+    if tried.missing:
+        lines.append(Text(f"  {plain(tried.missing)}", style="yellow"))
     name = plain(spec.objective_metric_name)
     if tried.values:
         curve = draw_sparkline(tried.values, SPARKLINE_WIDTH)

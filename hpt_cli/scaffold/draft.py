@@ -16,7 +16,7 @@ from hpt_cli.scaffold.options import ProgramOption
 from hpt_cli.scaffold.ranges import RangeProposal
 from hpt_cli.spec.command_template import Filling, find_placeholders, render_argv
 from hpt_cli.spec.hyperparameters import Value
-from hpt_cli.spec.names import MAX_NAME_LENGTH
+from hpt_cli.spec.names import mend_name
 
 MAX_TUNED = 8
 """How many options are tuned unless the user chooses them."""
@@ -181,8 +181,7 @@ def name_tuning_job(words: Sequence[str]) -> str:
     module = parts[parts.index("-m") + 1 : parts.index("-m") + 2] if "-m" in parts else []
     word = (scripts or module or parts[:1] or ["tuning"])[0]
     stem = re.sub(r"\.(py|sh|R|jl)$", "", word.rpartition("/")[2]).rpartition(".")[2]
-    name = re.sub(r"[^a-zA-Z0-9]+", "-", stem).strip("-")[:MAX_NAME_LENGTH].strip("-")
-    return name or "tuning"
+    return mend_name(stem) or "tuning"
 
 
 def make_command(words: Sequence[str], options: Sequence[ProgramOption]) -> str:

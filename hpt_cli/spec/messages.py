@@ -10,6 +10,7 @@ from hpt_cli.errors import Problem, did_you_mean
 from hpt_cli.spec.cross_field.conflict import Location
 from hpt_cli.spec.fields.overrides import Sources
 from hpt_cli.spec.fields.parts import RANGES, list_fields
+from hpt_cli.spec.names import mend_name
 
 MAX_SHOWN = 100
 """How many characters of a wrong value are shown."""
@@ -67,10 +68,13 @@ def explain(error: Mapping[str, Any], values: dict[str, Any], sources: Sources) 
         message = f"{label}: {_shorten(error['input'])} is not one of {', '.join(allowed)}"
         return Problem("value-unknown", message, did_you_mean(str(error["input"]), allowed), place)
     slug = str(context.get("slug", kind.replace("_", "-")))
-    return Problem(slug, f"{label}: {describe_mistake(error)}", _advise(kind, name), place)
+    hint = _advise(kind, name, error["input"])
+    return Problem(slug, f"{label}: {describe_mistake(error)}", hint, place)
 
 
-def _advise(kind: str, name: str) -> str:
+def _advise(kind: str, name: str, given: Any) -> str:
+    if kind == "name" and (mended := mend_name(given)):
+        return f"did you mean '{mended}'?"
     if _is_no_number(kind) and "_seconds" in name:
         return "in seconds: 300 for 5 minutes"
     if kind == "too_long" and name == "values":

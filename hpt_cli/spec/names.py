@@ -21,6 +21,11 @@ def find_name_fault(name: str) -> str:
     return ""
 
 
+def mend_name(name: str) -> str:
+    """Return a name that is valid and close to another; "" where nothing is left of it."""
+    return re.sub(r"[^a-zA-Z0-9]+", "-", name).strip("-")[:MAX_NAME_LENGTH].strip("-")
+
+
 def check_name(name: str) -> str:
     """Return a tuning job's name; raise ValueError if it is not valid."""
     if fault := find_name_fault(name):

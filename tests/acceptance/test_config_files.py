@@ -214,3 +214,27 @@ config_files:
     ):
         assert fault in text
     assert text.count("error[") == 12
+
+
+def test_a_key_is_looked_for_by_its_own_name(terminal: Terminal) -> None:
+    (terminal.directory / "c.yaml").write_text("train: {n_iter: 5, lr: 0.1}\nmodel: {depth: 2}\n")
+    keys = {"train.learning_rate": "x"}
+    spec = terminal.write_spec(
+        name="ridge_cv",
+        command="python c.py {c}",
+        config_files=[{"template": "c.yaml", "name": "c", "keys": keys}],
+    )
+    text = terminal.hpt("check", spec, code=2)
+    assert "did you mean 'train.lr'?" in text
+    assert "did you mean 'ridge-cv'?" in text
+    path = terminal.directory / spec
+    path.write_text(path.read_text().replace("train.learning_rate", "modell.depth"))
+    assert "did you mean 'model.depth'?" in terminal.hpt("check", spec, code=2)
+
+
+def test_init_shows_how_a_config_file_in_the_command_is_tuned(terminal: Terminal) -> None:
+    (terminal.directory / "c.yaml").write_text("train: {lr: 0.1, name: x}\ndepth: 2\n")
+    (terminal.directory / "cv.py").write_text("import sys\nopen(sys.argv[1])\n")
+    text = terminal.hpt("init", "--yes", Terminal.python(), "cv.py", "c.yaml", code=1)
+    assert "cv.py {config}" in text
+    assert "{template: c.yaml, name: config, keys: {train.lr: lr, depth: depth}}" in text

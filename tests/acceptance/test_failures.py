@@ -266,3 +266,19 @@ def test_jobs_that_share_a_checkpoint_are_told_so(terminal: Terminal) -> None:
     assert warning["slug"] == "files-shared"
     assert "last.ckpt" in warning["message"]
     assert "HPT_CHECKPOINT_DIR" in warning["hint"]
+
+
+def test_a_module_that_the_environment_of_hpt_lacks_is_explained(terminal: Terminal) -> None:
+    (terminal.directory / "cv.py").write_text(
+        "raise SystemExit(\"ModuleNotFoundError: No module named 'nomodule_x'\")\n"
+    )
+    command = f"{Terminal.python()} cv.py --x 0.5"
+    spec = terminal.write_spec(command=command.replace("0.5", "{x}"), max_jobs=1)
+    for arguments in (
+        ("init", "--try", "--yes", "-o", "new.yaml", *command.split()),
+        ("check", spec, "--try"),
+        ("run", spec),
+    ):
+        text = " ".join(terminal.hpt(*arguments, code=1).split())
+        assert "has no nomodule_x" in text, arguments
+        assert "by calling" in text

@@ -89,10 +89,15 @@ def print_output(most: int) -> Show:
 def show_progress(limit: float) -> Iterator[Show]:
     """Yield a function that shows in a line on a terminal how long a trial job has run."""
     with Console(stderr=True).status("starting") as status:
+        read = 0
 
-        def show(seconds: float, values: int, lines: Sequence[str]) -> None:  # noqa: ARG001
+        def show(seconds: float, values: int, lines: Sequence[str]) -> None:
+            nonlocal read
+            read += len(lines)
+            found = f", {count(values, 'value')}" if values else ""
             status.update(
-                f"trying one training job: {seconds:.0f} of {limit:.0f} s, {count(values, 'value')}"
+                f"trying one training job: {seconds:.0f} of {limit:.0f} s,"
+                f" {count(read, 'line')} read{found}"
             )
 
         yield show

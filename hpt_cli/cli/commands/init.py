@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hpt_cli.checks.interpreter import explain_missing_module
 from hpt_cli.checks.trial_run import TrialRun, try_job
 from hpt_cli.cli.commands.check import show_progress
 from hpt_cli.cli.console import ask, confirm, print_message
@@ -37,6 +38,9 @@ from hpt_cli.scaffold.options import (
 )
 from hpt_cli.scaffold.program import list_options
 from hpt_cli.spec.command_template import ALL, SCRIPTS, find_placeholders
+from hpt_cli.spec.config_files.documents import FORMATS, DocumentError, find_format
+from hpt_cli.spec.config_files.paths import find_path, get_value, list_keys
+from hpt_cli.spec.cross_field.conflict import is_number
 from hpt_cli.spec.hyperparameters import Value, format_value
 
 if TYPE_CHECKING:
@@ -233,7 +237,7 @@ def _choose_options(words: Sequence[str], asked: Sequence[str], *, asks: bool) -
         raise HptError.of(
             "options-none",
             f"neither the help nor the source of {shlex.join(words)} shows an option to tune",
-            WAYS_IN,
+            _suggest_config(parts) or WAYS_IN,
         )
     chosen = [_find_option(text, proposals) for text in asked] or choose_tuned(
         proposals, given, marked
@@ -246,6 +250,32 @@ def _choose_options(words: Sequence[str], asked: Sequence[str], *, asks: bool) -
     tuned = [proposals[place] for place in chosen]
     others = [each for each in proposals if each not in tuned]
     return Draft(words, tuned, others, switches, list_several(options))
+
+
+def _suggest_config(words: Sequence[str]) -> str:
+    """Return how the numbers in a config file that a command names are tuned; "" without one."""
+    for word in words:
+        if Path(word).suffix.lower().removeprefix(".") not in FORMATS:
+            continue
+        try:
+            tree = find_format(word).read(Path(word).read_text(encoding="utf-8"))
+        except (OSError, ValueError, DocumentError, UsageError):
+            continue
+        paths = ((key, find_path(tree, key)) for key in list_keys(tree))
+        keys = [key for key, path in paths if path and is_number(get_value(tree, path))]
+        if keys:
+            return _write_config_lines(words, word, keys[:MAX_SHOWN])
+    return ""
+
+
+def _write_config_lines(words: Sequence[str], file: str, keys: Sequence[str]) -> str:
+    command = " ".join("{config}" if each == file else shlex.quote(each) for each in words)
+    named = ", ".join(f"{key}: {key.rpartition('.')[2]}" for key in keys)
+    return f"""\
+keys of {file} can be tuned: each training job gets its own copy. Write in a spec
+      command: {command}
+      config_files: [{{template: {file}, name: config, keys: {{{named}}}}}]
+    with a range in hyperparameter_ranges for each: docs/howto/config-files.md"""
 
 
 def _name_option(text: str) -> str:
@@ -332,7 +362,9 @@ def _run_once(words: Sequence[str], seconds: float) -> tuple[str, ...]:
     print_message(f"it ran for {trial.seconds:.1f} s and printed {printed}{end}")
     if trial.exit_code:
         _print_end(trial)
-        raise HptError.of("command-failed", f"the command failed with exit code {trial.exit_code}")
+        message = f"the command failed with exit code {trial.exit_code}"
+        hint = explain_missing_module(trial.lines, words, os.environ.get("PATH"))
+        raise HptError.of("command-failed", message, hint)
     return trial.lines
 
 

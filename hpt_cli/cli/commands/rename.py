@@ -13,7 +13,7 @@ from hpt_cli.cli.liveness import check_at_rest
 from hpt_cli.cli.load import find_tuning_job
 from hpt_cli.cli.options import Home, Name
 from hpt_cli.errors import HptError, UsageError
-from hpt_cli.spec.names import find_name_fault
+from hpt_cli.spec.names import find_name_fault, mend_name
 from hpt_cli.storage.job_directory import JobDir
 
 EXAMPLES = ("hpt rename digits first-try",)
@@ -31,7 +31,9 @@ def rename(
     jobdir = find_tuning_job(home, name)
     fault = find_name_fault(new)
     if fault:
-        raise UsageError.of("name", f"'{new}': {fault}")
+        mended = mend_name(new)
+        hint = f"did you mean '{mended}'?" if mended else ""
+        raise UsageError.of("name", f"'{new}': {fault}", hint)
     target = JobDir(jobdir.path.parent / new)
     if os.path.lexists(target.path):
         raise UsageError.of("name-exists", f"{target.path} already exists")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from hpt_cli.errors import did_you_mean
+from hpt_cli.errors import did_you_mean, find_close
 from hpt_cli.spec.command_template import ALL, find_placeholders
 from hpt_cli.spec.config_files.documents import FORMATS, DocumentError, find_format
 from hpt_cli.spec.config_files.paths import find_path, list_keys
@@ -94,9 +94,22 @@ def _find_key_conflicts(
     for key in keys:
         if find_path(tree, key) is None:
             known = list(list_keys(tree))
-            hint = did_you_mean(key, known) or f"there are: {', '.join(known[:10])}"
+            hint = _suggest_key(key, known) or f"there are: {', '.join(known[:10])}"
             message = f"there is no key '{key}' in {template}"
             yield Conflict((*where, "keys", key), "config-key", message, hint, at_key=True)
+
+
+def _suggest_key(key: str, known: Sequence[str]) -> str:
+    """Return a hint that names the closest key: beside where it was looked for, else anywhere.
+
+    What stands above is the same for many keys, and makes none of them alike.
+    """
+    above, dot, last = key.rpartition(".")
+    beside = {each.rpartition(".")[2]: each for each in known if each.rpartition(".")[0] == above}
+    if name := find_close(last, beside):
+        return f"did you mean '{above}{dot}{name}'?"
+    name = find_close(last, [each.rpartition(".")[2] for each in known])
+    return did_you_mean(key, [each for each in known if each.rpartition(".")[2] == name])
 
 
 def _find_text_conflicts(

@@ -164,6 +164,11 @@ class Sources:
     """None for the fields of a journal, which stand in no file."""
     overrides: tuple[Override, ...] = ()
 
+    @property
+    def file(self) -> str:
+        """The name of the document's file; empty without a document."""
+        return self.document.file if self.document else ""
+
     def find(self, location: Location, *, key: bool) -> SourceLocation | ArgumentLocation | None:
         """Return the place of a location: of its key, or of its value."""
         for each in reversed(self.overrides):

@@ -74,3 +74,19 @@ def test_only_a_new_tuning_job_is_warned_of_missing_files(tmp_path: Path) -> Non
     assert check_before_run(raw, {}, tmp_path).warnings == ()
     (problem,) = find_problems(raw, tmp_path / "nowhere")
     assert problem.slug == "working-directory"
+
+
+def test_a_file_beside_the_spec_is_told_of(tmp_path: Path) -> None:
+    beside, here = tmp_path / "student", tmp_path / "here"
+    beside.mkdir()
+    here.mkdir()
+    (beside / "train.py").touch()
+    (here / "no-such-program").touch()
+    raw = parse_raw(GOOD, str(beside / "spec.yaml"))
+    hints = {each.slug: each.hint for each in check_before_run(raw, {}, here, here).warnings}
+    there = "it is in ../student: cd there, or set working_directory: ../student"
+    assert "./no-such-program" in hints["doubt-program"]
+    assert hints["doubt-file"] == there
+    (here / "no-such-program").rename(beside / "no-such-program")
+    found = check_before_run(raw, {}, here, here).warnings
+    assert found[0].hint == f"{there}, and write ./no-such-program"
