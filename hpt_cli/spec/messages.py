@@ -73,7 +73,7 @@ def explain(error: Mapping[str, Any], values: dict[str, Any], sources: Sources) 
 
 
 def _advise(kind: str, name: str, given: Any) -> str:
-    if kind == "name" and (mended := mend_name(given)):
+    if kind == "name" and (mended := mend_name(str(given))):
         return f"did you mean '{mended}'?"
     if _is_no_number(kind) and "_seconds" in name:
         return "in seconds: 300 for 5 minutes"
