@@ -77,6 +77,8 @@ def test_every_command_has_what_counts(terminal: Terminal, chosen: str, extra: f
     for each in (listed, compared):
         assert each["best_training_job"] == best["training_job_name"]
         assert each["best_objective_value"] == best["final_objective_value"]
+    texts = terminal.hpt("best", "t") + terminal.hpt("jobs", "t", "--wide")
+    assert texts.count(f"{best['final_objective_value']:.12g}") == 2
     assert f"job {best['training_job_name'][-1]}, {best['final_objective_value']:.4g}" in (
         terminal.hpt("curves", "t")
     )

@@ -206,12 +206,17 @@ def _make_objective(
     """Return the column of final values; the text of a running job is what counts so far."""
     metric = summary.objective.metric
     finals = [row.final for row in summary.rows if row.final is not None]
+
+    def show(row: Row) -> float | None:
+        value = _find_so_far(row) if row.final is None else row.final
+        return None if value is None else summary.objective.drop_rounding_error(value)
+
     return _number(
         "objective",
         "final_objective_value",
         lambda row: row.final,
         heading=plain(add_prefix(metric, METRIC_PREFIX, taken) if metric in tuned else metric),
-        shown=lambda row: _find_so_far(row) if row.final is None else row.final,
+        shown=show,
         telling=sorted(finals, key=summary.objective.loss)[:2],
     )
 
