@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from hpt_cli.cli.catalog import COMMANDS, GROUPS
+from hpt_cli.cli.usage.meant import find_command
 from hpt_cli.cli.usage.words import COMMAND_WORDS
 from tests.acceptance.conftest import Terminal
 from tests.acceptance.test_terminal import Screen
@@ -60,6 +61,30 @@ def test_words_that_people_try_lead_to_the_command(two: Terminal, line: str, rig
     assert text.splitlines()[2].strip() == "^" * len(line.split()[0])
 
 
+@pytest.mark.parametrize(
+    ("line", "right"),
+    [
+        ("list-training-jobs", "hpt jobs"),
+        (
+            "list-training-jobs-for-hyper-parameter-tuning-job --hyper-parameter-tuning-job-name a",
+            "hpt jobs a",
+        ),
+        ("list-hyper-parameter-tuning-jobs --region eu-west-1", "hpt list"),
+        ("describe-training-job --training-job-name=a-0007", "hpt explain a-0007"),
+        ("describe-hyper-parameter-tuning-job --hyper-parameter-tuning-job-name a", "hpt show a"),
+        ("stop_hyper_parameter_tuning_job a", "hpt stop a"),
+        ("analytics a", "hpt export a"),
+        (
+            "create-hyper-parameter-tuning-job --profile p --cli-input-json file://request.json",
+            "hpt import request.json",
+        ),
+    ],
+)
+def test_words_of_sagemaker_lead_to_a_command(line: str, right: str) -> None:
+    word, *rest = line.split()
+    assert find_command(word, rest) == f"try: {right}"
+
+
 def test_every_word_leads_to_a_command_that_there_is() -> None:
     assert not {*COMMAND_WORDS} & {*COMMANDS}
     commands = {each.split()[0] for each in COMMAND_WORDS.values() if each[0] != "-"}
@@ -88,6 +113,9 @@ def test_every_word_leads_to_a_command_that_there_is() -> None:
         ("update --trials 9", "hpt update --max-jobs 9"),
         ("run old.yaml --background", "hpt run old.yaml --detach"),
         ("run old.yaml --dry-run", "hpt check old.yaml"),
+        ("run old.yaml --max-parallel 3", "hpt run old.yaml --set max_parallel_jobs=3"),
+        ("update old --max-parallel 3", "hpt update old --max-parallel-jobs 3"),
+        ("show --hyper-parameter-tuning-job-name old", "hpt show old"),
         ("resume --name old", "hpt resume old"),
         ("check --spec=old.yaml", "hpt check old.yaml"),
         ("show old --best", "hpt best old"),

@@ -8,7 +8,12 @@ from difflib import get_close_matches
 from hpt_cli.cli.catalog import COMMANDS, make_command
 from hpt_cli.cli.spec_files import SUFFIXES, is_tuning_job, suggest_init
 from hpt_cli.cli.usage.line import Line, list_arguments, list_options, write_line
-from hpt_cli.cli.usage.words import COMMAND_WORDS, OPTION_WORDS
+from hpt_cli.cli.usage.words import (
+    ARGUMENT_OPTIONS,
+    COMMAND_WORDS,
+    LEFT_OUT_OPTIONS,
+    OPTION_WORDS,
+)
 
 VERY_CLOSE = 0.85
 CLOSE = 0.7
@@ -21,7 +26,7 @@ def find_command(word: str, rest: Sequence[str]) -> str:
     """Return what a word in place of a command may mean; empty if nothing."""
     if word.endswith(SUFFIXES):
         return f"try: {write_line('run', word, *rest)}"
-    lower = word.lower()
+    lower, rest = word.lower().replace("_", "-"), list(_translate_options(rest))
     for each in (lower, lower.partition("-")[0]):
         if each in (*COMMANDS, *COMMAND_WORDS):
             return f"try: {_write_meant(each, *rest)}"
@@ -31,6 +36,21 @@ def find_command(word: str, rest: Sequence[str]) -> str:
         return suggestion
     close = get_close_matches(lower, [*COMMANDS, *COMMAND_WORDS], n=1, cutoff=CLOSE)
     return f"did you mean: {_write_meant(close[0], *rest)}" if close else ""
+
+
+def _translate_options(words: Sequence[str]) -> Iterator[str]:
+    """Yield words without the options of SageMaker's command line, but with their arguments."""
+    is_left_out = False
+    for word in words:
+        option, equals, value = word.partition("=")
+        if option in (*ARGUMENT_OPTIONS, *LEFT_OUT_OPTIONS):
+            is_left_out = option in LEFT_OUT_OPTIONS and not equals
+            if option in ARGUMENT_OPTIONS and equals:
+                yield value.removeprefix("file://")
+        elif not is_left_out:
+            yield word.removeprefix("file://")
+        else:
+            is_left_out = False
 
 
 def _write_meant(word: str, *rest: str) -> str:
@@ -68,7 +88,7 @@ def _find_moved(line: Line, place: int, option: str) -> Iterator[str]:
             yield line.replace(place, *rest[at:], word, *rest[:at], old=len(rest) + 1)
         return
     arguments = {each.name.rstrip("_") for each in list_arguments(line.context.command)}
-    if option.lstrip("-") in arguments:
+    if option.lstrip("-") in arguments or (arguments and option in ARGUMENT_OPTIONS):
         yield line.replace(place, *([word.partition("=")[2]] if "=" in word else []))
 
 

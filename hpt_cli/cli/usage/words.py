@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+_TUNING_JOB = "hyper-parameter-tuning-job"
+"""What the command line of SageMaker calls a tuning job."""
 COMMAND_WORDS = {
     **dict.fromkeys(("status", "describe", "info", "summary", "get", "inspect", "view"), "show"),
     **dict.fromkeys(("ls", "ps", "dir", "history", "overview", "studies", "experiments"), "list"),
@@ -39,6 +41,10 @@ COMMAND_WORDS = {
     **dict.fromkeys(("regex", "parse", "scan", "scrape"), "metrics"),
     **dict.fromkeys(("convert", "migrate", "from", "load"), "import"),
     **dict.fromkeys(("fields", "jsonschema", "spec"), "schema"),
+    **dict.fromkeys(("list-training-jobs", f"list-training-jobs-for-{_TUNING_JOB}"), "jobs"),
+    **dict.fromkeys(("analytics", "dataframe"), "export"),
+    "describe-training-job": "explain",
+    f"create-{_TUNING_JOB}": "import",
     "version": "--version",
     **dict.fromkeys(("completion", "completions", "autocomplete"), "--install-completion"),
 }
@@ -64,6 +70,7 @@ OPTION_WORDS = {
     **dict.fromkeys(("--retry", "--rerun", "--failed"), "--retry-failed"),
     **dict.fromkeys(("--trials", "--n-trials", "--max-trials", "--jobs"), "--max-jobs"),
     **dict.fromkeys(("--parallel", "--workers", "--n-jobs", "-j"), "--max-parallel-jobs"),
+    **dict.fromkeys(("--max-parallel", "--parallel-jobs", "--concurrency"), "--max-parallel-jobs"),
     **dict.fromkeys(("-v", "-V"), "--version"),
     "--force": "--yes",
     "--gpus": "--resources.gpus",
@@ -82,3 +89,20 @@ OPTION_WORDS = {
     "--cmd": "--command",
 }
 """Options that other programs have, and what hpt calls them: an option, or a field of the spec."""
+
+ARGUMENT_OPTIONS = (
+    f"--{_TUNING_JOB}-name",
+    "--training-job-name",
+    "--cli-input-json",
+    "--cli-input-yaml",
+)
+"""Options of SageMaker's command line whose values are arguments of hpt."""
+LEFT_OUT_OPTIONS = (
+    f"--{_TUNING_JOB}-config",
+    "--training-job-definition",
+    "--region",
+    "--profile",
+    "--max-results",
+    "--max-items",
+)
+"""Options of SageMaker's command line that mean nothing here, nor do their values."""
