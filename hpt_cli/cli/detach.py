@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 
 import typer
@@ -15,6 +16,7 @@ from hpt_cli.tuning.events import Event
 from hpt_cli.tuning.state import TuningState
 
 READY = b"ready"
+HANG_UP = {signal.SIGHUP}
 MAX_DESCRIPTORS = 65_536
 
 
@@ -29,15 +31,19 @@ def detach() -> Callable[[], None]:
     reading, writing = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()
+    # A terminal that closes hangs up on all of its session: not on a child on its way out of it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, HANG_UP)
     child = os.fork()
     if child:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANG_UP)
         os.close(writing)
         raise typer.Exit(_wait_for(child, reading))
+    os.setsid()
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does: the commands inherit it
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HANG_UP)
     # Whatever else was inherited: a pipe would stay open for its reader, a lock locked.
     os.closerange(3, writing)
     os.closerange(writing + 1, MAX_DESCRIPTORS)
-    os.setsid()
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does: the commands inherit it
     _point_to_null(0)
     return partial(_let_go, writing)
 
@@ -46,7 +52,8 @@ def _let_go(writing: int) -> None:
     """Tell the first process, and leave its outputs: a pipe would stay open for its reader."""
     drain_outputs()
     _point_to_null(1, 2)
-    os.write(writing, READY)
+    with suppress(BrokenPipeError):  # it was killed, as by a terminal that closed
+        os.write(writing, READY)
     os.close(writing)
 
 

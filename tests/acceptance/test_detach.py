@@ -57,6 +57,40 @@ def test_what_starts_a_detached_tuner_can_go_on(terminal: Terminal) -> None:
     terminal.hpt("stop", "t")
 
 
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGHUP])
+@pytest.mark.parametrize("moment", ["own session", "journal"])
+def test_the_end_of_what_starts_it_does_not_end_a_detached_tuner(
+    terminal: Terminal, sent: signal.Signals, moment: str
+) -> None:
+    """As where a terminal is closed at once: its processes are hung up on, its outputs gone."""
+    spec = terminal.write_spec(max_jobs=1)
+    reading, writing = os.pipe()
+    first = subprocess.Popen(
+        [HPT, "run", spec, "--detach"],
+        cwd=terminal.directory,
+        env=terminal.environment,
+        stdout=writing,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    terminal.track(first)
+    os.close(writing)
+    has_left = {
+        "own session": lambda: any(
+            os.getsid(each.pid) == each.pid for each in psutil.Process(first.pid).children()
+        ),
+        "journal": (terminal.directory / ".hpt/t/journal.sqlite").exists,
+    }
+    wait_until(has_left[moment], f"a tuner with its {moment}")
+    os.killpg(first.pid, sent)
+    os.close(reading)
+    first.wait(PATIENCE)
+    wait_until(
+        lambda: "Completed: max_jobs (1) reached" in terminal.try_hpt("show", "t").out,
+        "the end of the tuning job",
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
