@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import errno
 import re
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -16,6 +17,9 @@ from typing import Self
 
 NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 """Errors that say nothing about the file: it may exist, but this process cannot open any now."""
+
+PROJECT = Path(__file__).resolve().parents[1]
+"""The clone of the project, where hpt runs from one."""
 
 
 class ExitCode(IntEnum):
@@ -93,6 +97,13 @@ def damaged_journal(why: str, path: Path | None = None) -> HptError:
         f"the journal{where} is damaged: {why}",
         f"was it edited? 'hpt doctor {name} --repair' recovers what can be recovered",
     )
+
+
+def suggest_extra(extra: str) -> str:
+    """Return the command that installs an extra of hpt, from the clone in which hpt is, if any."""
+    if (PROJECT / "pyproject.toml").is_file():
+        return f"python -m pip install -e {shlex.quote(f'{PROJECT}[{extra}]')}"
+    return f"python -m pip install '.[{extra}]', in a clone of the project"
 
 
 def did_you_mean(wrong: str, allowed: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, TypeAlias
 
-from hpt_cli.errors import HptError
+from hpt_cli.errors import HptError, suggest_extra
 from hpt_cli.spec.hyperparameters import Hyperparameters, write_values
 from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.summary import Row, Summary
@@ -75,5 +75,5 @@ def import_extra(module: str, extra: str) -> Any:
         raise HptError.of(
             "extra-missing",
             f"{module.partition('.')[0]} is not installed: {error}",
-            f"python -m pip install 'hpt-cli[{extra}]'",
+            suggest_extra(extra),
         ) from error

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from hpt_cli.errors import HptError
+from hpt_cli.errors import HptError, suggest_extra
 from hpt_cli.formatting import plain
 from hpt_cli.reports.render.plot import Line, Plot, describe_beyond, find_limits
 
@@ -48,7 +48,7 @@ def _make_figure(rows: int) -> Figure:
         raise HptError.of(
             "matplotlib-missing",
             "pictures need matplotlib, which is not installed",
-            "python -m pip install 'hpt-cli[plot]'",
+            suggest_extra("plot"),
         ) from None
     return Figure(figsize=(9, 5 * rows), layout="constrained")
 

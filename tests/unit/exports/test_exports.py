@@ -7,11 +7,13 @@ import io
 import json
 import math
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from hpt_cli import errors
 from hpt_cli.errors import HptError
 from hpt_cli.exports import Results, import_extra, mlflow
 from hpt_cli.exports.files import FORMATS
@@ -130,12 +132,21 @@ def test_json_escapes_what_would_control_a_terminal_and_is_otherwise_exact() -> 
     assert json.loads(data) == [{"value": "=1\x1b[2J\x9b\u202e"}]
 
 
+def test_an_extra_is_installed_from_the_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(errors, "PROJECT", tmp_path)
+    assert "'.[plot]', in a clone" in errors.suggest_extra("plot")
+    (tmp_path / "pyproject.toml").touch()
+    assert errors.suggest_extra("plot") == f"python -m pip install -e '{tmp_path}[plot]'"
+
+
 def test_what_is_not_installed_says_how_to_install_it() -> None:
     with pytest.raises(HptError) as caught:
         import_extra("hpt_has_no_such_package", "parquet")
     (problem,) = caught.value.problems
     assert problem.slug == "extra-missing"
-    assert "hpt-cli[parquet]" in problem.hint
+    assert problem.hint == errors.suggest_extra("parquet")
 
 
 def test_columns_of_any_hyperparameters_differ() -> None:

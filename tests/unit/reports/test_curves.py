@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from hpt_cli.errors import HptError
+from hpt_cli.errors import HptError, suggest_extra
 from hpt_cli.reports.curves import Chart, list_legend, make_chart, make_plot, render_chart
 from hpt_cli.reports.render.plot import Axis, Line, Plot, count_beyond
 from hpt_cli.tuning.summary import summarize
@@ -100,4 +100,4 @@ def test_without_matplotlib_the_command_that_installs_it_is_named(
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
     with pytest.raises(HptError) as caught:
         draw_picture([make_plot(make())], "png")
-    assert caught.value.problems[0].hint == "python -m pip install 'hpt-cli[plot]'"
+    assert caught.value.problems[0].hint == suggest_extra("plot")
