@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from hpt_cli.checks.trial_run import Show, TrialRun, try_job
 from hpt_cli.errors import Problem
 from hpt_cli.executors import LaunchRequest, load_executor
 from hpt_cli.executors.slurm import find_refusal
+from hpt_cli.logs.tail import find_newest
 from hpt_cli.metrics.detection import nearest_lines
 from hpt_cli.metrics.lint import lint_definitions
 from hpt_cli.runtime.environment import JobContext, make_launch_request
@@ -32,6 +34,10 @@ SAMPLES = 3
 """How many training jobs are shown before they run."""
 
 
+CLOCK_SECONDS = 0.1
+"""Times of files may lag behind the clock by so much."""
+
+
 @dataclass(frozen=True)
 class TriedJob:
     """A trial run of one training job, and what its output says of the spec."""
@@ -45,6 +51,10 @@ class TriedJob:
     estimate: Estimate
     file: str | None = None
     """The file that the objective is read from; None if that is the output."""
+    has_file: bool = False
+    """Whether the job wrote that file into its directory."""
+    is_astray: bool = False
+    """Whether it wrote that file into the working directory."""
     warnings: tuple[Problem, ...] = ()
     """Warnings about the metric definitions, as found in this job's output."""
     missing: str = ""
@@ -136,6 +146,12 @@ def _find_refusal(spec: TuningSpec, request: LaunchRequest) -> Iterator[Problem]
         yield Problem("doubt-slurm", f"Slurm would reject a training job: {refusal}")
 
 
+def _was_written(path: Path, began: float) -> bool:
+    """Return whether a file, or one of a pattern, was written since a time."""
+    newest = find_newest(path)
+    return newest.exists() and newest.stat().st_mtime >= began - CLOCK_SECONDS
+
+
 def try_first_job(checkup: Checkup, seconds: float, show: Show) -> TriedJob:
     """Return the results of the first training job, run for so many seconds.
 
@@ -153,7 +169,9 @@ def try_first_job(checkup: Checkup, seconds: float, show: Show) -> TriedJob:
         jobdir.make_training_job(1)
         request = make_launch_request(replace(checkup.first, jobdir=jobdir))
         executor = load_executor(spec.executor, spec.slurm)
+        began = time.time()
         trial = try_job(executor, request, spec.extractors, seconds, show)
+        has_file = file is not None and _was_written(jobdir.training_job(1) / file, began)
     values = tuple(trial.list_values(metric))
     estimate = estimate_time(
         spec,
@@ -168,6 +186,8 @@ def try_first_job(checkup: Checkup, seconds: float, show: Show) -> TriedJob:
         nearest=() if values or file else tuple(nearest_lines(list(trial.lines), metric)),
         proposals=() if values else propose_for(spec, trial.lines),
         file=file,
+        has_file=has_file,
+        is_astray=file is not None and _was_written(Path.cwd() / file, began),
         estimate=estimate,
         warnings=tuple(lint_definitions(spec.list_definitions(), "\n".join(trial.lines).encode())),
         missing=""

@@ -196,6 +196,10 @@ def _list_findings(checkup: Checkup, tried: TriedJob) -> list[Text]:
         return lines
     where = f"in {plain(tried.file)}" if tried.file else "in what it printed"
     lines.append(Text(f"  no value of {name} {where}", style="red"))
+    if tried.file and not tried.has_file:
+        words = f"there is no {plain(tried.file)} in the job's directory, which HPT_JOB_DIR names"
+        stray = "; the command wrote one into the working directory" if tried.is_astray else ""
+        lines.append(Text(f"  {words}{stray}"))
     lines += _quote("the lines that come nearest:", tried.nearest)
     if tried.proposals:
         lines.append(Text("  metric definitions that would find something:"))

@@ -229,6 +229,15 @@ def test_check_says_what_would_read_a_job_that_prints_no_objective(terminal: Ter
     assert "{name: 'loss', regex: " in out
 
 
+def test_check_says_where_a_file_of_the_objective_was_looked_for(terminal: Terminal) -> None:
+    metric = [{"name": "loss", "file": "res.csv", "regex": "loss=({num})"}]
+    command = "echo loss=1 > res.csv; : {x}"
+    spec = terminal.write_spec(command=command, shell=True, metric_definitions=metric)
+    out = " ".join(terminal.hpt("check", spec, "--try", code=1).split())
+    assert "there is no res.csv in the job's directory, which HPT_JOB_DIR names" in out
+    assert "the command wrote one into the working directory" in out
+
+
 def test_jobs_on_a_terminal_live_through_a_crash_of_the_tuner(terminal: Terminal) -> None:
     spec = terminal.write_spec(pty=True, options="--seconds 0.3 --epochs 20", max_jobs=1)
     tuner = terminal.start("run", spec)
