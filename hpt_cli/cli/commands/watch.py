@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hpt_cli.cli.console import print_message
 from hpt_cli.cli.liveness import print_end
-from hpt_cli.cli.load import find_tuning_job, summarize_state
+from hpt_cli.cli.load import find_tuning_job, read_summary, summarize_state
 from hpt_cli.cli.options import Home, OptionalName, Plain
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.journal import Journal, open_journal
@@ -42,6 +42,7 @@ def watch(name: OptionalName = None, home: Home = None, plain: Plain = False) ->
         try:
             state = _follow(session, jobdir, journal)
         except SystemExit:  # by a signal, say Ctrl-C
+            print_message(str(read_summary(jobdir).progress))
             print_message(f"{jobdir.name} goes on; to stop it: hpt stop {jobdir.name}")
             raise
         print_end(jobdir, state)
