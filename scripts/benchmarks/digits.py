@@ -111,7 +111,9 @@ def main() -> None:
             str(row["seed"]),
             *("–" if figure is None else write(figure) for figure, write in figures),
         )
-    Console().print(table)
+    console = Console()
+    # Into a file or a pipe with every figure whole.
+    console.print(table, width=console.width if console.is_terminal else 160)
 
 
 if __name__ == "__main__":
