@@ -27,7 +27,8 @@ from hpt_cli.tuning.decide import decide
 from hpt_cli.tuning.evidence import known_jobs, loss_curve
 from hpt_cli.tuning.failures.history import FailureHistory
 from hpt_cli.tuning.fold import fold
-from hpt_cli.tuning.state import TrainingJob, TuningState
+from hpt_cli.tuning.jobs.training_job import TrainingJob
+from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.summary import (
     final_objective,
     measure_seconds_per_epoch,

@@ -15,7 +15,7 @@ from hpt_cli.executors.processes import describe, end_processes, find_processes
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.journal import open_journal
 from hpt_cli.storage.lock import has_tuner
-from hpt_cli.tuning.state import TERMINAL
+from hpt_cli.tuning.jobs.training_job import TERMINAL
 
 GRACE_SECONDS = 10.0
 """Time between SIGTERM and SIGKILL where no spec tells it."""

@@ -23,11 +23,12 @@ from hpt_cli.runtime.environment import JobContext, make_launch_request
 from hpt_cli.spec.command_template import SCRIPTS
 from hpt_cli.spec.cross_field.conflict import Conflict, mapping
 from hpt_cli.spec.env_references import find_references, is_variable_name
-from hpt_cli.spec.model import Resources, TuningSpec, make_request
+from hpt_cli.spec.model import TuningSpec
+from hpt_cli.spec.parts import Resources, make_request
 from hpt_cli.spec.ranges import complete_point
 from hpt_cli.spec.resources import ResourceShortage
 from hpt_cli.spec.shell_quoting import find_shell_syntax
-from hpt_cli.spec.yaml_reader import RawSpec
+from hpt_cli.spec.yaml.reader import RawSpec
 from hpt_cli.storage.home import find_anywhere, list_job_dirs
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.journal import open_journal

@@ -13,7 +13,8 @@ from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.ranges import AUTO_RATIO, CategoricalRange, ParameterRange, count_points
 from hpt_cli.spec.resources import Pool
-from hpt_cli.tuning.state import TrainingJob, TuningState
+from hpt_cli.tuning.jobs.training_job import TrainingJob
+from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.suggest import suggest
 
 UNITS = (0.0, 0.25, 0.5, 0.75, 1.0)

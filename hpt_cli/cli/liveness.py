@@ -30,7 +30,8 @@ from hpt_cli.executors.processes import describe, find_below, may_signal
 from hpt_cli.executors.whereabouts import SILENT_SECONDS
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.lock import has_tuner
-from hpt_cli.tuning.state import TrainingJob, TuningState
+from hpt_cli.tuning.jobs.training_job import TrainingJob
+from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.summary import describe_more
 
 LOOK_SECONDS = 0.2

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from hpt_cli.errors import UsageError
-from hpt_cli.spec.yaml_document import Document, compose, read_scalar
+from hpt_cli.spec.yaml.document import Document, compose, read_scalar
 
 _WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
 _SWITCHES = dict.fromkeys(("yes", "on", "true"), True) | dict.fromkeys(

@@ -11,7 +11,7 @@ from typing import Any
 from hpt_cli.importers.parts import guess_metric, list_categories, make_name, make_numbers
 from hpt_cli.sagemaker import Imported
 from hpt_cli.spec.hyperparameters import Value
-from hpt_cli.spec.yaml_document import read_scalar
+from hpt_cli.spec.yaml.document import read_scalar
 
 OBJECTIVE = "objective"
 """What a Hydra application returns has no name; this is the one it gets."""

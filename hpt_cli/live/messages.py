@@ -10,7 +10,8 @@ from hpt_cli.spec.names import job_name
 from hpt_cli.spec.objective import Objective
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning import summary
-from hpt_cli.tuning.state import TrainingJob, TuningState
+from hpt_cli.tuning.jobs.training_job import TrainingJob
+from hpt_cli.tuning.state import TuningState
 
 
 def describe_events(state: TuningState, events: Iterable[ev.Event]) -> Iterator[list[str]]:

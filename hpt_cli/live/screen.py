@@ -21,7 +21,7 @@ from hpt_cli.formatting import (
     plain,
 )
 from hpt_cli.live.running import draw_running, explain_running
-from hpt_cli.tuning.state import RUNNING
+from hpt_cli.tuning.jobs.training_job import RUNNING
 from hpt_cli.tuning.summary import (
     Summary,
     describe_warning,

@@ -18,7 +18,8 @@ from hpt_cli.formatting import format_seconds, plain
 from hpt_cli.live.messages import describe_event, describe_events
 from hpt_cli.live.output import Output
 from hpt_cli.tuning.events import Event, Warned
-from hpt_cli.tuning.state import TuningState, count_seconds
+from hpt_cli.tuning.jobs.spans import count_seconds
+from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.summary import Row, summarize
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import psutil
 
-from hpt_cli.tuning.state import TrainingJob, TuningState
+from hpt_cli.tuning.jobs.training_job import TrainingJob
+from hpt_cli.tuning.state import TuningState
 
 MAX_LOOKS = 50
 """Jobs that share files do so from the first ones on."""

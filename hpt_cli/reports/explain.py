@@ -20,8 +20,8 @@ from hpt_cli.formatting import NOTHING, count, format_number, plain, thin
 from hpt_cli.reports.render.columns import describe_reason
 from hpt_cli.reports.render.plot import Axis, Line, Plot, find_axis
 from hpt_cli.reports.render.table import KEPT, Column, Grid
-from hpt_cli.spec.model import EarlyStopping
 from hpt_cli.spec.objective import Objective
+from hpt_cli.spec.parts import EarlyStopping
 from hpt_cli.tuning.events import JobJudged
 from hpt_cli.tuning.summary import Row, Summary
 

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from hpt_cli.formatting import count, format_hyperparameters, format_number, format_seconds, plain
 from hpt_cli.reports.jobs import counters_to_json, row_to_json
-from hpt_cli.tuning.state import RUNNING
+from hpt_cli.tuning.jobs.training_job import RUNNING
 from hpt_cli.tuning.summary import (
     Row,
     Summary,

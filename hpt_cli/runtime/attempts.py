@@ -43,8 +43,10 @@ from hpt_cli.tuning.failures.interruption import (
     was_stopped_unrecorded,
 )
 from hpt_cli.tuning.failures.retry import is_worth_retrying
-from hpt_cli.tuning.fold import find_fresh
-from hpt_cli.tuning.state import Attempt, Span, TrainingJob, TuningState, count_seconds, covers
+from hpt_cli.tuning.jobs.spans import Span, count_seconds, covers
+from hpt_cli.tuning.jobs.training_job import Attempt, TrainingJob
+from hpt_cli.tuning.jobs.transitions import find_fresh
+from hpt_cli.tuning.state import TuningState
 
 KILL_AGAIN_SECONDS = 1.0
 AGAIN_SECONDS = 1.0

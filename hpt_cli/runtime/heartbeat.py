@@ -16,7 +16,7 @@ from pathlib import Path
 
 from hpt_cli.files import open_private, read_regular
 from hpt_cli.tuning.events import check_moment
-from hpt_cli.tuning.state import Span
+from hpt_cli.tuning.jobs.spans import Span
 
 BEAT_SECONDS = 1.0
 SUSPENDED_SECONDS = 2.0

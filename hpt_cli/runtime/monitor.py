@@ -17,7 +17,9 @@ from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning import warnings
 from hpt_cli.tuning.evidence import is_comparable
-from hpt_cli.tuning.state import TrainingJob, TuningState, count_seconds
+from hpt_cli.tuning.jobs.spans import count_seconds
+from hpt_cli.tuning.jobs.training_job import TrainingJob
+from hpt_cli.tuning.state import TuningState
 
 READ_SECONDS = 1.0
 """How often the logs of running jobs are looked at."""

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 
 from hpt_cli.files import open_private
-from hpt_cli.spec.model import Notify
+from hpt_cli.spec.parts import Notify
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.tuning.events import Event, JobExited, TuningJobEnded
 from hpt_cli.tuning.state import TuningState

@@ -44,7 +44,7 @@ from hpt_cli.runtime.suggester import Suggester, read_planned
 from hpt_cli.runtime.view import View
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.resources import Pool, Resource
-from hpt_cli.spec.yaml_reader import change_spec
+from hpt_cli.spec.yaml.reader import change_spec
 from hpt_cli.stop_rules import Verdict
 from hpt_cli.storage.connection import TakenError
 from hpt_cli.storage.job_directory import JobDir
@@ -65,7 +65,8 @@ from hpt_cli.tuning.commands import (
 from hpt_cli.tuning.decide import decide
 from hpt_cli.tuning.failures.retry import judge_match
 from hpt_cli.tuning.fold import fold
-from hpt_cli.tuning.state import TrainingJob, TuningState, forget_curve, forget_curves
+from hpt_cli.tuning.jobs.training_job import TrainingJob
+from hpt_cli.tuning.state import TuningState, forget_curve, forget_curves
 from hpt_cli.tuning.warnings import warn_of_busy_gpus, warn_of_claims
 
 SWITCH_SECONDS = 0.0005

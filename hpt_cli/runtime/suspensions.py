@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hpt_cli.executors import Outcome, Pending, Running
 from hpt_cli.executors.attempt_files import measure_suspensions, read_suspensions
-from hpt_cli.tuning.state import Span
+from hpt_cli.tuning.jobs.spans import Span
 
 LOOK_SECONDS = 1.0
 """Time between two looks at what the launcher has written."""

@@ -12,7 +12,8 @@ from hpt_cli.metrics.patterns import STEP_GROUP, expand
 from hpt_cli.sagemaker.names import CHANNEL, CONFIG, CONFIG_PATHS, FILL_IN, NAME, PROGRAM
 from hpt_cli.spec.command_template import find_placeholders, split_command
 from hpt_cli.spec.hyperparameters import Value, format_value
-from hpt_cli.spec.model import MAX_REGEX_LENGTH, TuningSpec
+from hpt_cli.spec.model import TuningSpec
+from hpt_cli.spec.parts import MAX_REGEX_LENGTH
 from hpt_cli.spec.ranges import CategoricalRange, ParameterRange
 
 FILL_IN_ROLE = f"arn:aws:iam::000000000000:role/{FILL_IN}"

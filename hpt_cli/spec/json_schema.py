@@ -17,8 +17,9 @@ from pydantic import BaseModel
 
 from hpt_cli.metrics.extractors import FORMS
 from hpt_cli.metrics.presets import PRESETS
-from hpt_cli.spec import model as spec
+from hpt_cli.spec import parts
 from hpt_cli.spec.config_files import ConfigFile
+from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.ranges import CategoricalRange, ContinuousRange, IntegerRange
 from hpt_cli.stop_rules import STOP_RULES
 
@@ -26,8 +27,8 @@ DIALECT = "http://json-schema.org/draft-07/schema#"
 """What the YAML language server and check-jsonschema both understand."""
 
 MODELS: tuple[type[BaseModel], ...] = (
-    *(spec.TuningSpec, spec.MetricDefinition, spec.EarlyStopping, spec.WarmStart, spec.Retry),
-    *(spec.LogRule, spec.Slurm, spec.Resources, spec.MeanOfLast),
+    *(TuningSpec, parts.MetricDefinition, parts.EarlyStopping, parts.WarmStart, parts.Retry),
+    *(parts.LogRule, parts.Slurm, parts.Resources, parts.MeanOfLast),
     *(ContinuousRange, IntegerRange, CategoricalRange, ConfigFile),
 )
 _AS_TEXT = {
@@ -42,10 +43,10 @@ _BOOLEANS = {"Off": False, "On": True}
 
 def make_schema() -> dict[str, Any]:
     """Return the JSON Schema of a spec file, as JSON-able values."""
-    schema = spec.TuningSpec.model_json_schema()
+    schema = TuningSpec.model_json_schema()
     definitions = schema.pop("$defs")
     for model in MODELS:
-        described = schema if model is spec.TuningSpec else definitions.get(model.__name__)
+        described = schema if model is TuningSpec else definitions.get(model.__name__)
         if described is not None:
             _describe(model, described)
     metric = definitions["MetricDefinition"]

@@ -39,7 +39,8 @@ from hpt_cli.storage.connection import (
 )
 from hpt_cli.storage.sqlite_locks import choose_locks
 from hpt_cli.tuning import events as ev
-from hpt_cli.tuning.fold import ImpossibleEventError, fold_all
+from hpt_cli.tuning.fold import fold_all
+from hpt_cli.tuning.jobs.transitions import ImpossibleEventError
 from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.typed_json import parse
 
@@ -164,7 +165,7 @@ class Journal:
     def _insert(self, event: ev.Event, seq: int) -> None:
         if isinstance(event, ev.ObservationsRead):
             self._connection.executemany(
-                # Observations may come twice (rule 4 in tuning/fold.py).
+                # Observations may come twice (rule 4 in tuning/jobs/transitions.py).
                 "INSERT OR IGNORE INTO observation VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 [_to_row(event, each, seq) for each in event.observations],
             )

@@ -10,8 +10,8 @@ from hpt_cli.spec.config_files.conflicts import find_config_conflicts
 from hpt_cli.spec.cross_field.conflict import Conflict, items, mapping
 from hpt_cli.spec.fields.overrides import Override
 from hpt_cli.spec.model import TuningSpec
-from hpt_cli.spec.yaml_document import find_end
-from hpt_cli.spec.yaml_reader import RawSpec, parse_raw
+from hpt_cli.spec.yaml.document import find_end
+from hpt_cli.spec.yaml.reader import RawSpec, parse_raw
 
 MAX_BYTES = 1_000_000
 """No spec is larger; a larger file is a log or a model."""

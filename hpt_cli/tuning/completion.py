@@ -11,7 +11,8 @@ from typing import Literal
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.fold import fold
-from hpt_cli.tuning.state import TrainingJob, TuningState
+from hpt_cli.tuning.jobs.training_job import TrainingJob
+from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.summary import final_objective, find_objective_status, tuning_seconds
 
 FIRST_FAILURES = 5

@@ -27,7 +27,9 @@ from hpt_cli.tuning.failures.outage import (
     list_waiting,
 )
 from hpt_cli.tuning.failures.retry import judge_hung
-from hpt_cli.tuning.state import TrainingJob, TuningState, add_span, count_seconds
+from hpt_cli.tuning.jobs.spans import add_span, count_seconds
+from hpt_cli.tuning.jobs.training_job import TrainingJob
+from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.summary import training_seconds
 
 IDLE_SHARE = 0.01

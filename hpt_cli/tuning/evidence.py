@@ -16,7 +16,8 @@ from hpt_cli.spec.objective import Objective
 from hpt_cli.stop_rules import LossCurve, StopRule, load_stop_rule, select_ended
 from hpt_cli.stop_rules.curve_stats import list_completed
 from hpt_cli.strategies import SuggestRequest, Trial
-from hpt_cli.tuning.state import TrainingJob, TuningState
+from hpt_cli.tuning.jobs.training_job import TrainingJob
+from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.summary import final_objective
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hpt_cli.tuning.state import TERMINAL
+from hpt_cli.tuning.jobs.training_job import TERMINAL
 
 if TYPE_CHECKING:
     from hpt_cli.tuning.summary import Row

@@ -9,7 +9,8 @@ from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.ranges import complete_point
 from hpt_cli.strategies import load_strategy
 from hpt_cli.tuning.evidence import inherits_results, suggest_request, trial
-from hpt_cli.tuning.state import TrainingJob, TuningState
+from hpt_cli.tuning.jobs.training_job import TrainingJob
+from hpt_cli.tuning.state import TuningState
 
 TRANSFER_SHARE = 5
 """One in so many jobs may try what was best for parents that had other data."""

@@ -17,8 +17,10 @@ from hpt_cli.spec.objective import Objective
 from hpt_cli.tuning.allocation import Share
 from hpt_cli.tuning.events import Warned
 from hpt_cli.tuning.failures.history import describe_alike
+from hpt_cli.tuning.jobs.spans import count_seconds
+from hpt_cli.tuning.jobs.training_job import TrainingJob
 from hpt_cli.tuning.progress import Progress, count_progress
-from hpt_cli.tuning.state import Parent, TrainingJob, TuningState, count_seconds
+from hpt_cli.tuning.state import Parent, TuningState
 
 ObjectiveStatus = Literal["Pending", "Succeeded", "Failed"]
 

@@ -19,7 +19,8 @@ from hpt_cli.spec.objective import Objective
 from hpt_cli.spec.ranges import complete_point, select_active
 from hpt_cli.tuning.events import WarmStarted
 from hpt_cli.tuning.evidence import inherits_results
-from hpt_cli.tuning.state import TrainingJob, TuningState
+from hpt_cli.tuning.jobs.training_job import TrainingJob
+from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.summary import describe_best, summarize
 
 

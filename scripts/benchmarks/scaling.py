@@ -27,7 +27,8 @@ from hpt_cli.executors.slurm.client import QueueSnapshot
 from hpt_cli.executors.slurm.commands import QueuedJob, name_job
 from hpt_cli.logs.tail import AttemptTail
 from hpt_cli.metrics.curve import Observation
-from hpt_cli.spec.model import Slurm, TuningSpec
+from hpt_cli.spec.model import TuningSpec
+from hpt_cli.spec.parts import Slurm
 from hpt_cli.storage.journal import describe_creation
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.commands import Launch, Plan, Stop

@@ -15,7 +15,7 @@ import psutil
 import pytest
 import yaml
 
-from hpt_cli.spec.yaml_reader import parse_spec
+from hpt_cli.spec.yaml.reader import parse_spec
 from hpt_cli.storage.spec_file import read_spec
 from tests.acceptance.conftest import Terminal, wait_until
 from tests.guides import ROOT, read_blocks, write_guide

@@ -21,7 +21,7 @@ from hpt_cli.cli import app as cli
 from hpt_cli.metrics.extractors import compile_definition
 from hpt_cli.metrics.reader import MetricReader
 from hpt_cli.spec.model import TuningSpec
-from hpt_cli.spec.yaml_reader import parse_raw
+from hpt_cli.spec.yaml.reader import parse_raw
 from hpt_cli.stop_rules import STOP_RULES, list_parameters
 from tests.guides import BLOCK, ROOT, read_blocks
 

@@ -16,8 +16,8 @@ from hpt_cli.importers import import_text
 from hpt_cli.metrics.detection import detect_metrics
 from hpt_cli.metrics.sample import take_sample
 from hpt_cli.sagemaker.names import FILL_IN
-from hpt_cli.spec.yaml_reader import parse_spec
-from hpt_cli.spec.yaml_writer import write_spec
+from hpt_cli.spec.yaml.reader import parse_spec
+from hpt_cli.spec.yaml.writer import write_spec
 
 BLOCK_BYTES = 1 << 20
 EXAMPLES = (

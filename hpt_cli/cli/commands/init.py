@@ -160,8 +160,8 @@ def _write(draft: Draft, target: Path | None, name: str, *, force: bool) -> None
     """Write the spec, after checking that it is right."""
     from hpt_cli.checks.prerequisites import check_before_run
     from hpt_cli.scaffold.draft import make_comments, make_fields
-    from hpt_cli.spec.yaml_reader import parse_raw
-    from hpt_cli.spec.yaml_writer import write_spec
+    from hpt_cli.spec.yaml.reader import parse_raw
+    from hpt_cli.spec.yaml.writer import write_spec
 
     text = write_spec(make_fields(draft), make_comments(draft))
     check_before_run(parse_raw(text, name), os.environ, Path.cwd())

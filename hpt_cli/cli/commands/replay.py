@@ -143,7 +143,7 @@ def read_rules(texts: Sequence[str]) -> dict[str, StopRule]:
         UsageError: there is no such rule or parameter, or a parameter is out of bounds.
     """
     from hpt_cli.spec.cross_field import find_conflicts
-    from hpt_cli.spec.model import EarlyStopping
+    from hpt_cli.spec.parts import EarlyStopping
 
     fields = {text: _split_rule(text) for text in texts or STOP_RULES}
     problems = [

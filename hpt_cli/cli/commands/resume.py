@@ -88,7 +88,7 @@ def _resume(session: Session, jobdir: JobDir, jobs: list[str] | None) -> int:
     """
     from hpt_cli.checks.prerequisites import check_before_run
     from hpt_cli.spec.model import load_spec
-    from hpt_cli.spec.yaml_reader import RawSpec
+    from hpt_cli.spec.yaml.reader import RawSpec
     from hpt_cli.tuning.completion import foresee_end
 
     with hold_lock(jobdir) as caution:

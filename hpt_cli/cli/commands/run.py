@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from hpt_cli.cli.session import Session
     from hpt_cli.spec.fields.overrides import Override
     from hpt_cli.spec.model import TuningSpec
-    from hpt_cli.spec.yaml_reader import RawSpec
+    from hpt_cli.spec.yaml.reader import RawSpec
 
 EXAMPLES = (
     "hpt run",

@@ -115,7 +115,7 @@ def _check(jobdir: JobDir, overrides: Iterable[Override]) -> dict[str, Any]:
     Raises:
         UsageError: they cannot be made, for example as there are already more training jobs.
     """
-    from hpt_cli.spec.yaml_reader import override_spec
+    from hpt_cli.spec.yaml.reader import override_spec
 
     state = read_state(jobdir)
     return override_spec(state.spec, overrides, len(state.jobs)).model_dump(mode="json")

@@ -118,7 +118,7 @@ def _refuse_value(line: Line, error: Any) -> Problem:
     """Return the problem of a value that an option or an argument cannot have."""
     from pydantic import ValidationError
 
-    from hpt_cli.spec.messages import describe_mistake
+    from hpt_cli.spec.yaml.messages import describe_mistake
 
     cause, parameter = error.__cause__, error.param
     names = [*parameter.opts, *parameter.secondary_opts]

@@ -43,7 +43,7 @@ from hpt_cli.executors.slurm.client import QueueSnapshot, SlurmClient, run
 from hpt_cli.executors.slurm.outcome import ALIVE, Evidence, is_conclusive, resolve_outcome
 from hpt_cli.executors.whereabouts import find_mark, is_copied
 from hpt_cli.files import open_regular, read_regular
-from hpt_cli.spec.model import Slurm
+from hpt_cli.spec.parts import Slurm
 
 OUTPUT_BYTES = 1 << 14
 POLL_SECONDS = 0.25

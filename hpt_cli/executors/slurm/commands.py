@@ -17,7 +17,7 @@ from pathlib import Path
 
 from hpt_cli.executors import LaunchRequest
 from hpt_cli.executors.batch import KILL_ALL
-from hpt_cli.spec.model import Slurm
+from hpt_cli.spec.parts import Slurm
 
 OUTPUT = "slurm.out"
 """File beside an attempt's log with the output of Slurm itself and of `setup`."""

@@ -9,9 +9,9 @@ from typing import Any
 from hpt_cli.formatting import NOTHING, format_column, format_number, format_seconds, format_setting
 from hpt_cli.reports.page.data import Record
 from hpt_cli.reports.render.columns import ResultColumn, default_columns, index_roles, list_columns
-from hpt_cli.spec import yaml_writer
 from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.model import TuningSpec
+from hpt_cli.spec.yaml import writer
 from hpt_cli.tuning.progress import compare_kinds
 from hpt_cli.tuning.summary import Row, Summary, estimate_saved_seconds
 
@@ -66,7 +66,7 @@ def write_spec(spec: Mapping[str, Any]) -> str:
         shown["notify"]["command"] = HIDDEN
     if "setup" in shown.get("slurm", {}):
         shown["slurm"]["setup"] = [HIDDEN]
-    return yaml_writer.write_spec(shown)
+    return writer.write_spec(shown)
 
 
 def list_figures(records: Sequence[Record]) -> Iterator[tuple[str, list[str]]]:

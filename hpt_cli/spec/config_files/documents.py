@@ -20,7 +20,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from hpt_cli.errors import SourceLocation, UsageError
 from hpt_cli.spec.config_files.paths import Path, get_value, read_typed
-from hpt_cli.spec.yaml_document import Document, compose
+from hpt_cli.spec.yaml.document import Document, compose
 
 REMOVED: Final = object()
 """The value of a key that is left out."""

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from hpt_cli.spec.cross_field.conflict import TRUE, is_number
 from hpt_cli.spec.hyperparameters import Value
-from hpt_cli.spec.yaml_document import read_inline, read_scalar
+from hpt_cli.spec.yaml.document import read_inline, read_scalar
 
 Path: TypeAlias = tuple[str | int, ...]
 

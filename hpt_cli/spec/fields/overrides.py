@@ -13,7 +13,7 @@ from typing import Any
 from hpt_cli.errors import ArgumentLocation, Problem, SourceLocation, UsageError, did_you_mean
 from hpt_cli.spec.cross_field.conflict import Location
 from hpt_cli.spec.fields.parts import NAMED, PARTS
-from hpt_cli.spec.yaml_document import SURROGATE, Document, read_inline
+from hpt_cli.spec.yaml.document import SURROGATE, Document, read_inline
 
 SET = "--set"
 

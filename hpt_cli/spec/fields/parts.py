@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from hpt_cli.spec import model, ranges
+from hpt_cli.spec import model, parts, ranges
 from hpt_cli.spec.config_files import ConfigFile
 from hpt_cli.spec.cross_field.conflict import Location, mapping
 from hpt_cli.stop_rules import AUTO, STOP_RULES, list_parameters
@@ -19,15 +19,15 @@ RANGES: dict[str, type[BaseModel]] = {
 }
 PARTS: dict[str, type[BaseModel]] = {
     "config_files": ConfigFile,
-    "metric_definitions": model.MetricDefinition,
-    "early_stopping": model.EarlyStopping,
-    "warm_start": model.WarmStart,
-    "retry": model.Retry,
-    "log_rules": model.LogRule,
-    "notify": model.Notify,
-    "slurm": model.Slurm,
-    "resources": model.Resources,
-    "objective_value": model.MeanOfLast,
+    "metric_definitions": parts.MetricDefinition,
+    "early_stopping": parts.EarlyStopping,
+    "warm_start": parts.WarmStart,
+    "retry": parts.Retry,
+    "log_rules": parts.LogRule,
+    "notify": parts.Notify,
+    "slurm": parts.Slurm,
+    "resources": parts.Resources,
+    "objective_value": parts.MeanOfLast,
 }
 """The fields that hold a part, or a list of them."""
 NAMED = ("hyperparameter_ranges", "static_hyperparameters", "environment")
@@ -39,7 +39,7 @@ def list_fields(location: Location, values: Mapping[str, Any]) -> list[str]:
     part = find_part(location, values)
     known = part.model_fields.items() if part else ()
     fields = [each.alias or name for name, each in known]
-    if part is model.EarlyStopping:
+    if part is parts.EarlyStopping:
         rule = mapping(values, "early_stopping").get("rule", AUTO)
         fields += list_parameters(rule) if rule in STOP_RULES else ()
     return fields

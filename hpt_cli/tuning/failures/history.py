@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from hpt_cli.formatting import count, describe_exit
 
 if TYPE_CHECKING:
-    from hpt_cli.tuning.state import Attempt, TrainingJob
+    from hpt_cli.tuning.jobs.training_job import Attempt, TrainingJob
 
 USUAL_JOBS = 50
 """How many of the latest jobs tell what time is usual."""

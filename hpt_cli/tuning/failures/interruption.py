@@ -10,7 +10,8 @@ import math
 from collections.abc import Iterator, Mapping
 
 from hpt_cli.formatting import describe_exit
-from hpt_cli.tuning.state import TERMINAL, TrainingJob, TuningState
+from hpt_cli.tuning.jobs.training_job import TERMINAL, TrainingJob
+from hpt_cli.tuning.state import TuningState
 
 NEAR_SECONDS = 5.0
 """A job that a signal ended so shortly before or after its tuner was interrupted with it."""

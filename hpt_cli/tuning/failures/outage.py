@@ -24,7 +24,8 @@ from hpt_cli.tuning.commands import (
 )
 from hpt_cli.tuning.completion import Completion
 from hpt_cli.tuning.failures.history import Outage, describe_alike
-from hpt_cli.tuning.state import TrainingJob, TuningState
+from hpt_cli.tuning.jobs.training_job import TrainingJob
+from hpt_cli.tuning.state import TuningState
 
 FIRST_PAUSE_SECONDS = 2.0
 PAUSE_SHARE = 0.2

@@ -8,7 +8,7 @@ from hpt_cli.metrics.log_rules import Action
 from hpt_cli.metrics.patterns import compile_line_regex
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.tuning.events import StopReason
-from hpt_cli.tuning.state import TrainingJob
+from hpt_cli.tuning.jobs.training_job import TrainingJob
 
 
 def has_attempts_left(spec: TuningSpec, job: TrainingJob) -> bool:

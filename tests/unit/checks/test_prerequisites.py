@@ -8,7 +8,7 @@ import pytest
 
 from hpt_cli.checks.prerequisites import check_before_run
 from hpt_cli.errors import Problem, UsageError
-from hpt_cli.spec.yaml_reader import RawSpec, parse_raw
+from hpt_cli.spec.yaml.reader import RawSpec, parse_raw
 
 GOOD = """\
 name: t

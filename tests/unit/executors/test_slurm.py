@@ -25,7 +25,7 @@ from hpt_cli.executors.slurm.commands import (
     write_script,
 )
 from hpt_cli.executors.slurm.outcome import Evidence, resolve_outcome
-from hpt_cli.spec.model import Slurm
+from hpt_cli.spec.parts import Slurm
 
 CLAIM = Claim(pid=1, identity="boot:1", at=50.0, slurm_job=7)
 NOW = 100.0

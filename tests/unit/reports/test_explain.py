@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from hpt_cli.reports.explain import Explanation, conclude, name_rule, render, to_json
-from hpt_cli.spec.model import EarlyStopping
+from hpt_cli.spec.parts import EarlyStopping
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.summary import summarize
 from tests import builders as b

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hpt_cli.runtime.notify import Notifier
-from hpt_cli.spec.model import Notify
+from hpt_cli.spec.parts import Notify
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.journal import open_journal
 from tests import builders as b

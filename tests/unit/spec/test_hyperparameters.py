@@ -14,8 +14,8 @@ from hpt_cli.formatting import format_setting
 from hpt_cli.spec.command_template import Filling, render_argv
 from hpt_cli.spec.hyperparameters import read_value, write_values
 from hpt_cli.spec.model import TuningSpec, load_spec
-from hpt_cli.spec.yaml_reader import parse_spec
-from hpt_cli.spec.yaml_writer import write_spec
+from hpt_cli.spec.yaml.reader import parse_spec
+from hpt_cli.spec.yaml.writer import write_spec
 from hpt_cli.tuning import events as ev
 from tests import builders as b
 

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from hpt_cli.spec.json_schema import MODELS, make_schema, read_docstrings
-from hpt_cli.spec.yaml_reader import parse_spec
-from tests.unit.spec.test_yaml_reader import GOOD
+from hpt_cli.spec.yaml.reader import parse_spec
+from tests.unit.spec.yaml.test_reader import GOOD
 
 jsonschema = pytest.importorskip("jsonschema")
 

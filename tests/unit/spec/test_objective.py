@@ -8,7 +8,7 @@ import pytest
 
 from hpt_cli.errors import UsageError
 from hpt_cli.spec.objective import Objective
-from hpt_cli.spec.yaml_reader import parse_spec
+from hpt_cli.spec.yaml.reader import parse_spec
 from tests import builders as b
 
 CURVE = ((1.0, 4.0), (2.0, 2.0), (3.0, 6.0))

@@ -16,9 +16,12 @@ from hypothesis import strategies as st
 
 from hpt_cli.metrics.thinning import Totals, find_fresh_totals
 from hpt_cli.tuning import events as ev
-from hpt_cli.tuning import fold as folding
-from hpt_cli.tuning.fold import TRANSITIONS, ImpossibleEventError, fold
-from hpt_cli.tuning.state import Phase, TuningState, add_span
+from hpt_cli.tuning.fold import fold, fold_all
+from hpt_cli.tuning.jobs import transitions
+from hpt_cli.tuning.jobs.spans import add_span
+from hpt_cli.tuning.jobs.training_job import Phase
+from hpt_cli.tuning.jobs.transitions import TRANSITIONS, ImpossibleEventError
+from hpt_cli.tuning.state import TuningState
 from tests import builders as b
 
 SPEC = b.make_spec()
@@ -119,7 +122,7 @@ def test_the_table_names_every_job_event() -> None:
 
 
 def test_the_picture_shows_every_phase_and_event() -> None:
-    comment = inspect.getsource(folding).split("TRANSITIONS:")[0].split("# The life")[1]
+    comment = inspect.getsource(transitions).split("TRANSITIONS:")[0].split("# The life")[1]
     shown = {*re.findall(r"\w+", comment.split("# 1.")[0])}
     assert {*get_args(Phase)} | {kind.__name__ for _, kind in TRANSITIONS} <= shown
     assert {*_WITHOUT_TRANSITION} <= shown
@@ -177,7 +180,7 @@ def test_the_fold_never_fails_on_what_the_table_allows(data: st.DataObject) -> N
             "Failed",
             "Stopped",
         )
-    assert folding.fold_all(TuningState(), events) == state
+    assert fold_all(TuningState(), events) == state
 
 
 def suspended(*spans: tuple[float, float | None]) -> tuple[tuple[float, float], ...]:

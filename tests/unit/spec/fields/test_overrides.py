@@ -8,8 +8,8 @@ import pytest
 
 from hpt_cli.errors import ArgumentLocation, Problem, SourceLocation, UsageError
 from hpt_cli.spec.fields.overrides import override, read_option, read_overrides
-from hpt_cli.spec.yaml_reader import change_spec, override_spec, parse_spec
-from tests.unit.spec.test_yaml_reader import GOOD
+from hpt_cli.spec.yaml.reader import change_spec, override_spec, parse_spec
+from tests.unit.spec.yaml.test_reader import GOOD
 
 FIELDS: dict[str, Any] = {
     "hyperparameter_ranges": {"lr": {"type": "Continuous"}, "net.width": {"type": "Integer"}},

@@ -6,8 +6,8 @@ import pytest
 
 from hpt_cli.errors import UsageError
 from hpt_cli.spec.fields.parts import leave_out_empty
-from hpt_cli.spec.yaml_reader import parse_spec
-from tests.unit.spec.test_yaml_reader import GOOD
+from hpt_cli.spec.yaml.reader import parse_spec
+from tests.unit.spec.yaml.test_reader import GOOD
 
 EMPTY = """
 min_resource: null

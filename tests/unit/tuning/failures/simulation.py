@@ -19,7 +19,7 @@ from hpt_cli.tuning.commands import (
 from hpt_cli.tuning.completion import Completion
 from hpt_cli.tuning.decide import decide
 from hpt_cli.tuning.fold import fold
-from hpt_cli.tuning.state import TrainingJob
+from hpt_cli.tuning.jobs.training_job import TrainingJob
 from tests import builders as b
 
 STEP = 0.25

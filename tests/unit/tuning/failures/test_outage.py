@@ -13,7 +13,8 @@ from hpt_cli.tuning import events as ev
 from hpt_cli.tuning import fold as folding
 from hpt_cli.tuning.failures.history import ALIKE
 from hpt_cli.tuning.failures.outage import LOST_PAUSES, PATIENCE_SECONDS
-from hpt_cli.tuning.state import TrainingJob, TuningState
+from hpt_cli.tuning.jobs.training_job import TrainingJob
+from hpt_cli.tuning.state import TuningState
 from tests.unit.tuning.failures.simulation import Program, Run, simulate
 from tests.unit.tuning.failures.simulation import resume as resume_
 

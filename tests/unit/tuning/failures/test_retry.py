@@ -13,7 +13,7 @@ from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.commands import Command, End, Launch, Stop
 from hpt_cli.tuning.decide import decide
 from hpt_cli.tuning.failures.retry import is_worth_retrying, judge_match
-from hpt_cli.tuning.state import TrainingJob
+from hpt_cli.tuning.jobs.training_job import TrainingJob
 from tests import builders as b
 
 RETRY = {"retry": {"max_attempts": 3}}

@@ -13,8 +13,8 @@ from hpt_cli.errors import Problem, UsageError
 from hpt_cli.metrics.reader import MetricReader
 from hpt_cli.spec.fields.overrides import read_overrides
 from hpt_cli.spec.model import TuningSpec
-from hpt_cli.spec.yaml_document import Document, compose
-from hpt_cli.spec.yaml_reader import parse_spec
+from hpt_cli.spec.yaml.document import Document, compose
+from hpt_cli.spec.yaml.reader import parse_spec
 from hpt_cli.storage.spec_file import read_spec
 
 GOOD = """\

@@ -22,9 +22,9 @@ from hpt_cli.spec.env_references import remove_references
 from hpt_cli.spec.fields.overrides import Overridden, Override, Sources, override
 from hpt_cli.spec.fields.parts import leave_out_empty
 from hpt_cli.spec.hyperparameters import name_variable
-from hpt_cli.spec.messages import explain
 from hpt_cli.spec.model import CHANGEABLE, TuningSpec
-from hpt_cli.spec.yaml_document import Document, compose
+from hpt_cli.spec.yaml.document import Document, compose
+from hpt_cli.spec.yaml.messages import explain
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Fields of a spec -> YAML text that reads well, and that yaml_reader reads back as the same.
+"""Fields of a spec -> YAML text that reads well, and that reader.py reads back as the same.
 
 A list or a mapping inside a field is written on one line, as people write ranges. Text stays plain
 where nothing could take it for anything else.
@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from hpt_cli.formatting import Written
-from hpt_cli.spec.yaml_document import is_plain_text
+from hpt_cli.spec.yaml.document import is_plain_text
 
 WIDTH = 100
 

@@ -7,8 +7,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpt_cli.spec.yaml_document import Document, compose
-from hpt_cli.spec.yaml_writer import format_float, write_spec
+from hpt_cli.spec.yaml.document import Document, compose
+from hpt_cli.spec.yaml.writer import format_float, write_spec
 
 FIELDS = {
     "name": "good",

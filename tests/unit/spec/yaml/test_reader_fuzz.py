@@ -22,7 +22,7 @@ from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.ranges import CategoricalRange
 from hpt_cli.storage.spec_file import MAX_BYTES, read_raw, read_spec
 from tests.unit.spec.hostile_specs import draw_spec
-from tests.unit.spec.test_yaml_reader import GOOD
+from tests.unit.spec.yaml.test_reader import GOOD
 
 EXAMPLES = int(os.environ.get("HPT_FUZZ_EXAMPLES", "500"))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpt_cli.tuning.job_index import Jobs
+from hpt_cli.tuning.jobs.index import Jobs
 from hpt_cli.tuning.state import forget_curve, forget_curves
 from tests import builders as b
 

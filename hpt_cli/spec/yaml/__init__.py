@@ -1,0 +1,1 @@
+"""YAML -> TuningSpec, or every mistake with its line, in words; and back."""

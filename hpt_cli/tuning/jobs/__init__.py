@@ -1,0 +1,1 @@
+"""A training job: its state, and how events change it."""
