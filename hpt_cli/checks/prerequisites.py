@@ -25,7 +25,7 @@ from hpt_cli.spec.cross_field.conflict import Conflict, mapping
 from hpt_cli.spec.env_references import find_references, is_variable_name
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.parts import Resources, make_request
-from hpt_cli.spec.ranges import complete_point
+from hpt_cli.spec.points import complete_point
 from hpt_cli.spec.resources import ResourceShortage
 from hpt_cli.spec.shell_quoting import find_shell_syntax
 from hpt_cli.spec.yaml.reader import RawSpec

@@ -11,7 +11,8 @@ from hpt_cli.spec import shell_quoting
 from hpt_cli.spec.cross_field.search import find_epochs
 from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.model import TuningSpec
-from hpt_cli.spec.ranges import AUTO_RATIO, CategoricalRange, ParameterRange, count_points
+from hpt_cli.spec.points import count_points
+from hpt_cli.spec.ranges import AUTO_RATIO, CategoricalRange, ParameterRange
 from hpt_cli.spec.resources import Pool
 from hpt_cli.tuning.jobs.training_job import TrainingJob
 from hpt_cli.tuning.state import TuningState

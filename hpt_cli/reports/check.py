@@ -29,7 +29,8 @@ from hpt_cli.formatting import (
     plain,
 )
 from hpt_cli.spec.model import TuningSpec
-from hpt_cli.spec.ranges import CategoricalRange, ParameterRange, count_grid, count_points
+from hpt_cli.spec.points import count_grid, count_points
+from hpt_cli.spec.ranges import CategoricalRange, ParameterRange
 
 if TYPE_CHECKING:
     from hpt_cli.reports import json_types as json_types

@@ -49,7 +49,8 @@ from hpt_cli.spec.parts import (
     WarmStart,
     make_request,
 )
-from hpt_cli.spec.ranges import Category, Number, ParameterRange, Whole, count_grid
+from hpt_cli.spec.points import count_grid
+from hpt_cli.spec.ranges import Category, Number, ParameterRange, Whole
 from hpt_cli.spec.resources import Pool, Request, count_fitting
 
 MIN_LOG_BYTES = 1 << 18

@@ -6,7 +6,7 @@ How fine it is follows from a range's `grid_points` or `step`; a finite range gi
 from __future__ import annotations
 
 from hpt_cli.spec.hyperparameters import Hyperparameters
-from hpt_cli.spec.ranges import list_grid
+from hpt_cli.spec.points import list_grid
 from hpt_cli.strategies import SuggestRequest
 
 

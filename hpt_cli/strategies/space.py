@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpt_cli.spec.hyperparameters import Hyperparameters
-from hpt_cli.spec.ranges import CategoricalRange, ParameterRange, count_points, select_active
+from hpt_cli.spec.points import count_points, select_active
+from hpt_cli.spec.ranges import CategoricalRange, ParameterRange
 
 Floats: TypeAlias = NDArray[np.float64]
 

@@ -6,7 +6,7 @@ from operator import attrgetter
 
 from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.model import TuningSpec
-from hpt_cli.spec.ranges import complete_point
+from hpt_cli.spec.points import complete_point
 from hpt_cli.strategies import load_strategy
 from hpt_cli.tuning.evidence import inherits_results, suggest_request, trial
 from hpt_cli.tuning.jobs.training_job import TrainingJob

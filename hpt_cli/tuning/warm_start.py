@@ -16,7 +16,7 @@ from hpt_cli.errors import Problem
 from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.objective import Objective
-from hpt_cli.spec.ranges import complete_point, select_active
+from hpt_cli.spec.points import complete_point, select_active
 from hpt_cli.tuning.events import WarmStarted
 from hpt_cli.tuning.evidence import inherits_results
 from hpt_cli.tuning.jobs.training_job import TrainingJob

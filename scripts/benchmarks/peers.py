@@ -10,7 +10,8 @@ from typing import Any
 from problems import Problem
 
 from hpt_cli.spec.hyperparameters import Hyperparameters
-from hpt_cli.spec.ranges import CategoricalRange, IntegerRange, ParameterRange, select_active
+from hpt_cli.spec.points import select_active
+from hpt_cli.spec.ranges import CategoricalRange, IntegerRange, ParameterRange
 
 
 class Peer:

@@ -11,7 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 from hpt_cli import stop_rules
 from hpt_cli.errors import did_you_mean
 from hpt_cli.spec.cross_field.conflict import Conflict, Location, is_number, items, mapping
-from hpt_cli.spec.ranges import MAX_GRID, ParameterRange, bound_grid, narrow_deciders
+from hpt_cli.spec.points import MAX_GRID, bound_grid, narrow_deciders
+from hpt_cli.spec.ranges import ParameterRange
 
 MAX_RANGES = 30
 RULE = "early_stopping: {rule: median}, and beside it the rule's parameters"

@@ -7,16 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from hpt_cli.spec.hyperparameters import Hyperparameters
-from hpt_cli.spec.ranges import (
-    CategoricalRange,
-    ContinuousRange,
-    IntegerRange,
-    ParameterRange,
-    complete_point,
-    count_points,
-    narrow_deciders,
-)
+from hpt_cli.spec.ranges import CategoricalRange, ContinuousRange, IntegerRange
 
 
 def continuous(low: object, high: object, scaling: str = "Auto") -> ContinuousRange:
@@ -129,55 +120,3 @@ def test_bounds_may_be_text_as_at_sagemaker() -> None:
 def test_wrong_ranges_are_refused(make: object) -> None:
     with pytest.raises(ValidationError):
         make()  # type: ignore[operator]
-
-
-def test_points_are_counted() -> None:
-    assert count_points({"a": integer(1, 4), "b": categorical("x", "y")}) == 8
-    assert count_points({"a": integer(1, 4), "b": continuous(0, 1)}) is None
-    assert count_points({"a": continuous(1, 1)}) == 1
-
-
-CONDITIONAL: dict[str, ParameterRange] = {
-    "model": CategoricalRange(type="Categorical", values=("cnn", "mlp")),
-    "opt": CategoricalRange(
-        type="Categorical", values=("sgd", "nag", "adam"), when={"model": ("cnn",)}
-    ),
-    "momentum": ContinuousRange(
-        type="Continuous", min_value=0, max_value=1, when={"opt": ("sgd", "nag")}
-    ),
-    "nesterov": CategoricalRange(type="Categorical", values=(0, 1), when={"opt": ("nag",)}),
-}
-
-
-@pytest.mark.parametrize(
-    ("point", "completed"),
-    [
-        ({}, {"model": "mlp"}),
-        ({"momentum": 0.9}, {"model": "cnn", "opt": "nag", "momentum": 0.9, "nesterov": 1}),
-        ({"opt": "adam"}, {"model": "cnn", "opt": "adam"}),
-        (
-            {"momentum": 0.9, "nesterov": 0},
-            {"model": "cnn", "opt": "nag", "momentum": 0.9, "nesterov": 0},
-        ),
-        ({"opt": "sgd", "momentum": 0.1}, {"model": "cnn", "opt": "sgd", "momentum": 0.1}),
-        ({"model": "mlp"}, {"model": "mlp"}),
-    ],
-)
-def test_a_point_keeps_what_it_names(point: Hyperparameters, completed: Hyperparameters) -> None:
-    assert complete_point(CONDITIONAL, point) == completed
-
-
-@pytest.mark.parametrize(
-    ("point", "decider"),
-    [
-        ({"opt": "adam", "momentum": 0.9}, "opt"),
-        ({"opt": "sgd", "nesterov": 1}, "opt"),
-        ({"model": "mlp", "momentum": 0.5}, "model"),
-        ({"model": "mlp", "opt": "sgd"}, "model"),
-    ],
-)
-def test_a_point_that_contradicts_itself(point: Hyperparameters, decider: str) -> None:
-    impossible = [
-        name for name, (left, _) in narrow_deciders(CONDITIONAL, point).items() if not left
-    ]
-    assert impossible == [decider]
