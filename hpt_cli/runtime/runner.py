@@ -31,11 +31,11 @@ from hpt_cli.machine.claims import Claims
 from hpt_cli.machine.gpu_monitor import GpuMonitor
 from hpt_cli.machine.threads import start_pool
 from hpt_cli.metrics.log_rules import LogMatch
-from hpt_cli.runtime.attempts import AttemptFollower
+from hpt_cli.runtime.attempts.follower import AttemptFollower
+from hpt_cli.runtime.attempts.launch_queue import LaunchQueue
 from hpt_cli.runtime.environment import JobContext, make_launch_request
 from hpt_cli.runtime.heartbeat import Heartbeat, read_heartbeat
 from hpt_cli.runtime.journal_writer import JournalWriter
-from hpt_cli.runtime.launch_queue import LaunchQueue
 from hpt_cli.runtime.monitor import Monitor
 from hpt_cli.runtime.orphans import OrphanReaper
 from hpt_cli.runtime.request_reader import RequestReader

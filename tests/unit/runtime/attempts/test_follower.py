@@ -17,8 +17,9 @@ import pytest
 
 from hpt_cli.executors import Exited, Handle, LaunchRequest, Lost, Outcome, Running, Swept
 from hpt_cli.machine.gpu_monitor import GpuMonitor
-from hpt_cli.runtime import attempts
-from hpt_cli.runtime.attempts import AttemptFollower
+from hpt_cli.runtime.attempts import clean_up
+from hpt_cli.runtime.attempts import follower as following
+from hpt_cli.runtime.attempts.follower import AttemptFollower
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.failures.interruption import MOMENT_SECONDS
@@ -344,7 +345,8 @@ def test_a_job_is_not_silent_while_it_is_suspended(tmp_path: Path) -> None:
 def test_what_is_short_for_a_while_delays_signals_and_clean_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(attempts, "AGAIN_SECONDS", 0.01)
+    for module in (following, clean_up):
+        monkeypatch.setattr(module, "AGAIN_SECONDS", 0.01)
     executor = SlowExecutor(Exited(1, time.time()))
     executor.release.set()
     shortage = OSError(errno.EMFILE, "too many open files")

@@ -13,8 +13,8 @@ import pytest
 
 from hpt_cli.executors import Handle, LaunchRequest, Outcome, Swept
 from hpt_cli.machine.claims import Claim
-from hpt_cli.runtime import launch_queue
-from hpt_cli.runtime.launch_queue import LaunchQueue
+from hpt_cli.runtime.attempts import launch_queue
+from hpt_cli.runtime.attempts.launch_queue import LaunchQueue
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.tuning import events as ev
 from tests.builders import created, fold_all, make_spec, suggested

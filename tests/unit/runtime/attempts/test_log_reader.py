@@ -15,8 +15,8 @@ from hpt_cli.executors import Executor, Exited, Handle, Outcome, Pending, Runnin
 from hpt_cli.logs.tail import AttemptTail
 from hpt_cli.metrics.extractors import compile_definition
 from hpt_cli.metrics.thinning import Thinner
-from hpt_cli.runtime import log_reader
-from hpt_cli.runtime.log_reader import FollowedLog, LogReader
+from hpt_cli.runtime.attempts import log_reader
+from hpt_cli.runtime.attempts.log_reader import FollowedLog, LogReader
 
 pytestmark = pytest.mark.usefixtures("in_time")
 

@@ -27,7 +27,7 @@ from hpt_cli.metrics.curve import Observation
 from hpt_cli.metrics.detection import nearest_lines
 from hpt_cli.metrics.log_rules import LogMatch
 from hpt_cli.metrics.thinning import Totals
-from hpt_cli.runtime.suspensions import Suspensions
+from hpt_cli.runtime.attempts.suspensions import Suspensions
 from hpt_cli.tuning.jobs.spans import Span
 
 ROUND_SECONDS = 0.05

@@ -9,40 +9,31 @@ import asyncio
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
-from typing import ParamSpec, TypeGuard, TypeVar
 
 from hpt_cli.executors import (
     Executor,
     Exited,
-    Handle,
     Lost,
     Outcome,
     Pending,
     Running,
     place,
 )
-from hpt_cli.formatting import describe_exit
 from hpt_cli.logs.tail import AttemptTail
 from hpt_cli.machine.gpu_monitor import GpuMonitor
 from hpt_cli.machine.shortage import is_shortage
 from hpt_cli.metrics.thinning import Thinner, find_fresh_totals
-from hpt_cli.runtime.log_reader import FollowedLog, LogReader, Reading
-from hpt_cli.runtime.suspensions import SETTLE_SECONDS
+from hpt_cli.runtime.attempts.clean_up import CleanUp
+from hpt_cli.runtime.attempts.live_attempt import LiveAttempt
+from hpt_cli.runtime.attempts.log_reader import FollowedLog, LogReader, Reading
+from hpt_cli.runtime.attempts.suspensions import SETTLE_SECONDS
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.tuning import events as ev
-from hpt_cli.tuning.allocation import Share
-from hpt_cli.tuning.evidence import count_before, find_calibration, is_at_end
-from hpt_cli.tuning.failures.interruption import (
-    may_be_first,
-    was_interrupted,
-    was_stopped_unrecorded,
-)
-from hpt_cli.tuning.failures.retry import is_worth_retrying
+from hpt_cli.tuning.evidence import count_before, find_calibration
 from hpt_cli.tuning.jobs.spans import Span, count_seconds, covers
 from hpt_cli.tuning.jobs.training_job import Attempt, TrainingJob
 from hpt_cli.tuning.jobs.transitions import find_fresh
@@ -55,39 +46,6 @@ MAX_OPEN_LOGS = 100
 """So many logs are kept open, to be read on where somebody deletes them: each is a descriptor."""
 LEAVE_SECONDS = 1.0
 """How long an interrupted tuner reads what an attempt that has ended has printed."""
-MUTE = "was lost while it ran on a terminal (pty: true): its last output may be missing"
-
-P = ParamSpec("P")
-Result = TypeVar("Result")
-
-
-@dataclass
-class LiveAttempt:
-    """An attempt, from its launch until all its processes have ended."""
-
-    job: int
-    number: int
-    handle: Handle
-    share: Share | None
-    log: FollowedLog
-    killed_at: float = 0.0
-    outcome: Exited | Lost | None = None
-    """Its end, while it is cleaned up and what it printed is read."""
-    ended_at: float = math.inf
-    """When that was known, on time.monotonic's clock."""
-    last_lines: tuple[str, ...] | None = None
-    """What the end of its output says; None before all of it has been read."""
-    last_sign: float = 0.0
-    """When it was last known to live; 0 before it is known that it has ended."""
-    last_alive: float = 0.0
-    """When the tuner before this one was last alive."""
-    settles_at: float = 0.0
-    """When it is to be looked at before it is judged how long it was at work."""
-    is_settled: bool = False
-    """Whether that is known."""
-    sweep: asyncio.Task[list[str]] | None = None
-    others: Sequence[Share] = ()
-    """What other jobs hold of the machine; brought up to date while the sweep runs."""
 
 
 class AttemptFollower:
@@ -112,7 +70,6 @@ class AttemptFollower:
         """Replaced when the user changes it while the tuner runs."""
         self._executor = executor
         self._jobdir = jobdir
-        self._gpu_monitor = gpu_monitor
         self._clock = clock
         self._wake = wake
         self._threads = threads
@@ -121,7 +78,7 @@ class AttemptFollower:
         self._observed: set[int] = set()
         self._calibrating: Future[object] | None = None
         self._slow_lines = Counter[str]()
-        self._may_linger = True
+        self._clean_up = CleanUp(executor, gpu_monitor, clock, wake, threads, self.reader)
 
     def __len__(self) -> int:
         return len(self._attempts)
@@ -287,7 +244,7 @@ class AttemptFollower:
 
         Their attempts are over, and nothing is left of them but much to read.
         """
-        since = time.monotonic() - (LEAVE_SECONDS if self._may_linger else 0.0)
+        since = time.monotonic() - (LEAVE_SECONDS if self._clean_up.may_linger else 0.0)
         return {
             number
             for number, each in self._attempts.items()
@@ -327,7 +284,7 @@ class AttemptFollower:
 
     def kill_all(self) -> None:
         """Kill all attempts; from now on also what they leave behind, without grace."""
-        self._may_linger = False
+        self._clean_up.may_linger = False
         for attempt in self._attempts.values():
             self._signal(attempt, force=True)
 
@@ -343,128 +300,21 @@ class AttemptFollower:
             again = partial(self._signal, attempt, force=force)
             asyncio.get_running_loop().call_later(AGAIN_SECONDS, again)
 
-    async def _run(self, call: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
-        """Return what a call in a thread returns; try again while something is short."""
-        while True:
-            try:
-                return await asyncio.get_running_loop().run_in_executor(
-                    self._threads, partial(call, *args, **kwargs)
-                )
-            except OSError as error:
-                if not is_shortage(error):
-                    raise
-            await asyncio.sleep(AGAIN_SECONDS)
-
     def end(self, state: TuningState) -> list[ev.Event]:
         """Return the ends of the attempts that are cleaned up and read: until then, they keep their
         slots."""
-        ended = [each for each in self._attempts.values() if each.outcome is not None]
-        return [event for each in ended for event in self._end(state, each)]
-
-    def _end(self, state: TuningState, attempt: LiveAttempt) -> list[ev.Event]:
-        """Return the end of an attempt, but nothing until its clean-up is done and it is read.
-
-        What it left running would hold memory and devices that other jobs are given, so that is
-        ended; `children: keep` lets what a command that succeeded has left live on.
-        """
-        outcome = attempt.outcome
-        assert outcome is not None
-        notes: list[str] = []
-        if not _succeeded(outcome) or outcome.has_left:
-            attempt.others = state.list_held(but=attempt.job)
-            if attempt.sweep is None:
-                # Once for each attempt: `end` is called in every turn until the clean-up is done.
-                attempt.sweep = asyncio.create_task(self._sweep(attempt, outcome))
-                attempt.sweep.add_done_callback(lambda _: self._wake())
-            if not attempt.sweep.done():
-                return []
-            notes = attempt.sweep.result()
-            if not attempt.log.is_swept:
-                attempt.log.is_swept = True
-                self.reader.look()
-        if attempt.last_lines is None:
-            return []
-        job = state.jobs[attempt.job]
-        if isinstance(outcome, Exited) and may_be_first(
-            state,
-            job,
-            outcome.exit_code,
-            self._clock() - outcome.ended_at,
-            was_asked=outcome.was_asked,
-        ):
-            return []
-        ending = self._describe_end(state, job, attempt, outcome)
-        del self._attempts[attempt.job]
-        return [*ending, *(self._note(job, each) for each in notes)]
-
-    async def _sweep(self, attempt: LiveAttempt, outcome: Exited | Lost) -> list[str]:
-        """End what an attempt left running, and wait for its GPUs; return notes on both."""
-        if _succeeded(outcome) and self.spec.children == "keep":
-            left = await self._run(self._executor.list_leftovers, attempt.handle)
-            return [f"left running (children: keep): {each}" for each in left]
-        # What a command prints on a terminal is lost without its launcher: it must not go on.
-        is_mute = isinstance(outcome, Lost) and self.spec.pty
-        grace = self.spec.stop_grace_seconds if self._may_linger and not is_mute else 0.0
-        swept = await self._run(self._executor.sweep, attempt.handle, grace)
-        notes = [f"outlived the job and was killed: {each}" for each in swept.ended]
-        notes += [f"outlived the job and may not be killed: {each}" for each in swept.refused]
-        if is_mute:
-            notes.append(f"attempt {attempt.number} {MUTE}")
-        if attempt.share:
-            release = self._gpu_monitor.wait_for_release
-            notes += await self._run(release, attempt.share, attempt.others)
-        return notes
+        endings = {
+            number: self._clean_up.end(self.spec, state, each)
+            for number, each in self._attempts.items()
+            if each.outcome is not None
+        }
+        for number, events in endings.items():
+            if events:
+                del self._attempts[number]
+        return [event for events in endings.values() for event in events]
 
     def _note(self, job: TrainingJob, text: str) -> ev.Event:
         return ev.JobNoted(at=self._clock(), number=job.number, text=text)
-
-    def _describe_end(
-        self, state: TuningState, job: TrainingJob, attempt: LiveAttempt, outcome: Exited | Lost
-    ) -> list[ev.Event]:
-        lines = attempt.last_lines or ()
-        if isinstance(outcome, Lost):
-            lost = ev.JobLost(
-                at=self._clock(),
-                number=job.number,
-                attempt=attempt.number,
-                why=outcome.why,
-                evicted=outcome.evicted,
-                tail=lines,
-                ended_at=attempt.last_sign or None,
-            )
-            return [lost]
-        code, why = outcome.exit_code, outcome.why
-        if not (code or why) and job.curve(self.spec.objective_metric_name):
-            lines = ()  # an earlier attempt had values
-        notes: list[ev.Event] = []
-        retry = False
-        interrupted = not why and (
-            was_interrupted(state, job, code, outcome.ended_at, was_asked=outcome.was_asked)
-            or (outcome.was_asked and was_stopped_unrecorded(state, job, outcome.ended_at))
-        )
-        if (code or why) and not interrupted:
-            try:
-                retry = is_worth_retrying(self.spec, job, [*lines, describe_exit(code), why])
-            except TimeoutError:
-                words = "a regex of 'retry' takes too long on its last lines: it is not tried again"
-                notes = [self._note(job, words)]
-        exited = ev.JobExited(
-            at=self._clock(),
-            number=job.number,
-            attempt=attempt.number,
-            exit_code=code,
-            ended_at=outcome.ended_at,
-            tail=lines,
-            why=why,
-            retry=retry,
-            interrupted=interrupted,
-            at_end=code == 0 and job.phase == "Stopping" and is_at_end(state, job),
-        )
-        return [*notes, exited]
-
-
-def _succeeded(outcome: Exited | Lost) -> TypeGuard[Exited]:
-    return isinstance(outcome, Exited) and outcome.exit_code == 0 and not outcome.why
 
 
 def _latest(job: TrainingJob) -> Attempt:

@@ -9,7 +9,7 @@ import pytest
 
 from hpt_cli import clock
 from hpt_cli.executors import Exited, Outcome, Running, launcher
-from hpt_cli.runtime.suspensions import Suspensions
+from hpt_cli.runtime.attempts.suspensions import Suspensions
 from hpt_cli.tuning.jobs.spans import Span
 
 STOPPED, GOING = Running(is_suspended=True), Running()

@@ -1,0 +1,1 @@
+"""The attempts under way: launched, followed in their logs, and cleaned up after."""
