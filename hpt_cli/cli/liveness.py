@@ -108,7 +108,7 @@ def _list_elsewhere(outcomes: Mapping[int, Outcome]) -> dict[int, Running]:
 def _poll_running(executor: Executor, jobdir: JobDir, state: TuningState) -> dict[int, Outcome]:
     """Return the outcomes of the attempts that may be alive, by the number of their job."""
     try:
-        handles = {job.number: _find_handle(executor, jobdir, job) for job in state.running}
+        handles = {job.number: _find_handle(executor, jobdir, job) for job in state.alive}
         found = {number: handle for number, handle in handles.items() if handle is not None}
         return dict(zip(found, executor.poll([*found.values()]), strict=True))
     except TemporaryError as error:

@@ -28,7 +28,7 @@ DIALECT = "http://json-schema.org/draft-07/schema#"
 
 MODELS: tuple[type[BaseModel], ...] = (
     *(TuningSpec, parts.MetricDefinition, parts.EarlyStopping, parts.WarmStart, parts.Retry),
-    *(parts.LogRule, parts.Slurm, parts.Resources, parts.MeanOfLast),
+    *(parts.Pausing, parts.LogRule, parts.Slurm, parts.Resources, parts.MeanOfLast),
     *(ContinuousRange, IntegerRange, CategoricalRange, ConfigFile),
 )
 _AS_TEXT = {

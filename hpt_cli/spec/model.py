@@ -40,6 +40,7 @@ from hpt_cli.spec.parts import (
     MetricDefinition,
     Notify,
     ObjectiveValue,
+    Pausing,
     Resources,
     Retry,
     Seconds,
@@ -191,6 +192,8 @@ class TuningSpec(BaseModel):
     """Auto stops training jobs that lag, by the stop rule in `early_stopping`."""
     early_stopping: EarlyStopping | None = None
     """The stop rule by name, and its parameters."""
+    pausing: Pausing | None = None
+    """Pauses training jobs for likelier ones, and lets them go on when it is their turn."""
     notify: Notify | None = None
     """A command that is run when the tuning job ends, or a new best appears."""
     number_format: NumberFormat = "whole"

@@ -31,6 +31,7 @@ MAX_PARENTS = 5
 MAX_ATTEMPTS = 100
 
 WarmStartType = Literal["IdenticalDataAndAlgorithm", "TransferLearning"]
+PauseMethod = Literal["signal", "checkpoint"]
 
 
 def _check_name(name: str) -> str:
@@ -125,6 +126,21 @@ class EarlyStopping(BaseModel):
         """The parameters that were given; whole numbers are counts."""
         given = self.__pydantic_extra__.items()
         return {name: int(value) if value.is_integer() else value for name, value in given}
+
+
+class Pausing(SpecPart):
+    """How training jobs are paused for likelier ones, and how many may be at a time."""
+
+    method: PauseMethod = "signal"
+    """signal: all its processes stand still, and keep their memory; checkpoint: it is stopped, and
+    later goes on from its checkpoint in HPT_CHECKPOINT_DIR."""
+    max_paused: Count | None = None
+    """How many may be paused at a time; with signal, by default as many as memory allows."""
+    max_memory_gb: Annotated[Number, Field(gt=0)] | None = None
+    """With signal: how much memory paused training jobs may keep, in GiB."""
+    share_gpus: bool = False
+    """With signal: whether others get the GPUs of paused training jobs, whose memory there stays
+    taken."""
 
 
 class WarmStart(SpecPart):

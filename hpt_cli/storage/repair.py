@@ -196,7 +196,7 @@ class _Rebuilder:
             self._add(ev.JobPlanned(at=self.state.last_event_at, number=number))
 
     def _is_open(self, event: ev.TuningJobEnded) -> bool:
-        if self.state.running or self._list_missing():
+        if self.state.alive or self._list_missing():
             return True
         return event.status == "Completed" and bool(self.state.jobs.open)
 
@@ -215,7 +215,7 @@ class _Rebuilder:
             return
         before, attempt = len(job.attempts), getattr(event, "attempt", len(job.attempts))
         if attempt == before + 1:
-            if job.is_running:
+            if job.is_alive:
                 why = "how it ended was lost with a part of the journal"
                 yield ev.JobLost(at=at, number=number, attempt=before, why=why, evicted=True)
             if not isinstance(event, ev.JobSubmitting):
@@ -234,7 +234,7 @@ class _Rebuilder:
             self._last = max(self._last, event.number)
         if isinstance(event, ENDS):
             job = self.state.jobs.get(event.number)
-            if job is None or not job.is_running or len(job.attempts) != event.attempt:
+            if job is None or not job.is_alive or len(job.attempts) != event.attempt:
                 return
             known = self._kept.get((event.number, event.attempt), [])
             observations, totals = _read_log(self._jobdir, self.state, event, known)

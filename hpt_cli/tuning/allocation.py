@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hpt_cli.spec.resources import TOLERANCE, Pool, Request, Resource
 
@@ -25,6 +25,10 @@ class Share:
     def gpu_names(self) -> str:
         """Its GPUs for people, in one line; empty for none."""
         return ", ".join(self.gpus or ())
+
+    def while_paused(self, *, share_gpus: bool) -> Share:
+        """Return what is held of it while its attempt stands still: memory, but no core."""
+        return replace(self, cores=(), gpus=() if share_gpus else self.gpus)
 
 
 def allocate(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 from hpt_cli.stop_rules import Verdict
 from hpt_cli.tuning.allocation import Share
@@ -67,6 +68,23 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
+class Pause:
+    """Have a job's processes stand still; `evidence` is what is known of its chances."""
+
+    number: int
+    reason: str
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Thaw:
+    """Have a job that stands still go on."""
+
+    number: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Kill:
     """Kill a job that was asked to end and did not within its grace period."""
 
@@ -81,5 +99,15 @@ class End:
 
 
 Command: TypeAlias = (
-    Plan | Launch | Requeue | PauseLaunching | ResumeLaunching | Continue | Stop | Kill | End
+    Plan
+    | Launch
+    | Requeue
+    | PauseLaunching
+    | ResumeLaunching
+    | Continue
+    | Stop
+    | Pause
+    | Thaw
+    | Kill
+    | End
 )

@@ -79,7 +79,7 @@ def decide(
     # What has been chosen already, or is to be tried again, still belongs to the tuning job.
     if not completion.stop_running and any(map(_will_run, state.jobs.open)):
         return commands + _launch(spec, state, avoided, _list_ready(state, now))
-    if all(job.number in left for job in state.running):
+    if all(job.number in left for job in state.alive):
         commands.append(End(completion))
     return commands
 
@@ -108,8 +108,13 @@ def _stop_all(state: TuningState) -> list[Command]:
         reason = "Interrupted" if state.stop_reason == "Interrupted" else "StoppedByUser"
     # A job between two attempts is over where the tuning job is; where the tuner is only
     # interrupted, it goes on when that is resumed.
-    phases = {"Starting", "Training"} | ({"Interrupted"} if reason != "Interrupted" else set())
-    return [Stop(job.number, reason) for job in state.jobs.open if job.phase in phases]
+    between = ("Interrupted", "Paused") if reason != "Interrupted" else ()
+    return [
+        Stop(job.number, reason)
+        for job in state.jobs.open
+        if job.phase in ("Starting", "Training", *between)
+        or (job.phase == "Paused" and job.is_alive)
+    ]
 
 
 def _stop_some(

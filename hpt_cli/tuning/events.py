@@ -40,9 +40,10 @@ StopReason = Literal[
     "Interrupted",
     "Retry",
     "Failed",
+    "Paused",
 ]
-"""Why a training job is asked to stop. After Interrupted and Retry it runs again, and what is asked
-to stop as Failed is Failed; the others are Stopped."""
+"""Why a training job is asked to stop. After Interrupted, Retry and Paused it runs again, and what
+is asked to stop as Failed is Failed; the others are Stopped."""
 
 RequeueReason = Literal["Interrupted", "Outage", "Asked"]
 """Why a training job that had failed runs again."""
@@ -56,6 +57,10 @@ class _EarlyStopping(TypedDict, total=False):
     rule: str | None
 
 
+class _Pausing(TypedDict, total=False):
+    share_gpus: bool
+
+
 class _WarmStart(TypedDict):
     type: str
 
@@ -67,6 +72,7 @@ class _Optional(TypedDict, total=False):
     stop_grace_seconds: float
     early_stopping_type: str
     early_stopping: _EarlyStopping | None
+    pausing: _Pausing | None
     warm_start: _WarmStart | None
     value_texts: dict[str, tuple[str, ...]]
 
@@ -280,6 +286,26 @@ class JobSuspended(JobEvent):
     attempt: int
     since: Moment
     until: Moment | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobPaused(JobEvent):
+    """All processes of an attempt are to stand still until JobThawed, as another job is likelier.
+
+    `evidence`: what is known of the job's chances.
+    """
+
+    attempt: int
+    reason: str
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobThawed(JobEvent):
+    """A paused attempt is to go on where it stands."""
+
+    attempt: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from hpt_cli.tuning.summary import Row
 
 ENDED = ("completed", "stopped early", "stopped", "failed")
-OPEN = ("running", "stopping", "suspended", "pending", "in progress", "to run again")
-"""What training jobs do that have not ended. `pending`: in the queue of a scheduler. `in progress`:
-no more is known of one that ran when its tuner was gone. One that was not launched yet does not
+OPEN = ("running", "stopping", "suspended", "pending", "paused", "in progress", "to run again")
+"""What training jobs do that have not ended. `pending`: in the queue of a scheduler. `paused`:
+it made way for a likelier one. `in progress`: no more is known of one that ran when its tuner was
+gone. One that was not launched yet does not
 count."""
 
 
@@ -76,6 +77,8 @@ def _find_kind(row: Row, *, at_work: bool) -> str:
         return "stopped early" if row.stop_reason == "EarlyStopped" else row.phase.lower()
     if row.phase == "Interrupted":
         return "to run again"
+    if row.phase == "Paused":
+        return "paused"
     if not at_work:
         return "in progress"
     if row.queue_reason is not None:

@@ -72,18 +72,34 @@ class TuningState:
 
     @property
     def running(self) -> list[TrainingJob]:
-        """The jobs of which an attempt may be alive."""
+        """The jobs of which an attempt may be at work."""
         return [job for job in self.jobs.open if job.is_running]
+
+    @property
+    def alive(self) -> list[TrainingJob]:
+        """The jobs of which an attempt may be alive: at work, or paused where it stands."""
+        return [job for job in self.jobs.open if job.is_alive]
+
+    @property
+    def paused(self) -> list[TrainingJob]:
+        """The jobs that are paused, whether an attempt stands still or has ended."""
+        return [job for job in self.jobs.open if job.phase == "Paused"]
 
     def find_slot(self) -> int:
         """Return the lowest slot, from 0, that no attempt which may be alive has."""
-        taken = {job.attempt.slot for job in self.running if job.attempt}
+        taken = {job.attempt.slot for job in self.alive if job.attempt}
         return next(slot for slot in count() if slot not in taken)
 
     def list_held(self, but: int = 0) -> list[Share]:
         """Return the shares of the attempts that may be alive, except those of job `but`."""
-        latest = (job.attempt for job in self.running if job.number != but)
-        return [each.share for each in latest if each is not None and each.share is not None]
+        share_gpus = bool((self.spec.get("pausing") or {}).get("share_gpus"))
+        held = []
+        for job in self.alive:
+            share = job.attempt.share if job.attempt and job.number != but else None
+            if share is not None:
+                is_paused = job.phase == "Paused"
+                held.append(share.while_paused(share_gpus=share_gpus) if is_paused else share)
+        return held
 
 
 def forget_curves(state: TuningState, metric: str, numbers: Iterable[int]) -> TuningState:

@@ -271,7 +271,7 @@ def training_seconds(job: TrainingJob, now: float) -> float:
         if attempt.is_queued:
             continue
         # One that is followed by another has ended, even where that was not recorded.
-        if attempt.ended_at is not None or (job.is_running and attempt is job.attempts[-1]):
+        if attempt.ended_at is not None or (job.is_alive and attempt is job.attempts[-1]):
             total += attempt.count_seconds(now if attempt.ended_at is None else attempt.ended_at)
     return total
 

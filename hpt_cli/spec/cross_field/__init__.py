@@ -25,6 +25,7 @@ def find_conflicts(raw: Mapping[str, Any]) -> list[Conflict]:
         *command.find_command_conflicts(raw),
         *command.find_quoting_conflicts(raw),
         *search.find_stop_rule_conflicts(raw),
+        *search.find_pausing_conflicts(raw),
         *search.find_condition_conflicts(raw),
         *search.find_strategy_conflicts(raw),
         *search.find_initial_conflicts(raw),

@@ -77,6 +77,32 @@ def _find_parameter_conflicts(rule: str, given: Mapping[str, Any]) -> Iterator[C
             yield Conflict(("early_stopping",), "stop-rule-parameter", f"{rule}: {error}")
 
 
+def find_pausing_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
+    """Yield what `pausing` does not go together with."""
+    asked = raw.get("pausing")
+    if not isinstance(asked, Mapping):
+        return
+    method, where = asked.get("method", "signal"), ("pausing",)
+    if raw.get("strategy") == "Hyperband":
+        message = "Hyperband itself chooses which training jobs go on: it does not pause them"
+        yield Conflict(where, "pausing-hyperband", message, "strategy: Bayesian")
+    elif raw.get("early_stopping_type", "Off") == "Off":
+        message = "pausing goes by what early stopping expects of a job, which is Off"
+        yield Conflict(where, "pausing-off", message, "write early_stopping_type: Auto")
+    if method == "signal" and raw.get("executor") == "slurm":
+        message = "a job that stands still keeps its place on a cluster, and its time limit runs on"
+        yield Conflict(where, "pausing-slurm", message, "pausing: {method: checkpoint}")
+    if method == "checkpoint":
+        for field in ("max_memory_gb", "share_gpus"):
+            if asked.get(field):
+                message = f"{field} only applies to method: signal; with checkpoint, a paused job"
+                message += " has ended and keeps nothing"
+                yield Conflict(("pausing", field), "pausing-checkpoint", message)
+    elif asked.get("share_gpus") and not (mapping(raw, "resources").get("gpus") or raw.get("gpus")):
+        message = "share_gpus only applies to training jobs that need GPUs"
+        yield Conflict(("pausing", "share_gpus"), "gpus-missing", message, "resources: {gpus: 1}")
+
+
 def find_condition_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
     """Yield mistakes in `when`, which must name values of a Categorical range."""
     ranges = mapping(raw, "hyperparameter_ranges")

@@ -21,6 +21,7 @@ PARTS: dict[str, type[BaseModel]] = {
     "config_files": ConfigFile,
     "metric_definitions": parts.MetricDefinition,
     "early_stopping": parts.EarlyStopping,
+    "pausing": parts.Pausing,
     "warm_start": parts.WarmStart,
     "retry": parts.Retry,
     "log_rules": parts.LogRule,

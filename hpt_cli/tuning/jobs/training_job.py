@@ -19,6 +19,7 @@ Phase = Literal[
     "Submitting",
     "Starting",
     "Training",
+    "Paused",
     "Stopping",
     "Interrupted",
     "Completed",
@@ -141,8 +142,13 @@ class TrainingJob:
 
     @property
     def is_running(self) -> bool:
-        """Whether an attempt may be alive."""
+        """Whether an attempt may be at work, so that it takes a place among those that run."""
         return self.phase in RUNNING
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether an attempt may be alive: at work, or paused where it stands."""
+        return self.is_running or (self.phase == "Paused" and self.attempts[-1].ended_at is None)
 
     @property
     def has_ended(self) -> bool:

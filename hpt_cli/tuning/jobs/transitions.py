@@ -65,6 +65,16 @@ MAX_LOST_ATTEMPTS = 3
 #                                              |                  |
 #                                              +-- JobRequeued ---+
 #
+# Beside it, a job that makes way for a likelier one (rule 6):
+#
+#     Starting, Training ---- JobPaused ----> Paused (ObservationsRead, JobSuspended)
+#                                               |  ^
+#     Training <------------- JobThawed --------+  |
+#     Submitting <----------- JobSubmitting ----+  |
+#     Stopping or Stopped <-- JobStopRequested -+  |
+#     by rule 2 <------------ JobExited, JobLost+  |
+#     Stopping, asked to stop as Paused ----- JobExited, JobLost
+#
 # 1. A training job is in one phase. An event that the table does not allow is a bug, or a journal
 #    that somebody edited: `fold` says so rather than guess, and the journal stays what happened.
 # 2. An attempt that ends is judged once, by `_outcome`: who asked it to stop, and why, weighs more
@@ -79,6 +89,9 @@ MAX_LOST_ATTEMPTS = 3
 # 5. Stopping is a phase of its own because a stop takes time: jobs save checkpoints, and print
 #    values that still count. An attempt may end before it has printed anything, or before the tuner
 #    has heard that it runs: so every running phase can end.
+# 6. A paused attempt stands still until it is thawed, asked to stop, or ended by somebody else; the
+#    time counts as suspended. A job with checkpoints is asked to stop instead, and its next attempt
+#    goes on. So a Paused job has an attempt that stands still, or none that is alive.
 TRANSITIONS: Mapping[tuple[Phase, type[ev.JobEvent]], tuple[Phase, ...]] = {
     ("Planned", ev.JobSuggested): ("Suggested",),
     ("Suggested", ev.JobSubmitting): ("Submitting",),
@@ -101,13 +114,22 @@ TRANSITIONS: Mapping[tuple[Phase, type[ev.JobEvent]], tuple[Phase, ...]] = {
     ("Training", ev.JobStopRequested): ("Stopping",),
     ("Training", ev.JobExited): ENDED,
     ("Training", ev.JobLost): ENDED,
+    ("Starting", ev.JobPaused): ("Paused",),
+    ("Training", ev.JobPaused): ("Paused",),
+    ("Paused", ev.ObservationsRead): ("Paused",),
+    ("Paused", ev.JobSuspended): ("Paused",),
+    ("Paused", ev.JobThawed): ("Training",),
+    ("Paused", ev.JobSubmitting): ("Submitting",),
+    ("Paused", ev.JobStopRequested): ("Stopping", "Stopped"),
+    ("Paused", ev.JobExited): ENDED,
+    ("Paused", ev.JobLost): ENDED,
     ("Stopping", ev.ObservationsRead): ("Stopping",),
     ("Stopping", ev.JobQueued): ("Stopping",),
     ("Stopping", ev.JobStarted): ("Stopping",),
     ("Stopping", ev.JobSuspended): ("Stopping",),
     ("Stopping", ev.JobStopRequested): ("Stopping",),
-    ("Stopping", ev.JobExited): ENDED,
-    ("Stopping", ev.JobLost): ENDED,
+    ("Stopping", ev.JobExited): (*ENDED, "Paused"),
+    ("Stopping", ev.JobLost): (*ENDED, "Paused"),
     ("Failed", ev.JobRequeued): ("Interrupted",),
 }
 
@@ -142,12 +164,26 @@ def fold_job(spec: Mapping[str, Any], job: TrainingJob | None, event: ev.JobEven
     if isinstance(event, ev.ValuesCounted):
         return replace(job, **_values_counted(job, event))
     phases = TRANSITIONS.get((job.phase, type(event)))
-    if phases is None:
+    if phases is None or (job.phase == "Paused" and not _fits_pause(job, event)):
         raise ImpossibleEventError(
             f"{type(event).__name__} cannot happen to job {job.number}, which is {job.phase}"
         )
-    phase = phases[0] if len(phases) == 1 else _outcome(job, event)
+    phase = phases[0] if len(phases) == 1 else _choose_phase(job, event)
     return replace(job, phase=phase, **_FOLDS[type(event)](job, event))
+
+
+def _fits_pause(job: TrainingJob, event: ev.JobEvent) -> bool:
+    """Return whether an event can happen to a paused job: by whether it has a live attempt."""
+    if isinstance(event, ev.JobStopRequested):
+        return True
+    return job.is_alive != isinstance(event, ev.JobSubmitting)
+
+
+def _choose_phase(job: TrainingJob, event: ev.JobEvent) -> Phase:
+    """Return the phase of a job after an event that may lead to several."""
+    if isinstance(event, ev.JobStopRequested):
+        return "Stopping" if job.is_alive else "Stopped"
+    return _outcome(job, event)
 
 
 def _outcome(job: TrainingJob, event: ev.JobEvent) -> Phase:
@@ -160,7 +196,7 @@ def _outcome(job: TrainingJob, event: ev.JobEvent) -> Phase:
             return "Interrupted"
         return "Failed" if event.exit_code or event.why else "Completed"
     if request is not None:
-        return "Interrupted" if request.reason == "Interrupted" else "Stopped"
+        return _AFTER_STOP.get(request.reason, "Stopped")
     if isinstance(event, ev.JobLost) and event.evicted:
         return "Interrupted"
     # With the attempt that is judged: its end is not in `job` yet, so it looks like a lost one.
@@ -168,6 +204,10 @@ def _outcome(job: TrainingJob, event: ev.JobEvent) -> Phase:
         each.exit_code is None and not each.evicted and not each.excused for each in job.attempts
     )
     return "Failed" if lost >= MAX_LOST_ATTEMPTS else "Interrupted"
+
+
+_AFTER_STOP: Mapping[str, Phase] = {"Interrupted": "Interrupted", "Paused": "Paused"}
+"""The phase of a job that has ended as it was asked to, by why it was; else Stopped."""
 
 
 def _ended_by_itself(job: TrainingJob, event: ev.JobExited) -> bool:
@@ -199,6 +239,23 @@ def _job_started(job: TrainingJob, event: ev.JobStarted) -> _Changes:
 def _job_suspended(job: TrainingJob, event: ev.JobSuspended) -> _Changes:
     until = math.inf if event.until is None else event.until
     return _with_attempt(job, suspended=add_span(job.attempts[-1].suspended, event.since, until))
+
+
+def _job_paused(job: TrainingJob, event: ev.JobPaused) -> _Changes:
+    return _with_attempt(job, suspended=add_span(job.attempts[-1].suspended, event.at, math.inf))
+
+
+def _job_thawed(job: TrainingJob, event: ev.JobThawed) -> _Changes:
+    return _end_suspension(job, event.at)
+
+
+def _end_suspension(job: TrainingJob, at: float) -> _Changes:
+    """Return the change of an attempt that goes on, if it stands still."""
+    attempt = job.attempt
+    since = attempt.suspended_since if attempt else None
+    if attempt is None or since is None:
+        return {}
+    return _with_attempt(job, suspended=add_span(attempt.suspended, since, max(since, at)))
 
 
 def _with_attempt(job: TrainingJob, **changes: Any) -> _Changes:
@@ -246,10 +303,15 @@ def _extend(curve: Curve, points: list[tuple[float, float]]) -> Curve:
 
 
 def _job_stop_requested(job: TrainingJob, event: ev.JobStopRequested) -> _Changes:
-    # The first request says why it was stopped.
-    if job.phase == "Stopping":
+    first = job.stop_request if job.phase == "Stopping" else None
+    # The first request says why it was stopped, unless it was only to be paused by that.
+    if first is not None and first.reason != "Paused":
         return {}
-    return {"stop_request": StopRequest(event.at, event.reason, event.explanation, event.evidence)}
+    at = event.at if first is None else first.at
+    asked = StopRequest(at, event.reason, event.explanation, event.evidence)
+    # What stands still has to go on to end.
+    goes_on = _end_suspension(job, event.at) if job.phase == "Paused" and job.is_alive else {}
+    return {"stop_request": asked, **goes_on}
 
 
 def _job_exited(job: TrainingJob, event: ev.JobExited) -> _Changes:
@@ -321,6 +383,8 @@ _FOLDS: Mapping[Any, Callable[[TrainingJob, Any], _Changes]] = {
     ev.JobQueued: _job_queued,
     ev.JobStarted: _job_started,
     ev.JobSuspended: _job_suspended,
+    ev.JobPaused: _job_paused,
+    ev.JobThawed: _job_thawed,
     ev.ObservationsRead: _job_observed,
     ev.JobStopRequested: _job_stop_requested,
     ev.JobExited: _job_exited,

@@ -95,9 +95,18 @@ SECTIONS: dict[str, list[Any]] = {
     "stop_grace_seconds": [0, 5.5],
     "early_stopping_type": ["Off", "Auto"],
     "early_stopping": [{"rule": rule, **list_parameters(rule)} for rule in STOP_RULES],
+    "pausing": [
+        {},
+        {"method": "signal", "max_paused": 8, "max_memory_gb": 4.5},
+        {"method": "checkpoint", "max_paused": 2},
+    ],
     "notify": [{"command": "mail me", "on": ["end", "best"]}],
 }
-TOGETHER = {"slurm": ("executor", "slurm"), "early_stopping": ("early_stopping_type", "Auto")}
+TOGETHER = {
+    "slurm": ("executor", "slurm"),
+    "early_stopping": ("early_stopping_type", "Auto"),
+    "pausing": ("early_stopping_type", "Auto"),
+}
 """What a section is nothing without."""
 
 NUMBERS = ["0", "-1", "1e999", "-1e999", "1e308", "-1e308", "5e-324", "nan", ".nan", "-.inf", "inf"]

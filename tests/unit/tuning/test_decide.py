@@ -90,6 +90,25 @@ def test_the_user_s_stop_ends_interrupted_jobs_too_and_starts_nothing() -> None:
     assert end(*events, *after) == ("Stopped", "stopped by the user")
 
 
+PAUSED = [
+    *[*b.suggested(1), *b.launched(1), ev.JobPaused(at=1, number=1, attempt=1, reason="why")],
+    *[*b.suggested(2), *b.launched(2), b.stop(2, "Paused", at=1), b.exited(2, -15, at=2)],
+]
+"""Job 1 stands still, and job 2 waits with its checkpoint."""
+
+
+def test_ctrl_c_ends_a_job_that_stands_still_and_leaves_one_with_a_checkpoint() -> None:
+    interrupt = ev.TuningJobStopRequested(at=3, reason="Interrupted")
+    assert commands(*PAUSED, interrupt) == [Stop(1, "Interrupted")]
+    after = [b.stop(1, "Interrupted", at=3), b.exited(1, -15, at=4)]
+    assert end(*PAUSED, interrupt, *after) == ("Stopped", "interrupted")
+
+
+def test_the_user_s_stop_ends_all_paused_jobs() -> None:
+    request = ev.TuningJobStopRequested(at=3, reason="StoppedByUser")
+    assert commands(*PAUSED, request) == [Stop(1, "StoppedByUser"), Stop(2, "StoppedByUser")]
+
+
 def test_the_next_job_is_chosen_ahead_only_where_slots_would_stand_idle() -> None:
     def story(thinking: float, **changes: Any) -> list[Command]:
         ahead = [

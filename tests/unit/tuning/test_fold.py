@@ -16,12 +16,14 @@ from hypothesis import strategies as st
 
 from hpt_cli.metrics.thinning import Totals, find_fresh_totals
 from hpt_cli.tuning import events as ev
+from hpt_cli.tuning.allocation import Share
 from hpt_cli.tuning.fold import fold, fold_all
 from hpt_cli.tuning.jobs import transitions
 from hpt_cli.tuning.jobs.spans import add_span
-from hpt_cli.tuning.jobs.training_job import Phase
+from hpt_cli.tuning.jobs.training_job import Phase, TrainingJob
 from hpt_cli.tuning.jobs.transitions import TRANSITIONS, ImpossibleEventError
 from hpt_cli.tuning.state import TuningState
+from hpt_cli.tuning.summary import training_seconds
 from tests import builders as b
 
 SPEC = b.make_spec()
@@ -144,6 +146,9 @@ def make_events(state: TuningState, number: int) -> list[ev.Event]:
         b.observed(number, 1.0, 2.0, attempt=attempt),
         b.stop(number, "Interrupted", at=1),
         b.stop(number, "EarlyStopped", at=1),
+        b.stop(number, "Paused", at=1),
+        ev.JobPaused(at=1, number=number, attempt=attempt, reason="job 2 is likelier"),
+        ev.JobThawed(at=2, number=number, attempt=attempt, reason="it is the likeliest"),
         b.exited(number, 0, at=2, attempt=attempt),
         b.exited(number, 1, at=2, attempt=attempt),
         replace(b.exited(number, 143, at=2, attempt=attempt), interrupted=True),
@@ -151,6 +156,13 @@ def make_events(state: TuningState, number: int) -> list[ev.Event]:
         ev.JobRequeued(at=3, number=number, reason="Interrupted"),
         ev.JobRequeued(at=3, number=number, reason="Outage"),
     ]
+
+
+def fits_pause(job: TrainingJob, event: ev.Event) -> bool:
+    """Whether an event can happen to a job, if it is paused, with its attempt or without one."""
+    if job.phase != "Paused" or isinstance(event, ev.JobStopRequested):
+        return True
+    return job.is_alive != isinstance(event, ev.JobSubmitting)
 
 
 @settings(max_examples=200)
@@ -163,7 +175,7 @@ def test_the_fold_never_fails_on_what_the_table_allows(data: st.DataObject) -> N
         event = data.draw(st.sampled_from(make_events(state, number)))
         job = state.jobs.get(number)
         allowed = (job is None) == isinstance(event, ev.JobPlanned) and (
-            job is None or (job.phase, type(event)) in TRANSITIONS
+            job is None or ((job.phase, type(event)) in TRANSITIONS and fits_pause(job, event))
         )
         if not allowed:
             with pytest.raises(ImpossibleEventError):
@@ -272,3 +284,82 @@ def test_a_slot_is_taken_until_its_attempt_has_ended() -> None:
     assert fold(state, b.exited(2)).find_slot() == 1
     older = b.fold_all(*b.created(b.make_spec()), *launched(1, None))
     assert older.find_slot() == 0, "its job has none"
+
+
+def paused(number: int, at: float) -> ev.JobPaused:
+    return ev.JobPaused(at=at, number=number, attempt=1, reason="job 2 is likelier")
+
+
+def thawed(number: int, at: float) -> ev.JobThawed:
+    return ev.JobThawed(at=at, number=number, attempt=1, reason="it is the likeliest")
+
+
+BEGUN = [*b.created(SPEC), *b.suggested(1), *b.launched(1), b.observed(1, 3.0, at=10)]
+
+
+def test_a_paused_job_is_in_progress_and_its_attempt_alive_but_not_at_work() -> None:
+    state = b.fold_all(*BEGUN, paused(1, at=20), b.observed(1, 2.0, at=21, first=2))
+    job = state.jobs[1]
+    assert (job.phase, job.status, job.is_running, job.is_alive) == (
+        *("Paused", "InProgress"),
+        *(False, True),
+    )
+    assert (state.running, state.alive, state.paused) == ([], [job], [job])
+    assert job.curve("loss") == ((1, 3), (2, 2)), "what was still in the pipe"
+    assert (job.count_seconds(50), training_seconds(job, 50)) == (20, 20)
+    job = fold(state, thawed(1, at=50)).jobs[1]
+    assert (job.phase, job.is_running, job.count_seconds(60)) == ("Training", True, 30)
+
+
+def test_a_paused_job_may_end_in_every_way() -> None:
+    begun = [*BEGUN, paused(1, at=20)]
+
+    def phase(*events: ev.Event) -> str:
+        return b.fold_all(*begun, *events).jobs[1].phase
+
+    assert phase(b.exited(1, 0, at=30)) == "Completed", "somebody else let it go on"
+    assert phase(b.exited(1, -9, at=30)) == "Failed"
+    assert phase(ev.JobLost(at=30, number=1, attempt=1, why="gone")) == "Interrupted"
+    assert phase(b.stop(1, at=30)) == "Stopping"
+    stopped = b.fold_all(*begun, b.stop(1, at=30), b.exited(1, -15, at=32)).jobs[1]
+    assert (stopped.phase, stopped.count_seconds(99)) == ("Stopped", 22)
+
+
+def test_a_job_that_is_paused_by_its_checkpoint_ends_its_attempt_and_goes_on_with_the_next() -> (
+    None
+):
+    begun = [*BEGUN, b.stop(1, "Paused", at=20), b.exited(1, -15, at=22)]
+    job = b.fold_all(*begun).jobs[1]
+    assert (job.phase, job.status, job.is_alive) == ("Paused", "InProgress", False)
+    assert (job.count_seconds(99), job.has_ended) == (22, False)
+    assert b.fold_all(*begun, b.stop(1, at=30)).jobs[1].phase == "Stopped"
+    assert b.fold_all(*begun, *b.launched(1, attempt=2, at=50)).jobs[1].phase == "Starting"
+    for impossible in (thawed(1, at=30), b.exited(1, at=30), paused(1, at=30)):
+        with pytest.raises(ImpossibleEventError):
+            b.fold_all(*begun, impossible)
+    with pytest.raises(ImpossibleEventError):
+        b.fold_all(*BEGUN, paused(1, at=20), *b.launched(1, attempt=2))
+
+
+def test_whatever_else_a_job_is_asked_while_it_is_stopped_to_be_paused_weighs_more() -> None:
+    asked = [b.stop(1, "Paused", at=20), b.stop(1, "StoppedByUser", at=21), b.exited(1, -15, at=22)]
+    job = b.fold_all(*BEGUN, *asked).jobs[1]
+    assert (job.phase, job.stop_reason) == ("Stopped", "StoppedByUser")
+    both = [b.stop(1, "EarlyStopped", at=20), b.stop(1, "Paused", at=21), b.exited(1, -15, at=22)]
+    assert b.fold_all(*BEGUN, *both).jobs[1].stop_reason == "EarlyStopped"
+
+
+def test_a_paused_job_keeps_its_memory_its_slot_and_its_gpus_unless_they_are_shared() -> None:
+    submitting, started = b.launched(1)
+    assert isinstance(submitting, ev.JobSubmitting)
+    share = Share(cores=(0, 1), gpus=("0",), memory_gb=2.0)
+    begun = [*b.suggested(1), replace(submitting, slot=0, share=share), started, paused(1, at=5)]
+
+    def fold_with(**pausing: bool) -> TuningState:
+        spec = b.make_spec(early_stopping_type="Auto", gpus=["0"], pausing=pausing)
+        return b.fold_all(*b.created(spec), *begun)
+
+    state = fold_with()
+    assert state.find_slot() == 1
+    assert state.list_held() == [Share(gpus=("0",), memory_gb=2.0)]
+    assert fold_with(share_gpus=True).list_held() == [Share(gpus=(), memory_gb=2.0)]

@@ -18,7 +18,8 @@ STORY: list[ev.Event] = [
     *[*b.suggested(7), *b.launched(7), ev.JobSuspended(at=9, number=7, attempt=1, since=4)],
     *[*b.suggested(8), *b.launched(8), ev.JobQueued(at=9, number=8, attempt=1, reason="Priority")],
     *[*b.suggested(9), *b.launched(9), b.stop(9, "Interrupted"), b.exited(9, -15)],
-    *b.suggested(10),
+    *[*b.suggested(10), *b.launched(10), ev.JobPaused(at=9, number=10, attempt=1, reason="why")],
+    *b.suggested(11),
 ]
 
 
@@ -31,15 +32,15 @@ def test_every_kind_of_training_job_is_counted_once() -> None:
     progress = make_summary(*STORY).progress
     assert str(progress) == (
         "4 of 20 done: 1 completed, 1 stopped early, 1 stopped, 1 failed;"
-        " 1 running, 1 stopping, 1 suspended, 1 pending, 1 to run again"
+        " 1 running, 1 stopping, 1 suspended, 1 pending, 1 paused, 1 to run again"
     )
     assert (progress.done, progress.of) == (4, "4 of 20")
-    assert sum(progress.kinds.values()) == 9, "the one that was not launched does not count"
+    assert sum(progress.kinds.values()) == 10, "the one that was not launched does not count"
 
 
 def test_what_jobs_do_without_a_tuner_is_not_known() -> None:
     alone = make_summary(*STORY, at_work=False).progress
-    assert str(alone).endswith("; 4 in progress, 1 to run again")
+    assert str(alone).endswith("; 1 paused, 4 in progress, 1 to run again")
 
 
 def test_nothing_is_said_of_what_there_is_not() -> None:

@@ -388,3 +388,22 @@ def test_a_list_as_a_category_is_refused_with_a_way_that_works() -> None:
     problem = only_problem("[yes, no, on, 3, 0.5]", "[[64, 64], x]")
     assert (str(problem.place), problem.slug) == ("spec.yaml:5:37", "category")
     assert '"64 64" for several arguments, with {name...} in the command' in problem.message
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ("early_stopping_type: Off\npausing: {}", "which is Off"),
+        ("strategy: Hyperband\nmax_resource: 9\npausing: {}", "Hyperband itself chooses"),
+        ("early_stopping_type: Auto\nexecutor: slurm\npausing: {}", "its place on a cluster"),
+        ("PAUSING: {method: checkpoint, max_memory_gb: 2}", "only applies to method: signal"),
+        ("PAUSING: {share_gpus: yes}", "training jobs that need GPUs"),
+        ("PAUSING: {method: freeze}", "'freeze' is not one of signal, checkpoint"),
+        ("PAUSING: {max_pauzed: 3}", "max_paused"),
+        ("PAUSING: {max_paused: 0}", "at least 1"),
+    ],
+)
+def test_what_pausing_does_not_go_together_with_is_said(fields: str, message: str) -> None:
+    fields = fields.replace("PAUSING", "early_stopping_type: Auto\npausing")
+    problem = only_problem("early_stopping_type: Off", fields)
+    assert message in f"{problem.message} {problem.hint}"
