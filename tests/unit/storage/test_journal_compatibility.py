@@ -156,6 +156,18 @@ def test_what_was_suspended_reads_as_it_did(tmp_path: Path) -> None:
     assert [row.elapsed for row in rows] == [(70 - 2 - 30) + (105 - 101)]
 
 
+def test_what_was_paused_reads_as_it_did(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    shutil.copy(JOURNALS / "schema-4-paused.sqlite", path)
+    with open_journal(path) as journal:
+        state = journal.state()
+    first, second = state.jobs.values()
+    assert (first.phase, first.attempts[0].suspended) == ("Completed", ((4, 10),))
+    assert (second.phase, second.is_alive, len(second.attempts)) == ("Paused", True, 2)
+    assert second.curve("loss") == ((1, 2), (2, 1.5))
+    assert [row.elapsed for row in summarize(state, 200, at_work=True).rows] == [7, 6]
+
+
 def test_totals_of_a_thinned_curve_read_as_they_did(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     shutil.copy(JOURNALS / "schema-4-totals.sqlite", path)
