@@ -154,6 +154,19 @@ class Executor(Protocol):
         """Ask an attempt to end, or kill it (`force`). One that has ended is left alone."""
         ...
 
+    def pause(self, handle: Handle) -> None:
+        """Have an attempt stand still where it is; one that does already, or has ended, stays so.
+
+        Raises:
+            NotImplementedError: this executor has no place for one that stands still; the spec
+                refuses it.
+        """
+        ...
+
+    def thaw(self, handle: Handle) -> None:
+        """Let a paused attempt go on; one that runs already, or has ended, is left alone."""
+        ...
+
     def list_leftovers(self, handle: Handle) -> list[str]:
         """Return a description of each process that an attempt which has ended left running."""
         ...

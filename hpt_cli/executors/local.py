@@ -15,8 +15,11 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 import psutil
@@ -30,11 +33,13 @@ from hpt_cli.executors.attempt_files import (
     read_exit,
     read_failure,
 )
+from hpt_cli.executors.pausing import pause, thaw
 from hpt_cli.executors.processes import (
     describe,
     end_processes,
     find_processes,
     list_children,
+    list_descendants,
     send,
     wake,
 )
@@ -61,20 +66,29 @@ FIND_PATIENCE_SECONDS = 0.5
 """Time that a launcher started by the last tuner may take to claim its directory."""
 
 
+QUICK_LOOKS = 3
+"""Looks for what a paused attempt has just started: one may miss a process whose parent ends."""
 LAUNCHER_SECONDS = 0.2
 """Longest time that a launcher takes to end after the last of its children."""
 TERM_SECONDS = 2.0
 """Longest time between SIGTERM and SIGKILL for what outlives its job."""
 
 
+class _Wish(Enum):
+    END = auto()
+    DIE = auto()
+    PAUSE = auto()
+    GO_ON = auto()
+
+
 @dataclass(frozen=True)
-class _Stop:
-    """An attempt that is being stopped: its group has been asked to end."""
+class _Order:
+    """What all processes of an attempt are to do; to end, its group has been asked already."""
 
     handle: Handle
-    force: bool
-    own: Sequence[psutil.Process]
-    """Its launcher, if that was alive."""
+    wish: _Wish
+    own: Sequence[psutil.Process] = ()
+    """Its launcher, if it is to end and was alive."""
 
 
 class LocalExecutor:
@@ -90,9 +104,9 @@ class LocalExecutor:
         self._heartbeats = Heartbeats()
         self._suspended: set[int] = set()
         self._looked_at = -math.inf
-        self._stops: list[_Stop] = []
+        self._orders: list[_Order] = []
         self._changed = threading.Condition()
-        """Held to change the stops."""
+        """Held to change the orders."""
         self._thread: threading.Thread | None = None
 
     def launch(self, request: LaunchRequest) -> Handle:
@@ -170,50 +184,60 @@ class LocalExecutor:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(each.pid, signal.SIGTERM)
         wake(own)
-        stop = _Stop(handle, force, own)
+        self._order(_Order(handle, _Wish.DIE if force else _Wish.END, own))
+
+    def pause(self, handle: Handle) -> None:
+        """Have all processes of an attempt but its launcher stand still, in the thread for it."""
+        self._order(_Order(handle, _Wish.PAUSE))
+
+    def thaw(self, handle: Handle) -> None:
+        """Let the processes of a paused attempt go on, in the thread for it."""
+        self._order(_Order(handle, _Wish.GO_ON))
+
+    def _order(self, order: _Order) -> None:
         if self._has_thread():
             with self._changed:
-                self._stops.append(stop)
+                self._orders.append(order)
                 self._changed.notify_all()
         else:
-            self._signal_rest([stop])
+            self._carry_out([order])
 
     def _has_thread(self) -> bool:
-        """Return whether there is a thread for stops, after trying to start it."""
+        """Return whether there is a thread for orders, after trying to start it."""
         if self._thread is None:
             with contextlib.suppress(HptError):
-                self._thread = start_thread(self._work, "stops")
+                self._thread = start_thread(self._work, "signals")
         return self._thread is not None
 
     def _work(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._stops)
-                stops, self._stops = self._stops, []
+                self._changed.wait_for(lambda: self._orders)
+                orders, self._orders = self._orders, []
             try:
-                self._signal_rest(stops)
+                self._carry_out(orders)
             except OSError:  # there are no file descriptors left
                 time.sleep(AGAIN_SECONDS)
                 with self._changed:
-                    self._stops = [*stops, *self._stops]
+                    self._orders = [*orders, *self._orders]
 
-    def _signal_rest(self, stops: Sequence[_Stop]) -> None:
-        """Ask what is outside the groups to end, or kill all.
+    def _carry_out(self, orders: Sequence[_Order]) -> None:
+        """Signal the processes of attempts, in order; those with the same wish at once.
 
         Raises:
             OSError: there are no file descriptors left.
         """
-        families = self._find_all([each.handle for each in stops])
-        for stop, family in zip(stops, families, strict=True):
-            if stop.force:
-                refused = send(family, signal.SIGKILL)
-                if len(refused) == len(family):
-                    send(stop.own, signal.SIGKILL)
+        for wish, group in groupby(orders, lambda order: order.wish):
+            same = [*group]
+            handles = [each.handle for each in same]
+            find = partial(self._find_all, handles)
+            if wish is _Wish.PAUSE:
+                pause(find, *[partial(self._list_descendants, handles)] * QUICK_LOOKS)
+            elif wish is _Wish.GO_ON:
+                thaw(find())
             else:
-                group = stop.handle["pid"]
-                strays = [each for each in family if not stop.own or _read_group(each) != group]
-                send(strays, signal.SIGTERM)
-            wake([*stop.own, *family])
+                for order, family in zip(same, find(), strict=True):
+                    _end(order, family)
 
     def list_leftovers(self, handle: Handle) -> list[str]:
         """Return a description of each process that an attempt left running."""
@@ -299,6 +323,10 @@ class LocalExecutor:
             for handle, family in zip(handles, families, strict=True)
         ]
 
+    def _list_descendants(self, handles: Iterable[Handle]) -> list[list[psutil.Process]]:
+        """Return what launchers that are alive have started, where the system tells it at once."""
+        return [list_descendants(each["pid"]) for each in handles if self._is_alive(each)]
+
     def _is_alive(self, handle: Handle) -> bool:
         """Return whether an attempt's launcher is alive, and not that of a copied directory."""
         key = (handle["pid"], handle["identity"])
@@ -312,6 +340,19 @@ class LocalExecutor:
         with contextlib.suppress(psutil.Error):
             return [psutil.Process(handle["pid"])] if self._is_alive(handle) else []
         return []
+
+
+def _end(order: _Order, family: Sequence[psutil.Process]) -> None:
+    """Ask what is outside the group of an attempt to end, or kill all of it."""
+    if order.wish is _Wish.DIE:
+        refused = send(family, signal.SIGKILL)
+        if len(refused) == len(family):
+            send(order.own, signal.SIGKILL)
+    else:
+        group = order.handle["pid"]
+        strays = [each for each in family if not order.own or _read_group(each) != group]
+        send(strays, signal.SIGTERM)
+    wake([*order.own, *family])
 
 
 def _inherit(descriptor: int) -> tuple[int, int, int]:

@@ -82,6 +82,12 @@ def list_children(pid: int) -> list[psutil.Process]:
     return [each for each in found if _is_living(each)]
 
 
+def list_descendants(pid: int) -> list[psutil.Process]:
+    """Return the living children of a process, theirs, and so on, where the system tells them."""
+    children = list_children(pid)
+    return [*children, *(each for child in children for each in list_descendants(child.pid))]
+
+
 def _find_directories(
     processes: Mapping[int, psutil.Process], marks: Mapping[int, Path], parent_of: Mapping[int, int]
 ) -> dict[int, Path]:

@@ -18,16 +18,17 @@ def is_suspended(pid: int, root: str = "") -> bool:
 
 
 def is_family_suspended(pid: int) -> bool:
-    """Return whether a living process is suspended, or its only child, the only child of that, and
-    so on: it waits for that one."""
-    if is_suspended(pid):
-        return True
+    """Return whether a living process is suspended, or has children that all are, by the same rule:
+    it waits for those."""
+    return is_suspended(pid) or _waits_for_suspended(pid)
+
+
+def _waits_for_suspended(pid: int) -> bool:
     # Not every system has this file.
-    while len(children := _read(f"/proc/{pid}/task/{pid}/children").split()) == 1:
-        pid = int(children[0])
-        if _is_stopped(pid):
-            return True
-    return False
+    children = [*map(int, _read(f"/proc/{pid}/task/{pid}/children").split())]
+    return bool(children) and all(
+        _is_stopped(each) or _waits_for_suspended(each) for each in children
+    )
 
 
 def _is_stopped(pid: int) -> bool:

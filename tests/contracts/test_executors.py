@@ -242,6 +242,108 @@ def test_a_suspended_command_is_woken_to_end(
     assert outcome.exit_code == 5
 
 
+COUNTS = """
+import subprocess, sys, time
+show = "print('.', end='', flush=True)"
+count = f"import time; [({show}, time.sleep(0.01)) for _ in range(10**6)]"
+children = [subprocess.Popen([sys.executable, "-c", count], start_new_session=each)
+            for each in (False, True)]
+children[0].wait()
+"""
+"""Prints without end: by a child, and by one in a session of its own."""
+FORKS = """
+import os, time
+if os.fork():
+    time.sleep(60)
+while True:
+    if os.fork():
+        time.sleep(0.005)
+        os._exit(0)
+    os.setsid()
+    print(".", end="", flush=True)
+"""
+"""Prints by always another process, whose parent has gone."""
+
+
+@pytest.fixture
+def pausing_executor(executor: Executor) -> Executor:
+    try:
+        executor.pause({"pid": 0, "identity": "", "directory": "/none"})
+    except NotImplementedError:
+        pytest.skip("it cannot pause: the spec refuses it")
+    return executor
+
+
+def is_growing(request: LaunchRequest, seconds: float = 0.1) -> bool:
+    log = request.directory / "output.log"
+    size = log.stat().st_size
+    time.sleep(seconds)
+    return log.stat().st_size > size
+
+
+def is_paused(executor: Executor, handle: Handle) -> bool:
+    outcome = executor.poll([handle])[0]
+    return isinstance(outcome, Running) and outcome.is_suspended
+
+
+@pytest.mark.parametrize("code", [COUNTS, FORKS])
+def test_a_paused_attempt_stands_still_until_it_is_thawed(
+    pausing_executor: Executor, launch_request: Callable[..., LaunchRequest], code: str
+) -> None:
+    asked = launch_request(code)
+    handle = pausing_executor.launch(asked)
+    wait_for_output(asked, "....")
+    for _ in range(2):  # twice is as once
+        pausing_executor.pause(handle)
+    wait_until(lambda: not is_growing(asked))
+    wait_until(lambda: is_paused(pausing_executor, handle))
+    assert not is_growing(asked, 0.2)
+    pausing_executor.thaw(handle)
+    pausing_executor.thaw(handle)
+    wait_until(lambda: is_growing(asked))
+    wait_until(lambda: not is_paused(pausing_executor, handle))
+    pausing_executor.stop(handle, force=True)
+    wait_for_end(pausing_executor, handle)
+    pausing_executor.sweep(handle, 0)
+    wait_until(lambda: find_marked(asked.directory) == [])
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_paused_attempt_is_stopped_as_any_other(
+    pausing_executor: Executor, launch_request: Callable[..., LaunchRequest], force: bool
+) -> None:
+    asked = launch_request(
+        "import signal, time; signal.signal(signal.SIGTERM, lambda *_: exit(5));"
+        "print('ready', flush=True); time.sleep(60)"
+    )
+    handle = pausing_executor.launch(asked)
+    wait_for_output(asked, "ready")
+    pausing_executor.pause(handle)
+    pausing_executor.stop(handle, force=force)
+    outcome = wait_for_end(pausing_executor, handle)
+    assert isinstance(outcome, Exited)
+    assert outcome.exit_code == (-signal.SIGKILL if force else 5)
+
+
+def test_another_executor_thaws_what_one_has_paused(
+    pausing_executor: Executor, launch_request: Callable[..., LaunchRequest]
+) -> None:
+    asked = launch_request(COUNTS + "sys.exit(3)")
+    handle = pausing_executor.launch(asked)
+    wait_for_output(asked, "....")
+    pausing_executor.pause(handle)
+    wait_until(lambda: not is_growing(asked))
+    later = type(pausing_executor)()
+    found = later.find(asked.directory)
+    assert found is not None
+    wait_until(lambda: is_paused(later, found))
+    later.thaw(found)
+    wait_until(lambda: is_growing(asked))
+    later.stop(found, force=True)
+    wait_for_end(later, found)
+    later.sweep(found, 0)
+
+
 def test_an_attempt_is_found_again_by_its_directory(
     executor: Executor, launch_request: Callable[..., LaunchRequest]
 ) -> None:

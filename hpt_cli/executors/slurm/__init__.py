@@ -164,6 +164,22 @@ class SlurmExecutor:
         attempt.stopped = True
         self._client.send(commands.write_scancel(attempt.number, attempt.name, force=force))
 
+    def pause(self, handle: Handle) -> None:
+        """Refuse: a job that stands still keeps its allocation, so nothing could run instead.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError
+
+    def thaw(self, handle: Handle) -> None:
+        """Refuse, as there is none to thaw.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError
+
     def list_leftovers(self, handle: Handle) -> list[str]:  # noqa: ARG002
         """Return nothing: the launcher, and after it Slurm, end what is left of a job."""
         return []

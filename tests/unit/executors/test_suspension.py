@@ -56,6 +56,18 @@ def test_one_with_a_suspended_process_among_others_goes_on() -> None:
             os.kill(each, signal.SIGKILL)
 
 
+def test_one_that_waits_for_several_that_are_all_suspended_is_suspended_too() -> None:
+    with subprocess.Popen(["sh", "-c", "sleep 60 & sleep 60 & wait; true"]) as shell:
+        processes = wait_for_children(shell.pid, 2)
+        for each in processes:
+            os.kill(each, signal.SIGSTOP)
+        deadline = time.monotonic() + 20
+        while not is_family_suspended(shell.pid):
+            assert time.monotonic() < deadline
+        for each in (*processes, shell.pid):
+            os.kill(each, signal.SIGKILL)
+
+
 def wait_for_children(pid: int, count: int = 1) -> list[int]:
     deadline = time.monotonic() + 20
     while len(found := psutil.Process(pid).children()) < count:

@@ -55,6 +55,12 @@ class SlowExecutor:
     def stop(self, handle: Handle, *, force: bool) -> None:
         self.stopped.append((handle, force))
 
+    def pause(self, handle: Handle) -> None:
+        raise NotImplementedError
+
+    def thaw(self, handle: Handle) -> None:
+        raise NotImplementedError
+
     def list_leftovers(self, handle: Handle) -> list[str]:
         return ["server (pid 8)"]
 

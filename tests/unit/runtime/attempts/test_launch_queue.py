@@ -50,6 +50,12 @@ class ShortExecutor:
 
     def stop(self, handle: Handle, *, force: bool) -> None: ...
 
+    def pause(self, handle: Handle) -> None:
+        raise NotImplementedError
+
+    def thaw(self, handle: Handle) -> None:
+        raise NotImplementedError
+
     def list_leftovers(self, handle: Handle) -> list[str]:
         return []
 
