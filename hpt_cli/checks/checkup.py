@@ -170,7 +170,7 @@ def try_first_job(checkup: Checkup, seconds: float, show: Show) -> TriedJob:
         request = make_launch_request(replace(checkup.first, jobdir=jobdir))
         executor = load_executor(spec.executor, spec.slurm)
         began = time.time()
-        trial = try_job(executor, request, spec.extractors, seconds, show)
+        trial = try_job(executor, request, spec.extractors, seconds, show, spec.success)
         has_file = file is not None and _was_written(jobdir.training_job(1) / file, began)
     values = tuple(trial.list_values(metric))
     estimate = estimate_time(
@@ -191,6 +191,6 @@ def try_first_job(checkup: Checkup, seconds: float, show: Show) -> TriedJob:
         estimate=estimate,
         warnings=tuple(lint_definitions(spec.list_definitions(), "\n".join(trial.lines).encode())),
         missing=""
-        if not trial.exit_code
+        if not trial.failure
         else explain_missing_module(trial.lines, request.argv, request.environment.get("PATH")),
     )

@@ -19,7 +19,9 @@ from hpt_cli.logs.tail import AttemptTail
 from hpt_cli.metrics.curve import Observation
 from hpt_cli.metrics.extractors import Extractor
 from hpt_cli.metrics.lines import split_lines
+from hpt_cli.spec.parts import Success
 from hpt_cli.storage.job_directory import AttemptDir
+from hpt_cli.tuning.failures.success import judge_end, list_awaited
 
 GRACE_SECONDS = 5.0
 
@@ -36,6 +38,8 @@ class TrialRun:
     lines: tuple[str, ...]
     observations: tuple[tuple[float, Observation], ...]
     """(time, observation) of each value."""
+    failure: str = ""
+    """Why it failed, if it did."""
 
     @property
     def was_cut_off(self) -> bool:
@@ -57,18 +61,21 @@ def try_job(
     extractors: Sequence[Extractor],
     limit: float,
     show: Show,
+    success: Success | None = None,
 ) -> TrialRun:
     """Run one training job to its end, or for `limit` seconds.
 
     Args:
         show: called several times a second with its running time, the number of values found, and
             the lines that it has printed since.
+        success: when it has succeeded, if not by the exit code 0.
 
     Raises:
         OSError: it could not be launched.
     """
     log = AttemptDir(request.directory).log
-    tail = AttemptTail(extractors, log, request.directory.parent, started_at=0.0, last_offsets={})
+    rules = list_awaited(success)
+    tail = AttemptTail(extractors, log, request.directory.parent, 0.0, {}, rules=rules)
     try:
         handle = executor.launch(request)
     except ex.TemporaryError as error:
@@ -93,7 +100,11 @@ def try_job(
             executor.stop(handle, force=False)
             _wait(executor, handle)
         executor.sweep(handle, 0.0)
-    return TrialRun(_read_code(outcome), seconds, tuple(read_lines(log)), tuple(found))
+    code, has_text = _read_code(outcome), bool(tail.pop_matches())
+    why = outcome.why if isinstance(outcome, ex.Exited) else ""
+    ending = None if code is None else judge_end(success, code, why, has_text=has_text)
+    failure = ending.describe_failure(code) if ending is not None and code is not None else ""
+    return TrialRun(code, seconds, tuple(read_lines(log)), tuple(found), failure)
 
 
 def _read_new(log: Path, offset: int, *, final: bool) -> tuple[int, list[str]]:

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from rich.console import Console
 
@@ -18,6 +17,7 @@ from hpt_cli.checks.interpreter import explain_missing_module
 from hpt_cli.cli.console import print_message
 from hpt_cli.cli.detach import DetachedView, detach
 from hpt_cli.cli.load import read_summary
+from hpt_cli.cli.next_steps import advise_success, name_command
 from hpt_cli.cli.output import print_report
 from hpt_cli.errors import ExitCode
 from hpt_cli.executors import load_executor
@@ -33,7 +33,6 @@ from hpt_cli.runtime.signals import Signals, find_exit_code
 from hpt_cli.runtime.view import View, Views
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.storage.connection import TakenError
-from hpt_cli.storage.home import DEFAULT_HOME
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.tuning.completion import has_no_value, is_fault_of_spec, may_go_on
 from hpt_cli.tuning.state import TuningState
@@ -156,11 +155,17 @@ def _print_results(jobdir: JobDir, spec: TuningSpec, state: TuningState, *, quie
         _print_continuation(jobdir, spec, state, quiet=quiet)
     if state.status == "Failed" and has_no_value(spec, state):
         _print_new_start(jobdir, is_only_way=is_fault)
+    if (
+        state.status == "Failed"
+        and summary.best is None
+        and (hint := advise_success(jobdir, state))
+    ):
+        print_message(f"\n{hint}")
     if is_fault and state.jobs.count("Failed"):
-        resume = _name_command("resume", jobdir)
+        resume = name_command("resume", jobdir)
         print_message(f"\nif the command works by now as it is: {resume} --retry-failed")
     if state.status == "Completed" and not quiet:
-        lines = [f"  {_name_command(each, jobdir)}" for each in _list_next_commands(summary)]
+        lines = [f"  {name_command(each, jobdir)}" for each in _list_next_commands(summary)]
         print_message("\n".join(["\nto look closer:", *lines]))
 
 
@@ -177,7 +182,7 @@ def _print_continuation(
     jobdir: JobDir, spec: TuningSpec, state: TuningState, *, quiet: bool
 ) -> None:
     """Print how a tuning job continues, and runs again what failed."""
-    resume, failed = _name_command("resume", jobdir), state.jobs.count("Failed")
+    resume, failed = name_command("resume", jobdir), state.jobs.count("Failed")
     if state.status == "Stopped" or (
         state.status == "Failed" and may_go_on(spec, state, state.last_event_at)
     ):
@@ -194,7 +199,7 @@ def _print_new_start(jobdir: JobDir, *, is_only_way: bool) -> None:
     print_message(
         f"\n{words} the command or metric_definitions in the spec are mended, to start anew:\n"
         f"  {run} --name NEW\n"
-        f"  or under the same name: {_name_command('delete', jobdir)}, then {run}"
+        f"  or under the same name: {name_command('delete', jobdir)}, then {run}"
     )
 
 
@@ -202,17 +207,10 @@ def _print_background(jobdir: JobDir) -> None:
     """Print how to follow and to stop a tuner that has no terminal."""
     print_message(
         f"{jobdir.name} is being tuned in the background, by process {os.getpid()}\n"
-        f"  follow it:   {_name_command('watch', jobdir)}\n"
-        f"  its log:     {_name_command('logs', jobdir)} --tuner\n"
-        f"  stop it:     {_name_command('stop', jobdir)}"
+        f"  follow it:   {name_command('watch', jobdir)}\n"
+        f"  its log:     {name_command('logs', jobdir)} --tuner\n"
+        f"  stop it:     {name_command('stop', jobdir)}"
     )
-
-
-def _name_command(command: str, jobdir: JobDir) -> str:
-    """Return a command on a tuning job, as it is to be typed."""
-    home = jobdir.path.parent
-    option = "" if home == Path(DEFAULT_HOME) else f" --home {shlex.quote(str(home))}"
-    return f"hpt {command} {jobdir.name}{option}"
 
 
 def _list_next_commands(summary: Summary) -> list[str]:

@@ -15,7 +15,7 @@ from hpt_cli.errors import NO_DESCRIPTORS
 from hpt_cli.metrics.curve import Observation
 from hpt_cli.metrics.extractors import Extractor
 from hpt_cli.metrics.lines import MAX_LINE_BYTES
-from hpt_cli.metrics.log_rules import Action, LogMatch, Rule, compile_rule
+from hpt_cli.metrics.log_rules import LogMatch, Purpose, Rule, compile_rule
 from hpt_cli.metrics.patterns import SEARCH_SECONDS
 from hpt_cli.metrics.reader import MAX_SLOW_LINES, MetricReader
 from hpt_cli.metrics.thinning import Thinner
@@ -270,7 +270,7 @@ class AttemptTail:
         directory: Path,
         started_at: float,
         last_offsets: Mapping[str, int],
-        rules: Sequence[tuple[str, Action]] = (),
+        rules: Sequence[tuple[str, Purpose]] = (),
         slow_lines: Counter[str] | None = None,
         thinner: Thinner | None = None,
         keep_open: bool = False,
@@ -283,7 +283,7 @@ class AttemptTail:
             directory: the directory of the files that definitions name.
             started_at: seconds since the epoch; files last written before are an earlier attempt's.
             last_offsets: the offset of each metric's last known observation.
-            rules: patterns to match in the log, with their actions.
+            rules: patterns to match in the log, with what each is for.
             slow_lines: shared by all attempts of a tuning job.
             thinner: says which observations are returned; all, without one.
             keep_open: whether to read on in a log that was deleted or replaced.

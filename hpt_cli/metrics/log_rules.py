@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 from hpt_cli.metrics.patterns import Pattern, compile_line_regex
 
 Action = Literal["stop", "fail", "retry", "warn"]
+Purpose: TypeAlias = Action | Literal["succeed"]
+"""What a pattern is looked for: to act on it, or as it says that an attempt came to its end."""
 
 MAX_LINE = 200
 """The number of characters that are kept of a line that matched."""
@@ -15,7 +17,7 @@ MAX_LINE = 200
 class LogMatch(NamedTuple):
     """A line that a log rule matched."""
 
-    action: Action
+    action: Purpose
     pattern: str
     line: str
 
@@ -28,7 +30,7 @@ class Rule(NamedTuple):
     """A compiled log rule."""
 
     pattern: Pattern
-    action: Action
+    action: Purpose
 
     def match(self, text: str) -> LogMatch | None:
         """Return its match in a line; None without one."""
@@ -37,7 +39,7 @@ class Rule(NamedTuple):
         return LogMatch(self.action, self.pattern.source, text.strip()[:MAX_LINE])
 
 
-def compile_rule(pattern: str, action: Action) -> Rule:
+def compile_rule(pattern: str, action: Purpose) -> Rule:
     """Compile a log rule.
 
     Raises:

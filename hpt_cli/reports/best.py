@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from hpt_cli.formatting import format_exact, plain
+from hpt_cli.formatting import count, format_exact, plain
 from hpt_cli.reports.jobs import row_to_json
 from hpt_cli.tuning.summary import Summary
 
@@ -24,7 +24,7 @@ def render(summaries: Sequence[Summary]) -> RenderableType:
 def _render_best(summary: Summary) -> RenderableType:
     best, objective = summary.best, summary.objective
     if best is None or best.final is None:
-        return Text(f"{summary.name}: no training job has an objective value yet")
+        return Text(describe_none(summary))
     value = format_exact(objective.drop_rounding_error(best.final))
     lines = [Text(plain(f"{best.name}  {objective.metric} = {value}"), style="bold green")]
     lines += [
@@ -32,6 +32,15 @@ def _render_best(summary: Summary) -> RenderableType:
         for name, setting in best.hyperparameters.items()
     ]
     return Group(*lines)
+
+
+def describe_none(summary: Summary) -> str:
+    """Return why there is no best training job."""
+    failed = [row for row in summary.rows if row.status == "Failed" and row.so_far is not None]
+    if not failed:
+        return f"no training job of {summary.name} has an objective value yet"
+    values = f"values of {summary.objective.metric} were read of {count(len(failed), 'Failed one')}"
+    return plain(f"no training job of {summary.name} has a result: {values} only")
 
 
 def to_json(summaries: Sequence[Summary]) -> TrainingJob | None:

@@ -183,7 +183,7 @@ def _describe_resources(checkup: Checkup) -> list[str]:
 def _list_findings(checkup: Checkup, tried: TriedJob) -> list[Text]:
     spec = checkup.spec
     lines = [Text(f"  {_describe_end(tried)}")]
-    if tried.trial.exit_code and len(tried.trial.lines) > MAX_SHOWN:
+    if tried.trial.failure and len(tried.trial.lines) > MAX_SHOWN:
         lines += _quote("its last lines:", tried.trial.lines[-MAX_LINES:])
     if tried.missing:
         lines.append(Text(f"  {plain(tried.missing)}", style="yellow"))
@@ -217,9 +217,11 @@ def _describe_end(tried: TriedJob) -> str:
     took = format_seconds(tried.trial.seconds)
     if tried.trial.exit_code is None:
         return f"stopped after {took}, still running"
-    if tried.trial.exit_code == 0:
-        return f"ended by itself after {took}"
-    return f"failed after {took}: {describe_exit(tried.trial.exit_code)}"
+    if not tried.trial.failure:
+        code = tried.trial.exit_code
+        counts = f": {describe_exit(code)}, which is a success by the spec" if code else ""
+        return f"ended by itself after {took}{counts}"
+    return f"failed after {took}: {plain(tried.trial.failure)}"
 
 
 def describe_estimate(spec: TuningSpec, estimate: Estimate, slots: int) -> str:
@@ -275,6 +277,7 @@ def _range_to_json(each: ParameterRange) -> json_types.Range:
 def _tried_to_json(tried: TriedJob) -> json_types.TriedTrainingJob:
     return {
         "exit_code": tried.trial.exit_code,
+        "failure_reason": tried.trial.failure or None,
         "seconds": round(tried.trial.seconds, 3),
         "values": list(tried.values),
         "nearest_lines": list(tried.nearest),

@@ -358,6 +358,7 @@ class TriedTrainingJob(TypedDict):
     """The result of a trial run of the command."""
 
     exit_code: int | None
+    failure_reason: str | None
     """null if it was stopped after `--seconds`"""
     seconds: float
     values: Sequence[float | None]

@@ -45,6 +45,7 @@ from hpt_cli.spec.parts import (
     Retry,
     Seconds,
     Slurm,
+    Success,
     Text,
     TuningJobName,
     WarmStart,
@@ -67,6 +68,7 @@ CHANGEABLE = (
     "max_job_runtime_seconds",
     "max_silence_seconds",
     "max_log_bytes",
+    "success",
     "retry",
     "log_rules",
     "fail_fast",
@@ -176,6 +178,8 @@ class TuningSpec(BaseModel):
     """Stops a training job that prints nothing for so long: it is Hung."""
     max_log_bytes: Annotated[Whole, Field(ge=MIN_LOG_BYTES)] | None = None
     """Warns, once, when a training job's log is longer than this: 1 GiB by default."""
+    success: Success | None = None
+    """When a training job has succeeded, if not by the exit code 0."""
     retry: Retry | None = None
     """Whether a training job that failed is tried again."""
     fail_fast: bool = False

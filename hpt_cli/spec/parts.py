@@ -83,6 +83,7 @@ Regex = Annotated[str, StringConstraints(max_length=MAX_REGEX_LENGTH), AfterVali
 GpuName = Annotated[Text, AfterValidator(_check_gpu_name)]
 Seconds = Annotated[Number, Field(gt=0)]
 Count = Annotated[Whole, Field(ge=1)]
+ExitCode = Annotated[Whole, Field(ge=0, le=255)]
 Pattern = Annotated[
     Text, StringConstraints(max_length=MAX_REGEX_LENGTH), AfterValidator(_check_pattern)
 ]
@@ -151,6 +152,16 @@ class WarmStart(SpecPart):
     to look first (TransferLearning)."""
     parents: Annotated[tuple[Text, ...], Field(min_length=1, max_length=MAX_PARENTS)]
     """1 to 5 tuning jobs, by name or by directory."""
+
+
+class Success(SpecPart):
+    """When a training job has succeeded, where its exit code alone does not tell; all that is given
+    must hold."""
+
+    exit_codes: Annotated[tuple[ExitCode, ...], Field(min_length=1)] | None = None
+    """Its exit code is one of these; a signal counts as 128 + its number."""
+    when: Pattern | None = None
+    """This regex is found in a line of what the attempt printed."""
 
 
 class Retry(SpecPart):

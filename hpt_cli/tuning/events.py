@@ -353,9 +353,9 @@ class JobStopRequested(JobEvent):
 class JobExited(JobEvent):
     """An attempt ended: with an exit code (negative: a signal), and its last lines of output.
 
-    `retry`: it failed, and another attempt follows. `why`: somebody else ended it, so it failed
-    whatever its exit code. `interrupted`: it was ended together with its tuner. `at_end`: whoever
-    asked it to stop, it came to its end.
+    `succeeded`: by the `success` of the spec, whatever its exit code. `why`: why it failed,
+    whatever its exit code. `retry`: it failed, and another attempt follows. `interrupted`: it was
+    ended together with its tuner. `at_end`: whoever asked it to stop, it came to its end.
     """
 
     attempt: int
@@ -366,6 +366,7 @@ class JobExited(JobEvent):
     why: str = ""
     interrupted: bool = False
     at_end: bool = False
+    succeeded: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

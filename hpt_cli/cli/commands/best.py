@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hpt_cli.cli.load import find_tuning_job, read_state, summarize_state
+from hpt_cli.cli.next_steps import advise_success
 from hpt_cli.cli.options import Force, Home, Json, OptionalName
 from hpt_cli.cli.output import print_json, print_report, write_file
 from hpt_cli.errors import HptError
 from hpt_cli.formatting import plain
+from hpt_cli.reports.best import describe_none
 from hpt_cli.reports.jobs import row_to_json
 from hpt_cli.storage.job_directory import JobDir
 
@@ -50,9 +52,7 @@ def best(
     state = read_state(jobdir)
     summary = summarize_state(jobdir, state)
     if summary.best is None:
-        raise HptError.of(
-            "no-best", f"no training job of {summary.name} has an objective value yet"
-        )
+        raise HptError.of("no-best", describe_none(summary), advise_success(jobdir, state))
     job = find_context(jobdir, state, summary.best)
     if config_dir is not None:
         job = replace(job, config_directory=config_dir.absolute())

@@ -66,7 +66,7 @@ def check(
         print(f"\ntrial run of one training job, for {seconds:g} s at most:", flush=True)
         tried = try_first_job(checkup, seconds, print_output(MAX_SHOWN))
         Console().print(render_tried(checkup, tried))
-    if tried.trial.exit_code or not tried.values:
+    if tried.trial.failure or not tried.values:
         raise typer.Exit(ExitCode.FAILED)
 
 

@@ -65,7 +65,10 @@ class CleanUp:
         outcome = attempt.outcome
         assert outcome is not None
         notes: list[str] = []
-        if not succeeded(outcome) or outcome.has_left:
+        has_exited, is_read = isinstance(outcome, Exited), attempt.last_lines is not None
+        if has_exited and not is_read and attempt.log.success and spec.children == "keep":
+            return []  # whether it succeeded, and may leave something running, is not known yet
+        if not succeeded(outcome, attempt.ending) or outcome.has_left:
             attempt.others = state.list_held(but=attempt.job)
             if attempt.sweep is None:
                 # Once for each attempt: `end` is called in every turn until the clean-up is done.
@@ -80,7 +83,9 @@ class CleanUp:
         if attempt.last_lines is None:
             return []
         job = state.jobs[attempt.job]
-        if isinstance(outcome, Exited) and may_be_first(
+        if isinstance(outcome, Lost):
+            ending = [self._describe_loss(attempt, outcome)]
+        elif may_be_first(
             state,
             job,
             outcome.exit_code,
@@ -88,14 +93,15 @@ class CleanUp:
             was_asked=outcome.was_asked,
         ):
             return []
-        ending = self._describe_end(spec, state, job, attempt, outcome)
+        else:
+            ending = self._describe_end(spec, state, job, attempt, outcome)
         return [*ending, *(self._note(job, each) for each in notes)]
 
     async def _sweep(
         self, spec: TuningSpec, attempt: LiveAttempt, outcome: Exited | Lost
     ) -> list[str]:
         """End what an attempt left running, and wait for its GPUs; return notes on both."""
-        if succeeded(outcome) and spec.children == "keep":
+        if succeeded(outcome, attempt.ending) and spec.children == "keep":
             left = await self._run(self._executor.list_leftovers, attempt.handle)
             return [f"left running (children: keep): {each}" for each in left]
         # What a command prints on a terminal is lost without its launcher: it must not go on.
@@ -123,41 +129,42 @@ class CleanUp:
                     raise
             await asyncio.sleep(AGAIN_SECONDS)
 
+    def _describe_loss(self, attempt: LiveAttempt, outcome: Lost) -> ev.Event:
+        return ev.JobLost(
+            at=self._clock(),
+            number=attempt.job,
+            attempt=attempt.number,
+            why=outcome.why,
+            evicted=outcome.evicted,
+            tail=attempt.last_lines or (),
+            ended_at=attempt.last_sign or None,
+        )
+
     def _describe_end(
         self,
         spec: TuningSpec,
         state: TuningState,
         job: TrainingJob,
         attempt: LiveAttempt,
-        outcome: Exited | Lost,
+        outcome: Exited,
     ) -> list[ev.Event]:
         lines = attempt.last_lines or ()
-        if isinstance(outcome, Lost):
-            lost = ev.JobLost(
-                at=self._clock(),
-                number=job.number,
-                attempt=attempt.number,
-                why=outcome.why,
-                evicted=outcome.evicted,
-                tail=lines,
-                ended_at=attempt.last_sign or None,
-            )
-            return [lost]
-        code, why = outcome.exit_code, outcome.why
-        if not (code or why) and job.curve(spec.objective_metric_name):
+        code, ending, success = outcome.exit_code, attempt.ending, attempt.log.success
+        assert ending is not None
+        if ending.succeeded and job.curve(spec.objective_metric_name):
             lines = ()  # an earlier attempt had values
         notes: list[ev.Event] = []
         retry = False
-        interrupted = not why and (
-            was_interrupted(state, job, code, outcome.ended_at, was_asked=outcome.was_asked)
-            or (outcome.was_asked and was_stopped_unrecorded(state, job, outcome.ended_at))
-        )
-        if (code or why) and not interrupted:
+        # Where its output says that it came to its end, nothing has interrupted it.
+        came_to_end = ending.succeeded and success is not None and success.when is not None
+        interrupted = _was_interrupted(state, job, outcome, 0 if came_to_end else code)
+        if not ending.succeeded and not interrupted:
+            words = [*lines, describe_exit(code), ending.why]
             try:
-                retry = is_worth_retrying(spec, job, [*lines, describe_exit(code), why])
+                retry = is_worth_retrying(spec, job, words)
             except TimeoutError:
-                words = "a regex of 'retry' takes too long on its last lines: it is not tried again"
-                notes = [self._note(job, words)]
+                text = "a regex of 'retry' takes too long on its last lines: it is not tried again"
+                notes = [self._note(job, text)]
         exited = ev.JobExited(
             at=self._clock(),
             number=job.number,
@@ -165,12 +172,22 @@ class CleanUp:
             exit_code=code,
             ended_at=outcome.ended_at,
             tail=lines,
-            why=why,
+            why=ending.why,
             retry=retry,
             interrupted=interrupted,
-            at_end=code == 0 and job.phase == "Stopping" and is_at_end(state, job),
+            at_end=ending.succeeded and job.phase == "Stopping" and is_at_end(state, job),
+            succeeded=ending.succeeded and success is not None,
         )
         return [*notes, exited]
 
     def _note(self, job: TrainingJob, text: str) -> ev.Event:
         return ev.JobNoted(at=self._clock(), number=job.number, text=text)
+
+
+def _was_interrupted(state: TuningState, job: TrainingJob, outcome: Exited, code: int) -> bool:
+    """Return whether an attempt that left this exit code was ended together with its tuner."""
+    ended_at, was_asked = outcome.ended_at, outcome.was_asked
+    return not outcome.why and (
+        was_interrupted(state, job, code, ended_at, was_asked=was_asked)
+        or (was_asked and was_stopped_unrecorded(state, job, ended_at))
+    )

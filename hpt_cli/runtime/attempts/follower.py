@@ -34,6 +34,7 @@ from hpt_cli.spec.model import TuningSpec
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.evidence import count_before, find_calibration
+from hpt_cli.tuning.failures.success import list_awaited
 from hpt_cli.tuning.jobs.spans import Span, count_seconds, covers
 from hpt_cli.tuning.jobs.training_job import Attempt, TrainingJob
 from hpt_cli.tuning.jobs.transitions import find_fresh
@@ -93,13 +94,14 @@ class AttemptFollower:
         directory = self._jobdir.attempt(job.number, latest.number)
         path = directory.log
         handle = place(latest.handle or {}, directory.path.resolve())
+        rules = [(each.pattern, each.action) for each in self.spec.log_rules]
         tail = AttemptTail(
             self.spec.extractors,
             log=path,
             directory=self._jobdir.training_job(job.number),
             started_at=latest.submitted_at,
             last_offsets=latest.last_offsets,
-            rules=[(rule.pattern, rule.action) for rule in self.spec.log_rules],
+            rules=[*rules, *list_awaited(self.spec.success)],
             slow_lines=self._slow_lines,
             thinner=Thinner(),
             keep_open=len(self._attempts) < MAX_OPEN_LOGS,
@@ -108,7 +110,9 @@ class AttemptFollower:
         metric = self.spec.objective_metric_name
         seen_at = max(latest.started_at, last_alive)
         log = FollowedLog(
-            job.number, latest.number, handle, path, tail, metric, self._clock, seen_at
+            *(job.number, latest.number, handle, path, tail, metric, self._clock),
+            success=self.spec.success,
+            seen_at=seen_at,
         )
         self._attempts[job.number] = LiveAttempt(
             job.number, latest.number, handle, latest.share, log, last_alive=last_alive
@@ -128,6 +132,7 @@ class AttemptFollower:
             attempt.outcome, attempt.ended_at = outcome, time.monotonic()
         if reading.is_complete:
             attempt.last_lines, attempt.last_sign = reading.last_lines, reading.last_sign
+            attempt.ending = reading.ending
         attempt.is_settled = reading.is_settled and reading.looked_at >= attempt.settles_at
         return [
             *self._follow_queue(job, attempt, outcome),

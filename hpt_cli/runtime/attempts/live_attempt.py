@@ -11,6 +11,7 @@ from typing import TypeGuard
 from hpt_cli.executors import Exited, Handle, Lost
 from hpt_cli.runtime.attempts.log_reader import FollowedLog
 from hpt_cli.tuning.allocation import Share
+from hpt_cli.tuning.failures.success import Ending
 
 
 @dataclass
@@ -27,6 +28,8 @@ class LiveAttempt:
     """Its end, while it is cleaned up and what it printed is read."""
     ended_at: float = math.inf
     """When that was known, on time.monotonic's clock."""
+    ending: Ending | None = None
+    """Whether it succeeded; None before all of its output has been read, and if it is lost."""
     last_lines: tuple[str, ...] | None = None
     """What the end of its output says; None before all of it has been read."""
     last_sign: float = 0.0
@@ -42,6 +45,8 @@ class LiveAttempt:
     """What other jobs hold of the machine; brought up to date while the sweep runs."""
 
 
-def succeeded(outcome: Exited | Lost) -> TypeGuard[Exited]:
-    """Return whether an attempt ended well."""
-    return isinstance(outcome, Exited) and outcome.exit_code == 0 and not outcome.why
+def succeeded(outcome: Exited | Lost, ending: Ending | None) -> TypeGuard[Exited]:
+    """Return whether an attempt ended well: by its exit code, as long as no more is known."""
+    if not isinstance(outcome, Exited):
+        return False
+    return ending.succeeded if ending else outcome.exit_code == 0 and not outcome.why

@@ -28,6 +28,8 @@ from hpt_cli.metrics.detection import nearest_lines
 from hpt_cli.metrics.log_rules import LogMatch
 from hpt_cli.metrics.thinning import Totals
 from hpt_cli.runtime.attempts.suspensions import Suspensions
+from hpt_cli.spec.parts import Success
+from hpt_cli.tuning.failures.success import Ending, judge_end
 from hpt_cli.tuning.jobs.spans import Span
 
 ROUND_SECONDS = 0.05
@@ -56,6 +58,8 @@ class Reading:
     notes: tuple[str, ...] = ()
     is_complete: bool = False
     """Whether it has ended, and all of its output has been read."""
+    ending: Ending | None = None
+    """Of a complete one that exited: whether it succeeded."""
     last_lines: tuple[str, ...] = ()
     """Of a complete one: its last lines, or if it succeeded without a value of the objective, those
     that look most like one."""
@@ -77,6 +81,8 @@ class FollowedLog:
     tail: AttemptTail
     objective: str
     clock: Callable[[], float] = clock.now
+    success: Success | None = None
+    """When it has succeeded, if not by the exit code 0."""
     seen_at: float = 0.0
     """When it was last seen alive."""
     settled_at: float = 0.0
@@ -96,6 +102,7 @@ class FollowedLog:
     """The outcome and the suspensions in the last reading."""
     _is_settled: bool = False
     _has_objective: bool = False
+    _has_text: bool = False
 
     def __post_init__(self) -> None:
         """Begin with a clean slate."""
@@ -132,7 +139,9 @@ class FollowedLog:
         is_complete = is_over and not self.unread
         thinner = self.tail.thinner
         totals = thinner.pop_totals(final=is_complete) if thinner else {}
-        matches, notes = tuple(self.tail.pop_matches()), tuple(self.tail.pop_notes())
+        matched, notes = self.tail.pop_matches(), tuple(self.tail.pop_notes())
+        self._has_text |= any(each.action == "succeed" for each in matched)
+        matches = tuple(each for each in matched if each.action != "succeed")
         settled_at, was_settled = self.settled_at, self._is_settled
         suspended = self._suspensions.look(self.outcome, now, closely=not was_settled)
         is_known = self._suspensions.are_known(now) and now >= settled_at
@@ -141,10 +150,12 @@ class FollowedLog:
         if not (found or totals or matches or notes or is_complete) and told == self._told:
             return None
         self._told = told
+        ending = self._judge_end() if is_complete else None
         return Reading(
             *(self.job, self.attempt, self.outcome, now, suspended, self._is_settled),
             *(found, totals, matches, notes, is_complete),
-            last_lines=self._read_last_lines() if is_complete else (),
+            ending=ending,
+            last_lines=self._read_last_lines(ending) if is_complete else (),
             last_sign=self._find_last_sign() if is_complete else 0.0,
         )
 
@@ -156,11 +167,14 @@ class FollowedLog:
                 signs.append(path.stat().st_mtime)
         return min(max(signs), self.clock())
 
-    def _read_last_lines(self) -> tuple[str, ...]:
-        succeeded = isinstance(self.outcome, Exited) and not (
-            self.outcome.exit_code or self.outcome.why
-        )
-        if not succeeded:
+    def _judge_end(self) -> Ending | None:
+        if not isinstance(self.outcome, Exited):
+            return None
+        code, why = self.outcome.exit_code, self.outcome.why
+        return judge_end(self.success, code, why, has_text=self._has_text)
+
+    def _read_last_lines(self, ending: Ending | None) -> tuple[str, ...]:
+        if ending is None or not ending.succeeded:
             return read_tail(self.log)
         if self._has_objective:
             return ()

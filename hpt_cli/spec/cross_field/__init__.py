@@ -33,6 +33,7 @@ def find_conflicts(raw: Mapping[str, Any]) -> list[Conflict]:
         *command.find_environment_conflicts(raw),
         *execution.find_slurm_conflicts(raw),
         *execution.find_resource_conflicts(raw),
+        *execution.find_success_conflicts(raw),
     ]
 
 

@@ -10,6 +10,7 @@ from hpt_cli.spec.cross_field.conflict import TRUE, Conflict, items, mapping
 
 SLURM_TIME = re.compile(r"\d+(:\d\d){0,2}|\d+-\d+(:\d\d){0,2}|UNLIMITED|INFINITE", re.IGNORECASE)
 SLURM_FIELDS = ("partition", "account", "qos", "time", "gres", "constraint")
+SUCCESS_FIELDS = ("exit_codes", "when")
 SLURM_OWN = (
     *("--job-name", "--output", "--error", "--input", "--open-mode", "--chdir", "--export"),
     *("--export-file", "--array", "--wrap", "--wait", "--parsable", "--test-only", "--clusters"),
@@ -47,6 +48,14 @@ def find_slurm_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
         elif option.lstrip("-") in SLURM_FIELDS:
             message = f"slurm.extra: {option} has a field of its own"
             yield Conflict(where, "slurm-extra", message, f"{option.lstrip('-')}: ...")
+
+
+def find_success_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
+    asked = raw.get("success")
+    if isinstance(asked, Mapping) and all(asked.get(each) is None for each in SUCCESS_FIELDS):
+        message = "success is empty: it needs exit_codes, when, or both"
+        hint = 'success: {exit_codes: [0, 139], when: "training finished"}'
+        yield Conflict(("success",), "success-none", message, hint)
 
 
 def find_resource_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:

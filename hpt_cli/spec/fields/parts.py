@@ -23,6 +23,7 @@ PARTS: dict[str, type[BaseModel]] = {
     "early_stopping": parts.EarlyStopping,
     "pausing": parts.Pausing,
     "warm_start": parts.WarmStart,
+    "success": parts.Success,
     "retry": parts.Retry,
     "log_rules": parts.LogRule,
     "notify": parts.Notify,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hpt_cli.metrics.log_rules import Action
+from hpt_cli.metrics.log_rules import Purpose
 from hpt_cli.metrics.patterns import compile_line_regex
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.tuning.events import StopReason
@@ -41,9 +41,9 @@ def judge_hung(spec: TuningSpec, job: TrainingJob) -> StopReason:
     return "Retry" if is_worth_retrying(spec, job, ["Hung"]) else "Hung"
 
 
-def judge_match(spec: TuningSpec, job: TrainingJob, action: Action) -> StopReason | None:
+def judge_match(spec: TuningSpec, job: TrainingJob, action: Purpose) -> StopReason | None:
     """Return the stop reason for what a log rule found in a job's output; None if it goes on."""
     if action == "retry":
         return "Retry" if has_attempts_left(spec, job) else "Failed"
-    reasons: dict[Action, StopReason] = {"stop": "LogRule", "fail": "Failed"}
+    reasons: dict[Purpose, StopReason] = {"stop": "LogRule", "fail": "Failed"}
     return reasons.get(action)

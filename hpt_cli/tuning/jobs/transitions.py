@@ -8,11 +8,11 @@ from dataclasses import replace
 from itertools import repeat
 from typing import Any, TypeAlias
 
-from hpt_cli.formatting import describe_exit
 from hpt_cli.metrics.curve import Curve, Observation
 from hpt_cli.metrics.thinning import find_fresh_totals
 from hpt_cli.spec.hyperparameters import write_values
 from hpt_cli.tuning import events as ev
+from hpt_cli.tuning.failures.success import Ending
 from hpt_cli.tuning.jobs.spans import add_span
 from hpt_cli.tuning.jobs.training_job import (
     ENDED,
@@ -194,7 +194,7 @@ def _outcome(job: TrainingJob, event: ev.JobEvent) -> Phase:
     if isinstance(event, ev.JobExited) and _ended_by_itself(job, event):
         if event.retry or event.interrupted:
             return "Interrupted"
-        return "Failed" if event.exit_code or event.why else "Completed"
+        return "Failed" if _describe_end(event) else "Completed"
     if request is not None:
         return _AFTER_STOP.get(request.reason, "Stopped")
     if isinstance(event, ev.JobLost) and event.evicted:
@@ -340,9 +340,14 @@ def _describe_failure(job: TrainingJob, event: ev.JobExited | ev.JobLost) -> str
     if request is not None and request.reason in ("Retry", "Failed"):
         return request.explanation
     if isinstance(event, ev.JobExited) and _ended_by_itself(job, event) and not event.interrupted:
-        code = describe_exit(event.exit_code) if event.exit_code else ""
-        return f"{event.why} ({code})" if event.why and code else event.why or code
+        return _describe_end(event)
     return ""
+
+
+def _describe_end(event: ev.JobExited) -> str:
+    """Return why an attempt that ended by itself failed; empty if it succeeded."""
+    succeeded = event.succeeded or not (event.exit_code or event.why)
+    return Ending(succeeded, event.why).describe_failure(event.exit_code)
 
 
 def _after_failure(job: TrainingJob, event: ev.JobExited | ev.JobLost, failure: str) -> _Changes:
