@@ -25,17 +25,21 @@ def is_family_suspended(pid: int) -> bool:
 
 def _waits_for_suspended(pid: int) -> bool:
     # Not every system has this file.
-    children = [*map(int, _read(f"/proc/{pid}/task/{pid}/children").split())]
-    return bool(children) and all(
-        _is_stopped(each) or _waits_for_suspended(each) for each in children
-    )
+    children = map(int, _read(f"/proc/{pid}/task/{pid}/children").split())
+    living = [each for each in children if _read_status(each) not in (None, psutil.STATUS_ZOMBIE)]
+    return bool(living) and all(_is_stopped(each) or _waits_for_suspended(each) for each in living)
 
 
 def _is_stopped(pid: int) -> bool:
+    return _read_status(pid) == psutil.STATUS_STOPPED
+
+
+def _read_status(pid: int) -> str | None:
+    """Return what a process does; None if it is gone."""
     try:
-        return psutil.Process(pid).status() == psutil.STATUS_STOPPED
+        return str(psutil.Process(pid).status())
     except (psutil.Error, OSError):
-        return False
+        return None
 
 
 def _list_freezers(pid: int, root: str) -> Iterator[str]:

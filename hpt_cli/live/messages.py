@@ -80,15 +80,22 @@ def _describe_job_event(state: TuningState, job: TrainingJob, event: ev.Event) -
             return f"{name} is suspended: until it goes on, its time does not count"
         case ev.JobSuspended(since=since, until=until) if until is not None:
             return f"{name} was suspended for {format_seconds(until - since)}"
+        case ev.JobPaused(reason=why) | ev.JobStopRequested(reason="Paused", explanation=why):
+            return plain(f"{name} paused after {_count_epochs(state, job)}: {why}")
+        case ev.JobThawed(reason=why):
+            return plain(f"{name} goes on after {_count_epochs(state, job)}: {why}")
         case ev.JobStopRequested(reason=reason, explanation=explanation):
-            epochs = count(job.count_steps(state.spec["objective_metric_name"]), "epoch")
             words = f": {explanation}" if explanation else ""
-            return f"{name} stopping after {epochs}, {reason}{words}"
+            return f"{name} stopping after {_count_epochs(state, job)}, {reason}{words}"
         case ev.JobExited() | ev.JobLost() | ev.JobRequeued():
             return _describe_end(state, job, event.at)
         case ev.JobNoted(text=text):
             return plain(f"{name}: {text}")
     return ""
+
+
+def _count_epochs(state: TuningState, job: TrainingJob) -> str:
+    return count(job.count_steps(state.spec["objective_metric_name"]), "epoch")
 
 
 def _describe_launch(state: TuningState, job: TrainingJob, attempt: int) -> str:

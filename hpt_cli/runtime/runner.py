@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -31,6 +30,7 @@ from hpt_cli.machine.claims import Claims
 from hpt_cli.machine.gpu_monitor import GpuMonitor
 from hpt_cli.machine.threads import start_pool
 from hpt_cli.metrics.log_rules import LogMatch
+from hpt_cli.runtime import intents
 from hpt_cli.runtime.attempts.follower import AttemptFollower
 from hpt_cli.runtime.attempts.launch_queue import LaunchQueue
 from hpt_cli.runtime.environment import JobContext, make_launch_request
@@ -43,9 +43,8 @@ from hpt_cli.runtime.signals import Signals
 from hpt_cli.runtime.suggester import Suggester, read_planned
 from hpt_cli.runtime.view import View
 from hpt_cli.spec.model import TuningSpec
-from hpt_cli.spec.resources import Pool, Resource
+from hpt_cli.spec.resources import Resource
 from hpt_cli.spec.yaml.reader import change_spec
-from hpt_cli.stop_rules import Verdict
 from hpt_cli.storage.connection import TakenError
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.tuning import events as ev
@@ -56,11 +55,13 @@ from hpt_cli.tuning.commands import (
     End,
     Kill,
     Launch,
+    Pause,
     PauseLaunching,
     Plan,
     Requeue,
     ResumeLaunching,
     Stop,
+    Thaw,
 )
 from hpt_cli.tuning.decide import decide
 from hpt_cli.tuning.failures.retry import judge_match
@@ -178,7 +179,7 @@ class Runner:
             await self._signals.wait(self._executor.poll_seconds)
         if self._writer.error is not None:
             raise self._writer.error
-        self._record([_describe_start(self._state, self._clock(), self._pool, last_alive)])
+        self._record([intents.start(self._state, self._clock(), self._pool, last_alive)])
         _, self._last_alive = self._state.past_sessions[-1]
         for number in self._requeued:
             self._act(Requeue(number, "Asked"))
@@ -197,7 +198,7 @@ class Runner:
                 self._launch_queue.submit(job.number, directory, None, may_exist=True)
             elif job.phase == "Submitting":
                 self._submit(job, may_exist=True)
-            elif job.is_running:
+            elif job.is_alive:
                 assert job.attempt is not None
                 self._claims.take(job.number, job.attempt.share)
                 self._follower.follow(job, self._last_alive)
@@ -205,6 +206,10 @@ class Runner:
                 # signal.
                 if job.phase == "Stopping":
                     self._follower.stop(job.number)
+                elif job.phase == "Paused":
+                    self._follower.pause(job.number)
+                elif self._spec.pausing is not None and job.attempt.suspended_since is None:
+                    self._follower.thaw(job.number)
 
     async def _tune(self) -> None:
         while True:
@@ -229,7 +234,7 @@ class Runner:
                 self._record(self._follower.note_left())
                 return
             self._follower.reader.let_go()
-            if not any(isinstance(command, (Launch, Stop)) for command in commands):
+            if not any(isinstance(command, (Launch, Stop, Pause, Thaw)) for command in commands):
                 await self._signals.wait(self._executor.poll_seconds)
 
     def _decide(self, avoided: Collection[Resource]) -> list[Command]:
@@ -333,7 +338,7 @@ class Runner:
             reason = judge_match(self._spec, job, match.action)
             if reason is None and text not in job.notes:
                 self._record([ev.JobNoted(at=self._clock(), number=number, text=text)])
-            if reason is not None and job.phase in ("Starting", "Training"):
+            if reason is not None and job.phase in ("Starting", "Training", "Paused"):
                 self._act(Stop(number, reason, explanation=str(match)))
 
     def _suggest_planned(self) -> None:
@@ -408,27 +413,31 @@ class Runner:
             case ResumeLaunching(number):
                 self._record([ev.LaunchingResumed(at=now, working=number)])
             case Continue(number, verdict):
-                self._record([describe_verdict(self._state, number, verdict, now)])
-            case Stop():
-                self._stop(command)
+                self._record([intents.judge(self._state, number, verdict, now)])
+            case Stop(number, verdict=verdict):
+                if verdict is not None:
+                    self._record([intents.judge(self._state, number, verdict, now)])
+                self._tell(intents.stop(command, now))
+            case Pause():
+                self._tell(intents.pause(self._spec, self._state, command, now))
+            case Thaw():
+                self._tell(intents.thaw(self._state, command, now))
             case Kill(number):
                 self._follower.kill(number)
             case End(end):
                 self._record([ev.TuningJobEnded(at=now, status=end.status, reason=end.reason)])
 
-    def _stop(self, command: Stop) -> None:
-        verdict = command.verdict
-        if verdict is not None:
-            self._record([describe_verdict(self._state, command.number, verdict, self._clock())])
-        requested = ev.JobStopRequested(
-            at=self._clock(),
-            number=command.number,
-            reason=command.reason,
-            explanation=verdict.reason if verdict else command.explanation,
-            evidence=dict(verdict.evidence) if verdict else {},
-        )
-        self._record([requested])
-        self._writer.flush(partial(self._follower.stop, command.number))
+    def _tell(self, intent: ev.JobStopRequested | ev.JobPaused | ev.JobThawed) -> None:
+        """Record what an attempt is told to do, and tell it when that is written."""
+        self._record([intent])
+        match intent:
+            case ev.JobPaused():
+                act = self._follower.pause
+            case ev.JobThawed():
+                act = self._follower.thaw
+            case _:
+                act = self._follower.stop
+        self._writer.flush(partial(act, intent.number))
 
     def _launch(self, job: TrainingJob, share: Share | None) -> None:
         if self._claims.take(job.number, share) is None:
@@ -468,26 +477,3 @@ class Runner:
             recorded=recorded,
             take=partial(self._claims.take, job.number, job.attempt.share),
         )
-
-
-def _describe_start(
-    state: TuningState, at: float, pool: Pool | None, last_alive: float | None
-) -> ev.TunerStarted:
-    if last_alive is not None:  # the clock may have been set since
-        last_alive = min(max(last_alive, state.last_event_at), at)
-    host = socket.gethostname()
-    return ev.TunerStarted(at=at, pid=os.getpid(), host=host, pool=pool, last_alive=last_alive)
-
-
-def describe_verdict(state: TuningState, number: int, verdict: Verdict, now: float) -> ev.JobJudged:
-    """Return the event of a stop rule's verdict on a job."""
-    job = state.jobs[number]
-    return ev.JobJudged(
-        at=now,
-        number=number,
-        attempt=len(job.attempts),
-        step=job.curve(state.spec["objective_metric_name"])[-1][0],
-        stop=verdict.stop,
-        reason=verdict.reason,
-        evidence=dict(verdict.evidence),
-    )

@@ -16,6 +16,7 @@ from functools import partial
 from hpt_cli.executors import (
     Executor,
     Exited,
+    Handle,
     Lost,
     Outcome,
     Pending,
@@ -45,6 +46,7 @@ AGAIN_SECONDS = 1.0
 """Time until what was not possible, as something was short, is tried again."""
 MAX_OPEN_LOGS = 100
 """So many logs are kept open, to be read on where somebody deletes them: each is a descriptor."""
+CONTINUED = "somebody has continued it (SIGCONT)"
 LEAVE_SECONDS = 1.0
 """How long an interrupted tuner reads what an attempt that has ended has printed."""
 
@@ -136,7 +138,9 @@ class AttemptFollower:
         attempt.is_settled = reading.is_settled and reading.looked_at >= attempt.settles_at
         return [
             *self._follow_queue(job, attempt, outcome),
-            *self._list_suspensions(job, attempt, reading),
+            *(self._follow_pause if job.phase == "Paused" else self._list_suspensions)(
+                job, attempt, reading
+            ),
             *self._list_observations(job, attempt, reading),
             *(self._note(job, text) for text in reading.notes if text not in job.notes),
         ]
@@ -153,6 +157,17 @@ class AttemptFollower:
             # The clock of the machine that runs it may differ from this one's.
             since = min(max(outcome.since, latest.submitted_at), at)
             yield ev.JobStarted(at=at, number=job.number, attempt=number, since=since)
+
+    def _follow_pause(
+        self, job: TrainingJob, attempt: LiveAttempt, reading: Reading
+    ) -> Iterator[ev.Event]:
+        """Yield that a paused attempt goes on, where somebody else has seen to that."""
+        is_suspended = isinstance(reading.outcome, Running) and reading.outcome.is_suspended
+        if attempt.stands_still and not is_suspended and not attempt.log.has_ended:
+            attempt.log.is_paused = attempt.stands_still = False
+            at, number = self._clock(), attempt.number
+            yield ev.JobThawed(at=at, number=job.number, attempt=number, reason=CONTINUED)
+        attempt.stands_still = is_suspended and attempt.log.is_paused
 
     def _list_suspensions(
         self, job: TrainingJob, attempt: LiveAttempt, reading: Reading
@@ -271,12 +286,19 @@ class AttemptFollower:
             for each in logs
         ]
 
-    # How they end
+    # What they are told
+
+    def pause(self, number: int) -> None:
+        """Have a job's attempt stand still, if it has one."""
+        self._signal(number, self._executor.pause, is_paused=True)
+
+    def thaw(self, number: int) -> None:
+        """Let a job's attempt go on, if it has one."""
+        self._signal(number, self._executor.thaw)
 
     def stop(self, number: int) -> None:
         """Ask a job's attempt to end, if it has one."""
-        if number in self._attempts:
-            self._signal(self._attempts[number], force=False)
+        self._signal(number, partial(self._executor.stop, force=False))
 
     def kill(self, number: int) -> None:
         """Kill a job's attempt, if it is alive; at most once a second."""
@@ -285,25 +307,34 @@ class AttemptFollower:
             return
         if now - attempt.killed_at > KILL_AGAIN_SECONDS:
             attempt.killed_at = now
-            self._signal(attempt, force=True)
+            self._signal(number, partial(self._executor.stop, force=True))
 
     def kill_all(self) -> None:
         """Kill all attempts; from now on also what they leave behind, without grace."""
         self._clean_up.may_linger = False
-        for attempt in self._attempts.values():
-            self._signal(attempt, force=True)
+        for number in self._attempts:
+            self._signal(number, partial(self._executor.stop, force=True))
 
-    def _signal(self, attempt: LiveAttempt, *, force: bool) -> None:
-        """Ask an attempt to end, or kill it; again and again while something is short."""
+    def _signal(
+        self, number: int, send: Callable[[Handle], None], *, is_paused: bool = False
+    ) -> None:
+        if number in self._attempts:
+            attempt = self._attempts[number]
+            attempt.log.is_paused, attempt.stands_still = is_paused, False
+            self._send(attempt, send)
+
+    def _send(self, attempt: LiveAttempt, send: Callable[[Handle], None]) -> None:
+        """Signal an attempt; again and again while something is short."""
         if self._attempts.get(attempt.job) is not attempt:
             return
         try:
-            self._executor.stop(attempt.handle, force=force)
+            send(attempt.handle)
         except OSError as error:
             if not is_shortage(error):
                 raise
-            again = partial(self._signal, attempt, force=force)
-            asyncio.get_running_loop().call_later(AGAIN_SECONDS, again)
+            asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._send, attempt, send)
+
+    # How they end
 
     def end(self, state: TuningState) -> list[ev.Event]:
         """Return the ends of the attempts that are cleaned up and read: until then, they keep their

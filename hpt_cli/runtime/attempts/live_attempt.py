@@ -40,6 +40,8 @@ class LiveAttempt:
     """When it is to be looked at before it is judged how long it was at work."""
     is_settled: bool = False
     """Whether that is known."""
+    stands_still: bool = False
+    """Whether it has been seen to, since it was paused."""
     sweep: asyncio.Task[list[str]] | None = None
     others: Sequence[Share] = ()
     """What other jobs hold of the machine; brought up to date while the sweep runs."""

@@ -71,7 +71,7 @@ class Reading:
 class FollowedLog:
     """An attempt that is looked at; times are seconds since the epoch.
 
-    Only the thread changes it, except for `settled_at` and `is_swept`.
+    Only the thread changes it, except for `settled_at`, `is_swept` and `is_paused`.
     """
 
     job: int
@@ -89,6 +89,8 @@ class FollowedLog:
     """From when on its launcher has written down all suspensions so far."""
     is_swept: bool = False
     """Whether what it left running has been ended."""
+    is_paused: bool = False
+    """Whether it stands still because hpt itself has paused it: that is no suspension."""
     outcome: Outcome = field(default_factory=Running)
     last_output_at: float = field(init=False)
     """When its output last grew."""
@@ -143,7 +145,8 @@ class FollowedLog:
         self._has_text |= any(each.action == "succeed" for each in matched)
         matches = tuple(each for each in matched if each.action != "succeed")
         settled_at, was_settled = self.settled_at, self._is_settled
-        suspended = self._suspensions.look(self.outcome, now, closely=not was_settled)
+        outcome = Running() if self.is_paused and not self.has_ended else self.outcome
+        suspended = self._suspensions.look(outcome, now, closely=not was_settled)
         is_known = self._suspensions.are_known(now) and now >= settled_at
         self._is_settled = is_known and getattr(self.outcome, "is_certain", True)
         told = (self.outcome, suspended, self._is_settled, settled_at)

@@ -19,3 +19,12 @@ def test_what_is_suspended_is_said() -> None:
     assert describe_event(STATE, over) == "story-0001 was suspended for 42 s"
     tuner = ev.TunerSuspended(at=50, since=5, until=47)
     assert describe_event(STATE, tuner) == "the tuner was suspended for 42 s"
+
+
+def test_a_pause_is_said_with_its_reason_when_it_begins_and_when_it_is_over() -> None:
+    paused = ev.JobPaused(at=9, number=1, attempt=1, reason="job 2 is likelier")
+    assert describe_event(STATE, paused) == "story-0001 paused after 0 epochs: job 2 is likelier"
+    asked = ev.JobStopRequested(at=9, number=1, reason="Paused", explanation="job 2 is likelier")
+    assert describe_event(STATE, asked) == describe_event(STATE, paused)
+    thawed = ev.JobThawed(at=50, number=1, attempt=1, reason="job 2 has ended")
+    assert describe_event(STATE, thawed) == "story-0001 goes on after 0 epochs: job 2 has ended"

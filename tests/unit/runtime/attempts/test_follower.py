@@ -42,6 +42,7 @@ class SlowExecutor:
         self.release = Event()
         self.graces: list[float] = []
         self.stopped: list[tuple[Handle, bool]] = []
+        self.told: list[tuple[str, Handle]] = []
 
     def launch(self, request: LaunchRequest) -> Handle:
         raise NotImplementedError
@@ -56,10 +57,10 @@ class SlowExecutor:
         self.stopped.append((handle, force))
 
     def pause(self, handle: Handle) -> None:
-        raise NotImplementedError
+        self.told.append(("pause", handle))
 
     def thaw(self, handle: Handle) -> None:
-        raise NotImplementedError
+        self.told.append(("thaw", handle))
 
     def list_leftovers(self, handle: Handle) -> list[str]:
         return ["server (pid 8)"]
@@ -261,6 +262,20 @@ class Watched:
                 self.state = fold(self.state, event)
         return self
 
+    def pause(self) -> Watched:
+        """Pause it, as the runner does."""
+        event = ev.JobPaused(at=self.now, number=1, attempt=1, reason="job 2 is likelier")
+        self.state = fold(self.state, event)
+        self.follower.pause(1)
+        return self
+
+    def thaw(self) -> Watched:
+        """Let it go on, as the runner does."""
+        event = ev.JobThawed(at=self.now, number=1, attempt=1, reason="job 2 has ended")
+        self.state = fold(self.state, event)
+        self.follower.thaw(1)
+        return self
+
     @property
     def spans(self) -> tuple[tuple[float, float], ...]:
         attempt = self.state.jobs[1].attempt
@@ -383,3 +398,28 @@ def test_what_is_short_for_a_while_delays_signals_and_clean_up(
     assert isinstance(exited, ev.JobExited)
     assert len(executor.stopped) == 1
     assert errors == {"stop": [], "sweep": []}
+
+
+def test_a_pause_is_no_suspension_by_somebody_else(tmp_path: Path) -> None:
+    watched = Watched(tmp_path).look(1000, 1010).pause().look(1010.1)
+    assert watched.look(1011, 1100, suspended=True).spans == ((1010, math.inf),)
+    assert watched.thaw().look(1100.1, suspended=True).look(1101, 1110).spans == ((1010, 1100),)
+    assert watched.is_judged
+    assert watched.executor.told == [("pause", {"pid": 1}), ("thaw", {"pid": 1})]
+    assert watched.look(1120, 1130, suspended=True).spans[1:] == ((1120, math.inf),)
+
+
+def test_what_somebody_else_continues_is_not_paused_any_more(tmp_path: Path) -> None:
+    watched = Watched(tmp_path).look(1000, 1010).pause().look(1010.1).look(1011, suspended=True)
+    assert watched.state.jobs[1].phase == "Paused"
+    assert watched.look(1050).state.jobs[1].phase == "Training"
+    assert watched.look(1060).spans == ((1010, 1050),)
+
+
+def test_a_later_tuner_follows_what_is_paused(tmp_path: Path) -> None:
+    paused = Watched(tmp_path).look(1000, 1010).pause().look(1011, suspended=True).state
+    later = Watched(tmp_path, paused, 1900, 1020)
+    later.follower.pause(1)
+    later.look(1900).look(1901, 1950, suspended=True)
+    assert later.state.jobs[1].phase == "Paused"
+    assert later.thaw().look(1951, 1960).spans == ((1010, 1950),)
