@@ -104,6 +104,8 @@ class LocalExecutor:
         self._heartbeats = Heartbeats()
         self._suspended: set[int] = set()
         self._looked_at = -math.inf
+        self._paused: set[int] = set()
+        """The pids of launchers whose attempts this one has paused."""
         self._orders: list[_Order] = []
         self._changed = threading.Condition()
         """Held to change the orders."""
@@ -232,12 +234,16 @@ class LocalExecutor:
             handles = [each.handle for each in same]
             find = partial(self._find_all, handles)
             if wish is _Wish.PAUSE:
+                self._paused |= {each["pid"] for each in handles}
                 pause(find, *[partial(self._list_descendants, handles)] * QUICK_LOOKS)
             elif wish is _Wish.GO_ON:
+                self._paused -= {each["pid"] for each in handles}
                 thaw(find())
             else:
                 for order, family in zip(same, find(), strict=True):
                     _end(order, family)
+                    # One that was just told to stand still does so only in a moment.
+                    thaw([family] if order.handle["pid"] in self._paused else [])
 
     def list_leftovers(self, handle: Handle) -> list[str]:
         """Return a description of each process that an attempt left running."""
