@@ -100,7 +100,8 @@ def _render_ranges(spec: TuningSpec) -> RenderableType:
     for name, each in spec.hyperparameter_ranges.items():
         scaling = explain_scaling(each)
         table.add_row(
-            Text(plain(name)), Text(_describe_bounds(each)), Text(scaling + _describe_when(each))
+            *(Text(plain(name)), Text(_describe_bounds(each))),
+            Text(scaling + _describe_prior(spec, name) + _describe_when(each)),
         )
         if each.size is None or not isinstance(each, CategoricalRange):
             written = (spec.write({name: value})[name] for value in list_values(each))
@@ -129,6 +130,12 @@ def _describe_bounds(each: ParameterRange) -> str:
     step = f" by {each.step:g}" if each.step not in (None, 1) else ""
     kind = "" if each.type == "Continuous" else "integer "
     return f"{kind}{each.min_value:g} to {each.max_value:g}{step}"
+
+
+def _describe_prior(spec: TuningSpec, name: str) -> str:
+    prior = spec.hyperparameter_ranges[name].prior
+    values = (format_setting(spec.write({name: value})[name]) for value in prior)
+    return f"  prior {' or '.join(values)}" if prior else ""
 
 
 def _describe_when(each: ParameterRange) -> str:
@@ -271,6 +278,7 @@ def _range_to_json(each: ParameterRange) -> json_types.Range:
         "size": each.size,
         "values": list_values(each),
         "when": dict(each.when),
+        "prior": list(each.prior),
     }
 
 

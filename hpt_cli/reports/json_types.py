@@ -345,6 +345,7 @@ class Range(TypedDict):
     values: Sequence[Value]
     """all, or some evenly spaced"""
     when: Mapping[str, Sequence[Value]]
+    prior: Sequence[Value]
 
 
 class FirstTrainingJob(TypedDict):

@@ -176,6 +176,8 @@ def _list_unsupported(spec: TuningSpec) -> Iterator[str]:
             yield f"{name}: SageMaker takes at most {MAX_VALUES} values, not {len(each.values)}"
         if each.when:
             yield f"{name}: SageMaker has no conditions (when); it is always tuned"
+        if each.prior:
+            yield f"{name}: SageMaker has no prior"
         listed = len(_list_values(each) or ())
         if listed > MAX_VALUES:
             yield f"{name}: SageMaker accepts {MAX_VALUES} values of a range, and it has {listed}"

@@ -57,6 +57,9 @@ def make_schema() -> dict[str, Any]:
         values = each["properties"].get("when", {}).get("additionalProperties")
         if values is not None:
             values |= {"type": ["array", *values["items"]["type"]]}
+        if prior := each["properties"].get("prior"):
+            listed = {key: prior.pop(key) for key in ("type", "items", "maxItems")}
+            prior |= {"anyOf": [listed, listed["items"]]}
     fields = _rewrite(_rewrite({**schema, "definitions": definitions}, _tidy), _relax)
     return {"$schema": DIALECT, "title": "hpt spec", **fields}
 

@@ -80,10 +80,16 @@ Category = Annotated[
 
 
 def _listify(raw: Any) -> Any:
-    """Return `when` with lists: `{optimizer: adam}` means the same as `{optimizer: [adam]}`."""
-    if not isinstance(raw, dict):
-        return raw
-    return {name: each if isinstance(each, list | tuple) else [each] for name, each in raw.items()}
+    """Return a list of what may also be written as a single value: `adam` means `[adam]`."""
+    return raw if isinstance(raw, list | tuple) else [raw]
+
+
+def _listify_each(raw: Any) -> Any:
+    return {name: _listify(each) for name, each in raw.items()} if isinstance(raw, dict) else raw
+
+
+_One = BeforeValidator(_listify)
+_Few = Field(max_length=MAX_CATEGORIES)
 
 
 class SpecPart(BaseModel):
@@ -93,7 +99,7 @@ class SpecPart(BaseModel):
 
 
 class _Range(SpecPart):
-    when: Annotated[dict[str, tuple[Category, ...]], BeforeValidator(_listify)] = {}
+    when: Annotated[dict[str, tuple[Category, ...]], BeforeValidator(_listify_each)] = {}
     """Only where each of these other hyperparameters has one of these values."""
 
 
@@ -191,6 +197,9 @@ class ContinuousRange(_Range):
     """Only min_value, min_value + step, ..."""
     grid_points: GridPoints | None = None
     """How many values a Grid tries."""
+    prior: Annotated[tuple[Number, ...], _Few, _One] = ()
+    """Where the best value is believed to be: one value, or a list. It is tried more often, until
+    results say otherwise."""
 
     @model_validator(mode="after")
     def _check(self) -> ContinuousRange:
@@ -255,6 +264,9 @@ class IntegerRange(_Range):
     """Only min_value, min_value + step, ..."""
     grid_points: GridPoints | None = None
     """How many values a Grid tries."""
+    prior: Annotated[tuple[Whole, ...], _Few, _One] = ()
+    """Where the best value is believed to be: one value, or a list. It is tried more often, until
+    results say otherwise."""
 
     @model_validator(mode="after")
     def _check(self) -> IntegerRange:
@@ -326,6 +338,9 @@ class CategoricalRange(_Range):
     """One of a list of values."""
     values: Annotated[tuple[Category, ...], Field(min_length=1, max_length=MAX_CATEGORIES)]
     """1 to 1000 values, text or numbers."""
+    prior: Annotated[tuple[Category, ...], _Few, _One] = ()
+    """Where the best value is believed to be: one value, or a list. It is tried more often, until
+    results say otherwise."""
 
     @model_validator(mode="after")
     def _check(self) -> CategoricalRange:

@@ -5,6 +5,7 @@ The process is in `gaussian_process`, which is slow to import. Not every job nee
 * the initial design is a Sobol sequence that keeps off the extremes, at which a point chosen at
   random nearly always has one of its many coordinates (the Vizier GP bandit begins in the middle;
   Song et al. 2024);
+* every second job of it is drawn from the user's prior, if there is one;
 * while the best results are all alike, most jobs go on with the Sobol sequence instead: a model
   learns nothing from a plateau.
 """
@@ -19,7 +20,8 @@ from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.ranges import CategoricalRange
 from hpt_cli.strategies import SuggestRequest, Trial
 from hpt_cli.strategies.space import MIDDLE, Floats, Space
-from hpt_cli.strategies.targets import estimate_losses
+from hpt_cli.strategies.targets import estimate_losses, score_losses
+from hpt_cli.strategies.user_prior import UserPrior
 
 TIE = 0.02
 """Losses this close to the best tie with it, as a share of the way from the best to the median."""
@@ -49,14 +51,20 @@ def suggest(request: SuggestRequest) -> Hyperparameters | None:
     places = space.encode(trial.hyperparameters for trial in results)
     # From results that are all the same a model learns nothing.
     opening = len(trials) < count_initial_jobs(request) or len(np.unique(losses)) < 2
+    prior = find_trusted_prior(space, places, losses)
     if opening or rng.random() < compute_exploration(losses, places):
-        return space.first_new(avoid_failures(space, draw_inner(space, request), ended))
+        points = draw_inner(space, request)
+        if prior is not None and request.number % 2:
+            points = prior.move(space.draw(request.seed, request.number - 1, SPARE))
+        return space.first_new(avoid_failures(space, points, ended))
     running = [trial for trial in trials if trial.status == "Running"]
     from hpt_cli.strategies import gaussian_process
 
     evidence = gaussian_process.select_results(space, results, losses, running)
-    failures = gaussian_process.FailureModel(space, ended)
-    return space.first_new(gaussian_process.rank_candidates(space, evidence, failures, rng))
+    with gaussian_process.limit_threads():
+        failures = gaussian_process.FailureModel(space, ended)
+        points = gaussian_process.rank_candidates(space, evidence, failures, prior, rng)
+    return space.first_new(points)
 
 
 def prepare() -> None:
@@ -67,6 +75,20 @@ def prepare() -> None:
 def count_initial_jobs(request: SuggestRequest) -> int:
     """Return the size of the initial design: enough to learn from, at most a third of all jobs."""
     return max(3, min(2 * len(request.ranges) + 1, request.max_jobs // 3))
+
+
+def find_trusted_prior(space: Space, places: Floats, losses: Floats) -> UserPrior | None:
+    """Return what the user believes; None for nothing, and while the results, (n,), where it says
+    the optimum is are worse than the others."""
+    prior = UserPrior(space)
+    if not prior:
+        return None
+    is_near = prior.log_density(places) > 0
+    if is_near.any() and not is_near.all():
+        scores = score_losses(losses)
+        if scores[is_near].mean() > scores[~is_near].mean():
+            return None
+    return prior
 
 
 def draw_inner(space: Space, request: SuggestRequest) -> Floats:
@@ -81,9 +103,10 @@ def avoid_failures(space: Space, points: Floats, ended: Sequence[Trial]) -> Floa
     """Return points, (n, d), in their order, but first those where jobs do not seem to fail."""
     if len(ended) < MIN_ENDED or not any(trial.status == "Failed" for trial in ended):
         return points
-    from hpt_cli.strategies.gaussian_process import FailureModel, encode_one_hot
+    from hpt_cli.strategies.gaussian_process import FailureModel, encode_one_hot, limit_threads
 
-    risky = FailureModel(space, ended).is_risky(encode_one_hot(space, points))
+    with limit_threads():
+        risky = FailureModel(space, ended).is_risky(encode_one_hot(space, points))
     return points[np.argsort(risky, kind="stable")]
 
 

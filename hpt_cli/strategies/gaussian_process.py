@@ -18,7 +18,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_solve, cholesky, solve_triangular
@@ -31,8 +33,9 @@ from threadpoolctl import threadpool_limits
 
 from hpt_cli.spec.ranges import CategoricalRange
 from hpt_cli.strategies import Trial
-from hpt_cli.strategies.space import Floats, Space
+from hpt_cli.strategies.space import Floats, Space, reflect
 from hpt_cli.strategies.targets import score_losses
+from hpt_cli.strategies.user_prior import STRENGTH, UserPrior
 
 MAX_LEARN = 100
 """How many trials the kernel's hyperparameters are learned from."""
@@ -53,6 +56,13 @@ CAUTION = 3
 """The power to which that probability is raised: a job that fails costs more than its own time."""
 PENDING_DISTANCE = 0.01
 """How close to a pending job no other is placed: a share of the range, in every coordinate."""
+
+
+def limit_threads() -> AbstractContextManager[object]:
+    """Return a context for what is below: one thread of BLAS, as the cores are the training jobs',
+    and matrices this small are no faster with two."""
+    return cast(AbstractContextManager[object], threadpool_limits(limits=1, user_api="blas"))
+
 
 # Evidence
 
@@ -308,36 +318,37 @@ def log_improvement(mean: Floats, deviation: Floats, best: float) -> Floats:
 
 
 def rank_candidates(
-    space: Space, evidence: Evidence, failures: FailureModel, rng: np.random.Generator
+    space: Space,
+    evidence: Evidence,
+    failures: FailureModel,
+    prior: UserPrior | None,
+    rng: np.random.Generator,
 ) -> Floats:
     """Return points of the unit cube, (n, d), the largest expected improvement first, which is none
     where a job fails (Gardner et al. 2014, section 3).
 
+    It counts more where the user believes the optimum to be (Hvarfner et al. 2022, equation 6).
     Candidates come from all over the cube and from around the best trials, then from ever closer
     around the best candidates. They are snapped: what is judged is what would be run.
     """
-    # One thread: the cores are the training jobs', and matrices this small are no faster with two.
-    with threadpool_limits(limits=1, user_api="blas"):
-        return _rank_candidates(space, evidence, failures, rng)
-
-
-def _rank_candidates(
-    space: Space, evidence: Evidence, failures: FailureModel, rng: np.random.Generator
-) -> Floats:
     posterior = Posterior(evidence)
     mode = posterior.find_mode()
     samples = SAMPLES if len(evidence.scores) <= MAX_LEARN else 0
     thetas = [*posterior.sample(rng, mode, samples)] or [mode]
     fits = [fit(evidence, theta) for theta in thetas]
+    belief = STRENGTH / len(evidence.scores)
 
     def judge(places: Floats) -> Floats:
         points = encode_one_hot(space, places)
         logs = [log_improvement(*each.predict(points), best=best) for each, best in fits]
         caution = CAUTION * failures.log_success(points)
         # The sum over kernels ranks points as their mean does.
-        return np.asarray(np.logaddexp.reduce(logs, axis=0)) + caution
+        values = np.asarray(np.logaddexp.reduce(logs, axis=0)) + caution
+        return values if prior is None else values + belief * prior.log_density(places)
 
     spread = rng.random((256, len(space.ranges)))
+    if prior is not None:
+        spread = np.vstack([spread, prior.move(spread[:128])])
     near = [
         perturb(space, rng, evidence.places[:5], width, 100) for width in (0.02, 0.05, 0.1, 0.2)
     ]
@@ -385,8 +396,7 @@ def perturb(
     """Return `count` points around these places. About two numbers in three are moved, and
     reflected where they would leave the cube; a category in five is any other."""
     start = places[rng.integers(len(places), size=count)]
-    beyond = np.abs(start + rng.normal(scale=width, size=start.shape))
-    numbers = np.where(beyond > 1, 2 - beyond, beyond)
+    numbers = reflect(start + rng.normal(scale=width, size=start.shape))
     is_category = [isinstance(each, CategoricalRange) for each in space.ranges.values()]
     moved = rng.random(start.shape) < np.where(is_category, 0.2, 0.7)
     return np.where(moved, np.where(is_category, rng.random(start.shape), numbers), start)

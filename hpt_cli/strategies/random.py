@@ -3,7 +3,8 @@
 The n-th point is the fractional part of shift + n * alpha, with the shift drawn from the seed and
 alpha from the generalized golden ratio (Roberts 2018, "The Unreasonable Effectiveness of
 Quasirandom Sequences"; the shift is Cranley and Patterson's, 1976). Job n gets the n-th point,
-whatever the results of the jobs before it.
+whatever the results of the jobs before it. Where ranges have a prior, the point of every second job
+is moved so that those are spread as the prior says.
 """
 
 from __future__ import annotations
@@ -25,7 +26,12 @@ def suggest(request: SuggestRequest) -> Hyperparameters | None:
     space = Space(request.ranges, (trial.hyperparameters for trial in request.trials))
     if space.exhausted:
         return None
-    return space.first_new(draw(request.seed, request.number, 1 + SPARE, len(request.ranges)))
+    points = draw(request.seed, request.number, 1 + SPARE, len(request.ranges))
+    if request.number % 2 and any(each.prior for each in request.ranges.values()):
+        from hpt_cli.strategies.user_prior import UserPrior  # it imports scipy, which takes a while
+
+        points = UserPrior(space).move(points)
+    return space.first_new(points)
 
 
 def draw(seed: int, start: int, count: int, dimensions: int) -> Floats:

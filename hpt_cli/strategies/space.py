@@ -51,6 +51,12 @@ def _cut(each: ParameterRange) -> Cells | None:
     return Cells(np.array(edges), np.array([each.to_unit(value) for value in values]))
 
 
+def reflect(coordinates: Floats) -> Floats:
+    """Return coordinates, each at most 1 beyond the unit interval, reflected into it."""
+    beyond = np.abs(coordinates)
+    return np.where(beyond > 1, 2 - beyond, beyond)
+
+
 class Space:
     """The search space of one tuning job, and which of its points were tried."""
 
@@ -112,10 +118,11 @@ class Space:
             if cells is not None:
                 places = np.searchsorted(cells.edges, snapped[:, column], side="right")
                 snapped[:, column] = cells.centres[places]
-        return self._center_inactive(snapped)
+        snapped[~self.find_active(snapped)] = MIDDLE
+        return snapped
 
-    def _center_inactive(self, points: Floats) -> Floats:
-        """Return points, (n, d), moved to the middle in the columns that are inactive for them."""
+    def find_active(self, points: Floats) -> np.ndarray:
+        """Return whether each coordinate of points, (n, d), counts for its point, (n, d)."""
         names = list(self.ranges)
         active = np.ones(points.shape, dtype=bool)
         # A chain of conditions is as long as there are columns, at the most.
@@ -126,8 +133,7 @@ class Space:
                     units = [decider.to_unit(value) for value in values]
                     holds = np.isclose(points[:, other, None], units).any(axis=1)
                     active[:, column] &= holds & active[:, other]
-        points[~active] = MIDDLE
-        return points
+        return active
 
     def is_new(self, hyperparameters: Hyperparameters) -> bool:
         """Return whether no earlier trial had these hyperparameters."""

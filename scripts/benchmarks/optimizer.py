@@ -3,6 +3,7 @@
     python scripts/benchmarks/optimizer.py --jobs 40 --parallel 4 --seeds 10
     python scripts/benchmarks/optimizer.py --kind table --protocol nearest --only Bayesian --json
     python scripts/benchmarks/optimizer.py --table my.jsonl.gz --only Bayesian
+    python scripts/benchmarks/optimizer.py --prior
     python scripts/benchmarks/optimizer.py --cost
     python scripts/benchmarks/optimizer.py --short    # a problem of each kind, ten jobs, one seed
 
@@ -36,10 +37,11 @@ from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
+from beliefs import Belief, with_priors
 from functions import FUNCTIONS, make_function
 from means import describe_mean, standard_error
 from numpy.typing import NDArray
-from peers import Optuna, Skopt, Smac, make_gp_sampler, make_tpe
+from peers import Ax, Hebo, Optuna, Skopt, Smac, make_gp_sampler, make_tpe
 from problems import Answer, Problem, make_lookup
 from rich.console import Console
 from rich.table import Table
@@ -105,6 +107,11 @@ class Strategy:
         )
 
 
+def believe(belief: Belief, problem: Problem, seed: int, jobs: int, parallel: int) -> Strategy:
+    """Return Bayesian with a right or a wrong prior on every range."""
+    return Strategy("Bayesian", with_priors(problem, belief, seed), seed, jobs, parallel)
+
+
 Factory = Callable[[Problem, int, int, int], Optimizer]
 OPTIMIZERS: dict[str, Factory] = {
     "Bayesian": partial(Strategy, "Bayesian"),
@@ -113,7 +120,15 @@ OPTIMIZERS: dict[str, Factory] = {
     "optuna-tpe": partial(Optuna, make_tpe),
     "optuna-gp": partial(Optuna, make_gp_sampler),
     "smac": Smac,
+    "ax": Ax,
+    "hebo": Hebo,
 }
+BELIEVERS: dict[str, Factory] = {
+    "Bayesian": OPTIMIZERS["Bayesian"],
+    "right prior": partial(believe, "right"),
+    "wrong prior": partial(believe, "wrong"),
+}
+"""What --prior compares."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +146,7 @@ def search(problem: Problem, name: str, jobs: int, parallel: int, seed: int) -> 
 
     Jobs take their recorded time, with a jitter of 5 % by the seed; `parallel` are in flight.
     """
-    optimizer = OPTIMIZERS[name](problem, seed, jobs, parallel)
+    optimizer = (OPTIMIZERS | BELIEVERS)[name](problem, seed, jobs, parallel)
     run, jitter = problem.start(seed), np.random.default_rng(seed)
     running: list[tuple[float, int, Answer]] = []
     ended: list[Answer] = []
@@ -319,7 +334,7 @@ def show_cost(console: Console, counts: Sequence[int], *, as_json: bool) -> None
 def is_available(name: str) -> bool:
     """Return whether an optimizer is installed; name it on standard error if not."""
     try:
-        OPTIMIZERS[name](make_function("branin"), 0, 10, 1)
+        (OPTIMIZERS | BELIEVERS)[name](make_function("branin"), 0, 10, 1)
     except ImportError as missing:
         print(f"{name} is left out: {missing}", file=sys.stderr)
         return False
@@ -412,6 +427,7 @@ def parse_options() -> argparse.Namespace:
     add("--half", choices=("choose", "report", "both"), default="report", help="of the problems")
     add("--protocol", choices=("rows", "nearest"), default="rows", help="how tables answer")
     add("--workers", type=int, default=os.cpu_count(), help="searches side by side")
+    add("--prior", action="store_true", help="Bayesian with priors right and wrong, on functions")
     add("--record", action="store_true", help="keep the best losses in trainings.json")
     add("--json", action="store_true")
     add("--cost", action="store_true", help="time a suggestion instead")
@@ -428,6 +444,8 @@ def main() -> None:
         return
     if options.short:
         options.jobs, options.seeds = 10, 1
+    if options.prior:
+        options.kind, options.only = ["function"], [*BELIEVERS]
     names = [name for name in options.only or OPTIMIZERS if is_available(name)]
     if not names:
         sys.exit("error: no optimizer is installed")

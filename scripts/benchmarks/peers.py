@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from problems import Problem
 
 from hpt_cli.spec.hyperparameters import Hyperparameters
@@ -215,6 +216,98 @@ class Smac(Peer):
         status = StatusType.CRASHED if loss is None else StatusType.SUCCESS
         value = TrialValue(cost=self.cap(loss), status=status)
         self.facade.tell(self.pending.pop(number), value)
+
+
+class Ax(Peer):
+    """Ax with the generation strategy that it chooses: Sobol points, then a Gaussian process."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        import torch
+        from ax import Client
+        from ax.utils.common.logger import set_stderr_log_level
+
+        torch.set_num_threads(1)
+        set_stderr_log_level(logging.ERROR)
+        self.client = Client(random_seed=self.seed)
+        self.client.configure_experiment([*map(self._dimension, self.problem.ranges)])
+        self.client.configure_optimization(objective="-loss")
+        # By the job's number: the number of Ax's trial, and its raw values.
+        self.pending: dict[int, tuple[int, dict[str, Any]]] = {}
+
+    def _dimension(self, name: str) -> Any:
+        from ax import ChoiceParameterConfig, RangeParameterConfig
+
+        each = self.problem.ranges[name]
+        if isinstance(each, CategoricalRange):
+            places = list(range(len(each.values)))
+            if len(places) == 1:  # which it refuses: it is asked for a number that counts nowhere
+                return RangeParameterConfig(name, (0.0, 0.5), "float")
+            return ChoiceParameterConfig(name, places, "int", is_ordered=False)
+        if isinstance(each, IntegerRange):
+            scaling = "log" if each.scaling == "Logarithmic" else "linear"
+            bounds = each.min_value, each.max_value
+            return RangeParameterConfig(name, bounds, "int", scaling=scaling)
+        return RangeParameterConfig(name, (0.0, 1.0), "float")
+
+    def ask(self, number: int) -> Hyperparameters:
+        ((trial, raw),) = self.client.get_next_trials(max_trials=1).items()
+        self.pending[number] = trial, raw
+        return self.keep_active({name: self.value(name, each) for name, each in raw.items()})
+
+    def replace(self, number: int, hyperparameters: Hyperparameters) -> None:
+        trial, raw = self.pending[number]
+        self.client.mark_trial_abandoned(trial)
+        raw = raw | {name: self.raw(name, value) for name, value in hyperparameters.items()}
+        self.pending[number] = self.client.attach_trial(raw), raw
+
+    def tell(self, number: int, loss: float | None) -> None:
+        trial, _ = self.pending.pop(number)
+        if loss is None:
+            self.client.mark_trial_failed(trial)
+        else:
+            self.client.complete_trial(trial, raw_data={"loss": self.cap(loss)})
+
+
+class Hebo(Peer):
+    """HEBO with its defaults; jobs in flight get the constant liar's loss.
+
+    It knows neither failures nor conditions: what is not active is told as it was asked.
+    """
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        from hebo.design_space.design_space import DesignSpace
+        from hebo.optimizers.hebo import HEBO
+
+        space = DesignSpace().parse([*map(self._dimension, self.problem.ranges)])
+        self.optimizer = HEBO(space, scramble_seed=self.seed)
+
+    def _dimension(self, name: str) -> dict[str, Any]:
+        each = self.problem.ranges[name]
+        if isinstance(each, CategoricalRange):
+            return {"name": name, "type": "cat", "categories": list(range(len(each.values)))}
+        if isinstance(each, IntegerRange):
+            kind = "pow_int" if each.scaling == "Logarithmic" else "int"
+            return {"name": name, "type": kind, "lb": each.min_value, "ub": each.max_value}
+        return {"name": name, "type": "num", "lb": 0.0, "ub": 1.0}
+
+    def ask(self, number: int) -> Hyperparameters:
+        points, losses = self.optimizer.X, self.optimizer.y
+        if self.pending and len(losses):
+            for each in self.pending.values():
+                self.optimizer.observe(each, losses.min(keepdims=True))
+        self.pending[number] = row = self.optimizer.suggest(n_suggestions=1)
+        self.optimizer.X, self.optimizer.y = points, losses
+        raw = row.iloc[0].to_dict()
+        return self.keep_active({name: self.value(name, each) for name, each in raw.items()})
+
+    def replace(self, number: int, hyperparameters: Hyperparameters) -> None:
+        for name, value in hyperparameters.items():
+            self.pending[number][name] = self.raw(name, value)
+
+    def tell(self, number: int, loss: float | None) -> None:
+        self.optimizer.observe(self.pending.pop(number), np.array([[self.cap(loss)]]))
 
 
 def make_tpe(seed: int) -> Any:

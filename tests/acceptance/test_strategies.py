@@ -126,3 +126,18 @@ def test_initial_points_and_a_target(terminal: Terminal) -> None:
     assert "target_objective_metric_value (0.3) reached" in terminal.hpt("run", spec)
     rows = terminal.json("jobs", "t")
     assert [row["hyperparameters"]["x"] for row in rows] == [5, 0.002]
+
+
+def test_a_prior_is_searched_first(terminal: Terminal) -> None:
+    ranges = {"x": {"type": "Continuous", "min_value": 0.001, "max_value": 10, "prior": 0.02}}
+    fields = {"hyperparameter_ranges": ranges, "max_jobs": 6}
+    for strategy in ("Bayesian", "Random"):
+        spec = terminal.write_spec(strategy, strategy=strategy, **fields)
+        assert "prior 0.02" in terminal.hpt("check", spec)
+        terminal.hpt("run", spec)
+        tried = [row["hyperparameters"]["x"] for row in terminal.json("jobs", strategy)]
+        assert sum(0.004 < x < 0.1 for x in tried) >= 3, tried
+    ranges["x"]["prior"] = 20
+    text = terminal.hpt("check", terminal.write_spec(strategy="Grid", **fields), code=2)
+    assert "error[prior-outside]: the prior 20 is outside the range of 'x'" in text
+    assert "error[prior-grid]" in text

@@ -29,6 +29,7 @@ def find_conflicts(raw: Mapping[str, Any]) -> list[Conflict]:
         *search.find_condition_conflicts(raw),
         *search.find_strategy_conflicts(raw),
         *search.find_initial_conflicts(raw),
+        *search.find_prior_conflicts(raw),
         *metrics.find_log_rule_conflicts(raw),
         *command.find_environment_conflicts(raw),
         *execution.find_slurm_conflicts(raw),

@@ -12,7 +12,7 @@ from hpt_cli import stop_rules
 from hpt_cli.errors import did_you_mean
 from hpt_cli.spec.cross_field.conflict import Conflict, Location, is_number, items, mapping
 from hpt_cli.spec.points import MAX_GRID, bound_grid, narrow_deciders
-from hpt_cli.spec.ranges import ParameterRange
+from hpt_cli.spec.ranges import CategoricalRange, ParameterRange
 
 MAX_RANGES = 30
 RULE = "early_stopping: {rule: median}, and beside it the rule's parameters"
@@ -205,6 +205,25 @@ def find_initial_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
             elif name in ranges and not _contains(ranges[name], value):
                 message = f"{value!r} is outside the range of '{name}'"
                 yield Conflict(where, "initial-outside", message)
+
+
+def find_prior_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
+    for name, each in mapping(raw, "hyperparameter_ranges").items():
+        given = each.get("prior") if isinstance(each, Mapping) else None
+        values = given if isinstance(given, (list, tuple)) else [given]
+        where = ("hyperparameter_ranges", name, "prior")
+        if raw.get("strategy") == "Grid" and given not in (None, [], ()):
+            message = f"a grid tries each of its points once: it has no use for a prior of '{name}'"
+            yield Conflict(where, "prior-grid", message, "leave it out, or take another strategy")
+        # One by one: a value of a wrong type, which is reported itself, would hide the others.
+        for place, value in enumerate(values) if given is not None else ():
+            alone = _parse_ranges({"hyperparameter_ranges": {name: {**each, "prior": value}}})
+            parsed = alone.get(name)
+            if parsed is not None and not all(map(parsed.contains, parsed.prior)):
+                message = f"the prior {value!r} is outside the range of '{name}'"
+                listed = parsed.values if isinstance(parsed, CategoricalRange) else ()
+                hint = did_you_mean(str(value), map(str, listed))
+                yield Conflict((*where, place), "prior-outside", message, hint)
 
 
 def find_contradictions(raw: Mapping[str, Any]) -> Iterator[Conflict]:

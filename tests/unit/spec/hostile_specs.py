@@ -36,12 +36,12 @@ RANGES: list[dict[str, Any]] = [
         "max_value": 0.999,
         "scaling_type": "ReverseLogarithmic",
     },
-    {"type": "Continuous", "min_value": -1, "max_value": 1, "step": 0.25},
+    {"type": "Continuous", "min_value": -1, "max_value": 1, "step": 0.25, "prior": [0.25, 1]},
     {"type": "Continuous", "min_value": 2, "max_value": 2, "grid_points": 3},
     {"type": "Integer", "min_value": 1, "max_value": 1000, "scaling_type": "Auto"},
     {"type": "Integer", "min_value": -8, "max_value": 8, "step": 4, "scaling_type": "Linear"},
     {"type": "Integer", "min_value": 1, "max_value": 9, "when": {"opt": ["adam", 3]}},
-    {"type": "Categorical", "values": ["on", "off"], "when": {"opt": "sgd"}},
+    {"type": "Categorical", "values": ["on", "off"], "when": {"opt": "sgd"}, "prior": "on"},
 ]
 DEFINITIONS: list[dict[str, Any]] = [
     {"name": "acc", "regex": "acc: {ratio}", "step": "epoch {step}"},

@@ -16,7 +16,10 @@ jsonschema = pytest.importorskip("jsonschema")
 
 ROOT = Path(__file__).parents[3]
 SCHEMA = make_schema()
-LENIENT = GOOD.replace("Logarithmic}", "Logarithmic, when: {opt: yes}}") + "shell: no\n"
+LENIENT = (
+    GOOD.replace("Logarithmic}", "Logarithmic, when: {opt: yes}, prior: 1e-3}") + "shell: no\n"
+)
+LENIENT = LENIENT.replace("0.5]}", "0.5], prior: [on, 3]}")
 
 
 def find_faults(text: str, loader: Any = yaml.SafeLoader) -> list[str]:
@@ -57,6 +60,7 @@ def test_it_accepts_what_the_dialects_of_yaml_make_of_a_spec(loader: Any) -> Non
         ("Minimize", "minimize", "not one of"),
         ("type: Off", "type: Auto\nearly_stopping: {rule: meidan}", "meidan"),
         ("regex: 'loss=({num})'", "preset: xgbost", "xgbost"),
+        ("Logarithmic}", "Logarithmic, prior: {}}", "not valid under any"),
         ("regex: 'loss=({num})'", "step: epoch", "not valid under any"),
         ("regex: 'loss=({num})'", "json: a, column: b", "valid under each of"),
     ],

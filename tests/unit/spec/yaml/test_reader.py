@@ -128,6 +128,10 @@ def test_what_yaml_1_1_would_twist_means_what_it_says() -> None:
         ("max_jobs: 10", "description: " + "[" * 60, 11, 63, "nested more than 50 levels deep"),
         ("max_jobs: 10", "max_jobs: 10\nmax_jobs: 11", 12, 1, "is given twice; first on line 11"),
         ("[yes, no, on, 3, 0.5]", "[a, a]", 5, 28, "listed twice: a"),
+        ("1e-4", "1e-4, prior: 2", 4, 50, "the prior 2 is outside the range of 'lr'"),
+        ("1e-4", "1e-4, prior: [0.1, x, 7]", 4, 56, "must be a number, not 'x'"),
+        ("1e-4", "1e-4, prior: [0.1, x, 7]", 4, 59, "the prior 7 is outside the range of 'lr'"),
+        ("0.5]}", "0.5], prior: yess}", 5, 66, "did you mean 'yes'?"),
     ],
 )
 def test_mistakes_are_shown_in_their_place(
@@ -147,6 +151,7 @@ def test_mistakes_are_shown_in_their_place(
         ("Logarithmic}", "Logarithmic, when: {opt: yess}}", "did you mean 'yes'?"),
         ("values: [yes", "when: {opt: yes}, values: [yes", "'opt' depends on itself"),
         ("max_jobs: 10", "strategy: Grid", "which values of 'lr' to try"),
+        ("0.5]}", "0.5], prior: no}\nstrategy: Grid", "it has no use for a prior of 'opt'"),
         ("max_jobs: 10", "max_resource: 10", "only applies to strategy: Hyperband"),
         ("{epochs: 10}", "{e: 1}\nstrategy: Hyperband", "needs max_resource"),
         ("max_jobs: 10", "initial_hyperparameters: [{lr: 2}]", "2 is outside the range of 'lr'"),

@@ -1,0 +1,73 @@
+"""Where the user believes the optimum to be: the `prior` of a range.
+
+Over the unit cube this is a density: a product over the ranges, of which each is a mixture of
+normal densities around the named values and of a uniform one, as the user may be wrong. Job by job
+it counts less, as in piBO (Hvarfner et al. 2022); while results are worse where it is dense than
+elsewhere it does not count at all, so that a wrong one costs a few jobs.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from hpt_cli.spec.ranges import CategoricalRange
+from hpt_cli.strategies.space import Floats, Space, reflect
+
+WIDTH = 0.1
+"""The standard deviation around a named value, as a share of the range."""
+DOUBT = 0.05
+"""The weight of the uniform density."""
+STRENGTH = 10
+"""After so many results the acquisition function is multiplied by the density itself (piBO's
+beta); after n by the density to the power STRENGTH / n."""
+TAIL = 0.001
+"""The probability beyond which the normal distribution is cut off."""
+
+
+class UserPrior:
+    """The priors of all ranges together."""
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+        # By column: the coordinates of the named values.
+        self.centres = {
+            column: np.array([each.to_unit(value) for value in each.prior])
+            for column, each in enumerate(space.ranges.values())
+            if each.prior
+        }
+        self.counts = [
+            len(each.values) if isinstance(each, CategoricalRange) else None
+            for each in space.ranges.values()
+        ]
+
+    def __bool__(self) -> bool:
+        """Whether any range has a prior."""
+        return bool(self.centres)
+
+    def move(self, points: Floats) -> Floats:
+        """Return evenly spread points, (n, d), moved so that they are spread as the density is."""
+        moved = points.copy()
+        for column, centres in self.centres.items():
+            places = points[:, column] * len(centres)
+            which = np.minimum(places.astype(int), len(centres) - 1)
+            moved[:, column] = centres[which]
+            if self.counts[column] is None:
+                steps = WIDTH * ndtri((places - which).clip(TAIL, 1 - TAIL))
+                moved[:, column] = reflect(centres[which] + steps)
+        return moved
+
+    def log_density(self, points: Floats) -> Floats:
+        """Return the logarithm of the density at points, (n, d): (n,), 0 where it is uniform."""
+        active = self.space.find_active(points)
+        total = np.zeros(len(points))
+        for column, centres in self.centres.items():
+            gaps = points[:, column, None] - centres
+            if count := self.counts[column]:
+                dense = np.isclose(gaps, 0).any(axis=1) * count / len(centres)
+            else:
+                inside = ndtr((1 - centres) / WIDTH) - ndtr(-centres / WIDTH)
+                bells = np.exp(-((gaps / WIDTH) ** 2) / 2) / (WIDTH * np.sqrt(2 * np.pi))
+                dense = (bells / inside).mean(axis=1)
+            total += np.where(active[:, column], np.log(DOUBT + (1 - DOUBT) * dense), 0.0)
+        return total
