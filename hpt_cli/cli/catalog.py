@@ -17,11 +17,16 @@ GROUPS = {
     "Look": ("list", "show", "watch", "jobs", "best", "curves", "logs"),
     "Understand": ("explain", "importance", "compare", "replay", "metrics"),
     "Share": ("report", "export"),
-    "Keep house": ("stop", "update", "wait", "rename", "delete", "doctor", "schema"),
+    "Steer": ("try", "update"),
+    "Keep house": ("stop", "wait", "rename", "delete", "doctor", "schema"),
 }
 """The commands by what they are for, in the order of the help."""
 COMMANDS = tuple(chain(*GROUPS.values()))
-OTHER_NAMES = {"list": ("list", "list_tuning_jobs"), "import": ("import_request",) * 2}
+OTHER_NAMES = {
+    "list": ("list", "list_tuning_jobs"),
+    "import": ("import_request",) * 2,
+    "try": ("try_point",) * 2,
+}
 """The module and the function of commands whose names are taken in Python."""
 
 TAKE_A_COMMAND = ("init",)

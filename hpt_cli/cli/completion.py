@@ -42,6 +42,12 @@ def complete_job(ctx: typer.Context, incomplete: str) -> list[str]:
     return _begin(_list_jobs(jobdir) if jobdir else [], incomplete)
 
 
+def complete_hyperparameter(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return what is tuned, each with the sign that its value follows."""
+    names = _read_spec(ctx).get("hyperparameter_ranges", ())
+    return _begin([f"{name}=" for name in names], incomplete)
+
+
 def complete_metric(ctx: typer.Context, incomplete: str) -> list[str]:
     """Return the metrics that the spec defines."""
     return _begin(_list_metrics(_read_spec(ctx)), incomplete)

@@ -46,6 +46,8 @@ def describe_event(state: TuningState, event: ev.Event) -> str:
             return f"{status}: {reason}"
         case ev.SpecChanged(changes=changes):
             return plain(", ".join(f"{field} is now {value}" for field, value in changes.items()))
+        case ev.PointProposed(point=point, source=source):
+            return plain(f"{source} gives a point to try: {format_hyperparameters(point)}")
         case ev.Warned():
             return next(summary.describe_warning(event))
         case ev.LaunchingPaused(reason=reason):
@@ -104,6 +106,8 @@ def _describe_launch(state: TuningState, job: TrainingJob, attempt: int) -> str:
     words += f", attempt {attempt}" if attempt > 1 else ""
     share = job.attempt.share if job.attempt else None
     words += f", GPU {share.gpu_names}" if share and share.gpus else ""
+    proposal = state.find_proposal(job)
+    words += f", proposed by {proposal.source}" if proposal and attempt == 1 else ""
     return f"{plain(words)}: {format_hyperparameters(job.hyperparameters or {})}"
 
 

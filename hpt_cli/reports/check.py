@@ -28,6 +28,7 @@ from hpt_cli.formatting import (
     format_setting,
     plain,
 )
+from hpt_cli.spec.cross_field.search import describe_bounds
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.points import count_grid, count_points
 from hpt_cli.spec.ranges import CategoricalRange, ParameterRange
@@ -39,9 +40,6 @@ SPARKLINE_WIDTH = 24
 MAX_SHOWN = 200
 """How many lines of a trial run are shown as they come."""
 MAX_LINES = 5
-MAX_CATEGORIES = 30
-"""Of more than this, a few are shown."""
-SHOWN_CATEGORIES = 4
 
 
 def render(checkup: Checkup) -> RenderableType:
@@ -100,7 +98,7 @@ def _render_ranges(spec: TuningSpec) -> RenderableType:
     for name, each in spec.hyperparameter_ranges.items():
         scaling = explain_scaling(each)
         table.add_row(
-            *(Text(plain(name)), Text(_describe_bounds(each))),
+            *(Text(plain(name)), Text(describe_bounds(each))),
             Text(scaling + _describe_prior(spec, name) + _describe_when(each)),
         )
         if each.size is None or not isinstance(each, CategoricalRange):
@@ -119,17 +117,6 @@ def _describe_size(spec: TuningSpec) -> str:
     points = count_points(spec.hyperparameter_ranges)
     size = "more points than can be tried" if points is None else count(points, "point")
     return f"{size}, searched by {spec.strategy}"
-
-
-def _describe_bounds(each: ParameterRange) -> str:
-    if isinstance(each, CategoricalRange):
-        values = [*map(format_setting, each.values)]
-        if len(values) > MAX_CATEGORIES:
-            values[SHOWN_CATEGORIES:] = [f"... ({len(values)} values)"]
-        return " ".join(values)
-    step = f" by {each.step:g}" if each.step not in (None, 1) else ""
-    kind = "" if each.type == "Continuous" else "integer "
-    return f"{kind}{each.min_value:g} to {each.max_value:g}{step}"
 
 
 def _describe_prior(spec: TuningSpec, name: str) -> str:

@@ -102,6 +102,7 @@ def row_to_json(row: Row) -> TrainingJob:
         "notes": list(row.notes),
         "cores": list(row.share.cores) if row.share else None,
         "gpus": None if row.share is None or row.share.gpus is None else list(row.share.gpus),
+        "source": row.source,
         "hyperparameters": row.hyperparameters,
     }
 

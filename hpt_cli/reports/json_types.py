@@ -71,6 +71,8 @@ class TrainingJob(TypedDict):
     """the CPU cores of its latest attempt; null if the spec has neither `resources` nor `gpus`"""
     gpus: Sequence[str] | None
     """the GPUs that its latest attempt can see; null if the spec does not ask for GPUs"""
+    source: str | None
+    """who proposed it with `hpt try`; null if hpt chose it"""
     hyperparameters: Hyperparameters
     """the tuned ones, without static ones"""
 

@@ -55,7 +55,8 @@ class JobContext:
     @property
     def hyperparameters(self) -> Hyperparameters:
         """The tuned and the static ones."""
-        return {**self.tuned, **self.spec.static_hyperparameters}
+        # Its own values, also of what is static for others, in this order.
+        return {**self.tuned, **self.spec.static_hyperparameters, **self.tuned}
 
     @property
     def filling(self) -> Filling:

@@ -18,12 +18,11 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import Literal
 
 from hpt_cli import clock
-from hpt_cli.errors import UsageError
 from hpt_cli.executors import Executor
 from hpt_cli.machine.capacity import Capacity
 from hpt_cli.machine.claims import Claims
@@ -42,9 +41,8 @@ from hpt_cli.runtime.request_reader import RequestReader
 from hpt_cli.runtime.signals import Signals
 from hpt_cli.runtime.suggester import Suggester, read_planned
 from hpt_cli.runtime.view import View
-from hpt_cli.spec.model import TuningSpec
+from hpt_cli.spec.model import TuningSpec, load_spec
 from hpt_cli.spec.resources import Resource
-from hpt_cli.spec.yaml.reader import change_spec
 from hpt_cli.storage.connection import TakenError
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.tuning import events as ev
@@ -68,6 +66,7 @@ from hpt_cli.tuning.failures.retry import judge_match
 from hpt_cli.tuning.fold import fold
 from hpt_cli.tuning.jobs.training_job import TrainingJob
 from hpt_cli.tuning.state import TuningState, forget_curve, forget_curves
+from hpt_cli.tuning.steering.requests import answer_request
 from hpt_cli.tuning.warnings import warn_of_busy_gpus, warn_of_claims
 
 SWITCH_SECONDS = 0.0005
@@ -257,6 +256,8 @@ class Runner:
                 self._state = forget_curve(self._state, metric, event.number)
                 self._claims.release(event.number)
             self._state = fold(self._state, event)
+            if isinstance(event, ev.SpecChanged):
+                self._spec = self._follower.spec = load_spec(self._state.spec)
         self._monitor.observe(events)
         self._writer.add(events)
         self._view.show(self._state, events, self._clock())
@@ -345,9 +346,7 @@ class Runner:
         """Choose hyperparameters for a job that an earlier tuner had planned."""
         planned = [job.number for job in self._state.jobs.open if job.phase == "Planned"]
         if planned and not self._suggester.is_busy:
-            self._suggester.suggest(
-                self._spec, partial(read_planned, self._jobdir, planned[0]), planned[0]
-            )
+            self._suggester.suggest(partial(read_planned, self._jobdir, planned[0]), planned[0])
 
     # Answer
 
@@ -360,12 +359,14 @@ class Runner:
             self._follower.kill_all()
         for request in self._requests.pop():
             match request:
-                case {"changes": dict(changes)}:
-                    self._change_spec(changes)
                 case {"stop_jobs": None}:
                     self._begin_stop("StoppedByUser")
                 case {"stop_jobs": [*numbers]}:
                     self._stop_jobs(numbers)
+                case _:
+                    now = self._clock()
+                    self._record(answer_request(self._spec, self._state, request, now))
+                    self._writer.flush()
 
     def _begin_stop(self, reason: Literal["StoppedByUser", "Interrupted"]) -> None:
         self._record([ev.TuningJobStopRequested(at=self._clock(), reason=reason)])
@@ -381,29 +382,16 @@ class Runner:
             else:
                 self._act(Stop(job.number, "StoppedByUser"))
 
-    def _change_spec(self, changes: Mapping[str, object]) -> None:
-        """Change limits of the spec; ignore changes that hpt itself would not have sent."""
-        try:
-            self._spec = change_spec(self._state.spec, changes, len(self._state.jobs))
-        except UsageError:
-            return
-        self._follower.spec = self._spec
-        fields = self._spec.model_dump(mode="json")
-        # As validation has left them, and not as they were sent.
-        changed = {field: fields[field] for field in changes}
-        self._record([ev.SpecChanged(at=self._clock(), changes=changed)])
-        self._writer.flush()
-
     # Act
 
     def _act(self, command: Command) -> None:
         now = self._clock()
         match command:
-            case Plan(number):
+            case Plan(number, proposal):
                 if not self._suggester.is_busy:
-                    self._record([ev.JobPlanned(at=now, number=number)])
+                    self._record([ev.JobPlanned(at=now, number=number, proposal=proposal)])
                     known = self._state
-                    self._suggester.suggest(self._spec, lambda: known, number)
+                    self._suggester.suggest(lambda: known, number)
             case Launch(number, share):
                 self._launch(self._state.jobs[number], share)
             case Requeue(number, reason):

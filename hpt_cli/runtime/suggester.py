@@ -16,7 +16,8 @@ from hpt_cli.machine.shortage import (
     is_shortage,
 )
 from hpt_cli.machine.threads import start_thread
-from hpt_cli.spec.model import TuningSpec
+from hpt_cli.spec.hyperparameters import Hyperparameters
+from hpt_cli.spec.model import load_spec
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.journal import open_journal
 from hpt_cli.strategies import prepare_strategy
@@ -44,27 +45,22 @@ class Suggester:
         """Whether a suggestion has been asked for and not been popped."""
         return self._suggestion is not None
 
-    def suggest(self, spec: TuningSpec, read: Callable[[], TuningState], number: int) -> None:
+    def suggest(self, read: Callable[[], TuningState], number: int) -> None:
         """Begin to choose for job `number`.
 
         Args:
-            read: returns what was known when it was planned; called in the thread.
+            read: returns what was known, and asked for, when it was planned; called in the thread.
         """
-        self._suggestion = asyncio.create_task(self._suggest(spec, read, number))
+        self._suggestion = asyncio.create_task(self._suggest(read, number))
         self._suggestion.add_done_callback(lambda _: self._wake())
 
-    async def _suggest(
-        self, spec: TuningSpec, read: Callable[[], TuningState], number: int
-    ) -> ev.Event:
+    async def _suggest(self, read: Callable[[], TuningState], number: int) -> ev.Event:
         pause = FIRST_PAUSE_SECONDS
         while True:
             begun = time.perf_counter()
             try:
                 loop = asyncio.get_running_loop()
-                choosing = loop.run_in_executor(
-                    self._threads, lambda: suggest(spec, read(), number)
-                )
-                hyperparameters = await choosing
+                hyperparameters = await loop.run_in_executor(self._threads, _choose, read, number)
                 break
             except (OSError, RuntimeError, MemoryError, HptError) as error:
                 if not is_shortage(error):
@@ -105,6 +101,11 @@ class Suggester:
         """Drop the suggestion under way."""
         if self._suggestion is not None:
             self._suggestion.cancel()
+
+
+def _choose(read: Callable[[], TuningState], number: int) -> Hyperparameters | None:
+    state = read()
+    return suggest(load_spec(state.spec), state, number)
 
 
 def read_planned(jobdir: JobDir, number: int) -> TuningState:

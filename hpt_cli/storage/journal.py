@@ -270,7 +270,8 @@ class Journal:
 
     def planned_seq(self, number: int) -> int:
         """Return the sequence number of the event that planned a job."""
-        query = "SELECT seq FROM event WHERE type = 'JobPlanned' AND job = ?"
+        # The last: one that found the space exhausted was dropped, and its number is another's.
+        query = "SELECT max(seq) FROM event WHERE type = 'JobPlanned' AND job = ?"
         with _reading(self._path):
             return int(self._connection.execute(query, (number,)).fetchone()[0])
 

@@ -8,7 +8,7 @@ so that a resumed search and an uninterrupted one are the same (as in OSS Vizier
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Literal, Protocol, cast
 
@@ -37,7 +37,8 @@ class Trial:
 class SuggestRequest:
     """Everything a suggestion may depend on.
 
-    `number` is the job that needs hyperparameters, `trials` the jobs before it in order of number.
+    `number` says how many suggestions were asked for before, and this one; `trials` are the jobs
+    before it in order of number. What is `fixed` is given, and only the rest is chosen.
     """
 
     ranges: Mapping[str, ParameterRange]
@@ -46,6 +47,7 @@ class SuggestRequest:
     max_jobs: int
     max_parallel_jobs: int
     trials: tuple[Trial, ...]
+    fixed: Hyperparameters = field(default_factory=dict)
 
 
 class Strategy(Protocol):

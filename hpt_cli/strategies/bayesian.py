@@ -39,7 +39,8 @@ SPARE = 64
 
 def suggest(request: SuggestRequest) -> Hyperparameters | None:
     """Return the untried point with the largest expected improvement; at first, a Sobol point."""
-    space = Space(request.ranges, (trial.hyperparameters for trial in request.trials))
+    tried = (trial.hyperparameters for trial in request.trials)
+    space = Space(request.ranges, tried, request.fixed)
     if space.exhausted:
         return None
     trials = [trial for trial in request.trials if space.contains(trial.hyperparameters)]

@@ -13,5 +13,6 @@ from hpt_cli.strategies import SuggestRequest
 def suggest(request: SuggestRequest) -> Hyperparameters | None:
     """Return the first untried point of the grid; None when all were tried."""
     tried = {frozenset(trial.hyperparameters.items()) for trial in request.trials}
-    points = list_grid(request.ranges)
+    fixed = request.fixed.items()
+    points = (each for each in list_grid(request.ranges) if fixed <= each.items())
     return next((each for each in points if frozenset(each.items()) not in tried), None)

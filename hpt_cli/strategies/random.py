@@ -23,7 +23,8 @@ ROOT_STEPS = 60
 
 def suggest(request: SuggestRequest) -> Hyperparameters | None:
     """Return the job's point of the sequence, or the first untried one after it."""
-    space = Space(request.ranges, (trial.hyperparameters for trial in request.trials))
+    tried = (trial.hyperparameters for trial in request.trials)
+    space = Space(request.ranges, tried, request.fixed)
     if space.exhausted:
         return None
     points = draw(request.seed, request.number, 1 + SPARE, len(request.ranges))

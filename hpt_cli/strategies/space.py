@@ -58,12 +58,19 @@ def reflect(coordinates: Floats) -> Floats:
 
 
 class Space:
-    """The search space of one tuning job, and which of its points were tried."""
+    """The search space of one tuning job, and which of its points were tried.
+
+    What is `fixed` has these values in every point that is made.
+    """
 
     def __init__(
-        self, ranges: Mapping[str, ParameterRange], tried: Iterable[Hyperparameters] = ()
+        self,
+        ranges: Mapping[str, ParameterRange],
+        tried: Iterable[Hyperparameters] = (),
+        fixed: Hyperparameters | None = None,
     ) -> None:
         self.ranges = ranges
+        self.fixed = fixed or {}
         self.conditional = any(each.when for each in ranges.values())
         self.cells = [_cut(each) for each in ranges.values()]
         self.size = count_points(ranges)
@@ -109,6 +116,7 @@ class Space:
             name: each.from_unit(float(unit))
             for unit, (name, each) in zip(point, self.ranges.items(), strict=True)
         }
+        values |= self.fixed
         return select_active(self.ranges, values) if self.conditional else values
 
     def snap(self, points: Floats) -> Floats:
@@ -118,6 +126,9 @@ class Space:
             if cells is not None:
                 places = np.searchsorted(cells.edges, snapped[:, column], side="right")
                 snapped[:, column] = cells.centres[places]
+        for column, (name, each) in enumerate(self.ranges.items()):
+            if name in self.fixed:
+                snapped[:, column] = each.to_unit(self.fixed[name])
         snapped[~self.find_active(snapped)] = MIDDLE
         return snapped
 
@@ -177,4 +188,4 @@ class Space:
                 name: each.nth_value(place)
                 for place, (name, each) in zip(places, self.ranges.items(), strict=True)
             }
-            yield select_active(self.ranges, point)
+            yield select_active(self.ranges, point | self.fixed)

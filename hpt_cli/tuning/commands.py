@@ -14,9 +14,10 @@ from hpt_cli.tuning.events import RequeueReason, StopReason
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Choose hyperparameters for a job of this number."""
+    """Choose hyperparameters for a job of this number: those of a proposal, if one waits."""
 
     number: int
+    proposal: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,7 @@ def _find_last_job(spec: TuningSpec, state: TuningState) -> Completion | None:
     if all(job.hyperparameters is not None for job in state.jobs.open):
         if count >= spec.job_limit:
             return _complete(spec, state, _describe_limit(spec), stops=False)
-        if state.exhausted:
+        if state.exhausted and state.next_proposal is None:
             reason = f"all {count} points of the search space have been tried"
             return _complete(spec, state, reason, stops=False)
     return None

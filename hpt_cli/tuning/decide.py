@@ -15,7 +15,7 @@ from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.resources import Resource
 from hpt_cli.stop_rules import LossCurve, Verdict
 from hpt_cli.tuning.allocation import allocate
-from hpt_cli.tuning.commands import Command, Continue, End, Kill, Launch, Plan, Requeue, Stop
+from hpt_cli.tuning.commands import Command, Continue, End, Kill, Launch, Requeue, Stop
 from hpt_cli.tuning.completion import find_completion
 from hpt_cli.tuning.events import StopReason
 from hpt_cli.tuning.evidence import is_at_end, is_comparable, learn_from_ended, loss_curve
@@ -30,6 +30,7 @@ from hpt_cli.tuning.failures.retry import judge_hung
 from hpt_cli.tuning.jobs.spans import add_span, count_seconds
 from hpt_cli.tuning.jobs.training_job import TrainingJob
 from hpt_cli.tuning.state import TuningState
+from hpt_cli.tuning.steering.proposals import plan_next
 from hpt_cli.tuning.summary import training_seconds
 
 IDLE_SHARE = 0.01
@@ -176,11 +177,11 @@ def _fill_slots(
     open_jobs = state.jobs.open
     wanted = spec.count_slots(state.pool) + should_prefetch(spec, state)
     # Open jobs, and not only running ones: each of those that wait will take a slot too.
-    free = min(wanted - len(open_jobs), spec.job_limit - len(state.jobs))
-    if state.exhausted or free <= 0 or any(job.phase == "Planned" for job in open_jobs):
+    if wanted <= len(open_jobs) or any(job.phase == "Planned" for job in open_jobs):
         return launches
     # One at a time: each suggestion should know of the one before.
-    return [*launches, Plan(len(state.jobs) + 1)]
+    plan = plan_next(spec, state)
+    return launches if plan is None else [*launches, plan]
 
 
 def should_prefetch(spec: TuningSpec, state: TuningState) -> bool:

@@ -140,6 +140,14 @@ class SpecChanged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PointProposed(Event):
+    """Somebody gives a point to try, before those of the strategy, which completes it."""
+
+    point: Hyperparameters
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TunerStarted(Event):
     """A tuner took the lock: by `run`, or by `resume`.
 
@@ -220,7 +228,12 @@ class JobEvent(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobPlanned(JobEvent):
-    """Hyperparameters are being chosen from what is known at this point."""
+    """Hyperparameters are being chosen from what is known at this point.
+
+    `proposal`: the number, from 1, of the proposal that is tried, if one is.
+    """
+
+    proposal: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -145,11 +145,16 @@ def learn_from_ended(spec: TuningSpec, state: TuningState) -> Known:
 
 
 def suggest_request(spec: TuningSpec, state: TuningState, number: int) -> SuggestRequest:
-    """Return the request for the hyperparameters of job `number`: all that a strategy may know."""
+    """Return the request for the hyperparameters of job `number`: all that a strategy may know.
+
+    It counts its own suggestions only: proposals take nothing from what it would have tried.
+    """
+    jobs = state.jobs.values() if state.proposals else ()
+    proposed = sum(job.proposal is not None and job.number < number for job in jobs)
     return SuggestRequest(
         ranges=spec.hyperparameter_ranges,
         seed=spec.random_seed,
-        number=number,
+        number=number - proposed,
         max_jobs=spec.job_limit,
         max_parallel_jobs=spec.count_slots(state.pool),
         trials=tuple(each for each in list_trials(spec, state) if each.number != number),

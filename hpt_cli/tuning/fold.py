@@ -90,6 +90,16 @@ def _spec_changed(state: TuningState, event: ev.SpecChanged) -> _Changes:
     return {"spec": spec, "is_changed": is_over, "last_event_at": state.last_event_at}
 
 
+def _proposed(state: TuningState, event: ev.PointProposed) -> _Changes:
+    """Return the queue with one more; as with a change of the spec, no tuner need be at work."""
+    is_over = state.status not in ("InProgress", "Stopping")
+    return {
+        "proposals": (*state.proposals, event),
+        "is_changed": is_over,
+        "last_event_at": state.last_event_at,
+    }
+
+
 def _tuner_started(state: TuningState, event: ev.TunerStarted) -> _Changes:
     # The last tuner may have worked on after its last event.
     if event.last_alive is not None:
@@ -176,6 +186,7 @@ _FOLDS: Mapping[Any, Callable[[TuningState, Any], _Changes]] = {
     ev.TuningJobCreated: _created,
     ev.WarmStarted: _warm_started,
     ev.SpecChanged: _spec_changed,
+    ev.PointProposed: _proposed,
     ev.TunerStarted: _tuner_started,
     ev.TunerSuspended: _tuner_suspended,
     ev.TuningJobStopRequested: _stop_requested,

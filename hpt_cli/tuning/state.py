@@ -10,7 +10,7 @@ from typing import Any
 from hpt_cli.metrics.curve import PackedCurve
 from hpt_cli.spec.resources import Pool
 from hpt_cli.tuning.allocation import Share
-from hpt_cli.tuning.events import Warned
+from hpt_cli.tuning.events import PointProposed, Warned
 from hpt_cli.tuning.failures.history import FailureHistory
 from hpt_cli.tuning.jobs.index import Jobs
 from hpt_cli.tuning.jobs.spans import Span
@@ -45,6 +45,8 @@ class TuningState:
     """The training jobs of parents, numbered 0, -1, -2 ..."""
     parents: tuple[Parent, ...] = ()
     warnings: tuple[Warned, ...] = ()
+    proposals: tuple[PointProposed, ...] = ()
+    """The points that users gave to try, in the order in which they are tried."""
     started_at: float = 0.0
     """When the latest tuner took over."""
     last_event_at: float = 0.0
@@ -85,6 +87,19 @@ class TuningState:
         """The jobs that are paused, whether an attempt stands still or has ended."""
         return [job for job in self.jobs.open if job.phase == "Paused"]
 
+    @property
+    def next_proposal(self) -> int | None:
+        """The number, from 1, of the first proposal that no job tries yet; None without one."""
+        if not self.proposals:
+            return None
+        taken = self.jobs.cached("proposals", lambda ended: _count_proposed(ended.values()))
+        number = taken + _count_proposed(self.jobs.open) + 1
+        return number if number <= len(self.proposals) else None
+
+    def find_proposal(self, job: TrainingJob) -> PointProposed | None:
+        """Return the proposal that a job tries; None for a point of the strategy's own."""
+        return None if job.proposal is None else self.proposals[job.proposal - 1]
+
     def find_slot(self) -> int:
         """Return the lowest slot, from 0, that no attempt which may be alive has."""
         taken = {job.attempt.slot for job in self.alive if job.attempt}
@@ -100,6 +115,10 @@ class TuningState:
                 is_paused = job.phase == "Paused"
                 held.append(share.while_paused(share_gpus=share_gpus) if is_paused else share)
         return held
+
+
+def _count_proposed(jobs: Iterable[TrainingJob]) -> int:
+    return sum(job.proposal is not None for job in jobs)
 
 
 def forget_curves(state: TuningState, metric: str, numbers: Iterable[int]) -> TuningState:

@@ -11,6 +11,7 @@ from hpt_cli.strategies import load_strategy
 from hpt_cli.tuning.evidence import inherits_results, suggest_request, trial
 from hpt_cli.tuning.jobs.training_job import TrainingJob
 from hpt_cli.tuning.state import TuningState
+from hpt_cli.tuning.steering.proposals import complete_proposal
 
 TRANSFER_SHARE = 5
 """One in so many jobs may try what was best for parents that had other data."""
@@ -18,14 +19,16 @@ TRANSFER_SHARE = 5
 
 def suggest(spec: TuningSpec, state: TuningState, number: int) -> Hyperparameters | None:
     """Return the hyperparameters of job `number`; None when no untried point is left."""
-    given = initial_point(spec, state, number)
-    if given is not None:
-        return given
-    return load_strategy(spec.strategy).suggest(suggest_request(spec, state, number))
+    request = suggest_request(spec, state, number)
+    proposal = state.find_proposal(state.jobs[number]) if number in state.jobs else None
+    if proposal is not None:
+        return complete_proposal(spec, request, proposal.point)
+    given = initial_point(spec, state, request.number)
+    return given or load_strategy(spec.strategy).suggest(request)
 
 
 def initial_point(spec: TuningSpec, state: TuningState, number: int) -> Hyperparameters | None:
-    """Return the hyperparameters of a first job, where they are given rather than chosen.
+    """Return the hyperparameters of a first job, where the spec or a parent gives them.
 
     First what the user gave, completed by the middle of the ranges that were left out. Then, where
     parents had other data, their best points: results do not carry over, but good regions often

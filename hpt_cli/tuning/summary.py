@@ -71,6 +71,8 @@ class Row:
     """Which cores and GPUs its latest attempt has, or had."""
     is_suspended: bool = False
     """Whether it stands still, and may go on."""
+    source: str | None = None
+    """Who proposed it; None where hpt chose it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +220,7 @@ def make_row(state: TuningState, job: TrainingJob, objective: Objective, now: fl
     finite = [value for _, value in curve if math.isfinite(value)]
     for totals in job.list_totals(objective.metric):
         finite += [each for each in (totals.least, totals.greatest) if each is not None]
-    request = job.stop_request
+    request, proposal = job.stop_request, state.find_proposal(job)
     started = job.attempts[0].started_at if job.attempts else None
     return Row(
         name=job_name(state.spec["name"], job.number),
@@ -246,6 +248,7 @@ def make_row(state: TuningState, job: TrainingJob, objective: Objective, now: fl
         seconds_per_epoch=measure_seconds_per_epoch(job, objective.metric),
         share=job.attempt.share if job.attempt else None,
         is_suspended=job.is_running and job.attempts[-1].suspended_since is not None,
+        source=None if proposal is None else proposal.source,
     )
 
 

@@ -207,3 +207,15 @@ def test_conditional_ranges_are_there_only_where_they_count(strategy: Strategy) 
     expected = [*sgd, *cosine, {"optimizer": "adam", "schedule": "none"}]
     assert found == {frozenset(each.items()) for each in expected}
     assert len(trials) == len(expected)
+
+
+def test_what_is_fixed_is_in_every_point_and_the_rest_is_new(strategy: Strategy) -> None:
+    fixed: Hyperparameters = {"layers": 2, "optimizer": "adam"}
+    trials: list[Trial] = []
+    for number in range(1, 13):
+        point = strategy.suggest(ask(MIXED, trials, fixed=fixed))
+        assert point is not None
+        assert point.keys() == MIXED.keys()
+        assert point.items() >= fixed.items()
+        assert point not in [trial.hyperparameters for trial in trials]
+        trials.append(Trial(number, point, "Completed", loss_of(point)))

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Annotated
 
 import typer
 
-from hpt_cli.cli.commands.update import change_at_rest
 from hpt_cli.cli.console import print_message
 from hpt_cli.cli.liveness import check_at_rest
 from hpt_cli.cli.load import find_tuning_job
 from hpt_cli.cli.options import Home, Name
+from hpt_cli.cli.requests import append_at_rest
 from hpt_cli.errors import HptError, UsageError
 from hpt_cli.spec.names import find_name_fault, mend_name
 from hpt_cli.storage.job_directory import JobDir
+from hpt_cli.tuning.events import SpecChanged
 
 EXAMPLES = ("hpt rename digits first-try",)
 
@@ -38,7 +40,7 @@ def rename(
     if os.path.lexists(target.path):
         raise UsageError.of("name-exists", f"{target.path} already exists")
     check_at_rest(jobdir)
-    change_at_rest(jobdir, {"name": new})
+    append_at_rest(jobdir, lambda _: [SpecChanged(at=time.time(), changes={"name": new})])
     try:
         jobdir.path.rename(target.path)
     except OSError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,16 +10,12 @@ import typer
 
 from hpt_cli.cli.completion import complete_changeable_field
 from hpt_cli.cli.console import print_message
-from hpt_cli.cli.liveness import wait_for_answer
 from hpt_cli.cli.load import find_tuning_job, read_state
 from hpt_cli.cli.options import Home, OptionalName
+from hpt_cli.cli.requests import ask, print_advice
 from hpt_cli.errors import UsageError
 from hpt_cli.spec.diff import find_differences
 from hpt_cli.storage.job_directory import JobDir
-from hpt_cli.storage.journal import open_journal
-from hpt_cli.storage.lock import has_tuner, hold_lock
-from hpt_cli.storage.mailbox import pop_requests, send_request
-from hpt_cli.tuning.events import SpecChanged
 
 if TYPE_CHECKING:
     from hpt_cli.spec.fields.overrides import Override
@@ -82,31 +77,11 @@ def _change(jobdir: JobDir, overrides: Sequence[Override]) -> None:
     if not changed:
         print_message(f"{jobdir.name}: it already has these values")
         return
-    if has_tuner(jobdir):
-        send_request(jobdir, {"changes": changed})
-        is_done = partial(_has, jobdir, overrides, changed)
-        wait_for_answer(jobdir, lambda: is_done() or not has_tuner(jobdir))
-    if not _has(jobdir, overrides, changed):
-        change_at_rest(jobdir, changed)
+    ask(jobdir, {"changes": changed}, partial(_has, jobdir, overrides, changed))
     for each in find_differences({field: before.get(field) for field in changed}, changed):
         if each.before or each.after:  # and not only None before an empty list
             print_message(f"{jobdir.name}: {each.path} {each.before} → {each.after}")
-    if not has_tuner(jobdir):
-        _print_advice(jobdir)
-
-
-def _print_advice(jobdir: JobDir) -> None:
-    """Print how a tuning job continues that has no tuner, or why it does not."""
-    from hpt_cli.spec.model import load_spec
-    from hpt_cli.tuning.completion import foresee_end
-
-    state = read_state(jobdir)
-    end = foresee_end(load_spec(state.spec), state, time.time())
-    if end is None or state.jobs.open:
-        more = f"{jobdir.name} has more to do; " if state.status == "Completed" else ""
-        print_message(f"{more}to continue: hpt resume {jobdir.name}")
-    else:
-        print_message(f"'hpt resume {jobdir.name}' would end at once: {end.reason}")
+    print_advice(jobdir)
 
 
 def _check(jobdir: JobDir, overrides: Iterable[Override]) -> dict[str, Any]:
@@ -126,14 +101,3 @@ def _has(jobdir: JobDir, overrides: Iterable[Override], changed: dict[str, Any])
     _check(jobdir, overrides)
     spec = read_state(jobdir).spec
     return all(spec.get(field) == value for field, value in changed.items())
-
-
-def change_at_rest(jobdir: JobDir, changes: dict[str, Any]) -> None:
-    """Change the spec of a tuning job that has no tuner.
-
-    Raises:
-        HptError: it has one.
-    """
-    with hold_lock(jobdir), open_journal(jobdir.journal, write=True) as journal:
-        pop_requests(jobdir)
-        journal.append([SpecChanged(at=time.time(), changes=changes)])

@@ -34,8 +34,8 @@ OWN, HYPERPARAMETER, METRIC = "own", "hyperparameter", "metric"
 """The kinds of columns: what hpt itself knows of training jobs, and what the user has named."""
 OWN_PREFIX, METRIC_PREFIX = "job.", f"{METRIC}."
 """What tells columns apart from those of another kind with the same name."""
-HOLDINGS = ("gpus", "cores")
-"""The columns of tables of training jobs that have such resources."""
+NOT_ALWAYS = ("source", "gpus", "cores")
+"""The columns of tables in which some training job has a value there."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,7 @@ def list_columns(summary: Summary) -> dict[str, ResultColumn]:
         _text("end", "training_end_time", lambda row: format_time(row.ended_at), rank=64),
         _make_curve(),
         _number("attempts", "attempts", lambda row: row.attempts, rank=65),
+        _text("source", "source", lambda row: row.source, rank=45, shrinks_to=8),
         _make_holding("cores", lambda share: share.cores, rank=67),
         _make_holding("gpus", lambda share: share.gpus, rank=66),
     ]
@@ -130,7 +131,7 @@ def default_columns(summary: Summary) -> list[ResultColumn]:
     first, *others = USUAL
     if not any(row.stop_reason or row.failure_reason for row in summary.rows):
         others.remove("reason")
-    others += [name for name in HOLDINGS if any(by_role[name].value(row) for row in summary.rows)]
+    others += [name for name in NOT_ALWAYS if any(by_role[name].value(row) for row in summary.rows)]
     tuned = [each for each in by_role.values() if each.kind == HYPERPARAMETER]
     return [by_role[first], *tuned, *(by_role[name] for name in others)]
 

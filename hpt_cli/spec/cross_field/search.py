@@ -10,11 +10,15 @@ from pydantic import TypeAdapter, ValidationError
 
 from hpt_cli import stop_rules
 from hpt_cli.errors import did_you_mean
+from hpt_cli.formatting import format_setting
 from hpt_cli.spec.cross_field.conflict import Conflict, Location, is_number, items, mapping
 from hpt_cli.spec.points import MAX_GRID, bound_grid, narrow_deciders
 from hpt_cli.spec.ranges import CategoricalRange, ParameterRange
 
 MAX_RANGES = 30
+MAX_CATEGORIES = 30
+"""Of more than this, a few are shown."""
+SHOWN_CATEGORIES = 4
 RULE = "early_stopping: {rule: median}, and beside it the rule's parameters"
 EPOCH_NAMES = ("epochs", "numepochs", "n-epochs", "n_epochs", "num_epochs")
 """Static hyperparameters that stand for Hyperband's max_resource, as at SageMaker."""
@@ -204,7 +208,9 @@ def find_initial_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
             # A range that is not valid is not in `ranges`, and is reported itself.
             elif name in ranges and not _contains(ranges[name], value):
                 message = f"{value!r} is outside the range of '{name}'"
-                yield Conflict(where, "initial-outside", message)
+                yield Conflict(
+                    where, "initial-outside", message, suggest_value(ranges[name], value)
+                )
 
 
 def find_prior_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
@@ -231,15 +237,39 @@ def find_contradictions(raw: Mapping[str, Any]) -> Iterator[Conflict]:
     ranges = _parse_ranges(raw)
     for index, point in enumerate(items(raw, "initial_hyperparameters")):
         given = dict(point) if isinstance(point, Mapping) else {}
-        for decider, (values, names) in narrow_deciders(ranges, given).items():
-            if not values:
-                needs = (
-                    f"'{each}' exists only where {_describe_when(ranges[each])}" for each in names
-                )
-                message = f"the point contradicts itself: {'; '.join(dict.fromkeys(needs))}"
-                message += f"; and '{decider}' is {given[decider]}" if decider in given else ""
-                where = ("initial_hyperparameters", index, names[0])
-                yield Conflict(where, "initial-contradiction", message)
+        for name, message in describe_contradictions(ranges, given):
+            where = ("initial_hyperparameters", index, name)
+            yield Conflict(where, "initial-contradiction", message)
+
+
+def describe_contradictions(
+    ranges: Mapping[str, ParameterRange], point: Mapping[str, Any]
+) -> Iterator[tuple[str, str]]:
+    """Yield why hyperparameters of a point cannot exist together, each beside a name in it."""
+    for decider, (values, names) in narrow_deciders(ranges, dict(point)).items():
+        if not values:
+            needs = (f"'{each}' exists only where {_describe_when(ranges[each])}" for each in names)
+            message = f"the point contradicts itself: {'; '.join(dict.fromkeys(needs))}"
+            message += f"; and '{decider}' is {point[decider]}" if decider in point else ""
+            yield names[0], message
+
+
+def suggest_value(each: ParameterRange, wrong: Any) -> str:
+    """Return a hint of what may stand instead of a value that is not in a range."""
+    listed = map(str, each.values) if isinstance(each, CategoricalRange) else ()
+    return did_you_mean(str(wrong), listed) or f"allowed: {describe_bounds(each)}"
+
+
+def describe_bounds(each: ParameterRange) -> str:
+    """Return which values are in a range; of very many categories a few."""
+    if isinstance(each, CategoricalRange):
+        values = [*map(format_setting, each.values)]
+        if len(values) > MAX_CATEGORIES:
+            values[SHOWN_CATEGORIES:] = [f"... ({len(values)} values)"]
+        return " ".join(values)
+    step = f" by {each.step:g}" if each.step not in (None, 1) else ""
+    kind = "" if each.type == "Continuous" else "integer "
+    return f"{kind}{each.min_value:g} to {each.max_value:g}{step}"
 
 
 def _describe_when(each: ParameterRange) -> str:

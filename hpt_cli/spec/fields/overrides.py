@@ -36,23 +36,29 @@ class Override:
         return self.field.partition(".")[0]
 
 
-def read_overrides(texts: Iterable[str]) -> list[Override]:
+def read_overrides(texts: Iterable[str], option: str = SET, name: str = "FIELD") -> list[Override]:
     """Return what `--set FIELD=VALUE` says, for each text after `--set`.
+
+    Args:
+        texts: the settings.
+        option: what stands before each of them; may be empty.
+        name: what is set, in words.
 
     Raises:
         UsageError: some are written otherwise.
     """
+    lead = f"{option} " if option else ""
     found, problems = list[Override](), list[Problem]()
     for text in texts:
         field, equals, value = text.partition("=")
-        line, start = f"{SET} {text}", len(SET) + 1
+        line, start = f"{lead}{text}", len(lead)
         middle = start + len(field)
         before = ArgumentLocation(line, start, middle)
         after = ArgumentLocation(line, middle + len(equals), len(line))
         if SURROGATE.search(text):
-            problems.append(Problem("override", f"{SET} {text!a} is not UTF-8 text"))
+            problems.append(Problem("override", f"{lead}{text!a} is not UTF-8 text"))
         elif not equals or not field.strip():
-            message = f"{SET} {text}: write it as FIELD=VALUE"
+            message = f"{line}: write it as {name}=VALUE"
             problems.append(Problem("override", message, place=before))
         else:
             found.append(Override(field.strip(), read_inline(value.strip()), before, after))

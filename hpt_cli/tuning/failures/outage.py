@@ -18,7 +18,6 @@ from hpt_cli.tuning.commands import (
     End,
     Launch,
     PauseLaunching,
-    Plan,
     Requeue,
     ResumeLaunching,
 )
@@ -26,6 +25,7 @@ from hpt_cli.tuning.completion import Completion
 from hpt_cli.tuning.failures.history import Outage, describe_alike
 from hpt_cli.tuning.jobs.training_job import TrainingJob
 from hpt_cli.tuning.state import TuningState
+from hpt_cli.tuning.steering.proposals import plan_next
 
 FIRST_PAUSE_SECONDS = 2.0
 PAUSE_SHARE = 0.2
@@ -131,8 +131,7 @@ def _choose_new(spec: TuningSpec, state: TuningState) -> Command | None:
     for job in state.jobs.open:
         if job.phase == "Suggested":
             return Launch(job.number)
-    has_more = not state.exhausted and len(state.jobs) < spec.job_limit
-    return Plan(len(state.jobs) + 1) if has_more else None
+    return plan_next(spec, state)
 
 
 def list_requeued(state: TuningState, now: float) -> list[Command]:

@@ -122,6 +122,8 @@ class TrainingJob:
     hyperparameters: Hyperparameters | None = None
     suggest_seconds: float = 0.0
     """How long it took to choose them."""
+    proposal: int | None = None
+    """The number, from 1, of the proposal that it tries, if it tries one."""
     attempts: tuple[Attempt, ...] = ()
     stop_request: StopRequest | None = None
     failure_reason: str = ""

@@ -156,7 +156,7 @@ def fold_job(spec: Mapping[str, Any], job: TrainingJob | None, event: ev.JobEven
     if isinstance(event, ev.JobPlanned):
         if job is not None:
             raise ImpossibleEventError(f"job {event.number} was planned already")
-        return TrainingJob(event.number, "Planned")
+        return TrainingJob(event.number, "Planned", proposal=event.proposal)
     if job is None:
         raise ImpossibleEventError(f"job {event.number} was never planned")
     if isinstance(event, ev.JobNoted):

@@ -1,0 +1,1 @@
+"""What users give and ask for while the search goes on."""
