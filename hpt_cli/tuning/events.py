@@ -134,9 +134,13 @@ class WarmStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpecChanged(Event):
-    """Some fields of the spec have other values from now on."""
+    """Some fields of the spec have other values from now on.
+
+    `assume`: what the jobs so far ran with of hyperparameters that are new; None: nobody knows.
+    """
 
     changes: dict[str, Any]
+    assume: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

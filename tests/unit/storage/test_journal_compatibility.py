@@ -204,3 +204,13 @@ def test_a_newer_journal_is_refused_and_left_as_it_is(tmp_path: Path, write: boo
     with pytest.raises(HptError, match="was written by a newer hpt"):
         open_journal(path, write=write)
     assert path.read_bytes() == before
+
+
+def test_points_that_a_user_gave_read_as_they_did(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    shutil.copy(JOURNALS / "schema-4-steered.sqlite", path)
+    with open_journal(path) as journal:
+        state = journal.state()
+    proposals = [state.find_proposal(job) for job in state.jobs.values()]
+    assert proposals == [state.proposals[0], None]
+    assert (state.proposals[0].point, state.proposals[0].source) == ({"x": 3}, "anna")
