@@ -32,6 +32,7 @@ from hpt_cli.metrics.log_rules import LogMatch
 from hpt_cli.runtime import intents
 from hpt_cli.runtime.attempts.follower import AttemptFollower
 from hpt_cli.runtime.attempts.launch_queue import LaunchQueue
+from hpt_cli.runtime.checkpoints import CheckpointKeeper
 from hpt_cli.runtime.environment import JobContext, make_launch_request
 from hpt_cli.runtime.heartbeat import Heartbeat, read_heartbeat
 from hpt_cli.runtime.journal_writer import JournalWriter
@@ -113,8 +114,8 @@ class Runner:
         self._heartbeat = Heartbeat(jobdir.heartbeat, clock)
         self._pool = capacity.pool if capacity else None
         gpus, names = (capacity.gpus, capacity.pool.gpus) if capacity else ((), ())
-        held, avoid_busy = state.list_held(), spec.avoid_busy_gpus
         self._claims = Claims(jobdir.path, spec.request, capacity, self._environment)
+        held, avoid_busy = state.list_held(), spec.avoid_busy_gpus
         self._gpu_monitor = GpuMonitor(names, gpus, held, avoid_busy=avoid_busy)
         self._signals = signals or Signals()
         wake, self._threads = self._signals.wake, start_pool(THREADS, "worker")
@@ -123,13 +124,13 @@ class Runner:
         )
         self._suggester = Suggester(clock, wake, self._threads)
         self._monitor = Monitor(spec, jobdir, self._threads)
+        self._checkpoints = CheckpointKeeper(jobdir, wake)
         self._writer = JournalWriter(jobdir.journal, state.last_seq, wake)
         self._requests = RequestReader(jobdir, wake)
         self._launch_queue = LaunchQueue(executor, jobdir, clock, wake)
         self._stop_soon: set[int] = set()
         self._orphans = OrphanReaper()
-        self._requeued = requeued
-        self._is_impatient = False
+        self._requeued, self._is_impatient = requeued, False
         self._last_alive = 0.0
         """When the tuner before this one was last alive."""
 
@@ -244,7 +245,10 @@ class Runner:
         observed, silent = follower.pop_observed(state), follower.list_silent(state)
         unjudged = follower.list_unjudged()
         left = follower.list_left() if self._signals.first is not None else set()
-        return decide(self._spec, state, now, observed, silent, avoided, unjudged, left)
+        commands = decide(self._spec, state, now, observed, silent, avoided, unjudged, left)
+        self._checkpoints.keep_best(self._spec, state)
+        may_end = not self._checkpoints.is_busy or self._signals.first is not None
+        return [each for each in commands if may_end or not isinstance(each, End)]
 
     # Record
 
@@ -328,6 +332,7 @@ class Runner:
         texts = self._executor.pop_notes()
         texts += [f"launch delayed: {delay}" for delay in self._launch_queue.pop_delays()]
         texts += [*self._suggester.pop_delays(), *self._follower.reader.pop_delays()]
+        texts += self._checkpoints.pop_notes()
         return [ev.ExecutorNoted(at=self._clock(), text=text) for text in texts]
 
     def _answer_matches(self, number: int, attempt: int, matches: Iterable[LogMatch]) -> None:

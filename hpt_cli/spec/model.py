@@ -67,6 +67,7 @@ CHANGEABLE = (
     "on_completion",
     "max_job_runtime_seconds",
     "max_silence_seconds",
+    "keep_checkpoints",
     "max_log_bytes",
     "success",
     "retry",
@@ -176,6 +177,8 @@ class TuningSpec(BaseModel):
     """Stops a training job whose attempt takes longer."""
     max_silence_seconds: Seconds | None = None
     """Stops a training job that prints nothing for so long: it is Hung."""
+    keep_checkpoints: Count | None = None
+    """Deletes the checkpoints of all but so many of the best training jobs, as they end."""
     max_log_bytes: Annotated[Whole, Field(ge=MIN_LOG_BYTES)] | None = None
     """Warns, once, when a training job's log is longer than this: 1 GiB by default."""
     success: Success | None = None

@@ -38,6 +38,20 @@ class AttemptDir:
         return self.path / "output.log"
 
 
+def measure_size(directory: Path) -> int:
+    """Return how many bytes the files in a directory take on disk; holes in them take none."""
+    size, waiting = 0, [directory]
+    while waiting:
+        with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(Path(entry.path))
+                else:
+                    status = entry.stat(follow_symlinks=False)
+                    size += min(status.st_size, 512 * status.st_blocks)
+    return size
+
+
 @dataclass(frozen=True)
 class JobDir:
     """The directory of one tuning job."""
@@ -110,16 +124,7 @@ class JobDir:
 
     def measure_size(self) -> int:
         """Return how many bytes its files take on disk; holes in them take none."""
-        size, waiting = 0, [self.path]
-        while waiting:
-            with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(Path(entry.path))
-                    else:
-                        status = entry.stat(follow_symlinks=False)
-                        size += min(status.st_size, 512 * status.st_blocks)
-        return size
+        return measure_size(self.path)
 
     def training_job(self, number: int) -> Path:
         """Return the directory of a training job."""
