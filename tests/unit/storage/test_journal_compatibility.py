@@ -168,6 +168,20 @@ def test_what_was_paused_reads_as_it_did(tmp_path: Path) -> None:
     assert [row.elapsed for row in summarize(state, 200, at_work=True).rows] == [7, 6]
 
 
+def test_what_was_a_success_by_the_spec_reads_as_it_did(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    shutil.copy(JOURNALS / "schema-4-success.sqlite", path)
+    with open_journal(path) as journal:
+        first, second = journal.state().jobs.values()
+    assert (first.phase, first.attempts[0].exit_code, first.failure_reason) == (
+        "Completed",
+        -11,
+        "",
+    )
+    assert (second.phase, second.attempts[0].exit_code) == ("Failed", 0)
+    assert second.failure_reason == "'model saved' (success.when) is not in its output"
+
+
 def test_totals_of_a_thinned_curve_read_as_they_did(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     shutil.copy(JOURNALS / "schema-4-totals.sqlite", path)
