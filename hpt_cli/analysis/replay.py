@@ -22,12 +22,13 @@ from hpt_cli.spec.objective import Objective
 from hpt_cli.stop_rules import LossCurve, StopRule, Verdict
 from hpt_cli.stop_rules.curve_stats import list_completed
 from hpt_cli.tuning import events as ev
-from hpt_cli.tuning.commands import Command, Launch, Plan, Stop
+from hpt_cli.tuning.commands import Command, Launch, Pause, Plan, Stop, Thaw
 from hpt_cli.tuning.decide import decide
 from hpt_cli.tuning.evidence import known_jobs, loss_curve
 from hpt_cli.tuning.failures.history import FailureHistory
 from hpt_cli.tuning.fold import fold
 from hpt_cli.tuning.jobs.training_job import TrainingJob
+from hpt_cli.tuning.pausing import pause_some
 from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.summary import (
     final_objective,
@@ -37,7 +38,7 @@ from hpt_cli.tuning.summary import (
 )
 
 STOPPED_EXIT_CODE = -15
-ACTS = (Plan, Launch, Stop)
+ACTS = (Plan, Launch, Stop, Thaw)
 """The commands that a replay carries out; the others are for what it does not have."""
 
 
@@ -211,6 +212,8 @@ class _Replayer:
     jobs: dict[int, RecordedJob] = field(default_factory=dict)
     curves: dict[int, LossCurve] = field(default_factory=dict)
     due: list[tuple[float, int]] = field(default_factory=list)
+    begun: dict[int, int] = field(default_factory=dict)
+    """After how many epochs the latest attempt of a job began."""
     calibrated: StopRule | None = None
     """The rule, calibrated by the jobs that have completed; None where another one has since."""
 
@@ -226,9 +229,11 @@ class _Replayer:
             verdicts = {number: self._judge(number) for number in due if number not in ended}
             stopped = [number for number, verdict in verdicts.items() if verdict.stop]
             self._stop_all(stopped, "EarlyStopped", now)
-            for number in verdicts.keys() - stopped:
+            going = {number: verdict for number, verdict in verdicts.items() if not verdict.stop}
+            paused = self._pause_some(going, now)
+            for number in going.keys() - paused:
                 self._await_epoch(number)
-            if ended or stopped:
+            if ended or stopped or paused:
                 self._decide(now)
         return Replay(tuple(self.jobs.values()), self.state, self.objective)
 
@@ -264,12 +269,27 @@ class _Replayer:
         others = [curve for curve in known if curve.number != number]
         return self.calibrated.judge(self.curves[number], others)
 
+    def _pause_some(self, going: Mapping[int, Verdict], now: float) -> set[int]:
+        """Pause the jobs that make way for others; return their numbers."""
+        if self.spec.pausing is None:
+            return set()
+        self._fold_observations(now)
+        commands = pause_some(self.spec, self.state, going, (), math.inf)
+        for command in commands:
+            self._act(command, now)
+        return {each.number for each in commands if isinstance(each, (Pause, Stop))}
+
     def _await_epoch(self, number: int) -> None:
         """Schedule the next epoch of a job, or its end if it has no curve."""
         recorded, attempt = self.jobs[number], self.state.jobs[number].attempt
         assert attempt is not None
-        epoch = len(self.curves[number].steps) + 1
-        heapq.heappush(self.due, (attempt.started_at + recorded.find_moment(epoch), number))
+        epoch, seconds = len(self.curves[number].steps) + 1, 0.0
+        begun = self.begun[number]
+        if begun:  # from its checkpoint, after starting up again
+            seconds -= recorded.find_moment(begun) - recorded.find_moment(0)
+        seconds += sum(until - since for since, until in attempt.suspended)
+        due = attempt.started_at + recorded.find_moment(epoch) + seconds
+        heapq.heappush(self.due, (due, number))
 
     def _fold(self, *events: ev.Event) -> None:
         for event in events:
@@ -286,8 +306,9 @@ class _Replayer:
                 if offset >= first
             )
             if fresh:
+                number, attempt = job.number, len(job.attempts)
                 self._fold(
-                    ev.ObservationsRead(at=now, number=job.number, attempt=1, observations=fresh)
+                    ev.ObservationsRead(at=now, number=number, attempt=attempt, observations=fresh)
                 )
 
     def _end_all(self, numbers: Sequence[int], now: float) -> None:
@@ -304,10 +325,12 @@ class _Replayer:
             self._fold(ev.JobStopRequested(at=now, number=number, reason=reason))
             if self.state.jobs[number].is_running:
                 self._end(number, STOPPED_EXIT_CODE, now)
+            self.curves[number] = loss_curve(self.state.jobs[number], self.objective)
 
     def _end(self, number: int, exit_code: int, now: float) -> None:
+        attempt = len(self.state.jobs[number].attempts)
         self._fold(
-            ev.JobExited(at=now, number=number, attempt=1, exit_code=exit_code, ended_at=now)
+            ev.JobExited(at=now, number=number, attempt=attempt, exit_code=exit_code, ended_at=now)
         )
         # Recorded failures are the jobs' own.
         self.state = replace(self.state, failures=FailureHistory())
@@ -317,7 +340,14 @@ class _Replayer:
 
     def _decide(self, now: float) -> None:
         """Carry out commands until there is nothing to do but wait, or end."""
-        while commands := [e for e in decide(self.spec, self.state, now) if isinstance(e, ACTS)]:
+
+        def judge(job: TrainingJob) -> Verdict:
+            return self._judge(job.number)
+
+        while True:
+            commands = decide(self.spec, self.state, now, judge=judge)
+            if not any(isinstance(each, ACTS) for each in commands):
+                return
             for command in commands:
                 self._act(command, now)
 
@@ -326,13 +356,20 @@ class _Replayer:
             case Plan(number):
                 self._plan(number, now)
             case Launch(number):
+                attempt = len(self.state.jobs[number].attempts) + 1
                 self._fold(
-                    ev.JobSubmitting(at=now, number=number, attempt=1),
-                    ev.JobLaunched(at=now, number=number, attempt=1, handle={}),
+                    ev.JobSubmitting(at=now, number=number, attempt=attempt),
+                    ev.JobLaunched(at=now, number=number, attempt=attempt, handle={}),
                 )
+                self.begun[number] = len(self.curves[number].steps)
                 self._await_epoch(number)
             case Stop(number, reason):
                 self._stop_all([number], reason, now)
+            case Pause(number, why):
+                self._fold(ev.JobPaused(at=now, number=number, attempt=1, reason=why))
+            case Thaw(number, why):
+                self._fold(ev.JobThawed(at=now, number=number, attempt=1, reason=why))
+                self._await_epoch(number)
 
     def _plan(self, number: int, now: float) -> None:
         self._fold(ev.JobPlanned(at=now, number=number))

@@ -54,6 +54,29 @@ def allocate(
     )
 
 
+def is_free(share: Share, held: Sequence[Share], avoided: Collection[Resource] = ()) -> bool:
+    """Return whether a paused attempt may have its cores and GPUs again; its memory it has kept.
+
+    Args:
+        held: the shares of all other attempts that may be alive.
+        avoided: what others hold or use; the GPUs of the attempt may be among them, as it uses
+            their memory.
+    """
+    taken, loads = {core for each in held for core in each.cores}, _count_loads(held)
+    return not any(core in taken or core in avoided for core in share.cores) and all(
+        loads.get(gpu, 0.0) + share.gpu_part <= 1 + TOLERANCE for gpu in share.gpus or ()
+    )
+
+
+def _count_loads(held: Sequence[Share]) -> dict[str, float]:
+    """Return which part of each GPU is held."""
+    loads: dict[str, float] = {}
+    for share in held:
+        for gpu in share.gpus or ():
+            loads[gpu] = loads.get(gpu, 0.0) + share.gpu_part
+    return loads
+
+
 def _choose_cores(
     request: Request, pool: Pool, held: Sequence[Share], avoided: Collection[Resource]
 ) -> tuple[int, ...] | None:
@@ -68,10 +91,7 @@ def _choose_gpus(
 ) -> tuple[str, ...] | None:
     """Return the least-loaded GPUs first, so that jobs spread."""
     wanted = request.gpus or 0.0
-    loads = dict.fromkeys(pool.gpus, 0.0)
-    for share in held:
-        for gpu in share.gpus or ():
-            loads[gpu] = loads.get(gpu, 0.0) + share.gpu_part
+    loads = dict.fromkeys(pool.gpus, 0.0) | _count_loads(held)
     part, number = min(1.0, wanted), math.ceil(wanted)
     fitting = [
         gpu for gpu in pool.gpus if gpu not in avoided and loads[gpu] + part <= 1 + TOLERANCE

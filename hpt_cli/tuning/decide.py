@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from statistics import fmean
 
 from hpt_cli.spec.model import TuningSpec
@@ -29,6 +30,7 @@ from hpt_cli.tuning.failures.outage import (
 from hpt_cli.tuning.failures.retry import judge_hung
 from hpt_cli.tuning.jobs.spans import add_span, count_seconds
 from hpt_cli.tuning.jobs.training_job import TrainingJob
+from hpt_cli.tuning.pausing import Judge, find_limit, let_go_on, pause_some
 from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.steering.proposals import plan_next
 from hpt_cli.tuning.summary import training_seconds
@@ -48,6 +50,8 @@ def decide(
     avoided: Collection[Resource] = (),
     unjudged: Collection[int] = (),
     left: Collection[int] = (),
+    most_paused: float = math.inf,
+    judge: Judge | None = None,
 ) -> list[Command]:
     """Return what to do next.
 
@@ -61,28 +65,39 @@ def decide(
         unjudged: the jobs of which it is not known now how long they have been at work, or which
             have ended and are only read to the end: no time limit ends them.
         left: the jobs that have ended, and are left for the next tuner to read.
+        most_paused: how many jobs may be paused at a time, as far as memory allows.
+        judge: what judges paused jobs; the stop rule of the spec where nothing else does.
     """
+    judge = judge or partial(judge_job, spec, state)
     if interrupted := list_interrupted(state):
         # First of all, as what was interrupted has not failed.
         return [Requeue(number, "Interrupted") for number in interrupted]
     completion = find_completion(spec, state, now)
-    commands: list[Command] = [
-        Kill(job.number)
-        for job in state.running
-        if job.stop_request and _count_grace(state, job, now) >= spec.stop_grace_seconds
-    ]
+    commands = _kill_some(spec, state, now)
     if completion is not None and completion.stop_running:
         commands += _stop_all(state)
     else:
         commands += _stop_some(spec, state, now, observed, silent, unjudged)
+        going = {each.number: each.verdict for each in commands if isinstance(each, Continue)}
+        commands += pause_some(spec, state, going, avoided, most_paused)
     if completion is None:
-        return commands + _go_on(spec, state, now, avoided)
-    # What has been chosen already, or is to be tried again, still belongs to the tuning job.
+        return commands + _go_on(spec, state, now, avoided, most_paused, judge)
+    # What has been chosen already, or is to go on, still belongs to the tuning job.
     if not completion.stop_running and any(map(_will_run, state.jobs.open)):
-        return commands + _launch(spec, state, avoided, _list_ready(state, now))
+        launches = _launch(spec, state, avoided, _list_ready(state, now))
+        return commands + launches + _fill_up(spec, state, launches, avoided, judge)
     if all(job.number in left for job in state.alive):
         commands.append(End(completion))
     return commands
+
+
+def _kill_some(spec: TuningSpec, state: TuningState, now: float) -> list[Command]:
+    """Return the kills of jobs that have had their grace period."""
+    return [
+        Kill(job.number)
+        for job in state.running
+        if job.stop_request and _count_grace(state, job, now) >= spec.stop_grace_seconds
+    ]
 
 
 def _count_grace(state: TuningState, job: TrainingJob, now: float) -> float:
@@ -100,7 +115,7 @@ def _count_grace(state: TuningState, job: TrainingJob, now: float) -> float:
 
 
 def _will_run(job: TrainingJob) -> bool:
-    return job.phase in ("Suggested", "Interrupted")
+    return job.phase in ("Suggested", "Interrupted", "Paused")
 
 
 def _stop_all(state: TuningState) -> list[Command]:
@@ -155,7 +170,12 @@ def _stop_some(
 
 
 def _go_on(
-    spec: TuningSpec, state: TuningState, now: float, avoided: Collection[Resource]
+    spec: TuningSpec,
+    state: TuningState,
+    now: float,
+    avoided: Collection[Resource],
+    most_paused: float,
+    judge: Judge,
 ) -> list[Command]:
     """Return launches and plans; in an outage, one at a time to see whether it is over."""
     outage = state.failures.outage
@@ -166,22 +186,45 @@ def _go_on(
         return [command] if command else []
     if (pause := find_outage(state)) is not None:
         return [pause]
-    return list_requeued(state, now) or _fill_slots(spec, state, now, avoided)
+    return list_requeued(state, now) or _fill_slots(spec, state, now, avoided, most_paused, judge)
 
 
 def _fill_slots(
-    spec: TuningSpec, state: TuningState, now: float, avoided: Collection[Resource]
+    spec: TuningSpec,
+    state: TuningState,
+    now: float,
+    avoided: Collection[Resource],
+    most_paused: float,
+    judge: Judge,
 ) -> list[Command]:
-    """Return launches of what is ready, and plans for the slots that are still free."""
+    """Return launches of what is ready, and plans for the slots that are still free; or what
+    becomes of paused jobs."""
     launches = _launch(spec, state, avoided, _list_ready(state, now))
-    open_jobs = state.jobs.open
+    open_jobs = [job for job in state.jobs.open if job.phase != "Paused"]
     wanted = spec.count_slots(state.pool) + should_prefetch(spec, state)
     # Open jobs, and not only running ones: each of those that wait will take a slot too.
-    if wanted <= len(open_jobs) or any(job.phase == "Planned" for job in open_jobs):
+    if any(job.phase == "Planned" for job in open_jobs):
         return launches
+    # Of those that have begun, all but as many as have a slot must be able to wait.
+    room = find_limit(spec, most_paused) + wanted - len(state.jobs.open)
+    plan = plan_next(spec, state) if wanted > len(open_jobs) and room > 0 else None
+    if plan is None:
+        return launches + _fill_up(spec, state, launches, avoided, judge)
     # One at a time: each suggestion should know of the one before.
-    plan = plan_next(spec, state)
-    return launches if plan is None else [*launches, plan]
+    return [*launches, plan]
+
+
+def _fill_up(
+    spec: TuningSpec,
+    state: TuningState,
+    launches: Sequence[Command],
+    avoided: Collection[Resource],
+    judge: Judge,
+) -> list[Command]:
+    """Return what becomes of paused jobs, for the slots that nothing else is launched in."""
+    places = spec.count_slots(state.pool) - len(state.running) - len(launches)
+    shares = [each.share for each in launches if isinstance(each, Launch)]
+    return let_go_on(spec, state, places, avoided, judge, shares)
 
 
 def should_prefetch(spec: TuningSpec, state: TuningState) -> bool:
@@ -209,7 +252,7 @@ def _list_recent_times(ended: Mapping[int, TrainingJob]) -> tuple[list[float], l
 
 def _list_ready(state: TuningState, now: float) -> list[int]:
     waiting = list_waiting(state, now)
-    ready = (job.number for job in state.jobs.open if _will_run(job))
+    ready = (job.number for job in state.jobs.open if job.phase in ("Suggested", "Interrupted"))
     return [number for number in ready if number not in waiting]
 
 

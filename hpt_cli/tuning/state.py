@@ -105,12 +105,12 @@ class TuningState:
         taken = {job.attempt.slot for job in self.alive if job.attempt}
         return next(slot for slot in count() if slot not in taken)
 
-    def list_held(self, but: int = 0) -> list[Share]:
-        """Return the shares of the attempts that may be alive, except those of job `but`."""
+    def list_held(self, *but: int) -> list[Share]:
+        """Return the shares of the attempts that may be alive, except those of some jobs."""
         share_gpus = bool((self.spec.get("pausing") or {}).get("share_gpus"))
         held = []
         for job in self.alive:
-            share = job.attempt.share if job.attempt and job.number != but else None
+            share = job.attempt.share if job.attempt and job.number not in but else None
             if share is not None:
                 is_paused = job.phase == "Paused"
                 held.append(share.while_paused(share_gpus=share_gpus) if is_paused else share)

@@ -22,9 +22,10 @@ from hpt_cli.analysis.replay import (
 from hpt_cli.metrics.curve import Observation
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.objective import Objective
+from hpt_cli.spec.parts import Pausing
 from hpt_cli.stop_rules import STOP_RULES, LossCurve, load_stop_rule
 from hpt_cli.tuning import events as ev
-from hpt_cli.tuning.commands import Launch, Plan, Stop
+from hpt_cli.tuning.commands import Launch, Pause, Plan, Stop, Thaw
 from hpt_cli.tuning.decide import decide
 from hpt_cli.tuning.fold import fold
 from hpt_cli.tuning.state import TuningState
@@ -72,6 +73,7 @@ def replay_by_decide(jobs: list[RecordedJob], spec: TuningSpec) -> dict[int, int
         recorded, attempt = jobs[number - 1], state.jobs[number].attempt
         assert attempt is not None
         elapsed = recorded.seconds * epoch / len(recorded.curve)
+        elapsed += sum(until - since for since, until in attempt.suspended)
         heapq.heappush(due, (attempt.started_at + elapsed, number, epoch))
 
     def act() -> None:
@@ -89,6 +91,14 @@ def replay_by_decide(jobs: list[RecordedJob], spec: TuningSpec) -> dict[int, int
                         acted = True
                     case Stop(number, reason):
                         tell(b.stop(number, reason, now), b.exited(number, -15, now))
+                        acted = True
+                    case Pause(number, why):
+                        tell(ev.JobPaused(at=now, number=number, attempt=1, reason=why))
+                        due[:] = sorted(each for each in due if each[1] != number)
+                        acted = True
+                    case Thaw(number, why):
+                        tell(ev.JobThawed(at=now, number=number, attempt=1, reason=why))
+                        await_epoch(number, len(state.jobs[number].curve("loss")) + 1)
                         acted = True
             if not acted:
                 return
@@ -136,6 +146,39 @@ def test_a_replay_is_what_decide_and_fold_do(rule: str) -> None:
     assert stops_of(fast) == replay_by_decide(jobs, slow_spec)
     assert fast.state.jobs[6].phase in ("Failed", "Stopped")
     assert stops_of(fast)[8] <= 6, "three losses in a row that are NaN stop a job"
+
+
+@pytest.mark.parametrize("pausing", [{}, {"max_paused": 3}])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_replay_with_pausing_is_what_decide_and_fold_do(
+    seed: int, pausing: dict[str, int]
+) -> None:
+    jobs = draw_jobs(seed, epochs=30)
+    spec = make_spec(LOSS, len(jobs), 2, pausing=Pausing.model_validate(pausing))
+    fast = replay(spec, choose_in_order(jobs), load_stop_rule("auto"))
+    slow_spec = b.make_spec(
+        hyperparameter_ranges={"x": {"type": "Integer", "min_value": 0, "max_value": 99}},
+        max_jobs=len(jobs),
+        early_stopping_type="Auto",
+        pausing=pausing,
+    )
+    assert stops_of(fast) == replay_by_decide(jobs, slow_spec)
+    assert not fast.state.jobs.open
+
+
+def test_a_job_that_goes_on_from_its_checkpoint_starts_up_again() -> None:
+    jobs = [
+        RecordedJob({"x": 1}, ((1, 9.0), (2, 8.0), (3, 7.0)), seconds=10, seconds_per_epoch=2),
+        RecordedJob({"x": 2}, ((1, 5.0), (2, 4.0), (3, 3.0)), seconds=10, seconds_per_epoch=2),
+    ]
+    pausing = Pausing(method="checkpoint")
+    run = replay(make_spec(LOSS, 2, 1, pausing=pausing), choose_in_order(jobs), None)
+    assert [job.phase for job in run.state.jobs.values()] == ["Completed", "Completed"]
+    assert [len(job.attempts) for job in run.state.jobs.values()] == [2, 1]
+    # Job 1 starts up in 4 s and trains two epochs; job 2 is better there, and goes on; then job 1
+    # starts up again, and trains the last one.
+    assert [job.attempts[-1].ended_at for job in run.state.jobs.values()] == [24, 18]
+    assert run.training_time == 8 + 10 + 6
 
 
 def stop_by_median(jobs: list[RecordedJob], min_completed_jobs: int) -> dict[int, int]:
