@@ -7,8 +7,9 @@ and memory for a line that never ends.
 
 from __future__ import annotations
 
+import codecs
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 MAX_LINE_BYTES = 1 << 16
@@ -19,6 +20,15 @@ _ESCAPE = re.compile(
     rb"|[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\|(?=\n)|\Z)"  # OSC and other strings: titles, links
     rb"|[ -/]*[0-~])"  # two characters, and character sets
 )
+
+
+def to_utf8(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the blocks of a log in UTF-8, if it is in UTF-16, as PowerShell writes it."""
+    decoder: codecs.IncrementalDecoder | None = None
+    for number, block in enumerate(blocks):
+        if number == 0 and block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            decoder = codecs.getincrementaldecoder("utf-16")("replace")
+        yield decoder.decode(block).encode("utf-8", "replace") if decoder else block
 
 
 class Segment(NamedTuple):

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hpt_cli.metrics.lines import split_lines
+from hpt_cli.metrics.lines import split_lines, to_utf8
 
 PART_BYTES = 1 << 20
 """The size of a part of the middle; the beginning and the end have END_PARTS of them."""
@@ -38,7 +38,7 @@ def take_sample(blocks: Iterable[bytes]) -> Sample:
     last: deque[bytes] = deque(maxlen=END_PARTS)
     middle: list[tuple[int, bytes]] = []
     stride, place, size = 1, 0, 0
-    for part in _cut_parts(blocks):
+    for part in _cut_parts(to_utf8(blocks)):
         size += len(part)
         if len(first) < END_PARTS:
             first.append(part)

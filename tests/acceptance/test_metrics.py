@@ -65,6 +65,15 @@ def test_a_log_that_is_searched_in_parts_says_so_and_ends_with_its_last_values(
     assert "only the values in these parts" in warning["hint"]
 
 
+def test_a_log_in_utf_16_is_read_as_powershell_writes_it(tmp_path: Path) -> None:
+    log = tmp_path / "train.log"
+    log.write_bytes("Epoch 1 val_loss: 0.5\r\nEpoch 2 val_loss: 0.4\r\n".encode("utf-16"))
+    proposed = json.loads(hpt(str(log), "--json").stdout)["proposals"]
+    assert proposed[0]["curve"] == [[1, 0.5], [2, 0.4]]
+    found = json.loads(hpt(str(log), "--regex", "val_loss: ({num})", "--json").stdout)
+    assert found["definitions"][0]["count"] == 2
+
+
 def test_a_regex_that_backtracks_is_given_up() -> None:
     log = b"x=" + b"a" * 60 + b"!\n"
     shown = hpt("-", "--regex", r"x=(?:(?:a|aa)+)+b({num})", stdin=log * 5)

@@ -22,6 +22,7 @@ from hpt_cli.formatting import count, format_bytes
 from hpt_cli.metrics.detection import detect_metrics, list_metrics, share_searched
 from hpt_cli.metrics.detection.metric import DetectedMetric
 from hpt_cli.metrics.extractors import compile_definition
+from hpt_cli.metrics.lines import to_utf8
 from hpt_cli.metrics.lint import lint_definitions, scan_and_lint
 from hpt_cli.metrics.presets import PRESETS
 from hpt_cli.metrics.sample import take_sample
@@ -119,7 +120,7 @@ class _Log:
         self.lines = list(self.sample.lines)
 
     def __iter__(self) -> Iterator[bytes]:
-        return self._read_blocks(f"reading {self.name}")
+        return to_utf8(self._read_blocks(f"reading {self.name}"))
 
     def _read_blocks(self, told: str) -> Iterator[bytes]:
         """Yield the log in blocks; with a progress bar for a long one on a terminal."""
