@@ -281,6 +281,8 @@ def _list_value_groups(pattern: re.Pattern[str]) -> list[int]:
 
 _WRITTEN = re.compile(NUMBER)
 _WITH_UNIT = re.compile(rf"({NUMBER})\s?(?:%|[^\W\d_]{{1,5}}(?:/[^\W\d_]{{1,5}})?)")
+_WRAPPED = re.compile(rf"[A-Za-z_][\w.]*\(({NUMBER})(?:,[^()]*)?\)")
+"""A number as Python's libraries print it: `np.float64(0.3)`, `tensor(0.3, device='cuda:0')`."""
 _DECIMAL_COMMA = re.compile(r"[-+\u2212]?\d*,\d+(?:[eE][-+]?\d+)?")
 
 
@@ -317,7 +319,7 @@ def _parse_written(text: str) -> float:
 def parse_cell(text: str, *, has_decimal_commas: bool = False) -> float | None:
     """Return the number in a cell of a table, or in a text of JSON; None if it holds none.
 
-    A unit and a percent sign are dropped.
+    A unit, a percent sign and the name of a type around it are dropped.
 
     Args:
         has_decimal_commas: whether `0,91` may stand for 0.91.
@@ -325,8 +327,10 @@ def parse_cell(text: str, *, has_decimal_commas: bool = False) -> float | None:
     if has_decimal_commas and _DECIMAL_COMMA.fullmatch(text):
         return parse_number(text.replace(",", "."))
     value = parse_number(text)
-    with_unit = _WITH_UNIT.fullmatch(text) if value is None else None
-    return parse_number(with_unit[1]) if with_unit else value
+    if value is not None:
+        return value
+    dressed = _WITH_UNIT.fullmatch(text) or _WRAPPED.fullmatch(text)
+    return parse_number(dressed[1]) if dressed else None
 
 
 def parse_plain_number(text: str) -> float | None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from hpt_cli.metrics.detection.json_paths import find_json
+from hpt_cli.metrics.detection.json_paths import find_dumps, find_json
 from hpt_cli.metrics.detection.metric import DetectedMetric, Fields, SearchedLog
 from hpt_cli.metrics.detection.pairs import find_pairs
 from hpt_cli.metrics.detection.programs import find_preset_lines, find_presets
 from hpt_cli.metrics.detection.ranking import rank_metrics
+from hpt_cli.metrics.detection.settings import find_settings
 from hpt_cli.metrics.detection.tables import find_tables
 from hpt_cli.metrics.lines import join_documents
 from hpt_cli.metrics.presets import PRESETS
@@ -33,6 +34,7 @@ def detect_metrics(lines: Sequence[str]) -> tuple[DetectedMetric, ...]:
         lines: as a terminal would show them; see MAX_LINES and MAX_CHARACTERS.
     """
     log = SearchedLog(_cut(join_documents(lines)))
+    log.explain([*find_settings(log.lines), *find_dumps(log.lines)])
     detected: dict[str, DetectedMetric] = {}
     for detect in _DETECTORS:
         for definition in detect(log.unexplained):
@@ -47,7 +49,9 @@ def detect_metrics(lines: Sequence[str]) -> tuple[DetectedMetric, ...]:
             elif detect is find_pairs and not known.program:
                 renamed = metric.rename(detected)
                 detected[renamed.name] = renamed
-            if detect is not find_pairs:
+            if "json" in definition:
+                log.hide_documents(found)
+            elif detect is not find_pairs:
                 log.explain(number for number, _ in found)
     return rank_metrics(detected.values())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,10 @@ from hpt_cli.metrics.patterns import parse_number
 
 MAX_LIST = 12
 """Longer lists in JSON are not results."""
+MAX_PATHS = 60
+"""More different paths than these may be of single things, such as words, and no metrics."""
+MIN_SHARE = 0.1
+"""Where there are so many, the share of the documents that have the path of a metric."""
 
 
 def find_json(lines: Sequence[str]) -> Iterator[Fields]:
@@ -26,6 +31,25 @@ def find_json(lines: Sequence[str]) -> Iterator[Fields]:
         paths.update({path: step for path in leaves if path not in STEP_WORDS})
     for path, step in paths.items():
         yield {"name": to_name(path), "json": path} | ({"step": step} if step else {})
+
+
+def find_dumps(lines: Sequence[str]) -> Iterator[int]:
+    """Yield the indices of the lines with a document of single things, as of a probability a word.
+
+    Of hundreds of paths in such documents, each is in few of them only.
+    """
+    leaves = {
+        number: [path for path, _ in _iterate_leaves(parsed[0], "", has_histories=False)]
+        for number, parsed in enumerate(map(parse_json_line, lines))
+        if parsed is not None
+    }
+    counts = Counter(path for paths in leaves.values() for path in paths)
+    if len(counts) <= MAX_PATHS:
+        return
+    for number, paths in leaves.items():
+        rare = sum(counts[path] < MIN_SHARE * len(leaves) for path in paths)
+        if 2 * rare > len(paths):
+            yield number
 
 
 def _iterate_leaves(document: Any, above: str, has_histories: bool) -> Iterator[tuple[str, float]]:

@@ -114,6 +114,13 @@ class SearchedLog:
         for number in numbers:
             self.unexplained[number] = ""
 
+    def hide_documents(self, found: Sequence[tuple[int, Match]]) -> None:
+        """Hide JSON documents in lines; the text around them is tried further."""
+        for number, match in found:
+            start, end = match.span
+            text = self.unexplained[number]
+            self.unexplained[number] = text[:start] + " " * (end - start) + text[end:]
+
     def _is_best(self, number: int, match: Match) -> bool:
         """Return whether `best` stands before a value, and no other value in between."""
         before = STEP.sub("", self.lines[number][: match.value_span[0]])

@@ -49,6 +49,10 @@ class Pair:
     percent: str = ""
     has_mean: bool = False
     """Whether the mean so far stands in brackets behind the value, and is read instead."""
+    step: str = ""
+    """The regex for the step where it stands between name and number: `Loss at step 5: 0.3`."""
+    is_glued: bool = False
+    """Whether it follows on another number without a blank: `prec:0.1recall:0.2`."""
 
 
 def build_regex(pair: Pair, labels: set[str]) -> str:
@@ -61,17 +65,25 @@ def build_regex(pair: Pair, labels: set[str]) -> str:
         return rf"(?<![\w.])({{{number}}}){percent} {label}{ending}"
     # `loss` must not be found within `val_loss`, where the log has both.
     longer = sorted(each for each in labels if each != pair.label and each.endswith(pair.label))
-    first = pair.label[0]
-    guard = r"(?<![\w./-])" if longer else r"\b" if first.isalnum() or first == "_" else ""
+    guard = _describe_beginning(pair, is_ending=bool(longer))
     heads = {
         each.removesuffix(pair.label).split(" ")[-2] for each in longer if f" {pair.label}" in each
     }
     guard += "".join(rf"(?<!{escape(head)} )" for head in sorted(heads)[:MAX_HEADS] if head)
-    between = _describe_sign(pair.sign)
+    between = pair.step + _describe_sign(pair.sign)
     wrap = escape(pair.wrap) + (" *" if pair.wrap[-1:] in ("(", "[") else "")
     if pair.has_mean:
         return rf"{guard}{label}{between}{wrap}{{num}} \( *({{num}})\)"
     return f"{guard}{label}{between}{wrap}({{{number}}})"
+
+
+def _describe_beginning(pair: Pair, *, is_ending: bool) -> str:
+    """Return the regex for the place where a name begins, which may be the end of a longer name."""
+    if pair.is_glued:
+        return r"(?<![^\W\d])"
+    if is_ending:
+        return r"(?<![\w./-])"
+    return r"\b" if pair.label[0].isalnum() or pair.label[0] == "_" else ""
 
 
 def _describe_sign(sign: str) -> str:
@@ -127,15 +139,15 @@ def add_step(
     split = pair.data_set
     begin = max(0, text.find(split))
     value = re.compile(expand(regex)).search(text, begin + len(split))
-    step = pattern.search(text)
+    step = None if pair.step else pattern.search(text)
     parts = [(begin, rf"\b{escape(split)}")] if split else []
     if value and step and not value.start() <= step.start() < value.end():
         parts.append((step.start(), _describe_step(step)))
-    elif value and not step and counter and pattern is STEP:
+    elif value and not step and not pair.step and counter and pattern is STEP:
         counted = re.compile(expand(counter)).search(text)
         if counted and not value.start() <= counted.start() < value.end():
             parts.append((counted.start(), counter))
-    has_own = bool(value and step) or len(parts) > bool(split)
+    has_own = bool(value and (step or pair.step)) or len(parts) > bool(split)
     if value:
         regex = _join(parts, (value.start(), regex), text if is_exact else "", step)
     # A step that is printed but once, or never changes, does not say where values belong.

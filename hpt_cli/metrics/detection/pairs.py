@@ -12,6 +12,7 @@ from hpt_cli.metrics.detection.pair_regex import (
     Pair,
     add_step,
     build_regex,
+    escape,
     find_steps,
     to_name,
 )
@@ -70,6 +71,17 @@ _TRAINING_MARKS = re.compile(
     r"(?i)\b(?:lr|learning[ _]rate|gnorm|grad[ _]?norm|[a-z]+/s(?:ec)?\b|it/s|samples/sec|eta)\b"
 )
 """What programs print on the lines of training steps."""
+
+
+_STEP_WORD = "|".join(sorted(STEP_WORDS, key=len, reverse=True))
+_STEPPED = re.compile(
+    rf"(?P<step>[\s,(\[]+(?:(?:at|after|for|in|of|on|@)\s+)?(?:the\s+)?(?:end\s+of\s+)?"
+    rf"(?:(?i:{_STEP_WORD})\b[\s:=\[#]{{0,3}}\d+|\d+\s(?i:{_STEP_WORD})\b)(?:\s?/\s?\d+)?[\])]*)"
+    r"\s*(?:[=:]|\sis\b|\s)\s*$"
+)
+"""The step between a name and its number: `Loss at step 175: 4.6`, `Error after 5 epochs = 0.2`."""
+_NUMERIC = re.compile(r"(?=\S*\d)(?:[\d.,/%+:()-]|(?<=\d)[eE](?=[-+]?\d))+\s+")
+"""A number before a name, of something else."""
 
 
 @dataclass
@@ -136,12 +148,13 @@ def is_batch_line(text: str) -> bool:
 
 def _split_line(text: str, constants: frozenset[int]) -> Iterator[Pair]:
     """Yield the numbers of a line that have a name."""
-    begin = 0
+    before = begin = 0  # of the number before, and of this one
     seen: set[Pair] = set()
     tokens = list(TOKEN.finditer(text))
     for place, token in enumerate(tokens):
         after = tokens[place + 1] if place + 1 < len(tokens) else None
-        if not _has_letters(text, begin, token):
+        stepped = _find_pair_around_step(text, before, token)
+        if stepped is None and not _has_letters(text, begin, token):
             begin = token.end()
             continue
         if ":" in token.group():
@@ -152,8 +165,8 @@ def _split_line(text: str, constants: frozenset[int]) -> Iterator[Pair]:
             is_constant and _is_within_label(text, begin, token, after)
         ):
             continue
-        pair = _find_pair(text, begin, token)
-        begin = token.end()
+        pair = stepped or _find_pair(text, begin, token)
+        before, begin = begin, token.end()
         # A line that has one name twice: which is meant cannot be told apart by a regex.
         if pair is not None and pair not in seen:
             seen.add(pair)
@@ -231,7 +244,27 @@ def _find_pair(text: str, begin: int, token: re.Match[str]) -> Pair | None:
     own = " :" if blanks_before else mark
     data_set = "" if find_data_set(label) else _find_data_set(text, start)
     wrap = (sign["wrap"] or "").strip()
-    return Pair(data_set, label, own, wrap, ratio, has_mean=_is_mean(token, mean))
+    is_glued = text[start - 1 : start].isdigit()
+    return Pair(
+        data_set, label, own, wrap, ratio, has_mean=_is_mean(token, mean), is_glued=is_glued
+    )
+
+
+def _find_pair_around_step(text: str, begin: int, token: re.Match[str]) -> Pair | None:
+    """Return the name of a number with the step between them; None without one."""
+    told = _STEPPED.search(text, begin, token.start())
+    if told is None:
+        return None
+    start = _find_label(text, begin, told.start())
+    label = text[start : told.start()].strip() if start >= 0 else ""
+    if not is_quality(label) or _is_step_label(label):
+        return None
+    step = re.sub(r"\d+", "{step}", escape(told["step"]), count=1)
+    step = re.sub(r"\d+", r"\\d+", step)
+    data_set = "" if find_data_set(label) else _find_data_set(text, start)
+    sign = text[told.end("step") : token.start()]
+    mark = " :" if sign.startswith(" :") else sign.strip() or " "
+    return Pair(data_set, label, mark, "", bool(token["ratio"]), step=step)
 
 
 def _is_mean(token: re.Match[str], behind: re.Match[str] | None) -> bool:
@@ -293,6 +326,8 @@ def _find_label(text: str, begin: int, end: int) -> int:
         start -= 1
     while start < end and (text[start].isspace() or text[start] in "*-#•_.!~<>"):
         start += 1
+    number = _NUMERIC.match(text, start, end)
+    start = number.end() if number else start
     if depth or start >= end:
         return -1
     return _trim_label(text, start, end)

@@ -14,6 +14,7 @@ from hpt_cli.metrics.detection.vocabulary import (
     ADVERSARIES,
     MEANS,
     find_kind,
+    is_plain_word,
     is_quality,
     split_words,
 )
@@ -35,6 +36,11 @@ _BEST_COST = 1.5
 _MANY_PER_STEP = 1.5
 _MEAN_BONUS = 0.2
 """For the mean, against the values of single classes that are printed before it."""
+_ONE_OF_MANY_COST = 1.5
+"""Of the results of single things, such as classes, where the log has the same of MANY others."""
+MANY = 4
+_FINAL_BONUS = 0.6
+"""For what says that it is the final result."""
 _ADVERSARY_COST = 1.0
 """Of what a discriminator does: it is trained to hinder what is made."""
 _IMPROVED_COST = 0.7
@@ -85,7 +91,7 @@ def _may_be_metric(metric: DetectedMetric) -> bool:
     if is_counter(values) or is_constant:
         return False
     if "regex" not in metric.definition:
-        return True
+        return metric.has_steps or "column" not in metric.definition
     fractions = sum(not value.is_integer() for value in values)
     return len(values) > 2 and 2 * fractions > len(values)
 
@@ -95,11 +101,24 @@ def _is_setting(values: Sequence[float]) -> bool:
     return len(set(values)) == 1 and values[0].is_integer() and values[0] > 1
 
 
+def _find_family(metric: DetectedMetric) -> str:
+    """Return what a metric is called apart from the thing that it is of; "" for no single thing.
+
+    `English accuracy` and `French accuracy` have a family in common, `mean accuracy` has none.
+    """
+    words = metric.name.replace("_", " ").split()
+    place = next((n for n, word in enumerate(words) if is_quality(word)), 0)
+    head = split_words(" ".join(words[:place]))
+    is_plain = all(is_plain_word(word) for word in head)
+    return " ".join(words[place:]).lower() if head and is_plain else ""
+
+
 class _Ranks:
     """The order of the metrics of one log."""
 
     def __init__(self, metrics: Sequence[DetectedMetric]) -> None:
         self._places = {each.name: place for place, each in enumerate(metrics)}
+        self._families = Counter(filter(None, map(_find_family, metrics)))
         self._summaries = {each.name.lower() for each in metrics if not is_batch_line(each.example)}
 
     def rank(self, metric: DetectedMetric) -> tuple[float, ...]:
@@ -124,11 +143,15 @@ class _Ranks:
             cost = _TRAINING_LINE_COST
         if is_preset and metric.name == PRESETS[metric.definition["preset"]].objective:
             cost = 0.0
-        cost += _KIND_COSTS[find_kind(metric.name)]
+        kind = find_kind(metric.name)
+        cost = max(cost, _DATA_SET_COSTS[""]) if kind == "unknown" else cost
+        cost += _KIND_COSTS[kind]
         cost -= _PRESET_BONUS * is_preset
         cost += _SINGLE_COST * (len(metric.curve) < 2)
         cost -= _MEAN_BONUS * bool(words & MEANS)
         cost += _ADVERSARY_COST * bool(words & ADVERSARIES)
+        cost += _ONE_OF_MANY_COST * (self._families[_find_family(metric)] >= MANY)
+        cost -= _FINAL_BONUS * ("final" in words)
         if metric.is_best:
             cost += _BEST_COST
         elif _IMPROVED.search(metric.example):

@@ -9,17 +9,21 @@ from typing import Any
 from hpt_cli.metrics.detection.metric import Fields
 from hpt_cli.metrics.detection.vocabulary import STEP_WORDS, is_quality, names_data_set
 from hpt_cli.metrics.extractors import find_delimiter, split_cells
-from hpt_cli.metrics.patterns import parse_number
+from hpt_cli.metrics.patterns import parse_cell
 
 ROWS_AHEAD = 3
 """A rule or a blank line may stand between the header and the first row."""
 _WORD = re.compile(r"[^\W\d]")
-_NAME = re.compile(r"[^\W\d][^=]{0,60}|%[ \w]{1,40}|#")
+_NAME = re.compile(r"(?:\d+[^\W\d]_)?[^\W\d][^=]{0,60}|%[ \w]{1,40}|#")
 _TIME = re.compile(
     r"\d+:\d\d(?::\d\d)?|[\d.]+ ?(?:s|ms|m|min|h|%|[KMG]i?B?|it/s)|-+|n/?a|none", re.I
 )
-_SUMMARY = re.compile(r"(?i)all|overall|mean|average|avg|total|macro avg|micro avg|weighted avg")
+_SUMMARY = re.compile(
+    r"(?i)all|overall|mean|average|avg|total|(?:macro|micro|weighted|m)[-_. ]?(?:avg|average)"
+)
 _BARS = "│┃|"
+MAX_LABEL_WORDS = 3
+"""Words of the longest label of a row, where blanks separate the cells."""
 
 
 def find_tables(lines: Sequence[str]) -> Iterator[Fields]:
@@ -47,7 +51,7 @@ def _find_columns(lines: Sequence[str]) -> Iterator[Fields]:
         for name, (cell, _) in zip(names, row, strict=True):
             # A cell that is empty in the first row may have values later, as where the validation
             # loss is not measured at every epoch.
-            if name and name != step and (not cell or parse_number(cell) is not None):
+            if name and name != step and (not cell or parse_cell(cell) is not None):
                 yield {"name": name, "column": name} | ({"step": step} if step else {})
 
 
@@ -63,7 +67,7 @@ def _is_row(row: Sequence[tuple[str, Any]], delimiter: str) -> bool:
     # What begins with a word is the row of something, as in a table of classes.
     if delimiter != " " and row[0][0] and _WORD.match(row[0][0]):
         return False
-    numbers = sum(parse_number(cell) is not None for cell in told)
+    numbers = sum(parse_cell(cell) is not None for cell in told)
     if delimiter == " ":
         # Any line of text has cells then.
         others = sum(_TIME.fullmatch(cell) is not None for cell in told)
@@ -78,6 +82,7 @@ def _find_rows(lines: Sequence[str]) -> Iterator[Fields]:
     each class, those that say something of all of them.
     """
     header: list[str] = []
+    bar = ""
     told: set[str] = set()
     for text in lines:
         delimiter = find_delimiter(text) if text else " "
@@ -85,15 +90,14 @@ def _find_rows(lines: Sequence[str]) -> Iterator[Fields]:
         if _is_header(cells):
             header, bar = cells, delimiter
             continue
-        if len(header) < 2 or len(cells) != len(header) or (bar in _BARS) != (delimiter in _BARS):
+        row = _split_row(header, cells) if (bar in _BARS) == (delimiter in _BARS) else None
+        if row is None:
             continue
-        label, values = cells[0], cells[1:]
-        if not _NAME.fullmatch(label) or any(parse_number(each) is None for each in values):
-            continue
-        if len(header) > 2 and is_quality(label):
-            names = [label, *(f"{label}/{each}" for each in header[2:])]
+        label, columns = row
+        if len(header) > 2 and columns == header[1:] and is_quality(label):
+            names = [label, *(f"{label}/{each}" for each in columns[1:])]
         elif _SUMMARY.fullmatch(label) or names_data_set(label):
-            names = [f"{each} {label}" for each in header[1:]]
+            names = [f"{each} {label}" for each in columns]
         else:
             continue
         between = r"\s*[│┃|]\s*" if delimiter in _BARS else rf"\s*{re.escape(delimiter)}\s*"
@@ -101,9 +105,26 @@ def _find_rows(lines: Sequence[str]) -> Iterator[Fields]:
         for place, name in enumerate(names):
             if name not in told:
                 told.add(name)
-                skipped = "".join(f"{{num}}{between}" for _ in range(place))
-                label_text = re.escape(label).replace(r"\ ", " ")
+                skipped = rf"(?:\S+{between}){{{place}}}" if place else ""
+                label_text = re.sub(" +", r"\\s+", label).replace(".", r"\.")
                 yield {
                     "name": name,
                     "regex": rf"(?<![\w./-]){label_text}{between}{skipped}({{num}})",
                 }
+
+
+def _split_row(header: Sequence[str], cells: Sequence[str]) -> tuple[str, Sequence[str]] | None:
+    """Return the label of a row and the names of its columns; None if the cells are no row.
+
+    The header may have no name for the labels, and labels blanks: `macro avg`.
+    """
+    more = len(cells) - len(header)
+    if len(header) < 2 or not 0 <= more <= MAX_LABEL_WORDS:
+        return None
+    words = max(more, 1)
+    label, values = " ".join(cells[:words]), cells[words:]
+    is_row = all(parse_cell(each) is not None or each in ("-", "--") for each in values)
+    is_told = any(parse_cell(each) is not None for each in values)
+    if not is_row or not is_told or not _NAME.fullmatch(label):
+        return None
+    return label, header if more else header[1:]

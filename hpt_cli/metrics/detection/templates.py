@@ -11,9 +11,11 @@ from hpt_cli.metrics.patterns import NUMBER, parse_number
 
 _UNITS = r"dB|mm|cm|m|px|deg"
 TOKEN = re.compile(
-    rf"(?<![\w.@/+-]){NUMBER}(?P<ratio> ?/ ?\d+\b)?(?:(?=(?:{_UNITS})\b)|(?![\w:]|\.\d))"
+    rf"(?<![\w.@/+-]){NUMBER}(?P<ratio> ?/ ?\d+\b)?"
+    rf"(?:(?=(?:{_UNITS})\b)|(?![\w:]|\.\d)|(?<=\.\d\d)(?=[A-Za-z_][\w@]+ ?[:=]))"
 )
-"""A number that is no part of a word, a time, a date or a version; a unit may follow it."""
+"""A number that is no part of a word, a time, a date or a version; a unit may follow it, or the
+next name."""
 FEW_LINES = 3
 """Fewer lines than these do not show which number counts."""
 END_LINES = 20

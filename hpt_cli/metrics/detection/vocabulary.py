@@ -9,6 +9,7 @@ import re
 import statistics
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Literal
 
 Direction = Literal["Maximize", "Minimize"]
@@ -35,8 +36,9 @@ _DATA_SETS: dict[str, DataSet] = {
         "validation",
     ),
     **dict.fromkeys(_words("dev holdout heldout cv oof validset devset evalset"), "validation"),
+    **dict.fromkeys(_words("evl vld vaild vailid validataion valdation"), "validation"),
     **dict.fromkeys(_words("test testing tst te testset"), "test"),
-    **dict.fromkeys(_words("train training trn tr trainset"), "training"),
+    **dict.fromkeys(_words("train training trn tr trainset learn traing"), "training"),
 }
 _SET_WORDS = _words("set data dataset inner loop phase mode stage split metrics results")
 """Words behind the name of a data set, as in `test_set`."""
@@ -57,11 +59,11 @@ _LOWER = _words(
     "loss losses logloss error err errors rmse mse mae mape smape mase perplexity ppl wer cer"
     " ter deviance inertia nll crossentropy entropy fid kid rmsle mlogloss merror regret cost bpc"
     " bpb bpd l1 l2 epe rpe eer fer der brier ece chamfer nrmse rse mpjpe lpips hausdorff"
-    " residual energy objective cd kl kld mcd lose lost"
+    " residual energy objective cd kl kld mcd lose lost recon reconstruction"
 )
 _LOSSES = _words(
     "loss losses logloss nll crossentropy entropy cost mse mlogloss deviance inertia objective"
-    " energy elbo likelihood l1 l2 residual kl kld logprob bpc"
+    " energy elbo likelihood l1 l2 residual kl kld logprob bpc recon reconstruction"
 )
 """Words of what a program minimizes, which says less than what it is measured by."""
 _DETAILS = _words(
@@ -103,6 +105,15 @@ _SUFFIXES = _words(
 )
 """Words after the one that a name is about, as in `loss_epoch`."""
 
+SETTINGS = _words(
+    "lr batch bs epochs seed optimizer optim momentum decay dropout hidden layers heads dim workers"
+    " warmup scheduler device gpu gpus cuda beta beta1 beta2 betas gamma lambda epsilon eps clip"
+    " path dir directory root resume pretrained checkpoint ckpt freq frequency every interval"
+    " patience embedding embed channels kernel vocab backbone fp16 amp num n threads steps"
+    " activation nesterov augment img imgsz port host debug verbose buffer capacity tau"
+)
+"""Words in names of settings, and in hardly any other."""
+
 PREPOSITIONS = _words("on of for over in at per by with after from")
 LEADS = _words("mean average avg median total best final overall new current max min std")
 """Words that begin the name of a metric, as in `mean 100 episode reward`."""
@@ -132,8 +143,13 @@ _FOREIGN: tuple[tuple[str, str], ...] = (
 _KNOWN = _HIGHER | _LOWER | _BESIDE | frozenset(_DATA_SETS)
 _AT = re.compile(
     r"(?i)(?:^|[_\W])(?:p|r|f1?|hits?|ndcg|map|mrr|rec|recall|prec|precision|acc|top)@(?:\d+|k)\b"
+    r"|\b(?:ner|ents|spans|cats|micro|macro|entity|overall)[_ ]f\b"
 )
-"""A score of the first few answers, such as `P@1`."""
+"""A score of the first few answers, such as `P@1`, or an F-score that is called F."""
+
+
+_WORD = re.compile(r"\d[dD](?![^\W_])|(?:[^\W\d_]+\d+){2,}|[^\W\d_]+\d*|\d+")
+"""A word in a name: `2d` and codes such as `B6C3F1` are whole."""
 
 
 @lru_cache(maxsize=4096)
@@ -143,7 +159,7 @@ def split_words(name: str) -> tuple[str, ...]:
     apart = re.sub(r"([a-z]{2})([A-Z])", r"\1 \2", name)
     apart = re.sub(r"([A-Z]{2,})([A-Z][a-z])", r"\1 \2", apart)
     found: list[str] = []
-    for word in re.findall(r"[^\W\d_]+\d*|\d+", apart):
+    for word in _WORD.findall(apart):
         found += _split_word(word.lower())
     return tuple(found)
 
@@ -208,7 +224,7 @@ def find_kind(name: str) -> Kind:
     own = [word for word in words if word not in _DATA_SETS]
     if _BESIDE_PHRASES.search(name.lower()) or hasattr(builtins, name):  # `ValueError: 3`
         return "beside"
-    if {"average", "precision"} <= set(own) or "map" in own or _AT.search(name):
+    if ("average", "precision") in pairwise(own) or "map" in own or _AT.search(name):
         return "score"
     own = _cut_at_preposition(own)
     while len(own) > 1 and (own[-1] in _SUFFIXES or own[-1].isdigit()):
@@ -234,6 +250,14 @@ def _cut_at_preposition(words: list[str]) -> list[str]:
     place = next((n for n, word in enumerate(words) if word in PREPOSITIONS), len(words))
     head = words[:place]
     return head if _is_lower(head) or any(word in _HIGHER for word in head) else words
+
+
+_NAMING = _KNOWN | MEANS | LEADS | _GENERIC
+
+
+def is_plain_word(word: str) -> bool:
+    """Return whether a word means nothing in the name of a metric, as the name of a class."""
+    return word not in _NAMING
 
 
 @lru_cache(maxsize=4096)

@@ -331,6 +331,146 @@ LOGS = [
         "Maximize",
         id="training that is no data set",
     ),
+    pytest.param(
+        repeat("Loss at step $1: $2", (1, 8.5), (2, 7.5)),
+        (7.5, 2),
+        "Minimize",
+        id="the step between a name and its number",
+    ),
+    pytest.param(
+        repeat("Validation error after $1 epochs = $2", (1, 0.5), (2, 0.4)),
+        (0.4, 2),
+        "Minimize",
+        id="the step before its word, between a name and its number",
+    ),
+    pytest.param(
+        repeat("Test accuracy (epoch $1/10) : $2", (1, 0.5), (2, 0.6)),
+        (0.6, 2),
+        "Maximize",
+        id="the step in brackets behind a name",
+    ),
+    pytest.param(
+        repeat("epoch $1 precision:0.05recall:0.10f1:$2", (1, "0.07"), (2, "0.17")),
+        (0.17, 2),
+        "Maximize",
+        id="names that follow on numbers without a blank",
+    ),
+    pytest.param(
+        repeat("[Adam] PDE:2.5e-03/2.$1e-03 val loss:$2 IF:0.1", (1, 0.5), (2, 0.4), (3, 0.3)),
+        (0.3, 3),
+        "Minimize",
+        id="numbers before a name are no part of it",
+    ),
+    pytest.param(
+        "Namespace(lr=0.1, test_acc_gap=0.5, batch_size=8, data='x', optimizer='adam', seed=1)\n"
+        + repeat("iter $1 score $2", (1, 20.5), (2, 21.5)),
+        (21.5, 2),
+        "Maximize",
+        id="arguments are no metrics",
+    ),
+    pytest.param(
+        "fid_every: 3\nlr: 0.1\nbatch_size: 8\ndata_dir: ./x\noptimizer: adam\n"
+        + repeat("Epoch $1 FID: $2", (1, 30.5), (2, 20.5)),
+        (20.5, 2),
+        "Minimize",
+        id="a configuration is no metric",
+    ),
+    pytest.param(
+        repeat("10:00:0$1 INFO - $2", (1, "lr : 0.1"), (1, "dropout : 0.5"), (1, "path : /x"))
+        + repeat("\n10:00:0$1 INFO - $2", (1, "device : cuda"), (1, "accuracy_floor : 0.5"))
+        + repeat("\nstep $1 mse $2", (1, 0.5), (2, 0.4)),
+        (0.4, 2),
+        "Minimize",
+        id="a configuration with stamps of time is no metric",
+    ),
+    pytest.param(
+        "dataset: cora\nmodel: GCN\naccuracy: 0.81\nloss: 0.4",
+        (0.81, 1),
+        "Maximize",
+        id="a few names before the result are no configuration",
+    ),
+    pytest.param(
+        "lr: 0.1\nbatch_size: 8\ndata_dir: ./x\noptimizer: adam\nseed: 1\ntest_acc: 0.81",
+        (0.81, 1),
+        "Maximize",
+        id="the result below a configuration",
+    ),
+    pytest.param(
+        repeat("epoch\tloss\tacc\n$1\ttensor(0.5, device='cuda:0')\ttensor($2)", (1, 0.5)),
+        (0.5, 1),
+        "Maximize",
+        id="tensors in a table",
+    ),
+    pytest.param(
+        "2d_loss\t3d_loss\n0.5\t0.6\n0.4\t0.5",
+        (0.4, 2),
+        "Minimize",
+        id="a table whose names begin with a digit",
+    ),
+    pytest.param(
+        "          tp  fp   P      R      F1\ncat       65  32  16.5%  47.1%  24.4%\n"
+        "M.avg     -   -   27.1%  21.2%  21.9%",
+        (21.9, 1),
+        "Maximize",
+        id="the row of the averages of a table",
+    ),
+    pytest.param(
+        "        precision  recall  f1-score  support\n     cat  0.9  0.8  0.85  10\n"
+        "macro avg  0.7  0.6  0.65  20",
+        (0.65, 1),
+        "Maximize",
+        id="a label of two words before a row",
+    ),
+    pytest.param(
+        "TOK     100.00\nNER P   67.61\nNER R   53.02\nNER F   59.43",
+        (59.43, 1),
+        "Maximize",
+        id="an F-score that is called F",
+    ),
+    pytest.param(
+        repeat("p of $1: {'reward': 0.1, '$1': 0.9}", *((f"w{n}x",) for n in range(99)))
+        + repeat("\nEpoch $1 Decoder Loss: $2", (1, 4.5), (2, 3.5)),
+        (3.5, 2),
+        "Minimize",
+        id="probabilities of words are no metrics",
+    ),
+    pytest.param(
+        repeat("epoch $1 | evl set : acc 0.$1\nepoch $1 | training set : acc 0.9", (1,), (2,)),
+        (0.2, 2),
+        "Maximize",
+        id="a data set that is abbreviated",
+    ),
+    pytest.param(
+        repeat("$1 with entropy ratio 0.95", ("B6C3F1/J",), ("CB6F1/J",), ("AKR/J",), ("DBA/2J",))
+        + repeat("\n$1:\tlearn: $2\ttotal: 1s", (0, 0.4), (1, 0.5), (2, 0.6)),
+        (0.6, 3),
+        "Maximize",
+        id="a curve before what is said of many things",
+    ),
+    pytest.param(
+        repeat("epoch $1 Recon: $2 | KL: 0.$1", (1, 0.5), (2, 0.4)),
+        (0.4, 2),
+        "Minimize",
+        id="the reconstruction before its divergence",
+    ),
+    pytest.param(
+        repeat("Average slot precision: 0.9\nAverage goal accuracy: $1", (0.5,), (0.6,)),
+        (0.6, 2),
+        "Maximize",
+        id="an average of a precision is no average precision",
+    ),
+    pytest.param(
+        "Zero-shot test accuracy: 54.5\nepoch 1\nFinal test accuracy: 65.5",
+        (65.5, 1),
+        "Maximize",
+        id="the final result",
+    ),
+    pytest.param(
+        repeat("epoch $1 val_loss 0.$1 {'lr': 0.1, 'grad': 0.$1}", (5,), (4,)),
+        (0.4, 2),
+        "Minimize",
+        id="a metric beside a dict",
+    ),
 ]
 
 
@@ -357,6 +497,8 @@ def test_the_objective_of_a_strangers_log_comes_first(
         "KERNEL_MAP=512\nrun 1\nKERNEL_MAP=512\nrun 2",
         "accuracy: 0.0,\nvalidation_loss: 0.0,",
         repeat("[W 16:29:2$1.940 app] 3 errors", (1,), (2,), (3,)),
+        repeat("time,pitch,roll\n1.$1,2.$1,3.5", (1,), (2,), (3,)),
+        "lr: 0.1\nbatch_size: 8\naccuracy_floor: 0.5\ndata_dir: ./x\noptimizer: adam\nseed: 1",
         "    return Response(200, body)\n    return Response(404, body)\nmacro = 3",
     ],
 )
