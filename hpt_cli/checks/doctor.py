@@ -18,6 +18,7 @@ from hpt_cli import __version__
 from hpt_cli.checks.leftovers import Kind, list_job_processes
 from hpt_cli.errors import HptError
 from hpt_cli.executors.processes import describe, may_signal
+from hpt_cli.executors.suspension import is_suspended
 from hpt_cli.formatting import count, format_bytes
 from hpt_cli.machine.claims import find_owners, number_owner
 from hpt_cli.machine.gpus import Gpu, ask_tool, describe_use, read_gpus
@@ -151,13 +152,18 @@ def _check_leftovers(home: Path) -> Finding:
     problems = []
     for jobdir in {each.jobdir for each in processes}:
         mine = [each for each in processes if each.jobdir == jobdir]
-        unwatched = [describe(each.process) for each in mine if each.kind in ("unwatched", "left")]
+        unwatched = [each.process for each in mine if each.kind in ("unwatched", "left")]
         if unwatched:
             foreign = not any(may_signal(each.process) for each in mine)
             advice = OF_OTHERS if foreign else _advise(jobdir, mine[0].kind)
-            which = f"{', '.join(unwatched)} of {jobdir.name}"
+            which = f"{', '.join(map(_describe, unwatched))} of {jobdir.name}"
             problems.append(f"no tuner is in charge of {which}: {advice}")
     return Finding("processes", "; ".join(said), "; ".join(problems))
+
+
+def _describe(process: psutil.Process) -> str:
+    paused = ", paused" if is_suspended(process.pid) else ""
+    return f"{describe(process)}{paused}"
 
 
 def _advise(jobdir: JobDir, kind: Kind) -> str:

@@ -167,6 +167,15 @@ class Executor(Protocol):
         """Let a paused attempt go on; one that runs already, or has ended, is left alone."""
         ...
 
+    def measure_memory(self, handles: Sequence[Handle]) -> list[float]:
+        """Return how many bytes of memory the processes of each attempt use; 0 if it has ended.
+
+        Raises:
+            NotImplementedError: it cannot pause any.
+            OSError: there are no file descriptors left.
+        """
+        ...
+
     def list_leftovers(self, handle: Handle) -> list[str]:
         """Return a description of each process that an attempt which has ended left running."""
         ...

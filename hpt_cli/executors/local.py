@@ -40,6 +40,7 @@ from hpt_cli.executors.processes import (
     find_processes,
     list_children,
     list_descendants,
+    measure_memory,
     send,
     wake,
 )
@@ -244,6 +245,13 @@ class LocalExecutor:
                     _end(order, family)
                     # One that was just told to stand still does so only in a moment.
                     thaw([family] if order.handle["pid"] in self._paused else [])
+
+    def measure_memory(self, handles: Sequence[Handle]) -> list[float]:
+        """Return how many bytes the descendants of launchers use."""
+        return [
+            measure_memory(list_descendants(each["pid"])) if self._is_alive(each) else 0.0
+            for each in handles
+        ]
 
     def list_leftovers(self, handle: Handle) -> list[str]:
         """Return a description of each process that an attempt left running."""

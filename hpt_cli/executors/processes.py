@@ -88,6 +88,20 @@ def list_descendants(pid: int) -> list[psutil.Process]:
     return [*children, *(each for child in children for each in list_descendants(child.pid))]
 
 
+def measure_memory(processes: Iterable[psutil.Process]) -> float:
+    """Return how many bytes processes use; of what they share with others, their part."""
+    return float(sum(map(_measure, processes)))
+
+
+def _measure(process: psutil.Process) -> int:
+    with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+        try:
+            return int(process.memory_full_info().pss)
+        except (psutil.AccessDenied, AttributeError):  # another user's, or not on Linux
+            return int(process.memory_info().rss)
+    return 0
+
+
 def _find_directories(
     processes: Mapping[int, psutil.Process], marks: Mapping[int, Path], parent_of: Mapping[int, int]
 ) -> dict[int, Path]:

@@ -114,6 +114,19 @@ def read_memory() -> float:
     return min([float(psutil.virtual_memory().total), *limits])
 
 
+def read_available_memory() -> float:
+    """Return how much memory may be used before the machine swaps, or the container is full; in
+    bytes."""
+    free = [float(psutil.virtual_memory().available)]
+    limits, uses, parts = map(_read_limits, ("memory.max", "memory.current", "memory.stat"))
+    for limit, use, stat in zip(limits, uses, parts, strict=False):
+        if limit[0] != "max":
+            # What files have been read into is given back.
+            cached = dict(zip(stat[::2], stat[1::2], strict=False)).get("inactive_file", "0")
+            free.append(float(limit[0]) - float(use[0]) + float(cached))
+    return max(0.0, min(free))
+
+
 def _read_limits(name: str) -> Iterator[list[str]]:
     """Yield the words in a file of the own control group, and of each around it (cgroup v2)."""
     try:

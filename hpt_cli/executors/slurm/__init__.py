@@ -180,6 +180,14 @@ class SlurmExecutor:
         """
         raise NotImplementedError
 
+    def measure_memory(self, handles: Sequence[Handle]) -> list[float]:
+        """Refuse, as none is paused.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError
+
     def list_leftovers(self, handle: Handle) -> list[str]:  # noqa: ARG002
         """Return nothing: the launcher, and after it Slurm, end what is left of a job."""
         return []

@@ -76,7 +76,8 @@ class AttemptFollower:
         self._clock = clock
         self._wake = wake
         self._threads = threads
-        self._attempts: dict[int, LiveAttempt] = {}
+        self.attempts: dict[int, LiveAttempt] = {}
+        """By job."""
         self.reader = LogReader(executor, wake)
         self._observed: set[int] = set()
         self._calibrating: Future[object] | None = None
@@ -84,7 +85,7 @@ class AttemptFollower:
         self._clean_up = CleanUp(executor, gpu_monitor, clock, wake, threads, self.reader)
 
     def __len__(self) -> int:
-        return len(self._attempts)
+        return len(self.attempts)
 
     def follow(self, job: TrainingJob, last_alive: float = 0.0) -> None:
         """Follow the latest attempt of a job, which has been launched.
@@ -106,7 +107,7 @@ class AttemptFollower:
             rules=[*rules, *list_awaited(self.spec.success)],
             slow_lines=self._slow_lines,
             thinner=Thinner(),
-            keep_open=len(self._attempts) < MAX_OPEN_LOGS,
+            keep_open=len(self.attempts) < MAX_OPEN_LOGS,
             counted_before=count_before(job, latest.number, self.spec.extractors),
         )
         metric = self.spec.objective_metric_name
@@ -116,7 +117,7 @@ class AttemptFollower:
             success=self.spec.success,
             seen_at=seen_at,
         )
-        self._attempts[job.number] = LiveAttempt(
+        self.attempts[job.number] = LiveAttempt(
             job.number, latest.number, handle, latest.share, log, last_alive=last_alive
         )
         self.reader.follow(log)
@@ -126,7 +127,7 @@ class AttemptFollower:
     def describe(self, state: TuningState, reading: Reading) -> list[ev.Event]:
         """Return what is new of an attempt, in its queue and in its output."""
         attempt, job, outcome = (
-            self._attempts[reading.job],
+            self.attempts[reading.job],
             state.jobs[reading.job],
             reading.outcome,
         )
@@ -218,7 +219,7 @@ class AttemptFollower:
 
     def map_searched(self) -> dict[int, int]:
         """Return by job how many bytes of its log have been searched for the objective in vain."""
-        return {number: each.log.searched for number, each in self._attempts.items()}
+        return {number: each.log.searched for number, each in self.attempts.items()}
 
     def list_silent(self, state: TuningState) -> list[int]:
         """Return the numbers of jobs that have printed nothing for `max_silence_seconds`."""
@@ -230,7 +231,7 @@ class AttemptFollower:
             number: count_seconds(
                 each.log.last_output_at, each.log.looked_at, _latest(state.jobs[number]).suspended
             )
-            for number, each in self._attempts.items()
+            for number, each in self.attempts.items()
             if each.outcome is None
         }
         return [number for number, seconds in silences.items() if seconds >= limit]
@@ -238,7 +239,7 @@ class AttemptFollower:
     def list_unjudged(self) -> set[int]:
         """Return the numbers of jobs of which it is not known now how long they were at work, or
         whose attempt is over."""
-        unsettled = {number for number, each in self._attempts.items() if not each.is_settled}
+        unsettled = {number for number, each in self.attempts.items() if not each.is_settled}
         return unsettled | self.list_ended()
 
     def settle(self, suspensions: Iterable[Span]) -> list[ev.Event]:
@@ -250,14 +251,14 @@ class AttemptFollower:
         events: list[ev.Event] = [
             ev.TunerSuspended(at=now, since=since, until=until) for since, until in suspensions
         ]
-        for attempt in self._attempts.values() if events else ():
+        for attempt in self.attempts.values() if events else ():
             attempt.is_settled, attempt.settles_at = False, now + SETTLE_SECONDS
             attempt.log.settled_at = attempt.settles_at
         return events
 
     def list_ended(self) -> set[int]:
         """Return the numbers of jobs whose attempt is over, and only read or cleaned up."""
-        return {number for number, each in self._attempts.items() if each.outcome is not None}
+        return {number for number, each in self.attempts.items() if each.outcome is not None}
 
     def list_left(self) -> set[int]:
         """Return the jobs whose output an interrupted tuner leaves for the next one to read.
@@ -267,7 +268,7 @@ class AttemptFollower:
         since = time.monotonic() - (LEAVE_SECONDS if self._clean_up.may_linger else 0.0)
         return {
             number
-            for number, each in self._attempts.items()
+            for number, each in self.attempts.items()
             if each.ended_at < since
             and each.last_lines is None
             and (each.sweep is None or each.sweep.done())
@@ -275,7 +276,7 @@ class AttemptFollower:
 
     def note_left(self) -> list[ev.Event]:
         """Return notes on the jobs whose output is left for the next tuner to read."""
-        logs = [self._attempts[number].log for number in sorted(self.list_left())]
+        logs = [self.attempts[number].log for number in sorted(self.list_left())]
         return [
             ev.JobNoted(
                 at=self._clock(),
@@ -302,7 +303,7 @@ class AttemptFollower:
 
     def kill(self, number: int) -> None:
         """Kill a job's attempt, if it is alive; at most once a second."""
-        attempt, now = self._attempts.get(number), self._clock()
+        attempt, now = self.attempts.get(number), self._clock()
         if attempt is None or attempt.outcome is not None:
             return
         if now - attempt.killed_at > KILL_AGAIN_SECONDS:
@@ -312,20 +313,20 @@ class AttemptFollower:
     def kill_all(self) -> None:
         """Kill all attempts; from now on also what they leave behind, without grace."""
         self._clean_up.may_linger = False
-        for number in self._attempts:
+        for number in self.attempts:
             self._signal(number, partial(self._executor.stop, force=True))
 
     def _signal(
         self, number: int, send: Callable[[Handle], None], *, is_paused: bool = False
     ) -> None:
-        if number in self._attempts:
-            attempt = self._attempts[number]
+        if number in self.attempts:
+            attempt = self.attempts[number]
             attempt.log.is_paused, attempt.stands_still = is_paused, False
             self._send(attempt, send)
 
     def _send(self, attempt: LiveAttempt, send: Callable[[Handle], None]) -> None:
         """Signal an attempt; again and again while something is short."""
-        if self._attempts.get(attempt.job) is not attempt:
+        if self.attempts.get(attempt.job) is not attempt:
             return
         try:
             send(attempt.handle)
@@ -341,12 +342,12 @@ class AttemptFollower:
         slots."""
         endings = {
             number: self._clean_up.end(self.spec, state, each)
-            for number, each in self._attempts.items()
+            for number, each in self.attempts.items()
             if each.outcome is not None
         }
         for number, events in endings.items():
             if events:
-                del self._attempts[number]
+                del self.attempts[number]
         return [event for events in endings.values() for event in events]
 
     def _note(self, job: TrainingJob, text: str) -> ev.Event:

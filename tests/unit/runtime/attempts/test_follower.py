@@ -62,6 +62,9 @@ class SlowExecutor:
     def thaw(self, handle: Handle) -> None:
         self.told.append(("thaw", handle))
 
+    def measure_memory(self, handles: Sequence[Handle]) -> list[float]:
+        raise NotImplementedError
+
     def list_leftovers(self, handle: Handle) -> list[str]:
         return ["server (pid 8)"]
 

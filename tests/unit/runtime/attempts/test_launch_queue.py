@@ -56,6 +56,9 @@ class ShortExecutor:
     def thaw(self, handle: Handle) -> None:
         raise NotImplementedError
 
+    def measure_memory(self, handles: Sequence[Handle]) -> list[float]:
+        raise NotImplementedError
+
     def list_leftovers(self, handle: Handle) -> list[str]:
         return []
 

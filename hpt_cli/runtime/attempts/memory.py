@@ -1,0 +1,136 @@
+"""How many jobs may be paused, as far as memory allows: the paused ones keep theirs."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from hpt_cli.executors import Executor, Handle
+from hpt_cli.machine.capacity import GIB, read_available_memory, read_memory
+from hpt_cli.machine.gpus import Gpu, find_gpu, read_gpus
+from hpt_cli.machine.shortage import is_shortage
+from hpt_cli.runtime.attempts.live_attempt import LiveAttempt
+from hpt_cli.spec.parts import Pausing
+from hpt_cli.tuning.state import TuningState
+
+LOOK_SECONDS = 2.0
+"""Time between two measurements."""
+RESERVE_SHARE = 0.1
+"""So much of the machine's memory is left to others: what is short of memory swaps."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """A measurement, in bytes."""
+
+    used: Mapping[int, float] = field(default_factory=dict)
+    """What the processes of each job use."""
+    available: float = 0.0
+    """What others may have, of the machine or the container, before it swaps."""
+    reserve: float = 0.0
+    gpus: tuple[Gpu, ...] = ()
+
+    def count_room(
+        self, running: set[int], paused: set[int], need: float, limit: float = math.inf
+    ) -> float:
+        """Return how many more jobs there is room for; negative where there are too many.
+
+        Args:
+            running: the jobs at work, which may come to need more than they use now.
+            paused: the jobs that are paused.
+            need: the bytes that a job uses at most.
+            limit: the bytes that paused ones may use together.
+        """
+        growth = sum(max(0.0, need - self.used.get(number, 0.0)) for number in running)
+        kept = sum(self.used.get(number, 0.0) for number in paused)
+        spare = min(self.available - self.reserve - growth, limit - kept)
+        return math.floor(spare / need)
+
+
+class MemoryMonitor:
+    """Measures in a thread what the attempts use."""
+
+    def __init__(
+        self,
+        executor: Executor,
+        attempts: Mapping[int, LiveAttempt],
+        threads: ThreadPoolExecutor,
+        wake: Callable[[], None],
+    ) -> None:
+        """`wake` is called when there is a new measurement.
+
+        Args:
+            attempts: those that may be alive, by job; the caller changes it.
+        """
+        self._executor = executor
+        self._attempts = attempts
+        self._threads = threads
+        self._wake = wake
+        self._memory = Memory()
+        self._need = 0.0
+        """The most that a job has used after its first value, in bytes."""
+        self._looked_at = -math.inf
+        self._look: Future[Memory] | None = None
+
+    def count_most_paused(self, pausing: Pausing | None, state: TuningState) -> float:
+        """Return how many jobs may be paused at a time; return at once."""
+        if pausing is None or pausing.method == "checkpoint":
+            return math.inf
+        self._take(state)
+        if time.monotonic() - self._looked_at >= LOOK_SECONDS and self._look is None:
+            self._looked_at = time.monotonic()
+            handles = {number: each.handle for number, each in self._attempts.items()}
+            self._look = self._threads.submit(
+                measure, self._executor, handles, with_gpus=pausing.share_gpus
+            )
+            self._look.add_done_callback(lambda _: self._wake())
+        paused = {job.number for job in state.paused}
+        if not self._need:
+            return len(paused)  # nothing is known yet
+        running = {job.number for job in state.running}
+        limit = math.inf if pausing.max_memory_gb is None else pausing.max_memory_gb * GIB
+        rooms = [self._memory.count_room(running, paused, self._need, limit)]
+        if pausing.share_gpus:
+            rooms.append(count_gpu_room(self._memory.gpus, state))
+        return max(0.0, len(paused) + min(rooms))
+
+    def _take(self, state: TuningState) -> None:
+        """Take what was measured, if that is done."""
+        if self._look is None or not self._look.done():
+            return
+        try:
+            self._memory = self._look.result()
+        except OSError as error:
+            if not is_shortage(error):
+                raise
+        self._look = None
+        jobs = (state.jobs[number] for number in self._memory.used)
+        metric = state.spec["objective_metric_name"]
+        known = (self._memory.used[job.number] for job in jobs if job.curve(metric))
+        self._need = max(self._need, *known, 0.0)
+
+
+def measure(executor: Executor, handles: Mapping[int, Handle], *, with_gpus: bool) -> Memory:
+    """Return what attempts use and what is left; call it in a thread.
+
+    Raises:
+        OSError: there are no file descriptors left.
+    """
+    used = dict(zip(handles, executor.measure_memory([*handles.values()]), strict=True))
+    gpus = tuple(read_gpus()) if with_gpus else ()
+    return Memory(used, read_available_memory(), RESERVE_SHARE * read_memory(), gpus)
+
+
+def count_gpu_room(gpus: tuple[Gpu, ...], state: TuningState) -> float:
+    """Return for how many more jobs GPUs have memory beside those that are there."""
+    shares = [job.attempt.share for job in state.alive if job.attempt and job.attempt.share]
+    room = 0.0
+    for gpu in gpus:
+        there = sum(any(find_gpu(name, [gpu]) for name in each.gpus or ()) for each in shares)
+        # What one uses there is not told by all tools; all of them use as much.
+        if there and gpu.used:
+            room += math.floor((gpu.total - gpu.used) / (gpu.used / there))
+    return room
