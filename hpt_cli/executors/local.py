@@ -190,11 +190,16 @@ class LocalExecutor:
         self._order(_Order(handle, _Wish.DIE if force else _Wish.END, own))
 
     def pause(self, handle: Handle) -> None:
-        """Have all processes of an attempt but its launcher stand still, in the thread for it."""
+        """Have all processes of an attempt but its launcher stand still.
+
+        Those that are found at once do so at once, and a thread looks for others.
+        """
+        pause(partial(self._list_descendants, [handle]))
         self._order(_Order(handle, _Wish.PAUSE))
 
     def thaw(self, handle: Handle) -> None:
-        """Let the processes of a paused attempt go on, in the thread for it."""
+        """Let the processes of a paused attempt go on, in the same way."""
+        thaw(self._list_descendants([handle]))
         self._order(_Order(handle, _Wish.GO_ON))
 
     def _order(self, order: _Order) -> None:
