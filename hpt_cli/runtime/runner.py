@@ -32,6 +32,7 @@ from hpt_cli.metrics.log_rules import LogMatch
 from hpt_cli.runtime import intents
 from hpt_cli.runtime.attempts.follower import AttemptFollower
 from hpt_cli.runtime.attempts.launch_queue import LaunchQueue
+from hpt_cli.runtime.attempts.memory import MemoryMonitor
 from hpt_cli.runtime.checkpoints import CheckpointKeeper
 from hpt_cli.runtime.environment import JobContext, make_launch_request
 from hpt_cli.runtime.heartbeat import Heartbeat, read_heartbeat
@@ -122,6 +123,7 @@ class Runner:
         self._follower = AttemptFollower(
             *(spec, executor, jobdir, self._gpu_monitor, clock, wake, self._threads)
         )
+        self._memory = MemoryMonitor(executor, self._follower.attempts, self._threads, wake)
         self._suggester = Suggester(clock, wake, self._threads)
         self._monitor = Monitor(spec, jobdir, self._threads)
         self._checkpoints = CheckpointKeeper(jobdir, wake)
@@ -245,7 +247,10 @@ class Runner:
         observed, silent = follower.pop_observed(state), follower.list_silent(state)
         unjudged = follower.list_unjudged()
         left = follower.list_left() if self._signals.first is not None else set()
-        commands = decide(self._spec, state, now, observed, silent, avoided, unjudged, left)
+        most_paused = self._memory.count_most_paused(self._spec.pausing, state)
+        commands = decide(
+            *(self._spec, state, now, observed, silent, avoided, unjudged, left, most_paused)
+        )
         self._checkpoints.keep_best(self._spec, state)
         may_end = not self._checkpoints.is_busy or self._signals.first is not None
         return [each for each in commands if may_end or not isinstance(each, End)]
@@ -412,7 +417,7 @@ class Runner:
                     self._record([intents.judge(self._state, number, verdict, now)])
                 self._tell(intents.stop(command, now))
             case Pause():
-                self._tell(intents.pause(self._spec, self._state, command, now))
+                self._tell(intents.pause(self._state, command, now))
             case Thaw():
                 self._tell(intents.thaw(self._state, command, now))
             case Kill(number):
