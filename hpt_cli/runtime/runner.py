@@ -130,8 +130,7 @@ class Runner:
         self._writer = JournalWriter(jobdir.journal, state.last_seq, wake)
         self._requests = RequestReader(jobdir, wake)
         self._launch_queue = LaunchQueue(executor, jobdir, clock, wake)
-        self._stop_soon: set[int] = set()
-        self._orphans = OrphanReaper()
+        self._stop_soon, self._orphans = set[int](), OrphanReaper()
         self._requeued, self._is_impatient = requeued, False
         self._last_alive = 0.0
         """When the tuner before this one was last alive."""

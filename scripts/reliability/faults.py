@@ -32,6 +32,7 @@ from typing import NamedTuple
 import faults_disk as disk
 import faults_kill as kill
 import faults_machine as machine
+import faults_pause as pause
 import faults_terminal as terminal
 import faults_time as times
 import psutil
@@ -79,6 +80,12 @@ FAULTS = {
     "SIGHUP to all at once": Fault(kill.hang_up_all, 20, 1),
     "the same, under nohup": Fault(kill.hang_up_all_under_nohup, 5, 1, BY_ITSELF),
     "SIGTERM to all, then SIGKILL": Fault(kill.shut_down, 20, 1),
+    "paused jobs: kill -9 of the tuner": Fault(pause.kill_tuner, 10, 1),
+    "the same, by checkpoint": Fault(pause.kill_tuner_by_checkpoint, 10, 1),
+    "paused jobs: kill -9 of everything": Fault(pause.kill_everything, 10, 1),
+    "paused jobs: Ctrl-C, SIGTERM, SIGHUP": Fault(pause.interrupt, 10, 1),
+    "paused jobs: kill -9, and hpt stop": Fault(pause.kill_and_stop, 10, 1),
+    "paused jobs: SIGCONT and SIGSTOP by others": Fault(pause.meddle, 10, 1, BY_ITSELF),
     "three tuners at once": Fault(kill.tune_twice, 10, 1),
     "10 readers in a loop": Fault(kill.read_a_lot, 2, 1, BY_ITSELF),
     "flood of values, and Ctrl-C": Fault(machine.flood, 5, 1),
