@@ -22,7 +22,7 @@ COMMANDS = (
     *("benchmarks/overhead.py --short", "benchmarks/reader.py --short"),
     *("benchmarks/journal.py --short", "benchmarks/load.py --short"),
     *("benchmarks/importance.py --short", "benchmarks/scaling.py --short"),
-    "benchmarks/latency.py --short",
+    *("benchmarks/latency.py --short", "benchmarks/public_arena.py --short"),
     *("reliability/soak.py --short", "reliability/fuzz_reader.py --short"),
     *("train_digits.py --epochs 1", "train_sklearn.py --epochs 1", "measure_code.py"),
 )

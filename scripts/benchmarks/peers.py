@@ -277,8 +277,12 @@ class Hebo(Peer):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        from hebo.design_space.design_space import DesignSpace
-        from hebo.optimizers.hebo import HEBO
+        try:
+            from hebo.design_space.design_space import DesignSpace
+            from hebo.optimizers.hebo import HEBO
+        except ImportError as missing:
+            why = "HEBO 0.3.6 asks for numpy < 1.25, hpt for more: pip install --no-deps hebo pymoo"
+            raise ImportError(f"{missing}; {why}") from None
 
         space = DesignSpace().parse([*map(self._dimension, self.problem.ranges)])
         self.optimizer = HEBO(space, scramble_seed=self.seed)
