@@ -155,14 +155,14 @@ def _inherit(
         UsageError: some can never be its parents.
     """
     parents, missing = list[Candidate](), list[Problem]()
-    for index, name in enumerate(spec.warm_start.parents if spec.warm_start else ()):
+    for index, each in enumerate(spec.warm_start.list_parents() if spec.warm_start else ()):
         try:
-            with open_journal(find_anywhere(home, name).journal) as journal:
-                parents.append(Candidate(name, journal.state()))
+            with open_journal(find_anywhere(home, each.name).journal) as journal:
+                parents.append(Candidate(each.name, journal.state(), each.assume))
         except UsageError as error:
             if error.problems[0].slug != "name-unknown":
                 raise
-            missing.append(raw.locate(_describe_missing(index, name, home)))
+            missing.append(raw.locate(_describe_missing(index, each.name, home)))
     problems = [problem for parent in parents for problem in find_mismatches(spec, parent)]
     if problems:
         raise UsageError(*missing, *problems)

@@ -86,6 +86,10 @@ def read_summary(jobdir: JobDir) -> Summary:
 
 def summarize_state(jobdir: JobDir, state: TuningState) -> Summary:
     """Return the summary of a state; its reason says where a tuner is missing, or suspended."""
+    return replace(_summarize(jobdir, state), outside=count_outside(state))
+
+
+def _summarize(jobdir: JobDir, state: TuningState) -> Summary:
     at_work, now = has_tuner(jobdir), time.time()
     if state.status not in ("InProgress", "Stopping"):
         return replace(summarize(state, now, at_work=at_work), has_more=has_more(state))
@@ -101,6 +105,17 @@ def summarize_state(jobdir: JobDir, state: TuningState) -> Summary:
         how = describe_continuing(suspended)
         reason = f"its tuner, process {suspended}, is suspended; continue it {how}"
     return replace(summary, reason=reason)
+
+
+def count_outside(state: TuningState) -> int:
+    """Return how many training jobs lie outside the search space, and are not learned from."""
+    if not state.has_varied and not state.proposals:
+        return 0
+    # As below.
+    from hpt_cli.spec.model import load_spec
+    from hpt_cli.tuning.evidence import list_outside
+
+    return len(list_outside(load_spec(state.spec), state))
 
 
 def has_more(state: TuningState) -> bool:

@@ -136,6 +136,9 @@ class TuningJob(TypedDict):
     best_training_job: TrainingJob | None
     overall_best_training_job: InheritedBest | None
     """with `warm_start` only"""
+    training_jobs_outside: int
+    """how many lie outside the search space, as it has changed or a user proposed them: they are
+    not learned from"""
     warm_start_parents: list[Parent]
     total_training_time_seconds: float
     """the sum over all training jobs"""

@@ -75,6 +75,9 @@ def _lines(summary: Summary) -> list[tuple[str, str]]:
     if using:
         words = (f"{row.share.gpu_names}: job {row.number}" for row in using if row.share)
         lines.append(("GPUs", plain("; ".join(words))))
+    if summary.outside:
+        outside = count(summary.outside, "job")
+        lines.append(("", f"{outside} outside the search space: not learned from"))
     if summary.best is not None:
         settings = format_hyperparameters(summary.best.hyperparameters)
         lines += [("best", summary.best_result), ("", settings)]
@@ -176,6 +179,7 @@ def to_json(summaries: Sequence[Summary]) -> TuningJob:
         },
         "best_training_job": row_to_json(summary.best) if summary.best else None,
         "overall_best_training_job": _overall_to_json(summary.overall_best),
+        "training_jobs_outside": summary.outside,
         "warm_start_parents": [
             {"name": each.name, "jobs_used": each.used, "jobs_left_out": each.left_out}
             for each in summary.parents

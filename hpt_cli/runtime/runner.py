@@ -265,10 +265,19 @@ class Runner:
                 self._claims.release(event.number)
             self._state = fold(self._state, event)
             if isinstance(event, ev.SpecChanged):
-                self._spec = self._follower.spec = load_spec(self._state.spec)
+                self._follow_spec(event)
         self._monitor.observe(events)
         self._writer.add(events)
         self._view.show(self._state, events, self._clock())
+
+    def _follow_spec(self, event: ev.SpecChanged) -> None:
+        """Go on with another spec; what is being chosen is chosen anew in another space."""
+        self._spec = self._follower.spec = load_spec(self._state.spec)
+        planned = [job.number for job in self._state.jobs.open if job.phase == "Planned"]
+        if event.changes_space and planned and self._suggester.is_busy:
+            known = self._state
+            self._suggester.cancel()
+            self._suggester.suggest(lambda: known, planned[0])
 
     def _watch_journal(self) -> None:
         """Tell how writing goes, and stop the training jobs if there will be none any more."""

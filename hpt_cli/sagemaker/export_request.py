@@ -72,7 +72,8 @@ def export_request(spec: TuningSpec) -> Exported:
     if spec.warm_start:
         request["WarmStartConfig"] = {
             "ParentHyperParameterTuningJobs": [
-                {NAME: each.rstrip("/").rpartition("/")[2]} for each in spec.warm_start.parents
+                {NAME: each.name.rstrip("/").rpartition("/")[2]}
+                for each in spec.warm_start.list_parents()
             ],
             "WarmStartType": spec.warm_start.type,
         }

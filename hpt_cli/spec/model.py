@@ -58,6 +58,9 @@ from hpt_cli.spec.resources import Pool, Request, count_fitting
 MIN_LOG_BYTES = 1 << 18
 CHANGEABLE = (
     "description",
+    "hyperparameter_ranges",
+    "static_hyperparameters",
+    "command",
     "max_jobs",
     "max_parallel_jobs",
     "max_runtime_seconds",
@@ -76,7 +79,8 @@ CHANGEABLE = (
     "stop_grace_seconds",
     "early_stopping_type",
 )
-"""Fields that may change after a tuning job has begun: results before and after stay comparable."""
+"""Fields that may change after a tuning job has begun: results before and after stay comparable.
+Those of the search space only so that it is known what each training job ran with."""
 
 ObjectiveType = Literal["Maximize", "Minimize"]
 StrategyName = Literal["Bayesian", "Random", "Grid", "Hyperband"]

@@ -23,7 +23,7 @@ from hpt_cli import stop_rules
 from hpt_cli.metrics import patterns
 from hpt_cli.metrics.log_rules import Action
 from hpt_cli.spec.names import find_name_fault
-from hpt_cli.spec.ranges import Number, SpecPart, Whole
+from hpt_cli.spec.ranges import Category, Number, SpecPart, Whole
 from hpt_cli.spec.resources import Request
 
 MAX_REGEX_LENGTH = 500
@@ -144,14 +144,36 @@ class Pausing(SpecPart):
     taken."""
 
 
+class Parent(SpecPart):
+    """A tuning job to learn from, which did not have all hyperparameters."""
+
+    name: Text
+    """Its name in the same home, or its directory."""
+    assume: dict[str, Category] = Field(default_factory=dict)
+    """What its training jobs ran with of hyperparameters that it did not have."""
+
+
+def _tell_parent(value: Any) -> str:
+    return "part" if isinstance(value, (Mapping, Parent)) else "name"
+
+
+ParentOrName = Annotated[
+    Annotated[Text, Tag("name")] | Annotated[Parent, Tag("part")], Discriminator(_tell_parent)
+]
+
+
 class WarmStart(SpecPart):
     """Tuning jobs to learn from: names in the same home, or paths of their directories."""
 
     type: WarmStartType
     """Whether the parents' results count as results (IdenticalDataAndAlgorithm), or only say where
     to look first (TransferLearning)."""
-    parents: Annotated[tuple[Text, ...], Field(min_length=1, max_length=MAX_PARENTS)]
-    """1 to 5 tuning jobs, by name or by directory."""
+    parents: Annotated[tuple[ParentOrName, ...], Field(min_length=1, max_length=MAX_PARENTS)]
+    """1 to 5 tuning jobs, each by its name or directory, or as `{name: ..., assume: {...}}`."""
+
+    def list_parents(self) -> list[Parent]:
+        """Return the tuning jobs to learn from, and what they are assumed to have run with."""
+        return [each if isinstance(each, Parent) else Parent(name=each) for each in self.parents]
 
 
 class Success(SpecPart):

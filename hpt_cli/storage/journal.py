@@ -269,11 +269,18 @@ class Journal:
             return [to_judgement(row) for row in rows]
 
     def planned_seq(self, number: int) -> int:
-        """Return the sequence number of the event that planned a job."""
+        """Return the sequence number of the event after which a job's hyperparameters were chosen:
+        that which planned it, or a change of the search space while they were being chosen."""
         # The last: one that found the space exhausted was dropped, and its number is another's.
-        query = "SELECT max(seq) FROM event WHERE type = 'JobPlanned' AND job = ?"
+        query = """
+            SELECT max(seq) FROM event WHERE (
+                type = 'JobPlanned' AND job = :job
+                OR type = 'SpecChanged' AND body LIKE '%"hyperparameter_ranges"%'
+            ) AND seq < ifnull(
+                (SELECT max(seq) FROM event WHERE type = 'JobSuggested' AND job = :job), seq + 1
+            )"""
         with _reading(self._path):
-            return int(self._connection.execute(query, (number,)).fetchone()[0])
+            return int(self._connection.execute(query, {"job": number}).fetchone()[0])
 
     def state(self, until: int | None = None, *, only_latest: bool = False) -> TuningState:
         """Return the fold of the events, up to and including number `until`.

@@ -142,6 +142,11 @@ class SpecChanged(Event):
     changes: dict[str, Any]
     assume: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def changes_space(self) -> bool:
+        """Whether other hyperparameters are tuned from now on, or in other ranges."""
+        return "hyperparameter_ranges" in self.changes
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PointProposed(Event):

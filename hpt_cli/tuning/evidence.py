@@ -11,8 +11,10 @@ from typing import Literal
 
 from hpt_cli.metrics.curve import MappedCurve
 from hpt_cli.metrics.extractors import Extractor
+from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.objective import Objective
+from hpt_cli.spec.points import complete_point, select_active
 from hpt_cli.stop_rules import LossCurve, StopRule, load_stop_rule, select_ended
 from hpt_cli.stop_rules.curve_stats import list_completed
 from hpt_cli.strategies import SuggestRequest, Trial
@@ -161,30 +163,68 @@ def suggest_request(spec: TuningSpec, state: TuningState, number: int) -> Sugges
     )
 
 
+def fit_point(spec: TuningSpec, hyperparameters: Hyperparameters) -> Hyperparameters | None:
+    """Return what a job ran with as a point of the search space; None if it lies outside.
+
+    It may lack what nobody knows.
+    """
+    values = find_inside(spec, hyperparameters)
+    return None if values is None else select_active(spec.hyperparameter_ranges, values)
+
+
+def find_inside(spec: TuningSpec, hyperparameters: Hyperparameters) -> Hyperparameters | None:
+    """Return the tuned values among hyperparameters, active or not; None if some lie outside.
+
+    Results are of what was tried: where it had another value of what is static by now, they say
+    nothing of any point.
+    """
+    for name, value in spec.static_hyperparameters.items():
+        if hyperparameters.get(name, value) != value:
+            return None
+    ranges = spec.hyperparameter_ranges
+    point = {name: hyperparameters[name] for name in ranges if name in hyperparameters}
+    return point if all(ranges[name].contains(value) for name, value in point.items()) else None
+
+
+def list_outside(spec: TuningSpec, state: TuningState) -> list[int]:
+    """Return the numbers of the own jobs that the strategy does not learn from, as they lie outside
+    the ranges, or nobody knows where in them."""
+    ranges = spec.hyperparameter_ranges
+    outside = []
+    for job in state.jobs.values():
+        if job.hyperparameters is not None:
+            point = fit_point(spec, job.hyperparameters)
+            if point is None or complete_point(ranges, point).keys() != point.keys():
+                outside.append(job.number)
+    return outside
+
+
 def list_trials(spec: TuningSpec, state: TuningState) -> list[Trial]:
     """Return the jobs with hyperparameters as trials, in order of number: inherited ones first.
 
     Not in order of their ends, which chance decides: that would change what is suggested.
     """
-    objective = spec.objective
 
     def begin() -> tuple[Trial, ...]:
-        return tuple(trial(job, objective) for job in list_inherited(spec, state))
+        return tuple(trial(spec, job) for job in list_inherited(spec, state))
 
     def add(known: tuple[Trial, ...], job: TrainingJob) -> tuple[Trial, ...]:
-        return known if job.hyperparameters is None else (*known, trial(job, objective))
+        return known if job.hyperparameters is None else (*known, trial(spec, job))
 
-    ended = state.jobs.cached_fold(("trials", objective), begin, add)
+    ended = state.jobs.cached_fold(("trials", spec.objective), begin, add)
     going = (job for job in state.jobs.open if job.hyperparameters is not None)
-    trials = (*ended, *(trial(job, objective) for job in going))
+    trials = (*ended, *(trial(spec, job) for job in going))
     return sorted(trials, key=attrgetter("number"))
 
 
-def trial(job: TrainingJob, objective: Objective) -> Trial:
-    final = final_objective(job, objective)
+def trial(spec: TuningSpec, job: TrainingJob) -> Trial:
+    """Return a job as a strategy sees it: one that does not fit has the hyperparameters that it
+    ran with, which lie outside."""
+    objective, known = spec.objective, job.hyperparameters or {}
+    final, fitting = final_objective(job, objective), fit_point(spec, known)
     return Trial(
         number=job.number,
-        hyperparameters=job.hyperparameters or {},
+        hyperparameters=known if fitting is None else fitting,
         status=_status(job),
         loss=None if final is None else objective.loss(final),
         curve=MappedCurve(objective.choose(job.curve(objective.metric)), objective.loss),

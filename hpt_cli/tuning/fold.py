@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias
 
+from hpt_cli.spec.hyperparameters import write_values
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.failures.history import (
     MAX_ATTEMPTS,
@@ -87,17 +88,43 @@ def _spec_changed(state: TuningState, event: ev.SpecChanged) -> _Changes:
     """Return the new spec; `last_event_at` stays, since no tuner need be at work for a change."""
     spec = ev.check_spec({**state.spec, **event.changes})
     is_over = state.status not in ("InProgress", "Stopping")
-    return {"spec": spec, "is_changed": is_over, "last_event_at": state.last_event_at}
+    changes = {"spec": spec, "is_changed": is_over, "last_event_at": state.last_event_at}
+    if event.changes_space:
+        static = spec["static_hyperparameters"]
+        before = state.spec["static_hyperparameters"].items()
+        values = {name: each for name, each in before if static.get(name) != each}
+        values |= {name: each for name, each in event.assume.items() if each is not None}
+        changes |= _know_values(state, spec, values) | {"exhausted": False, "has_varied": True}
+    return changes
+
+
+def _know_values(
+    state: TuningState, spec: Mapping[str, Any], values: Mapping[str, Any]
+) -> _Changes:
+    """Return the jobs so far with what all that say nothing of it ran with."""
+
+    def know(job: TrainingJob) -> TrainingJob:
+        if job.hyperparameters is None:
+            return job
+        known = {**job.hyperparameters, **values, **job.hyperparameters}
+        return replace(job, hyperparameters=write_values(known, spec))
+
+    inherited = {number: know(job) for number, job in state.inherited.items()}
+    return {"jobs": Jobs(map(know, state.jobs.values())), "inherited": inherited}
 
 
 def _proposed(state: TuningState, event: ev.PointProposed) -> _Changes:
     """Return the queue with one more; as with a change of the spec, no tuner need be at work."""
     is_over = state.status not in ("InProgress", "Stopping")
-    return {
+    changes: _Changes = {
         "proposals": (*state.proposals, event),
         "is_changed": is_over,
         "last_event_at": state.last_event_at,
     }
+    static = state.spec["static_hyperparameters"]
+    if values := {name: each for name, each in static.items() if name in event.point}:
+        changes |= _know_values(state, state.spec, values)
+    return changes
 
 
 def _tuner_started(state: TuningState, event: ev.TunerStarted) -> _Changes:

@@ -45,6 +45,8 @@ class TuningState:
     """The training jobs of parents, numbered 0, -1, -2 ..."""
     parents: tuple[Parent, ...] = ()
     warnings: tuple[Warned, ...] = ()
+    has_varied: bool = False
+    """Whether its search space has changed since it began."""
     proposals: tuple[PointProposed, ...] = ()
     """The points that users gave to try, in the order in which they are tried."""
     started_at: float = 0.0

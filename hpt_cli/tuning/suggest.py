@@ -22,9 +22,19 @@ def suggest(spec: TuningSpec, state: TuningState, number: int) -> Hyperparameter
     request = suggest_request(spec, state, number)
     proposal = state.find_proposal(state.jobs[number]) if number in state.jobs else None
     if proposal is not None:
-        return complete_proposal(spec, request, proposal.point)
-    given = initial_point(spec, state, request.number)
-    return given or load_strategy(spec.strategy).suggest(request)
+        chosen: Hyperparameters | None = complete_proposal(spec, request, proposal.point)
+    else:
+        chosen = initial_point(spec, state, request.number)
+        chosen = chosen or load_strategy(spec.strategy).suggest(request)
+    return None if chosen is None else _list_varied(spec, state) | chosen
+
+
+def _list_varied(spec: TuningSpec, state: TuningState) -> Hyperparameters:
+    """Return what is static now, and varied before: each job says what it ran with."""
+    tried = (job.hyperparameters for job in state.jobs.values())
+    names = {name for each in tried if each for name in each}
+    static = spec.static_hyperparameters
+    return {name: value for name, value in static.items() if name in names}
 
 
 def initial_point(spec: TuningSpec, state: TuningState, number: int) -> Hyperparameters | None:
@@ -44,5 +54,5 @@ def initial_point(spec: TuningSpec, state: TuningState, number: int) -> Hyperpar
 
 
 def _list_best(spec: TuningSpec, jobs: list[TrainingJob]) -> list[Hyperparameters]:
-    trials = [each for job in jobs if (each := trial(job, spec.objective)).loss is not None]
+    trials = [each for job in jobs if (each := trial(spec, job)).loss is not None]
     return [each.hyperparameters for each in sorted(trials, key=attrgetter("loss"))]

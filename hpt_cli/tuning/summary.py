@@ -102,6 +102,8 @@ class Summary:
     """Whether it is Completed, and would continue, as its limits have changed since."""
     pause: str = ""
     """Why launching is paused, if it is."""
+    outside: int = 0
+    """How many training jobs lie outside the search space, and are not learned from."""
 
     @property
     def epochs(self) -> int:
@@ -153,9 +155,14 @@ def summarize(
     now = now if at_work else state.last_event_at  # what jobs do without a tuner is not known
     objective = Objective.of(state.spec)
     ended = {(row.number, row.attempts): row for row in known if row.ended_at is not None}
+
+    def find_known(job: TrainingJob) -> Row | None:
+        row = ended.get((job.number, len(job.attempts))) if job.has_ended else None
+        # They are others once it is known what else it ran with.
+        return row if row is not None and row.hyperparameters is job.hyperparameters else None
+
     rows = tuple(
-        (ended.get((job.number, len(job.attempts))) if job.has_ended else None)
-        or make_row(state, job, objective, now)
+        find_known(job) or make_row(state, job, objective, now)
         for job in state.jobs.values()
         if job.hyperparameters is not None and (job.attempts or state.status == "InProgress")
     )

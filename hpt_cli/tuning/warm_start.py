@@ -8,17 +8,17 @@ followed.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from hpt_cli.errors import Problem
-from hpt_cli.spec.hyperparameters import Hyperparameters
+from hpt_cli.spec.hyperparameters import Hyperparameters, Value
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.objective import Objective
 from hpt_cli.spec.points import complete_point, select_active
 from hpt_cli.tuning.events import WarmStarted
-from hpt_cli.tuning.evidence import inherits_results
+from hpt_cli.tuning.evidence import find_inside, inherits_results
 from hpt_cli.tuning.jobs.training_job import TrainingJob
 from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.summary import describe_best, summarize
@@ -30,6 +30,8 @@ class Candidate:
 
     name: str
     state: TuningState
+    assume: Mapping[str, Value] = field(default_factory=dict)
+    """What its training jobs ran with of hyperparameters that it did not have."""
 
 
 def find_mismatches(spec: TuningSpec, parent: Candidate) -> Iterator[Problem]:
@@ -42,8 +44,15 @@ def find_mismatches(spec: TuningSpec, parent: Candidate) -> Iterator[Problem]:
             f" {theirs['objective_metric_name']}, not {spec.objective_type}"
             f" {spec.objective_metric_name}",
         )
-    names = {*theirs["hyperparameter_ranges"], *theirs["static_hyperparameters"]}
+    given = {*theirs["hyperparameter_ranges"], *theirs["static_hyperparameters"]}
     own = {*spec.hyperparameter_ranges, *spec.static_hyperparameters}
+    if wrong := [name for name in parent.assume if name in given or name not in own]:
+        yield Problem(
+            "parent-assume",
+            f"the parent {parent.name} has no need of 'assume' for {', '.join(wrong)}",
+            "it is for hyperparameters of this tuning job that the parent did not have",
+        )
+    names = given | parent.assume.keys()
     missing, extra = sorted(own - names), sorted(names - own)
     if missing or extra:
         parts = [f"it lacks {', '.join(missing)}"] if missing else []
@@ -51,7 +60,8 @@ def find_mismatches(spec: TuningSpec, parent: Candidate) -> Iterator[Problem]:
         yield Problem(
             "parent-hyperparameters",
             f"the parent {parent.name} has different hyperparameters: {'; '.join(parts)}",
-            "tuned and static hyperparameters together must have the same names",
+            "tuned and static hyperparameters together must have the same names; what the parent"
+            f" lacks can be assumed: parents: [{{name: {parent.name}, assume: {{NAME: VALUE}}}}]",
         )
 
 
@@ -64,7 +74,7 @@ def inherit(spec: TuningSpec, parent: Candidate, at: float) -> WarmStarted:
     """Return what a parent brings; its static hyperparameters count where they are tuned now."""
     static = parent.state.spec["static_hyperparameters"]
     fitted = [
-        (job, _fit(spec, {**static, **job.hyperparameters}))
+        (job, _fit(spec, {**parent.assume, **static, **job.hyperparameters}))
         for job in parent.state.jobs.values()
         if job.hyperparameters is not None and job.has_ended
     ]
@@ -85,12 +95,8 @@ def _fit(spec: TuningSpec, hyperparameters: Hyperparameters) -> Hyperparameters 
     Results are of what was tried. A point that is only tried first is completed instead, as one
     that a user gives.
     """
-    for name, value in spec.static_hyperparameters.items():
-        if name in hyperparameters and hyperparameters[name] != value:
-            return None
-    ranges = spec.hyperparameter_ranges
-    point = {name: hyperparameters[name] for name in ranges if name in hyperparameters}
-    if not all(ranges[name].contains(value) for name, value in point.items()):
+    point, ranges = find_inside(spec, hyperparameters), spec.hyperparameter_ranges
+    if point is None:
         return None
     return select_active(ranges, point) if inherits_results(spec) else complete_point(ranges, point)
 

@@ -57,7 +57,7 @@ def test_fields_are_completed_with_what_is_in_them(finished: Terminal) -> None:
     assert "metric_definitions.loss.regex" in complete(finished, "hpt run digits.yaml --set me")
     assert "early_stopping.risk" in complete(finished, "hpt run --set early_stopping.")
     assert complete(finished, "hpt update digits --set retry.m") == ["retry.max_attempts"]
-    assert complete(finished, "hpt update digits --set hyper") == []
+    assert complete(finished, "hpt update digits --set random") == []
     assert "hyperparameter_ranges.x" in complete(finished, "hpt check --set hyperparameter_ranges.")
 
 

@@ -148,11 +148,13 @@ def test_a_spec_that_has_changed_is_shown_and_changes_nothing(terminal: Terminal
     run.send_signal(signal.SIGINT)
     run.wait(60)
     ranges = {"x": {"type": "Continuous", "min_value": 0.001, "max_value": 20}}
-    change(terminal, max_jobs=3, hyperparameter_ranges=ranges, retry={"max_attempts": 3})
+    changes = {"hyperparameter_ranges": ranges, "random_seed": 1}
+    change(terminal, max_jobs=3, retry={"max_attempts": 3}, **changes)
     text = terminal.hpt("resume", "t")
     assert "t.yaml has changed since; t continues as it was:" in text
     assert "max_jobs: 2 → 3  (hpt update t --set max_jobs=3)" in text
-    assert "hyperparameter_ranges.x.max_value: 10.0 → 20.0  (cannot change)" in text
+    assert "random_seed: 0 → 1  (cannot change)" in text
+    assert "max_value: 10.0 → 20.0  (hpt update t --set 'hyperparameter_ranges={" in text
     assert "t.yaml --name NEW" in text
     setting = 'retry={"max_attempts": 3}'
     assert f"retry.max_attempts: None → 3  (hpt update t --set '{setting}')" in text

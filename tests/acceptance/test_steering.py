@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 import re
+import signal
+import subprocess
 
 from tests.acceptance.conftest import Terminal
+
+
+def start_gated(terminal: Terminal, name: str, max_jobs: int) -> subprocess.Popen[str]:
+    """Start a tuning job whose first training job has begun, and ends with the others when there is
+    a file `gate`."""
+    wait = "while [ ! -e gate ]; do sleep 0.05; done; "
+    command = f"echo begun; {wait}{terminal.train_command('--x {x} --epochs 1')}"
+    fields = {"command": command, "shell": True, "max_parallel_jobs": 1, "max_jobs": max_jobs}
+    run = terminal.start("run", terminal.write_spec(name, **fields))
+    terminal.wait_for_log(name, 1, "begun")
+    return run
 
 
 def list_points(terminal: Terminal) -> list[tuple[float, str | None]]:
@@ -13,14 +26,13 @@ def list_points(terminal: Terminal) -> list[tuple[float, str | None]]:
 
 
 def test_a_running_tuning_job_tries_a_point_next_also_after_a_crash(terminal: Terminal) -> None:
-    spec = terminal.write_spec(options="--epochs 8 --seconds 0.1", max_parallel_jobs=1)
-    run = terminal.start("run", spec)
-    terminal.wait_for_log("t", 1, "epoch=1 ")
+    run = start_gated(terminal, "t", max_jobs=4)
     text = terminal.hpt("try", "t", "x=0.002", "--source", "anna")
     assert "t: x=0.002 is tried next" in text
     run.kill()
     run.wait()
     assert "to continue: hpt resume t" in terminal.hpt("try", "t", "x=3")
+    (terminal.directory / "gate").touch()
     terminal.hpt("resume", "t")
     points = list_points(terminal)
     assert points[1:3] == [(0.002, "anna"), (3, "user")]
@@ -56,3 +68,62 @@ def test_what_cannot_be_tried_is_refused_and_shown(terminal: Terminal) -> None:
     terminal.hpt("try", "t", "x=20", "--anyway")
     terminal.hpt("resume", "t")
     assert list_points(terminal)[1] == (20, "user")
+
+
+def test_another_space_is_searched_at_once_also_after_a_crash(terminal: Terminal) -> None:
+    """Suggestions after kill -9 are those of a search that went on undisturbed."""
+    found = []
+    for crashes in (False, True):
+        name = "crashed" if crashes else "smooth"
+        (terminal.directory / "gate").unlink(missing_ok=True)
+        run = start_gated(terminal, name, max_jobs=3)
+        setting = "hyperparameter_ranges.x.min_value=5"
+        text = terminal.hpt("update", name, "--set", setting)
+        assert f"{name}: hyperparameter_ranges.x.min_value 0.001 → 5.0" in text
+        assert f"{name}: 1 of 1 training job outside the search space" in text
+        if crashes:
+            run.kill()
+            run.wait()
+        (terminal.directory / "gate").touch()
+        if crashes:
+            terminal.hpt("resume", name)
+        assert run.wait(60) == (-signal.SIGKILL if crashes else 0)
+        found.append([row["hyperparameters"]["x"] for row in terminal.json("jobs", name)])
+        assert terminal.json("show", name)["training_jobs_outside"] == 1
+        assert "1 job outside the search space: not learned from" in terminal.hpt("show", name)
+    assert found[0] == found[1]
+    assert min(found[0][1:]) >= 5 > found[0][0]
+
+
+def test_a_hyperparameter_is_added_and_fixed_again(terminal: Terminal) -> None:
+    command = terminal.train_command("--epochs 1 {args}")
+    terminal.hpt("run", terminal.write_spec(max_jobs=1, command=command))
+    ranges = "hyperparameter_ranges.spread={type: Continuous, min_value: 0, max_value: 1}"
+    text = terminal.hpt("update", "t", "--set", ranges, code=2)
+    assert "'spread' is new: 1 training job ran without it" in text
+    assert "--assume spread=VALUE" in text
+    assert "--assume other: it is not a hyperparameter that is new" in terminal.hpt(
+        *("update", "t", "--set", ranges, "--assume", "spread=0", "--assume", "other=1"), code=2
+    )
+    terminal.hpt("update", "t", "--set", ranges, "--assume", "spread=0", "--max-jobs", "2")
+    terminal.hpt("resume", "t")
+    fixed = ["--set", "static_hyperparameters.spread=0", "--max-jobs", "3"]
+    assert "1 of 2 training jobs outside" in terminal.hpt("update", "t", *fixed)
+    terminal.hpt("resume", "t")
+    spreads = [row["hyperparameters"]["spread"] for row in terminal.json("jobs", "t")]
+    assert spreads[0] == spreads[2] == 0 < spreads[1]
+    child = terminal.write_spec(
+        "child",
+        command=command,
+        max_jobs=1,
+        hyperparameter_ranges={
+            name: {"type": "Continuous", "min_value": 0.001, "max_value": 10}
+            for name in ("x", "seconds")
+        },
+        static_hyperparameters={"spread": 0},
+        warm_start={
+            "type": "IdenticalDataAndAlgorithm",
+            "parents": [{"name": "t", "assume": {"seconds": 0.05}}],
+        },
+    )
+    assert "t: 2 jobs used, 1 outside the ranges" in terminal.hpt("run", child)

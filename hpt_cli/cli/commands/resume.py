@@ -176,6 +176,7 @@ def print_differences(jobdir: JobDir, spec: TuningSpec) -> None:
     """Print how the file that a tuning job began with has changed since; it has no effect."""
     from hpt_cli.spec.model import CHANGEABLE
     from hpt_cli.storage.spec_file import read_spec
+    from hpt_cli.tuning.steering.space_changes import STATIC
 
     source = jobdir.source
     if source is None:
@@ -199,7 +200,9 @@ def print_differences(jobdir: JobDir, spec: TuningSpec) -> None:
         print_message(f"{source} has changed since; {jobdir.name} continues as it was:")
     wanted = after.model_dump(mode="json", exclude_defaults=True)
     for each in changed:
-        can_change = each.field in CHANGEABLE and each.after is not None
+        # Static ones change only where they were tuned, and the command with what is.
+        can_change = each.field in CHANGEABLE and each.field not in (STATIC, "command")
+        can_change &= each.after is not None
         value = each.after if each.path == each.field else json.dumps(wanted[each.field])
         setting = shlex.quote(f"{each.field}={value}") if can_change else ""
         hint = f"hpt update {jobdir.name} --set {setting}" if can_change else "cannot change"

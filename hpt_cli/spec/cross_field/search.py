@@ -13,7 +13,7 @@ from hpt_cli.errors import did_you_mean
 from hpt_cli.formatting import format_setting
 from hpt_cli.spec.cross_field.conflict import Conflict, Location, is_number, items, mapping
 from hpt_cli.spec.points import MAX_GRID, bound_grid, narrow_deciders
-from hpt_cli.spec.ranges import CategoricalRange, ParameterRange
+from hpt_cli.spec.ranges import CategoricalRange, IntegerRange, ParameterRange
 
 MAX_RANGES = 30
 MAX_CATEGORIES = 30
@@ -258,6 +258,13 @@ def suggest_value(each: ParameterRange, wrong: Any) -> str:
     """Return a hint of what may stand instead of a value that is not in a range."""
     listed = map(str, each.values) if isinstance(each, CategoricalRange) else ()
     return did_you_mean(str(wrong), listed) or f"allowed: {describe_bounds(each)}"
+
+
+def is_of_kind(each: ParameterRange, value: Any) -> bool:
+    """Return whether a range could be wide enough to contain a value."""
+    if isinstance(each, CategoricalRange):
+        return isinstance(value, (int, float, str))
+    return is_number(value) and (not isinstance(each, IntegerRange) or value == value // 1)
 
 
 def describe_bounds(each: ParameterRange) -> str:

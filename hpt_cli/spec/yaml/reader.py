@@ -13,7 +13,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from hpt_cli.errors import Problem, SourceLocation, UsageError, did_you_mean
-from hpt_cli.formatting import count
 from hpt_cli.spec.command_template import find_placeholders
 from hpt_cli.spec.cross_field import find_conflicts, find_file_conflicts
 from hpt_cli.spec.cross_field.command import list_names
@@ -127,23 +126,17 @@ def _find_placeholders(values: dict[str, Any], sources: Sources) -> Iterator[Pro
                 yield Problem("placeholder-environment", message, hint, place)
 
 
-def change_spec(fields: Mapping[str, Any], changes: Mapping[str, Any], jobs: int) -> TuningSpec:
-    """Return the spec of a tuning job that has begun, with other values in some fields.
-
-    Raises as `override_spec` does.
-    """
-    return override_spec(fields, [Override(*each) for each in changes.items()], jobs)
-
-
 def override_spec(
-    fields: Mapping[str, Any], overrides: Iterable[Override], jobs: int
+    fields: Mapping[str, Any],
+    overrides: Iterable[Override],
+    find_more: Callable[[TuningSpec], Iterable[Conflict]],
 ) -> TuningSpec:
     """Return the spec of a tuning job that has begun, with fields that the command line sets.
 
     Args:
         fields: of the spec as it is.
         overrides: what changes.
-        jobs: how many training jobs there are; max_jobs cannot be less.
+        find_more: returns what is wrong with a spec in view of the training jobs that there are.
 
     Raises:
         UsageError: these fields cannot change, or the values are wrong: all of them.
@@ -155,11 +148,8 @@ def override_spec(
     if fixed or raw.mistakes:
         raise UsageError(*fixed, *raw.mistakes)
     spec = raw.validate()
-    if spec.job_limit < jobs and any(each.top == "max_jobs" for each in allowed):
-        message = f"max_jobs cannot be {spec.job_limit}: there are already "
-        message += count(jobs, "training job")
-        hint = f"max_jobs={jobs} starts no further ones"
-        raise UsageError(raw.locate(Conflict(("max_jobs",), "max-jobs-passed", message, hint)))
+    if conflicts := [*find_more(spec)]:
+        raise UsageError(*map(raw.locate, conflicts))
     return spec
 
 

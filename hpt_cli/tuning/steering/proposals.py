@@ -8,16 +8,17 @@ from typing import Any
 
 from hpt_cli.errors import did_you_mean
 from hpt_cli.formatting import format_number, format_setting
-from hpt_cli.spec.cross_field.conflict import Conflict, ConflictError, is_number
-from hpt_cli.spec.cross_field.search import describe_contradictions, suggest_value
+from hpt_cli.spec.cross_field.conflict import Conflict, ConflictError
+from hpt_cli.spec.cross_field.search import describe_contradictions, is_of_kind, suggest_value
 from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.names import job_name
 from hpt_cli.spec.points import complete_point, narrow_deciders, select_active
-from hpt_cli.spec.ranges import CategoricalRange, IntegerRange, ParameterRange
+from hpt_cli.spec.ranges import CategoricalRange, ParameterRange
 from hpt_cli.strategies import SuggestRequest, load_strategy
 from hpt_cli.tuning.commands import Plan
 from hpt_cli.tuning.events import Event, PointProposed, SpecChanged
+from hpt_cli.tuning.evidence import fit_point
 from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.summary import final_objective
 
@@ -76,7 +77,7 @@ def _find_conflicts(
             yield Conflict((name,), "point-static", message, hint)
         elif each is not None and not each.contains(value):
             hint = suggest_value(each, value)
-            if not _is_of_kind(each, value):
+            if not is_of_kind(each, value):
                 message = f"{value!r} cannot be a value of '{name}'"
                 yield Conflict((name,), "point-value", message, hint)
             elif not anyway:
@@ -88,13 +89,6 @@ def _find_conflicts(
 _LEFT_OUT = "left out of what the strategy learns from"
 
 
-def _is_of_kind(each: ParameterRange, value: Any) -> bool:
-    """Return whether a range could be wide enough to contain a value."""
-    if isinstance(each, CategoricalRange):
-        return True
-    return is_number(value) and (not isinstance(each, IntegerRange) or value == value // 1)
-
-
 def _find_tried(spec: TuningSpec, state: TuningState, point: Hyperparameters) -> Iterator[Conflict]:
     """Yield that a whole point has been tried, or will be."""
     ranges = spec.hyperparameter_ranges
@@ -103,7 +97,7 @@ def _find_tried(spec: TuningSpec, state: TuningState, point: Hyperparameters) ->
     whole = select_active(ranges, point)
     where = (next(iter(point)),)
     for job in state.jobs.values():
-        if job.hyperparameters == whole:
+        if job.hyperparameters and fit_point(spec, job.hyperparameters) == whole:
             final = final_objective(job, spec.objective)
             value = (
                 f": {spec.objective.metric} = {format_number(final)}" if final is not None else ""

@@ -228,3 +228,5 @@ def test_points_that_a_user_gave_read_as_they_did(tmp_path: Path) -> None:
     proposals = [state.find_proposal(job) for job in state.jobs.values()]
     assert proposals == [state.proposals[0], None]
     assert (state.proposals[0].point, state.proposals[0].source) == ({"x": 3}, "anna")
+    ran_with = [job.hyperparameters for job in state.jobs.values()]
+    assert ran_with == [{"x": 3, "y": 32}, {"x": 4, "y": 8}]

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from hpt_cli.errors import ArgumentLocation, Problem, SourceLocation, UsageError
-from hpt_cli.spec.fields.overrides import override, read_option, read_overrides
-from hpt_cli.spec.yaml.reader import change_spec, override_spec, parse_spec
+from hpt_cli.spec.fields.overrides import Override, override, read_option, read_overrides
+from hpt_cli.spec.yaml.reader import override_spec, parse_spec
 from tests.unit.spec.yaml.test_reader import GOOD
 
 FIELDS: dict[str, Any] = {
@@ -109,12 +109,13 @@ def test_an_empty_value_leaves_a_field_out() -> None:
 
 def test_a_part_of_a_field_changes_after_the_beginning() -> None:
     begun = parse_spec(GOOD, "spec.yaml").model_dump()
-    changed = override_spec(begun, read_overrides(["retry.max_attempts=3"]), 0)
+    changed = override_spec(begun, read_overrides(["retry.max_attempts=3"]), lambda _: ())
     assert changed.retry is not None
-    again = override_spec(changed.model_dump(), read_overrides(["retry.when=[OSError]"]), 0)
+    more = read_overrides(["retry.when=[OSError]"])
+    again = override_spec(changed.model_dump(), more, lambda _: ())
     assert again.retry is not None
     assert (again.retry.max_attempts, again.retry.when) == (3, ("OSError",))
-    assert change_spec(begun, {"max_jobs": 12}, 0).max_jobs == 12
+    assert override_spec(begun, [Override("max_jobs", 12)], lambda _: ()).max_jobs == 12
     with pytest.raises(UsageError) as caught:
-        override_spec(begun, read_overrides(["hyperparameter_ranges.lr.step=1"]), 0)
+        override_spec(begun, read_overrides(["random_seed=1"]), lambda _: ())
     assert caught.value.problems[0].slug == "field-fixed"
