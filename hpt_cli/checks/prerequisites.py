@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from hpt_cli.checks.preview import list_first_points, measure_share
 from hpt_cli.errors import Problem, UsageError, did_you_mean
 from hpt_cli.executors import LaunchRequest
 from hpt_cli.machine.capacity import Capacity, measure_capacity
@@ -34,6 +35,7 @@ from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.journal import open_journal
 from hpt_cli.storage.spec_file import read_templates
 from hpt_cli.tuning.events import WarmStarted
+from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.warm_start import Candidate, find_mismatches, has_ended, inherit
 
 WHERE_IT_RUNS = "working_directory in the spec says where the command runs"
@@ -87,6 +89,11 @@ def check_before_run(
         raise UsageError(raw.locate(Conflict(where, "working-directory", message, hint)))
     if home is None:
         return Findings(spec, capacity)
+    if _has_no_point(spec):
+        message = "no point of the search space was found that meets the constraints"
+        hint = "loosen them, or move the ranges to where they hold"
+        where = ("constraints",)
+        raise UsageError(raw.locate(Conflict(where, "constraint-all", message, hint)))
     inherited, missing = _inherit(raw, spec, home)
     if missing and needs_parents:
         raise UsageError(*missing)
@@ -96,6 +103,13 @@ def check_before_run(
     beside = Path(raw.sources.file).parent
     doubts = () if spec.shell else (*_doubt_syntax(spec), *_find_missing_files(request, beside))
     return Findings(spec, capacity, inherited, (*map(_doubt_parent, missing), *doubts))
+
+
+def _has_no_point(spec: TuningSpec) -> bool:
+    """Return whether the constraints leave nothing to try, as far as many points can show."""
+    if not spec.constraints or measure_share(spec):
+        return False
+    return not list_first_points(spec, TuningState(), 1)
 
 
 def _advise_where(spec: TuningSpec) -> str:

@@ -14,10 +14,16 @@ from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.points import count_points
 from hpt_cli.spec.ranges import AUTO_RATIO, CategoricalRange, ParameterRange
 from hpt_cli.spec.resources import Pool
+from hpt_cli.strategies.random import draw
+from hpt_cli.strategies.space import Space
 from hpt_cli.tuning.jobs.training_job import TrainingJob
 from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.suggest import suggest
 
+SAMPLE = 4096
+"""How many points tell which share of the search space meets the constraints."""
+FEW = 0.01
+"""Where a smaller share of points meets the constraints, the user is told."""
 UNITS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """The places in a range whose values show how its scaling spreads them."""
 
@@ -105,6 +111,8 @@ def find_warnings(spec: TuningSpec, pool: Pool | None = None) -> Iterator[Proble
         message = "a pipe (a | b) returns the exit code of b: a failure of a goes unnoticed"
         hint = "write command: bash -c 'set -o pipefail; a | b'; /bin/sh may not support pipefail"
         yield Problem("doubt-pipe", message, hint)
+    if spec.constraints and spec.strategy != "Grid":
+        yield from _find_constraint_doubts(spec)
     parallel, slots = spec.max_parallel_jobs or 1, spec.count_slots(pool)
     if parallel > spec.job_limit:
         message = f"max_parallel_jobs is {parallel}, more than the total of {spec.job_limit} jobs"
@@ -112,6 +120,28 @@ def find_warnings(spec: TuningSpec, pool: Pool | None = None) -> Iterator[Proble
     if parallel > slots:
         message = f"max_parallel_jobs is {parallel}, but the resources allow only {slots} at once"
         yield Problem("doubt-fit", message)
+
+
+def measure_share(spec: TuningSpec) -> float:
+    """Return which share of evenly spread points meets the constraints."""
+    space = Space(spec.hyperparameter_ranges, constraints=spec.rules)
+    points = draw(0, 1, SAMPLE, len(spec.hyperparameter_ranges))
+    return len(space.select_allowed(points)) / SAMPLE
+
+
+def _find_constraint_doubts(spec: TuningSpec) -> Iterator[Problem]:
+    """Yield that next to no point meets the constraints, or that all do."""
+    share = measure_share(spec)
+    hint = "narrow the ranges to where the constraints hold, or loosen these"
+    if not share:
+        message = f"none of {SAMPLE} points all over the space meets the constraints"
+        yield Problem("doubt-constraints", message, hint)
+    elif share < FEW:
+        message = f"only {100 * share:.2g} % of the search space meets the constraints"
+        yield Problem("doubt-constraints", message, hint)
+    elif share == 1:
+        message = f"all of {SAMPLE} points meet the constraints: they exclude nothing"
+        yield Problem("doubt-constraints", message)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,9 @@ _TOKEN = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class _Token:
+class Token:
+    """A word, number, text or operator, and where it begins."""
+
     kind: str
     text: str
     column: int
@@ -77,7 +79,7 @@ class _Parser:
         self._tokens = list(self._split())
         self._next = 0
 
-    def _split(self) -> Iterable[_Token]:
+    def _split(self) -> Iterable[Token]:
         place, end = 0, len(self._text.rstrip())
         while place < end:
             match = _TOKEN.match(self._text, place)
@@ -85,9 +87,9 @@ class _Parser:
                 rest = self._text[place:]
                 raise self._error("this cannot be read", end - len(rest.strip()))
             kind = match.lastgroup
-            yield _Token(kind, match[kind], match.start(kind))
+            yield Token(kind, match[kind], match.start(kind))
             place = match.end()
-        yield _Token("end", "", end)
+        yield Token("end", "", end)
 
     def parse(self) -> Condition:
         condition = self._parse_or(0)
@@ -95,10 +97,10 @@ class _Parser:
             raise self._error("'and' or 'or' is missing before this")
         return condition
 
-    def _peek(self) -> _Token:
+    def _peek(self) -> Token:
         return self._tokens[self._next]
 
-    def _take(self, *texts: str) -> _Token | None:
+    def _take(self, *texts: str) -> Token | None:
         """Return the next token and go past it, if it is one of these words or operators."""
         token = self._peek()
         if token.kind in ("word", "operator") and token.text in texts:
@@ -184,7 +186,7 @@ class _Parser:
         return UsageError(Problem("where-syntax", f"--where: {message}", hint, pointer))
 
 
-def _make_constant(token: _Token) -> Value:
+def _make_constant(token: Token) -> Value:
     value: Any = token.text
     if token.kind == "number":
         value = float(token.text)

@@ -30,7 +30,7 @@ from hpt_cli.formatting import (
 )
 from hpt_cli.spec.cross_field.search import describe_bounds
 from hpt_cli.spec.model import TuningSpec
-from hpt_cli.spec.points import count_grid, count_points
+from hpt_cli.spec.points import count_points
 from hpt_cli.spec.ranges import CategoricalRange, ParameterRange
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def render(checkup: Checkup) -> RenderableType:
     sections: list[tuple[str, RenderableType]] = [
         ("objective", Text(plain(_describe_objective(spec)))),
         ("ranges", _render_ranges(spec)),
+        *([("constraints", _list_lines(spec.constraints))] if spec.constraints else []),
         (f"first {count(len(checkup.commands), 'training job')}", _list_lines(checkup.commands)),
         ("environment", _render_environment(checkup)),
         *([("resources", _list_lines(_describe_resources(checkup)))] if checkup.pool else []),
@@ -113,7 +114,7 @@ def _render_ranges(spec: TuningSpec) -> RenderableType:
 def _describe_size(spec: TuningSpec) -> str:
     """Return how many points there are to try, and the strategy."""
     if spec.strategy == "Grid":
-        return f"a grid of {count(count_grid(spec.hyperparameter_ranges), 'point')}"
+        return f"a grid of {count(spec.grid_points, 'point')}"
     points = count_points(spec.hyperparameter_ranges)
     size = "more points than can be tried" if points is None else count(points, "point")
     return f"{size}, searched by {spec.strategy}"

@@ -26,6 +26,7 @@ from hpt_cli.errors import damaged_journal
 from hpt_cli.metrics.extractors import Extractor, compile_definition
 from hpt_cli.spec import command_template as commands
 from hpt_cli.spec.config_files import ConfigFile, list_values
+from hpt_cli.spec.constraints import Constraints, count_allowed, parse_constraints
 from hpt_cli.spec.cross_field import find_conflicts
 from hpt_cli.spec.cross_field.conflict import ConflictError
 from hpt_cli.spec.cross_field.search import find_epochs
@@ -34,6 +35,7 @@ from hpt_cli.spec.objective import Objective
 from hpt_cli.spec.parts import (
     Count,
     EarlyStopping,
+    Expression,
     GpuName,
     LogRule,
     MeanOfLast,
@@ -135,6 +137,9 @@ class TuningSpec(BaseModel):
     """What is searched: 1 to 30 hyperparameters, each Continuous, Integer or Categorical."""
     static_hyperparameters: dict[str, Category] = {}
     """Hyperparameters that are the same for every training job."""
+    constraints: tuple[Expression, ...] = ()
+    """What must hold between hyperparameters, such as `hidden * layers <= 4096`; other points are
+    never tried."""
     metric_definitions: Annotated[tuple[MetricDefinition, ...], Field(min_length=1)]
     """How metrics are found in what the command prints."""
     objective_metric_name: str
@@ -248,7 +253,20 @@ class TuningSpec(BaseModel):
         """How many training jobs there may be: max_jobs, or all points of a grid, or one."""
         if self.max_jobs is not None:
             return self.max_jobs
-        return count_grid(self.hyperparameter_ranges) if self.strategy == "Grid" else 1
+        return self.grid_points if self.strategy == "Grid" else 1
+
+    @cached_property
+    def grid_points(self) -> int:
+        """How many points a grid search has."""
+        ranges = self.hyperparameter_ranges
+        return count_allowed(ranges, self.rules) if self.constraints else count_grid(ranges)
+
+    @cached_property
+    def rules(self) -> Constraints:
+        """The constraints between hyperparameters, ready to test points."""
+        return parse_constraints(
+            self.constraints, self.hyperparameter_ranges, self.static_hyperparameters
+        )
 
     @property
     def request(self) -> Request | None:

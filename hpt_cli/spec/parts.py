@@ -80,6 +80,9 @@ Text = Annotated[
 TuningJobName = Annotated[Text, AfterValidator(_check_name)]
 FieldName = Annotated[Text, StringConstraints(min_length=1, max_length=MAX_REGEX_LENGTH)]
 Regex = Annotated[str, StringConstraints(max_length=MAX_REGEX_LENGTH), AfterValidator(_check_regex)]
+Expression = Annotated[
+    Text, StringConstraints(min_length=1, max_length=MAX_REGEX_LENGTH, strip_whitespace=True)
+]
 GpuName = Annotated[Text, AfterValidator(_check_gpu_name)]
 Seconds = Annotated[Number, Field(gt=0)]
 Count = Annotated[Whole, Field(ge=1)]

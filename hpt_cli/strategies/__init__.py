@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import Literal, Protocol, cast
 
 from hpt_cli.metrics.curve import Curve
+from hpt_cli.spec.constraints import Constraints
 from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.ranges import ParameterRange
 
@@ -38,7 +39,8 @@ class SuggestRequest:
     """Everything a suggestion may depend on.
 
     `number` says how many suggestions were asked for before, and this one; `trials` are the jobs
-    before it in order of number. What is `fixed` is given, and only the rest is chosen.
+    before it in order of number. What is `fixed` is given, and only the rest is chosen, so that the
+    point meets the `constraints`.
     """
 
     ranges: Mapping[str, ParameterRange]
@@ -48,6 +50,7 @@ class SuggestRequest:
     max_parallel_jobs: int
     trials: tuple[Trial, ...]
     fixed: Hyperparameters = field(default_factory=dict)
+    constraints: Constraints = field(default_factory=Constraints)
 
 
 class Strategy(Protocol):

@@ -19,7 +19,7 @@ import numpy as np
 from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.ranges import CategoricalRange
 from hpt_cli.strategies import SuggestRequest, Trial
-from hpt_cli.strategies.space import MIDDLE, Floats, Space
+from hpt_cli.strategies.space import CONSTRAINED_SPARE, MIDDLE, Floats, Space
 from hpt_cli.strategies.targets import estimate_losses, score_losses
 from hpt_cli.strategies.user_prior import UserPrior
 
@@ -40,7 +40,7 @@ SPARE = 64
 def suggest(request: SuggestRequest) -> Hyperparameters | None:
     """Return the untried point with the largest expected improvement; at first, a Sobol point."""
     tried = (trial.hyperparameters for trial in request.trials)
-    space = Space(request.ranges, tried, request.fixed)
+    space = Space(request.ranges, tried, request.fixed, request.constraints)
     if space.exhausted:
         return None
     trials = [trial for trial in request.trials if space.contains(trial.hyperparameters)]
@@ -56,8 +56,8 @@ def suggest(request: SuggestRequest) -> Hyperparameters | None:
     if opening or rng.random() < compute_exploration(losses, places):
         points = draw_inner(space, request)
         if prior is not None and request.number % 2:
-            points = prior.move(space.draw(request.seed, request.number - 1, SPARE))
-        return space.first_new(avoid_failures(space, points, ended))
+            points = prior.move(draw_design(space, request))
+        return space.first_new(avoid_failures(space, space.select_allowed(points), ended))
     running = [trial for trial in trials if trial.status == "Running"]
     from hpt_cli.strategies import gaussian_process
 
@@ -92,9 +92,15 @@ def find_trusted_prior(space: Space, places: Floats, losses: Floats) -> UserPrio
     return prior
 
 
+def draw_design(space: Space, request: SuggestRequest) -> Floats:
+    """Return the points of the Sobol sequence, (n, d), that a job takes the first new one of."""
+    spare = SPARE * CONSTRAINED_SPARE if request.constraints else SPARE
+    return space.draw(request.seed, request.number - 1, spare)
+
+
 def draw_inner(space: Space, request: SuggestRequest) -> Floats:
-    """Return points, (SPARE, d), of the Sobol sequence, within the inner part of the ranges."""
-    points = space.draw(request.seed, request.number - 1, SPARE)
+    """Return points, (n, d), of the Sobol sequence, within the inner part of the ranges."""
+    points = draw_design(space, request)
     # Categories have no extremes to keep off, and each must be reached.
     is_number = [not isinstance(each, CategoricalRange) for each in space.ranges.values()]
     return np.where(is_number, MIDDLE + INNER * (points - MIDDLE), points)
@@ -102,7 +108,8 @@ def draw_inner(space: Space, request: SuggestRequest) -> Floats:
 
 def avoid_failures(space: Space, points: Floats, ended: Sequence[Trial]) -> Floats:
     """Return points, (n, d), in their order, but first those where jobs do not seem to fail."""
-    if len(ended) < MIN_ENDED or not any(trial.status == "Failed" for trial in ended):
+    has_failures = any(trial.status == "Failed" for trial in ended)
+    if len(ended) < MIN_ENDED or not has_failures or not len(points):
         return points
     from hpt_cli.strategies.gaussian_process import FailureModel, encode_one_hot, limit_threads
 

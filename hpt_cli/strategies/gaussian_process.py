@@ -54,6 +54,10 @@ SAFE_ENOUGH = 0.6
 """A point with less than this share of the best probability to succeed is tried last."""
 CAUTION = 3
 """The power to which that probability is raised: a job that fails costs more than its own time."""
+SPREAD = 256
+"""How many candidates come from all over the space."""
+MAX_REDRAWS = 15
+"""How often as many again are drawn where constraints leave too few of them."""
 PENDING_DISTANCE = 0.01
 """How close to a pending job no other is placed: a share of the range, in every coordinate."""
 
@@ -346,17 +350,19 @@ def rank_candidates(
         values = np.asarray(np.logaddexp.reduce(logs, axis=0)) + caution
         return values if prior is None else values + belief * prior.log_density(places)
 
-    spread = rng.random((256, len(space.ranges)))
+    spread = draw_spread(space, rng)
     if prior is not None:
         spread = np.vstack([spread, prior.move(spread[:128])])
     near = [
         perturb(space, rng, evidence.places[:5], width, 100) for width in (0.02, 0.05, 0.1, 0.2)
     ]
-    places = space.snap(np.vstack([spread, *near]))
+    places = space.select_allowed(space.snap(np.vstack([spread, *near])))
+    if not len(places):
+        return places
     values = judge(places)
     for width in (0.1, 0.03, 0.01):
         top = places[np.argsort(-values, kind="stable")[:8]]
-        closer = space.snap(perturb(space, rng, top, width, 200))
+        closer = space.select_allowed(space.snap(perturb(space, rng, top, width, 200)))
         places, values = np.vstack([places, closer]), np.append(values, judge(closer))
     points = encode_one_hot(space, places)
     # They come last, but are not dropped: nothing else may be left to try.
@@ -364,6 +370,21 @@ def rank_candidates(
     avoided |= failures.is_risky(points)
     # The last key of lexsort is the first to sort by.
     return places[np.lexsort((-values, avoided))]
+
+
+def draw_spread(space: Space, rng: np.random.Generator) -> Floats:
+    """Return random points from all over the cube, (n, d): SPREAD that meet the constraints, or
+    fewer where these leave next to nothing."""
+    points = rng.random((SPREAD, len(space.ranges)))
+    if not space.constraints:
+        return points
+    found = [space.select_allowed(space.snap(points))]
+    for _ in range(MAX_REDRAWS):
+        if sum(map(len, found)) >= SPREAD:
+            break
+        more = rng.random((SPREAD, len(space.ranges)))
+        found.append(space.select_allowed(space.snap(more)))
+    return np.vstack(found)[:SPREAD]
 
 
 def is_on_plateau(points: Floats, evidence: Evidence, theta: Floats) -> np.ndarray:

@@ -15,4 +15,5 @@ def suggest(request: SuggestRequest) -> Hyperparameters | None:
     tried = {frozenset(trial.hyperparameters.items()) for trial in request.trials}
     fixed = request.fixed.items()
     points = (each for each in list_grid(request.ranges) if fixed <= each.items())
-    return next((each for each in points if frozenset(each.items()) not in tried), None)
+    untried = (each for each in points if frozenset(each.items()) not in tried)
+    return next((each for each in untried if not request.constraints.find_broken(each)), None)

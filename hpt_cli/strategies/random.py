@@ -13,7 +13,7 @@ import numpy as np
 
 from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.strategies import SuggestRequest
-from hpt_cli.strategies.space import Floats, Space
+from hpt_cli.strategies.space import CONSTRAINED_SPARE, Floats, Space
 
 SPARE = 63
 """How many further points of the sequence may replace one that was tried."""
@@ -24,10 +24,11 @@ ROOT_STEPS = 60
 def suggest(request: SuggestRequest) -> Hyperparameters | None:
     """Return the job's point of the sequence, or the first untried one after it."""
     tried = (trial.hyperparameters for trial in request.trials)
-    space = Space(request.ranges, tried, request.fixed)
+    space = Space(request.ranges, tried, request.fixed, request.constraints)
     if space.exhausted:
         return None
-    points = draw(request.seed, request.number, 1 + SPARE, len(request.ranges))
+    spare = SPARE * CONSTRAINED_SPARE if request.constraints else SPARE
+    points = draw(request.seed, request.number, 1 + spare, len(request.ranges))
     if request.number % 2 and any(each.prior for each in request.ranges.values()):
         from hpt_cli.strategies.user_prior import UserPrior  # it imports scipy, which takes a while
 

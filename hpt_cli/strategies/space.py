@@ -15,6 +15,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from hpt_cli.spec.constraints import Constraints
 from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.points import count_points, select_active
 from hpt_cli.spec.ranges import CategoricalRange, ParameterRange
@@ -28,6 +29,10 @@ MIDDLE = 0.5
 NO_VALUE = "no value"
 MAX_DRAWS = 256
 """How many points of a continuous space are drawn in search of an untried one."""
+MAX_CONSTRAINED_DRAWS = 1 << 14
+"""The same where constraints may leave little of it: half a second's worth."""
+CONSTRAINED_SPARE = 16
+"""Where there are constraints, so many times as many points are drawn to choose one of."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +73,11 @@ class Space:
         ranges: Mapping[str, ParameterRange],
         tried: Iterable[Hyperparameters] = (),
         fixed: Hyperparameters | None = None,
+        constraints: Constraints | None = None,
     ) -> None:
+        """`constraints`: what the points that are made must meet."""
         self.ranges = ranges
+        self.constraints = constraints or Constraints()
         self.fixed = fixed or {}
         self.conditional = any(each.when for each in ranges.values())
         self.cells = [_cut(each) for each in ranges.values()]
@@ -152,6 +160,17 @@ class Space:
             return hyperparameters not in self._given
         return self._key(hyperparameters) not in self.tried
 
+    def may_try(self, hyperparameters: Hyperparameters) -> bool:
+        """Return whether a point meets the constraints, and is new."""
+        return self.is_new(hyperparameters) and not self.constraints.find_broken(hyperparameters)
+
+    def select_allowed(self, points: Floats) -> Floats:
+        """Return those of points, (n, d), that meet the constraints."""
+        if not self.constraints:
+            return points
+        broken = (self.constraints.find_broken(self.decode(point)) for point in points)
+        return points[[each is None for each in broken]]
+
     @property
     def exhausted(self) -> bool:
         """Whether every point was tried."""
@@ -170,17 +189,21 @@ class Space:
         return np.asarray(sequence.random(count))
 
     def first_new(self, points: Iterable[Floats]) -> Hyperparameters | None:
-        """Return the first untried one of these points, or else any other untried one."""
+        """Return the first untried one of these points, or else any other untried one.
+
+        None where there is none that meets the constraints, as far as many points can show.
+        """
         candidates = (self.decode(point) for point in points)
-        found = next((each for each in candidates if self.is_new(each)), None)
+        found = next((each for each in candidates if self.may_try(each)), None)
         if found is not None or self.exhausted:
             return found
-        return next((each for each in self._others() if self.is_new(each)), None)
+        return next((each for each in self._others() if self.may_try(each)), None)
 
     def _others(self) -> Iterator[Hyperparameters]:
         """Yield distinct points in a fixed order, enough to find a new one if there is one."""
-        if self.size is None:
-            yield from (self.decode(point) for point in self.draw(0, 0, MAX_DRAWS))
+        if self.size is None or (self.constraints and self.size > MAX_CONSTRAINED_DRAWS):
+            draws = MAX_CONSTRAINED_DRAWS if self.constraints else MAX_DRAWS
+            yield from (self.decode(point) for point in self.draw(0, 0, draws))
             return
         sizes = [each.size or 1 for each in self.ranges.values()]
         for places in product(*map(range, sizes)):

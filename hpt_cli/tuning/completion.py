@@ -91,7 +91,10 @@ def _find_last_job(spec: TuningSpec, state: TuningState) -> Completion | None:
         if count >= spec.job_limit:
             return _complete(spec, state, _describe_limit(spec), stops=False)
         if state.exhausted and state.next_proposal is None:
-            reason = f"all {count} points of the search space have been tried"
+            if spec.constraints and not count:
+                return Completion("Failed", "no point was found that meets the constraints")
+            which = " that were found to meet the constraints" if spec.constraints else ""
+            reason = f"all {count} points of the search space{which} have been tried"
             return _complete(spec, state, reason, stops=False)
     return None
 

@@ -160,6 +160,7 @@ def suggest_request(spec: TuningSpec, state: TuningState, number: int) -> Sugges
         max_jobs=spec.job_limit,
         max_parallel_jobs=spec.count_slots(state.pool),
         trials=tuple(each for each in list_trials(spec, state) if each.number != number),
+        constraints=spec.rules,
     )
 
 

@@ -55,4 +55,5 @@ def initial_point(spec: TuningSpec, state: TuningState, number: int) -> Hyperpar
 
 def _list_best(spec: TuningSpec, jobs: list[TrainingJob]) -> list[Hyperparameters]:
     trials = [each for job in jobs if (each := trial(spec, job)).loss is not None]
-    return [each.hyperparameters for each in sorted(trials, key=attrgetter("loss"))]
+    points = [each.hyperparameters for each in sorted(trials, key=attrgetter("loss"))]
+    return [point for point in points if not spec.rules.find_broken(point)]

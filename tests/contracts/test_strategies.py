@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hpt_cli.spec.constraints import parse_constraints
 from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.ranges import CategoricalRange, ContinuousRange, IntegerRange, ParameterRange
 from hpt_cli.strategies import STRATEGIES, Strategy, SuggestRequest, Trial, load_strategy
@@ -219,3 +220,31 @@ def test_what_is_fixed_is_in_every_point_and_the_rest_is_new(strategy: Strategy)
         assert point.items() >= fixed.items()
         assert point not in [trial.hyperparameters for trial in trials]
         trials.append(Trial(number, point, "Completed", loss_of(point)))
+
+
+@pytest.mark.parametrize("text", ["units * layers <= 64", "rate < beta / 100 and layers < 3"])
+def test_what_breaks_a_constraint_is_never_tried(strategy: Strategy, text: str) -> None:
+    constraints = parse_constraints([text], MIXED, {})
+    trials: list[Trial] = []
+    for number in range(1, 25):
+        point = strategy.suggest(ask(MIXED, trials, constraints=constraints))
+        assert point is not None or strategy is load_strategy("Grid")
+        if point is None:
+            break
+        assert constraints.find_broken(point) is None
+        assert point not in [trial.hyperparameters for trial in trials]
+        trials.append(Trial(number, point, "Completed", loss_of(point)))
+    assert trials
+
+
+def test_what_meets_the_constraints_is_used_up_exactly(strategy: Strategy) -> None:
+    constraints = parse_constraints(["b < 3 or a == s"], CATEGORIES, {})
+    trials: list[Trial] = []
+    while point := strategy.suggest(ask(CATEGORIES, trials, constraints=constraints)):
+        trials.append(Trial(len(trials) + 1, point, "Completed", loss_of(point)))
+    assert len(set(keys(trials))) == len(trials) == 2 * 4 + 3
+
+
+def test_where_nothing_meets_the_constraints_nothing_is_tried(strategy: Strategy) -> None:
+    constraints = parse_constraints(["units < layers"], MIXED, {})
+    assert strategy.suggest(ask(MIXED, [], constraints=constraints)) is None

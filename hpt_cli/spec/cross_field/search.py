@@ -150,7 +150,7 @@ def _find_circles(ranges: Mapping[str, Any]) -> Iterator[Conflict]:
             yield Conflict(where, "when-circle", f"'{name}' depends on itself")
 
 
-def _parse_ranges(raw: Mapping[str, Any]) -> dict[str, ParameterRange]:
+def parse_ranges(raw: Mapping[str, Any]) -> dict[str, ParameterRange]:
     """Return the ranges that are valid; the others are reported elsewhere."""
     adapter: TypeAdapter[ParameterRange] = TypeAdapter(ParameterRange)
     parsed: dict[str, ParameterRange] = {}
@@ -163,7 +163,7 @@ def _parse_ranges(raw: Mapping[str, Any]) -> dict[str, ParameterRange]:
 def find_strategy_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
     strategy = raw.get("strategy")
     if strategy == "Grid":
-        yield from _find_grid_conflicts(_parse_ranges(raw))
+        yield from _find_grid_conflicts(parse_ranges(raw))
     if strategy != "Hyperband":
         for field in ("min_resource", "max_resource"):
             # 1 is the default, which a spec that was written out in full holds with any strategy.
@@ -198,7 +198,7 @@ def _find_grid_conflicts(ranges: Mapping[str, ParameterRange]) -> Iterator[Confl
 
 
 def find_initial_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
-    ranges = _parse_ranges(raw)
+    ranges = parse_ranges(raw)
     for index, point in enumerate(items(raw, "initial_hyperparameters")):
         for name, value in point.items() if isinstance(point, Mapping) else ():
             where = ("initial_hyperparameters", index, name)
@@ -223,7 +223,7 @@ def find_prior_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
             yield Conflict(where, "prior-grid", message, "leave it out, or take another strategy")
         # One by one: a value of a wrong type, which is reported itself, would hide the others.
         for place, value in enumerate(values) if given is not None else ():
-            alone = _parse_ranges({"hyperparameter_ranges": {name: {**each, "prior": value}}})
+            alone = parse_ranges({"hyperparameter_ranges": {name: {**each, "prior": value}}})
             parsed = alone.get(name)
             if parsed is not None and not all(map(parsed.contains, parsed.prior)):
                 message = f"the prior {value!r} is outside the range of '{name}'"
@@ -234,7 +234,7 @@ def find_prior_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
 
 def find_contradictions(raw: Mapping[str, Any]) -> Iterator[Conflict]:
     """Yield points to try first with hyperparameters that cannot exist together."""
-    ranges = _parse_ranges(raw)
+    ranges = parse_ranges(raw)
     for index, point in enumerate(items(raw, "initial_hyperparameters")):
         given = dict(point) if isinstance(point, Mapping) else {}
         for name, message in describe_contradictions(ranges, given):

@@ -47,6 +47,9 @@ def read_point(
         )
     if not conflicts and not anyway:
         conflicts += _find_tried(spec, state, point)
+        if broken := spec.rules.describe_broken(point):
+            hint = "with --anyway it is tried"
+            conflicts.append(Conflict((next(iter(point)),), "point-constraint", broken, hint))
     if conflicts:
         raise ConflictError(conflicts)
     return point
