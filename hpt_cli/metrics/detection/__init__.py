@@ -7,6 +7,7 @@ a setting, a counter or a number that nobody knows is no metric: then nothing is
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from hpt_cli.metrics.detection.json_paths import find_dumps, find_json
@@ -23,6 +24,12 @@ MAX_LINES = 20_000
 MAX_LINE_LENGTH = 10_000
 MAX_CHARACTERS = 1 << 21
 """The part of a log that is searched for metrics."""
+MAX_KIND = 60
+"""By so many of their characters lines are of one kind."""
+MAX_SELDOM = 500
+"""What comes more often than this in a log is not seldom."""
+_VARYING = re.compile(r"[\d\u2580-\u259f#=>.,:/ %-]+")
+"""Numbers and bars of progress."""
 
 _DETECTORS = (find_presets, find_json, find_tables, find_pairs)
 
@@ -58,7 +65,7 @@ def detect_metrics(lines: Sequence[str]) -> tuple[DetectedMetric, ...]:
 
 def share_searched(lines: Sequence[str]) -> float:
     """Return which part of the lines is searched for metrics."""
-    return len(_cut(lines)) / len(lines) if lines else 1.0
+    return min(1.0, _count_searched(lines) / len(lines)) if lines else 1.0
 
 
 def list_metrics(preset: str, lines: Sequence[str]) -> list[str]:
@@ -67,15 +74,37 @@ def list_metrics(preset: str, lines: Sequence[str]) -> list[str]:
 
 
 def _cut(lines: Sequence[str]) -> list[str]:
-    """Return the first half of what may be searched, and as much of the middle and of the end."""
-    size = sum(min(len(line), MAX_LINE_LENGTH) for line in lines)
-    room = min(MAX_LINES, int(len(lines) * MAX_CHARACTERS / size) if size else 0)
+    """Return the part of a log that is searched.
+
+    Of what is too long, the beginning, some of the middle and the end; and lines of the kinds that
+    come seldom, as those of an evaluation among thousands of training steps.
+    """
+    room = _count_searched(lines)
     if len(lines) > room:
         quarter = room // 4
         middle = (len(lines) - quarter) // 2
-        parts = lines[: 2 * quarter], lines[middle : middle + quarter], lines[-quarter:]
-        lines = [line for part in parts for line in part] if quarter else lines[:room]
+        chosen = {*range(quarter), *range(middle, middle + quarter), *_find_seldom(lines, quarter)}
+        chosen.update(range(len(lines) - (room - len(chosen)), len(lines)))
+        lines = [lines[number] for number in sorted(chosen)]
     return [line[:MAX_LINE_LENGTH] for line in lines]
+
+
+def _count_searched(lines: Sequence[str]) -> int:
+    """Return how many of the lines of a log are searched at most."""
+    size = sum(min(len(line), MAX_LINE_LENGTH) for line in lines)
+    return min(MAX_LINES, int(len(lines) * MAX_CHARACTERS / size) if size else 0)
+
+
+def _find_seldom(lines: Sequence[str], limit: int) -> list[int]:
+    """Return the indices of lines with a number whose kinds come seldom, but more than once."""
+    kinds = [_VARYING.sub("", line[:MAX_KIND]) for line in lines]
+    counts = Counter(kinds)
+    seldom = [
+        number
+        for number, kind in enumerate(kinds)
+        if 1 < counts[kind] <= MAX_SELDOM and len(kind) < len(lines[number][:MAX_KIND])
+    ]
+    return sorted(seldom, key=lambda number: counts[kinds[number]])[:limit]
 
 
 def write_definition(definition: Fields) -> str:

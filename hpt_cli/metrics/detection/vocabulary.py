@@ -42,8 +42,11 @@ _DATA_SETS: dict[str, DataSet] = {
 }
 _SET_WORDS = _words("set data dataset inner loop phase mode stage split metrics results")
 """Words behind the name of a data set, as in `test_set`."""
-_JOINED = re.compile(r"^(val|vali|valid|validation|eval|dev|test|train|tr|te)(?=[a-z]{2,}\d*$)")
-"""The name of a data set at the beginning of a word, as in `valloss`."""
+_JOINED = re.compile(
+    r"^(val|vali|valid|validation|eval|dev|test|train|tr|te|mean|avg|average|final|best|total|max"
+    r"|overall|cum)(?=[a-z]{2,}\d*$)"
+)
+"""What stands at the beginning of a word, as in `valloss` and `meaniou`."""
 
 _HIGHER = _words(
     "acc accuracy accuracies auc auroc auprc roc f1 fb1 f2 fscore score map map50 ap ap50 ap75 bleu"
@@ -164,6 +167,10 @@ def split_words(name: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+_ENDINGS = ("loss", "error", "accuracy", "reward", "return", "score", "auc", "iou", "rmse", "bleu")
+"""Ends of words that are words too, as in `gauc`."""
+
+
 def _split_word(word: str) -> list[str]:
     if not word.isascii():
         meant = [meaning for part, meaning in _FOREIGN if part in word]
@@ -181,7 +188,7 @@ def _split_word(word: str) -> list[str]:
     abbreviated = re.fullmatch(r"(tr|te|v|val)l", word)
     if abbreviated:
         return [{"v": "val"}.get(abbreviated[1], abbreviated[1]), "loss"]
-    for ending in ("loss", "error", "accuracy", "reward", "return", "score"):
+    for ending in _ENDINGS:
         if word.endswith(ending) and len(word) > len(ending):
             return [word.removesuffix(ending), ending]
     return [word]

@@ -471,6 +471,30 @@ LOGS = [
         "Minimize",
         id="a metric beside a dict",
     ),
+    pytest.param(
+        repeat("$1,$2", (0, 0.9), (1, 0.7), (2, 0.5), (3, 0.4), (4, 0.3)),
+        (0.3, 5),
+        "Minimize",
+        id="steps and values alone",
+    ),
+    pytest.param(
+        repeat("uAUC: {'like': 0.9, 'share': 0.8}\nWeighted uAUC: $1", (0.6,), (0.7,)),
+        (0.7, 2),
+        "Maximize",
+        id="a word that ends like a metric",
+    ),
+    pytest.param(
+        repeat("epoch: $1, losses: [0.1, 0.$1], finalacc: 0.$1", (5,), (6,)),
+        (0.6, 2),
+        "Maximize",
+        id="words without a blank between them",
+    ),
+    pytest.param(
+        "#pred  P    R    F1\n--------\nm.avg  7  0.2  0.1  0.15",
+        (0.15, 1),
+        "Maximize",
+        id="a number of things in a header",
+    ),
 ]
 
 
@@ -497,6 +521,7 @@ def test_the_objective_of_a_strangers_log_comes_first(
         "KERNEL_MAP=512\nrun 1\nKERNEL_MAP=512\nrun 2",
         "accuracy: 0.0,\nvalidation_loss: 0.0,",
         repeat("[W 16:29:2$1.940 app] 3 errors", (1,), (2,), (3,)),
+        repeat("$1 0.5", (3,), (9,), (1,), (7,), (2,), (8,)),
         repeat("time,pitch,roll\n1.$1,2.$1,3.5", (1,), (2,), (3,)),
         "lr: 0.1\nbatch_size: 8\naccuracy_floor: 0.5\ndata_dir: ./x\noptimizer: adam\nseed: 1",
         "    return Response(200, body)\n    return Response(404, body)\nmacro = 3",
@@ -504,6 +529,15 @@ def test_the_objective_of_a_strangers_log_comes_first(
 )
 def test_where_nothing_looks_like_a_metric_nothing_is_proposed(log: str) -> None:
     assert detect_metrics(split_lines(log.encode())) == ()
+
+
+def test_of_a_long_log_the_lines_that_come_seldom_are_searched_too() -> None:
+    lines = [f"{n % 100}%|##| {n}/99 [00:0{n % 9}<00:10, loss={n % 7}.5]" for n in range(30_000)]
+    for number, place in enumerate(range(1_000, 30_000, 3_000), 1):
+        lines.insert(place, f"test ELBO= -{100 - number}.5")
+    first = detect_metrics(lines)[0]
+    assert len(first.curve) == 10
+    assert first.curve[-1][1] == -90.5
 
 
 @pytest.mark.parametrize(
