@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 
+from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.resources import Pool
 from hpt_cli.stop_rules import Verdict
 from hpt_cli.tuning import events as ev
@@ -48,13 +49,17 @@ def stop(command: Stop, now: float) -> ev.JobStopRequested:
     )
 
 
-def pause(state: TuningState, command: Pause, now: float) -> ev.JobPaused:
-    """Return that a job is to stand still."""
-    attempt = len(state.jobs[command.number].attempts)
-    evidence = dict(command.evidence)
-    return ev.JobPaused(
-        at=now, number=command.number, attempt=attempt, reason=command.reason, evidence=evidence
-    )
+def pause(
+    spec: TuningSpec, state: TuningState, command: Pause, now: float
+) -> ev.JobPaused | ev.JobStopRequested:
+    """Return that a job is to stand still; or to end, where it goes on from a checkpoint later."""
+    number, reason, evidence = command.number, command.reason, dict(command.evidence)
+    if spec.pausing is not None and spec.pausing.method == "checkpoint":
+        return ev.JobStopRequested(
+            at=now, number=number, reason="Paused", explanation=reason, evidence=evidence
+        )
+    attempt = len(state.jobs[number].attempts)
+    return ev.JobPaused(at=now, number=number, attempt=attempt, reason=reason, evidence=evidence)
 
 
 def thaw(state: TuningState, command: Thaw, now: float) -> ev.JobThawed:

@@ -116,8 +116,8 @@ class Runner:
         self._pool = capacity.pool if capacity else None
         gpus, names = (capacity.gpus, capacity.pool.gpus) if capacity else ((), ())
         self._claims = Claims(jobdir.path, spec.request, capacity, self._environment)
-        held, avoid_busy = state.list_held(), spec.avoid_busy_gpus
-        self._gpu_monitor = GpuMonitor(names, gpus, held, avoid_busy=avoid_busy)
+        shares, avoid_busy = state.list_shares(), spec.avoid_busy_gpus
+        self._gpu_monitor = GpuMonitor(names, gpus, shares, avoid_busy=avoid_busy)
         self._signals = signals or Signals()
         wake, self._threads = self._signals.wake, start_pool(THREADS, "worker")
         self._follower = AttemptFollower(
@@ -222,7 +222,7 @@ class Runner:
             self._answer_requests()
             searched = self._follower.map_searched()
             self._record(self._monitor.read(self._state, self._clock(), searched))
-            busy = self._gpu_monitor.list_avoided(self._state.list_held())
+            busy = self._gpu_monitor.list_avoided(self._state.list_shares())
             claimed = self._claims.list_others()
             commands = self._decide(busy | claimed)
             for command in commands:
@@ -425,7 +425,7 @@ class Runner:
                     self._record([intents.judge(self._state, number, verdict, now)])
                 self._tell(intents.stop(command, now))
             case Pause():
-                self._tell(intents.pause(self._state, command, now))
+                self._tell(intents.pause(self._spec, self._state, command, now))
             case Thaw():
                 self._tell(intents.thaw(self._state, command, now))
             case Kill(number):

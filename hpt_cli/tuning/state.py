@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
@@ -108,15 +108,21 @@ class TuningState:
         return next(slot for slot in count() if slot not in taken)
 
     def list_held(self, *but: int) -> list[Share]:
-        """Return the shares of the attempts that may be alive, except those of some jobs."""
+        """Return what the attempts that may be alive hold, except those of some jobs."""
         share_gpus = bool((self.spec.get("pausing") or {}).get("share_gpus"))
-        held = []
-        for job in self.alive:
-            share = job.attempt.share if job.attempt and job.number not in but else None
-            if share is not None:
-                is_paused = job.phase == "Paused"
-                held.append(share.while_paused(share_gpus=share_gpus) if is_paused else share)
-        return held
+        return [
+            share.while_paused(share_gpus=share_gpus) if job.phase == "Paused" else share
+            for job, share in self._list_alive(but)
+        ]
+
+    def list_shares(self, *but: int) -> list[Share]:
+        """Return the shares of the attempts that may be alive, also what paused ones leave to
+        others of it, and still use the memory of."""
+        return [share for _, share in self._list_alive(but)]
+
+    def _list_alive(self, but: Collection[int]) -> list[tuple[TrainingJob, Share]]:
+        alive = ((job, job.attempt) for job in self.alive if job.number not in but)
+        return [(job, each.share) for job, each in alive if each is not None and each.share]
 
 
 def _count_proposed(jobs: Iterable[TrainingJob]) -> int:

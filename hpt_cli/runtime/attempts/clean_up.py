@@ -69,7 +69,7 @@ class CleanUp:
         if has_exited and not is_read and attempt.log.success and spec.children == "keep":
             return []  # whether it succeeded, and may leave something running, is not known yet
         if not succeeded(outcome, attempt.ending) or outcome.has_left:
-            attempt.others = state.list_held(attempt.job)
+            attempt.others = state.list_shares(attempt.job)
             if attempt.sweep is None:
                 # Once for each attempt: `end` is called in every turn until the clean-up is done.
                 attempt.sweep = asyncio.create_task(self._sweep(spec, attempt, outcome))

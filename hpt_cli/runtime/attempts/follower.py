@@ -165,9 +165,9 @@ class AttemptFollower:
         """Yield that a paused attempt goes on, where somebody else has seen to that."""
         is_suspended = isinstance(reading.outcome, Running) and reading.outcome.is_suspended
         if attempt.stands_still and not is_suspended and not attempt.log.has_ended:
-            attempt.log.is_paused = attempt.stands_still = False
             at, number = self._clock(), attempt.number
             yield ev.JobThawed(at=at, number=job.number, attempt=number, reason=CONTINUED)
+            self.thaw(job.number)  # all of it
         attempt.stands_still = is_suspended and attempt.log.is_paused
 
     def _list_suspensions(

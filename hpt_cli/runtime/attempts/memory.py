@@ -18,6 +18,8 @@ from hpt_cli.tuning.state import TuningState
 
 LOOK_SECONDS = 2.0
 """Time between two measurements."""
+FIRST_LOOK_SECONDS = 0.2
+"""The same before it is known what a job uses."""
 RESERVE_SHARE = 0.1
 """So much of the machine's memory is left to others: what is short of memory swaps."""
 
@@ -80,7 +82,8 @@ class MemoryMonitor:
         if pausing is None or pausing.method == "checkpoint":
             return math.inf
         self._take(state)
-        if time.monotonic() - self._looked_at >= LOOK_SECONDS and self._look is None:
+        pause = LOOK_SECONDS if self._need else FIRST_LOOK_SECONDS
+        if time.monotonic() - self._looked_at >= pause and self._look is None:
             self._looked_at = time.monotonic()
             handles = {number: each.handle for number, each in self._attempts.items()}
             self._look = self._threads.submit(
