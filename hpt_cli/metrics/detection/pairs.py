@@ -83,7 +83,7 @@ _STEPPED = re.compile(
     r"\s*(?:[=:]|\sis\b|\s)\s*$"
 )
 """The step between a name and its number: `Loss at step 175: 4.6`, `Error after 5 epochs = 0.2`."""
-_NUMERIC = re.compile(r"(?=\S*\d)(?:[\d.,/%+:()-]|(?<=\d)[eE](?=[-+]?\d))+\s+")
+_NUMERIC = re.compile(r"(?=\S*\d)(?:[\d.,/%+:()_-]|(?<=\d)[eE](?=[-+]?\d))+\s+")
 """A number before a name, of something else."""
 
 

@@ -34,6 +34,8 @@ _ITEM = re.compile(
     rf"""(?<![\w.])["']?{_KEY}["']?\s?[=:]\s?(?P<value>'[^']*'|"[^"]*"|\[[^\]]*\]|[^\s,;(){{}}]+)"""
 )
 """A setting within a line."""
+_NEXT_CELL = re.compile(r"[\t|│]|\s{2,}")
+"""What separates a value from the next cell of a table."""
 _HEADING = re.compile(r"[\W_]*(?:[\w ./-]{1,40}:?)?[\W_]*")
 """A line between settings: blank, a rule, or the name of a group of them."""
 _VALUED = re.compile(r"[^({]*?[A-Za-z]\s*[:=]\s*[-+]?\d*\.\d")
@@ -45,7 +47,7 @@ def find_settings(lines: Sequence[str]) -> Iterator[int]:
     block: list[tuple[int, str, str]] = []
     for number, text in enumerate([*lines, "(the end)"]):
         pair = _LINE.fullmatch(text.strip(_EDGES)) if len(text) < MAX_LENGTH else None
-        if pair is not None and not _has_several(text):
+        if pair is not None and not _has_several(text, pair["value"]):
             block.append((number, pair["key"], pair["value"]))
         elif number == len(lines) or not _HEADING.fullmatch(text):
             yield from _list_block(block)
@@ -54,8 +56,9 @@ def find_settings(lines: Sequence[str]) -> Iterator[int]:
             yield number
 
 
-def _has_several(text: str) -> bool:
-    return sum(1 for _ in _ITEM.finditer(text)) > 1
+def _has_several(text: str, value: str) -> bool:
+    """Return whether a line has more than one setting, or is the row of a table."""
+    return len(_ITEM.findall(text)) > 1 or _NEXT_CELL.search(value) is not None
 
 
 def _list_block(block: Sequence[tuple[int, str, str]]) -> Iterator[int]:

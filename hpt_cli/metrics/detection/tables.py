@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from hpt_cli.metrics.detection.metric import Fields
 from hpt_cli.metrics.detection.vocabulary import STEP_WORDS, is_quality, names_data_set
@@ -28,18 +28,29 @@ MAX_LABEL_WORDS = 3
 
 def find_tables(lines: Sequence[str]) -> Iterator[Fields]:
     """Yield definitions of the columns of tables, and of the rows of those on their side."""
+    split = [_split_line(text) for text in lines]
     # Both at once: the lines that a column explains may be those of a table on its side.
-    yield from (*_find_columns(lines), *_find_rows(lines))
+    yield from (*_find_columns(lines, split), *_find_rows(split))
 
 
-def _find_columns(lines: Sequence[str]) -> Iterator[Fields]:
+class _Line(NamedTuple):
+    """A line as one of a table."""
+
+    delimiter: str
+    cells: list[str]
+    is_header: bool
+
+
+def _split_line(text: str) -> _Line:
+    delimiter = find_delimiter(text)
+    cells = [cell for cell, _ in split_cells(text, delimiter)] if text else []
+    return _Line(delimiter, cells, _is_header(cells))
+
+
+def _find_columns(lines: Sequence[str], split: Sequence[_Line]) -> Iterator[Fields]:
     """Yield definitions of the columns of tables."""
-    for number, text in enumerate(lines):
-        if not text:
-            continue
-        delimiter = find_delimiter(text)
-        names = [cell for cell, _ in split_cells(text, delimiter)]
-        if not _is_header(names):
+    for number, (delimiter, names, is_header) in enumerate(split):
+        if not is_header:
             continue
         rows = (split_cells(row, delimiter) for row in lines[number + 1 : number + 1 + ROWS_AHEAD])
         row = next(
@@ -75,7 +86,7 @@ def _is_row(row: Sequence[tuple[str, Any]], delimiter: str) -> bool:
     return numbers >= 1 and 2 * numbers >= len(told)
 
 
-def _find_rows(lines: Sequence[str]) -> Iterator[Fields]:
+def _find_rows(split: Sequence[_Line]) -> Iterator[Fields]:
     """Yield definitions of the rows of tables whose first column has the names.
 
     Such as Lightning's `Validate metric | DataLoader 0 | DataLoader 1`; of a table with a row for
@@ -84,10 +95,8 @@ def _find_rows(lines: Sequence[str]) -> Iterator[Fields]:
     header: list[str] = []
     bar = ""
     told: set[str] = set()
-    for text in lines:
-        delimiter = find_delimiter(text) if text else " "
-        cells = [cell for cell, _ in split_cells(text, delimiter)] if text else []
-        if _is_header(cells):
+    for delimiter, cells, is_header in split:
+        if is_header:
             header, bar = cells, delimiter
             continue
         row = _split_row(header, cells) if (bar in _BARS) == (delimiter in _BARS) else None

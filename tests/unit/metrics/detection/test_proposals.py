@@ -495,6 +495,25 @@ LOGS = [
         "Maximize",
         id="a number of things in a header",
     ),
+    pytest.param(
+        repeat("20181030_19450$1 reward: -6.$1, file: x.csv", (1,), (3,), (2,)),
+        (-6.2, 3),
+        "Maximize",
+        id="a stamp of time before a name",
+    ),
+    pytest.param(
+        repeat("20181030_19450$1 forward: -6.$1, file: x.csv", (1,), (3,), (2,)),
+        (-6.2, 3),
+        "Minimize",
+        id="a stamp of time before a name that nobody knows",
+    ),
+    pytest.param(
+        "arch:alexnet\ndatapath:./data/\ngamma:0.1\nlr:0.1\nmomentum:0.9\n"
+        "Learning Rate\tValid Loss\tValid Acc\t\n0.1\t2.2\t19.5\t\n0.1\t2.1\t20.5\t",
+        (20.5, 2),
+        "Maximize",
+        id="a table below a configuration",
+    ),
 ]
 
 
