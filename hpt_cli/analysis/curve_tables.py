@@ -144,15 +144,16 @@ def make_spec(table: Table, strategy: StrategyName, jobs: int, parallel: int) ->
 def replay_table(
     table: Table, spec: TuningSpec, rules: Sequence[StopRule], seed: int
 ) -> list[Figures]:
-    """Return the effect of each rule on the tuning job of one seed."""
+    """Return the effect of each rule on the tuning job of one seed, pausing as the spec says."""
     spec = spec.model_copy(update={"random_seed": seed})
+    plain = spec.model_copy(update={"pausing": None})
     off = None
     figures = []
     for rule in rules:
         run = replay(spec, make_chooser(table, spec), rule)
         # A strategy chooses by the results, which the rule changes: the same jobs are compared.
         if off is None or off.jobs != run.jobs:
-            off = replay(spec, choose_in_order(run.jobs), None)
+            off = replay(plain, choose_in_order(run.jobs), None)
         figures.append(measure(off, run, table.final_losses))
     return figures
 

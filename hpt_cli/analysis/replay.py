@@ -19,6 +19,7 @@ from hpt_cli.metrics.curve import Curve, Observation
 from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.model import TuningSpec, load_spec
 from hpt_cli.spec.objective import Objective
+from hpt_cli.spec.parts import Pausing
 from hpt_cli.stop_rules import LossCurve, StopRule, Verdict
 from hpt_cli.stop_rules.curve_stats import list_completed
 from hpt_cli.tuning import events as ev
@@ -135,9 +136,10 @@ class Recording:
     inherited: tuple[LossCurve, ...] = ()
     """The curves of the parents, from which a stop rule learns too."""
 
-    def replay(self, rule: StopRule | None) -> Replay:
+    def replay(self, rule: StopRule | None, pausing: Pausing | None = None) -> Replay:
         """Return the replay with a rule of the training jobs in order, numbered from 1."""
-        spec = make_spec(self.objective, len(self.jobs), self.max_parallel_jobs)
+        jobs, parallel = len(self.jobs), self.max_parallel_jobs
+        spec = make_spec(self.objective, jobs, parallel, pausing=pausing)
         return replay(spec, choose_in_order(list(self.jobs.values())), rule, self.inherited)
 
 
@@ -277,7 +279,7 @@ class _Replayer:
         commands = pause_some(self.spec, self.state, going, (), math.inf)
         for command in commands:
             self._act(command, now)
-        return {each.number for each in commands if isinstance(each, (Pause, Stop))}
+        return {each.number for each in commands if isinstance(each, Pause)}
 
     def _await_epoch(self, number: int) -> None:
         """Schedule the next epoch of a job, or its end if it has no curve."""
@@ -365,6 +367,8 @@ class _Replayer:
                 self._await_epoch(number)
             case Stop(number, reason):
                 self._stop_all([number], reason, now)
+            case Pause(number) if self.spec.pausing and self.spec.pausing.method == "checkpoint":
+                self._stop_all([number], "Paused", now)
             case Pause(number, why):
                 self._fold(ev.JobPaused(at=now, number=number, attempt=1, reason=why))
             case Thaw(number, why):

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from hpt_cli.formatting import NOTHING, count, format_number, plain, thin
+from hpt_cli.formatting import NOTHING, count, format_clock, format_number, format_time, plain, thin
 from hpt_cli.reports.render.columns import describe_reason
 from hpt_cli.reports.render.plot import Axis, Line, Plot, find_axis
 from hpt_cli.reports.render.table import KEPT, Column, Grid
 from hpt_cli.spec.objective import Objective
 from hpt_cli.spec.parts import EarlyStopping
 from hpt_cli.tuning.events import JobJudged
+from hpt_cli.tuning.jobs.training_job import Pause
 from hpt_cli.tuning.summary import Row, Summary
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def render(explanation: Explanation) -> RenderableType:
         blocks.append(Text(f"see what a stop rule would have done: {replay}"))
     else:
         blocks.append(Text(f"rule: {explanation.rule}"))
+    blocks += [Text(plain(each)) for each in describe_pauses(explanation)]
     if explanation.judgements:
         blocks += [Text(), _render_table(explanation)]
     if explanation.row.curve:
@@ -105,7 +107,28 @@ def _find_outcome(explanation: Explanation) -> str:
     return f"{end}, not stopped early: at epoch {epoch}, {last.reason}"
 
 
+def describe_pauses(explanation: Explanation) -> list[str]:
+    """Return when and why a job was paused and went on, a sentence for each time."""
+    row, began = explanation.row, explanation.summary.created_at
+    return [
+        f"paused at epoch {format_number(each.evidence.get('step'))}, after"
+        f" {format_clock(each.since - began)}, as {each.reason}; {_describe_turn(each, row, began)}"
+        for each in row.pauses
+    ]
+
+
+def _describe_turn(pause: Pause, row: Row, began: float) -> str:
+    if pause.until is None:
+        return "it waits for its turn"
+    after = f"after {format_clock(pause.until - began)}"
+    if pause.went_on:
+        return f"went on {after}: {pause.went_on}"
+    return f"{'was stopped' if row.status in ('Stopped', 'Stopping') else 'ended'} there {after}"
+
+
 def _describe_end(row: Row) -> str:
+    if row.phase == "Paused":
+        return "is paused"
     if row.status == "Completed":
         return "ran to its end"
     has_ended = row.status in ("Stopped", "Failed")
@@ -285,6 +308,16 @@ def to_json(explanation: Explanation) -> json_types.Explanation:
         "stop_reason": row.stop_reason,
         "stop_explanation": row.explanation or None,
         "conclusion": conclude(explanation),
+        "pauses": [
+            {
+                "since": format_time(each.since),
+                "step": each.evidence.get("step"),
+                "reason": each.reason,
+                "until": format_time(each.until),
+                "went_on": each.went_on or None,
+            }
+            for each in row.pauses
+        ],
         "judgements": [_judgement_to_json(explanation, each) for each in explanation.judgements],
     }
 

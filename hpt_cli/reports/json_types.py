@@ -229,6 +229,19 @@ class Judgement(TypedDict):
     """everything that the rule used, as losses: a maximized metric is negated"""
 
 
+class PauseOfJob(TypedDict):
+    """That a training job made way for others."""
+
+    since: str | None
+    step: float | None
+    """the epoch"""
+    reason: str
+    until: str | None
+    """null while it waits"""
+    went_on: str | None
+    """why it went on; null if it ended"""
+
+
 class Explanation(TypedDict):
     """Why a training job was stopped early, or why not."""
 
@@ -245,6 +258,7 @@ class Explanation(TypedDict):
     stop_explanation: str | None
     conclusion: str
     """a sentence for people"""
+    pauses: list[PauseOfJob]
     judgements: list[Judgement]
 
 
@@ -321,6 +335,8 @@ class ReplayedRule(_ReplayedAlone):
     """What a stop rule would have saved, as fractions; `jobs_stopped` is a number."""
 
     rule: str
+    pausing: bool
+    """whether training jobs were paused for likelier ones"""
     jobs_stopped: float
     epochs_saved: float
     training_time_saved: float

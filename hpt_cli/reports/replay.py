@@ -15,6 +15,7 @@ from hpt_cli.errors import HptError
 from hpt_cli.formatting import count, format_column, format_number, format_seconds, plain
 from hpt_cli.reports.render.table import KEPT, Column, Grid
 from hpt_cli.spec.names import job_name
+from hpt_cli.spec.parts import Pausing
 from hpt_cli.stop_rules import StopRule
 
 if TYPE_CHECKING:
@@ -30,10 +31,17 @@ class RuleRow:
 
     rule: str
     figures: Figures
+    pausing: bool = False
+    """Whether training jobs were paused for likelier ones."""
     stopped: tuple[tuple[int, int], ...] = ()
     """(number, epochs) of each training job that it would have stopped."""
     best: float | None = None
     """With the rule, for a tuning job: the best final value."""
+
+    @property
+    def label(self) -> str:
+        """The rule as the table and the sentence name it."""
+        return f"{self.rule}, pausing" if self.pausing else self.rule
 
 
 @dataclass(frozen=True)
@@ -62,12 +70,16 @@ LOSS = (
 
 
 def report_tuning_job(
-    name: str, recording: Recording, rules: Mapping[str, StopRule]
+    name: str,
+    recording: Recording,
+    rules: Mapping[str, StopRule],
+    pausings: Sequence[Pausing | None] = (None,),
 ) -> ReplayReport:
     """Return what stop rules would have done to a tuning job.
 
     Args:
         rules: by what the user wrote.
+        pausings: how training jobs are paused, for each of which every rule is replayed.
 
     Raises:
         HptError: no training job ran to its end with a value.
@@ -83,7 +95,11 @@ def report_tuning_job(
     return ReplayReport(
         heading=f"{name}: {count(jobs, 'training job')}, {parallel} in parallel",
         jobs=jobs,
-        rows=tuple(_measure(recording, off, *each) for each in rules.items()),
+        rows=tuple(
+            _measure(recording, off, text, rule, pausing)
+            for pausing in pausings
+            for text, rule in rules.items()
+        ),
         name=name,
         left_out=recording.left_out,
         off=_describe_off(off),
@@ -91,10 +107,14 @@ def report_tuning_job(
     )
 
 
-def _measure(recording: Recording, off: Replay, text: str, rule: StopRule) -> RuleRow:
-    run, numbers, metric = recording.replay(rule), list(recording.jobs), off.objective.metric
+def _measure(
+    recording: Recording, off: Replay, text: str, rule: StopRule, pausing: Pausing | None
+) -> RuleRow:
+    run, numbers = recording.replay(rule, pausing), list(recording.jobs)
+    metric = off.objective.metric
     return RuleRow(
         rule=text,
+        pausing=pausing is not None,
         figures=measure(off, run, off.final_losses.values()),
         stopped=tuple((numbers[job.number - 1], len(job.curve(metric))) for job in run.stopped),
         best=run.best_value,
@@ -141,7 +161,7 @@ def _make_grid(report: ReplayReport) -> Grid:
     else:
         kept = [f"{each.kept_best:.0%}" for each in figures]
     columns = [
-        Column("rule", [plain(row.rule) for row in report.rows]),
+        Column("rule", [plain(row.label) for row in report.rows]),
         _right("jobs\nstopped", stopped, rank=2),
         _right("epochs\nsaved", [f"{each.epochs_saved:.0%}" for each in figures], rank=1),
         _right("training\ntime saved", [f"{e.training_time_saved:.0%}" for e in figures], rank=4),
@@ -173,7 +193,7 @@ def interpret(report: ReplayReport) -> str:
     if best.figures.epochs_saved <= 0:
         return f"No rule here that keeps the best job{often} saves anything."
     return (
-        f"Of the rules that keep the best job{often}, {best.rule} saves most:"
+        f"Of the rules that keep the best job{often}, {best.label} saves most:"
         f" {best.figures.epochs_saved:.0%} of the epochs and"
         f" {best.figures.tuning_time_saved:.0%} of the tuning time."
     )
@@ -188,6 +208,7 @@ def _row_to_json(report: ReplayReport, row: RuleRow) -> ReplayedRule:
     figures = row.figures
     answer: ReplayedRule = {
         "rule": row.rule,
+        "pausing": row.pausing,
         "jobs_stopped": round(figures.jobs_stopped, 6),
         "epochs_saved": round(figures.epochs_saved, 6),
         "training_time_saved": round(figures.training_time_saved, 6),

@@ -70,7 +70,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Have a job's processes stand still; `evidence` is what is known of its chances."""
+    """Have a job make way: by a signal or by its checkpoint. `evidence`: what is known of it."""
 
     number: int
     reason: str

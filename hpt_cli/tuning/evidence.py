@@ -65,9 +65,10 @@ def is_comparable(spec: TuningSpec, job: TrainingJob) -> bool:
     """Return whether a job's curve may be compared step by step with those of others.
 
     Not where steps are counted in several attempts: whether a later one went on from a checkpoint,
-    or began anew, shows nowhere.
+    or began anew, shows nowhere; unless the spec says that they go on.
     """
-    if len(job.attempts) < 2:
+    goes_on = spec.pausing is not None and spec.pausing.method == "checkpoint"
+    if len(job.attempts) < 2 or goes_on:
         return True
     metric = spec.objective_metric_name
     with_values = sum(bool(attempt.curves.get(metric)) for attempt in job.attempts)
@@ -226,7 +227,8 @@ def trial(spec: TuningSpec, job: TrainingJob) -> Trial:
     return Trial(
         number=job.number,
         hyperparameters=known if fitting is None else fitting,
-        status=_status(job),
+        # What is known of it is a part of its curve, as of a stopped one, until it goes on.
+        status="Stopped" if job.phase == "Paused" else _status(job),
         loss=None if final is None else objective.loss(final),
         curve=MappedCurve(objective.choose(job.curve(objective.metric)), objective.loss),
     )

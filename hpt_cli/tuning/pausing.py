@@ -148,10 +148,7 @@ def pause_some(
         way = race.find_way(curve) if is_comparable(spec, job) else None
         if way is None or not _frees_a_place(spec, state, job, way, avoided):
             continue
-        if spec.pausing.method == "checkpoint":
-            commands.append(Stop(number, "Paused", explanation=way.why))
-        else:
-            commands.append(Pause(number, way.why, race.list_evidence(curve, verdict)))
+        commands.append(Pause(number, way.why, race.list_evidence(curve, verdict)))
         race = race.after(curve, way)
     return commands
 

@@ -18,7 +18,7 @@ from hpt_cli.tuning.allocation import Share
 from hpt_cli.tuning.events import Warned
 from hpt_cli.tuning.failures.history import describe_alike
 from hpt_cli.tuning.jobs.spans import count_seconds
-from hpt_cli.tuning.jobs.training_job import TrainingJob
+from hpt_cli.tuning.jobs.training_job import Pause, TrainingJob
 from hpt_cli.tuning.progress import Progress, count_progress
 from hpt_cli.tuning.state import Parent, TuningState
 
@@ -71,6 +71,8 @@ class Row:
     """Which cores and GPUs its latest attempt has, or had."""
     is_suspended: bool = False
     """Whether it stands still, and may go on."""
+    pauses: tuple[Pause, ...] = ()
+    """When it made way for others."""
     source: str | None = None
     """Who proposed it; None where hpt chose it."""
 
@@ -255,6 +257,7 @@ def make_row(state: TuningState, job: TrainingJob, objective: Objective, now: fl
         seconds_per_epoch=measure_seconds_per_epoch(job, objective.metric),
         share=job.attempt.share if job.attempt else None,
         is_suspended=job.is_running and job.attempts[-1].suspended_since is not None,
+        pauses=job.pauses,
         source=None if proposal is None else proposal.source,
     )
 

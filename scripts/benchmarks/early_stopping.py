@@ -6,6 +6,7 @@
     python scripts/benchmarks/early_stopping.py --budget --seeds 100    # saved epochs buy more jobs
     python scripts/benchmarks/early_stopping.py --rule auto --rule auto:risk=0.2 --rule median
     python scripts/benchmarks/early_stopping.py --rule auto --choosing  # while a setting is chosen
+    python scripts/benchmarks/early_stopping.py --rule auto --pausing signal:8
     python scripts/benchmarks/early_stopping.py --short    # every rule once, on one table of a kind
 
 Every tuning job is a replay, as `hpt replay --table` does it, and its figures mean the same; for a
@@ -21,6 +22,11 @@ Figures are means over the seeds, and ± is the standard error of that mean. A k
 all tables together, have the means of their tables; the seeds are the sample, the tables are given.
 `worst` is the table of the kind on which the best job was kept least often. `said 1-2%` is how
 often jobs beat the best after all, of the judgements that gave them a chance of 1 to 2 %.
+
+With --pausing, training jobs are paused for likelier ones as well. `more` and `kept more` are what
+is saved and how often the best job is kept beyond the same rule without pausing, on the same seeds.
+With `checkpoint` each job takes an epoch's time to start up, also when it goes on, and `time` is
+the training time saved.
 
 What is chosen by these figures is chosen with --choosing: other seeds than those reported.
 """
@@ -53,6 +59,7 @@ from hpt_cli.analysis.replay import Chooser, RecordedJob, Replay, choose_in_orde
 from hpt_cli.cli.commands.replay import read_rules
 from hpt_cli.formatting import count
 from hpt_cli.spec.objective import Objective
+from hpt_cli.spec.parts import Pausing
 from hpt_cli.stop_rules import STOP_RULES, LossCurve, StopRule, Verdict, auto, load_stop_rule
 from hpt_cli.stop_rules.signals import Signals
 from hpt_cli.tuning.state import TuningState
@@ -291,7 +298,10 @@ class Row:
 
 SHOWN = {
     "epochs_saved": "saved",
+    "more_epochs_saved": "more",
+    "time": "time",
     "kept_best": "kept",
+    "more_kept_best": "kept more",
     "loss": "loss",
     "jobs_started": "jobs",
     "regret": "regret",
@@ -346,17 +356,37 @@ def measure_savings(table: Table, text: str, options: argparse.Namespace) -> Row
     """Return what a rule saves and loses on a table."""
     make = find_maker(text)
     spec = make_spec(table, options.strategy, options.jobs, options.parallel)
+    if options.pausing is not None and options.pausing.method == "checkpoint":
+        table = replace(table, jobs=tuple(map(add_start_up, table.jobs)))
     figures = []
-    for seed in list_seeds(options):
-        seeded, finals = spec.model_copy(update={"random_seed": seed}), dict[int, float]()
+
+    def run_once(seed: int, pausing: Pausing | None) -> dict[str, float]:
+        changes = {"random_seed": seed, "pausing": pausing}
+        seeded, finals = spec.model_copy(update=changes), dict[int, float]()
         chooser = remember(make_chooser(table, seeded), table.objective, finals)
         rule = make(table, finals)
         witness = Witness(rule, finals) if rule else None
         run = replay(seeded, chooser, witness)
-        off = replay(seeded, choose_in_order(run.jobs), None)
+        off = replay(spec, choose_in_order(run.jobs), None)
         counts = {"said": witness.said, "beat": witness.beat} if witness else {}
-        figures.append(asdict(measure(off, run, table.final_losses)) | counts)
+        return asdict(measure(off, run, table.final_losses)) | counts
+
+    for seed in list_seeds(options):
+        row = run_once(seed, options.pausing)
+        if options.pausing is not None:
+            plain = run_once(seed, None)
+            row["time"] = row["training_time_saved"]
+            row |= {
+                f"more_{name}": row[name] - plain[name] for name in ("epochs_saved", "kept_best")
+            }
+        figures.append(row)
     return gather(text, table.name, figures)
+
+
+def add_start_up(job: RecordedJob) -> RecordedJob:
+    """Return a job that takes an epoch's time to start up before its first epoch."""
+    epoch = job.seconds / len(job.curve)
+    return replace(job, seconds=job.seconds + epoch, seconds_per_epoch=epoch)
 
 
 def list_seeds(options: argparse.Namespace) -> range:
@@ -460,6 +490,9 @@ def parse_options(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=20)
     parser.add_argument("--parallel", type=int, default=2)
     parser.add_argument("--seeds", type=int, default=100)
+    parser.add_argument(
+        "--pausing", type=read_pausing, metavar="METHOD[:N]", help="signal or checkpoint, N at most"
+    )
     parser.add_argument("--choosing", action="store_true", help="seeds that are not reported")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--strategy", choices=["Random", "Bayesian"], default="Random")
@@ -467,6 +500,12 @@ def parse_options(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--short", action="store_true", help="two seeds, one table of each kind")
     return parser.parse_args(words)
+
+
+def read_pausing(text: str) -> Pausing:
+    """Return how training jobs are paused: `signal`, or `signal:8` for at most 8 at a time."""
+    method, _, most = text.partition(":")
+    return Pausing.model_validate({"method": method, "max_paused": most or None})
 
 
 def main(words: Sequence[str]) -> None:

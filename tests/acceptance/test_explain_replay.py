@@ -114,6 +114,7 @@ def test_replays_of_a_table(terminal: Terminal, tmp_path: Path) -> None:
     for row in rows:
         assert row.keys() == {
             "rule",
+            "pausing",
             "epochs_saved",
             "training_time_saved",
             "tuning_time_saved",
@@ -128,6 +129,18 @@ def test_replays_of_a_table(terminal: Terminal, tmp_path: Path) -> None:
     text = terminal.hpt("replay", "--table", plain, "--jobs", "10", "--seeds", "5")
     assert "tiny: 10 jobs, 2 in parallel" in text
     assert "Of the rules that keep the best job" in text
+
+
+def test_replays_with_pausing(terminal: Terminal, tmp_path: Path) -> None:
+    table = write_table(tmp_path / "tiny.jsonl.gz")
+    options = ("replay", "--table", table, "--jobs", "10", "--seeds", "5", "--rule", "auto")
+    plain, paused = terminal.json(*options, "--pausing")
+    assert [plain["pausing"], paused["pausing"]] == [False, True]
+    assert paused["epochs_saved"] > plain["epochs_saved"]
+    assert terminal.json(*options) == [plain]
+    _, some = terminal.json(*options, "--max-paused", "2")
+    assert plain["epochs_saved"] < some["epochs_saved"]
+    assert "auto, pausing" in terminal.hpt(*options, "--pausing")
 
 
 def test_mistakes(terminal: Terminal) -> None:

@@ -19,6 +19,7 @@ from hpt_cli.stop_rules import STOP_RULES, StopRule, load_stop_rule
 
 if TYPE_CHECKING:
     from hpt_cli.reports.replay import ReplayReport
+    from hpt_cli.spec.parts import Pausing
 
 EXAMPLES = (
     "hpt replay digits-off",
@@ -89,6 +90,25 @@ Strategy = Annotated[
 ]
 
 
+PausingToo = Annotated[
+    bool,
+    typer.Option(
+        "--pausing",
+        help="Replay each rule with pausing too: all training jobs begin, and then the best go on.",
+    ),
+]
+MaxPaused = Annotated[
+    int | None,
+    typer.Option(
+        "--max-paused",
+        metavar="N",
+        min=1,
+        help="Like --pausing, with at most N training jobs paused at a time.",
+        show_default=False,
+    ),
+]
+
+
 def replay(
     names: Annotated[
         list[str] | None,
@@ -99,6 +119,8 @@ def replay(
         ),
     ] = None,
     rule: Rule = None,
+    pausing: PausingToo = False,
+    max_paused: MaxPaused = None,
     table: Table = None,
     jobs: TableJobs = 20,
     parallel: Parallel = 2,
@@ -118,6 +140,7 @@ def replay(
     """
     from hpt_cli.analysis.replay import record
     from hpt_cli.reports.replay import render, report_tuning_job, to_json
+    from hpt_cli.spec.parts import Pausing
 
     if bool(names) == (table is not None):
         raise UsageError.of(
@@ -126,12 +149,16 @@ def replay(
             "hpt replay NAME, or hpt replay --table FILE",
         )
     rules = read_rules(rule or [])
+    pausings: list[Pausing | None] = [None]
+    if pausing or max_paused is not None:
+        pausings.append(Pausing(max_paused=max_paused))
     if table is not None:
-        reports = [_replay_table(table, rules, jobs, parallel, seeds, strategy)]
+        reports = [_replay_table(table, rules, pausings, jobs, parallel, seeds, strategy)]
     else:
         jobdirs = find_tuning_jobs(home, names)
         reports = [
-            report_tuning_job(each.name, record(read_state(each)), rules) for each in jobdirs
+            report_tuning_job(each.name, record(read_state(each)), rules, pausings)
+            for each in jobdirs
         ]
     print_answer(render, to_json, reports, as_json=json)
 
@@ -177,6 +204,7 @@ def _split_rule(text: str) -> dict[str, Any]:
 def _replay_table(
     path: Path,
     rules: dict[str, StopRule],
+    pausings: Sequence[Pausing | None],
     jobs: int,
     parallel: int,
     seeds: int,
@@ -188,15 +216,21 @@ def _replay_table(
 
     table = read_table(path)
     spec = make_spec(table, strategy, jobs, parallel)
+    specs = [spec.model_copy(update={"pausing": each}) for each in pausings]
     by_seed = [
-        replay_table(table, spec, list(rules.values()), seed) for seed in _track(range(seeds))
+        [row for each in specs for row in replay_table(table, each, list(rules.values()), seed)]
+        for seed in _track(range(seeds))
     ]
-    by_rule = map(average, zip(*by_seed, strict=True))
+    figures = map(average, zip(*by_seed, strict=True))
+    rows = [(rule, each is not None) for each in pausings for rule in rules]
     return ReplayReport(
         heading=f"{table.name}: {count(jobs, 'job')}, {parallel} in parallel, {strategy},"
         f" means of {count(seeds, 'replay')}",
         jobs=jobs,
-        rows=tuple(map(RuleRow, rules, by_rule)),
+        rows=tuple(
+            RuleRow(rule, each, is_paused)
+            for (rule, is_paused), each in zip(rows, figures, strict=True)
+        ),
         replays=seeds,
     )
 

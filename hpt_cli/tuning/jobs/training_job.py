@@ -114,6 +114,18 @@ class StopRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Pause:
+    """That a job made way for others: since when, why, and until when; None while it waits."""
+
+    since: float
+    reason: str
+    evidence: Mapping[str, Any]
+    until: float | None = None
+    went_on: str = ""
+    """Why it went on, where it did; else it ended."""
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingJob:
     """One training job, as far as it has come."""
 
@@ -129,6 +141,7 @@ class TrainingJob:
     failure_reason: str = ""
     tail: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    pauses: tuple[Pause, ...] = ()
 
     @property
     def status(self) -> Status:

@@ -18,6 +18,7 @@ from hpt_cli.tuning.jobs.training_job import (
     ENDED,
     ArrivalTimes,
     Attempt,
+    Pause,
     Phase,
     StopRequest,
     TrainingJob,
@@ -220,7 +221,12 @@ def _job_suggested(job: TrainingJob, event: ev.JobSuggested) -> _Changes:  # noq
 
 def _job_submitting(job: TrainingJob, event: ev.JobSubmitting) -> _Changes:
     attempt = Attempt(event.attempt, submitted_at=event.at, share=event.share, slot=event.slot)
-    return {"attempts": (*job.attempts, attempt), "stop_request": None, "failure_reason": ""}
+    return {
+        "attempts": (*job.attempts, attempt),
+        "stop_request": None,
+        "failure_reason": "",
+        **_end_pause(job, event.at, "from its checkpoint"),
+    }
 
 
 def _job_launched(job: TrainingJob, event: ev.JobLaunched) -> _Changes:
@@ -242,11 +248,21 @@ def _job_suspended(job: TrainingJob, event: ev.JobSuspended) -> _Changes:
 
 
 def _job_paused(job: TrainingJob, event: ev.JobPaused) -> _Changes:
-    return _with_attempt(job, suspended=add_span(job.attempts[-1].suspended, event.at, math.inf))
+    suspended = add_span(job.attempts[-1].suspended, event.at, math.inf)
+    pause = Pause(event.at, event.reason, event.evidence)
+    return {**_with_attempt(job, suspended=suspended), "pauses": (*job.pauses, pause)}
 
 
 def _job_thawed(job: TrainingJob, event: ev.JobThawed) -> _Changes:
-    return _end_suspension(job, event.at)
+    return {**_end_suspension(job, event.at), **_end_pause(job, event.at, event.reason)}
+
+
+def _end_pause(job: TrainingJob, at: float, went_on: str = "") -> _Changes:
+    """Return the change of a job that waits no longer, if it did."""
+    if not job.pauses or job.pauses[-1].until is not None:
+        return {}
+    *before, latest = job.pauses
+    return {"pauses": (*before, replace(latest, until=at, went_on=went_on))}
 
 
 def _end_suspension(job: TrainingJob, at: float) -> _Changes:
@@ -311,7 +327,10 @@ def _job_stop_requested(job: TrainingJob, event: ev.JobStopRequested) -> _Change
     asked = StopRequest(at, event.reason, event.explanation, event.evidence)
     # What stands still has to go on to end.
     goes_on = _end_suspension(job, event.at) if job.phase == "Paused" and job.is_alive else {}
-    return {"stop_request": asked, **goes_on}
+    if event.reason == "Paused":
+        pause = Pause(event.at, event.explanation, event.evidence)
+        return {"stop_request": asked, "pauses": (*job.pauses, pause)}
+    return {"stop_request": asked, **goes_on, **_end_pause(job, event.at)}
 
 
 def _job_exited(job: TrainingJob, event: ev.JobExited) -> _Changes:
@@ -359,7 +378,8 @@ def _after_failure(job: TrainingJob, event: ev.JobExited | ev.JobLost, failure: 
         word = "failed" if has_exited else "was lost"
         notes = (*notes, f"attempt {len(job.attempts)} {word}: {failure}")
     reason = failure if outcome == "Failed" else ""
-    return {"failure_reason": reason, "notes": notes, "tail": event.tail}
+    waits = {} if outcome == "Paused" else _end_pause(job, event.at)
+    return {"failure_reason": reason, "notes": notes, "tail": event.tail, **waits}
 
 
 def _job_requeued(job: TrainingJob, event: ev.JobRequeued) -> _Changes:

@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from hpt_cli.reports.explain import Explanation, conclude, name_rule, render, to_json
+from hpt_cli.reports.explain import (
+    Explanation,
+    conclude,
+    describe_pauses,
+    name_rule,
+    render,
+    to_json,
+)
 from hpt_cli.spec.parts import EarlyStopping
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.summary import summarize
@@ -126,3 +133,23 @@ def test_a_rule_is_named_as_replay_takes_it() -> None:
     assert name_rule(rule) == "median:min_completed_jobs=3"
     assert name_rule(EarlyStopping(rule="auto")) == "auto"
     assert name_rule(None) is None
+
+
+def paused(at: float) -> ev.JobPaused:
+    evidence = {"step": 3.0, "rung": 3}
+    return ev.JobPaused(at=at, number=2, attempt=1, reason="job 7 was better", evidence=evidence)
+
+
+def test_when_a_job_was_paused_and_went_on_is_said() -> None:
+    thawed = ev.JobThawed(at=8, number=2, attempt=1, reason="it was the best of those that waited")
+    went_on = [*STARTED, paused(5), thawed]
+    waiting = explain(*went_on, paused(20), judgements=(GOING,))
+    assert describe_pauses(waiting) == [
+        "paused at epoch 3, after 5.0 s, as job 7 was better; went on after 8.0 s: it was the best"
+        " of those that waited",
+        "paused at epoch 3, after 20 s, as job 7 was better; it waits for its turn",
+    ]
+    assert conclude(waiting).startswith("story-0002 is paused, not stopped early: at epoch 2")
+    stopped = explain(*STARTED, paused(5), b.stop(2, at=7), b.exited(2, -15, at=8))
+    assert describe_pauses(stopped)[0].endswith("; was stopped there after 7.0 s")
+    assert [each["went_on"] for each in to_json(explain(*went_on))["pauses"]] == [thawed.reason]

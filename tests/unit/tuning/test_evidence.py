@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from hpt_cli.spec.model import TuningSpec
+from hpt_cli.spec.parts import Pausing
+from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.commands import Stop
 from hpt_cli.tuning.decide import decide
-from hpt_cli.tuning.evidence import count_before, is_comparable
+from hpt_cli.tuning.evidence import count_before, is_comparable, list_trials
 from hpt_cli.tuning.state import TuningState
 from tests import builders as b
 
@@ -63,3 +65,21 @@ def test_a_curve_whose_steps_were_counted_in_two_attempts_is_not_compared() -> N
 def test_nobody_is_judged_by_such_a_curve(spec: TuningSpec, stops: bool) -> None:
     commands = decide(spec, run_again(), now=10, observed=[2])
     assert any(isinstance(each, Stop) for each in commands) is stops
+
+
+def test_a_paused_job_counts_as_a_stopped_one_until_it_goes_on() -> None:
+    pause = ev.JobPaused(at=1, number=1, attempt=1, reason="why")
+    state = b.fold_all(*b.created(COUNTED), *b.suggested(1), *b.launched(1), b.observed(1, 3, 2))
+    statuses = []
+    for event in (pause, ev.JobThawed(at=2, number=1, attempt=1, reason="why")):
+        state = b.fold(state, event)
+        (trial,) = list_trials(COUNTED, state)
+        assert [loss for _, loss in trial.curve] == [3, 2]
+        statuses.append(trial.status)
+    assert statuses == ["Stopped", "Running"]
+
+
+def test_attempts_that_go_on_from_checkpoints_are_compared() -> None:
+    state = run_again()
+    spec = COUNTED.model_copy(update={"pausing": Pausing(method="checkpoint")})
+    assert is_comparable(spec, state.jobs[1])

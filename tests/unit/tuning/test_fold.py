@@ -20,7 +20,7 @@ from hpt_cli.tuning.allocation import Share
 from hpt_cli.tuning.fold import fold, fold_all
 from hpt_cli.tuning.jobs import transitions
 from hpt_cli.tuning.jobs.spans import add_span
-from hpt_cli.tuning.jobs.training_job import Phase, TrainingJob
+from hpt_cli.tuning.jobs.training_job import Pause, Phase, TrainingJob
 from hpt_cli.tuning.jobs.transitions import TRANSITIONS, ImpossibleEventError
 from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.summary import training_seconds
@@ -307,7 +307,9 @@ def test_a_paused_job_is_in_progress_and_its_attempt_alive_but_not_at_work() -> 
     assert (state.running, state.alive, state.paused) == ([], [job], [job])
     assert job.curve("loss") == ((1, 3), (2, 2)), "what was still in the pipe"
     assert (job.count_seconds(50), training_seconds(job, 50)) == (20, 20)
+    assert job.pauses == (Pause(20, "job 2 is likelier", {}),)
     job = fold(state, thawed(1, at=50)).jobs[1]
+    assert job.pauses == (Pause(20, "job 2 is likelier", {}, 50, "it is the likeliest"),)
     assert (job.phase, job.is_running, job.count_seconds(60)) == ("Training", True, 30)
 
 
@@ -323,6 +325,7 @@ def test_a_paused_job_may_end_in_every_way() -> None:
     assert phase(b.stop(1, at=30)) == "Stopping"
     stopped = b.fold_all(*begun, b.stop(1, at=30), b.exited(1, -15, at=32)).jobs[1]
     assert (stopped.phase, stopped.count_seconds(99)) == ("Stopped", 22)
+    assert [(each.until, each.went_on) for each in stopped.pauses] == [(30, "")]
 
 
 def test_a_job_that_is_paused_by_its_checkpoint_ends_its_attempt_and_goes_on_with_the_next() -> (
@@ -333,7 +336,8 @@ def test_a_job_that_is_paused_by_its_checkpoint_ends_its_attempt_and_goes_on_wit
     assert (job.phase, job.status, job.is_alive) == ("Paused", "InProgress", False)
     assert (job.count_seconds(99), job.has_ended) == (22, False)
     assert b.fold_all(*begun, b.stop(1, at=30)).jobs[1].phase == "Stopped"
-    assert b.fold_all(*begun, *b.launched(1, attempt=2, at=50)).jobs[1].phase == "Starting"
+    again = b.fold_all(*begun, *b.launched(1, attempt=2, at=50)).jobs[1]
+    assert (again.phase, again.pauses[0].until) == ("Starting", 50)
     for impossible in (thawed(1, at=30), b.exited(1, at=30), paused(1, at=30)):
         with pytest.raises(ImpossibleEventError):
             b.fold_all(*begun, impossible)
