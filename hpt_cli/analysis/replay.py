@@ -23,7 +23,7 @@ from hpt_cli.spec.parts import Pausing
 from hpt_cli.stop_rules import LossCurve, StopRule, Verdict
 from hpt_cli.stop_rules.curve_stats import list_completed
 from hpt_cli.tuning import events as ev
-from hpt_cli.tuning.commands import Command, Launch, Pause, Plan, Stop, Thaw
+from hpt_cli.tuning.commands import Command, Continue, Launch, Pause, Plan, Stop, Thaw
 from hpt_cli.tuning.decide import decide
 from hpt_cli.tuning.evidence import known_jobs, loss_curve
 from hpt_cli.tuning.failures.history import FailureHistory
@@ -229,13 +229,21 @@ class _Replayer:
             ended = [number for number in due if not self._observe(number)]
             self._end_all(ended, now)
             verdicts = {number: self._judge(number) for number in due if number not in ended}
-            stopped = [number for number, verdict in verdicts.items() if verdict.stop]
-            self._stop_all(stopped, "EarlyStopped", now)
-            going = {number: verdict for number, verdict in verdicts.items() if not verdict.stop}
-            paused = self._pause_some(going, now)
-            for number in going.keys() - paused:
+            commands = self._pause_some(
+                [
+                    Stop(number, "EarlyStopped", verdict)
+                    if verdict.stop
+                    else Continue(number, verdict)
+                    for number, verdict in verdicts.items()
+                ],
+                now,
+            )
+            held = [each for each in commands if isinstance(each, (Stop, Pause))]
+            for command in held:
+                self._act(command, now)
+            for number in verdicts.keys() - {each.number for each in held}:
                 self._await_epoch(number)
-            if ended or stopped or paused:
+            if ended or held:
                 self._decide(now)
         return Replay(tuple(self.jobs.values()), self.state, self.objective)
 
@@ -267,19 +275,17 @@ class _Replayer:
             return Verdict(False)
         known = [*self.inherited, *self.curves.values()]
         if self.calibrated is None:
-            self.calibrated = self.rule.calibrate(list_completed(known))
+            chosen = self.spec.pausing is not None
+            self.calibrated = self.rule.calibrate(list_completed(known), chosen=chosen)
         others = [curve for curve in known if curve.number != number]
         return self.calibrated.judge(self.curves[number], others)
 
-    def _pause_some(self, going: Mapping[int, Verdict], now: float) -> set[int]:
-        """Pause the jobs that make way for others; return their numbers."""
+    def _pause_some(self, judged: list[Command], now: float) -> list[Command]:
+        """Return what becomes of jobs that were judged."""
         if self.spec.pausing is None:
-            return set()
+            return judged
         self._fold_observations(now)
-        commands = pause_some(self.spec, self.state, going, (), math.inf)
-        for command in commands:
-            self._act(command, now)
-        return {each.number for each in commands if isinstance(each, Pause)}
+        return pause_some(self.spec, self.state, judged, (), math.inf)
 
     def _await_epoch(self, number: int) -> None:
         """Schedule the next epoch of a job, or its end if it has no curve."""

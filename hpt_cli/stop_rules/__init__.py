@@ -61,8 +61,17 @@ class StopRule(Protocol):
         """Judge a running job by its curve so far, which has at least one step."""
         ...
 
-    def calibrate(self, completed: Sequence[LossCurve]) -> StopRule:  # noqa: ARG002
-        """Return the rule with what it learns from all completed jobs: itself if nothing."""
+    def calibrate(
+        self,
+        completed: Sequence[LossCurve],  # noqa: ARG002
+        *,
+        chosen: bool = False,  # noqa: ARG002
+    ) -> StopRule:
+        """Return the rule with what it learns from all completed jobs: itself if nothing.
+
+        Args:
+            chosen: whether others were paused for these, as they looked better early.
+        """
         return self
 
 
@@ -86,8 +95,8 @@ class _Guarded(StopRule):
             return Verdict(True, f"diverged: no finite value in {count(GRACE, 'epoch')}", evidence)
         return self.rule.judge(live, others)
 
-    def calibrate(self, completed: Sequence[LossCurve]) -> StopRule:
-        return _Guarded(self.rule.calibrate(completed))
+    def calibrate(self, completed: Sequence[LossCurve], *, chosen: bool = False) -> StopRule:
+        return _Guarded(self.rule.calibrate(completed, chosen=chosen))
 
 
 def load_stop_rule(name: str, **parameters: float) -> StopRule:

@@ -85,9 +85,9 @@ class Rule(StopRule):
         """Judge a running job by its curve so far, which has at least one step."""
         return _CalibratedRule(self, Calibration()).judge(live, others)
 
-    def calibrate(self, completed: Sequence[LossCurve]) -> StopRule:
+    def calibrate(self, completed: Sequence[LossCurve], *, chosen: bool = False) -> StopRule:
         """Return the rule with its odds corrected by what completed jobs tell."""
-        return _CalibratedRule(self, measure_errors(self, completed))
+        return _CalibratedRule(self, replace(measure_errors(self, completed), chosen=chosen))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +97,16 @@ class Calibration:
     risks: tuple[float, ...] = ()
     """For each job that ended better than two others, the smallest risk at which it would have been
     stopped; 1 if at none."""
+    chosen: bool = False
+    """Whether these are jobs that looked good early: they can raise doubts, but not remove them."""
 
     @property
     def doubt(self) -> float:
         """What odds are to be multiplied by."""
         errors = sum(1 / max(LEAST_RISK, risk) for risk in self.risks) + PRIOR_JOBS * USUAL_ERROR
         mean = errors / (len(self.risks) + PRIOR_JOBS)
-        return float((mean / USUAL_ERROR) ** SHARPNESS)
+        doubt = float((mean / USUAL_ERROR) ** SHARPNESS)
+        return max(1.0, doubt) if self.chosen else doubt
 
     def count_lost(self, risk: float) -> int:
         """Return how many of the jobs would have been stopped at this risk, with odds corrected."""

@@ -77,9 +77,8 @@ def decide(
     if completion is not None and completion.stop_running:
         commands += _stop_all(state)
     else:
-        commands += _stop_some(spec, state, now, observed, silent, unjudged)
-        going = {each.number: each.verdict for each in commands if isinstance(each, Continue)}
-        commands += pause_some(spec, state, going, avoided, most_paused)
+        judged = _stop_some(spec, state, now, observed, silent, unjudged)
+        commands += pause_some(spec, state, judged, avoided, most_paused)
     if completion is None:
         return commands + _go_on(spec, state, now, avoided, most_paused, judge)
     # What has been chosen already, or is to go on, still belongs to the tuning job.

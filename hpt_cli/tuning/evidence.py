@@ -29,11 +29,13 @@ class Calibration:
 
     rule: StopRule
     curves: Sequence[LossCurve]
+    chosen: bool
+    """Whether others were paused for these."""
 
     @cached_property
     def calibrated(self) -> StopRule:
         """The calibrated rule: it may take 200 ms to compute."""
-        return self.rule.calibrate(list_completed(self.curves))
+        return self.rule.calibrate(list_completed(self.curves), chosen=self.chosen)
 
     @property
     def is_done(self) -> bool:
@@ -132,7 +134,7 @@ def learn_from_ended(spec: TuningSpec, state: TuningState) -> Known:
         rule = load_stop_rule(asked.rule, **asked.parameters)
         inherited = [loss_curve(each, objective) for each in list_inherited(spec, state)]
         curves = select_ended(asked.rule, inherited)
-        return Known(curves, Calibration(rule, curves))
+        return Known(curves, Calibration(rule, curves, spec.pausing is not None))
 
     def add(known: Known, ended: TrainingJob) -> Known:
         if ended.hyperparameters is None or not is_comparable(spec, ended):
@@ -141,9 +143,9 @@ def learn_from_ended(spec: TuningSpec, state: TuningState) -> Known:
         curves = select_ended(asked.rule, [*known.curves, loss_curve(ended, objective)])
         if ended.phase != "Completed":
             return Known(curves, known.calibration)
-        return Known(curves, Calibration(known.calibration.rule, curves))
+        return Known(curves, replace(known.calibration, curves=curves))
 
-    key = ("judging", objective, asked.rule, *asked.parameters.items())
+    key = ("judging", objective, asked.rule, *asked.parameters.items(), spec.pausing)
     return state.jobs.cached_fold(key, begin, add)
 
 

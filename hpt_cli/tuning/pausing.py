@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias
 
@@ -25,7 +25,7 @@ from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.resources import Resource
 from hpt_cli.stop_rules import LossCurve, Verdict
 from hpt_cli.tuning.allocation import Share, allocate, is_free
-from hpt_cli.tuning.commands import Command, Launch, Pause, Stop, Thaw
+from hpt_cli.tuning.commands import Command, Continue, Launch, Pause, Stop, Thaw
 from hpt_cli.tuning.evidence import is_comparable, loss_curve
 from hpt_cli.tuning.jobs.training_job import TrainingJob
 from hpt_cli.tuning.state import TuningState
@@ -97,6 +97,16 @@ class Race:
             return Way(f"job {first.number} was better at epoch {self.rung}", first.number)
         return None
 
+    def find_rest(self, verdict: Verdict) -> Way | None:
+        """Return why a job that is hardly worth its time is paused; None where it is stopped.
+
+        As nobody else needs its place among the paused jobs, it is judged again by what the others
+        come to.
+        """
+        if self.has_more or self.room < 1 or "diverged_epochs" in verdict.evidence:
+            return None
+        return Way(f"{verdict.reason}; it is judged again when the others have ended")
+
     def after(self, live: LossCurve, way: Way) -> Race:
         """Return the race when a running job has made way."""
         paused = tuple(each for each in self.paused if each.number != way.successor)
@@ -111,7 +121,7 @@ class Race:
 
     def list_evidence(self, live: LossCurve, verdict: Verdict) -> dict[str, float | int | str]:
         """Return what a job is paused by: its loss at the rung, and its chance as far as known."""
-        loss, _ = self._rank(live)
+        loss = live.lows[min(self.rung, len(live.lows)) - 1]
         chance = {name: verdict.evidence[name] for name in CHANCE if name in verdict.evidence}
         return {"step": live.steps[-1], "rung": self.rung, "loss_at_rung": loss, **chance}
 
@@ -128,28 +138,36 @@ class Race:
 def pause_some(
     spec: TuningSpec,
     state: TuningState,
-    going: Mapping[int, Verdict],
+    judged: Iterable[Command],
     avoided: Collection[Resource],
     most_paused: float,
 ) -> list[Command]:
-    """Return the pauses of running jobs that make way for others.
+    """Return what becomes of jobs that were judged, with pauses of those that make way for others.
 
     Args:
-        going: the verdicts on those that have just been judged, and may go on.
+        judged: what is to become of them without pauses: Continue, Stop; others stay as they are.
         avoided: the cores and GPUs that are left to others.
         most_paused: how many may be paused as far as memory allows.
     """
     if spec.pausing is None or state.failures.outage is not None:
-        return []
+        return list(judged)
     race, commands = make_race(spec, state, most_paused), list[Command]()
-    for number, verdict in going.items():
-        job = state.jobs[number]
-        curve = read_curve(spec, state, job)
-        way = race.find_way(curve) if is_comparable(spec, job) else None
-        if way is None or not _frees_a_place(spec, state, job, way, avoided):
+    for command in judged:
+        commands.append(command)
+        if not isinstance(command, (Continue, Stop)) or command.verdict is None:
             continue
-        commands.append(Pause(number, way.why, race.list_evidence(curve, verdict)))
-        race = race.after(curve, way)
+        verdict, job = command.verdict, state.jobs[command.number]
+        curve = read_curve(spec, state, job)
+        if isinstance(command, Stop):
+            way = race.find_rest(verdict)
+        else:
+            way = race.find_way(curve) if is_comparable(spec, job) else None
+            if way is not None and not _frees_a_place(spec, state, job, way, avoided):
+                way = None
+        if way is not None:
+            commands[-1] = Continue(job.number, replace(verdict, stop=False))
+            commands.append(Pause(job.number, way.why, race.list_evidence(curve, verdict)))
+            race = race.after(curve, way)
     return commands
 
 
@@ -169,7 +187,7 @@ def let_go_on(
         judge: what a stop rule says of a job.
         launched: what jobs get of the machine that are about to be launched.
     """
-    commands: list[Command] = []
+    commands, hopeless = list[Command](), list[Command]()
     if places <= 0 or not state.paused:
         return commands
     race, taken = make_race(spec, state, 0), [each for each in launched if each is not None]
@@ -179,14 +197,17 @@ def let_go_on(
             break
         verdict = judge(job) if curve.steps else Verdict(stop=False)
         if verdict.stop:
-            commands.append(Stop(job.number, "EarlyStopped", verdict))
+            hopeless.append(Stop(job.number, "EarlyStopped", verdict))
             continue
         command, share = _let_go_on(spec, state, job, race.describe_turn(curve), avoided, taken)
         if command is not None:
             commands.append(command)
             taken += [share] if share is not None else []
             places -= 1
-    return commands
+    # What the others come to may change what is expected of these, unless more are to begin, which
+    # need their place among the paused jobs.
+    is_last = not (commands or state.running)
+    return commands + hopeless if race.has_more or is_last else commands
 
 
 def _let_go_on(

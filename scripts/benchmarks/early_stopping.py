@@ -110,10 +110,10 @@ class LeftOut(StopRule):
         with self._installed():
             return self.rule.judge(live, others)
 
-    def calibrate(self, completed: Sequence[LossCurve]) -> StopRule:
+    def calibrate(self, completed: Sequence[LossCurve], *, chosen: bool = False) -> StopRule:
         """Calibrate with the weights."""
         with self._installed():
-            return replace(self, rule=self.rule.calibrate(completed))
+            return replace(self, rule=self.rule.calibrate(completed, chosen=chosen))
 
     @contextmanager
     def _installed(self) -> Iterator[None]:
@@ -336,9 +336,9 @@ class Witness(StopRule):
     said: int = 0
     beat: int = 0
 
-    def calibrate(self, completed: Sequence[LossCurve]) -> StopRule:
+    def calibrate(self, completed: Sequence[LossCurve], *, chosen: bool = False) -> StopRule:
         """Calibrate the rule."""
-        self.calibrated = self.rule.calibrate(completed)
+        self.calibrated = self.rule.calibrate(completed, chosen=chosen)
         return self
 
     def judge(self, live: LossCurve, others: Sequence[LossCurve]) -> Verdict:

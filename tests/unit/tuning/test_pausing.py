@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from hpt_cli.spec.resources import Pool
 from hpt_cli.stop_rules import LossCurve
+from hpt_cli.stop_rules.auto import Rule, measure_errors
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.allocation import Share
 from hpt_cli.tuning.commands import Command, Continue, Launch, Pause, Plan, Stop, Thaw
@@ -116,12 +118,37 @@ def test_no_more_are_paused_than_may_be() -> None:
 
 
 def test_a_paused_job_that_has_no_chance_any_more_is_stopped() -> None:
-    whole = [*b.run(1, *range(50, 0, -1)), *b.run(2, *range(51, 1, -1))]
-    hopeless = paused(3, *[900.0 - step / 9 for step in range(6)])
-    (stop,) = commands(*whole, *hopeless, max_jobs=3)
+    (stop,) = commands(*WHOLE, *paused(3, *HOPELESS), max_jobs=3)
     assert isinstance(stop, Stop)
     assert (stop.number, stop.reason) == (3, "EarlyStopped")
     assert stop.verdict is not None
+
+
+WHOLE = [*b.run(1, *range(50, 0, -1)), *b.run(2, *range(51, 1, -1))]
+HOPELESS = [900.0 - step / 9 for step in range(6)]
+
+
+def test_a_job_without_a_chance_waits_till_the_end_where_none_is_to_begin() -> None:
+    live = begun(3, *HOPELESS)
+    (pause,) = commands(*WHOLE, *live, seen=(3,), max_jobs=3)
+    assert isinstance(pause, Pause)
+    assert "likely to beat job 1; it is judged again when the others have ended" in pause.reason
+    for others in ({"max_jobs": 4}, {"max_jobs": 3, "pausing": None}):
+        stop = commands(*WHOLE, *live, seen=(3,), **others)[0]
+        assert isinstance(stop, Stop)
+    # While another is at work, it waits; what that one comes to may give it a chance.
+    waiting = [*WHOLE, *paused(3, *HOPELESS)]
+    assert commands(*waiting, *begun(4, 9), max_jobs=4, max_parallel_jobs=2) == []
+    assert [type(each) for each in commands(*waiting, max_jobs=3)] == [Stop]
+
+
+def test_completed_jobs_that_were_chosen_remove_no_doubt() -> None:
+    completed = [LossCurve(n, "Completed", (1.0, 2.0, 3.0), (9.0, 9.0, n)) for n in range(9)]
+    errors = replace(measure_errors(Rule(), completed), risks=(1.0,) * 9)
+    assert errors.doubt < 1
+    assert replace(errors, chosen=True).doubt == 1
+    doubtful = replace(errors, risks=(0.01,) * 9)
+    assert doubtful.doubt == replace(doubtful, chosen=True).doubt > 1
 
 
 @pytest.mark.parametrize(
