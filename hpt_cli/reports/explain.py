@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from hpt_cli.formatting import NOTHING, count, format_clock, format_number, format_time, plain, thin
+from hpt_cli.formatting import NOTHING, count, format_clock, format_number, plain, thin
 from hpt_cli.reports.render.columns import describe_reason
 from hpt_cli.reports.render.plot import Axis, Line, Plot, find_axis
 from hpt_cli.reports.render.table import KEPT, Column, Grid
@@ -308,16 +308,6 @@ def to_json(explanation: Explanation) -> json_types.Explanation:
         "stop_reason": row.stop_reason,
         "stop_explanation": row.explanation or None,
         "conclusion": conclude(explanation),
-        "pauses": [
-            {
-                "since": format_time(each.since),
-                "step": each.evidence.get("step"),
-                "reason": each.reason,
-                "until": format_time(each.until),
-                "went_on": each.went_on or None,
-            }
-            for each in row.pauses
-        ],
         "judgements": [_judgement_to_json(explanation, each) for each in explanation.judgements],
     }
 

@@ -229,19 +229,6 @@ class Judgement(TypedDict):
     """everything that the rule used, as losses: a maximized metric is negated"""
 
 
-class PauseOfJob(TypedDict):
-    """That a training job made way for others."""
-
-    since: str | None
-    step: float | None
-    """the epoch"""
-    reason: str
-    until: str | None
-    """null while it waits"""
-    went_on: str | None
-    """why it went on; null if it ended"""
-
-
 class Explanation(TypedDict):
     """Why a training job was stopped early, or why not."""
 
@@ -258,7 +245,6 @@ class Explanation(TypedDict):
     stop_explanation: str | None
     conclusion: str
     """a sentence for people"""
-    pauses: list[PauseOfJob]
     judgements: list[Judgement]
 
 

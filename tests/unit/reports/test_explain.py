@@ -152,4 +152,3 @@ def test_when_a_job_was_paused_and_went_on_is_said() -> None:
     assert conclude(waiting).startswith("story-0002 is paused, not stopped early: at epoch 2")
     stopped = explain(*STARTED, paused(5), b.stop(2, at=7), b.exited(2, -15, at=8))
     assert describe_pauses(stopped)[0].endswith("; was stopped there after 7.0 s")
-    assert [each["went_on"] for each in to_json(explain(*went_on))["pauses"]] == [thawed.reason]
