@@ -140,7 +140,6 @@ def replay(
     """
     from hpt_cli.analysis.replay import record
     from hpt_cli.reports.replay import render, report_tuning_job, to_json
-    from hpt_cli.spec.parts import Pausing
 
     if bool(names) == (table is not None):
         raise UsageError.of(
@@ -149,9 +148,7 @@ def replay(
             "hpt replay NAME, or hpt replay --table FILE",
         )
     rules = read_rules(rule or [])
-    pausings: list[Pausing | None] = [None]
-    if pausing or max_paused is not None:
-        pausings.append(Pausing(max_paused=max_paused))
+    pausings = _list_pausings(max_paused, pausing=pausing)
     if table is not None:
         reports = [_replay_table(table, rules, pausings, jobs, parallel, seeds, strategy)]
     else:
@@ -161,6 +158,14 @@ def replay(
             for each in jobdirs
         ]
     print_answer(render, to_json, reports, as_json=json)
+
+
+def _list_pausings(max_paused: int | None, *, pausing: bool) -> list[Pausing | None]:
+    """Return how training jobs are paused in each replay of a rule; None for not at all."""
+    from hpt_cli.spec.parts import Pausing
+
+    is_asked = pausing or max_paused is not None
+    return [None, *([Pausing(max_paused=max_paused)] if is_asked else [])]
 
 
 def read_rules(texts: Sequence[str]) -> dict[str, StopRule]:
