@@ -56,17 +56,21 @@ _HIGHER = _words(
     " plcc srcc correct kappa mcc likelihood elbo sensitivity specificity winrate"
     " success solved pck em aacc macc mdice nmi ari silhouette concordance cindex gini"
     " ks logprob sdr sisdr sisnr pesq stoi wa uar lpips_inv purity fitness winning"
-    " win wins hr"
+    " win wins hr auprc aupr prauc mota hota idf1 pq chrf sari spice bertscore nse kge pcc jaccard"
+    " ll loglik loglikelihood sharpe elo"
 )
 _LOWER = _words(
     "loss losses logloss error err errors rmse mse mae mape smape mase perplexity ppl wer cer"
     " ter deviance inertia nll crossentropy entropy fid kid rmsle mlogloss merror regret cost bpc"
     " bpb bpd l1 l2 epe rpe eer fer der brier ece chamfer nrmse rse mpjpe lpips hausdorff"
     " residual energy objective cd kl kld mcd lose lost recon reconstruction"
+    " chi2 chisq rms fvd absrel silog ade fde minade minfde crps mspe rmspe wape wmape mdape mre"
+    " pinball"
 )
 _LOSSES = _words(
     "loss losses logloss nll crossentropy entropy cost mse mlogloss deviance inertia objective"
-    " energy elbo likelihood l1 l2 residual kl kld logprob bpc recon reconstruction"
+    " energy elbo likelihood l1 l2 residual kl kld logprob bpc recon reconstruction ll loglik"
+    " loglikelihood"
 )
 """Words of what a program minimizes, which says less than what it is measured by."""
 _DETAILS = _words(

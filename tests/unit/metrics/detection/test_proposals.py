@@ -514,6 +514,12 @@ LOGS = [
         "Maximize",
         id="a table below a configuration",
     ),
+    pytest.param(
+        repeat(" iteration:  $1  chi2 = 1.2D+02  val rms = $2D-01", (1, 0.5), (2, 0.4)),
+        (0.04, 2),
+        "Minimize",
+        id="Fortran",
+    ),
 ]
 
 
