@@ -23,6 +23,7 @@ COMMANDS = (
     *("benchmarks/journal.py --short", "benchmarks/load.py --short"),
     *("benchmarks/importance.py --short", "benchmarks/scaling.py --short"),
     *("benchmarks/latency.py --short", "benchmarks/public_arena.py --short"),
+    *("benchmarks/end_to_end.py --short", "benchmarks/train_curves.py network-digits --epochs 1"),
     *("reliability/soak.py --short", "reliability/fuzz_reader.py --short"),
     *("train_digits.py --epochs 1", "train_sklearn.py --epochs 1", "measure_code.py"),
 )
