@@ -18,7 +18,7 @@ def _run(ground: Ground, method: str) -> Process:
     """Start a tuning job that pauses each training job once, and stops none."""
     ground.most_attempts = MOST_ATTEMPTS[method]
     ground.write_spec(
-        seconds=0.2,
+        seconds=0.6,
         early_stopping_type="Auto",
         early_stopping={"rule": "threshold", "worst_loss": 1e9},
         pausing={"method": method},
@@ -39,7 +39,7 @@ def _find_standing(ground: Ground) -> list[psutil.Process]:
 def _await_pause(ground: Ground, process: Process, method: str) -> None:
     """Wait for a moment after the first job was paused."""
     while process.poll() is None and not _is_paused(ground, method):
-        time.sleep(0.05)
+        time.sleep(0.2)
     ground.pause()
 
 

@@ -128,7 +128,10 @@ def measure(executor: Executor, handles: Mapping[int, Handle], *, with_gpus: boo
 
 
 def count_gpu_room(gpus: tuple[Gpu, ...], state: TuningState) -> float:
-    """Return for how many more jobs GPUs have memory beside those that are there."""
+    """Return for how many more jobs GPUs have memory beside those that are there; infinite where no
+    tool tells."""
+    if not gpus:
+        return math.inf
     shares = [job.attempt.share for job in state.alive if job.attempt and job.attempt.share]
     room = 0.0
     for gpu in gpus:
