@@ -20,6 +20,7 @@ from hpt_cli.formatting import (
     format_seconds,
     plain,
 )
+from hpt_cli.live.paused import draw_paused
 from hpt_cli.live.running import draw_running, explain_running
 from hpt_cli.tuning.jobs.training_job import RUNNING
 from hpt_cli.tuning.summary import (
@@ -75,6 +76,7 @@ def draw_screen(
         gap = [Text()] if detail.gaps else []
         above = [*_draw_head(summary, len(running), size), *_draw_best(summary, now, size, detail)]
         notes = explain_running(summary, running) if detail.best else []
+        notes += draw_paused(summary) if detail.best else []
         below = [
             *gap,
             *_draw_last_stop(summary, now, size),

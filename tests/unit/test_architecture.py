@@ -24,7 +24,7 @@ PURE = [
     *("formatting", "filter", "metrics", "stop_rules", "spec", "strategies", "tuning", "sagemaker"),
     "importers",
     *("analysis.importance", "analysis.replay", "scaffold.options", "scaffold.ranges"),
-    *("scaffold.draft", "live.screen", "live.running", "live.messages", "reports"),
+    *("scaffold.draft", "live.screen", "live.running", "live.paused", "live.messages", "reports"),
 ]
 WORLD = {
     *("asyncio", "sqlite3", "subprocess", "pathlib", "time", "random", "logging", "typer"),

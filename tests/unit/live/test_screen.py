@@ -94,3 +94,18 @@ def test_that_a_job_stands_still_is_said_without_a_curve(size: Size) -> None:
     still = ev.JobSuspended(at=9, number=4, attempt=1, since=4)
     (row,) = (line for line in draw(size, still) if line.split()[:1] == ["4"])
     assert "suspended" in row
+
+
+def test_what_is_paused_has_a_line_of_its_own() -> None:
+    evidence = {"step": 2, "probability": 0.31}
+    why = "others have yet to come to epoch 2"
+    paused = ev.JobPaused(at=7, number=4, attempt=1, reason=why, evidence=evidence)
+    lines = draw(SIZES[2], paused)
+    assert f"   4  paused after 2 epochs at 0.375, 31% likely: {why}" in [*map(str.rstrip, lines)]
+    assert "2 running, 1 paused" in " ".join(lines)
+    assert not any(line.split()[:2] == ["4", "2/3"] for line in lines)
+    many = [ev.JobPaused(at=7, number=each, attempt=1, reason=why) for each in range(4, 29)]
+    for size in SIZES:
+        lines = draw(size, *many, running=25)
+        assert len(lines) <= size.height
+    assert "… and 21 more paused" in [*map(str.rstrip, lines)]
