@@ -187,6 +187,8 @@ class LocalExecutor:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(each.pid, signal.SIGTERM)
         wake(own)
+        if handle["pid"] in self._paused:
+            thaw(self._list_descendants([handle]))
         self._order(_Order(handle, _Wish.DIE if force else _Wish.END, own))
 
     def pause(self, handle: Handle) -> None:
