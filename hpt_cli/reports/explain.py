@@ -130,7 +130,7 @@ def _describe_end(row: Row) -> str:
     if row.phase == "Paused":
         return "is paused"
     if row.status == "Completed":
-        return "ran to its end"
+        return f"ran to its end, and {row.breaks}" if row.breaks else "ran to its end"
     has_ended = row.status in ("Stopped", "Failed")
     return f"is {row.status} ({describe_reason(row)})" if has_ended else f"is {row.status}"
 

@@ -31,14 +31,13 @@ from hpt_cli.spec.cross_field import find_conflicts
 from hpt_cli.spec.cross_field.conflict import ConflictError
 from hpt_cli.spec.cross_field.search import find_epochs
 from hpt_cli.spec.hyperparameters import Hyperparameters, Value, keep_texts, write_values
-from hpt_cli.spec.objective import Objective
+from hpt_cli.spec.objective import OBJECTIVE_FIELDS, Objective
 from hpt_cli.spec.parts import (
     Count,
     EarlyStopping,
     Expression,
     GpuName,
     LogRule,
-    MeanOfLast,
     MetricDefinition,
     Notify,
     ObjectiveValue,
@@ -142,6 +141,9 @@ class TuningSpec(BaseModel):
     never tried."""
     metric_definitions: Annotated[tuple[MetricDefinition, ...], Field(min_length=1)]
     """How metrics are found in what the command prints."""
+    metric_constraints: tuple[Expression, ...] = ()
+    """What must hold of the last values of metrics, such as `latency_ms <= 20`: a training job that
+    breaks it is never the best."""
     objective_metric_name: str
     """The metric that is tuned: the name of one of the metric definitions."""
     objective_type: ObjectiveType
@@ -242,11 +244,7 @@ class TuningSpec(BaseModel):
     @cached_property
     def objective(self) -> Objective:
         """What is tuned, and which way."""
-        chosen, maximize = self.objective_value, self.objective_type == "Maximize"
-        if isinstance(chosen, MeanOfLast):
-            window = chosen.mean_of_last
-            return Objective(self.objective_metric_name, maximize, "mean_of_last", window)
-        return Objective(self.objective_metric_name, maximize, chosen)
+        return Objective.of(self.model_dump(include=set(OBJECTIVE_FIELDS)))
 
     @property
     def job_limit(self) -> int:

@@ -5,12 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import accumulate
 from typing import Any
 
+from hpt_cli.filter.constraint import Constraint, Domain, parse_constraint
 from hpt_cli.metrics.curve import LARGEST, Curve
 from hpt_cli.metrics.thinning import Totals
 
+OBJECTIVE_FIELDS = (
+    "objective_metric_name",
+    "objective_type",
+    "objective_value",
+    "metric_constraints",
+    "metric_definitions",
+)
+"""The fields of a spec that say what is tuned."""
 MEAN_DIGITS = 12
 """Significant digits of a mean that people read: rounding errors are in those after them."""
 
@@ -25,15 +35,42 @@ class Objective:
     """What counts of a curve: its last value, its best, its mean, or the mean_of_last values."""
     window: int = 0
     """How many values mean_of_last is the mean of."""
+    constraints: tuple[str, ...] = ()
+    """What must hold of the last values of metrics, for a result to count."""
+    metrics: tuple[str, ...] = ()
+    """What metrics there are, where there are constraints."""
 
     @classmethod
     def of(cls, spec: Mapping[str, Any]) -> Objective:
         """Return the objective of a recorded spec."""
         metric, maximize = spec["objective_metric_name"], spec["objective_type"] == "Maximize"
         chosen = spec.get("objective_value") or "last"
-        if isinstance(chosen, Mapping):
-            return cls(metric, maximize, "mean_of_last", chosen["mean_of_last"])
-        return cls(metric, maximize, chosen)
+        window = chosen["mean_of_last"] if isinstance(chosen, Mapping) else 0
+        value = "mean_of_last" if isinstance(chosen, Mapping) else chosen
+        constraints = tuple(spec.get("metric_constraints") or ())
+        named = spec["metric_definitions"] if constraints else ()
+        metrics = tuple(each["name"] for each in named)
+        return cls(metric, maximize, value, window, constraints, metrics)
+
+    def find_broken(self, latest: Mapping[str, float], *, may_lack: bool = False) -> str:
+        """Return by which value of a metric a result breaks a constraint, in words; "" if by none.
+
+        Args:
+            latest: the last value of each metric that has one.
+            may_lack: whether a result without such a value breaks none.
+        """
+        for text in self.constraints:
+            each = _parse_constraint(text, self.metrics)
+            met = each.check(latest)
+            if met is None and may_lack:
+                continue
+            if met is None:
+                missing = next(name for name in each.names if name not in latest)
+                return f"it has no value of {missing}, for the metric constraint '{each.text}'"
+            if not met:
+                values = ", ".join(f"{name}={latest[name]:.6g}" for name in each.names)
+                return f"{values} breaks the metric constraint '{each.text}'"
+        return ""
 
     def choose(self, curve: Curve) -> Curve:
         """Return what would count at each step of a curve if it ended there."""
@@ -76,6 +113,11 @@ class Objective:
         if not abs(value) < LARGEST:
             return math.inf
         return -value if self.maximize else value
+
+
+@cache
+def _parse_constraint(text: str, metrics: tuple[str, ...]) -> Constraint:
+    return parse_constraint(text, dict.fromkeys(metrics, Domain()))
 
 
 def _average(values: Sequence[float], window: int) -> list[float]:

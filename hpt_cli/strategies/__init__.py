@@ -32,6 +32,13 @@ class Trial:
     status: Literal["Running", "Completed", "Stopped", "Failed"]
     loss: float | None
     curve: Curve = ()
+    is_broken: bool = False
+    """Whether it breaks a metric constraint: however good, it is no result."""
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether nothing came of it."""
+        return self.status == "Failed" or self.is_broken
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,7 +108,7 @@ def draw_inner(space: Space, request: SuggestRequest) -> Floats:
 
 def avoid_failures(space: Space, points: Floats, ended: Sequence[Trial]) -> Floats:
     """Return points, (n, d), in their order, but first those where jobs do not seem to fail."""
-    has_failures = any(trial.status == "Failed" for trial in ended)
+    has_failures = any(trial.has_failed for trial in ended)
     if len(ended) < MIN_ENDED or not has_failures or not len(points):
         return points
     from hpt_cli.strategies.gaussian_process import FailureModel, encode_one_hot, limit_threads

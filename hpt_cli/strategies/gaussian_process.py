@@ -78,7 +78,8 @@ class Evidence:
     `places` (n, d) are the trials' points in the unit cube, in order of their `scores` (n,), and
     `points` (n, columns) the same with categories one-hot encoded, as are the `pending` (p,
     columns). `noise` (n,) is a variance on top of the estimated one. `groups` (columns,) says which
-    range a column belongs to.
+    range a column belongs to, and `counts` (n,) whether a trial's result does: it breaks no metric
+    constraint.
     """
 
     places: Floats
@@ -87,6 +88,11 @@ class Evidence:
     noise: Floats
     pending: Floats
     groups: np.ndarray
+    counts: np.ndarray
+
+    def find_counting(self) -> np.ndarray:
+        """Return the places, (k,), of the results that count; of all where none does."""
+        return np.flatnonzero(self.counts if self.counts.any() else ~self.counts)
 
 
 def select_evidence(
@@ -106,6 +112,7 @@ def select_evidence(
         noise=noise[chosen] + JITTER,
         pending=encode_one_hot(space, space.encode(trial.hyperparameters for trial in running)),
         groups=np.repeat(np.arange(len(space.ranges)), count_columns(space)),
+        counts=np.array([not ended[index].is_broken for index in chosen], dtype=bool),
     )
 
 
@@ -263,7 +270,7 @@ def fit(evidence: Evidence, theta: Floats) -> tuple[Surrogate, float]:
     surrogate = Surrogate(kernel, alpha=evidence.noise, optimizer=None)
     surrogate.fit(evidence.points, evidence.scores)
     # Predicted, not observed: the best of many noisy results is better than its true value.
-    best = float(surrogate.predict(evidence.points)[0].min())
+    best = float(surrogate.predict(evidence.points[evidence.find_counting()])[0].min())
     if len(evidence.pending):
         believed = surrogate.predict(evidence.pending)[0]
         surrogate.alpha = np.append(evidence.noise, np.full(len(believed), JITTER))
@@ -274,14 +281,15 @@ def fit(evidence: Evidence, theta: Floats) -> tuple[Surrogate, float]:
 
 
 class FailureModel:
-    """Where jobs fail: a Gaussian process over 1 for each that failed, and 0 for each other.
+    """Where jobs fail, or break a metric constraint: a Gaussian process over 1 for each that did,
+    and 0 for each other.
 
     Failures that come at random are noise to it, and cost next to nothing; a region in which jobs
     always fail, for want of memory perhaps, stands out.
     """
 
     def __init__(self, space: Space, ended: Sequence[Trial]) -> None:
-        failed = np.array([trial.status == "Failed" for trial in ended], dtype=float)
+        failed = np.array([trial.has_failed for trial in ended], dtype=float)
         self.share, self.deviation = failed.mean(), failed.std()
         if self.deviation > 0:
             scores = (self.share - failed) / self.deviation
@@ -353,9 +361,8 @@ def rank_candidates(
     spread = draw_spread(space, rng)
     if prior is not None:
         spread = np.vstack([spread, prior.move(spread[:128])])
-    near = [
-        perturb(space, rng, evidence.places[:5], width, 100) for width in (0.02, 0.05, 0.1, 0.2)
-    ]
+    best_places = evidence.places[evidence.find_counting()[:5]]
+    near = [perturb(space, rng, best_places, width, 100) for width in (0.02, 0.05, 0.1, 0.2)]
     places = space.select_allowed(space.snap(np.vstack([spread, *near])))
     if not len(places):
         return places

@@ -13,7 +13,12 @@ from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.fold import fold
 from hpt_cli.tuning.jobs.training_job import TrainingJob
 from hpt_cli.tuning.state import TuningState
-from hpt_cli.tuning.summary import final_objective, find_objective_status, tuning_seconds
+from hpt_cli.tuning.summary import (
+    final_objective,
+    final_value,
+    find_objective_status,
+    tuning_seconds,
+)
 
 FIRST_FAILURES = 5
 """A tuning job whose first jobs all fail, or show no value of the objective, is Failed, as
@@ -106,7 +111,9 @@ def _complete(spec: TuningSpec, state: TuningState, reason: str, *, stops: bool)
     stop_running = stops if spec.on_completion is None else spec.on_completion == "stop"
     metric = spec.objective_metric_name
     if state.jobs.cached(("vain", metric), lambda ended: _is_vain(spec, ended)):
-        reason = f"{reason}; no training job has a usable value of {metric}"
+        has_value = any(final_value(job, spec.objective) for job in state.jobs.ended.values())
+        which = " within the metric constraints" if spec.metric_constraints and has_value else ""
+        reason = f"{reason}; no training job has a usable value of {metric}{which}"
         return Completion("Failed", reason, stop_running)
     return Completion("Completed", reason, stop_running)
 
@@ -126,7 +133,7 @@ def _list_fruitless(spec: TuningSpec, ended: Mapping[int, TrainingJob]) -> list[
     jobs = [job for job in ended.values() if job.stop_reason != "TuningJobFinished"]
     reasons = (None, "MaxRuntimeExceeded", "Hung")
     is_fruitless = (
-        job.stop_reason in reasons and final_objective(job, spec.objective) is None for job in jobs
+        job.stop_reason in reasons and final_value(job, spec.objective) is None for job in jobs
     )
     return jobs if all(is_fruitless) else []
 

@@ -20,7 +20,7 @@ from hpt_cli.stop_rules.curve_stats import list_completed
 from hpt_cli.strategies import SuggestRequest, Trial
 from hpt_cli.tuning.jobs.training_job import TrainingJob
 from hpt_cli.tuning.state import TuningState
-from hpt_cli.tuning.summary import final_objective
+from hpt_cli.tuning.summary import final_value, find_broken
 
 
 @dataclass(frozen=True)
@@ -139,6 +139,8 @@ def learn_from_ended(spec: TuningSpec, state: TuningState) -> Known:
     def add(known: Known, ended: TrainingJob) -> Known:
         if ended.hyperparameters is None or not is_comparable(spec, ended):
             return known
+        if find_broken(ended, objective):
+            return known  # it is not the one to beat
         # Selected after each one, so that there are few curves however many jobs have ended.
         curves = select_ended(asked.rule, [*known.curves, loss_curve(ended, objective)])
         if ended.phase != "Completed":
@@ -225,7 +227,7 @@ def trial(spec: TuningSpec, job: TrainingJob) -> Trial:
     """Return a job as a strategy sees it: one that does not fit has the hyperparameters that it
     ran with, which lie outside."""
     objective, known = spec.objective, job.hyperparameters or {}
-    final, fitting = final_objective(job, objective), fit_point(spec, known)
+    final, fitting = final_value(job, objective), fit_point(spec, known)
     return Trial(
         number=job.number,
         hyperparameters=known if fitting is None else fitting,
@@ -233,6 +235,8 @@ def trial(spec: TuningSpec, job: TrainingJob) -> Trial:
         status="Stopped" if job.phase == "Paused" else _status(job),
         loss=None if final is None else objective.loss(final),
         curve=MappedCurve(objective.choose(job.curve(objective.metric)), objective.loss),
+        # What was stopped early may not have come to the metric that is constrained.
+        is_broken=bool(find_broken(job, objective, may_lack=job.phase == "Stopped")),
     )
 
 

@@ -77,7 +77,11 @@ def _warm_started(state: TuningState, event: ev.WarmStarted) -> _Changes:
         # 0, -1 and so on: below the numbers of own jobs.
         number = -len(inherited)
         curve = tuple((step, math.nan if value is None else value) for step, value in job["curve"])
-        attempt = Attempt(1, event.at, ended_at=event.at, curves={metric: curve})
+        others = {
+            name: ((0.0, math.nan if value is None else value),)
+            for name, value in job.get("latest", {}).items()
+        }
+        attempt = Attempt(1, event.at, ended_at=event.at, curves={**others, metric: curve})
         phase, hyperparameters = job["status"], job["hyperparameters"]
         inherited[number] = TrainingJob(number, phase, hyperparameters, attempts=(attempt,))
     parent = Parent(event.parent, len(event.jobs), event.left_out, event.best)

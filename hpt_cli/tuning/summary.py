@@ -73,6 +73,8 @@ class Row:
     """Whether it stands still, and may go on."""
     pauses: tuple[Pause, ...] = ()
     """When it made way for others."""
+    breaks: str = ""
+    """By what it breaks a metric constraint, so that it has no result."""
     source: str | None = None
     """Who proposed it; None where hpt chose it."""
 
@@ -249,6 +251,7 @@ def make_row(state: TuningState, job: TrainingJob, objective: Objective, now: fl
         elapsed=training_seconds(job, now),
         attempts=len(job.attempts),
         failure_reason=_failure_reason(job, so_far, objective),
+        breaks=find_broken(job, objective) if so_far is not None else "",
         tail=job.tail,
         notes=job.notes,
         hyperparameters=job.hyperparameters or {},
@@ -263,8 +266,26 @@ def make_row(state: TuningState, job: TrainingJob, objective: Objective, now: fl
 
 
 def final_objective(job: TrainingJob, objective: Objective) -> float | None:
-    """Return what counts of the objective's values, for a job that ended with a result."""
+    """Return what counts of the objective's values, for a job that ended with a result, and breaks
+    no metric constraint."""
+    return None if find_broken(job, objective) else final_value(job, objective)
+
+
+def final_value(job: TrainingJob, objective: Objective) -> float | None:
+    """Return the same whether or not the job breaks a metric constraint."""
     return choose_value(job, objective) if job.phase in ("Completed", "Stopped") else None
+
+
+def find_broken(job: TrainingJob, objective: Objective, *, may_lack: bool = False) -> str:
+    """Return by what a job that ended with a result breaks a metric constraint; "" if by nothing.
+
+    Args:
+        may_lack: whether one without a value of such a metric breaks none, as one of a parent does.
+    """
+    if not objective.constraints or job.phase not in ("Completed", "Stopped"):
+        return ""
+    latest = {name: job.curve(name)[-1][1] for name in job.metrics}
+    return objective.find_broken(latest, may_lack=may_lack or job.number < 1)
 
 
 def choose_value(job: TrainingJob, objective: Objective) -> float | None:
@@ -406,6 +427,8 @@ def _failure_reason(job: TrainingJob, value: float | None, objective: Objective)
     if job.phase == "Completed" and value is not None and not math.isfinite(value):
         which = "last" if objective.value == "last" else "final"
         return f"its {which} value of {objective.metric} is {value:g}"
+    if broken := find_broken(job, objective):
+        return broken
     return job.failure_reason or None
 
 

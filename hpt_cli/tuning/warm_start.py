@@ -104,4 +104,11 @@ def _fit(spec: TuningSpec, hyperparameters: Hyperparameters) -> Hyperparameters 
 def _describe(spec: TuningSpec, job: TrainingJob, point: Hyperparameters) -> dict[str, Any]:
     curve = job.curve(spec.objective_metric_name)
     points = [[step, None if math.isnan(value) else value] for step, value in curve]
-    return {"hyperparameters": point, "status": job.phase, "curve": points}
+    described: dict[str, Any] = {"hyperparameters": point, "status": job.phase, "curve": points}
+    if spec.metric_constraints:
+        described["latest"] = {
+            name: value if math.isfinite(value := job.curve(name)[-1][1]) else None
+            for name in job.metrics
+            if name in spec.objective.metrics
+        }
+    return described

@@ -82,3 +82,53 @@ def test_a_point_of_the_user_that_breaks_one_is_refused(terminal: Terminal) -> N
     text = terminal.hpt("try", "t", "x=5", "y=5", code=2)
     assert "x=5, y=5 breaks the constraint 'x < y'" in text
     terminal.hpt("try", "t", "x=5", "y=5", "--anyway")
+
+
+METRICS = [
+    {"name": "loss", "regex": "loss=({num})"},
+    {"name": "latency_ms", "regex": "latency=({num})"},
+]
+OUTCOME: dict[str, Any] = {
+    "command": "sh -c 'echo loss={x}; test {x} = 2 || echo latency=$((30 - 5 * {x}))'",
+    "metric_definitions": METRICS,
+    "metric_constraints": ["latency_ms <= 20"],
+    "hyperparameter_ranges": {"x": {"type": "Integer", "min_value": 1, "max_value": 8}},
+    "initial_hyperparameters": [{"x": x} for x in (1, 2, 4, 3, 6)],
+}
+
+
+def test_what_breaks_a_metric_constraint_is_never_the_best(terminal: Terminal) -> None:
+    """x = 1 is slow, of x = 2 it is not known, and x = 3 is the best of the others."""
+    spec = write_spec(terminal, max_jobs=5, target_objective_metric_value=2.5, **OUTCOME)
+    text = terminal.hpt("run", spec, "--plain")
+    assert "t-0001 Completed: latency_ms=25 breaks the metric constraint" in text
+    assert terminal.json("best", "t")["training_job_number"] == 4
+    rows = terminal.json("jobs", "t")
+    assert [row["final_objective_value"] for row in rows] == [None, None, 4, 3, 6]
+    assert [row["objective_status"] for row in rows[:3]] == ["Failed", "Failed", "Succeeded"]
+    assert "it has no value of latency_ms" in rows[1]["failure_reason"]
+    shown = terminal.json("show", "t")
+    assert shown["best_training_job"]["training_job_number"] == 4
+    assert shown["objective_status_counters"] == {"succeeded": 3, "pending": 0, "failed": 2}
+    assert shown["completion_reason"] == "max_jobs (5) reached"
+    described = terminal.hpt("export", "t", "--format", "sagemaker")
+    assert '"FinalHyperParameterTuningJobObjectiveMetric"' in described
+    assert "breaks the metric constraint" in terminal.hpt("explain", "t", "1")
+    # The search goes on as it was after a resume; a child knows what it is told by its parent.
+    child = {"type": "IdenticalDataAndAlgorithm", "parents": ["t"]}
+    spec = write_spec(terminal, name="child", max_jobs=1, warm_start=child, **OUTCOME)
+    terminal.hpt("run", spec, "--set", "initial_hyperparameters=[{x: 8}]")
+    assert terminal.json("show", "child")["overall_best"]["training_job_name"] == "t-0004"
+
+
+def test_where_all_break_one_it_is_said(terminal: Terminal) -> None:
+    spec = write_spec(terminal, max_jobs=2, **OUTCOME | {"metric_constraints": ["latency_ms<0"]})
+    text = " ".join(terminal.hpt("run", spec, code=1).split())
+    assert "no training job has a usable value of loss within the metric constraints" in text
+
+
+def test_a_metric_that_is_none_has_its_place(terminal: Terminal) -> None:
+    spec = write_spec(terminal, **OUTCOME | {"metric_constraints": ["latncy_ms <= 20"]})
+    text = terminal.hpt("check", spec, code=2)
+    assert "there is no 'latncy_ms'" in text
+    assert "did you mean 'latency_ms'?" in text

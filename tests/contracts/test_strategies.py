@@ -248,3 +248,21 @@ def test_what_meets_the_constraints_is_used_up_exactly(strategy: Strategy) -> No
 def test_where_nothing_meets_the_constraints_nothing_is_tried(strategy: Strategy) -> None:
     constraints = parse_constraints(["units < layers"], MIXED, {})
     assert strategy.suggest(ask(MIXED, [], constraints=constraints)) is None
+
+
+def test_bayesian_learns_where_constraints_on_outcomes_are_broken() -> None:
+    """The best losses are where they are broken: below 0.5."""
+    ranges: dict[str, ParameterRange] = {
+        "x": ContinuousRange(type="Continuous", min_value=0, max_value=1),
+        "y": ContinuousRange(type="Continuous", min_value=0, max_value=1),
+    }
+    trials: list[Trial] = []
+    for number in range(1, 31):
+        point = load_strategy("Bayesian").suggest(ask(ranges, trials, max_jobs=30))
+        assert point is not None
+        x, y = float(point["x"]), float(point["y"])
+        loss = x + (y - 0.5) ** 2
+        trials.append(Trial(number, point, "Completed", loss, ((1, loss),), is_broken=x < 0.5))
+    late = trials[12:]
+    assert sum(trial.is_broken for trial in late) <= len(late) / 2
+    assert min(trial.loss or 0 for trial in late if not trial.is_broken) < 0.55

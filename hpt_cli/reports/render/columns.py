@@ -223,7 +223,7 @@ def _make_objective(
 
 
 def _find_so_far(row: Row) -> float | None:
-    return row.so_far if row.status in ("InProgress", "Stopping") else None
+    return row.so_far if row.status in ("InProgress", "Stopping") or row.breaks else None
 
 
 def _make_metric(name: str) -> ResultColumn:

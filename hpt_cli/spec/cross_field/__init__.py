@@ -30,6 +30,7 @@ def find_conflicts(raw: Mapping[str, Any]) -> list[Conflict]:
         *search.find_strategy_conflicts(raw),
         *search.find_initial_conflicts(raw),
         *constraints.find_constraint_conflicts(raw),
+        *constraints.find_metric_constraint_conflicts(raw),
         *search.find_prior_conflicts(raw),
         *metrics.find_log_rule_conflicts(raw),
         *command.find_environment_conflicts(raw),

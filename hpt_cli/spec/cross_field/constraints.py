@@ -30,6 +30,14 @@ def find_constraint_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
         yield Conflict(("constraints",), "constraint-all", message)
 
 
+def find_metric_constraint_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
+    """Yield constraints between metrics that cannot be read."""
+    definitions = items(raw, "metric_definitions")
+    names = [each.get("name") for each in definitions if isinstance(each, Mapping)]
+    domains = {name: Domain() for name in names if isinstance(name, str)}
+    yield from read_expressions(raw, "metric_constraints", domains)
+
+
 def read_expressions(
     raw: Mapping[str, Any], field: str, domains: Mapping[str, Domain]
 ) -> Generator[Conflict, None, list[Constraint]]:
