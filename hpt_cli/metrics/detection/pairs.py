@@ -61,9 +61,6 @@ _FILE = re.compile(r"\.(?:py|pyx|cc?|cpp|cu|cuh|hh?|hpp|js|ts|java|go|rs|sh|txt|
 _LEVELS = ("DEBUG", "INFO", "WARNING", "WARN", "ERROR", "CRITICAL")
 """What loggers write before a message."""
 _ALONE = re.compile(rf"\s*{NUMBER}\s*%?\s*")
-_COUNTED = re.compile(rf"\s*(?P<step>\d+)(?:\s*(?P<comma>,)\s*|:?\s+)(?P<value>{NUMBER})\s*")
-MIN_COUNTED = 5
-"""Fewer lines of a step and a value may be anything."""
 _PROGRESS = re.compile(
     r"(?i)\bbatch\W{1,3}\d|(?<!poch)(?<!poch[ :])(?<!poch: )[\[(| ] *\d+ ?/ ?\d+ ?[\])|]"
 )
@@ -122,7 +119,6 @@ def find_pairs(lines: Sequence[str]) -> Iterator[Fields]:
         is_exact = bool(summaries)
         yield {"name": name, **add_step(regex, pair, text, steps, counter, is_exact=is_exact)}
     yield from _find_numbers_alone(lines)
-    yield from _find_counted_numbers(lines)
 
 
 def _find_numbers_alone(lines: Sequence[str]) -> Iterator[Fields]:
@@ -135,20 +131,6 @@ def _find_numbers_alone(lines: Sequence[str]) -> Iterator[Fields]:
     label = above.pop() if len(above) == 1 else ""
     if is_quality(label) and len(label.split()) <= MAX_LABEL_WORDS and not TOKEN.search(label):
         yield {"name": to_name(label), "regex": r"^\s*({num})\s*%?\s*$"}
-
-
-def _find_counted_numbers(lines: Sequence[str]) -> Iterator[Fields]:
-    """Yield a definition of the values of a log that has nothing but steps and values."""
-    rows = [match for match in map(_COUNTED.fullmatch, lines) if match]
-    told = sum(not text.isspace() for text in lines if text)
-    fractions = sum("." in row["value"] for row in rows)
-    if len(rows) < MIN_COUNTED or 2 * len(rows) < told or 2 * fractions < len(rows):
-        return
-    gaps = [int(after["step"]) - int(before["step"]) for before, after in pairwise(rows)]
-    comma, gap = rows[-1]["comma"], max(set(gaps), key=gaps.count)
-    if gap > 0 and 4 * len(gaps) <= 5 * gaps.count(gap):
-        sign = r"\s*,\s*" if comma else r":?\s+"
-        yield {"name": "value", "regex": rf"^\s*{{step}}{sign}({{num}})\s*$"}
 
 
 def is_training_line(text: str) -> bool:

@@ -10,9 +10,11 @@ from hpt_cli.metrics.detection.pair_regex import escape
 from hpt_cli.metrics.patterns import NUMBER, parse_number
 
 _UNITS = r"dB|mm|cm|m|px|deg"
+_DECIMAL = "(?:" + "|".join(rf"(?<=\.\d{{{n}}})" for n in range(2, 9)) + ")"
+"""Behind the digits after a decimal point."""
 TOKEN = re.compile(
     rf"(?<![\w.@/+-]){NUMBER}(?P<ratio> ?/ ?\d+\b)?"
-    rf"(?:(?=(?:{_UNITS})\b)|(?![\w:]|\.\d)|(?<=\.\d\d)(?=[A-Za-z_][\w@]+ ?[:=]))"
+    rf"(?:(?=(?:{_UNITS})\b)|(?![\w:]|\.\d)|{_DECIMAL}(?=[A-Za-z_][\w@]+ ?[:=]))"
 )
 """A number that is no part of a word, a time, a date or a version; a unit may follow it, or the
 next name."""
