@@ -82,8 +82,8 @@ def run(number: int, *values: float, at: float = 0) -> list[ev.Event]:
     ]
 
 
-def fold_all(*events: ev.Event) -> TuningState:
-    state = TuningState()
+def fold_all(*events: ev.Event, start: TuningState | None = None) -> TuningState:
+    state = start or TuningState()
     for event in events:
         state = fold(state, event)
     return state

@@ -67,8 +67,13 @@ def list_values(each: ParameterRange) -> list[float | int | str]:
 
 def count_jobs(spec: TuningSpec) -> int:
     """Return how many training jobs there will be, if nothing but their number ends it."""
-    points = count_points(spec.hyperparameter_ranges)
-    return spec.job_limit if points is None else min(spec.job_limit, points)
+    points = count_points(spec.searched_ranges)
+    return spec.job_limit if points is None else min(spec.job_limit, points * count_repeats(spec))
+
+
+def count_repeats(spec: TuningSpec) -> int:
+    """Return how many training jobs a configuration is at most."""
+    return spec.repeats.count if spec.repeats else 1
 
 
 def list_criteria(spec: TuningSpec) -> Iterator[str]:
@@ -77,8 +82,8 @@ def list_criteria(spec: TuningSpec) -> Iterator[str]:
     yield (
         f"all {spec.job_limit} points of the grid tried" if grid else f"max_jobs: {spec.job_limit}"
     )
-    points = count_points(spec.hyperparameter_ranges)
-    if points is not None and points < spec.job_limit:
+    points = count_points(spec.searched_ranges)
+    if points is not None and points * count_repeats(spec) < spec.job_limit:
         yield f"all {points} points of the search space tried, before max_jobs"
     if spec.max_runtime_seconds is not None:
         yield f"max_runtime_seconds: {spec.max_runtime_seconds:g}"

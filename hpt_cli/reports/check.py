@@ -34,7 +34,7 @@ from hpt_cli.spec.points import count_points
 from hpt_cli.spec.ranges import CategoricalRange, ParameterRange
 
 if TYPE_CHECKING:
-    from hpt_cli.reports import json_types as json_types
+    from hpt_cli.reports.json_types import before_run as json_types
 
 SPARKLINE_WIDTH = 24
 MAX_SHOWN = 200
@@ -115,7 +115,7 @@ def _describe_size(spec: TuningSpec) -> str:
     """Return how many points there are to try, and the strategy."""
     if spec.strategy == "Grid":
         return f"a grid of {count(spec.grid_points, 'point')}"
-    points = count_points(spec.hyperparameter_ranges)
+    points = count_points(spec.searched_ranges)
     size = "more points than can be tried" if points is None else count(points, "point")
     return f"{size}, searched by {spec.strategy}"
 
@@ -240,7 +240,7 @@ def to_json(checkup: Checkup) -> json_types.Checkup:
         "hyperparameter_ranges": {
             name: _range_to_json(each) for name, each in spec.hyperparameter_ranges.items()
         },
-        "points": count_points(spec.hyperparameter_ranges),
+        "points": count_points(spec.searched_ranges),
         "first_training_jobs": [
             {"hyperparameters": point, "command": command}
             for point, command in zip(checkup.points, checkup.commands, strict=True)

@@ -104,6 +104,7 @@ def row_to_json(row: Row) -> TrainingJob:
         "gpus": None if row.share is None or row.share.gpus is None else list(row.share.gpus),
         "source": row.source,
         "hyperparameters": row.hyperparameters,
+        "configuration": row.configuration,
     }
 
 

@@ -16,7 +16,7 @@ from hpt_cli.metrics.detection.metric import DetectedMetric
 from hpt_cli.metrics.scan import LineMatch, ScanResult
 
 if TYPE_CHECKING:
-    from hpt_cli.reports import json_types as json_types
+    from hpt_cli.reports.json_types import before_run as json_types
 
 SPARKLINE_WIDTH = 24
 TAB = "⇥"

@@ -13,6 +13,7 @@ from rich.text import Text
 from hpt_cli.formatting import count, format_hyperparameters, format_number, format_seconds, plain
 from hpt_cli.reports.jobs import counters_to_json, row_to_json
 from hpt_cli.tuning.jobs.training_job import RUNNING
+from hpt_cli.tuning.repeats.confirmation import Confirmation, confirm
 from hpt_cli.tuning.summary import (
     Row,
     Summary,
@@ -22,6 +23,7 @@ from hpt_cli.tuning.summary import (
 )
 
 if TYPE_CHECKING:
+    from hpt_cli.reports import json_types as json_types
     from hpt_cli.reports.json_types import InheritedBest, TuningJob
 
 MAX_FAILURES = 3
@@ -81,6 +83,9 @@ def _lines(summary: Summary) -> list[tuple[str, str]]:
     if summary.best is not None:
         settings = format_hyperparameters(summary.best.hyperparameters)
         lines += [("best", summary.best_result), ("", settings)]
+    if (confirmation := confirm(summary)) is not None:
+        heading = f"confirms {confirmation.search}"
+        lines += zip((heading, ""), confirmation.describe(), strict=False)
     if summary.overall_best is not None:
         overall = summary.overall_best
         value = format_number(overall["final_objective_value"], 6)
@@ -184,6 +189,7 @@ def to_json(summaries: Sequence[Summary]) -> TuningJob:
             {"name": each.name, "jobs_used": each.used, "jobs_left_out": each.left_out}
             for each in summary.parents
         ],
+        "confirmation": _confirmation_to_json(confirm(summary)),
         "total_training_time_seconds": round(summary.total_training_time, 3),
         "seconds_saved_by_early_stopping": estimate_saved_seconds(summary.rows),
         "tuning_time_seconds": round(summary.tuning_time, 3),
@@ -199,6 +205,26 @@ def to_json(summaries: Sequence[Summary]) -> TuningJob:
             }
             for each in summary.warnings
         ],
+    }
+
+
+def _confirmation_to_json(found: Confirmation | None) -> json_types.Confirmation | None:
+    if found is None:
+        return None
+    return {
+        "tuning_job_name": found.search,
+        "training_job_number": found.best.job,
+        "is_default": found.best.is_default,
+        "probability_best": found.probability,
+        "better_than": [
+            {
+                "training_job_number": each.job,
+                "is_default": each.is_default,
+                "probability": probability,
+            }
+            for each, probability in found.leads
+        ],
+        "seeds_differ": found.has_noise,
     }
 
 

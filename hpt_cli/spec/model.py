@@ -33,6 +33,7 @@ from hpt_cli.spec.cross_field.search import find_epochs
 from hpt_cli.spec.hyperparameters import Hyperparameters, Value, keep_texts, write_values
 from hpt_cli.spec.objective import OBJECTIVE_FIELDS, Objective
 from hpt_cli.spec.parts import (
+    Confirms,
     Count,
     EarlyStopping,
     Expression,
@@ -42,6 +43,7 @@ from hpt_cli.spec.parts import (
     Notify,
     ObjectiveValue,
     Pausing,
+    Repeats,
     Resources,
     Retry,
     Seconds,
@@ -54,6 +56,7 @@ from hpt_cli.spec.parts import (
 )
 from hpt_cli.spec.points import count_grid
 from hpt_cli.spec.ranges import Category, Number, ParameterRange, Whole
+from hpt_cli.spec.repeats import add_seed_range
 from hpt_cli.spec.resources import Pool, Request, count_fitting
 
 MIN_LOG_BYTES = 1 << 18
@@ -161,6 +164,8 @@ class TuningSpec(BaseModel):
     """Hyperband: epochs of a whole training job; a static hyperparameter `epochs` may tell it."""
     initial_hyperparameters: tuple[dict[str, Category], ...] = ()
     """Points to try first; what they leave out is in the middle of its range."""
+    repeats: Repeats | None = None
+    """How often a configuration is trained, with other seeds, before its mean counts."""
     warm_start: WarmStart | None = None
     """Tuning jobs to learn from."""
     max_jobs: Count | None = None
@@ -222,11 +227,13 @@ class TuningSpec(BaseModel):
     in."""
     template_texts: dict[str, str] = {}
     """The templates of config_files as they were at the start, by name: hpt fills it in."""
+    confirms: Confirms | None = None
+    """The tuning job whose best are run again, and no others: hpt confirm fills it in."""
 
     @model_validator(mode="before")
     @classmethod
-    def _keep_texts(cls, fields: Any) -> Any:
-        return keep_texts(fields) if isinstance(fields, Mapping) else fields
+    def _complete(cls, fields: Any) -> Any:
+        return add_seed_range(keep_texts(fields)) if isinstance(fields, Mapping) else fields
 
     @field_validator("max_parallel_jobs")
     @classmethod
@@ -251,12 +258,13 @@ class TuningSpec(BaseModel):
         """How many training jobs there may be: max_jobs, or all points of a grid, or one."""
         if self.max_jobs is not None:
             return self.max_jobs
-        return self.grid_points if self.strategy == "Grid" else 1
+        points = self.grid_points if self.strategy == "Grid" else 1
+        return points * (self.repeats.count if self.repeats else 1)
 
     @cached_property
     def grid_points(self) -> int:
         """How many points a grid search has."""
-        ranges = self.hyperparameter_ranges
+        ranges = self.searched_ranges
         return count_allowed(ranges, self.rules) if self.constraints else count_grid(ranges)
 
     @cached_property
@@ -265,6 +273,27 @@ class TuningSpec(BaseModel):
         return parse_constraints(
             self.constraints, self.hyperparameter_ranges, self.static_hyperparameters
         )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all hyperparameters, tuned and static."""
+        return (*self.hyperparameter_ranges, *self.static_hyperparameters)
+
+    @cached_property
+    def searched_ranges(self) -> dict[str, ParameterRange]:
+        """The ranges in which a configuration is a point: all but that of the seed."""
+        ranges = self.hyperparameter_ranges
+        return {name: each for name, each in ranges.items() if name != self.seed_name}
+
+    @property
+    def apart(self) -> int | None:
+        """The number of the configuration that is not one of the best that are confirmed."""
+        return self.confirms.apart if self.confirms else None
+
+    @property
+    def seed_name(self) -> str | None:
+        """The hyperparameter with which one configuration is trained several times."""
+        return self.repeats.seed if self.repeats else None
 
     @property
     def request(self) -> Request | None:
@@ -308,7 +337,7 @@ class TuningSpec(BaseModel):
 
     def list_unnamed(self) -> list[str]:
         """Return the hyperparameters that no placeholder passes on, if the command has any."""
-        names = (*self.hyperparameter_ranges, *self.static_hyperparameters)
+        names = self.names
         known = (*names, *(each.name for each in self.config_files))
         named = commands.find_placeholders(self.command, known)
         if not named or commands.ALL in named:

@@ -29,6 +29,7 @@ from hpt_cli.spec.resources import Request
 MAX_REGEX_LENGTH = 500
 MAX_PARENTS = 5
 MAX_ATTEMPTS = 100
+MAX_REPEATS = 100
 
 WarmStartType = Literal["IdenticalDataAndAlgorithm", "TransferLearning"]
 PauseMethod = Literal["signal", "checkpoint"]
@@ -145,6 +146,36 @@ class Pausing(SpecPart):
     share_gpus: bool = False
     """With signal: whether others get the GPUs of paused training jobs, whose memory there stays
     taken."""
+
+
+class Repeats(SpecPart):
+    """How often a configuration runs, each time with another seed, as long as it may be the best;
+    its mean counts."""
+
+    count: Annotated[Whole, Field(ge=2, le=MAX_REPEATS)]
+    """How many training jobs a configuration is at most."""
+    seed: FieldName | None = None
+    """The hyperparameter that is the seed: its range lists the seeds, which without one are 1, 2, 3
+    ...; left out where the command draws another seed each time."""
+
+
+class Confirms(SpecPart):
+    """Which training jobs of another tuning job are run again with other seeds."""
+
+    tuning_job: TuningJobName
+    """The other tuning job's name."""
+    jobs: Annotated[tuple[Count | None, ...], Field(min_length=1)]
+    """The number there of each of the initial_hyperparameters, the best first; null for a default
+    that was not tried."""
+    default: Annotated[Whole, Field(ge=0)] | None = None
+    """The place of the default among them, from 0."""
+    has_best_only: bool = True
+    """Whether all of them are among the best; else the last is not: the default."""
+
+    @property
+    def apart(self) -> int | None:
+        """The number, from 1, of the one that is not among the best."""
+        return None if self.has_best_only else len(self.jobs)
 
 
 class Parent(SpecPart):

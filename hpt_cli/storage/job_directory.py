@@ -104,12 +104,16 @@ class JobDir:
         here, origin = self.path.resolve(), Path(os.path.abspath(source))
         if here.is_relative_to(Path.cwd()) and origin.is_relative_to(Path.cwd()):
             origin = Path(os.path.relpath(origin, here))
-        for path, data in (
-            (self.spec, source.read_bytes()),
-            (self.path / "source", os.fsencode(origin)),
-        ):
-            with open(path, "wb", opener=open_private) as file:
-                file.write(data)
+        _write(self.spec, source.read_bytes())
+        _write(self.path / "source", os.fsencode(origin))
+
+    def put_spec(self, text: str) -> None:
+        """Write the spec of a tuning job that was made from no file."""
+        _write(self.spec, text.encode())
+
+    def beside(self, name: str) -> JobDir:
+        """Return the directory of another tuning job in the same home."""
+        return JobDir(self.path.parent / name)
 
     @property
     def created_at(self) -> float:
@@ -162,3 +166,8 @@ class JobDir:
     def attempt(self, number: int, attempt: int) -> AttemptDir:
         """Return the directory of one attempt."""
         return AttemptDir(self.training_job(number) / f"a{attempt}")
+
+
+def _write(path: Path, data: bytes) -> None:
+    with open(path, "wb", opener=open_private) as file:
+        file.write(data)

@@ -10,12 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Literal, Protocol, cast
+from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 from hpt_cli.metrics.curve import Curve
-from hpt_cli.spec.constraints import Constraints
 from hpt_cli.spec.hyperparameters import Hyperparameters
-from hpt_cli.spec.ranges import ParameterRange
+
+if TYPE_CHECKING:
+    from hpt_cli.spec.constraints import Constraints
+    from hpt_cli.spec.ranges import ParameterRange
+
+TrialStatus = Literal["Running", "Completed", "Stopped", "Failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,7 @@ class Trial:
 
     number: int
     hyperparameters: Hyperparameters
-    status: Literal["Running", "Completed", "Stopped", "Failed"]
+    status: TrialStatus
     loss: float | None
     curve: Curve = ()
     is_broken: bool = False
@@ -39,6 +43,19 @@ class Trial:
     def has_failed(self) -> bool:
         """Whether nothing came of it."""
         return self.status == "Failed" or self.is_broken
+
+
+def find_trial_status(phase: str) -> TrialStatus:
+    """Return the status of a training job as a trial, in a phase of its life."""
+    ended: tuple[TrialStatus, ...] = ("Completed", "Stopped", "Failed")
+    return next((status for status in ended if status == phase), "Running")
+
+
+def _make_no_constraints() -> Constraints:
+    # A summary has trials too, and what constraints need takes longer to import than it takes.
+    from hpt_cli.spec.constraints import Constraints
+
+    return Constraints()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +74,7 @@ class SuggestRequest:
     max_parallel_jobs: int
     trials: tuple[Trial, ...]
     fixed: Hyperparameters = field(default_factory=dict)
-    constraints: Constraints = field(default_factory=Constraints)
+    constraints: Constraints = field(default_factory=_make_no_constraints)
 
 
 class Strategy(Protocol):

@@ -10,8 +10,10 @@ from typing import Literal
 
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.tuning import events as ev
+from hpt_cli.tuning.evidence import list_runs
 from hpt_cli.tuning.fold import fold
 from hpt_cli.tuning.jobs.training_job import TrainingJob
+from hpt_cli.tuning.repeats.configurations import list_configurations
 from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.summary import (
     final_objective,
@@ -98,9 +100,7 @@ def _find_last_job(spec: TuningSpec, state: TuningState) -> Completion | None:
         if state.exhausted and state.next_proposal is None:
             if spec.constraints and not count:
                 return Completion("Failed", "no point was found that meets the constraints")
-            which = " that were found to meet the constraints" if spec.constraints else ""
-            reason = f"all {count} points of the search space{which} have been tried"
-            return _complete(spec, state, reason, stops=False)
+            return _complete(spec, state, _describe_exhaustion(spec, state), stops=False)
     return None
 
 
@@ -213,6 +213,14 @@ def _describe_limit(spec: TuningSpec) -> str:
     if spec.max_jobs is None and spec.strategy == "Grid":
         return f"all {spec.job_limit} points of the grid have been tried"
     return f"max_jobs ({spec.job_limit}) reached"
+
+
+def _describe_exhaustion(spec: TuningSpec, state: TuningState) -> str:
+    if spec.repeats is None:
+        which = " that were found to meet the constraints" if spec.constraints else ""
+        return f"all {len(state.jobs)} points of the search space{which} have been tried"
+    known = list_configurations(list_runs(spec, state), spec.seed_name)
+    return f"all {len(known)} configurations have been tried, as often as they may be the best"
 
 
 def list_losses(spec: TuningSpec, ended: Mapping[int, TrainingJob]) -> list[float]:

@@ -61,6 +61,17 @@ class _Pausing(TypedDict, total=False):
     share_gpus: bool
 
 
+class _Repeats(TypedDict, total=False):
+    count: int
+    seed: str | None
+
+
+class _Confirms(TypedDict, total=False):
+    tuning_job: str
+    jobs: tuple[int | None, ...]
+    default: int | None
+
+
 class _WarmStart(TypedDict):
     type: str
 
@@ -73,6 +84,8 @@ class _Optional(TypedDict, total=False):
     early_stopping_type: str
     early_stopping: _EarlyStopping | None
     pausing: _Pausing | None
+    repeats: _Repeats | None
+    confirms: _Confirms | None
     warm_start: _WarmStart | None
     value_texts: dict[str, tuple[str, ...]]
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from operator import attrgetter
-from typing import Literal
 
 from hpt_cli.metrics.curve import MappedCurve
 from hpt_cli.metrics.extractors import Extractor
@@ -17,8 +16,9 @@ from hpt_cli.spec.objective import Objective
 from hpt_cli.spec.points import complete_point, select_active
 from hpt_cli.stop_rules import LossCurve, StopRule, load_stop_rule, select_ended
 from hpt_cli.stop_rules.curve_stats import list_completed
-from hpt_cli.strategies import SuggestRequest, Trial
+from hpt_cli.strategies import SuggestRequest, Trial, find_trial_status
 from hpt_cli.tuning.jobs.training_job import TrainingJob
+from hpt_cli.tuning.repeats.configurations import list_configurations, merge_runs
 from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.summary import final_value, find_broken
 
@@ -96,7 +96,7 @@ def loss_curve(job: TrainingJob, objective: Objective) -> LossCurve:
     curve = objective.choose(job.curve(objective.metric))
     return LossCurve(
         number=job.number,
-        status=_status(job),
+        status=find_trial_status(job.phase),
         steps=tuple(step for step, _ in curve),
         losses=tuple(objective.loss(value) for _, value in curve),
     )
@@ -157,14 +157,18 @@ def suggest_request(spec: TuningSpec, state: TuningState, number: int) -> Sugges
     It counts its own suggestions only: proposals take nothing from what it would have tried.
     """
     jobs = state.jobs.values() if state.proposals else ()
-    proposed = sum(job.proposal is not None and job.number < number for job in jobs)
+    proposed = {job.number for job in jobs if job.proposal is not None and job.number < number}
+    trials = tuple(each for each in list_trials(spec, state) if each.number != number)
+    own = number - len(proposed)
+    if spec.repeats is not None:
+        own = 1 + sum(each.number > 0 and each.number not in proposed for each in trials)
     return SuggestRequest(
-        ranges=spec.hyperparameter_ranges,
+        ranges=spec.searched_ranges,
         seed=spec.random_seed,
-        number=number - proposed,
+        number=own,
         max_jobs=spec.job_limit,
         max_parallel_jobs=spec.count_slots(state.pool),
-        trials=tuple(each for each in list_trials(spec, state) if each.number != number),
+        trials=trials,
         constraints=spec.rules,
     )
 
@@ -206,6 +210,14 @@ def list_outside(spec: TuningSpec, state: TuningState) -> list[int]:
 
 
 def list_trials(spec: TuningSpec, state: TuningState) -> list[Trial]:
+    """Return what has been tried: the jobs with hyperparameters, or with repeats configurations."""
+    runs = list_runs(spec, state)
+    if spec.repeats is None:
+        return runs
+    return [merge_runs(each) for each in list_configurations(runs, spec.seed_name)]
+
+
+def list_runs(spec: TuningSpec, state: TuningState) -> list[Trial]:
     """Return the jobs with hyperparameters as trials, in order of number: inherited ones first.
 
     Not in order of their ends, which chance decides: that would change what is suggested.
@@ -232,13 +244,9 @@ def trial(spec: TuningSpec, job: TrainingJob) -> Trial:
         number=job.number,
         hyperparameters=known if fitting is None else fitting,
         # What is known of it is a part of its curve, as of a stopped one, until it goes on.
-        status="Stopped" if job.phase == "Paused" else _status(job),
+        status="Stopped" if job.phase == "Paused" else find_trial_status(job.phase),
         loss=None if final is None else objective.loss(final),
         curve=MappedCurve(objective.choose(job.curve(objective.metric)), objective.loss),
         # What was stopped early may not have come to the metric that is constrained.
         is_broken=bool(find_broken(job, objective, may_lack=job.phase == "Stopped")),
     )
-
-
-def _status(job: TrainingJob) -> Literal["Running", "Completed", "Stopped", "Failed"]:
-    return job.phase if job.phase in ("Completed", "Stopped", "Failed") else "Running"

@@ -20,6 +20,8 @@ from hpt_cli.tuning.failures.history import describe_alike
 from hpt_cli.tuning.jobs.spans import count_seconds
 from hpt_cli.tuning.jobs.training_job import Pause, TrainingJob
 from hpt_cli.tuning.progress import Progress, count_progress
+from hpt_cli.tuning.repeats.configurations import Configuration
+from hpt_cli.tuning.repeats.rows import number_rows, select_rows
 from hpt_cli.tuning.state import Parent, TuningState
 
 ObjectiveStatus = Literal["Pending", "Succeeded", "Failed"]
@@ -77,6 +79,8 @@ class Row:
     """By what it breaks a metric constraint, so that it has no result."""
     source: str | None = None
     """Who proposed it; None where hpt chose it."""
+    configuration: int | None = None
+    """With repeats, the number of its configuration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,12 @@ class Summary:
     """Why launching is paused, if it is."""
     outside: int = 0
     """How many training jobs lie outside the search space, and are not learned from."""
+    repeats: Mapping[str, Any] | None = None
+    """The part of the spec."""
+    configurations: tuple[Configuration, ...] = ()
+    """With repeats, those that were tried."""
+    confirms: Mapping[str, Any] | None = None
+    """The part of the spec: whose best are run again."""
 
     @property
     def epochs(self) -> int:
@@ -158,19 +168,10 @@ def summarize(
     """
     now = now if at_work else state.last_event_at  # what jobs do without a tuner is not known
     objective = Objective.of(state.spec)
-    ended = {(row.number, row.attempts): row for row in known if row.ended_at is not None}
-
-    def find_known(job: TrainingJob) -> Row | None:
-        row = ended.get((job.number, len(job.attempts))) if job.has_ended else None
-        # They are others once it is known what else it ran with.
-        return row if row is not None and row.hyperparameters is job.hyperparameters else None
-
-    rows = tuple(
-        find_known(job) or make_row(state, job, objective, now)
-        for job in state.jobs.values()
-        if job.hyperparameters is not None and (job.attempts or state.status == "InProgress")
-    )
-    best = find_best(rows, objective)
+    rows = _make_rows(state, objective, now, known)
+    repeats = state.spec.get("repeats")
+    rows, configurations = number_rows(rows, objective, repeats)
+    best = find_best(select_rows(rows, configurations, repeats), objective)
     goes_on = state.status in ("InProgress", "Stopping")
     return Summary(
         name=state.spec["name"],
@@ -191,6 +192,27 @@ def summarize(
         overall_best=find_overall_best(state, best, objective),
         sessions=state.sessions,
         pause=_describe_pause(state) if goes_on else "",
+        repeats=repeats,
+        configurations=configurations,
+        confirms=state.spec.get("confirms"),
+    )
+
+
+def _make_rows(
+    state: TuningState, objective: Objective, now: float, known: Iterable[Row]
+) -> tuple[Row, ...]:
+    """Return the rows of jobs with hyperparameters: those of `known` where they are the same."""
+    ended = {(row.number, row.attempts): row for row in known if row.ended_at is not None}
+
+    def find_known(job: TrainingJob) -> Row | None:
+        row = ended.get((job.number, len(job.attempts))) if job.has_ended else None
+        # They are others once it is known what else it ran with.
+        return row if row is not None and row.hyperparameters is job.hyperparameters else None
+
+    return tuple(
+        find_known(job) or make_row(state, job, objective, now)
+        for job in state.jobs.values()
+        if job.hyperparameters is not None and (job.attempts or state.status == "InProgress")
     )
 
 

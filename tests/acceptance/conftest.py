@@ -37,14 +37,14 @@ def wait_until(is_done: Callable[[], bool], what: str = "it") -> None:
 
 @functools.cache
 def _load_answer(command: str) -> TypeAdapter[Any]:
-    for each in vars(json_types).values():
+    for each in (*vars(json_types).values(), *vars(json_types.before_run).values()):
         if is_typeddict(each):
             each.__pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[attr-defined]
     return TypeAdapter(json_types.ANSWERS[command])
 
 
 def check_answer(arguments: Sequence[str], out: str) -> None:
-    """The document is what hpt_cli/reports/json_types.py says, without a field too many."""
+    """The document is what hpt_cli/reports/json_types says, without a field too many."""
     command = arguments[0]
     if command == "jobs" and "--curves" in arguments:
         command = "jobs --curves"

@@ -24,7 +24,7 @@ def importance(name: OptionalName = None, json: Json = False, home: Home = None)
 
     state = read_state(find_tuning_job(home, name))
     spec = load_spec(state.spec)
-    measured = measure_importance(spec.hyperparameter_ranges, list_trials(spec, state))
+    measured = measure_importance(spec.searched_ranges, list_trials(spec, state))
     if measured is None:
         raise HptError.of(
             "importance-few",

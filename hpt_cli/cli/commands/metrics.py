@@ -36,7 +36,7 @@ from hpt_cli.reports.metrics import (
 )
 
 if TYPE_CHECKING:
-    from hpt_cli.reports.json_types import Proposals, Readings
+    from hpt_cli.reports.json_types.before_run import Proposals, Readings
 
 EXAMPLES = (
     "hpt metrics train.log",

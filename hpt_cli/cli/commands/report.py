@@ -72,7 +72,7 @@ def _read_record(jobdir: JobDir) -> Record:
     return Record(
         summary=summary,
         state=state,
-        importance=measure_importance(spec.hyperparameter_ranges, list_trials(spec, state)),
+        importance=measure_importance(spec.searched_ranges, list_trials(spec, state)),
         command=write_command(best, shows_values=False) if best else None,
         origin=list(_list_origin(jobdir, state, spec)),
     )

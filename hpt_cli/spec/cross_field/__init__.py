@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hpt_cli.spec.cross_field import command, constraints, execution, metrics, search
+from hpt_cli.spec.cross_field import command, constraints, execution, metrics, repeats, search
 from hpt_cli.spec.cross_field.conflict import Conflict
 
 
@@ -32,6 +32,7 @@ def find_conflicts(raw: Mapping[str, Any]) -> list[Conflict]:
         *constraints.find_constraint_conflicts(raw),
         *constraints.find_metric_constraint_conflicts(raw),
         *search.find_prior_conflicts(raw),
+        *repeats.find_repeat_conflicts(raw),
         *metrics.find_log_rule_conflicts(raw),
         *command.find_environment_conflicts(raw),
         *execution.find_slurm_conflicts(raw),

@@ -22,6 +22,7 @@ PARTS: dict[str, type[BaseModel]] = {
     "metric_definitions": parts.MetricDefinition,
     "early_stopping": parts.EarlyStopping,
     "pausing": parts.Pausing,
+    "repeats": parts.Repeats,
     "warm_start": parts.WarmStart,
     "success": parts.Success,
     "retry": parts.Retry,
@@ -30,6 +31,7 @@ PARTS: dict[str, type[BaseModel]] = {
     "slurm": parts.Slurm,
     "resources": parts.Resources,
     "objective_value": parts.MeanOfLast,
+    "confirms": parts.Confirms,
 }
 """The fields that hold a part, or a list of them."""
 NAMED = ("hyperparameter_ranges", "static_hyperparameters", "environment")

@@ -22,6 +22,7 @@ from hpt_cli.spec.fields.overrides import Overridden, Override, Sources, overrid
 from hpt_cli.spec.fields.parts import leave_out_empty
 from hpt_cli.spec.hyperparameters import name_variable
 from hpt_cli.spec.model import CHANGEABLE, TuningSpec
+from hpt_cli.spec.repeats import add_seed_range
 from hpt_cli.spec.yaml.document import Document, compose
 from hpt_cli.spec.yaml.messages import explain
 
@@ -73,17 +74,26 @@ def parse_raw(text: str, file: str, overrides: Iterable[Override] = ()) -> RawSp
     return _override(document.to_values(), document, overrides)
 
 
+def read_fields(fields: Mapping[str, Any]) -> RawSpec:
+    """Return the fields of a spec that stands in no file, and every mistake in them."""
+    return _override(fields, None, ())
+
+
 def _override(
     fields: Mapping[str, Any], document: Document | None, overrides: Iterable[Override]
 ) -> RawSpec:
     """Return fields with overrides, and every mistake in them."""
     changed = override(fields, overrides)
-    values, sources = leave_out_empty(changed.fields), Sources(document, changed.overrides)
+    values, sources = _complete(changed.fields), Sources(document, changed.overrides)
     duplicates = document.duplicates() if document else ()
     look = _find_problems if document is None else _find_file_problems
     problems = _blame(list(look(values, sources)), fields, changed, look)
     mistakes = (*changed.mistakes, *duplicates, *problems)
     return RawSpec(values, mistakes, sources)
+
+
+def _complete(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return add_seed_range(leave_out_empty(fields))
 
 
 def _blame(
@@ -96,7 +106,7 @@ def _blame(
     remaining = []
     for each in changed.overrides if problems else ():
         others = [other for other in changed.overrides if other is not each]
-        values = leave_out_empty(override(fields, others).fields)
+        values = _complete(override(fields, others).fields)
         remaining.append((each, {problem.message for problem in look(values, Sources())}))
     for problem in problems:
         blamed = [each for each, messages in remaining if problem.message not in messages]

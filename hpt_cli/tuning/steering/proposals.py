@@ -15,6 +15,7 @@ from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.names import job_name
 from hpt_cli.spec.points import complete_point, narrow_deciders, select_active
 from hpt_cli.spec.ranges import CategoricalRange, ParameterRange
+from hpt_cli.spec.repeats import drop_seed
 from hpt_cli.strategies import SuggestRequest, load_strategy
 from hpt_cli.tuning.commands import Plan
 from hpt_cli.tuning.events import Event, PointProposed, SpecChanged
@@ -117,7 +118,8 @@ def _find_tried(spec: TuningSpec, state: TuningState, point: Hyperparameters) ->
 
 def is_whole(spec: TuningSpec, point: Hyperparameters) -> bool:
     """Return whether a point in the ranges leaves nothing for the strategy to choose."""
-    return complete_point(spec.hyperparameter_ranges, point).keys() <= point.keys()
+    searched = drop_seed(point, spec.seed_name)
+    return complete_point(spec.searched_ranges, searched).keys() <= point.keys()
 
 
 def propose(

@@ -11,10 +11,8 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
-Value = float | int | str
-Hyperparameters = Mapping[str, Value]
-Point = Sequence[float | None]
-"""`[step, value]`; null for NaN and infinity."""
+from hpt_cli.reports.json_types.before_run import Checkup, Proposals, Readings
+from hpt_cli.reports.json_types.values import Hyperparameters, Point, Value
 
 
 class Counters(TypedDict):
@@ -75,6 +73,8 @@ class TrainingJob(TypedDict):
     """who proposed it with `hpt try`; null if hpt chose it"""
     hyperparameters: Hyperparameters
     """the tuned ones, without static ones"""
+    configuration: int | None
+    """with `repeats`: the same number for all that differ in their seed alone"""
 
 
 class BestTrainingJob(TrainingJob):
@@ -121,6 +121,31 @@ class Warning(TypedDict):
     """as YAML: definitions that would find something"""
 
 
+class Lead(TypedDict):
+    """With which probability the best is better than another one."""
+
+    training_job_number: int | None
+    """in the search; null for a default that it did not try"""
+    is_default: bool
+    probability: float
+
+
+class Confirmation(TypedDict):
+    """What the best training jobs of a search have shown with other seeds, so far."""
+
+    tuning_job_name: str
+    """of the search"""
+    training_job_number: int | None
+    """which of them is the best: its number in the search; null for a default that it did not
+    try"""
+    is_default: bool
+    probability_best: float
+    """that it is the best of all of them"""
+    better_than: list[Lead]
+    seeds_differ: bool
+    """false where all results of each are the same, whatever the seed"""
+
+
 class TuningJob(TypedDict):
     """The state of a tuning job."""
 
@@ -140,6 +165,8 @@ class TuningJob(TypedDict):
     """how many lie outside the search space, as it has changed or a user proposed them: they are
     not learned from"""
     warm_start_parents: list[Parent]
+    confirmation: Confirmation | None
+    """of `hpt confirm` only, from the second result of one of them on"""
     total_training_time_seconds: float
     """the sum over all training jobs"""
     seconds_saved_by_early_stopping: float | None
@@ -333,145 +360,6 @@ class ReplayedRule(_ReplayedAlone):
     """|best with Off − best with the rule| / |best − median final value|"""
 
 
-class LintWarning(TypedDict):
-    """Something that is probably not intended."""
-
-    slug: str
-    """see [slugs](errors.md)"""
-    message: str
-    hint: str | None
-
-
-class Range(TypedDict):
-    """How a range is searched."""
-
-    scaling: str | None
-    """`Linear`, `Logarithmic` or `ReverseLogarithmic`; null for a Categorical range"""
-    size: int | None
-    """the number of values; null if continuous"""
-    values: Sequence[Value]
-    """all, or some evenly spaced"""
-    when: Mapping[str, Sequence[Value]]
-    prior: Sequence[Value]
-
-
-class FirstTrainingJob(TypedDict):
-    """A training job that would run."""
-
-    hyperparameters: Hyperparameters
-    command: str
-
-
-class TriedTrainingJob(TypedDict):
-    """The result of a trial run of the command."""
-
-    exit_code: int | None
-    failure_reason: str | None
-    """null if it was stopped after `--seconds`"""
-    seconds: float
-    values: Sequence[float | None]
-    """of the objective"""
-    nearest_lines: Sequence[str]
-    """the lines that come nearest to a value, if there is none"""
-    proposed_metric_definitions: Sequence[str]
-    estimated_job_seconds: float
-    estimated_tuning_seconds: float
-    estimate_is_at_least: bool
-    """the run was stopped, and the number of epochs is not known"""
-
-
-_Tried = TypedDict("_Tried", {"try": TriedTrainingJob | None})
-"""with `--try` only"""
-
-
-class Resources(TypedDict):
-    """What the tuning job can use of this machine."""
-
-    cores: Sequence[int]
-    gpus: Sequence[str]
-    memory_gb: float
-    """GiB"""
-
-
-class Checkup(_Tried):
-    """A spec before it runs."""
-
-    name: str
-    spec: Mapping[str, Any]
-    """all fields, with defaults"""
-    hyperparameter_ranges: dict[str, Range]
-    points: int | None
-    """the number of points to try; null if continuous"""
-    first_training_jobs: list[FirstTrainingJob]
-    environment: dict[str, str]
-    directory: str
-    """the directory that the tuning job will be in"""
-    resources: Resources | None
-    """null if the spec asks for none"""
-    parallel_jobs: int
-    """how many run at once"""
-    ends_with: Sequence[str]
-    """the criteria, for people"""
-    warnings: list[LintWarning]
-
-
-class Match(TypedDict):
-    """A value in a log."""
-
-    line: int
-    """from 1"""
-    text: str
-    span: Sequence[int]
-    """the position of the match in the text: `[start, end]`"""
-    value_span: Sequence[int]
-    """the position of the value"""
-    step: float | None
-    value: float | None
-
-
-class Reading(TypedDict):
-    """What a metric definition finds in a log."""
-
-    definition: Mapping[str, Any]
-    count: int
-    curve: Sequence[Point]
-    warnings: list[LintWarning]
-    matches: list[Match]
-    """the first and the last, or with `--all` all"""
-
-
-class Readings(TypedDict):
-    """With `--regex`, `--preset` or `--spec`: what they find."""
-
-    log: str
-    definitions: list[Reading]
-
-
-class Proposal(TypedDict):
-    """A metric definition that finds something."""
-
-    definition: Mapping[str, Any]
-    """ready for `metric_definitions`"""
-    objective_type: str
-    """`Maximize` or `Minimize`: the likelier one for a metric of this name"""
-    objective_value: str
-    """`mean` of the folds of a cross-validation; else `last`"""
-    program: str | None
-    """the program, if it is a preset"""
-    curve: Sequence[Point]
-    example: str
-    """a line that it matches"""
-
-
-class Proposals(TypedDict):
-    """With the log alone: definitions that find something, the likeliest objective first."""
-
-    log: str
-    proposals: list[Proposal]
-    warnings: list[LintWarning]
-    """about these definitions"""
-
-
 class Finding(TypedDict):
     """One thing that was checked."""
 
@@ -493,6 +381,7 @@ ANSWERS: dict[str, Any] = {
     "explain": Explanation,
     "importance": Importance,
     "replay": list[ReplayedRule],
+    "confirm": TuningJob,
     "check": Checkup,
     "metrics": Readings | Proposals,
     "doctor": list[Finding],

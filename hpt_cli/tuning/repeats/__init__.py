@@ -1,0 +1,1 @@
+"""Configurations that are trained several times, with other seeds."""
