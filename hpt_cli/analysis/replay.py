@@ -285,7 +285,10 @@ class _Replayer:
         if self.spec.pausing is None:
             return judged
         self._fold_observations(now)
-        return pause_some(self.spec, self.state, judged, (), math.inf)
+        return pause_some(self.spec, self.state, judged, (), math.inf, self._judge_job)
+
+    def _judge_job(self, job: TrainingJob) -> Verdict:
+        return self._judge(job.number)
 
     def _await_epoch(self, number: int) -> None:
         """Schedule the next epoch of a job, or its end if it has no curve."""
@@ -349,11 +352,8 @@ class _Replayer:
     def _decide(self, now: float) -> None:
         """Carry out commands until there is nothing to do but wait, or end."""
 
-        def judge(job: TrainingJob) -> Verdict:
-            return self._judge(job.number)
-
         while True:
-            commands = decide(self.spec, self.state, now, judge=judge)
+            commands = decide(self.spec, self.state, now, judge=self._judge_job)
             if not any(isinstance(each, ACTS) for each in commands):
                 return
             for command in commands:

@@ -78,7 +78,7 @@ def decide(
         commands += _stop_all(state)
     else:
         judged = _stop_some(spec, state, now, observed, silent, unjudged)
-        commands += pause_some(spec, state, judged, avoided, most_paused)
+        commands += pause_some(spec, state, judged, avoided, most_paused, judge)
     if completion is None:
         return commands + _go_on(spec, state, now, avoided, most_paused, judge)
     # What has been chosen already, or is to go on, still belongs to the tuning job.

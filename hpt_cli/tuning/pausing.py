@@ -141,6 +141,7 @@ def pause_some(
     judged: Iterable[Command],
     avoided: Collection[Resource],
     most_paused: float,
+    judge: Judge,
 ) -> list[Command]:
     """Return what becomes of jobs that were judged, with pauses of those that make way for others.
 
@@ -148,6 +149,7 @@ def pause_some(
         judged: what is to become of them without pauses: Continue, Stop; others stay as they are.
         avoided: the cores and GPUs that are left to others.
         most_paused: how many may be paused as far as memory allows.
+        judge: what a stop rule says of a job.
     """
     if spec.pausing is None or state.failures.outage is not None:
         return list(judged)
@@ -161,7 +163,7 @@ def pause_some(
         if isinstance(command, Stop):
             way = race.find_rest(verdict)
         else:
-            way = race.find_way(curve) if is_comparable(spec, job) else None
+            way = _find_way(state, race, curve, judge) if is_comparable(spec, job) else None
             if way is not None and not _frees_a_place(spec, state, job, way, avoided):
                 way = None
         if way is not None:
@@ -169,6 +171,18 @@ def pause_some(
             commands.append(Pause(job.number, way.why, race.list_evidence(curve, verdict)))
             race = race.after(curve, way)
     return commands
+
+
+def _find_way(state: TuningState, race: Race, live: LossCurve, judge: Judge) -> Way | None:
+    """Return why a running job is to be paused: for none that would not go on then."""
+    hopeful = race
+    while (way := hopeful.find_way(live)) is not None and way.successor is not None:
+        job = state.jobs[way.successor]
+        if not (job.attempts[-1].curves and judge(job).stop):
+            return way
+        rest = tuple(each for each in hopeful.paused if each.number != job.number)
+        hopeful = replace(hopeful, paused=rest)
+    return way
 
 
 def let_go_on(

@@ -142,6 +142,11 @@ def test_a_job_without_a_chance_waits_till_the_end_where_none_is_to_begin() -> N
     assert [type(each) for each in commands(*waiting, max_jobs=3)] == [Stop]
 
 
+def test_no_job_makes_way_for_one_that_would_not_go_on() -> None:
+    story = [*WHOLE, *paused(3, *HOPELESS), *begun(4, 999, 998, 997, 30)]
+    assert commands(*story, seen=(4,), max_jobs=4) == []
+
+
 def test_completed_jobs_that_were_chosen_remove_no_doubt() -> None:
     completed = [LossCurve(n, "Completed", (1.0, 2.0, 3.0), (9.0, 9.0, n)) for n in range(9)]
     errors = replace(measure_errors(Rule(), completed), risks=(1.0,) * 9)
