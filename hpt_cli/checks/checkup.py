@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hpt_cli.checks.interpreter import explain_missing_module
+from hpt_cli.checks.pause_trial import PauseTrial, try_pause
 from hpt_cli.checks.prerequisites import Findings
 from hpt_cli.checks.preview import Estimate, estimate_time, find_warnings, list_first_points
 from hpt_cli.checks.trial_run import Show, TrialRun, try_job
@@ -57,6 +58,8 @@ class TriedJob:
     """Whether it wrote that file into the working directory."""
     warnings: tuple[Problem, ...] = ()
     """Warnings about the metric definitions, as found in this job's output."""
+    pause: PauseTrial | None = None
+    """What came of pausing one, where the spec asks for that."""
     missing: str = ""
     """Why it lacks a module, where that is known."""
 
@@ -172,6 +175,11 @@ def try_first_job(checkup: Checkup, seconds: float, show: Show) -> TriedJob:
         began = time.time()
         trial = try_job(executor, request, spec.extractors, seconds, show, spec.success)
         has_file = file is not None and _was_written(jobdir.training_job(1) / file, began)
+        pause = None
+        if spec.pausing is not None and trial.list_values(metric) and not trial.failure:
+            jobdir.make_training_job(2)
+            again = replace(checkup.first, jobdir=jobdir, number=2)
+            pause = try_pause(executor, again, seconds)
     values = tuple(trial.list_values(metric))
     estimate = estimate_time(
         spec,
@@ -189,6 +197,7 @@ def try_first_job(checkup: Checkup, seconds: float, show: Show) -> TriedJob:
         has_file=has_file,
         is_astray=file is not None and _was_written(Path.cwd() / file, began),
         estimate=estimate,
+        pause=pause,
         warnings=tuple(lint_definitions(spec.list_definitions(), "\n".join(trial.lines).encode())),
         missing=""
         if not trial.failure

@@ -98,7 +98,7 @@ def try_job(
     finally:
         if isinstance(outcome, (ex.Pending, ex.Running)):
             executor.stop(handle, force=False)
-            _wait(executor, handle)
+            wait_for_end(executor, handle)
         executor.sweep(handle, 0.0)
     code, has_text = _read_code(outcome), bool(tail.pop_matches())
     why = outcome.why if isinstance(outcome, ex.Exited) else ""
@@ -121,7 +121,7 @@ def _read_new(log: Path, offset: int, *, final: bool) -> tuple[int, list[str]]:
     return offset + len(whole), split_lines(whole)
 
 
-def _wait(executor: ex.Executor, handle: ex.Handle) -> None:
+def wait_for_end(executor: ex.Executor, handle: ex.Handle) -> None:
     """Wait for a job that was asked to end, and kill it if it does not."""
     deadline = time.monotonic() + GRACE_SECONDS
     while isinstance(executor.poll([handle])[0], (ex.Pending, ex.Running)):

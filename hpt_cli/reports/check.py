@@ -189,7 +189,7 @@ def _list_findings(checkup: Checkup, tried: TriedJob) -> list[Text]:
         words = f"  {count(len(tried.values), 'value')} of {name}: {curve} {latest}"
         lines.append(Text(words, style="green"))
         lines.append(Text(f"  {describe_estimate(spec, tried.estimate, checkup.slots)}"))
-        return lines
+        return lines + _render_pause(tried)
     where = f"in {plain(tried.file)}" if tried.file else "in what it printed"
     lines.append(Text(f"  no value of {name} {where}", style="red"))
     if tried.file and not tried.has_file:
@@ -201,6 +201,14 @@ def _list_findings(checkup: Checkup, tried: TriedJob) -> list[Text]:
         lines.append(Text("  metric definitions that would find something:"))
         lines += [Text(f"    - {plain(each)}") for each in tried.proposals]
     return lines
+
+
+def _render_pause(tried: TriedJob) -> list[Text]:
+    """Return what came of pausing a training job, if one was paused."""
+    if tried.pause is None:
+        return []
+    style = {True: "green", False: "red", None: "yellow"}[tried.pause.goes_on]
+    return [Text(f"  pausing: {plain(tried.pause.what)}", style=style)]
 
 
 def _quote(heading: str, lines: Sequence[str]) -> list[Text]:
@@ -281,4 +289,7 @@ def _tried_to_json(tried: TriedJob) -> json_types.TriedTrainingJob:
         "estimated_job_seconds": round(tried.estimate.job_seconds, 3),
         "estimated_tuning_seconds": round(tried.estimate.tuning_seconds, 3),
         "estimate_is_at_least": tried.estimate.is_at_least,
+        "pausing": None
+        if tried.pause is None
+        else {"goes_on": tried.pause.goes_on, "explanation": tried.pause.what},
     }

@@ -142,3 +142,22 @@ def test_a_deleted_tuning_job_leaves_nothing_paused(terminal: Terminal) -> None:
 def test_pausing_by_a_signal_is_refused_on_a_cluster(terminal: Terminal) -> None:
     spec = write_spec(terminal, executor="slurm")
     assert "keeps its place on a cluster" in terminal.hpt("check", spec, code=2)
+
+
+def test_check_proves_that_a_job_goes_on_after_a_pause(terminal: Terminal) -> None:
+    tried = terminal.hpt("check", write_spec(terminal), "--try")
+    assert "pausing: it stood still for 1 s, and went on" in tried
+    (terminal.directory / "train.py").write_text(CHECKPOINTS)
+    by_checkpoint = {"method": "checkpoint"}
+    command = f"{terminal.python()} train.py --x {{x}}"
+    good = write_spec(terminal, name="good", command=command, pausing=by_checkpoint)
+    answer = terminal.json("check", good, "--try")["try"]["pausing"]
+    assert answer["goes_on"] is True
+    bad = write_spec(terminal, name="bad", pausing=by_checkpoint)
+    assert "began anew, with epoch 1" in terminal.hpt("check", bad, "--try", code=1)
+
+
+def test_check_says_where_it_does_not_show_whether_a_job_goes_on(terminal: Terminal) -> None:
+    counted = [{"name": "loss", "regex": "loss=({num})"}]
+    spec = write_spec(terminal, metric_definitions=counted, pausing={"method": "checkpoint"})
+    assert "its epochs are counted" in terminal.hpt("check", spec, "--try")

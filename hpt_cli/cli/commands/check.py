@@ -66,7 +66,8 @@ def check(
         print(f"\ntrial run of one training job, for {seconds:g} s at most:", flush=True)
         tried = try_first_job(checkup, seconds, print_output(MAX_SHOWN))
         Console().print(render_tried(checkup, tried))
-    if tried.trial.failure or not tried.values:
+    fails_to_go_on = tried.pause is not None and tried.pause.goes_on is False
+    if tried.trial.failure or not tried.values or fails_to_go_on:
         raise typer.Exit(ExitCode.FAILED)
 
 

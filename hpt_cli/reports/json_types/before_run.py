@@ -55,6 +55,8 @@ class TriedTrainingJob(TypedDict):
     estimated_tuning_seconds: float
     estimate_is_at_least: bool
     """the run was stopped, and the number of epochs is not known"""
+    goes_on_after_pause: bool | None
+    """null where that does not show, or the spec has no `pausing`"""
 
 
 _Tried = TypedDict("_Tried", {"try": TriedTrainingJob | None})
