@@ -289,9 +289,5 @@ def _tried_to_json(tried: TriedJob) -> json_types.TriedTrainingJob:
         "estimated_job_seconds": round(tried.estimate.job_seconds, 3),
         "estimated_tuning_seconds": round(tried.estimate.tuning_seconds, 3),
         "estimate_is_at_least": tried.estimate.is_at_least,
-<<<<<<< HEAD
         "goes_on_after_pause": tried.pause.goes_on if tried.pause else None,
-=======
-        "goes_on_after_pause": tried.pause.goes_on if tried.pause else None,
->>>>>>> 62136076 (docs: the pages made from the code)
     }
