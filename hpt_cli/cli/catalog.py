@@ -15,7 +15,7 @@ from hpt_cli.cli.help import measure_width, write_help
 GROUPS = {
     "Start": ("init", "check", "run", "resume", "import"),
     "Look": ("list", "show", "watch", "jobs", "best", "curves", "logs"),
-    "Understand": ("explain", "importance", "confirm", "compare", "replay", "metrics"),
+    "Understand": ("advise", "explain", "importance", "confirm", "compare", "replay", "metrics"),
     "Share": ("report", "export"),
     "Steer": ("try", "update"),
     "Keep house": ("stop", "wait", "rename", "delete", "doctor", "schema"),

@@ -118,7 +118,9 @@ def test_what_breaks_a_metric_constraint_is_never_the_best(terminal: Terminal) -
     child = {"type": "IdenticalDataAndAlgorithm", "parents": ["t"]}
     spec = write_spec(terminal, name="child", max_jobs=1, warm_start=child, **OUTCOME)
     terminal.hpt("run", spec, "--set", "initial_hyperparameters=[{x: 8}]")
-    assert terminal.json("show", "child")["overall_best"]["training_job_name"] == "t-0004"
+    assert (
+        terminal.json("show", "child")["overall_best_training_job"]["training_job_name"] == "t-0004"
+    )
 
 
 def test_where_all_break_one_it_is_said(terminal: Terminal) -> None:

@@ -323,6 +323,28 @@ class Importance(TypedDict):
     hyperparameters: list[Influence]
 
 
+class Advice(TypedDict):
+    """Something to do next."""
+
+    slug: str
+    """`failures`, `noise`, `edge`, `unimportant`, `stop`, `more`"""
+    message: str
+    evidence: str
+    command: str
+    """a line to paste"""
+    changes: dict[str, Any]
+    """fields of the spec, by their path with dots, and their new values"""
+
+
+class Advised(TypedDict):
+    """What the results of a tuning job say to do next, the most pressing first."""
+
+    tuning_job_name: str
+    healthy: bool
+    """whether nothing in the results speaks against the spec"""
+    advice: list[Advice]
+
+
 class ReplayedStop(TypedDict):
     """A training job that a rule would have stopped."""
 
@@ -380,6 +402,7 @@ ANSWERS: dict[str, Any] = {
     "compare": list[ComparedTuningJob],
     "explain": Explanation,
     "importance": Importance,
+    "advise": Advised,
     "replay": list[ReplayedRule],
     "confirm": TuningJob,
     "check": Checkup,
