@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from statistics import fmean, pvariance, stdev
 
 from hpt_cli.spec.hyperparameters import Hyperparameters, Value
 from hpt_cli.spec.repeats import drop_seed
@@ -13,6 +13,10 @@ from hpt_cli.strategies import Trial
 
 STATUSES = ("Completed", "Running", "Stopped", "Failed")
 """Those of training jobs: a configuration has the first that one of its own has."""
+FIELD = 10
+"""Of so many configurations with the best means one is taken to be the best."""
+LEAST_SPREAD = 0.01
+"""The least variance between configurations, in that of the noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +73,34 @@ def list_configurations(trials: Iterable[Trial], seed: str | None) -> list[Confi
     ]
 
 
-def find_best_configuration(
-    configurations: Sequence[Configuration], count: int
-) -> Configuration | None:
-    """Return the configuration with the best mean, of those that have run `count` times if any has.
+def find_best_configuration(configurations: Sequence[Configuration]) -> Configuration | None:
+    """Return the configuration whose true mean is likely to be the best.
 
-    One good run is luck: what may be the best is run that often.
+    One good run is luck. So the means of the best few are drawn towards their common mean, by the
+    share of the differences that is noise: the best linear unbiased predictors of a random-effects
+    model (Henderson 1975, "Best linear unbiased estimation and prediction under a selection
+    model").
     """
-    able = rank_configurations(configurations)
-    full = (each for each in able if len(each.runs) >= count and not each.is_pending)
-    return next(full, able[0] if able else None)
+    field = rank_configurations(configurations)[:FIELD]
+    counts = [len(each.losses) for each in field]
+    repeated = sum(counts) - len(field)
+    if not repeated:
+        return field[0] if field else None
+    means = [fmean(each.losses) for each in field]
+    within = (
+        sum(
+            (loss - mean) ** 2
+            for each, mean in zip(field, means, strict=True)
+            for loss in each.losses
+        )
+        / repeated
+    )
+    noises = [within / count for count in counts]
+    spread = max(pvariance(means) - fmean(noises), LEAST_SPREAD * within)
+    shares = [spread / (spread + noise) if noise else 1.0 for noise in noises]
+    common = sum(share * mean for share, mean in zip(shares, means, strict=True)) / sum(shares)
+    drawn = [common + share * (mean - common) for share, mean in zip(shares, means, strict=True)]
+    return field[drawn.index(min(drawn))]
 
 
 def rank_configurations(configurations: Iterable[Configuration]) -> list[Configuration]:

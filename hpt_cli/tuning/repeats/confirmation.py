@@ -74,7 +74,7 @@ def confirm(summary: Summary) -> Confirmation | None:
     if confirms is None or repeats is None:
         return None
     known = rank_configurations(summary.configurations)
-    best = find_best_configuration(known, repeats["count"])
+    best = find_best_configuration(known)
     if best is None or all(len(each.losses) < 2 for each in known):
         return None
     apart = None if confirms["has_best_only"] else len(confirms["jobs"])

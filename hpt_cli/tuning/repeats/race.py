@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from hpt_cli.tuning.repeats.configurations import Configuration, rank_configurations
+from hpt_cli.tuning.repeats.configurations import FIELD, Configuration, rank_configurations
 
 if TYPE_CHECKING:
     from hpt_cli.strategies.space import Floats
 
 MAY_WIN = 0.05
 """With less than this probability of being the best, a configuration is not run again."""
-FIELD = 10
-"""Of so many configurations with the best means one is taken to be the best."""
 
 
 def choose_configuration(

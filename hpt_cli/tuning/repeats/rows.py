@@ -51,5 +51,5 @@ def select_rows(
     """Return the rows of which one is the best: with repeats, of the best configuration."""
     if repeats is None:
         return rows
-    best = find_best_configuration(configurations, repeats["count"])
+    best = find_best_configuration(configurations)
     return tuple(row for row in rows if best is not None and row.configuration == best.number)
