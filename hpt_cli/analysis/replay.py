@@ -45,8 +45,9 @@ ACTS = (Plan, Launch, Stop, Thaw)
 
 @dataclass(frozen=True, slots=True)
 class RecordedJob:
-    """A training job that ran to its end: what counted at each step of it, and its seconds.
+    """A training job that ran to its end: what it is judged by at each step of it, and its seconds.
 
+    `final` is what counted of the objective, where it is judged by another metric.
     Without `seconds_per_epoch`, from one epoch to the next, epochs filled the whole time.
     """
 
@@ -55,6 +56,7 @@ class RecordedJob:
     seconds: float
     exit_code: int = 0
     seconds_per_epoch: float | None = None
+    final: float | None = None
 
     def find_moment(self, epoch: int) -> float:
         """Return when an epoch, counted from 1, ended: in seconds since the start."""
@@ -75,6 +77,9 @@ class Replay:
     jobs: tuple[RecordedJob, ...]
     state: TuningState
     objective: Objective
+    """What the jobs are judged by."""
+    tuned: Objective
+    """What the best is found by."""
 
     @property
     def stopped(self) -> list[TrainingJob]:
@@ -99,15 +104,20 @@ class Replay:
     @property
     def final_losses(self) -> dict[int, float]:
         """The final loss of every training job that has one, by number."""
-        objective, jobs = self.objective, self.state.jobs.values()
-        finals = ((job.number, final_objective(job, objective)) for job in jobs)
-        return {number: objective.loss(value) for number, value in finals if value is not None}
+        finals = ((job.number, self._find_final(job)) for job in self.state.jobs.values())
+        return {number: self.tuned.loss(value) for number, value in finals if value is not None}
+
+    def _find_final(self, job: TrainingJob) -> float | None:
+        """Return what counted of the objective in a job; None where it was stopped before that."""
+        if self.tuned.metric == self.objective.metric:
+            return final_objective(job, self.objective)
+        return self.jobs[job.number - 1].final if job.phase == "Completed" else None
 
     @property
     def best_value(self) -> float | None:
         """The best final value; None if no job has a finite one."""
         best = min(filter(math.isfinite, self.final_losses.values()), default=None)
-        return -best if best is not None and self.objective.maximize else best
+        return -best if best is not None and self.tuned.maximize else best
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +140,9 @@ class Recording:
     themselves. The others were stopped, or still run: their curves are not complete."""
 
     objective: Objective
+    """What they are judged by."""
+    tuned: Objective
+    """What the best is found by."""
     max_parallel_jobs: int
     jobs: Mapping[int, RecordedJob]
     left_out: int
@@ -140,12 +153,13 @@ class Recording:
         """Return the replay with a rule of the training jobs in order, numbered from 1."""
         jobs, parallel = len(self.jobs), self.max_parallel_jobs
         spec = make_spec(self.objective, jobs, parallel, pausing=pausing)
-        return replay(spec, choose_in_order(list(self.jobs.values())), rule, self.inherited)
+        run = replay(spec, choose_in_order(list(self.jobs.values())), rule, self.inherited)
+        return replace(run, tuned=self.tuned)
 
 
 def record(state: TuningState) -> Recording:
     """Return the recording of a tuning job."""
-    objective = Objective.of(state.spec)
+    tuned, objective = Objective.of(state.spec), Objective.of_judged(state.spec)
     jobs = {
         job.number: RecordedJob(
             hyperparameters=job.hyperparameters,
@@ -153,6 +167,7 @@ def record(state: TuningState) -> Recording:
             seconds=training_seconds(job, 0.0),
             exit_code=0 if job.phase == "Completed" else 1,
             seconds_per_epoch=measure_seconds_per_epoch(job, objective.metric),
+            final=None if tuned == objective else final_objective(job, tuned),
         )
         for job in state.jobs.values()
         if job.phase in ("Completed", "Failed") and job.hyperparameters is not None
@@ -161,6 +176,7 @@ def record(state: TuningState) -> Recording:
     parents = (job for job in known_jobs(spec, state) if job.number not in state.jobs)
     return Recording(
         objective=objective,
+        tuned=tuned,
         max_parallel_jobs=spec.count_slots(state.pool),
         jobs=jobs,
         left_out=len(state.jobs) - len(jobs),
@@ -245,7 +261,7 @@ class _Replayer:
                 self._await_epoch(number)
             if ended or held:
                 self._decide(now)
-        return Replay(tuple(self.jobs.values()), self.state, self.objective)
+        return Replay(tuple(self.jobs.values()), self.state, self.objective, self.objective)
 
     def _take_due(self, now: float) -> Iterator[int]:
         """Yield the running jobs that are due, in order of number."""

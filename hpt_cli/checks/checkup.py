@@ -29,7 +29,7 @@ from hpt_cli.storage.journal import describe_creation
 from hpt_cli.tuning.allocation import allocate
 from hpt_cli.tuning.fold import fold_all
 from hpt_cli.tuning.state import TuningState
-from hpt_cli.tuning.warnings import find_file, propose_for
+from hpt_cli.tuning.warnings import find_file, find_nothing_to_judge, propose_for
 
 SAMPLES = 3
 """How many training jobs are shown before they run."""
@@ -57,7 +57,7 @@ class TriedJob:
     is_astray: bool = False
     """Whether it wrote that file into the working directory."""
     warnings: tuple[Problem, ...] = ()
-    """Warnings about the metric definitions, as found in this job's output."""
+    """Warnings about the metrics, as found in this job's output."""
     pause: PauseTrial | None = None
     """What came of pausing one, where the spec asks for that."""
     missing: str = ""
@@ -198,8 +198,16 @@ def try_first_job(checkup: Checkup, seconds: float, show: Show) -> TriedJob:
         is_astray=file is not None and _was_written(Path.cwd() / file, began),
         estimate=estimate,
         pause=pause,
-        warnings=tuple(lint_definitions(spec.list_definitions(), "\n".join(trial.lines).encode())),
+        warnings=tuple(_find_warnings(spec, trial)),
         missing=""
         if not trial.failure
         else explain_missing_module(trial.lines, request.argv, request.environment.get("PATH")),
     )
+
+
+def _find_warnings(spec: TuningSpec, trial: TrialRun) -> Iterator[Problem]:
+    """Yield what looks wrong with the metrics in what a training job has printed."""
+    yield from lint_definitions(spec.list_definitions(), "\n".join(trial.lines).encode())
+    values = {each.name: trial.list_values(each.name) for each in spec.metric_definitions}
+    judging = None if trial.was_cut_off else find_nothing_to_judge(spec, values, trial.lines)
+    yield from [judging] if judging else []

@@ -102,7 +102,7 @@ def _try_signal(executor: ex.Executor, attempt: _Attempt, seconds: float) -> Pau
 def _try_checkpoint(
     first: _Attempt, begin: Callable[[], _Attempt], context: JobContext, seconds: float
 ) -> PauseTrial:
-    if context.spec.counts_steps:
+    if context.spec.counts_steps(context.spec.objective_metric_name):
         why = "its epochs are counted, so it does not show: print them, and read them with {step}"
         return PauseTrial(None, why)
     second = begin()

@@ -97,7 +97,7 @@ def _describe_job_event(state: TuningState, job: TrainingJob, event: ev.Event) -
 
 
 def _count_epochs(state: TuningState, job: TrainingJob) -> str:
-    return count(job.count_steps(state.spec["objective_metric_name"]), "epoch")
+    return count(job.count_steps(Objective.of_judged(state.spec).metric), "epoch")
 
 
 def _describe_launch(state: TuningState, job: TrainingJob, attempt: int) -> str:

@@ -10,7 +10,7 @@ import math
 import statistics
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
@@ -20,10 +20,12 @@ from hpt_cli.formatting import NOTHING, count, format_clock, format_number, plai
 from hpt_cli.reports.render.columns import describe_reason
 from hpt_cli.reports.render.plot import Axis, Line, Plot, find_axis
 from hpt_cli.reports.render.table import KEPT, Column, Grid
+from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.objective import Objective
 from hpt_cli.spec.parts import EarlyStopping
 from hpt_cli.tuning.events import JobJudged
 from hpt_cli.tuning.jobs.training_job import Pause
+from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.summary import Row, Summary
 
 if TYPE_CHECKING:
@@ -51,12 +53,33 @@ FAR = 3
 
 @dataclass(frozen=True)
 class Explanation:
-    """One training job of a tuning job and its judgements. `rule` is None for Off."""
+    """One training job of a tuning job and its judgements. `rule` is None for Off.
+
+    The curves of all rows are those of the metric by which jobs are judged.
+    """
 
     summary: Summary
     row: Row
     rule: str | None
+    judged: Objective
     judgements: tuple[JobJudged, ...]
+
+
+def make_explanation(
+    spec: TuningSpec,
+    state: TuningState,
+    summary: Summary,
+    number: int,
+    judgements: Sequence[JobJudged],
+) -> Explanation:
+    """Return the explanation of the training job of a number."""
+    judged = spec.judged
+    if judged.metric != summary.objective.metric:
+        curves = {row.number: state.jobs[row.number].curve(judged.metric) for row in summary.rows}
+        rows = tuple(replace(row, curve=curves[row.number]) for row in summary.rows)
+        summary = replace(summary, rows=rows)
+    row = next(row for row in summary.rows if row.number == number)
+    return Explanation(summary, row, name_rule(spec.stop_rule), judged, tuple(judgements))
 
 
 def name_rule(rule: EarlyStopping | None) -> str | None:
@@ -74,7 +97,11 @@ def render(explanation: Explanation) -> RenderableType:
         replay = f"hpt replay {explanation.summary.name}"
         blocks.append(Text(f"see what a stop rule would have done: {replay}"))
     else:
-        blocks.append(Text(f"rule: {explanation.rule}"))
+        by = explanation.judged
+        way = (
+            f", by {plain(by.metric)}" if by.metric != explanation.summary.objective.metric else ""
+        )
+        blocks.append(Text(f"rule: {explanation.rule}{way}"))
     blocks += [Text(plain(each)) for each in describe_pauses(explanation)]
     if explanation.judgements:
         blocks += [Text(), _render_table(explanation)]
@@ -94,7 +121,7 @@ def _find_outcome(explanation: Explanation) -> str:
     if explanation.rule is None:
         return f"{end}: early stopping is Off, so it was not judged"
     if not judgements:
-        metric = explanation.summary.objective.metric
+        metric = explanation.judged.metric
         return f"{end}, never judged: it had printed no value of {metric}"
     last = judgements[-1]
     epoch = format_number(last.step)
@@ -156,7 +183,7 @@ def _render_table(explanation: Explanation) -> RenderableType:
 
 def _list_cells(explanation: Explanation, judgement: JobJudged) -> list[str]:
     evidence = judgement.evidence
-    held_against = _to_value(evidence.get("held_against"), explanation.summary.objective)
+    held_against = _to_value(evidence.get("held_against"), explanation.judged)
     leader, jobs = evidence.get("held_against_job"), evidence.get("jobs")
     chance = evidence.get("probability")
     return [
@@ -188,7 +215,7 @@ def _list_notes(explanation: Explanation, shown: int) -> list[str]:
             f"chance: of beating the best job; at the last epoch a job was stopped below"
             f" {bars[-1]:.1%} if it had been below at the epoch before too",
             "whatever its chance, a job goes on if it is as good as the best job was at the same"
-            " epoch",
+            " epoch, or behind it by no more than noise",
         ]
     notes += _describe_calibration(judgements[-1].evidence)
     return notes
@@ -224,7 +251,7 @@ def _value_of(explanation: Explanation, judgement: JobJudged) -> float | None:
     """Return the value that was judged: with some rules the best so far, else the latest."""
     loss = judgement.evidence.get("loss")
     if isinstance(loss, (int, float)) and math.isfinite(loss):
-        return _to_value(loss, explanation.summary.objective)
+        return _to_value(loss, explanation.judged)
     return dict(explanation.row.curve).get(judgement.step)
 
 
@@ -233,16 +260,16 @@ def _value_of(explanation: Explanation, judgement: JobJudged) -> float | None:
 
 def _render_plot(explanation: Explanation) -> list[RenderableType]:
     """Return the job's curve, with the best and the middle half of the jobs that had ended."""
-    row, objective = explanation.row, explanation.summary.objective
+    row, judged = explanation.row, explanation.judged
     others = find_known_rows(explanation)
     steps = sorted({step for each in (row, *others) for step, _ in each.curve})
-    quartiles = [(step, *each) for step in steps if (each := _find_band(others, step, objective))]
+    quartiles = [(step, *each) for step in steps if (each := _find_band(others, step, judged))]
     best = [(step, value) for step, value, _, _ in quartiles]
     band = [(step, low, high) for step, _, low, high in quartiles]
     plot = Plot(
         lines=[Line(best, "green", "★"), Line(row.curve, "bold", "●", gap="×")],
         x=find_axis("epoch", steps, counts=True),
-        y=_find_values(objective.metric, [value for _, value in row.curve], quartiles),
+        y=_find_values(judged.metric, [value for _, value in row.curve], quartiles),
         band=band,
     )
     legend = Text(f"● job {row.number}", style="bold")
@@ -304,6 +331,8 @@ def to_json(explanation: Explanation) -> json_types.Explanation:
         "training_job_status": row.status,
         "objective_metric_name": summary.objective.metric,
         "objective_type": "Maximize" if summary.objective.maximize else "Minimize",
+        "judged_metric_name": explanation.judged.metric,
+        "judged_metric_type": "Maximize" if explanation.judged.maximize else "Minimize",
         "rule": explanation.rule,
         "stop_reason": row.stop_reason,
         "stop_explanation": row.explanation or None,
@@ -320,7 +349,7 @@ def _judgement_to_json(explanation: Explanation, judgement: JobJudged) -> json_t
         "stop": judgement.stop,
         "reason": judgement.reason,
         "value": _value_of(explanation, judgement),
-        "held_against": _to_value(evidence.get("held_against"), explanation.summary.objective),
+        "held_against": _to_value(evidence.get("held_against"), explanation.judged),
         "held_against_job": evidence.get("held_against_job"),
         "jobs": evidence.get("jobs"),
         "margin": evidence.get("margin"),

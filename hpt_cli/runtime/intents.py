@@ -6,6 +6,7 @@ import os
 import socket
 
 from hpt_cli.spec.model import TuningSpec
+from hpt_cli.spec.objective import Objective
 from hpt_cli.spec.resources import Pool
 from hpt_cli.stop_rules import Verdict
 from hpt_cli.tuning import events as ev
@@ -30,7 +31,7 @@ def judge(state: TuningState, number: int, verdict: Verdict, now: float) -> ev.J
         at=now,
         number=number,
         attempt=len(job.attempts),
-        step=job.curve(state.spec["objective_metric_name"])[-1][0],
+        step=job.curve(Objective.of_judged(state.spec).metric)[-1][0],
         stop=verdict.stop,
         reason=verdict.reason,
         evidence=dict(verdict.evidence),

@@ -39,6 +39,8 @@ class Monitor:
         self._arrivals: dict[tuple[int, int], tuple[float, int]] = {}
         """By job and attempt, when the first objective value came that this tuner saw, and how many
         it saw."""
+        self._values: dict[int, dict[str, list[float]]] | None = {} if spec.stop_rule else None
+        """By job, the values of its metrics; None after the first job that has completed."""
         self._has_objective = False
         self._has_values = False
         self._unread: list[ev.ObservationsRead | ev.JobExited] = []
@@ -63,6 +65,10 @@ class Monitor:
         if not self._has_values:
             self._has_values = True
             self._unread.append(event)
+        if self._values is not None:
+            of_job = self._values.setdefault(event.number, {})
+            for each in event.observations:
+                of_job.setdefault(each.metric, []).append(each.value)
         metric = self._spec.objective_metric_name
         count = sum(each.metric == metric for each in event.observations)
         if count:
@@ -116,6 +122,7 @@ class Monitor:
         arrivals = self._arrivals.pop((event.number, event.attempt), None)
         if job.phase != "Completed" or job.attempt is None:
             return
+        yield from self._check_judging(state, job, event.at)
         if arrivals is None:
             if not job.curve(self._spec.objective_metric_name):
                 lines = self._read_source(job)
@@ -136,6 +143,18 @@ class Monitor:
                 self._spec, job.number, seen, seen_after, seconds, event.at
             )
         yield from (each for each in (held_back, same) if each is not None)
+
+    def _check_judging(
+        self, state: TuningState, job: TrainingJob, now: float
+    ) -> Iterator[ev.Warned]:
+        """Yield that early stopping has nothing to judge by, as the first job to complete shows."""
+        values, self._values = (self._values or {}).get(job.number, {}), None
+        others = (each for each in state.jobs.ended.values() if each.number != job.number)
+        is_first = not any(each.phase == "Completed" for each in others)
+        # Of a job that began before this tuner, it has not seen all values.
+        if values and is_first and job.attempts[0].started_at >= self._began:
+            found = warnings.warn_of_nothing_to_judge(self._spec, values, self._read(job), now)
+            yield from [found] if found else []
 
     def _check_objective(
         self, state: TuningState, now: float, searched: Mapping[int, int]

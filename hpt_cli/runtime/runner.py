@@ -64,6 +64,7 @@ from hpt_cli.tuning.commands import (
     Thaw,
 )
 from hpt_cli.tuning.decide import decide
+from hpt_cli.tuning.evidence import list_compared
 from hpt_cli.tuning.failures.retry import judge_match
 from hpt_cli.tuning.fold import fold
 from hpt_cli.tuning.jobs.training_job import TrainingJob
@@ -111,7 +112,7 @@ class Runner:
         self._view = view
         self._clock = clock
         self._environment = dict(os.environ)
-        self._state = forget_curves(state, spec.objective_metric_name, state.jobs.ended)
+        self._state = forget_curves(state, list_compared(spec), state.jobs.ended)
         self._heartbeat = Heartbeat(jobdir.heartbeat, clock)
         self._pool = capacity.pool if capacity else None
         gpus, names = (capacity.gpus, capacity.pool.gpus) if capacity else ((), ())
@@ -260,8 +261,7 @@ class Runner:
         """Fold events, remember to write them, and show them."""
         for event in events:
             if isinstance(event, (ev.JobExited, ev.JobLost)):
-                metric = self._spec.objective_metric_name
-                self._state = forget_curve(self._state, metric, event.number)
+                self._state = forget_curve(self._state, list_compared(self._spec), event.number)
                 self._claims.release(event.number)
             self._state = fold(self._state, event)
             if isinstance(event, ev.SpecChanged):

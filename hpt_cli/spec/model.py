@@ -41,6 +41,7 @@ from hpt_cli.spec.parts import (
     LogRule,
     MetricDefinition,
     Notify,
+    ObjectiveType,
     ObjectiveValue,
     Pausing,
     Repeats,
@@ -86,7 +87,6 @@ CHANGEABLE = (
 """Fields that may change after a tuning job has begun: results before and after stay comparable.
 Those of the search space only so that it is known what each training job ran with."""
 
-ObjectiveType = Literal["Maximize", "Minimize"]
 StrategyName = Literal["Bayesian", "Random", "Grid", "Hyperband"]
 OnCompletion = Literal["drain", "stop"]
 Children = Literal["end", "keep"]
@@ -214,7 +214,7 @@ class TuningSpec(BaseModel):
     early_stopping_type: EarlyStoppingType = "Off"
     """Auto stops training jobs that lag, by the stop rule in `early_stopping`."""
     early_stopping: EarlyStopping | None = None
-    """The stop rule by name, and its parameters."""
+    """The stop rule by name, its parameters, and the metric it judges by."""
     pausing: Pausing | None = None
     """Pauses training jobs for likelier ones, and lets them go on when it is their turn."""
     notify: Notify | None = None
@@ -252,6 +252,12 @@ class TuningSpec(BaseModel):
     def objective(self) -> Objective:
         """What is tuned, and which way."""
         return Objective.of(self.model_dump(include=set(OBJECTIVE_FIELDS)))
+
+    @cached_property
+    def judged(self) -> Objective:
+        """What training jobs are judged by, to be stopped: the objective, or another metric."""
+        asked = self.early_stopping
+        return self.objective.judge_by(asked.model_dump() if asked is not None else {})
 
     @property
     def job_limit(self) -> int:
@@ -353,10 +359,8 @@ class TuningSpec(BaseModel):
         definitions = (each.model_dump() for each in self.metric_definitions)
         return tuple(compile_definition(each, is_plain=is_plain) for each in definitions)
 
-    @cached_property
-    def counts_steps(self) -> bool:
-        """Whether nothing tells the steps of the objective, so that they are counted."""
-        metric = self.objective_metric_name
+    def counts_steps(self, metric: str) -> bool:
+        """Return whether nothing tells the steps of a metric, so that they are counted."""
         return any(each.metric == metric and each.counts_steps for each in self.extractors)
 
 

@@ -72,6 +72,21 @@ class Objective:
                 return f"{values} breaks the metric constraint '{each.text}'"
         return ""
 
+    @classmethod
+    def of_judged(cls, spec: Mapping[str, Any]) -> Objective:
+        """Return what the training jobs of a recorded spec are judged by."""
+        return cls.of(spec).judge_by(spec.get("early_stopping") or {})
+
+    def judge_by(self, asked: Mapping[str, Any]) -> Objective:
+        """Return what `early_stopping` says to judge by: this, or another metric as an objective.
+
+        Of another metric the last value counts; `objective_value` is not about it.
+        """
+        metric, direction = asked.get("metric"), asked.get("metric_type")
+        if metric in (None, self.metric):
+            return self
+        return Objective(metric, direction == "Maximize" if direction else self.maximize)
+
     def choose(self, curve: Curve) -> Curve:
         """Return what would count at each step of a curve if it ended there."""
         if self.value == "last" or not curve:

@@ -31,6 +31,7 @@ MAX_PARENTS = 5
 MAX_ATTEMPTS = 100
 MAX_REPEATS = 100
 
+ObjectiveType = Literal["Maximize", "Minimize"]
 WarmStartType = Literal["IdenticalDataAndAlgorithm", "TransferLearning"]
 PauseMethod = Literal["signal", "checkpoint"]
 
@@ -118,13 +119,18 @@ class MetricDefinition(SpecPart):
 
 
 class EarlyStopping(BaseModel):
-    """A stop rule by name, with parameters other than its defaults."""
+    """A stop rule by name, with parameters other than its defaults, and the metric it judges by."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
     __pydantic_extra__: dict[str, Number]
 
     rule: str = stop_rules.AUTO
     """The rule's name; beside it stand its parameters."""
+    metric: str | None = None
+    """The metric to judge training jobs by, one of the metric definitions; by default the
+    objective, by which the best is found in any case."""
+    metric_type: ObjectiveType | None = None
+    """Whether more of that metric is better, or less; by default as objective_type says."""
 
     @property
     def parameters(self) -> dict[str, float]:

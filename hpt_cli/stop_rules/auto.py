@@ -17,7 +17,11 @@ job has a smaller chance, 1 / (number of jobs), to become the best; a bar in pro
 too little. Early the bar is lower, as the coming epochs will tell more. Nothing is judged in the
 first `min_progress` of the usual length, where losses jump, nor without two completed jobs, nor in
 the last tenth, where a stop saves nothing; and a job goes on that is as good as the best job was at
-the same epoch. One look is not enough: it must be so at two epochs in a row.
+the same epoch, or behind its end by no more than noise: what is last, and counts, may then be
+either's. One look is not enough: it must be so at two epochs in a row.
+
+The usual length is that of the longest completed job: where lengths differ, a job that improves
+slowly is often one of the long ones.
 
 Of many jobs that have ended, the rule looks at the best and the latest, so that a decision takes
 the same time however many there were.
@@ -29,18 +33,25 @@ To stop on the probability of beating the best is the idea of Vizier's performan
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from heapq import nlargest, nsmallest
 
 from hpt_cli.stop_rules import LossCurve, StopRule, Verdict
-from hpt_cli.stop_rules.curve_stats import best_until, check_bounds, has_reached, list_completed
+from hpt_cli.stop_rules.curve_stats import (
+    best_until,
+    check_bounds,
+    has_reached,
+    list_completed,
+    measure_noise,
+)
 from hpt_cli.stop_rules.signals import Signals, read_signals
 
 ALIKE = 0.05
 """A job this close to where the best one was at the same epoch is as good as it was, as a share of
 what that one still gained: on a plateau, nobody is ahead."""
+WITHIN_NOISE = 2.0
+"""A job that is behind by so many standard deviations of the noise may well be ahead."""
 LAST_PART = 0.9
 """From this share of the usual length on, a job is about to end."""
 MOST_COMPLETED = 100
@@ -48,14 +59,14 @@ MOST_CUT_SHORT = 400
 """So many completed jobs are looked at, and so many that were stopped or failed."""
 
 WEIGHTS = Signals(
-    pace=-0.431,
-    flat=1.120,
-    speed=0.424,
-    gap=-0.102,
-    standing=-0.394,
-    log_peers=-0.956,
+    pace=-0.414,
+    flat=1.058,
+    speed=0.547,
+    gap=-0.079,
+    standing=-0.366,
+    log_peers=-0.979,
 )
-BIAS = -0.483
+BIAS = -0.264
 
 USUAL_ERROR = 2.5
 """The mean of 1 / risk that is usual among completed jobs that are judged again."""
@@ -173,12 +184,15 @@ class Field:
     """Those that completed with a final loss."""
     leader: LossCurve | None
     """The best of these."""
+    noise: float
+    """The standard deviation of the leader's last losses."""
 
     @classmethod
     def of(cls, others: Sequence[LossCurve]) -> Field:
         """Return a field of these jobs."""
         finished = _list_finished(others)
-        return cls(others, finished, min(finished, key=_by_loss, default=None))
+        leader = min(finished, key=_by_loss, default=None)
+        return cls(others, finished, leader, measure_noise(leader) if leader else 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +222,7 @@ def look_at(rule: Rule, live: LossCurve, field: Field) -> Look:
     needed = best_until(live, step) - leader.losses[-1]
     if needed <= 0:
         return Look(len(ends), f"already as good as job {leader.number}", needed)
-    end = statistics.median(ends)
+    end = max(ends)
     progress = min(1.0, step / end) if end > 0 else 1.0
     peers = [best_until(each, step) for each in field.everyone if has_reached(each, step)]
     if progress < rule.min_progress:
@@ -217,6 +231,8 @@ def look_at(rule: Rule, live: LossCurve, field: Field) -> Look:
         goes_on = f"not judged in the last {1 - LAST_PART:.0%} of the way"
     elif needed <= (1 + ALIKE) * (best_until(leader, step) - leader.losses[-1]):
         goes_on = f"as good as job {leader.number} was at this epoch"
+    elif needed <= WITHIN_NOISE * max(field.noise, measure_noise(live)):
+        goes_on = f"within the noise of job {leader.number}"
     else:
         goes_on = ""
     jobs = 1 + sum(bool(each.losses) for each in field.everyone)

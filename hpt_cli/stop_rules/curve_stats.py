@@ -9,6 +9,11 @@ from collections.abc import Iterable, Sequence
 
 from hpt_cli.stop_rules import LossCurve
 
+NOISE_EPOCHS = 9
+"""Noise is measured over so many epochs, as it changes in the course of training."""
+MEDIAN_DEVIATION = 0.6745
+"""The median of the absolute values of a standard normal variable."""
+
 
 def check_bounds(rule: object, **bounds: float | tuple[float, float]) -> None:
     """Raise ValueError if one of a rule's parameters is out of its bounds.
@@ -56,3 +61,15 @@ def running_averages(curves: Sequence[LossCurve], step: float) -> list[float]:
 def measure_margin(loss: float, held_against: float) -> float:
     """Return how much worse a loss is than what it is compared with; 0 where both are inf."""
     return 0.0 if loss == held_against else loss - held_against
+
+
+def measure_noise(curve: LossCurve) -> float:
+    """Return the standard deviation of the noise in the last losses of a curve; 0 if too short.
+
+    From its second differences, which have nothing of a steady trend: those of independent noise
+    have six times its variance. Their median is heedless of single jumps.
+    """
+    last = curve.losses[-NOISE_EPOCHS:]
+    bends = [abs(a - 2 * b + c) for a, b, c in zip(last, last[1:], last[2:], strict=False)]
+    finite = [bend for bend in bends if math.isfinite(bend)]
+    return statistics.median(finite) / (MEDIAN_DEVIATION * math.sqrt(6)) if finite else 0.0

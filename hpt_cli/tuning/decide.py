@@ -59,7 +59,7 @@ def decide(
         spec: what was asked for.
         state: what is known.
         now: seconds since the epoch.
-        observed: the jobs whose objective has new observations, which the judge has not seen.
+        observed: the jobs with new values of what they are judged by, which the judge has not seen.
         silent: the jobs that have printed nothing for longer than they may.
         avoided: the cores and GPUs that are left to others.
         unjudged: the jobs of which it is not known now how long they have been at work, or which
@@ -153,12 +153,13 @@ def _stop_some(
         elif is_judged and job.number in silent:
             why = f"it printed nothing for {spec.max_silence_seconds:g} s"
             commands.append(Stop(job.number, judge_hung(spec, job), explanation=why))
-        elif job.number in observed and spec.stop_rule is not None and not is_at_end(state, job):
+        elif (
+            job.number in observed
+            and spec.stop_rule is not None
+            and not is_at_end(spec, state, job)
+        ):
             verdict = judge_job(spec, state, job)
-            if (
-                spec.resource_limit
-                and job.count_steps(spec.objective.metric) >= spec.resource_limit
-            ):
+            if spec.resource_limit and job.count_steps(spec.judged.metric) >= spec.resource_limit:
                 verdict = replace(verdict, stop=True, reason="max_resource reached")
             commands.append(
                 Stop(job.number, "EarlyStopped", verdict)
@@ -276,13 +277,13 @@ def _launch(
 
 
 def judge_job(spec: TuningSpec, state: TuningState, job: TrainingJob) -> Verdict:
-    """Return the stop rule's verdict on a running job, which has observations of the objective."""
+    """Return the stop rule's verdict on a running job, which has values of what it is judged by."""
     if not is_comparable(spec, job):
         return Verdict(stop=False, reason="its steps are counted over several attempts")
-    objective = spec.objective
+    judged = spec.judged
 
     def cached_per_job(each: TrainingJob) -> LossCurve:
-        return state.jobs.cached_per_job(objective, each, lambda job: loss_curve(job, objective))
+        return state.jobs.cached_per_job(judged, each, lambda job: loss_curve(job, judged))
 
     known = learn_from_ended(spec, state)
     going = [

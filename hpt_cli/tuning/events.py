@@ -55,6 +55,8 @@ class _Definition(TypedDict):
 
 class _EarlyStopping(TypedDict, total=False):
     rule: str | None
+    metric: str | None
+    metric_type: str | None
 
 
 class _Pausing(TypedDict, total=False):
@@ -136,7 +138,7 @@ class WarmStarted(Event):
     """What one parent tuning job brings: its training jobs within the ranges, and how many not.
 
     Each of `jobs` has `hyperparameters`, `status` and `curve` ([[step, value], ...]) of the
-    objective.
+    objective; and `judged`, such a curve of the metric to judge by, where that is another.
     """
 
     parent: str

@@ -63,6 +63,11 @@ def count_before(job: TrainingJob, attempt: int, extractors: Iterable[Extractor]
     return {metric: int(curve[-1][0]) for metric, curve in curves.items() if curve}
 
 
+def list_compared(spec: TuningSpec) -> set[str]:
+    """Return the metrics whose whole curves tell jobs apart: the objective, and what is judged."""
+    return {spec.objective_metric_name, spec.judged.metric}
+
+
 def is_comparable(spec: TuningSpec, job: TrainingJob) -> bool:
     """Return whether a job's curve may be compared step by step with those of others.
 
@@ -72,14 +77,14 @@ def is_comparable(spec: TuningSpec, job: TrainingJob) -> bool:
     goes_on = spec.pausing is not None and spec.pausing.method == "checkpoint"
     if len(job.attempts) < 2 or goes_on:
         return True
-    metric = spec.objective_metric_name
+    metric = spec.judged.metric
     with_values = sum(bool(attempt.curves.get(metric)) for attempt in job.attempts)
-    return with_values < 2 or not spec.counts_steps
+    return with_values < 2 or not spec.counts_steps(metric)
 
 
-def is_at_end(state: TuningState, job: TrainingJob) -> bool:
+def is_at_end(spec: TuningSpec, state: TuningState, job: TrainingJob) -> bool:
     """Return whether a job is at the last step of any completed one: it ends, or has ended."""
-    metric = state.spec["objective_metric_name"]
+    metric = spec.judged.metric
     last = state.jobs.cached(("last step", metric), lambda ended: _find_last_step(ended, metric))
     curve = job.curve(metric)
     return bool(curve) and curve[-1][0] >= last
@@ -91,14 +96,14 @@ def _find_last_step(ended: Mapping[int, TrainingJob], metric: str) -> float:
     return max((curve[-1][0] for curve in curves), default=math.inf)
 
 
-def loss_curve(job: TrainingJob, objective: Objective) -> LossCurve:
-    """Return a job's objective as a stop rule sees it."""
-    curve = objective.choose(job.curve(objective.metric))
+def loss_curve(job: TrainingJob, judged: Objective) -> LossCurve:
+    """Return the metric that a job is judged by as a stop rule sees it."""
+    curve = judged.choose(job.curve(judged.metric))
     return LossCurve(
         number=job.number,
         status=find_trial_status(job.phase),
         steps=tuple(step for step, _ in curve),
-        losses=tuple(objective.loss(value) for _, value in curve),
+        losses=tuple(judged.loss(value) for _, value in curve),
     )
 
 
@@ -127,27 +132,28 @@ def find_calibration(spec: TuningSpec, state: TuningState) -> Calibration | None
 
 def learn_from_ended(spec: TuningSpec, state: TuningState) -> Known:
     """Return what is known of the jobs that have ended, and of those of parents."""
-    asked, objective = spec.stop_rule, spec.objective
+    asked, judged = spec.stop_rule, spec.judged
     assert asked is not None
 
     def begin() -> Known:
         rule = load_stop_rule(asked.rule, **asked.parameters)
-        inherited = [loss_curve(each, objective) for each in list_inherited(spec, state)]
+        inherited = [loss_curve(each, judged) for each in list_inherited(spec, state)]
         curves = select_ended(asked.rule, inherited)
         return Known(curves, Calibration(rule, curves, spec.pausing is not None))
 
     def add(known: Known, ended: TrainingJob) -> Known:
         if ended.hyperparameters is None or not is_comparable(spec, ended):
             return known
-        if find_broken(ended, objective):
+        if find_broken(ended, spec.objective):
             return known  # it is not the one to beat
         # Selected after each one, so that there are few curves however many jobs have ended.
-        curves = select_ended(asked.rule, [*known.curves, loss_curve(ended, objective)])
+        curves = select_ended(asked.rule, [*known.curves, loss_curve(ended, judged)])
         if ended.phase != "Completed":
             return Known(curves, known.calibration)
         return Known(curves, replace(known.calibration, curves=curves))
 
-    key = ("judging", objective, asked.rule, *asked.parameters.items(), spec.pausing)
+    asks = (asked.rule, *asked.parameters.items(), spec.pausing)
+    key = ("judging", spec.objective, judged, *asks)
     return state.jobs.cached_fold(key, begin, add)
 
 

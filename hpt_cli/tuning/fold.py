@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 
 from hpt_cli.spec.hyperparameters import write_values
+from hpt_cli.spec.objective import Objective
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.failures.history import (
     MAX_ATTEMPTS,
@@ -71,17 +72,22 @@ def _created(state: TuningState, event: ev.TuningJobCreated) -> _Changes:
 
 
 def _warm_started(state: TuningState, event: ev.WarmStarted) -> _Changes:
-    metric = state.spec["objective_metric_name"]
+    tuned, judged = Objective.of(state.spec), Objective.of_judged(state.spec)
+    metrics = {"judged": judged.metric, "curve": tuned.metric}
     inherited = dict(state.inherited)
     for job in event.jobs:
         # 0, -1 and so on: below the numbers of own jobs.
         number = -len(inherited)
-        curve = tuple((step, math.nan if value is None else value) for step, value in job["curve"])
         others = {
             name: ((0.0, math.nan if value is None else value),)
             for name, value in job.get("latest", {}).items()
         }
-        attempt = Attempt(1, event.at, ended_at=event.at, curves={**others, metric: curve})
+        curves = {
+            metric: tuple((step, math.nan if value is None else value) for step, value in job[name])
+            for name, metric in metrics.items()
+            if name in job
+        }
+        attempt = Attempt(1, event.at, ended_at=event.at, curves={**others, **curves})
         phase, hyperparameters = job["status"], job["hyperparameters"]
         inherited[number] = TrainingJob(number, phase, hyperparameters, attempts=(attempt,))
     parent = Parent(event.parent, len(event.jobs), event.left_out, event.best)

@@ -247,13 +247,13 @@ def _let_go_on(
 
 def make_race(spec: TuningSpec, state: TuningState, most_paused: float) -> Race:
     """Return the race of a tuning job."""
-    objective = spec.objective
+    judged = spec.judged
     lengths = state.jobs.cached(
-        ("lengths", objective.metric),
+        ("lengths", judged.metric),
         lambda ended: [
-            job.count_steps(objective.metric)
+            job.count_steps(judged.metric)
             for job in ended.values()
-            if job.phase == "Completed" and job.curve(objective.metric)
+            if job.phase == "Completed" and job.curve(judged.metric)
         ],
     )
     paused = [read_curve(spec, state, job) for job in state.paused]
@@ -273,9 +273,9 @@ def find_limit(spec: TuningSpec, most_paused: float = math.inf) -> float:
 
 
 def read_curve(spec: TuningSpec, state: TuningState, job: TrainingJob) -> LossCurve:
-    """Return a job's objective as a stop rule sees it: computed once for each change of the job."""
-    objective = spec.objective
-    return state.jobs.cached_per_job(objective, job, lambda each: loss_curve(each, objective))
+    """Return a job's curve as a stop rule sees it: computed once for each change of the job."""
+    judged = spec.judged
+    return state.jobs.cached_per_job(judged, job, lambda each: loss_curve(each, judged))
 
 
 def _frees_a_place(

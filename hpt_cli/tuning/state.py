@@ -129,29 +129,29 @@ def _count_proposed(jobs: Iterable[TrainingJob]) -> int:
     return sum(job.proposal is not None for job in jobs)
 
 
-def forget_curves(state: TuningState, metric: str, numbers: Iterable[int]) -> TuningState:
-    """Return the state with one metric's curve only of some jobs, and the last value of others.
+def forget_curves(state: TuningState, kept: Collection[str], numbers: Iterable[int]) -> TuningState:
+    """Return the state with the curves of some metrics only of some jobs, of others the last value.
 
     For a tuner, which has no use for more of attempts that have ended: the journal holds it.
     """
     jobs = dict(state.jobs)
     for number in numbers:
-        jobs[number] = _forget(jobs[number], metric)
+        jobs[number] = _forget(jobs[number], kept)
     return replace(state, jobs=Jobs(jobs.values()))
 
 
-def forget_curve(state: TuningState, metric: str, number: int) -> TuningState:
-    """Return the state with one metric's curve only of one job, and the last value of others."""
-    return replace(state, jobs=state.jobs.put(_forget(state.jobs[number], metric)))
+def forget_curve(state: TuningState, kept: Collection[str], number: int) -> TuningState:
+    """Return the state with the curves of some metrics only of one job."""
+    return replace(state, jobs=state.jobs.put(_forget(state.jobs[number], kept)))
 
 
-def _forget(job: TrainingJob, metric: str) -> TrainingJob:
+def _forget(job: TrainingJob, kept: Collection[str]) -> TrainingJob:
     attempts = []
     for attempt in job.attempts:
         curves = {
-            name: PackedCurve(curve) if name == metric else curve[-1:]
+            name: PackedCurve(curve) if name in kept else curve[-1:]
             for name, curve in attempt.curves.items()
         }
-        arrivals = {name: each for name, each in attempt.arrivals.items() if name == metric}
+        arrivals = {name: each for name, each in attempt.arrivals.items() if name in kept}
         attempts.append(replace(attempt, curves=curves, arrivals=arrivals))
     return replace(job, attempts=tuple(attempts))

@@ -56,6 +56,7 @@ class Row:
     final: float | None
     best: float | None
     epochs: int
+    """How many values it has had of the metric that it is judged by."""
     started_at: float | None
     ended_at: float | None
     elapsed: float
@@ -253,6 +254,7 @@ def make_row(state: TuningState, job: TrainingJob, objective: Objective, now: fl
     finite = [value for _, value in curve if math.isfinite(value)]
     for totals in job.list_totals(objective.metric):
         finite += [each for each in (totals.least, totals.greatest) if each is not None]
+    judged = Objective.of_judged(state.spec).metric
     request, proposal = job.stop_request, state.find_proposal(job)
     started = job.attempts[0].started_at if job.attempts else None
     return Row(
@@ -267,7 +269,7 @@ def make_row(state: TuningState, job: TrainingJob, objective: Objective, now: fl
         so_far=so_far,
         final=final_objective(job, objective),
         best=min(finite, key=objective.loss) if finite else None,
-        epochs=job.count_steps(objective.metric),
+        epochs=job.count_steps(judged),
         started_at=started,
         ended_at=job.attempts[-1].ended_at if job.attempts and job.has_ended else None,
         elapsed=training_seconds(job, now),
@@ -279,7 +281,7 @@ def make_row(state: TuningState, job: TrainingJob, objective: Objective, now: fl
         hyperparameters=job.hyperparameters or {},
         curve=curve,
         latest={name: job.curve(name)[-1][1] for name in job.metrics},
-        seconds_per_epoch=measure_seconds_per_epoch(job, objective.metric),
+        seconds_per_epoch=measure_seconds_per_epoch(job, judged),
         share=job.attempt.share if job.attempt else None,
         is_suspended=job.is_running and job.attempts[-1].suspended_since is not None,
         pauses=job.pauses,

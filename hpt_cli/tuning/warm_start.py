@@ -102,9 +102,14 @@ def _fit(spec: TuningSpec, hyperparameters: Hyperparameters) -> Hyperparameters 
 
 
 def _describe(spec: TuningSpec, job: TrainingJob, point: Hyperparameters) -> dict[str, Any]:
-    curve = job.curve(spec.objective_metric_name)
-    points = [[step, None if math.isnan(value) else value] for step, value in curve]
-    described: dict[str, Any] = {"hyperparameters": point, "status": job.phase, "curve": points}
+    curves = {"curve": job.curve(spec.objective_metric_name)}
+    if spec.judged.metric != spec.objective_metric_name:
+        curves["judged"] = job.curve(spec.judged.metric)
+    points = {
+        name: [[step, None if math.isnan(value) else value] for step, value in curve]
+        for name, curve in curves.items()
+    }
+    described: dict[str, Any] = {"hyperparameters": point, "status": job.phase, **points}
     if spec.metric_constraints:
         described["latest"] = {
             name: value if math.isfinite(value := job.curve(name)[-1][1]) else None

@@ -5,12 +5,14 @@ No value of the objective, output that is held back until the end, jobs that are
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
+from hpt_cli.errors import Problem
 from hpt_cli.formatting import count, format_bytes, format_seconds
 from hpt_cli.metrics.curve import Curve
 from hpt_cli.metrics.detection import detect_metrics, nearest_lines, write_definition
+from hpt_cli.metrics.detection.vocabulary import find_data_set, guess_direction, is_quality
 from hpt_cli.metrics.lint import ignore_case, lint_definitions
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.names import job_name
@@ -156,6 +158,58 @@ def warn_of_misreadings(spec: TuningSpec, number: int, log: bytes, now: float) -
         Warned(at=now, slug=warning.slug, message=f"{name}: {warning.message}", hint=warning.hint)
         for warning in lint_definitions(spec.list_definitions(), log, only_silent=True)
     ]
+
+
+def find_nothing_to_judge(
+    spec: TuningSpec, values: Mapping[str, Sequence[float]], lines: Sequence[str]
+) -> Problem | None:
+    """Return that early stopping can never act, and by which metric it could; None if it can.
+
+    Args:
+        values: those of a training job that ran to its end, by metric.
+        lines: what it has printed, in which there may be metrics that are not defined.
+    """
+    judged = spec.judged.metric
+    if spec.stop_rule is None or len(values.get(judged, ())) != 1:
+        return None
+    message = f"{judged} has one value only, at the end of training: early stopping can never act"
+    series = {name: each for name, each in values.items() if len(each) > 1}
+    definition = ""
+    if not series:
+        detected = [each for each in detect_metrics(lines) if len(each.curve) > 1]
+        series = {each.name: [value for _, value in each.curve] for each in detected}
+    if not series:
+        hint = "print and define one of each epoch, and name it: early_stopping: {metric: val_loss}"
+        return Problem("nothing-to-judge", message, hint)
+    best = min(series, key=_rank_for_judging)
+    if best not in values:
+        found = next(each.definition for each in detected if each.name == best)
+        definition = (
+            f"with - {write_definition({'name': best, **found})} in metric_definitions and "
+        )
+    asked = write_definition({"metric": best, "metric_type": guess_direction(best, series[best])})
+    hint = f"it could judge by {best}, {definition}with this line: early_stopping: {asked}"
+    return Problem("nothing-to-judge", message, hint)
+
+
+def _rank_for_judging(name: str) -> tuple[int, bool]:
+    """Return a sort key: metrics of validation data first, and those that are surely results."""
+    places = {"validation": 0, "test": 1, "": 2, "training": 3}
+    return places[find_data_set(name)], not is_quality(name)
+
+
+def warn_of_nothing_to_judge(
+    spec: TuningSpec, values: Mapping[str, Sequence[float]], lines: Sequence[str], now: float
+) -> Warned | None:
+    """Return the warning that early stopping can never act, as a first job shows; None if it can.
+
+    Args:
+        values: as for `find_nothing_to_judge`.
+    """
+    found = find_nothing_to_judge(spec, values, lines)
+    if found is None:
+        return None
+    return Warned(at=now, slug=found.slug, message=found.message, hint=found.hint)
 
 
 def warn_of_counted_steps(spec: TuningSpec, number: int, attempt: int, now: float) -> Warned:

@@ -1,7 +1,7 @@
 """Fit the weights of the stop rule auto, and report how it does on kinds it was not fitted on.
 
-    python scripts/benchmarks/fit_auto_rule.py                 # some minutes on a core
-    python scripts/benchmarks/fit_auto_rule.py --no-check      # only the weights
+    python scripts/benchmarks/fit_auto_rule.py --no-check      # only the weights: ten minutes
+    python scripts/benchmarks/fit_auto_rule.py                 # half an hour more
     python scripts/benchmarks/fit_auto_rule.py --table my.jsonl.gz --table other.jsonl.gz
     python scripts/benchmarks/fit_auto_rule.py --short         # two tables, few tuning jobs
 
@@ -12,9 +12,10 @@ whether the job did beat the best so far. A logistic regression learns from that
 kind of tuning job with the same weight. The same tables, seeds and packages give the same weights.
 
 What it prints first replaces WEIGHTS and BIAS in `hpt_cli/stop_rules/auto.py`, whose present
-weights are what collects: run it twice after a change of the signals. Then the check: it leaves out
-one kind of recorded tables after the other, fits on all others, and replays fresh tuning jobs on
-it. The weights of that go to `auto_left_out.json`, for `early_stopping.py --rule auto_left_out`.
+weights are what collects: run it twice after a change of the signals. Then it leaves out one kind
+of recorded tables after the other, and fits on all others: these weights go to
+`auto_left_out.json`, for `early_stopping.py --rule auto_left_out`. The check replays fresh tuning
+jobs on what was left out.
 """
 
 from __future__ import annotations
@@ -279,7 +280,11 @@ def collect(table: Table, kind: Kind) -> Sample:
 # The fit
 
 
-def fit(samples: Sequence[Sample]) -> tuple[Signals, float]:
+Fitted: TypeAlias = tuple[Signals, float]
+"""Weights and bias."""
+
+
+def fit(samples: Sequence[Sample]) -> Fitted:
     """Return weights and bias of a logistic regression, every sample with the same weight."""
     signals = np.vstack([sample.signals for sample in samples])
     beats = np.concatenate([sample.beats for sample in samples])
@@ -299,6 +304,18 @@ def fit(samples: Sequence[Sample]) -> tuple[Signals, float]:
     return Signals(*map(float, slopes)), float(found[-1] - slopes @ centre)
 
 
+def write_weights(fitted: Mapping[str, Fitted]) -> None:
+    """Write weights to LEFT_OUT."""
+    parts = {
+        kind: {
+            "weights": {name: round(value, 3) for name, value in weights._asdict().items()},
+            "bias": round(bias, 3),
+        }
+        for kind, (weights, bias) in fitted.items()
+    }
+    LEFT_OUT.write_text(json.dumps(parts, indent=1) + "\n")
+
+
 def install(weights: Signals, bias: float) -> None:
     """Let auto judge with these weights."""
     auto.WEIGHTS, auto.BIAS = weights, bias
@@ -316,26 +333,30 @@ def check(table: Table, kind: Kind) -> Figures:
     )
 
 
+def fit_left_out(tables: Sequence[Table], samples: Sequence[Sample]) -> dict[str, Fitted]:
+    """Return weights and bias that were fitted without a kind of recorded tables, by kind."""
+    fitted = {}
+    for kind, places in group_by_kind([table.name for table in tables]).items():
+        names = {tables[place].name for place in places}
+        fitted[kind] = fit([each for each in samples if each.table not in names])
+    return fitted
+
+
 def check_all(
-    tables: Sequence[Table], samples: Sequence[Sample], kinds: Sequence[Kind], *, write: bool
+    tables: Sequence[Table], fitted: Mapping[str, Fitted], kinds: Sequence[Kind]
 ) -> Iterator[str]:
     """Yield a line for every recorded table and kind of tuning job, and the means.
 
-    With `write`, the weights that were fitted without a kind of table go to LEFT_OUT.
+    Args:
+        fitted: the weights to check a kind of table with, of `fit_left_out`.
     """
     found: dict[str, list[Figures]] = {kind.name: [] for kind in kinds}
-    left_out = {}
     for kind_of_table, places in group_by_kind([table.name for table in tables]).items():
-        names = {tables[place].name for place in places}
-        weights, bias = fit([each for each in samples if each.table not in names])
-        left_out[kind_of_table] = {"weights": weights._asdict(), "bias": bias}
-        install(weights, bias)
+        install(*fitted[kind_of_table])
         for place in places:
             for kind in list_kinds(tables[place], kinds):
                 found[kind.name].append(check(tables[place], kind))
                 yield describe(tables[place].name, kind.name, found[kind.name][-1])
-    if write:
-        LEFT_OUT.write_text(json.dumps(left_out, indent=1) + "\n")
     for name, figures in ((name, figures) for name, figures in found.items() if figures):
         worst = min(each.kept_best for each in figures)
         yield f"{describe('mean', name, average(figures))}   worst {worst:.1%}"
@@ -353,7 +374,7 @@ def main(words: Sequence[str]) -> None:
     """Collect, fit, check and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     add_table_options(parser)
-    parser.add_argument("--no-check", action="store_true", help="do not leave tables out")
+    parser.add_argument("--no-check", action="store_true", help="replay nothing to check it")
     parser.add_argument("--short", action="store_true", help="two tables, few tuning jobs")
     options = parser.parse_args(words)
     recorded, kinds = read_tables(options), list(KINDS)
@@ -374,8 +395,11 @@ def main(words: Sequence[str]) -> None:
     for name, value in weights._asdict().items():
         print(f"    {name}={value:.3f},")
     print(f")\nBIAS = {bias:.3f}\n", flush=True)
+    left_out = fit_left_out(recorded, samples)
+    if not options.short:
+        write_weights(left_out)
     if not options.no_check:
-        for line in check_all(recorded, samples, kinds, write=not options.short):
+        for line in check_all(recorded, left_out, kinds):
             print(line, flush=True)
 
 

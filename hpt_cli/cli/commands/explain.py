@@ -20,7 +20,7 @@ def explain(
     many jobs, and the estimated probability that the job beats the best. All of it was recorded
     when the decision was made.
     """
-    from hpt_cli.reports.explain import Explanation, name_rule, render, to_json
+    from hpt_cli.reports.explain import make_explanation, render, to_json
     from hpt_cli.spec.model import load_spec
 
     jobdir, words, _ = find_target(home, name, [] if job is None else [job])
@@ -33,6 +33,5 @@ def explain(
         rows = {row.number: row for row in summary.rows}
         (number,) = parse_jobs(words, jobdir.name, rows)
         judgements = journal.read_judgements(number)
-    rule = name_rule(load_spec(state.spec).stop_rule)
-    explanation = Explanation(summary, rows[number], rule, tuple(judgements))
+    explanation = make_explanation(load_spec(state.spec), state, summary, number, judgements)
     print_answer(render, to_json, explanation, as_json=json)

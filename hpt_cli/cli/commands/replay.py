@@ -191,10 +191,15 @@ def read_rules(texts: Sequence[str]) -> dict[str, StopRule]:
 
 def _split_rule(text: str) -> dict[str, Any]:
     """Return the fields of `early_stopping` for `median:min_epochs=2`."""
+    from hpt_cli.spec.cross_field.search import OWN_FIELDS
+
     rule, _, parameters = text.partition(":")
     fields: dict[str, Any] = {"rule": rule}
     for part in filter(None, parameters.split(",")):
         name, _, number = part.partition("=")
+        if name in OWN_FIELDS:
+            message = f"--rule {text}: '{name}' is no parameter of a rule"
+            raise UsageError.of("stop-rule-parameter", message)
         try:
             fields[name] = int(number) if number.lstrip("-").isdecimal() else float(number)
         except ValueError:

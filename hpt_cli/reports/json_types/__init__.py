@@ -265,13 +265,13 @@ class Explanation(TypedDict):
     training_job_status: str
     objective_metric_name: str
     objective_type: str
-    """`Maximize` or `Minimize`"""
+    judged_metric_name: str
+    judged_metric_type: str
     rule: str | None
     """null if early stopping is Off"""
     stop_reason: str | None
     stop_explanation: str | None
     conclusion: str
-    """a sentence for people"""
     judgements: list[Judgement]
 
 

@@ -175,7 +175,7 @@ class CleanUp:
             why=ending.why,
             retry=retry,
             interrupted=interrupted,
-            at_end=ending.succeeded and job.phase == "Stopping" and is_at_end(state, job),
+            at_end=ending.succeeded and job.phase == "Stopping" and is_at_end(spec, state, job),
             succeeded=ending.succeeded and success is not None,
         )
         return [*notes, exited]

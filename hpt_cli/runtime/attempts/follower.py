@@ -193,7 +193,7 @@ class AttemptFollower:
     ) -> Iterator[ev.Event]:
         """Yield the values that an attempt has printed, where they are new."""
         found = tuple(find_fresh(_latest(job), reading.observations))
-        if any(each.metric == self.spec.objective_metric_name for each in found):
+        if any(each.metric == self.spec.judged.metric for each in found):
             self._observed.add(job.number)
         at, number = self._clock(), attempt.number
         if found:
@@ -202,7 +202,7 @@ class AttemptFollower:
             yield ev.ValuesCounted(at=at, number=job.number, attempt=number, totals=totals)
 
     def pop_observed(self, state: TuningState) -> set[int]:
-        """Return the numbers of jobs with new objective values since the last time.
+        """Return the numbers of jobs with new values to judge by since the last time.
 
         The stop rule judges only jobs that go on; and none while it is calibrated, in a thread.
         """

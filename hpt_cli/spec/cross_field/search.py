@@ -19,6 +19,8 @@ MAX_RANGES = 30
 MAX_CATEGORIES = 30
 """Of more than this, a few are shown."""
 SHOWN_CATEGORIES = 4
+OWN_FIELDS = ("rule", "metric", "metric_type")
+"""The fields of early_stopping that are no parameters of a rule."""
 RULE = "early_stopping: {rule: median}, and beside it the rule's parameters"
 EPOCH_NAMES = ("epochs", "numepochs", "n-epochs", "n_epochs", "num_epochs")
 """Static hyperparameters that stand for Hyperband's max_resource, as at SageMaker."""
@@ -47,11 +49,17 @@ def find_stop_rule_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
     asked, where = mapping(raw, "early_stopping"), ("early_stopping", "rule")
     if not asked:
         return
-    if raw.get("early_stopping_type", "Off") == "Off":
-        message = "early_stopping names a rule, but early_stopping_type is Off"
+    yield from _find_judged_conflicts(raw, asked)
+    rule = asked.get("rule", stop_rules.AUTO)
+    parameters = {name: value for name, value in asked.items() if name not in OWN_FIELDS}
+    if raw.get("strategy") == "Hyperband":
+        if parameters or rule != stop_rules.AUTO:
+            message = "Hyperband has a rule of its own: early_stopping may only name a metric"
+            yield Conflict(("early_stopping",), "stop-rule-off", message)
+    elif raw.get("early_stopping_type", "Off") == "Off":
+        message = "early_stopping says how to stop, but early_stopping_type is Off"
         hint = "write early_stopping_type: Auto"
         yield Conflict(("early_stopping",), "stop-rule-off", message, hint)
-    rule = asked.get("rule", stop_rules.AUTO)
     if not isinstance(rule, str):
         yield Conflict(where, "stop-rule-unknown", "rule must be the name of one stop rule", RULE)
     elif rule not in stop_rules.STOP_RULES:
@@ -59,8 +67,41 @@ def find_stop_rule_conflicts(raw: Mapping[str, Any]) -> Iterator[Conflict]:
         hint = did_you_mean(rule, stop_rules.STOP_RULES)
         yield Conflict(where, "stop-rule-unknown", message, hint)
     else:
-        parameters = {name: value for name, value in asked.items() if name != "rule"}
         yield from _find_parameter_conflicts(rule, parameters)
+
+
+def _find_judged_conflicts(raw: Mapping[str, Any], asked: Mapping[str, Any]) -> Iterator[Conflict]:
+    """Yield mistakes in which metric training jobs are to be judged by, and which way."""
+    metric, direction = asked.get("metric"), asked.get("metric_type")
+    at_type = ("early_stopping", "metric_type")
+    if metric is None and direction is not None:
+        message = "metric_type is about the metric to judge by, and none is named"
+        yield Conflict(at_type, "stop-metric-type", message, "name it: metric: val_loss")
+    if not isinstance(metric, str):
+        return
+    definitions = items(raw, "metric_definitions")
+    names = [str(each.get("name")) for each in definitions if isinstance(each, Mapping)]
+    if names and metric not in names:
+        message = f"no metric definition is named '{metric}'; defined: {', '.join(names)}"
+        hint = did_you_mean(metric, names)
+        yield Conflict(("early_stopping", "metric"), "stop-metric-undefined", message, hint)
+    tuned = raw.get("objective_type")
+    if metric == raw.get("objective_metric_name"):
+        if direction not in (None, tuned):
+            message = f"'{metric}' is the objective, and its objective_type is {tuned}"
+            yield Conflict(at_type, "stop-metric-type", message, "leave metric_type out")
+    elif direction is None and (guessed := _guess_direction(metric)) not in (None, tuned):
+        message = f"'{metric}' is one to {guessed} by its name, but objective_type is {tuned}"
+        hint = f"say which it is, beside metric: metric_type: {guessed}"
+        yield Conflict(("early_stopping", "metric"), "stop-metric-type", message, hint)
+
+
+def _guess_direction(metric: str) -> str | None:
+    """Return whether a metric is to be maximized or minimized; None if its name does not tell."""
+    # Imported where it is needed, as it takes longer than all else of a spec.
+    from hpt_cli.metrics.detection.vocabulary import guess_direction, is_quality
+
+    return guess_direction(metric, ()) if is_quality(metric) else None
 
 
 def _find_parameter_conflicts(rule: str, given: Mapping[str, Any]) -> Iterator[Conflict]:
@@ -71,7 +112,7 @@ def _find_parameter_conflicts(rule: str, given: Mapping[str, Any]) -> Iterator[C
             each for each in stop_rules.STOP_RULES if name in stop_rules.list_parameters(each)
         ]
         named = f"early_stopping: {{rule: {owners[0]}}} has it" if owners else RULE
-        hint = did_you_mean(name, known) or named
+        hint = did_you_mean(name, (*known, *OWN_FIELDS)) or named
         yield Conflict(("early_stopping", name), "stop-rule-parameter", message, hint)
     # Unknown names and other types are reported already.
     if all(name in known and is_number(value) for name, value in given.items()):

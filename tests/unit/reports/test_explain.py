@@ -37,7 +37,7 @@ def explain(
         *b.created(b.make_spec()), *b.run(1, 0.9, 0.5, at=-9), *b.suggested(2), *events
     )
     summary = summarize(state, now=9, at_work=True)
-    return Explanation(summary, summary.rows[-1], rule, judgements)
+    return Explanation(summary, summary.rows[-1], rule, summary.objective, judgements)
 
 
 WAITING = judged(1, "1 of 2 jobs completed", loss=0.9, jobs=1)
@@ -87,7 +87,7 @@ def test_a_maximized_objective_is_shown_as_it_was_printed() -> None:
     state = b.fold_all(*b.created(spec), *b.suggested(2), *b.launched(2), b.observed(2, 0.8))
     summary = summarize(state, now=9, at_work=True)
     seen = judged(1, "30% likely", loss=-0.8, held_against=-0.9, margin=0.1, held_against_job=1)
-    document = to_json(Explanation(summary, summary.rows[0], "auto", (seen,)))
+    document = to_json(Explanation(summary, summary.rows[0], "auto", summary.objective, (seen,)))
     (judgement,) = document["judgements"]
     assert (judgement["value"], judgement["held_against"], judgement["margin"]) == (0.8, 0.9, 0.1)
     assert judgement["evidence"]["loss"] == -0.8

@@ -109,6 +109,7 @@ def test_what_is_recalled_belongs_to_the_job_itself() -> None:
 
 def test_a_tuner_keeps_the_objective_and_the_last_of_other_metrics() -> None:
     state = b.fold_all(*b.created(b.make_spec()), *b.run(1, 3.0, 2.0, 1.0))
-    for forget in (forget_curve, lambda state, metric, _: forget_curves(state, metric, [1])):
-        assert forget(state, "loss", 1).jobs[1].curve("loss") == ((1, 3), (2, 2), (3, 1))
-        assert forget(state, "other", 1).jobs[1].curve("loss") == ((3, 1),)
+    for forget in (forget_curve, lambda state, kept, _: forget_curves(state, kept, [1])):
+        for kept in ({"loss"}, {"loss", "other"}):
+            assert forget(state, kept, 1).jobs[1].curve("loss") == ((1, 3), (2, 2), (3, 1))
+        assert forget(state, {"other"}, 1).jobs[1].curve("loss") == ((3, 1),)
