@@ -1,4 +1,4 @@
-"""The reason why a training job was stopped early, or why it was not.
+"""Why a training job has its hyperparameters, and why it was stopped early, or was not.
 
 Evidence in the journal is in losses. Here values are those of the objective metric again, as the
 command printed them; a margin above 0 always means that the job was worse.
@@ -17,6 +17,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from hpt_cli.formatting import NOTHING, count, format_clock, format_number, plain, thin
+from hpt_cli.reports.origin import describe_origin, suggestion_to_json
 from hpt_cli.reports.render.columns import describe_reason
 from hpt_cli.reports.render.plot import Axis, Line, Plot, find_axis
 from hpt_cli.reports.render.table import KEPT, Column, Grid
@@ -30,6 +31,7 @@ from hpt_cli.tuning.summary import Row, Summary
 
 if TYPE_CHECKING:
     from hpt_cli.reports import json_types as json_types
+    from hpt_cli.tuning.steering.origins import Origin
 
 MAX_ROWS = 20
 RANKS = {
@@ -63,6 +65,8 @@ class Explanation:
     rule: str | None
     judged: Objective
     judgements: tuple[JobJudged, ...]
+    origin: Origin | None = None
+    """Where its hyperparameters come from; None where that is not asked."""
 
 
 def make_explanation(
@@ -71,6 +75,7 @@ def make_explanation(
     summary: Summary,
     number: int,
     judgements: Sequence[JobJudged],
+    origin: Origin | None = None,
 ) -> Explanation:
     """Return the explanation of the training job of a number."""
     judged = spec.judged
@@ -79,7 +84,8 @@ def make_explanation(
         rows = tuple(replace(row, curve=curves[row.number]) for row in summary.rows)
         summary = replace(summary, rows=rows)
     row = next(row for row in summary.rows if row.number == number)
-    return Explanation(summary, row, name_rule(spec.stop_rule), judged, tuple(judgements))
+    rule = name_rule(spec.stop_rule)
+    return Explanation(summary, row, rule, judged, tuple(judgements), origin)
 
 
 def name_rule(rule: EarlyStopping | None) -> str | None:
@@ -102,6 +108,9 @@ def render(explanation: Explanation) -> RenderableType:
             f", by {plain(by.metric)}" if by.metric != explanation.summary.objective.metric else ""
         )
         blocks.append(Text(f"rule: {explanation.rule}{way}"))
+    if explanation.origin is not None:
+        lines = describe_origin(explanation.origin, explanation.summary, explanation.row)
+        blocks += map(Text, lines)
     blocks += [Text(plain(each)) for each in describe_pauses(explanation)]
     if explanation.judgements:
         blocks += [Text(), _render_table(explanation)]
@@ -323,7 +332,7 @@ def _find_band(
 
 def to_json(explanation: Explanation) -> json_types.Explanation:
     """Return the conclusion and every judgement; `evidence` is as recorded, in losses."""
-    summary, row = explanation.summary, explanation.row
+    summary, row, origin = explanation.summary, explanation.row, explanation.origin
     return {
         "tuning_job_name": summary.name,
         "training_job_name": row.name,
@@ -337,6 +346,7 @@ def to_json(explanation: Explanation) -> json_types.Explanation:
         "stop_reason": row.stop_reason,
         "stop_explanation": row.explanation or None,
         "conclusion": conclude(explanation),
+        "suggestion": None if origin is None else suggestion_to_json(origin, summary, row),
         "judgements": [_judgement_to_json(explanation, each) for each in explanation.judgements],
     }
 

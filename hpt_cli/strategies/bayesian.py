@@ -13,6 +13,8 @@ The process is in `gaussian_process`, which is slow to import. Not every job nee
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -22,6 +24,8 @@ from hpt_cli.strategies import SuggestRequest, Trial
 from hpt_cli.strategies.space import CONSTRAINED_SPARE, MIDDLE, Floats, Space
 from hpt_cli.strategies.targets import estimate_losses, score_losses
 from hpt_cli.strategies.user_prior import UserPrior
+
+Way: TypeAlias = Literal["opening", "plateau", "model"]
 
 TIE = 0.02
 """Losses this close to the best tie with it, as a share of the way from the best to the median."""
@@ -39,33 +43,69 @@ SPARE = 64
 
 def suggest(request: SuggestRequest) -> Hyperparameters | None:
     """Return the untried point with the largest expected improvement; at first, a Sobol point."""
-    tried = (trial.hyperparameters for trial in request.trials)
-    space = Space(request.ranges, tried, request.fixed, request.constraints)
+    known, rng = Knowledge.of(request), make_rng(request)
+    space, ended = known.space, known.ended
     if space.exhausted:
         return None
-    trials = [trial for trial in request.trials if space.contains(trial.hyperparameters)]
-    ended = [trial for trial in trials if trial.status != "Running"]
-    results = [trial for trial in ended if trial.status != "Failed"]
-    losses = estimate_losses(results)
-    # Of this job alone, so that a resumed tuning job draws the same numbers.
-    rng = np.random.default_rng([request.seed, request.number])
-    places = space.encode(trial.hyperparameters for trial in results)
-    # From results that are all the same a model learns nothing.
-    opening = len(trials) < count_initial_jobs(request) or len(np.unique(losses)) < 2
-    prior = find_trusted_prior(space, places, losses)
-    if opening or rng.random() < compute_exploration(losses, places):
+    prior = find_trusted_prior(space, known.places, known.losses)
+    if choose_way(request, known, rng) != "model":
         points = draw_inner(space, request)
         if prior is not None and request.number % 2:
             points = prior.move(draw_design(space, request))
         return space.first_new(avoid_failures(space, space.select_allowed(points), ended))
-    running = [trial for trial in trials if trial.status == "Running"]
+    running = [trial for trial in known.trials if trial.status == "Running"]
     from hpt_cli.strategies import gaussian_process
 
-    evidence = gaussian_process.select_results(space, results, losses, running)
+    evidence = gaussian_process.select_results(space, known.results, known.losses, running)
     with gaussian_process.limit_threads():
         failures = gaussian_process.FailureModel(space, ended)
         points = gaussian_process.rank_candidates(space, evidence, failures, prior, rng)
     return space.first_new(points)
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What a request tells: the trials in the space, those that ended, and the results of these.
+
+    `losses`, (n,), are of the `results`, and `places`, (n, d), their points.
+    """
+
+    space: Space
+    trials: Sequence[Trial]
+    ended: Sequence[Trial]
+    results: Sequence[Trial]
+    losses: Floats
+    places: Floats
+
+    @classmethod
+    def of(cls, request: SuggestRequest) -> Knowledge:
+        """Return what a request tells."""
+        tried = (trial.hyperparameters for trial in request.trials)
+        space = Space(request.ranges, tried, request.fixed, request.constraints)
+        trials = [trial for trial in request.trials if space.contains(trial.hyperparameters)]
+        ended = [trial for trial in trials if trial.status != "Running"]
+        results = [trial for trial in ended if trial.status != "Failed"]
+        places = space.encode(trial.hyperparameters for trial in results)
+        return cls(space, trials, ended, results, estimate_losses(results), places)
+
+    @property
+    def tells_apart(self) -> bool:
+        """Whether the results differ: from results that are all the same a model learns nothing."""
+        return len(np.unique(self.losses)) >= 2
+
+
+def make_rng(request: SuggestRequest) -> np.random.Generator:
+    """Return the random numbers of a job: of this one alone, so that a resumed tuning job draws the
+    same."""
+    return np.random.default_rng([request.seed, request.number])
+
+
+def choose_way(request: SuggestRequest, known: Knowledge, rng: np.random.Generator) -> Way:
+    """Return whether a job belongs to the opening, explores a plateau, or the model is asked."""
+    if len(known.trials) < count_initial_jobs(request) or not known.tells_apart:
+        return "opening"
+    explores = rng.random() < compute_exploration(known.losses, known.places)
+    return "plateau" if explores else "model"
 
 
 def prepare() -> None:

@@ -127,3 +127,16 @@ def test_a_hyperparameter_is_added_and_fixed_again(terminal: Terminal) -> None:
         },
     )
     assert "t: 2 jobs used, 1 outside the ranges" in terminal.hpt("run", child)
+
+
+def test_explain_says_where_hyperparameters_come_from(terminal: Terminal) -> None:
+    points = [{"x": 2}]
+    spec = terminal.write_spec(options="--epochs 1", max_jobs=1, initial_hyperparameters=points)
+    terminal.hpt("run", spec)
+    terminal.hpt("try", "t", "x=3", "--source", "anna")
+    terminal.hpt("resume", "t")
+    text = terminal.hpt("explain", "t", "1")
+    assert "its hyperparameters are one of the points to try first" in text
+    assert "its hyperparameters were proposed by anna" in terminal.hpt("explain", "t", "2")
+    suggestion = terminal.json("explain", "t", "2")["suggestion"]
+    assert (suggestion["way"], suggestion["source"]) == ("proposed", "anna")

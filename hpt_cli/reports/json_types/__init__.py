@@ -1,7 +1,7 @@
 """The types of `--json` output, by command: scripts may rely on them.
 
-The functions that make the output return these types, so that mypy finds a missing, superfluous or
-wrong field; `docs/json.md` is generated from them.
+Functions that make the output return these, so that mypy finds a wrong field; `docs/json.md` is
+generated from them.
 """
 
 from __future__ import annotations
@@ -162,8 +162,7 @@ class TuningJob(TypedDict):
     overall_best_training_job: InheritedBest | None
     """with `warm_start` only"""
     training_jobs_outside: int
-    """how many lie outside the search space, as it has changed or a user proposed them: they are
-    not learned from"""
+    """how many are not learned from, as they lie outside the search space"""
     warm_start_parents: list[Parent]
     confirmation: Confirmation | None
     """of `hpt confirm` only, from the second result of one of them on"""
@@ -257,7 +256,7 @@ class Judgement(TypedDict):
 
 
 class Explanation(TypedDict):
-    """Why a training job was stopped early, or why not."""
+    """Why a training job has its hyperparameters, and was stopped early, or not."""
 
     tuning_job_name: str
     training_job_name: str
@@ -272,6 +271,8 @@ class Explanation(TypedDict):
     stop_reason: str | None
     stop_explanation: str | None
     conclusion: str
+    suggestion: Mapping[str, Any] | None
+    """how its hyperparameters were chosen, and what was expected of them"""
     judgements: list[Judgement]
 
 
