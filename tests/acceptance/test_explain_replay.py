@@ -133,13 +133,13 @@ def test_replays_of_a_table(terminal: Terminal, tmp_path: Path) -> None:
 
 def test_replays_with_pausing(terminal: Terminal, tmp_path: Path) -> None:
     table = write_table(tmp_path / "tiny.jsonl.gz")
-    options = ("replay", "--table", table, "--jobs", "10", "--seeds", "5", "--rule", "auto")
+    options = ("replay", "--table", table, "--jobs", "10", "--seeds", "20", "--rule", "auto")
     plain, paused = terminal.json(*options, "--pausing")
     assert [plain["pausing"], paused["pausing"]] == [False, True]
     assert paused["epochs_saved"] > plain["epochs_saved"]
     assert terminal.json(*options) == [plain]
     _, some = terminal.json(*options, "--max-paused", "2")
-    assert plain["epochs_saved"] < some["epochs_saved"]
+    assert plain["epochs_saved"] < some["epochs_saved"] < paused["epochs_saved"]
     assert "auto, pausing" in terminal.hpt(*options, "--pausing")
 
 
