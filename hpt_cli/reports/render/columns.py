@@ -34,7 +34,7 @@ OWN, HYPERPARAMETER, METRIC = "own", "hyperparameter", "metric"
 """The kinds of columns: what hpt itself knows of training jobs, and what the user has named."""
 OWN_PREFIX, METRIC_PREFIX = "job.", f"{METRIC}."
 """What tells columns apart from those of another kind with the same name."""
-NOT_ALWAYS = ("source", "gpus", "cores")
+NOT_ALWAYS = ("configuration", "source", "gpus", "cores")
 """The columns of tables in which some training job has a value there."""
 
 
@@ -97,6 +97,7 @@ def list_columns(summary: Summary) -> dict[str, ResultColumn]:
         _text("end", "training_end_time", lambda row: format_time(row.ended_at), rank=64),
         _make_curve(),
         _number("attempts", "attempts", lambda row: row.attempts, rank=65),
+        _number("configuration", "configuration", lambda row: row.configuration, rank=44),
         _text("source", "source", lambda row: row.source, rank=45, shrinks_to=8),
         _make_holding("cores", lambda share: share.cores, rank=67),
         _make_holding("gpus", lambda share: share.gpus, rank=66),
