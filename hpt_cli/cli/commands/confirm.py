@@ -95,7 +95,7 @@ def confirm(
     quiet: Quiet = False,
     detach: Detach = False,
 ) -> None:
-    """Run the best training jobs again with other seeds: is the best really the best?
+    """Run the best training jobs again with other seeds.
 
     The best few and the default (the first of initial_hyperparameters) race in a tuning job of
     their own, NAME-confirm: who falls behind runs less often, and all together run at most as often

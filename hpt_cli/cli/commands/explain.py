@@ -14,7 +14,7 @@ EXAMPLES = ("hpt explain 7", "hpt explain digits 7 --json")
 def explain(
     name: OptionalName = None, job: Job = None, json: Json = False, home: Home = None
 ) -> None:
-    """Explain why a training job has its hyperparameters, and was stopped early, or was not.
+    """Explain why a training job has its hyperparameters, or was stopped.
 
     Of hyperparameters that a model chose: what it expected, and from which jobs it learned that.
     For each judged epoch: the value, what it was compared with, from which and how

@@ -54,7 +54,7 @@ def try_point(
     ] = False,
     home: Home = None,
 ) -> None:
-    """Give a tuning job, running or not, a point to try before those of its strategy.
+    """Give a tuning job a point to try next.
 
     The strategy chooses what is left out. The training job counts in max_jobs, which grows where
     there is no room for it. What lies outside the ranges is tried with --anyway, and left out of

@@ -27,8 +27,6 @@ EXAMPLES = (
     "hpt update --set target_objective_metric_value=0.95",
     "hpt update digits --set hyperparameter_ranges.learning_rate.max_value=3",
     "hpt update digits --set static_hyperparameters.optimizer=adam",
-    "hpt update digits --set 'hyperparameter_ranges.layers={type: Integer, min_value: 1,"
-    " max_value: 4}' --assume layers=2",
 )
 
 Assume: TypeAlias = Annotated[
@@ -67,7 +65,7 @@ def update(
     assume: Assume = None,
     home: Home = None,
 ) -> None:
-    """Change the limits or the search space of a tuning job, running or not.
+    """Change the limits or the search space of a tuning job.
 
     A running tuning job applies them at once; one that has ended, on 'hpt resume'. When
     max_parallel_jobs is lowered, training jobs that are already running are not stopped.
