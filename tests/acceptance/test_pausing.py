@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
+import time
 from typing import Any
 
 import psutil
@@ -124,6 +125,7 @@ def test_ctrl_c_ends_what_is_paused_and_it_runs_again(terminal: Terminal, times:
 
 def test_what_somebody_else_continues_goes_on(terminal: Terminal) -> None:
     run = start_paused(terminal, max_jobs=2, options="--epochs 5 --seconds 1")
+    time.sleep(0.8)  # until its tuner has seen that it stands still
     for process in list_stopped(terminal):
         process.send_signal(signal.SIGCONT)
     _, said = run.communicate(timeout=60)
@@ -132,8 +134,10 @@ def test_what_somebody_else_continues_goes_on(terminal: Terminal) -> None:
 
 def test_a_deleted_tuning_job_leaves_nothing_paused(terminal: Terminal) -> None:
     start_paused(terminal)
+    paused = list_stopped(terminal)
     terminal.hpt("stop", "t", "1")
-    assert list_stopped(terminal) == []
+    # By now the next job may be paused, but none of these is left.
+    assert {*paused}.isdisjoint(terminal.find_processes())
     terminal.hpt("stop", "t")
     terminal.hpt("delete", "t", "--yes")
     assert terminal.find_processes() == []
