@@ -130,14 +130,7 @@ class _Parser:
         if len(parts) == 1:
             return parts[0]
         finds = [_need_condition(part).find for part in parts]
-
-        def find(values: Values) -> bool | None:
-            answers = [each(values) for each in finds]
-            if decisive in answers:
-                return decisive
-            return None if None in answers else not decisive
-
-        return _Node("condition", find, parts[0].token)
+        return _Node("condition", _decide(finds, decisive=decisive), parts[0].token)
 
     def _parse_not(self) -> _Node:
         token = self._take("not")
@@ -163,7 +156,7 @@ class _Parser:
             right = self._parse_sum()
             parts.append(self._compare(node, symbol, right))
             node = right
-        return _Node("condition", _all(parts), left.token) if parts else left
+        return _Node("condition", _decide(parts, decisive=False), left.token) if parts else left
 
     def _parse_list(self, left: _Node, *, negated: bool) -> _Node:
         """Return whether a value is one of a list."""
@@ -173,9 +166,7 @@ class _Parser:
         while self._take(","):
             parts.append(self._compare(left, equal, self._parse_sum()))
         self._expect(")")
-        if negated:
-            return _Node("condition", _all(parts), left.token)
-        return _Node("condition", lambda values: _any([p(values) for p in parts]), left.token)
+        return _Node("condition", _decide(parts, decisive=not negated), left.token)
 
     def _parse_sum(self) -> _Node:
         return self._calculate(self._parse_product, "+", "-")
@@ -313,18 +304,16 @@ def _need_condition(node: _Node) -> _Node:
     return node
 
 
-def _any(answers: Sequence[bool | None]) -> bool | None:
-    if True in answers:
-        return True
-    return None if None in answers else False
+def _decide(
+    parts: Sequence[Callable[[Values], bool | None]], *, decisive: bool
+) -> Callable[[Values], bool | None]:
+    """Return what conditions say together: the answer that decides it alone, where one gives it."""
 
-
-def _all(parts: Sequence[Callable[[Values], bool | None]]) -> Callable[[Values], bool | None]:
     def find(values: Values) -> bool | None:
         answers = [part(values) for part in parts]
-        if False in answers:
-            return False
-        return None if None in answers else True
+        if decisive in answers:
+            return decisive
+        return None if None in answers else not decisive
 
     return find
 
