@@ -107,7 +107,7 @@ def _find_failing(spec: TuningSpec, trials: Sequence[Trial]) -> Iterator[Advice]
         return
     found = [
         region
-        for split in (*_list_splits(spec, ended),)
+        for split in _list_splits(spec, ended)
         for above in (True, False)
         if (region := _find_region(split, failed, above=above)) is not None
     ]

@@ -111,7 +111,8 @@ def _complete(spec: TuningSpec, state: TuningState, reason: str, *, stops: bool)
     stop_running = stops if spec.on_completion is None else spec.on_completion == "stop"
     metric = spec.objective_metric_name
     if state.jobs.cached(("vain", metric), lambda ended: _is_vain(spec, ended)):
-        has_value = any(final_value(job, spec.objective) for job in state.jobs.ended.values())
+        finals = (final_value(job, spec.objective) for job in state.jobs.ended.values())
+        has_value = any(final is not None for final in finals)
         which = " within the metric constraints" if spec.metric_constraints and has_value else ""
         reason = f"{reason}; no training job has a usable value of {metric}{which}"
         return Completion("Failed", reason, stop_running)

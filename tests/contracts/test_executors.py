@@ -245,24 +245,25 @@ def test_a_suspended_command_is_woken_to_end(
 COUNTS = """
 import subprocess, sys, time
 show = "print('.', end='', flush=True)"
-count = f"import time; [({show}, time.sleep(0.01)) for _ in range(10**6)]"
+count = f"import time; [({show}, time.sleep(0.01)) for _ in range(6000)]"
 children = [subprocess.Popen([sys.executable, "-c", count], start_new_session=each)
             for each in (False, True)]
 children[0].wait()
 """
-"""Prints without end: by a child, and by one in a session of its own."""
+"""Prints for a minute: by a child, and by one in a session of its own."""
 FORKS = """
 import os, time
+until = time.time() + 60
 if os.fork():
     time.sleep(60)
-while True:
+while time.time() < until:
     if os.fork():
         time.sleep(0.005)
         os._exit(0)
     os.setsid()
     print(".", end="", flush=True)
 """
-"""Prints by always another process, whose parent has gone."""
+"""Prints for a minute by always another process, whose parent has gone."""
 
 
 @pytest.fixture

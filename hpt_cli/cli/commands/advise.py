@@ -11,12 +11,14 @@ from hpt_cli.cli.console import print_message
 from hpt_cli.cli.load import find_tuning_job, read_state
 from hpt_cli.cli.options import Force, Home, Json, OptionalName
 from hpt_cli.cli.output import print_answer, write_file
+from hpt_cli.spec.names import MAX_NAME_LENGTH
 
 EXAMPLES = (
     "hpt advise digits",
     "hpt advise digits --write next.yaml",
 )
-MAX_NAME = 32
+NEXT = "-next"
+"""What the name of the tuning job ends with that follows."""
 
 
 def advise(
@@ -47,7 +49,7 @@ def advise(
     importance = measure_importance(spec.hyperparameter_ranges, list_trials(spec, state))
     advice = find_advice(spec, state, importance)
     if write is not None:
-        following = f"{spec.name[: MAX_NAME - len('-next')]}-next"
+        following = f"{spec.name[: MAX_NAME_LENGTH - len(NEXT)]}{NEXT}"
         write_file(write_next(spec, advice, following), write, force=force)
     print_answer(render, to_json, spec.name, advice, as_json=json)
     if write is not None:

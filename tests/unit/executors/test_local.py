@@ -192,7 +192,9 @@ if os.fork() == 0:
     os.setsid()
     for descriptor in range(3):
         os.close(descriptor)
-    while time.sleep(0.01) is None:
+    until = time.time() + 60
+    while time.time() < until:
+        time.sleep(0.01)
         if os.fork():
             os._exit(0)
 """
