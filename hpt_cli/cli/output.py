@@ -27,13 +27,21 @@ def print_report(name: str, summaries: Sequence[Summary], *, as_json: bool) -> N
 
 
 def print_answer(
-    render: Callable[..., RenderableType], to_json: Callable[..., Any], *values: Any, as_json: bool
+    render: Callable[..., RenderableType],
+    to_json: Callable[..., Any],
+    *values: Any,
+    as_json: bool,
+    crop: bool = True,
 ) -> None:
-    """Print values for people or as JSON, made from them by one of two functions."""
+    """Print values for people or as JSON, made from them by one of two functions.
+
+    Args:
+        crop: whether lines that do not wrap end where the terminal does; commands to paste do not.
+    """
     if as_json:
         print_json(to_json(*values))
     else:
-        Console().print(render(*values))
+        Console().print(render(*values), crop=crop)
 
 
 def print_json(document: Any) -> None:

@@ -34,7 +34,9 @@ def render(name: str, advice: Sequence[Advice]) -> RenderableType:
             Text(plain(f"{place}. {each.message}"), style="bold"),
             Text(plain(f"   {each.evidence}"), style="dim"),
         ]
-        blocks.append(Text(plain(f"   {write_command(name, each)}")))
+        # In one line, however long, as it is to be pasted.
+        command = plain(f"   {write_command(name, each)}")
+        blocks.append(Text(command, no_wrap=True, overflow="ignore"))
     return Group(*blocks)
 
 

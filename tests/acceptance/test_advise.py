@@ -19,6 +19,7 @@ def test_a_best_at_the_edge_is_told_with_a_command_and_a_spec(terminal: Terminal
     assert first["command"] == f"{command} && hpt resume t"
     text = terminal.hpt("advise", "t", "--write", "next.yaml")
     assert "1. the best x lies at the edge of its range: widen it to 2.5" in text
+    assert f"   {first['command']}\n" in text, "in one line, to be pasted"
     terminal.hpt("run", "next.yaml", "--set", "max_jobs=1")
     (parent,) = terminal.json("show", "t-next")["warm_start_parents"]
     assert parent["jobs_used"] == 12

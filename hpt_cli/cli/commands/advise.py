@@ -51,6 +51,6 @@ def advise(
     if write is not None:
         following = f"{spec.name[: MAX_NAME_LENGTH - len(NEXT)]}{NEXT}"
         write_file(write_next(spec, advice, following), write, force=force)
-    print_answer(render, to_json, spec.name, advice, as_json=json)
+    print_answer(render, to_json, spec.name, advice, as_json=json, crop=False)
     if write is not None:
         print_message(f"to run it: hpt run {write}")
