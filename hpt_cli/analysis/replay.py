@@ -157,9 +157,14 @@ class Recording:
         return replace(run, tuned=self.tuned)
 
 
-def record(state: TuningState) -> Recording:
-    """Return the recording of a tuning job."""
-    tuned, objective = Objective.of(state.spec), Objective.of_judged(state.spec)
+def record(state: TuningState, judging: Mapping[str, Any] | None = None) -> Recording:
+    """Return the recording of a tuning job.
+
+    Args:
+        judging: the metric to judge by, as `early_stopping` names one; by default that of the spec.
+    """
+    tuned = Objective.of(state.spec)
+    objective = tuned.judge_by(judging) if judging else Objective.of_judged(state.spec)
     jobs = {
         job.number: RecordedJob(
             hyperparameters=job.hyperparameters,
@@ -196,7 +201,7 @@ def make_spec(objective: Objective, jobs: int, parallel: int, **changes: Any) ->
         command="",
         metric_definitions=(),
         objective_metric_name=objective.metric,
-        objective_type="Maximize" if objective.maximize else "Minimize",
+        objective_type=objective.type,
         max_jobs=jobs,
         max_parallel_jobs=parallel,
         **{"hyperparameter_ranges": {}, "strategy": "Random", **changes},

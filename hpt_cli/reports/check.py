@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
@@ -46,7 +46,7 @@ def render(checkup: Checkup) -> RenderableType:
     """Return the report, with a section for each subject."""
     spec = checkup.spec
     sections: list[tuple[str, RenderableType]] = [
-        ("objective", Text(plain(_describe_objective(spec)))),
+        ("objective", _list_lines([*_list_objectives(spec)])),
         ("ranges", _render_ranges(spec)),
         *([("constraints", _list_lines(spec.constraints))] if spec.constraints else []),
         (f"first {count(len(checkup.commands), 'training job')}", _list_lines(checkup.commands)),
@@ -60,6 +60,14 @@ def render(checkup: Checkup) -> RenderableType:
     for heading, body in sections:
         blocks += [Text(), Text(heading, style="bold"), Padding(body, (0, 0, 0, 2), expand=False)]
     return Group(*blocks, *_render_warnings(checkup.warnings))
+
+
+def _list_objectives(spec: TuningSpec) -> Iterator[str]:
+    """Yield what the best is found by, and by what training jobs are judged where that differs."""
+    yield _describe_objective(spec)
+    judged = spec.judged
+    if spec.stop_rule is not None and judged.metric != spec.objective.metric:
+        yield f"{judged.type} {judged.metric}: what early stopping judges by"
 
 
 def _describe_objective(spec: TuningSpec) -> str:
@@ -242,6 +250,7 @@ def describe_estimate(spec: TuningSpec, estimate: Estimate, slots: int) -> str:
 def to_json(checkup: Checkup) -> json_types.Checkup:
     """Return the report as JSON-able values."""
     spec, tried, pool = checkup.spec, checkup.tried, checkup.pool
+    judged = spec.judged if spec.stop_rule else None
     return {
         "name": spec.name,
         "spec": spec.model_dump(mode="json"),
@@ -249,6 +258,8 @@ def to_json(checkup: Checkup) -> json_types.Checkup:
             name: _range_to_json(each) for name, each in spec.hyperparameter_ranges.items()
         },
         "points": count_points(spec.searched_ranges),
+        "judged_metric_name": judged.metric if judged else None,
+        "judged_metric_type": judged.type if judged else None,
         "first_training_jobs": [
             {"hyperparameters": point, "command": command}
             for point, command in zip(checkup.points, checkup.commands, strict=True)

@@ -174,7 +174,7 @@ def to_json(summaries: Sequence[Summary]) -> TuningJob:
         "tuning_job_name": summary.name,
         "tuning_job_status": summary.status,
         "objective_metric_name": summary.objective.metric,
-        "objective_type": "Maximize" if summary.objective.maximize else "Minimize",
+        "objective_type": summary.objective.type,
         "max_jobs": summary.max_jobs,
         "training_job_status_counters": counters_to_json(summary),
         "objective_status_counters": {

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
-from typing import Any
+from typing import Any, Literal
 
 from hpt_cli.filter.constraint import Constraint, Domain, parse_constraint
 from hpt_cli.metrics.curve import LARGEST, Curve
@@ -51,6 +51,11 @@ class Objective:
         named = spec["metric_definitions"] if constraints else ()
         metrics = tuple(each["name"] for each in named)
         return cls(metric, maximize, value, window, constraints, metrics)
+
+    @property
+    def type(self) -> Literal["Maximize", "Minimize"]:
+        """Its objective_type."""
+        return "Maximize" if self.maximize else "Minimize"
 
     def find_broken(self, latest: Mapping[str, float], *, may_lack: bool = False) -> str:
         """Return by which value of a metric a result breaks a constraint, in words; "" if by none.

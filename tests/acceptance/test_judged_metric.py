@@ -85,6 +85,21 @@ def test_a_resumed_tuning_job_still_knows_what_it_judges_by(terminal: Terminal) 
     assert reasons == [None, "EarlyStopped", None]
 
 
+def test_what_ran_with_off_is_replayed_by_any_of_its_metrics(terminal: Terminal) -> None:
+    terminal.hpt("run", write_spec(terminal, early_stopping_type="Off", early_stopping=None))
+    asked = ("replay", "t", "--rule", "median:min_completed_jobs=1", "--metric", "val_loss")
+    (by_loss,) = terminal.json(*asked, "--metric-type", "Minimize")
+    stopped = [each["training_job_number"] for each in by_loss["stopped_training_jobs"]]
+    assert stopped == [2]
+    assert by_loss["best_objective_value"] == by_loss["best_objective_value_with_off"] == 9
+    (by_score,) = terminal.json(*asked[:4])
+    assert not by_score["stopped_training_jobs"]
+
+    told = terminal.hpt(*asked, code=2)
+    assert "'val_loss' is one to Minimize by its name" in told
+    assert "did you mean 'val_loss'?" in terminal.hpt(*asked[:5], "val_los", code=2)
+
+
 def test_hyperband_judges_by_it_too(terminal: Terminal) -> None:
     asked = {key: BY_LOSS[key] for key in ("metric", "metric_type")}
     terminal.hpt(
@@ -129,6 +144,21 @@ def test_mistakes_are_told_with_their_place(
 
 
 ONCE = {"early_stopping": {"rule": "median"}}
+
+
+def test_check_shows_it_beside_the_objective(terminal: Terminal) -> None:
+    spec = write_spec(terminal)
+    told = terminal.hpt("check", spec)
+    assert re.search("Maximize score: .*\n  Minimize val_loss: what early stopping judges by", told)
+    checked = terminal.json("check", spec)
+    judged = checked["judged_metric_name"], checked["judged_metric_type"]
+    assert judged == ("val_loss", "Minimize")
+
+    by_objective = write_spec(terminal, **ONCE)
+    assert "judges by" not in terminal.hpt("check", by_objective)
+    assert terminal.json("check", by_objective)["judged_metric_name"] == "score"
+    off = write_spec(terminal, early_stopping_type="Off", early_stopping=None)
+    assert terminal.json("check", off)["judged_metric_name"] is None
 
 
 def test_check_says_that_nothing_can_be_judged(terminal: Terminal) -> None:

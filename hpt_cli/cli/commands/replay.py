@@ -20,6 +20,7 @@ from hpt_cli.stop_rules import STOP_RULES, StopRule, load_stop_rule
 if TYPE_CHECKING:
     from hpt_cli.reports.replay import ReplayReport
     from hpt_cli.spec.parts import Pausing
+    from hpt_cli.storage.job_directory import JobDir
 
 EXAMPLES = (
     "hpt replay digits-off",
@@ -36,6 +37,24 @@ Rule = Annotated[
         metavar="RULE",
         help=f"{', '.join(STOP_RULES)}; with parameters as in median:min_epochs=3"
         " (repeatable). By default all of them.",
+    ),
+]
+Metric = Annotated[
+    str | None,
+    typer.Option(
+        "--metric",
+        metavar="NAME",
+        help="The metric to judge by, as early_stopping.metric in a spec.",
+        show_default=False,
+    ),
+]
+MetricType = Annotated[
+    Literal["Maximize", "Minimize"] | None,
+    typer.Option(
+        "--metric-type",
+        metavar="Maximize|Minimize",
+        help="Which way that metric goes. By default that of the objective.",
+        show_default=False,
     ),
 ]
 Table = Annotated[
@@ -119,6 +138,8 @@ def replay(
         ),
     ] = None,
     rule: Rule = None,
+    metric: Metric = None,
+    metric_type: MetricType = None,
     pausing: PausingToo = False,
     max_paused: MaxPaused = None,
     table: Table = None,
@@ -138,8 +159,7 @@ def replay(
     Savings are relative to the same training jobs with early stopping Off. The loss is how much
     worse the best value is, as a share of the distance from the median to the best.
     """
-    from hpt_cli.analysis.replay import record
-    from hpt_cli.reports.replay import render, report_tuning_job, to_json
+    from hpt_cli.reports.replay import render, to_json
 
     if bool(names) == (table is not None):
         raise UsageError.of(
@@ -147,17 +167,57 @@ def replay(
             "give either tuning jobs or a table to replay",
             "hpt replay NAME, or hpt replay --table FILE",
         )
+    judging = _name_metric(metric, metric_type, table)
     rules = read_rules(rule or [])
     pausings = _list_pausings(max_paused, pausing=pausing)
     if table is not None:
         reports = [_replay_table(table, rules, pausings, jobs, parallel, seeds, strategy)]
     else:
         jobdirs = find_tuning_jobs(home, names)
-        reports = [
-            report_tuning_job(each.name, record(read_state(each)), rules, pausings)
-            for each in jobdirs
-        ]
+        reports = [_replay_tuning_job(each, rules, pausings, judging) for each in jobdirs]
     print_answer(render, to_json, reports, as_json=json)
+
+
+def _name_metric(metric: str | None, type_: str | None, table: Path | None) -> dict[str, str]:
+    """Return the metric to judge by as `early_stopping` names one.
+
+    Raises:
+        UsageError: a table is replayed, which has no other than its objective.
+    """
+    asked = {"metric": metric, "metric_type": type_}
+    given = {name: value for name, value in asked.items() if value is not None}
+    if table is not None and given:
+        message = "--metric and --metric-type are for tuning jobs: a table has its objective only"
+        raise UsageError.of("replay-what", message)
+    return given
+
+
+def _replay_tuning_job(
+    jobdir: JobDir,
+    rules: dict[str, StopRule],
+    pausings: Sequence[Pausing | None],
+    judging: dict[str, str],
+) -> ReplayReport:
+    """Return the report of a tuning job, judged by the metric that is named, if one is.
+
+    Raises:
+        UsageError: it has no such metric, or that one goes the other way.
+    """
+    from hpt_cli.analysis.replay import record
+    from hpt_cli.reports.replay import report_tuning_job
+    from hpt_cli.spec.cross_field import find_conflicts
+    from hpt_cli.spec.objective import OBJECTIVE_FIELDS
+
+    state = read_state(jobdir)
+    raw = {name: state.spec[name] for name in OBJECTIVE_FIELDS if name in state.spec}
+    asked = {"early_stopping_type": "Auto", "early_stopping": judging}
+    problems = [
+        Problem(each.slug, f"--metric: {each.message}", each.hint)
+        for each in find_conflicts(raw | asked)
+    ]
+    if problems:
+        raise UsageError(*problems)
+    return report_tuning_job(jobdir.name, record(state, judging), rules, pausings)
 
 
 def _list_pausings(max_paused: int | None, *, pausing: bool) -> list[Pausing | None]:

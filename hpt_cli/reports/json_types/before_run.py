@@ -81,6 +81,9 @@ class Checkup(_Tried):
     hyperparameter_ranges: dict[str, Range]
     points: int | None
     """the number of points to try; null if continuous"""
+    judged_metric_name: str | None
+    """what early stopping judges by; null if it is Off"""
+    judged_metric_type: str | None
     first_training_jobs: list[FirstTrainingJob]
     environment: dict[str, str]
     directory: str
