@@ -82,6 +82,16 @@ def run(number: int, *values: float, at: float = 0) -> list[ev.Event]:
     ]
 
 
+def run_at(number: int, loss: float, at: float = 0, **hyperparameters: Any) -> list[ev.Event]:
+    """A whole job with these hyperparameters that completes."""
+    return [
+        *suggested(number, at, **hyperparameters),
+        *launched(number, at),
+        observed(number, loss, at=at),
+        exited(number, at=at + 1),
+    ]
+
+
 def fold_all(*events: ev.Event, start: TuningState | None = None) -> TuningState:
     state = start or TuningState()
     for event in events:

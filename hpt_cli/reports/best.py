@@ -11,6 +11,7 @@ from rich.text import Text
 from hpt_cli.formatting import count, format_exact, plain
 from hpt_cli.reports.jobs import row_to_json
 from hpt_cli.tuning.repeats.confirmation import confirm
+from hpt_cli.tuning.repeats.rows import describe_mean
 from hpt_cli.tuning.summary import Summary
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ def _render_best(summary: Summary) -> RenderableType:
         Text(f"  {plain(name)} = {format_exact(setting)}")
         for name, setting in best.hyperparameters.items()
     ]
+    if mean := describe_mean(summary.best_configuration, objective):
+        lines.append(Text(f"  {mean}"))
     if (confirmation := confirm(summary)) is not None:
         lines += map(Text, confirmation.describe())
     return Group(*lines)

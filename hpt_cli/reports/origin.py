@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hpt_cli.formatting import format_number, plain
-from hpt_cli.spec.objective import Objective
 from hpt_cli.tuning.summary import Row, Summary
 
 if TYPE_CHECKING:
@@ -23,8 +22,8 @@ def describe_origin(origin: Origin, summary: Summary, row: Row) -> list[str]:
     if expected is None:
         return lines
     objective = summary.objective
-    values = [_to_value(each, objective) for each in (expected.low, expected.high)]
-    loss, best = (_to_value(each, objective) for each in (expected.loss, expected.best))
+    values = [objective.from_loss(each) for each in (expected.low, expected.high)]
+    loss, best = (objective.from_loss(each) for each in (expected.loss, expected.best))
     loss_text, low, high, best_text = (
         format_number(each, DIGITS) for each in (loss, *sorted(values), best)
     )
@@ -68,18 +67,14 @@ def _describe_nearest(origin: Origin, summary: Summary) -> Iterator[str]:
             yield f"one of a parent ({alike:.0%} alike)"
 
 
-def _to_value(loss: float, objective: Objective) -> float:
-    return -loss if objective.maximize else loss
-
-
 def suggestion_to_json(origin: Origin, summary: Summary, row: Row) -> dict[str, Any]:
     """Return the same with the names of docs/json.md."""
     expected, objective = origin.expectation, summary.objective
     values: Sequence[float | None] = (None,) * 4
     nearest: list[dict[str, float]] = []
     if expected is not None:
-        low, high = sorted(_to_value(each, objective) for each in (expected.low, expected.high))
-        loss, best = (_to_value(each, objective) for each in (expected.loss, expected.best))
+        low, high = sorted(objective.from_loss(each) for each in (expected.low, expected.high))
+        loss, best = (objective.from_loss(each) for each in (expected.loss, expected.best))
         values = [each if math.isfinite(each) else None for each in (loss, low, high, best)]
         nearest = [
             {"training_job_number": number, "similarity": alike}

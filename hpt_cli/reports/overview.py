@@ -13,6 +13,7 @@ from hpt_cli.formatting import format_age, format_bytes, format_number, format_t
 from hpt_cli.reports.jobs import counters_to_json, find_status_style
 from hpt_cli.reports.render.table import Column, Grid
 from hpt_cli.tuning.progress import compare_kinds
+from hpt_cli.tuning.repeats.rows import find_mean
 from hpt_cli.tuning.summary import Summary
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def render_list(
             for kind, counts in compare_kinds([each.summary.progress for each in entries])
             if kind in COUNTED
         ),
-        column("best", lambda each: format_number(each.summary.best_value), right=True),
+        column("best", _describe_best, right=True),
         column("objective", _describe_objective, rank=4, shrinks_to=12),
         column("size", lambda each: format_bytes(each.size), right=True, rank=3),
         column("age", lambda each: format_age(now - each.summary.created_at), right=True, rank=2),
@@ -80,6 +81,12 @@ def _describe_progress(entry: Entry) -> str:
     return str(progress.done) if progress.limit is None else f"{progress.done}/{progress.limit}"
 
 
+def _describe_best(entry: Entry) -> str:
+    summary = entry.summary
+    mean = find_mean(summary.best_configuration, summary.objective)
+    return format_number(summary.best_value if mean is None else mean)
+
+
 def _describe_objective(entry: Entry) -> str:
     arrow = "↑" if entry.summary.objective.maximize else "↓"
     return f"{arrow} {plain(entry.summary.objective.metric)}"
@@ -96,6 +103,9 @@ def list_to_json(entries: Sequence[Entry]) -> list[ListedTuningJob]:
             "objective_metric_name": each.summary.objective.metric,
             "best_objective_value": each.summary.best_value,
             "best_training_job": each.summary.best_name,
+            "best_mean_objective_value": find_mean(
+                each.summary.best_configuration, each.summary.objective
+            ),
             "training_job_status_counters": counters_to_json(each.summary),
             "max_jobs": each.summary.max_jobs,
             "completion_reason": each.summary.reason or None,

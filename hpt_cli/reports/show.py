@@ -14,6 +14,7 @@ from hpt_cli.formatting import count, format_hyperparameters, format_number, for
 from hpt_cli.reports.jobs import counters_to_json, row_to_json
 from hpt_cli.tuning.jobs.training_job import RUNNING
 from hpt_cli.tuning.repeats.confirmation import Confirmation, confirm
+from hpt_cli.tuning.repeats.rows import find_mean
 from hpt_cli.tuning.summary import (
     Row,
     Summary,
@@ -183,6 +184,7 @@ def to_json(summaries: Sequence[Summary]) -> TuningJob:
             "failed": summary.objective_counts["failed"],
         },
         "best_training_job": row_to_json(summary.best) if summary.best else None,
+        "best_configuration": _configuration_to_json(summary),
         "overall_best_training_job": _overall_to_json(summary.overall_best),
         "training_jobs_outside": summary.outside,
         "warm_start_parents": [
@@ -205,6 +207,18 @@ def to_json(summaries: Sequence[Summary]) -> TuningJob:
             }
             for each in summary.warnings
         ],
+    }
+
+
+def _configuration_to_json(summary: Summary) -> json_types.BestConfiguration | None:
+    best = summary.best_configuration
+    if best is None:
+        return None
+    return {
+        "configuration": best.number,
+        "training_jobs": len(best.losses),
+        "mean_objective_value": find_mean(best, summary.objective),
+        "standard_error": best.standard_error,
     }
 
 

@@ -8,6 +8,8 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
+from itertools import zip_longest
+from operator import attrgetter
 from pathlib import Path
 
 from hpt_cli.errors import HptError
@@ -15,21 +17,27 @@ from hpt_cli.formatting import format_bytes
 from hpt_cli.machine.threads import start_thread
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.names import job_name
-from hpt_cli.spec.objective import Objective
 from hpt_cli.storage.job_directory import JobDir, measure_size
+from hpt_cli.tuning.evidence import trial
 from hpt_cli.tuning.jobs.training_job import TrainingJob
+from hpt_cli.tuning.repeats.configurations import (
+    Configuration,
+    find_best_configuration,
+    list_configurations,
+    rank_configurations,
+)
 from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.summary import final_objective
 
 
-def list_superfluous(
-    ended: Mapping[int, TrainingJob], objective: Objective, kept: int
-) -> list[int]:
+def list_superfluous(spec: TuningSpec, ended: Mapping[int, TrainingJob], kept: int) -> list[int]:
     """Return the numbers of the jobs that are not among the best, and never run again.
 
-    Those without a finite result come last, but are kept as long as there are no others. Failed
-    ones are not listed: `hpt resume --retry-failed` goes on from their checkpoints.
+    With repeats, kept is the best one of each of the best configurations. Those without a finite
+    result come last, but are kept as long as there are no others. Failed ones are not listed: `hpt
+    resume --retry-failed` goes on from their checkpoints.
     """
+    objective = spec.objective
 
     def order(job: TrainingJob) -> tuple[float, bool, int]:
         final = final_objective(job, objective)
@@ -37,7 +45,26 @@ def list_superfluous(
         return loss, job.phase != "Completed", job.number
 
     final = [job for job in ended.values() if job.phase in ("Completed", "Stopped")]
-    return [job.number for job in sorted(final, key=order)[kept:]]
+    ordered = [job.number for job in sorted(final, key=order)]
+    if spec.repeats is not None:
+        ordered = _alternate(ordered, _rank(spec, final))
+    return ordered[kept:]
+
+
+def _rank(spec: TuningSpec, jobs: Sequence[TrainingJob]) -> list[Configuration]:
+    """Return the configurations that can be the best, the one that is shown as the best first."""
+    trials = [trial(spec, job) for job in sorted(jobs, key=attrgetter("number"))]
+    known = list_configurations(trials, spec.seed_name)
+    best = find_best_configuration(known)
+    return sorted(rank_configurations(known), key=lambda each: each is not best)
+
+
+def _alternate(ordered: Sequence[int], ranked: Sequence[Configuration]) -> list[int]:
+    """Return the numbers of jobs: the best of each configuration, the second best, and so on."""
+    places = {number: place for place, number in enumerate(ordered)}
+    runs = [sorted((run.number for run in each.runs), key=places.__getitem__) for each in ranked]
+    turns = [number for turn in zip_longest(*runs) for number in turn if number is not None]
+    return [*turns, *(number for number in ordered if number not in turns)]
 
 
 class CheckpointKeeper:
@@ -62,11 +89,11 @@ class CheckpointKeeper:
 
     def keep_best(self, spec: TuningSpec, state: TuningState) -> None:
         """Begin to delete what is superfluous since the last time."""
-        kept, objective = spec.keep_checkpoints, spec.objective
+        kept = spec.keep_checkpoints
         if kept is None or self.is_busy:
             return
-        key = ("superfluous", objective, kept)
-        listed = state.jobs.cached(key, lambda ended: list_superfluous(ended, objective, kept))
+        key = ("superfluous", spec.objective, kept)
+        listed = state.jobs.cached(key, lambda ended: list_superfluous(spec, ended, kept))
         if listed is self._listed:
             return
         fresh = [number for number in listed if number not in self._done]

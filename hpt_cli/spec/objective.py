@@ -134,6 +134,10 @@ class Objective:
             return math.inf
         return -value if self.maximize else value
 
+    def from_loss(self, loss: float) -> float:
+        """Return the value that has a loss."""
+        return -loss if self.maximize else loss
+
 
 @cache
 def _parse_constraint(text: str, metrics: tuple[str, ...]) -> Constraint:

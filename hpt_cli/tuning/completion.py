@@ -10,10 +10,10 @@ from typing import Literal
 
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.tuning import events as ev
-from hpt_cli.tuning.evidence import list_runs
+from hpt_cli.tuning.evidence import list_runs, trial
 from hpt_cli.tuning.fold import fold
 from hpt_cli.tuning.jobs.training_job import TrainingJob
-from hpt_cli.tuning.repeats.configurations import list_configurations
+from hpt_cli.tuning.repeats.configurations import Configuration, list_configurations
 from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.summary import (
     final_objective,
@@ -199,11 +199,12 @@ def _find_result_reasons(spec: TuningSpec, state: TuningState) -> Iterator[tuple
     target, patience = spec.target_objective_metric_value, spec.max_jobs_not_improving
     if target is None and patience is None and not spec.complete_on_convergence:
         return
-    losses = state.jobs.cached("losses", lambda ended: list_losses(spec, ended))
-    if target is not None and losses and min(losses) <= spec.objective.loss(target):
+    if target is not None and _find_least_loss(spec, state) <= spec.objective.loss(target):
         yield f"target_objective_metric_value ({target:g}) reached", True
+    losses = state.jobs.cached("losses", lambda ended: list_losses(spec, ended))
     if patience is not None and count_not_improving(losses) >= patience:
-        yield f"{patience} training jobs in a row did not improve the best by 1 %", False
+        what = "training jobs" if spec.repeats is None else "configurations"
+        yield f"{patience} {what} in a row did not improve the best by 1 %", False
     if spec.complete_on_convergence and has_converged(
         losses, state.jobs.cached("noise", lambda ended: measure_noise(spec, ended))
     ):
@@ -225,11 +226,38 @@ def _describe_exhaustion(spec: TuningSpec, state: TuningState) -> str:
 
 
 def list_losses(spec: TuningSpec, ended: Mapping[int, TrainingJob]) -> list[float]:
-    """Return the final losses of the jobs that ended with a result, in order of their ends."""
+    """Return the final losses of the jobs that ended with a result, in order of their ends.
+
+    With repeats these are the mean losses of configurations, in order of their first ends.
+    """
     able = [job for job in ended.values() if job.phase in ("Completed", "Stopped")]
     able.sort(key=lambda job: (_find_end(job), job.number))
+    if spec.repeats is not None:
+        return _list_means(list_configurations([trial(spec, job) for job in able], spec.seed_name))
     finals = (final_objective(job, spec.objective) for job in able)
     return [spec.objective.loss(final) for final in finals if final is not None]
+
+
+def _list_means(configurations: Iterable[Configuration]) -> list[float]:
+    means = [each.mean for each in configurations if not each.is_broken]
+    return [mean for mean in means if mean is not None]
+
+
+def _find_least_loss(spec: TuningSpec, state: TuningState) -> float:
+    """Return the least loss; with repeats, of what is not run again: one good run is luck."""
+    if spec.repeats is None:
+        losses = state.jobs.cached("losses", lambda ended: list_losses(spec, ended))
+    else:
+        losses = state.jobs.cached("settled", lambda _: _list_settled(spec, state))
+    return min(losses, default=math.inf)
+
+
+def _list_settled(spec: TuningSpec, state: TuningState) -> list[float]:
+    """Return the mean losses of the configurations of this tuning job that are not run again."""
+    assert spec.repeats is not None
+    count, known = spec.repeats.count, list_configurations(list_runs(spec, state), spec.seed_name)
+    able = (each for each in known if each.runs[-1].number > 0 and not each.is_pending)
+    return _list_means(each for each in able if not each.may_run_again(count))
 
 
 def _find_end(job: TrainingJob) -> float:

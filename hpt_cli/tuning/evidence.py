@@ -14,6 +14,7 @@ from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.objective import Objective
 from hpt_cli.spec.points import complete_point, select_active
+from hpt_cli.spec.repeats import drop_seed
 from hpt_cli.stop_rules import LossCurve, StopRule, load_stop_rule, select_ended
 from hpt_cli.stop_rules.curve_stats import list_completed
 from hpt_cli.strategies import SuggestRequest, Trial, find_trial_status
@@ -192,14 +193,15 @@ def find_inside(spec: TuningSpec, hyperparameters: Hyperparameters) -> Hyperpara
     """Return the tuned values among hyperparameters, active or not; None if some lie outside.
 
     Results are of what was tried: where it had another value of what is static by now, they say
-    nothing of any point.
+    nothing of any point. Of repeats, any seed will do.
     """
     for name, value in spec.static_hyperparameters.items():
         if hyperparameters.get(name, value) != value:
             return None
     ranges = spec.hyperparameter_ranges
     point = {name: hyperparameters[name] for name in ranges if name in hyperparameters}
-    return point if all(ranges[name].contains(value) for name, value in point.items()) else None
+    searched = drop_seed(point, spec.seed_name)
+    return point if all(ranges[name].contains(value) for name, value in searched.items()) else None
 
 
 def list_outside(spec: TuningSpec, state: TuningState) -> list[int]:

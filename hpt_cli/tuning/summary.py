@@ -20,8 +20,8 @@ from hpt_cli.tuning.failures.history import describe_alike
 from hpt_cli.tuning.jobs.spans import count_seconds
 from hpt_cli.tuning.jobs.training_job import Pause, TrainingJob
 from hpt_cli.tuning.progress import Progress, count_progress
-from hpt_cli.tuning.repeats.configurations import Configuration
-from hpt_cli.tuning.repeats.rows import number_rows, select_rows
+from hpt_cli.tuning.repeats.configurations import Configuration, find_best_configuration
+from hpt_cli.tuning.repeats.rows import describe_mean, number_rows, select_rows
 from hpt_cli.tuning.state import Parent, TuningState
 
 ObjectiveStatus = Literal["Pending", "Succeeded", "Failed"]
@@ -117,6 +117,8 @@ class Summary:
     """The part of the spec."""
     configurations: tuple[Configuration, ...] = ()
     """With repeats, those that were tried."""
+    best_configuration: Configuration | None = None
+    """With repeats, the one whose true mean is likely to be the best."""
     confirms: Mapping[str, Any] | None = None
     """The part of the spec: whose best are run again."""
 
@@ -134,11 +136,14 @@ class Summary:
 
     @property
     def best_result(self) -> str:
-        """The best value and whose it is: `loss = 0.125 by digits-0007`; empty without one."""
+        """The best value and whose it is: `loss = 0.125 by digits-0007`, with repeats also the mean
+        of its configuration; empty without one."""
         if self.best is None:
             return ""
         value = format_number(self.best.final, RESULT_DIGITS)
-        return plain(f"{self.objective.metric} = {value} by {self.best.name}")
+        text = plain(f"{self.objective.metric} = {value} by {self.best.name}")
+        mean = describe_mean(self.best_configuration, self.objective)
+        return f"{text}, {mean}" if mean else text
 
     @property
     def best_name(self) -> str | None:
@@ -172,7 +177,8 @@ def summarize(
     rows = _make_rows(state, objective, now, known)
     repeats = state.spec.get("repeats")
     rows, configurations = number_rows(rows, objective, repeats)
-    best = find_best(select_rows(rows, configurations, repeats), objective)
+    best_configuration = find_best_configuration(configurations)
+    best = find_best(select_rows(rows, best_configuration, repeats), objective)
     goes_on = state.status in ("InProgress", "Stopping")
     return Summary(
         name=state.spec["name"],
@@ -195,6 +201,7 @@ def summarize(
         pause=_describe_pause(state) if goes_on else "",
         repeats=repeats,
         configurations=configurations,
+        best_configuration=best_configuration,
         confirms=state.spec.get("confirms"),
     )
 

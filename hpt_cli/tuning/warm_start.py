@@ -46,6 +46,8 @@ def find_mismatches(spec: TuningSpec, parent: Candidate) -> Iterator[Problem]:
         )
     given = {*theirs["hyperparameter_ranges"], *theirs["static_hyperparameters"]}
     own = {*spec.hyperparameter_ranges, *spec.static_hyperparameters}
+    if spec.seed_name is not None:
+        given.add(spec.seed_name)  # which seed it had does not matter
     if wrong := [name for name in parent.assume if name in given or name not in own]:
         yield Problem(
             "parent-assume",

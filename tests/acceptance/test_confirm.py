@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from statistics import fmean
 from typing import Any
+
+import pytest
 
 from tests.acceptance.conftest import Terminal, wait_until
 
@@ -112,5 +115,33 @@ def test_a_search_repeats_what_may_be_the_best(terminal: Terminal) -> None:
     assert max(map(runs.count, runs)) == 3
     best = terminal.json("best", "t")["configuration"]
     assert runs.count(best) > 1
-    seeds = sorted(row["hyperparameters"]["seed"] for row in rows if row["configuration"] == best)
+    of_best = [row for row in rows if row["configuration"] == best]
+    seeds = sorted(row["hyperparameters"]["seed"] for row in of_best)
     assert seeds == [*range(1, runs.count(best) + 1)]
+    found = terminal.json("show", "t")["best_configuration"]
+    mean = fmean(row["final_objective_value"] for row in of_best)
+    assert (found["configuration"], found["training_jobs"]) == (best, len(of_best))
+    assert found["mean_objective_value"] == pytest.approx(mean)
+    words = f"mean of {len(of_best)}: {mean:.6g} ± "
+    for command in ("best", "show"):
+        assert words in terminal.hpt(command, "t")
+    (listed,) = terminal.json("list")
+    assert listed["best_mean_objective_value"] == pytest.approx(mean)
+    assert f" {mean:.4g} " in terminal.hpt("list")
+
+
+def test_one_lucky_run_ends_no_search_that_repeats(terminal: Terminal) -> None:
+    """The first run of every configuration is lucky."""
+    command = "sh -c 'test {seed} = 1 && echo loss=0 || echo loss=1'"
+    spec = write_spec(
+        terminal,
+        command=command,
+        repeats={"count": 2, "seed": "seed"},
+        max_jobs=6,
+        max_parallel_jobs=1,
+        target_objective_metric_value=0.1,
+    )
+    terminal.hpt("run", spec, "-q")
+    shown = terminal.json("show", "t")
+    assert shown["completion_reason"] == "max_jobs (6) reached"
+    assert shown["best_configuration"]["mean_objective_value"] == 0.5

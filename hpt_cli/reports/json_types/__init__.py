@@ -130,6 +130,17 @@ class Lead(TypedDict):
     probability: float
 
 
+class BestConfiguration(TypedDict):
+    """The configuration that is likely to be the best, where each is several training jobs."""
+
+    configuration: int
+    training_jobs: int
+    """how many of them have a result"""
+    mean_objective_value: float | None
+    standard_error: float | None
+    """of the mean; null for a single training job"""
+
+
 class Confirmation(TypedDict):
     """What the best training jobs of a search have shown with other seeds, so far."""
 
@@ -159,6 +170,8 @@ class TuningJob(TypedDict):
     training_job_status_counters: Counters
     objective_status_counters: ObjectiveCounters
     best_training_job: TrainingJob | None
+    best_configuration: BestConfiguration | None
+    """with `repeats` only; `best_training_job` is its best one"""
     overall_best_training_job: InheritedBest | None
     """with `warm_start` only"""
     training_jobs_outside: int
@@ -194,6 +207,8 @@ class ListedTuningJob(TypedDict):
     best_objective_value: float | None
     best_training_job: str | None
     """its name"""
+    best_mean_objective_value: float | None
+    """the mean of the best configuration; with `repeats` only"""
     training_job_status_counters: Counters
     max_jobs: int | None
     completion_reason: str | None

@@ -50,10 +50,21 @@ class Configuration:
         """Whether one of its training jobs has not ended."""
         return any(run.status == "Running" for run in self.runs)
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether one of its training jobs breaks a metric constraint: however good, it is no
+        result."""
+        return any(run.is_broken for run in self.runs)
+
+    def may_run_again(self, count: int) -> bool:
+        """Return whether it was run fewer than `count` times, and none was stopped, as hopeless or
+        for its time."""
+        return len(self.runs) < count and all(run.status != "Stopped" for run in self.runs)
+
     def list_seeds(self, seed: str | None) -> list[Value]:
         """Return the seed of each loss; without seeds, what no other training job has."""
         done = (run for run in self.runs if run.loss is not None)
-        return [run.hyperparameters.get(seed or "", -run.number) for run in done]
+        return [run.hyperparameters.get(seed or "", f"job {run.number}") for run in done]
 
 
 def list_configurations(trials: Iterable[Trial], seed: str | None) -> list[Configuration]:
@@ -105,7 +116,11 @@ def find_best_configuration(configurations: Sequence[Configuration]) -> Configur
 
 def rank_configurations(configurations: Iterable[Configuration]) -> list[Configuration]:
     """Return those that can be the best, the best mean first: those with a finite one."""
-    able = [each for each in configurations if each.mean is not None and math.isfinite(each.mean)]
+    able = [
+        each
+        for each in configurations
+        if each.mean is not None and math.isfinite(each.mean) and not each.is_broken
+    ]
     return sorted(able, key=lambda each: (each.mean, each.number))
 
 
@@ -119,4 +134,5 @@ def merge_runs(configuration: Configuration) -> Trial:
         status=told.status,
         loss=configuration.mean,
         curve=told.curve,
+        is_broken=configuration.is_broken,
     )

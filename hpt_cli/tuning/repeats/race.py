@@ -36,7 +36,7 @@ def choose_configuration(
             for place, each in enumerate(field)
             if (leaders == place).mean() >= MAY_WIN or (each.number == apart and len(each.runs) < 2)
         ]
-    able = (each for each in field if len(each.runs) < count and not _is_given_up(each))
+    able = (each for each in field if each.may_run_again(count))
     return min(able, key=lambda each: (len(each.runs), each.mean), default=None)
 
 
@@ -65,8 +65,3 @@ def draw_means(
     seeds = [each.list_seeds(seed) for each in configurations]
     places = (place for place, each in enumerate(configurations) if each.number == apart)
     return draw_true_means(losses, seeds, next(places, None))
-
-
-def _is_given_up(configuration: Configuration) -> bool:
-    """Return whether one of its training jobs was stopped, as hopeless or for its time."""
-    return any(run.status == "Stopped" for run in configuration.runs)

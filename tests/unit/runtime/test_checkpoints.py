@@ -34,22 +34,37 @@ def stopped(number: int, value: float) -> list[ev.Event]:
 
 def test_the_best_are_kept_whichever_way_is_better() -> None:
     jobs = [*b.run(1, 5.0), *b.run(2, 1.0), *b.run(3, 3.0)]
-    assert list_superfluous(state_of(*jobs), b.make_spec().objective, 2) == [1]
-    most = b.make_spec(objective_type="Maximize").objective
-    assert list_superfluous(state_of(*jobs), most, 1) == [3, 2]
+    assert list_superfluous(b.make_spec(), state_of(*jobs), 2) == [1]
+    most = b.make_spec(objective_type="Maximize")
+    assert list_superfluous(most, state_of(*jobs), 1) == [3, 2]
 
 
 def test_the_one_that_is_shown_as_the_best_wins_a_tie() -> None:
     jobs = [*stopped(1, 1.0), *b.run(2, 1.0), *b.run(3, 1.0)]
-    assert list_superfluous(state_of(*jobs), b.make_spec().objective, 1) == [3, 1]
+    assert list_superfluous(b.make_spec(), state_of(*jobs), 1) == [3, 1]
+
+
+def test_with_repeats_the_best_of_each_of_the_best_configurations_is_kept() -> None:
+    repeats = {"count": 3, "seed": "seed"}
+    spec = b.make_spec(command="train --x {x} --seed {seed}", repeats=repeats)
+    # The third configuration has the best single result, and the second the best mean.
+    losses = {(1, 1): 2.0, (2, 1): 1.1, (2, 2): 1.0, (2, 3): 1.2, (3, 1): 0.9, (3, 2): 1.9}
+    events = [
+        event
+        for number, ((x, seed), loss) in enumerate(losses.items(), 1)
+        for event in b.run_at(number, loss, x=x, seed=seed)
+    ]
+    ended = b.fold_all(*b.created(spec), *events).jobs.ended
+    assert list_superfluous(spec, ended, 1) == [5, 1, 2, 6, 4]
+    assert list_superfluous(spec, ended, 2) == [1, 2, 6, 4]
 
 
 def test_what_may_run_again_is_kept_and_what_has_no_result_goes_first() -> None:
     jobs = [*b.run(1), *failed(2, 9.0), *b.run(3, math.nan), *b.run(4, 7.0), *b.run(5, 8.0)]
     running = [*b.suggested(6), *b.launched(6)]
     ended = state_of(*jobs, *running)
-    assert list_superfluous(ended, b.make_spec().objective, 2) == [1, 3]
-    assert list_superfluous(ended, b.make_spec().objective, 3) == [3]
+    assert list_superfluous(b.make_spec(), ended, 2) == [1, 3]
+    assert list_superfluous(b.make_spec(), ended, 3) == [3]
 
 
 class Kept:

@@ -19,6 +19,8 @@ from hpt_cli.storage.connection import SCHEMA_VERSION
 from hpt_cli.storage.journal import open_journal
 from hpt_cli.tuning.allocation import Share
 from hpt_cli.tuning.events import RECORDED
+from hpt_cli.tuning.repeats.confirmation import confirm
+from hpt_cli.tuning.suggest import suggest
 from hpt_cli.tuning.summary import summarize
 
 JOURNALS = Path(__file__).parents[2] / "journals"
@@ -180,6 +182,24 @@ def test_what_was_a_success_by_the_spec_reads_as_it_did(tmp_path: Path) -> None:
     )
     assert (second.phase, second.attempts[0].exit_code) == ("Failed", 0)
     assert second.failure_reason == "'model saved' (success.when) is not in its output"
+
+
+def test_what_was_run_again_with_other_seeds_reads_as_it_did(tmp_path: Path) -> None:
+    """A tuning job that confirms another; the last of three is the default."""
+    path = tmp_path / "journal.sqlite"
+    shutil.copy(JOURNALS / "schema-4-repeats.sqlite", path)
+    with open_journal(path) as journal:
+        state = journal.state()
+    summary = summarize(state, 9, at_work=False)
+    assert [row.configuration for row in summary.rows] == [1, 2, 3, 2, 1]
+    assert [each.losses for each in summary.configurations] == [[0.5, 0.6], [0.4, 0.9], [3.0]]
+    assert summary.best_configuration is not None
+    assert (summary.best_configuration.number, summary.best_number) == (1, 1)
+    found = confirm(summary)
+    assert found is not None
+    assert (found.search, found.best.job) == ("search", 4)
+    assert [(each.job, each.is_default) for each, _ in found.leads] == [(None, True), (7, False)]
+    assert suggest(TuningSpec.model_validate(state.spec), state, 6) == {"x": 9, "seed": 2}
 
 
 def test_totals_of_a_thinned_curve_read_as_they_did(tmp_path: Path) -> None:

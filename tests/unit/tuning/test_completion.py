@@ -53,6 +53,43 @@ def test_only_improvements_of_one_per_cent_count() -> None:
     assert completion(*many(1.0, 1.0, 0.9, 1.2), max_jobs_not_improving=3) is None
 
 
+REPEATED: dict[str, Any] = {
+    "command": "train --x {x} --seed {seed}",
+    "repeats": {"count": 2, "seed": "seed"},
+}
+
+
+def repeat(*losses: tuple[int, float]) -> list[ev.Event]:
+    """A training job for each loss of a configuration."""
+    events: list[ev.Event] = []
+    for number, (x, loss) in enumerate(losses, 1):
+        seed = 1 + sum(each == x for each, _ in losses[: number - 1])
+        events += b.run_at(number, loss, at=number, x=x, seed=seed)
+    return events
+
+
+def test_with_repeats_one_lucky_run_does_not_reach_the_target() -> None:
+    target: dict[str, Any] = {"target_objective_metric_value": 1, **REPEATED}
+    assert completion(*repeat((1, 0.5)), **target) is None
+    assert completion(*repeat((1, 0.5), (1, 2.5), (2, 0.9)), **target) is None
+    found = completion(*repeat((1, 0.5), (1, 2.5), (2, 0.9), (2, 1.0)), **target)
+    assert found == Completion("Completed", "target_objective_metric_value (1) reached", True)
+    again = [*b.suggested(5, x=2, seed=3), *b.launched(5)]
+    assert completion(*repeat((2, 0.9), (2, 1.0)), *again, **target) is None
+
+
+def test_with_repeats_configurations_improve_not_their_runs() -> None:
+    patience: dict[str, Any] = {"max_jobs_not_improving": 3, **REPEATED}
+    runs = ((1, 1.0), (1, 1.1), (2, 2.0), (2, 2.1), (3, 2.0))
+    assert completion(*repeat(*runs), **patience) is None
+    found = completion(*repeat(*runs, (4, 2.0)), **patience)
+    assert found is not None
+    assert "3 configurations in a row" in found.reason
+    # The first was lucky: without that, the fourth is an improvement.
+    lucky = ((1, 0.1), (1, 4.0), (2, 1.9), (3, 2.0), (4, 1.5))
+    assert completion(*repeat(*lucky), **patience) is None
+
+
 def test_convergence_needs_twenty_results_of_which_the_latest_found_only_noise() -> None:
     early = [5.0, 4.0, 3.0, 2.0, 1.0, 1.5, 2.5, 1.2, 3.0, 1.1]
     assert not has_converged(early, 0.1)

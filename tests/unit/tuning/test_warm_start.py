@@ -8,7 +8,7 @@ from hpt_cli.spec.model import TuningSpec
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.evidence import suggest_request
 from hpt_cli.tuning.state import TuningState
-from hpt_cli.tuning.suggest import initial_point
+from hpt_cli.tuning.suggest import initial_point, suggest
 from hpt_cli.tuning.summary import summarize
 from hpt_cli.tuning.warm_start import Candidate, find_mismatches, has_ended, inherit
 from tests import builders as b
@@ -122,3 +122,23 @@ def test_points_of_parents_keep_the_values_that_they_name() -> None:
         assert state.inherited[-1].hyperparameters == point
         if kind == "TransferLearning":
             assert initial_point(spec, state, 1) == point
+
+
+def test_whatever_seed_a_parent_had_its_results_are_of_configurations() -> None:
+    """The best, x = 2, is run again with seeds that it has not had; its first result counts."""
+    repeats = {"command": "train --x {x} --seed {seed}", "repeats": {"count": 3, "seed": "seed"}}
+    spec = make_child(**repeats)
+    for parent, seed in (
+        (make_parent(), 1),
+        (make_parent(static_hyperparameters={"seed": 1}), 2),
+        (make_parent(static_hyperparameters={"seed": 99}), 1),
+    ):
+        assert not list(find_mismatches(spec, parent))
+        first, second = b.created(spec)
+        state = b.fold_all(first, inherit(spec, parent, 1.0), second)
+        assert state.parents[0].left_out == 0
+        point = suggest(spec, state, 1)
+        assert point == {"x": 2, "seed": seed}
+        state = b.fold_all(*b.run_at(1, 1.5, **point), start=state)
+        best = suggest_request(spec, state, 2).trials[1]
+        assert (best.hyperparameters, best.loss) == ({"x": 2}, 1.25)

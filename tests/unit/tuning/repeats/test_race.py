@@ -8,6 +8,7 @@ from typing import Any
 
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.repeats import drop_seed
+from hpt_cli.tuning.evidence import list_trials
 from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.suggest import suggest
 from hpt_cli.tuning.summary import Summary, summarize
@@ -36,13 +37,7 @@ def play(spec: TuningSpec, lose: Callable[[int, int], float], jobs: int = 30) ->
         if point is None:
             break
         loss = lose(int(point["x"]), int(point.get("seed", number)))
-        state = b.fold_all(
-            *b.suggested(number, **point),
-            *b.launched(number),
-            b.observed(number, loss),
-            b.exited(number),
-            start=state,
-        )
+        state = b.fold_all(*b.run_at(number, loss, **point), start=state)
     return state
 
 
@@ -86,6 +81,18 @@ def test_the_best_is_the_one_with_the_best_mean_not_the_lucky_one() -> None:
     assert summary.best.hyperparameters == {"x": 1, "seed": 1}
     assert [row.configuration for row in summary.rows][:2] == [1, 2]
     assert [round(each.mean or 0, 2) for each in summary.configurations] == [0.55, 0.65]
+
+
+def test_what_breaks_a_metric_constraint_is_neither_run_again_nor_the_best() -> None:
+    """x = 1 has the least loss, which is not allowed to be so small."""
+    spec = make_confirm(1, 2, metric_constraints=["loss >= 1.5"])
+    losses = {(1, 1): 1.0, (2, 1): 2.0, (2, 2): 2.5, (2, 3): 2.1}
+    state = play(spec, lambda x, seed: losses[x, seed])
+    assert count_runs(spec, state) == {1: 1, 2: 3}
+    summary = summarize_at_end(state)
+    assert summary.best is not None
+    assert summary.best.hyperparameters["x"] == 2
+    assert [each.has_failed for each in list_trials(spec, state)] == [True, False]
 
 
 def test_without_a_seed_a_configuration_is_simply_run_again() -> None:
