@@ -25,7 +25,7 @@ from hpt_cli.tuning.jobs.training_job import (
 )
 
 MAX_LOST_ATTEMPTS = 3
-"""A job whose attempts are lost this often is Failed: something kills it every time."""
+"""A job whose attempts are lost at work this often is Failed: something kills it every time."""
 
 # The life of a training job: arrows are events, and so is what stands in brackets beside a phase,
 # which leaves it as it is. JobNoted, JobJudged and ValuesCounted may come at any time and change no
@@ -201,10 +201,14 @@ def _outcome(job: TrainingJob, event: ev.JobEvent) -> Phase:
     if isinstance(event, ev.JobLost) and event.evicted:
         return "Interrupted"
     # With the attempt that is judged: its end is not in `job` yet, so it looks like a lost one.
-    lost = sum(
-        each.exit_code is None and not each.evicted and not each.excused for each in job.attempts
-    )
+    lost = sum(map(_counts_as_lost, job.attempts))
     return "Failed" if lost >= MAX_LOST_ATTEMPTS else "Interrupted"
+
+
+def _counts_as_lost(attempt: Attempt) -> bool:
+    """Return whether an attempt was lost while it was at work: one that stood still is no cause."""
+    is_lost = attempt.exit_code is None and attempt.suspended_since is None
+    return is_lost and not attempt.evicted and not attempt.excused
 
 
 _AFTER_STOP: Mapping[str, Phase] = {"Interrupted": "Interrupted", "Paused": "Paused"}

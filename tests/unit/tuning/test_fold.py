@@ -68,6 +68,10 @@ def test_a_lost_job_runs_again_until_it_was_lost_three_times() -> None:
     twice = [lost, *b.launched(1, attempt=2), lost]
     assert phase(*twice) == "Interrupted"
     assert phase(*twice, *b.launched(1, attempt=3), lost) == "Failed"
+    paused = ev.JobPaused(at=1, number=1, attempt=3, reason="job 2 is likelier")
+    stood_still = [*twice, *b.launched(1, attempt=3), paused, lost]
+    assert phase(*stood_still) == "Interrupted", "it stood still, so it was not the cause"
+    assert phase(*stood_still, *b.launched(1, attempt=4), lost) == "Failed"
 
 
 def test_a_job_that_was_killed_while_stopping_is_stopped() -> None:
