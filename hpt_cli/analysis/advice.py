@@ -53,8 +53,6 @@ class Advice:
     evidence: str
     changes: Mapping[str, Any] = field(default_factory=dict)
     """Fields of the spec to change, by their path with dots."""
-    point: Mapping[str, Any] = field(default_factory=dict)
-    """A point to try again."""
     max_jobs: int | None = None
     """The limit to raise, so that more jobs run after the changes."""
 
@@ -70,7 +68,7 @@ def advise(spec: TuningSpec, state: TuningState, importance: Importance | None) 
     found = list(_find_failing(spec, trials))
     if len(results) >= FEW_RESULTS and importance is not None:
         if importance.fit < POOR_FIT:
-            found.append(_describe_noise(importance, results))
+            found.append(_describe_noise(importance))
         else:
             found += _find_edges(spec, importance, results)
             found += _find_unimportant(spec, importance, results)
@@ -195,15 +193,13 @@ def _find_region(
 # Results
 
 
-def _describe_noise(importance: Importance, results: Sequence[Trial]) -> Advice:
-    best = _sort(results)[0]
+def _describe_noise(importance: Importance) -> Advice:
     return Advice(
         "noise",
         "the results differ by noise more than by hyperparameters: confirm the best before relying"
         " on it",
         f"a model of {count(importance.results, 'result')} predicts"
         f" {max(0.0, importance.fit):.0%} of the variance of unseen ones",
-        point=best.hyperparameters,
     )
 
 

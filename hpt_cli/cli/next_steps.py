@@ -4,18 +4,60 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from hpt_cli.storage.home import DEFAULT_HOME
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.tuning.failures.success import propose_codes
 from hpt_cli.tuning.state import TuningState
 
+if TYPE_CHECKING:  # it imports numpy
+    from hpt_cli.analysis.advice import Advice
+
+NEXT = "next.yaml"
+"""The spec that `hpt advise` writes."""
+
 
 def name_command(command: str, jobdir: JobDir, *arguments: str) -> str:
     """Return a command on a tuning job, as it is to be typed."""
+    return shlex.join(["hpt", command, jobdir.name, *arguments, *_name_home(jobdir)])
+
+
+def name_run(spec: Path, beside: JobDir) -> str:
+    """Return the command that runs a spec in the home of a tuning job."""
+    return shlex.join(["hpt", "run", str(spec), *_name_home(beside)])
+
+
+def _name_home(jobdir: JobDir) -> list[str]:
     home = jobdir.path.parent
-    option = [] if home == Path(DEFAULT_HOME) else ["--home", str(home)]
-    return shlex.join(["hpt", command, jobdir.name, *arguments, *option])
+    return [] if home == Path(DEFAULT_HOME) else ["--home", str(home)]
+
+
+def name_advised(advice: Advice, jobdir: JobDir, *, has_ended: bool) -> str:
+    """Return a line to paste that does what is advised.
+
+    Args:
+        has_ended: whether nothing more comes of it: only then it can be confirmed.
+    """
+    from hpt_cli.spec.model import CHANGEABLE
+
+    if advice.slug == "stop":
+        return name_command("best", jobdir)
+    if advice.slug == "noise":
+        steps = [] if has_ended else [name_command("wait", jobdir)]
+        return " && ".join([*steps, name_command("confirm", jobdir)])
+    if not all(path.split(".")[0] in CHANGEABLE for path in advice.changes):
+        run = name_run(Path(NEXT), jobdir)
+        return f"{name_command('advise', jobdir, '--write', NEXT)} && {run}"
+    changes = {**advice.changes, "max_jobs": advice.max_jobs}
+    settings = [f"{path}={_write_value(value)}" for path, value in changes.items()]
+    options = [word for each in settings for word in ("--set", each)]
+    update, resume = name_command("update", jobdir, *options), name_command("resume", jobdir)
+    return f"{update} && {resume}"
+
+
+def _write_value(value: Any) -> str:
+    return f"[{', '.join(map(str, value))}]" if isinstance(value, list) else str(value)
 
 
 def advise_success(jobdir: JobDir, state: TuningState) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from hpt_cli.cli.console import print_message
 from hpt_cli.cli.liveness import wait_for_answer
 from hpt_cli.cli.load import read_state
+from hpt_cli.cli.next_steps import name_command
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.journal import open_journal
 from hpt_cli.storage.lock import has_tuner, hold_lock
@@ -58,6 +59,6 @@ def print_advice(jobdir: JobDir) -> None:
     end = foresee_end(load_spec(state.spec), state, time.time())
     if end is None or state.jobs.open:
         more = f"{jobdir.name} has more to do; " if state.status == "Completed" else ""
-        print_message(f"{more}to continue: hpt resume {jobdir.name}")
+        print_message(f"{more}to continue: {name_command('resume', jobdir)}")
     else:
-        print_message(f"'hpt resume {jobdir.name}' would end at once: {end.reason}")
+        print_message(f"'{name_command('resume', jobdir)}' would end at once: {end.reason}")

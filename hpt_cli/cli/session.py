@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from hpt_cli.checks.interpreter import explain_missing_module
 from hpt_cli.cli.console import print_message
 from hpt_cli.cli.detach import DetachedView, detach
 from hpt_cli.cli.load import read_summary
-from hpt_cli.cli.next_steps import advise_success, name_command
+from hpt_cli.cli.next_steps import advise_success, name_command, name_run
 from hpt_cli.cli.output import print_report
 from hpt_cli.errors import ExitCode
 from hpt_cli.executors import load_executor
@@ -86,7 +85,7 @@ class Session:
                 log.write(f"the tuner ends: {error}", clock.now())
                 if runner.alive and not isinstance(error, TakenError):
                     words = f"{count(runner.alive, 'training job')} may continue without a tuner"
-                    print_message(f"{words}: hpt resume {jobdir.name}")
+                    print_message(f"{words}: {name_command('resume', jobdir)}")
                 raise
             code = _find_exit_code(state, self.signals.first)
             self.signals.exit_with(code)
@@ -194,7 +193,7 @@ def _print_continuation(
 
 def _print_new_start(jobdir: JobDir, *, is_only_way: bool) -> None:
     """Print how to begin a tuning job anew, with a spec that has been mended."""
-    run = f"hpt run {shlex.quote(str(jobdir.source or jobdir.spec))}"
+    run = name_run(jobdir.source or jobdir.spec, jobdir)
     words = "resuming keeps the spec. Once" if is_only_way else "or, once"
     print_message(
         f"\n{words} the command or metric_definitions in the spec are mended, to start anew:\n"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
@@ -11,7 +10,7 @@ from rich.text import Text
 
 from hpt_cli.analysis.advice import Advice
 from hpt_cli.formatting import plain
-from hpt_cli.spec.model import CHANGEABLE, TuningSpec
+from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.yaml.writer import write_spec
 
 if TYPE_CHECKING:
@@ -20,50 +19,26 @@ if TYPE_CHECKING:
 HEALTHY = "nothing in the results speaks against the spec"
 FLAWS = ("failures", "noise", "edge", "unimportant")
 """The advice that says that something is wrong."""
-NEXT = "next.yaml"
-CONFIRMATIONS = 3
 
 
-def render(name: str, advice: Sequence[Advice]) -> RenderableType:
-    """Return the advice, the most pressing first."""
+def render(name: str, advice: Sequence[Advice], commands: Sequence[str]) -> RenderableType:
+    """Return the advice, the most pressing first, each with its command."""
     blocks: list[Text] = []
     if is_healthy(advice):
         blocks.append(Text(plain(f"{name}: {HEALTHY}"), style="bold green"))
-    for place, each in enumerate(advice, 1):
+    for place, (each, command) in enumerate(zip(advice, commands, strict=True), 1):
         blocks += [
             Text(plain(f"{place}. {each.message}"), style="bold"),
             Text(plain(f"   {each.evidence}"), style="dim"),
         ]
         # In one line, however long, as it is to be pasted.
-        command = plain(f"   {write_command(name, each)}")
-        blocks.append(Text(command, no_wrap=True, overflow="ignore"))
+        blocks.append(Text(plain(f"   {command}"), no_wrap=True, overflow="ignore"))
     return Group(*blocks)
 
 
 def is_healthy(advice: Sequence[Advice]) -> bool:
     """Return whether nothing is wrong."""
     return not any(each.slug in FLAWS for each in advice)
-
-
-def write_command(name: str, advice: Advice) -> str:
-    """Return a line to paste that does what is advised."""
-    if advice.point:
-        values = [f"{key}={value}" for key, value in advice.point.items()]
-        again = ["--anyway", "--count", str(CONFIRMATIONS)]
-        return shlex.join(["hpt", "try", name, *values, *again])
-    if advice.slug == "stop":
-        return shlex.join(["hpt", "best", name])
-    if not all(path.split(".")[0] in CHANGEABLE for path in advice.changes):
-        return f"{shlex.join(['hpt', 'advise', name, '--write', NEXT])} && hpt run {NEXT}"
-    changes = {**advice.changes, "max_jobs": advice.max_jobs}
-    settings = [f"{path}={_write_value(value)}" for path, value in changes.items()]
-    options = [word for each in settings for word in ("--set", each)]
-    update, resume = ["hpt", "update", name, *options], ["hpt", "resume", name]
-    return f"{shlex.join(update)} && {shlex.join(resume)}"
-
-
-def _write_value(value: Any) -> str:
-    return f"[{', '.join(map(str, value))}]" if isinstance(value, list) else str(value)
 
 
 def write_next(spec: TuningSpec, advice: Sequence[Advice], name: str) -> str:
@@ -90,21 +65,20 @@ def _set(fields: dict[str, Any], path: Sequence[str], value: Any) -> None:
     fields[last] = value
 
 
-def to_json(name: str, advice: Sequence[Advice]) -> json_types.Advised:
-    """Return the advice as JSON-able values."""
+def to_json(name: str, advice: Sequence[Advice], commands: Sequence[str]) -> json_types.Advised:
+    """Return the same as JSON-able values."""
     return {
         "tuning_job_name": name,
         "healthy": is_healthy(advice),
-        "advice": [_advice_to_json(name, each) for each in advice],
+        "advice": list(map(_advice_to_json, advice, commands)),
     }
 
 
-def _advice_to_json(name: str, advice: Advice) -> json_types.Advice:
-    changes: Mapping[str, Any] = advice.changes
+def _advice_to_json(advice: Advice, command: str) -> json_types.Advice:
     return {
         "slug": advice.slug,
         "message": advice.message,
         "evidence": advice.evidence,
-        "command": write_command(name, advice),
-        "changes": dict(changes),
+        "command": command,
+        "changes": dict(advice.changes),
     }

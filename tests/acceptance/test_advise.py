@@ -26,6 +26,19 @@ def test_a_best_at_the_edge_is_told_with_a_command_and_a_spec(terminal: Terminal
     terminal.hpt("advise", "t", "--write", "next.yaml", code=2)
 
 
+def test_commands_to_paste_find_the_home(terminal: Terminal) -> None:
+    noise = "sh -c 'echo loss=$(echo {x} | cksum | cut -c1-4)'"
+    spec = terminal.write_spec(command=noise, max_jobs=20, max_parallel_jobs=4)
+    terminal.hpt("run", spec, "--home", "else where")
+    home = ("--home", "else where")
+    first = terminal.json("advise", "t", *home)["advice"][0]
+    assert (first["slug"], first["command"]) == ("noise", "hpt confirm t --home 'else where'")
+    text = terminal.hpt("advise", "t", "--write", "next.yaml", *home)
+    assert "to run it: hpt run next.yaml --home 'else where'" in text
+    text = terminal.hpt("try", "t", "x=1", *home)
+    assert "to continue: hpt resume t --home 'else where'" in text
+
+
 def test_with_few_results_it_says_so(terminal: Terminal) -> None:
     terminal.hpt("run", terminal.write_spec(command="echo loss={x}", max_jobs=2))
     (only,) = terminal.json("advise", "t")["advice"]

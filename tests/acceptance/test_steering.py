@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
+from typing import Any
 
 from tests.acceptance.conftest import Terminal
 
@@ -140,3 +141,72 @@ def test_explain_says_where_hyperparameters_come_from(terminal: Terminal) -> Non
     assert "its hyperparameters were proposed by anna" in terminal.hpt("explain", "t", "2")
     suggestion = terminal.json("explain", "t", "2")["suggestion"]
     assert (suggestion["way"], suggestion["source"]) == ("proposed", "anna")
+
+
+SPAN = {"type": "Integer", "min_value": 1, "max_value": 30}
+ALL: dict[str, Any] = {
+    # The fourth and the ninth training job wait until they may go on; those with an odd x crash
+    # after their end.
+    "command": (
+        "echo begun; echo weights > $HPT_CHECKPOINT_DIR/weights; "
+        "case $HPT_TRAINING_JOB in *04|*09) while [ ! -e gate-$HPT_TRAINING_JOB ];"
+        " do sleep 0.02; done;; esac; "
+        "echo loss=$((({x}-12)*({x}-12) + ({y}-5)*({y}-5) + (7*{x}+3*{y}+11*{seed})%5)); "
+        "echo latency=$(({x}+{y})); echo saved; [ $(({x}%2)) = 0 ] || kill -SEGV $$"
+    ),
+    "shell": True,
+    "hyperparameter_ranges": {"x": SPAN, "y": SPAN},
+    "metric_definitions": [
+        {"name": "loss", "regex": "loss=({num})"},
+        {"name": "latency", "regex": "latency=({num})"},
+    ],
+    "constraints": ["x * y <= 400"],
+    "metric_constraints": ["latency <= 30"],
+    "repeats": {"count": 2, "seed": "seed"},
+    "keep_checkpoints": 2,
+    "success": {"exit_codes": [0, 139], "when": "saved"},
+    "strategy": "Bayesian",
+    "max_jobs": 14,
+    "max_parallel_jobs": 1,
+}
+
+
+def steer(terminal: Terminal, name: str, *, is_killed: bool) -> None:
+    """Run a search that is steered while its fourth job runs, killed then and at the ninth."""
+    run = terminal.start("run", terminal.write_spec(name, **ALL))
+    for number in (4, 9):
+        terminal.wait_for_log(name, number, "begun")
+        if number == 4:
+            terminal.hpt("try", name, "x=20", "--count", "2", "--source", "anna")
+            terminal.hpt("update", name, "--set", "hyperparameter_ranges.y.max_value=9")
+        if is_killed:
+            run.kill()
+            run.wait()
+            run = terminal.start("resume", name)
+        (terminal.directory / f"gate-{name}-{number:04d}").touch()
+    assert run.wait(60) == 0
+
+
+def test_a_steered_search_that_is_killed_twice_is_as_one_that_is_not(terminal: Terminal) -> None:
+    steer(terminal, "whole", is_killed=False)
+    steer(terminal, "killed", is_killed=True)
+    fields = (
+        *("hyperparameters", "configuration", "source", "training_job_status", "objective_status"),
+        *("final_objective_value", "attempts", "epochs", "failure_reason"),
+    )
+    whole, killed = (
+        [{field: row[field] for field in fields} for row in terminal.json("jobs", name)]
+        for name in ("whole", "killed")
+    )
+    assert whole == killed
+    assert len(whole) == 14
+    assert {row["training_job_status"] for row in whole} == {"Completed"}
+    assert [row["source"] for row in whole[4:6]] == ["anna"] * 2
+    assert all(row["hyperparameters"]["y"] <= 9 for row in whole[6:])
+    assert any(row["objective_status"] == "Failed" for row in whole), "too slow"
+    assert len({row["configuration"] for row in whole}) < 14
+    jobs = [terminal.directory / ".hpt" / name / "jobs" for name in ("whole", "killed")]
+    kept = [sorted(p.parts[-3] for p in each.glob("*/checkpoints/weights")) for each in jobs]
+    assert kept[0] == kept[1]
+    best = terminal.json("best", "whole")["training_job_number"]
+    assert (len(kept[0]), f"{best:04d}" in kept[0]) == (2, True)

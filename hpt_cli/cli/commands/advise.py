@@ -9,6 +9,7 @@ import typer
 
 from hpt_cli.cli.console import print_message
 from hpt_cli.cli.load import find_tuning_job, read_state
+from hpt_cli.cli.next_steps import name_advised, name_run
 from hpt_cli.cli.options import Force, Home, Json, OptionalName
 from hpt_cli.cli.output import print_answer, write_file
 from hpt_cli.spec.names import MAX_NAME_LENGTH
@@ -44,13 +45,16 @@ def advise(
     from hpt_cli.spec.model import load_spec
     from hpt_cli.tuning.evidence import list_trials
 
-    state = read_state(find_tuning_job(home, name))
+    jobdir = find_tuning_job(home, name)
+    state = read_state(jobdir)
     spec = load_spec(state.spec)
     importance = measure_importance(spec.hyperparameter_ranges, list_trials(spec, state))
     advice = find_advice(spec, state, importance)
     if write is not None:
         following = f"{spec.name[: MAX_NAME_LENGTH - len(NEXT)]}{NEXT}"
         write_file(write_next(spec, advice, following), write, force=force)
-    print_answer(render, to_json, spec.name, advice, as_json=json, crop=False)
+    has_ended = state.status not in ("InProgress", "Stopping")
+    commands = [name_advised(each, jobdir, has_ended=has_ended) for each in advice]
+    print_answer(render, to_json, spec.name, advice, commands, as_json=json, crop=False)
     if write is not None:
-        print_message(f"to run it: hpt run {write}")
+        print_message(f"to run it: {name_run(write, jobdir)}")

@@ -10,6 +10,7 @@ import typer
 
 from hpt_cli.cli.console import print_message
 from hpt_cli.cli.load import find_tuning_job, read_state, read_summary, summarize_state
+from hpt_cli.cli.next_steps import name_command
 from hpt_cli.cli.options import Detach, Home, Json, OptionalName, Plain, Quiet
 from hpt_cli.cli.output import print_report
 from hpt_cli.errors import HptError, UsageError, did_you_mean
@@ -155,7 +156,8 @@ def _plan(source: JobDir, search: Search, asked: Asked) -> dict[str, Any]:
 
     name, (spec, summary) = source.name, search
     if has_tuner(source):
-        hint = f"wait for it: hpt wait {name}; or end it: hpt stop {name}"
+        wait, stop = (name_command(each, source) for each in ("wait", "stop"))
+        hint = f"wait for it: {wait}; or end it: {stop}"
         raise UsageError.of(
             "confirm-running", f"{name} has not ended: it is {summary.status}", hint
         )
@@ -169,7 +171,8 @@ def _plan(source: JobDir, search: Search, asked: Asked) -> dict[str, Any]:
         raise HptError.of("no-best", describe_none(summary))
     if len(chosen.points) < 2:
         message = f"{name} has one configuration with a result, and no default to compare it with"
-        raise HptError.of("confirm-alone", message, f"try more: hpt update {name} --max-jobs N")
+        more = name_command("update", source, "--max-jobs", "N")
+        raise HptError.of("confirm-alone", message, f"try more: {more}")
     return write_fields(spec, summary, chosen, asked.name, asked.seeds, seed)
 
 
@@ -187,8 +190,9 @@ def _check_seed(spec: TuningSpec, seed: str) -> str:
 def _refuse_taken(jobdir: JobDir, source: JobDir) -> None:
     if jobdir.journal.exists():
         message = f"a tuning job named '{jobdir.name}' already exists in {jobdir.path.parent}"
-        hint = f"continue it: hpt resume {jobdir.name}; or confirm again: hpt confirm {source.name}"
-        raise UsageError.of("name-exists", message, f"{hint} --name NEW")
+        again = name_command("confirm", source, "--name", "NEW")
+        hint = f"continue it: {name_command('resume', jobdir)}; or confirm again: {again}"
+        raise UsageError.of("name-exists", message, hint)
 
 
 def _describe(spec: TuningSpec) -> str:

@@ -9,6 +9,7 @@ import typer
 from hpt_cli.cli.console import print_message
 from hpt_cli.cli.liveness import print_ended
 from hpt_cli.cli.load import find_tuning_job, summarize_state
+from hpt_cli.cli.next_steps import name_command
 from hpt_cli.cli.options import Home, Json
 from hpt_cli.cli.output import print_json
 from hpt_cli.errors import ExitCode, HptError, UsageError
@@ -116,4 +117,4 @@ def _repair(jobdir: JobDir) -> None:
     print(plain(f"the damaged journal is kept as {done.damaged}"))
     for path in done.set_aside:
         print(plain(f"no longer in the journal, set aside: {path}"))
-    print_message(f"to continue: hpt resume {jobdir.name}")
+    print_message(f"to continue: {name_command('resume', jobdir)}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +14,7 @@ from hpt_cli.cli.completion import complete_job
 from hpt_cli.cli.console import print_message
 from hpt_cli.cli.liveness import refuse_jobs_elsewhere
 from hpt_cli.cli.load import expand_ranges, find_target, parse_jobs, read_state
+from hpt_cli.cli.next_steps import name_command, name_run
 from hpt_cli.cli.options import Detach, Home, OptionalName, Plain, Quiet
 from hpt_cli.errors import ExitCode, Problem, UsageError
 from hpt_cli.formatting import count
@@ -73,7 +73,7 @@ def resume(
         raise UsageError.of(
             "option-missing",
             "single training jobs can only be run again with --retry-failed",
-            f"hpt resume {jobdir.name} --retry-failed {' '.join(words)}",
+            name_command("resume", jobdir, "--retry-failed", *words),
         )
     failed = words if retry_failed else None
     with open_session(plain=plain, quiet=quiet, detached=detach) as session:
@@ -160,7 +160,7 @@ def _print_end(jobdir: JobDir, state: TuningState, reason: str) -> None:
         print_message(f"to continue, change the limit that it has reached: {change}")
     if failed := state.jobs.count("Failed"):
         words = f"to run its {count(failed, 'Failed training job')} again"
-        print_message(f"{words}: hpt resume {jobdir.name} --retry-failed")
+        print_message(f"{words}: {name_command('resume', jobdir, '--retry-failed')}")
 
 
 def _suggest_change(jobdir: JobDir, reason: str) -> str:
@@ -169,7 +169,7 @@ def _suggest_change(jobdir: JobDir, reason: str) -> str:
 
     first = reason.split(" ")[0]
     field = first if first in CHANGEABLE else "FIELD"
-    return f"hpt update {jobdir.name} --set {field}=..."
+    return name_command("update", jobdir, "--set", f"{field}=...")
 
 
 def print_differences(jobdir: JobDir, spec: TuningSpec) -> None:
@@ -204,8 +204,8 @@ def print_differences(jobdir: JobDir, spec: TuningSpec) -> None:
         can_change = each.field in CHANGEABLE and each.field not in (STATIC, "command")
         can_change &= each.after is not None
         value = each.after if each.path == each.field else json.dumps(wanted[each.field])
-        setting = shlex.quote(f"{each.field}={value}") if can_change else ""
-        hint = f"hpt update {jobdir.name} --set {setting}" if can_change else "cannot change"
+        change = name_command("update", jobdir, "--set", f"{each.field}={value}")
+        hint = change if can_change else "cannot change"
         print_message(f"  {each.path}: {each.before} → {each.after}  ({hint})")
     if any(each.field not in CHANGEABLE for each in changed):
-        print_message(f"  for those: hpt run {source} --name NEW")
+        print_message(f"  for those: {name_run(source, jobdir)} --name NEW")

@@ -12,6 +12,7 @@ import typer
 
 from hpt_cli.cli.console import print_message
 from hpt_cli.cli.load import read_state, read_summary
+from hpt_cli.cli.next_steps import name_command, name_run
 from hpt_cli.cli.options import Detach, Home, Plain, Quiet, Set, SpecFile
 from hpt_cli.cli.spec_files import find_spec
 from hpt_cli.errors import HptError, Problem, UsageError
@@ -105,9 +106,11 @@ def _refuse_taken(raw: RawSpec, jobdir: JobDir, source: Path) -> None:
     if jobdir.journal.exists():
         name = jobdir.name
         message = f"a tuning job named '{name}' already exists in {jobdir.path.parent}"
-        hint = f"continue it: hpt resume {name}; or start another: hpt run {source} --name NEW"
+        resume, run = name_command("resume", jobdir), name_run(source, jobdir)
+        hint = f"continue it: {resume}; or start another: {run} --name NEW"
         if _is_worthless(jobdir):
-            hint += f"; or, as it has no usable result, run it anew: hpt delete {name}"
+            delete = name_command("delete", jobdir)
+            hint += f"; or, as it has no usable result, run it anew: {delete}"
         raise UsageError(raw.locate(Conflict(("name",), "name-exists", message, hint)))
 
 

@@ -14,6 +14,7 @@ from hpt_cli.cli.completion import complete_job
 from hpt_cli.cli.console import confirm, print_message
 from hpt_cli.cli.liveness import print_ended, refuse_jobs_elsewhere, wait_for_answer
 from hpt_cli.cli.load import Target, find_target, parse_jobs, read_state
+from hpt_cli.cli.next_steps import name_command
 from hpt_cli.cli.options import Home, OptionalName
 from hpt_cli.errors import HptError, UsageError
 from hpt_cli.executors.processes import end_processes, find_below
@@ -77,8 +78,8 @@ def _stop_training_jobs(jobdir: JobDir, numbers: Sequence[int]) -> None:
         raise HptError.of(
             "no-tuner",
             f"no tuner is running for {jobdir.name}",
-            f"continue with 'hpt resume {jobdir.name}' to stop only some jobs,"
-            f" or end all of it with 'hpt stop {jobdir.name}'",
+            f"continue with '{name_command('resume', jobdir)}' to stop only some jobs,"
+            f" or end all of it with '{name_command('stop', jobdir)}'",
         )
     send_request(jobdir, {"stop_jobs": open_})
     wait_for_answer(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hpt_cli.cli.console import print_message
 from hpt_cli.cli.liveness import print_end
 from hpt_cli.cli.load import find_tuning_job, read_summary, summarize_state
+from hpt_cli.cli.next_steps import name_command
 from hpt_cli.cli.options import Home, OptionalName, Plain
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.journal import Journal, open_journal
@@ -43,7 +44,7 @@ def watch(name: OptionalName = None, home: Home = None, plain: Plain = False) ->
             state = _follow(session, jobdir, journal)
         except SystemExit:  # by a signal, say Ctrl-C
             print_message(str(read_summary(jobdir).progress))
-            print_message(f"{jobdir.name} goes on; to stop it: hpt stop {jobdir.name}")
+            print_message(f"{jobdir.name} goes on; to stop it: {name_command('stop', jobdir)}")
             raise
         print_end(jobdir, state)
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hpt_cli.analysis.advice import Advice, advise
 from hpt_cli.analysis.importance import measure_importance
-from hpt_cli.reports.advise import is_healthy, write_command, write_next
+from hpt_cli.cli.next_steps import name_advised
+from hpt_cli.reports.advise import is_healthy, write_next
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.yaml.reader import parse_spec
+from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.tuning.evidence import list_trials
 from tests import builders as b
 
@@ -67,7 +70,9 @@ def test_a_flaw_is_named_first(slug: str, what: str, loss: Loss, ranges: dict[st
     spec, advice = search(loss, **ranges)
     first = advice[0]
     assert (first.slug, what in first.message) == (slug, True), first
-    assert write_command("story", first).startswith("hpt ")
+    command = name_advised(first, JobDir(Path(".hpt/story")), has_ended=True)
+    assert command.startswith("hpt ")
+    assert ("hpt confirm story" in command) == (slug == "noise")
     following = parse_spec(write_next(spec, advice, "next"), "next.yaml")
     if slug in ("edge", "failures"):
         is_wider = following.hyperparameter_ranges != spec.hyperparameter_ranges
