@@ -164,11 +164,12 @@ class LocalExecutor:
         return [self._poll_one(handle) for handle in handles]
 
     def _look_at(self, launchers: set[int]) -> None:
-        """See which are suspended: once a second, and always which of those go on."""
+        """See which are suspended: once a second, and always which of those, and of what is paused,
+        go on."""
         if time.monotonic() - self._looked_at >= LOOK_SECONDS:
             self._looked_at = time.monotonic()
         else:
-            launchers &= self._suspended
+            launchers &= self._suspended | self._paused
         self._suspended = {*filter(is_family_suspended, launchers)}
 
     def stop(self, handle: Handle, *, force: bool) -> None:

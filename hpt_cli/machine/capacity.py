@@ -19,6 +19,8 @@ from hpt_cli.spec.resources import Pool, Request, ResourceShortage, find_shortag
 
 GIB = 1 << 30
 CGROUPS = Path("/sys/fs/cgroup")
+CACHED = ("inactive_file", "active_file")
+"""What a control group's memory.stat calls the memory that files have been read into."""
 MIG = "MIG-"
 """The prefix of the name of a slice of a GPU; nvidia-smi lists whole GPUs only."""
 
@@ -122,8 +124,9 @@ def read_available_memory() -> float:
     for limit, use, stat in zip(limits, uses, parts, strict=False):
         if limit[0] != "max":
             # What files have been read into is given back.
-            cached = dict(zip(stat[::2], stat[1::2], strict=False)).get("inactive_file", "0")
-            free.append(float(limit[0]) - float(use[0]) + float(cached))
+            bytes_by_name = dict(zip(stat[::2], stat[1::2], strict=False))
+            cached = sum(float(bytes_by_name.get(name, "0")) for name in CACHED)
+            free.append(float(limit[0]) - float(use[0]) + cached)
     return max(0.0, min(free))
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from hpt_cli.formatting import NOTHING, count, format_clock, format_number, plain, thin
+from hpt_cli.formatting import NOTHING, count, format_clock, format_number, format_time, plain, thin
 from hpt_cli.reports.origin import describe_origin, suggestion_to_json
 from hpt_cli.reports.render.columns import describe_reason
 from hpt_cli.reports.render.plot import Axis, Line, Plot, find_axis
@@ -347,7 +347,19 @@ def to_json(explanation: Explanation) -> json_types.Explanation:
         "stop_explanation": row.explanation or None,
         "conclusion": conclude(explanation),
         "suggestion": None if origin is None else suggestion_to_json(origin, summary, row),
+        "pauses": [_pause_to_json(each) for each in row.pauses],
         "judgements": [_judgement_to_json(explanation, each) for each in explanation.judgements],
+    }
+
+
+def _pause_to_json(pause: Pause) -> json_types.Pause:
+    return {
+        "step": pause.evidence.get("step"),
+        "reason": pause.reason,
+        "pause_time": format_time(pause.since),
+        "thaw_time": format_time(pause.until),
+        "thaw_reason": pause.went_on or None,
+        "evidence": pause.evidence,
     }
 
 

@@ -87,6 +87,7 @@ def row_to_json(row: Row) -> TrainingJob:
         "training_job_name": row.name,
         "training_job_number": row.number,
         "training_job_status": row.status,
+        "secondary_status": row.phase,
         "queue_reason": row.queue_reason,
         "stop_reason": row.stop_reason,
         "stop_explanation": row.explanation or None,

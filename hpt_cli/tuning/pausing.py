@@ -37,6 +37,7 @@ FIRST_RUNG = 2
 """Where it is before any job has completed, and at least: the first epoch may be all warm-up."""
 CHANCE = ("probability", "held_against_job")
 """What of a verdict's evidence says how likely a job is."""
+SHORT = "memory is short, and of the paused jobs it is the least likely"
 
 Judge: TypeAlias = Callable[[TrainingJob], Verdict]
 """What a stop rule says of a job."""
@@ -143,7 +144,8 @@ def pause_some(
     most_paused: float,
     judge: Judge,
 ) -> list[Command]:
-    """Return what becomes of jobs that were judged, with pauses of those that make way for others.
+    """Return what becomes of jobs that were judged, with pauses of those that make way for others;
+    where memory is short, with the end of the paused one whose turn would come last.
 
     Args:
         judged: what is to become of them without pauses: Continue, Stop; others stay as they are.
@@ -151,9 +153,15 @@ def pause_some(
         most_paused: how many may be paused as far as memory allows.
         judge: what a stop rule says of a job.
     """
-    if spec.pausing is None or state.failures.outage is not None:
+    if spec.pausing is None:
         return list(judged)
     race, commands = make_race(spec, state, most_paused), list[Command]()
+    if len(race.paused) > most_paused:
+        last = [*race.behind, *race.arrived][-1]
+        verdict = Verdict(stop=True, reason=SHORT)
+        return [*judged, Stop(last.number, "EarlyStopped", verdict)]
+    if state.failures.outage is not None:
+        return list(judged)
     for command in judged:
         commands.append(command)
         if not isinstance(command, (Continue, Stop)) or command.verdict is None:

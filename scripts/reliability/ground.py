@@ -33,7 +33,7 @@ SECONDS = 0.1
 PATIENCE = 180.0
 """How long a tuner may take to end, in seconds."""
 TOLERANCE = 10.0
-"""How much longer than undisturbed a training job may take, on a machine that has other work."""
+"""How much longer than undisturbed an attempt may take, on a machine that has other work."""
 LIMITS = ("max_runtime_seconds", "max_job_runtime_seconds", "max_silence_seconds")
 
 BY_ITSELF, RESUMED, UNWATCHED = "by itself", "resumed", "unwatched"
@@ -83,6 +83,8 @@ class Ground:
     """How hpt is started."""
     train: Path = TRAIN
     jobs: int = JOBS
+    parallel: int = PARALLEL
+    began: float = field(default_factory=time.monotonic)
     most_attempts: int = 1
     """How often a training job may have been begun."""
     expected: dict[int, float] = field(default_factory=dict)
@@ -139,6 +141,7 @@ class Ground:
             "stop_grace_seconds": 1,
         }
         self.jobs = changes.get("max_jobs", JOBS)
+        self.parallel = changes.get("max_parallel_jobs", PARALLEL)
         (self.root / "t.yaml").write_text(yaml.safe_dump(fields | changes))
 
     def allow_retries(self, **changes: Any) -> None:
@@ -317,7 +320,10 @@ class Ground:
             check(row["stop_reason"] is None, f"job {number}: {row['stop_reason']}")
             attempts, elapsed = row["attempts"], row["training_elapsed_time_seconds"]
             check(attempts <= self.most_attempts, f"job {number}: {attempts} attempts")
-            check(elapsed <= TOLERANCE, f"job {number} took {elapsed} s")
+            check(elapsed <= TOLERANCE * attempts, f"job {number} took {elapsed} s")
+        together = sum(row["training_elapsed_time_seconds"] for row in rows)
+        most = self.parallel * (time.monotonic() - self.began)
+        check(together <= most, f"{together} s at work, of {most} s in {self.parallel} slots")
         self._verify_journal()
         for text in self.read_said():
             own = text.split("--- log")[0].replace("│ Traceback", "")  # not of a training job

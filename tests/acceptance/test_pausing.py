@@ -99,7 +99,8 @@ def test_paused_jobs_outlive_their_tuner_and_go_on_with_the_next(terminal: Termi
     run.kill()
     run.wait(60)
     assert ", paused" in terminal.hpt("doctor", code=1)
-    assert terminal.json("jobs", "t")[0]["training_job_status"] == "InProgress"
+    row = terminal.json("jobs", "t")[0]
+    assert (row["training_job_status"], row["secondary_status"]) == ("InProgress", "Paused")
     terminal.hpt("resume", "t")
     verify(terminal)
 
@@ -125,7 +126,7 @@ def test_ctrl_c_ends_what_is_paused_and_it_runs_again(terminal: Terminal, times:
 
 def test_what_somebody_else_continues_goes_on(terminal: Terminal) -> None:
     run = start_paused(terminal, max_jobs=2, options="--epochs 5 --seconds 1")
-    time.sleep(0.8)  # until its tuner has seen that it stands still
+    time.sleep(0.3)  # until its tuner has seen that it stands still
     for process in list_stopped(terminal):
         process.send_signal(signal.SIGCONT)
     _, said = run.communicate(timeout=60)

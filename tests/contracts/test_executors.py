@@ -309,6 +309,26 @@ def test_a_paused_attempt_stands_still_until_it_is_thawed(
     wait_until(lambda: find_marked(asked.directory) == [])
 
 
+def test_it_shows_soon_that_an_attempt_is_paused(
+    pausing_executor: Executor, launch_request: Callable[..., LaunchRequest]
+) -> None:
+    asked = launch_request(COUNTS)
+    handle = pausing_executor.launch(asked)
+    wait_for_output(asked, "....")
+    waited = []
+    for _ in range(3):
+        pausing_executor.poll([handle])
+        pausing_executor.pause(handle)
+        paused_at = time.monotonic()
+        wait_until(lambda: is_paused(pausing_executor, handle))
+        waited.append(time.monotonic() - paused_at)
+        pausing_executor.thaw(handle)
+        wait_until(lambda: not is_paused(pausing_executor, handle))
+    assert min(waited) < 0.3, "so that it is noticed when somebody continues it"
+    pausing_executor.stop(handle, force=True)
+    wait_for_end(pausing_executor, handle)
+
+
 @pytest.mark.parametrize("force", [False, True])
 def test_a_paused_attempt_is_stopped_as_any_other(
     pausing_executor: Executor, launch_request: Callable[..., LaunchRequest], force: bool

@@ -41,6 +41,9 @@ class TrainingJob(TypedDict):
     """from 1"""
     training_job_status: str
     """`InProgress`, `Stopping`, `Completed`, `Failed`, `Stopped`"""
+    secondary_status: str
+    """the same, but one in progress is `Suggested`, `Submitting`, `Starting`, `Training`, `Paused`
+    or `Interrupted`"""
     queue_reason: str | None
     """why a submitted job waits, in the scheduler's words; null unless it waits"""
     stop_reason: str | None
@@ -270,6 +273,22 @@ class Judgement(TypedDict):
     """everything that the rule used, as losses: a maximized metric is negated"""
 
 
+class Pause(TypedDict):
+    """That a training job made way for others. Times are UTC."""
+
+    step: float | None
+    """the last one before"""
+    reason: str
+    """for whom it made way"""
+    pause_time: str | None
+    thaw_time: str | None
+    """when it went on, or ended; null while it waits"""
+    thaw_reason: str | None
+    """why it went on; null where it ended, and while it waits"""
+    evidence: Mapping[str, Any]
+    """by what it was paused, as losses"""
+
+
 class Explanation(TypedDict):
     """Why a training job has its hyperparameters, and was stopped early, or not."""
 
@@ -288,6 +307,7 @@ class Explanation(TypedDict):
     conclusion: str
     suggestion: Mapping[str, Any] | None
     """how its hyperparameters were chosen, and what was expected of them"""
+    pauses: list[Pause]
     judgements: list[Judgement]
 
 

@@ -14,6 +14,7 @@ from hpt_cli.metrics.curve import Curve
 from hpt_cli.reports.render.columns import HYPERPARAMETER, list_columns, name_columns
 from hpt_cli.spec.model import load_spec
 from hpt_cli.spec.ranges import CategoricalRange, ParameterRange
+from hpt_cli.tuning.jobs.spans import Span, list_work
 from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.summary import Row, Summary, compute_typical_job, saved_seconds
 
@@ -51,7 +52,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One attempt on the timeline, in seconds of tuning time.
+    """A part of an attempt on the timeline, in seconds of tuning time.
 
     `until` is when a job that was stopped early would have ended.
     """
@@ -69,26 +70,30 @@ def to_tuning_time(state: TuningState, at: float) -> float:
 
 
 def lay_out(record: Record) -> list[Bar]:
-    """Return the timeline: every attempt in the first slot that was free when it began."""
+    """Return the timeline: every attempt while it was at work, in the first slot that was free as
+    it began, and whenever it went on."""
     rows = {row.number: row for row in record.summary.rows}
     typical = compute_typical_job(rows.values())
-    attempts = sorted(
-        (attempt.started_at, number, attempt)
-        for number in rows
-        for attempt in record.state.jobs[number].attempts
+    spans = sorted(
+        (start, end, number) for number in rows for start, end in _list_work(record, number)
     )
+    last = {number: start for start, _, number in spans}
     free_at: list[float] = []
     bars = []
-    for start, number, attempt in attempts:
-        end = attempt.ended_at if attempt.ended_at is not None else record.state.last_event_at
+    for start, end, number in spans:
         slot = next((place for place, at in enumerate(free_at) if at <= start), len(free_at))
         free_at[slot : slot + 1] = [end]
-        first, last = to_tuning_time(record.state, start), to_tuning_time(record.state, end)
-        is_last = attempt is record.state.jobs[number].attempts[-1]
-        saved = saved_seconds(rows[number], typical) if is_last else None
-        until = None if saved is None else last + saved
-        bars.append(Bar(number, slot, first, last, until))
+        begun, ended = to_tuning_time(record.state, start), to_tuning_time(record.state, end)
+        saved = saved_seconds(rows[number], typical) if start == last[number] else None
+        bars.append(Bar(number, slot, begun, ended, None if saved is None else ended + saved))
     return bars
+
+
+def _list_work(record: Record, number: int) -> Iterator[Span]:
+    """Yield from when to when a training job was at work."""
+    for attempt in record.state.jobs[number].attempts:
+        ended = attempt.ended_at if attempt.ended_at is not None else record.state.last_event_at
+        yield from list_work(attempt.started_at, ended, attempt.suspended)
 
 
 def to_data(record: Record) -> dict[str, Any]:

@@ -38,7 +38,8 @@ class Memory:
     def count_room(
         self, running: set[int], paused: set[int], need: float, limit: float = math.inf
     ) -> float:
-        """Return how many more jobs there is room for; negative where there are too many.
+        """Return how many more jobs there is room for; negative where there are too many, as less
+        than the reserve is left now, or paused ones use more than they may.
 
         Args:
             running: the jobs at work, which may come to need more than they use now.
@@ -48,7 +49,8 @@ class Memory:
         """
         growth = sum(max(0.0, need - self.used.get(number, 0.0)) for number in running)
         kept = sum(self.used.get(number, 0.0) for number in paused)
-        spare = min(self.available - self.reserve - growth, limit - kept)
+        left = self.available - self.reserve
+        spare = min(max(left - growth, min(left, 0.0)), limit - kept)
         return math.floor(spare / need)
 
 
@@ -78,7 +80,8 @@ class MemoryMonitor:
         self._look: Future[Memory] | None = None
 
     def count_most_paused(self, pausing: Pausing | None, state: TuningState) -> float:
-        """Return how many jobs may be paused at a time; return at once."""
+        """Return how many jobs may be paused at a time, fewer than are where one is to be given up;
+        return at once."""
         if pausing is None or pausing.method == "checkpoint":
             return math.inf
         self._take(state)
@@ -98,7 +101,11 @@ class MemoryMonitor:
         rooms = [self._memory.count_room(running, paused, self._need, limit)]
         if pausing.share_gpus:
             rooms.append(count_gpu_room(self._memory.gpus, state))
-        return max(0.0, len(paused) + min(rooms))
+        room = min(rooms)
+        has_ended = self._memory.used.keys() - running - paused
+        if has_ended or any(job.phase == "Stopping" for job in state.running):
+            room = max(room, 0.0)  # what ends frees memory, which is not measured yet
+        return max(0.0, len(paused) + room)
 
     def _take(self, state: TuningState) -> None:
         """Take what was measured, if that is done."""

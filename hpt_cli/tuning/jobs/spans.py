@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
 Span: TypeAlias = tuple[float, float]
@@ -31,6 +31,20 @@ def add_span(spans: Iterable[Span], since: float, until: float) -> tuple[Span, .
 def covers(spans: Iterable[Span], since: float, until: float) -> bool:
     """Return whether one of the spans holds all of another, as exactly as two tuners tell times."""
     return any(start - SLACK <= since and until <= end + SLACK for start, end in spans)
+
+
+def list_work(since: float, until: float, suspended: Iterable[Span]) -> Iterator[Span]:
+    """Yield from when to when something was at work between two moments.
+
+    Args:
+        suspended: in order, and apart.
+    """
+    for start, end in suspended:
+        if since < start < until:
+            yield since, start
+        since = max(since, end)
+    if since <= until:
+        yield since, until
 
 
 def count_seconds(since: float, until: float, suspended: Iterable[Span]) -> float:

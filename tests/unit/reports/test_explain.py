@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from hpt_cli.formatting import format_time
 from hpt_cli.reports.explain import (
     Explanation,
     conclude,
@@ -150,5 +151,9 @@ def test_when_a_job_was_paused_and_went_on_is_said() -> None:
         "paused at epoch 3, after 20 s, as job 7 was better; it waits for its turn",
     ]
     assert conclude(waiting).startswith("story-0002 is paused, not stopped early: at epoch 2")
+    first, second = to_json(waiting)["pauses"]
+    assert (first["step"], first["reason"]) == (3, "job 7 was better")
+    assert (first["thaw_reason"], second["thaw_reason"]) == (thawed.reason, None)
+    assert (first["thaw_time"], second["thaw_time"]) == (format_time(8), None)
     stopped = explain(*STARTED, paused(5), b.stop(2, at=7), b.exited(2, -15, at=8))
     assert describe_pauses(stopped)[0].endswith("; was stopped there after 7.0 s")

@@ -14,7 +14,7 @@ from hpt_cli.reports.page import tables
 from hpt_cli.reports.page.data import Record, lay_out, to_data
 from hpt_cli.reports.page.html import break_name, render_page
 from hpt_cli.spec.hyperparameters import read_value
-from hpt_cli.tuning.events import TunerStarted, Warned
+from hpt_cli.tuning.events import JobPaused, JobThawed, TunerStarted, Warned
 from hpt_cli.tuning.summary import summarize
 from tests import builders as b
 from tests.pages import COUNT, HOSTILE, RANGES, SECRET, make_page, make_record
@@ -135,6 +135,27 @@ def test_pauses_take_no_room_on_the_timeline() -> None:
     bars = lay_out(Record(summary, state, None, None, []))
     assert [(bar.start, bar.end) for bar in bars] == [(1, 3), (4, 8)]
     assert summary.tuning_time == 8
+
+
+def test_a_paused_job_leaves_its_slot_to_others_on_the_timeline() -> None:
+    paused = JobPaused(at=4, number=1, attempt=1, reason="job 2 was better")
+    state = b.fold_all(
+        *b.created(b.make_spec()),
+        *b.suggested(1),
+        *b.launched(1),
+        paused,
+        *b.suggested(2),
+        *b.launched(2, at=4),
+        b.exited(2, at=9),
+        JobThawed(at=9, number=1, attempt=1, reason="it was the best"),
+        b.exited(1, at=11),
+    )
+    bars = lay_out(Record(summarize(state, 11, at_work=False), state, None, None, []))
+    assert [(bar.job, bar.slot, bar.start, bar.end) for bar in bars] == [
+        (1, 0, 0, 4),
+        (2, 0, 4, 9),
+        (1, 0, 9, 11),
+    ]
 
 
 def test_data_is_short_and_long_curves_are_thinned_evenly() -> None:

@@ -56,7 +56,9 @@ def test_then_it_makes_way_for_the_best_at_the_rung() -> None:
 # As the tuner does it
 
 
-def commands(*events: ev.Event, seen: tuple[int, ...] = (), **changes: Any) -> list[Command]:
+def commands(
+    *events: ev.Event, seen: tuple[int, ...] = (), most_paused: float = math.inf, **changes: Any
+) -> list[Command]:
     fields = {"early_stopping_type": "Auto", "pausing": {}, "max_parallel_jobs": 1, **changes}
     spec = b.make_spec(**fields)
     pool = fields.get("resources") and Pool(cores=(0, 1), gpus=("0",), memory_gb=8)
@@ -65,7 +67,7 @@ def commands(*events: ev.Event, seen: tuple[int, ...] = (), **changes: Any) -> l
         state = b.fold_all(*b.created(spec), ev.TunerStarted(at=0, pid=1, host="here", pool=pool))
     for event in events:
         state = b.fold(state, event)
-    found = decide(spec, state, 10.0, seen)
+    found = decide(spec, state, 10.0, seen, most_paused=most_paused)
     return [each for each in found if not isinstance(each, Continue)]
 
 
@@ -140,6 +142,16 @@ def test_a_job_without_a_chance_waits_till_the_end_where_none_is_to_begin() -> N
     waiting = [*WHOLE, *paused(3, *HOPELESS)]
     assert commands(*waiting, *begun(4, 9), max_jobs=4, max_parallel_jobs=2) == []
     assert [type(each) for each in commands(*waiting, max_jobs=3)] == [Stop]
+
+
+def test_where_memory_is_short_the_one_whose_turn_comes_last_is_given_up() -> None:
+    waiting = [*paused(1, 5, 4), *paused(2, 5, 3), *begun(3, 5)]
+    assert commands(*waiting, max_jobs=3, most_paused=2) == []
+    (stop,) = commands(*waiting, max_jobs=3, most_paused=1)
+    assert isinstance(stop, Stop)
+    assert (stop.number, stop.reason) == (1, "EarlyStopped")
+    assert stop.verdict is not None
+    assert stop.verdict.reason.startswith("memory is short")
 
 
 def test_no_job_makes_way_for_one_that_would_not_go_on() -> None:

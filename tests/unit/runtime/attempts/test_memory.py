@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 
 from hpt_cli.executors import Handle
 from hpt_cli.executors.processes import list_descendants, measure_memory
+from hpt_cli.machine import capacity
 from hpt_cli.machine.capacity import GIB, read_available_memory, read_memory
 from hpt_cli.machine.gpus import Gpu
 from hpt_cli.runtime.attempts import memory
@@ -35,6 +37,8 @@ from tests import builders as b
         (10, {2: 2}, math.inf, 3),  # of job 1 nothing is known yet
         (10, {1: 2, 2: 2}, 7, 2),  # the paused one uses 2 of 7
         (2.5, {1: 1, 2: 2}, math.inf, 0),
+        (1.5, {2: 2}, math.inf, 0),  # it is enough until job 1 comes to use what it may
+        (10, {1: 2, 2: 2}, 1, -1),
         (0.5, {1: 2, 2: 2}, math.inf, -1),
     ],
 )
@@ -95,6 +99,11 @@ def test_nothing_is_paused_before_a_job_that_has_a_value_is_measured(
     assert count(make_state(1, 1, paused=[1]), Pausing(max_memory_gb=5)) == 1 + 1
     executor.used = [9 * GIB, GIB]
     assert count(make_state(1, 1, paused=[1])) == 1
+    two = make_state(1, 1, paused=[1, 2])
+    monkeypatch.setattr(memory, "read_available_memory", lambda: 0.9 * GIB)
+    assert count(two) == 1, "one is to be given up"
+    ending = b.fold_all(b.stop(2), start=two)
+    assert (len(ending.paused), count(ending)) == (1, 1), "and no other, until that has ended"
 
 
 def test_what_is_paused_by_checkpoint_needs_no_memory() -> None:
@@ -125,6 +134,18 @@ def test_memory_is_that_of_all_processes() -> None:
         assert 50e6 < measure_memory(list_descendants(process.pid)) < 100e6
         for child in list_descendants(process.pid):
             child.kill()
+
+
+def test_what_a_container_has_read_of_files_is_available(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "memory.max").write_text("1000\n")
+    (tmp_path / "memory.current").write_text("900\n")
+    (tmp_path / "memory.stat").write_text(
+        "anon 300\nfile 600\ninactive_file 400\nactive_file 200\n"
+    )
+    monkeypatch.setattr(capacity, "CGROUPS", tmp_path)
+    assert read_available_memory() == 700
 
 
 def test_less_memory_is_available_than_there_is() -> None:
