@@ -6,6 +6,7 @@ import shlex
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from hpt_cli.checks.prerequisites import Findings
 from hpt_cli.checks.preview import Estimate, estimate_time, find_warnings, list_first_points
 from hpt_cli.checks.trial_run import Show, TrialRun, try_job
 from hpt_cli.errors import Problem
-from hpt_cli.executors import LaunchRequest, load_executor
+from hpt_cli.executors import Executor, LaunchRequest, load_executor
 from hpt_cli.executors.slurm import find_refusal
 from hpt_cli.logs.tail import find_newest
 from hpt_cli.metrics.detection import nearest_lines
@@ -165,10 +166,7 @@ def try_first_job(checkup: Checkup, seconds: float, show: Show) -> TriedJob:
     """
     spec = checkup.spec
     metric, file = spec.objective_metric_name, find_file(spec)
-    # The nodes of a cluster can see the working directory, but not the temporary one.
-    place = None if spec.executor == "local" else Path.cwd()
-    with tempfile.TemporaryDirectory(prefix=".hpt-try-", dir=place) as temporary:
-        jobdir = JobDir(Path(temporary) / spec.name)
+    with _make_directory(spec) as jobdir:
         jobdir.make_training_job(1)
         request = make_launch_request(replace(checkup.first, jobdir=jobdir))
         executor = load_executor(spec.executor, spec.slurm)
@@ -177,9 +175,7 @@ def try_first_job(checkup: Checkup, seconds: float, show: Show) -> TriedJob:
         has_file = file is not None and _was_written(jobdir.training_job(1) / file, began)
         pause = None
         if spec.pausing is not None and trial.list_values(metric) and not trial.failure:
-            jobdir.make_training_job(2)
-            again = replace(checkup.first, jobdir=jobdir, number=2)
-            pause = try_pause(executor, again, seconds)
+            pause = _try_pause(checkup, jobdir, executor, seconds)
     values = tuple(trial.list_values(metric))
     estimate = estimate_time(
         spec,
@@ -203,6 +199,27 @@ def try_first_job(checkup: Checkup, seconds: float, show: Show) -> TriedJob:
         if not trial.failure
         else explain_missing_module(trial.lines, request.argv, request.environment.get("PATH")),
     )
+
+
+@contextmanager
+def _make_directory(spec: TuningSpec) -> Iterator[JobDir]:
+    """Yield a tuning job's directory, which is deleted afterwards."""
+    # The nodes of a cluster can see the working directory, but not the temporary one.
+    place = None if spec.executor == "local" else Path.cwd()
+    with tempfile.TemporaryDirectory(prefix=".hpt-try-", dir=place) as temporary:
+        yield JobDir(Path(temporary) / spec.name)
+
+
+def try_pausing(checkup: Checkup, seconds: float) -> PauseTrial:
+    """Return what comes of pausing a training job; it runs in a directory that is deleted."""
+    spec = checkup.spec
+    with _make_directory(spec) as jobdir:
+        return _try_pause(checkup, jobdir, load_executor(spec.executor, spec.slurm), seconds)
+
+
+def _try_pause(checkup: Checkup, jobdir: JobDir, executor: Executor, seconds: float) -> PauseTrial:
+    jobdir.make_training_job(2)
+    return try_pause(executor, replace(checkup.first, jobdir=jobdir, number=2), seconds)
 
 
 def _find_warnings(spec: TuningSpec, trial: TrialRun) -> Iterator[Problem]:

@@ -50,6 +50,13 @@ class Draft:
     objective_type: str = ""
     name: str = ""
     max_jobs: int = JOBS
+    goes_on: str = ""
+    """What came of pausing it, where it went on."""
+
+    @property
+    def prints_every_epoch(self) -> bool:
+        """Whether jobs can be judged while they run."""
+        return self.metric is not None and len(self.metric.curve) >= CURVE
 
 
 def is_shell_line(words: Sequence[str]) -> bool:
@@ -87,7 +94,6 @@ def make_fields(draft: Draft) -> dict[str, Any]:
     metric = draft.metric
     definition = metric.definition if metric else {"name": "loss", "regex": GUESS}
     direction = draft.objective_type or (metric.objective_type if metric else "Minimize")
-    every_epoch = metric is not None and len(metric.curve) >= CURVE
     return {
         "name": draft.name or name_tuning_job(draft.words),
         "command": make_command(draft.words, [each.option for each in draft.tuned]),
@@ -101,7 +107,8 @@ def make_fields(draft: Draft) -> dict[str, Any]:
         "strategy": "Bayesian",
         "max_jobs": draft.max_jobs,
         "max_parallel_jobs": 1,
-        "early_stopping_type": "Auto" if every_epoch else "Off",
+        "early_stopping_type": "Auto" if draft.prints_every_epoch else "Off",
+        **({"pausing": {"method": "signal"}} if draft.goes_on else {}),
     }
 
 
@@ -112,6 +119,8 @@ def make_comments(draft: Draft) -> dict[str, list[str]]:
         "initial_hyperparameters": [_describe_defaults(draft.tuned)],
         "objective_metric_name": [_describe_objective(draft.metric)],
     }
+    if draft.goes_on:
+        comments["pausing"] = [f"In a trial {draft.goes_on}. Paused jobs keep their memory."]
     if notes := list(_explain_ranges(draft)):
         comments["hyperparameter_ranges"] = notes
     if draft.metric is None:

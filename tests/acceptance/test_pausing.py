@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
+import sys
 import time
 from typing import Any
 
@@ -165,3 +166,26 @@ def test_check_says_where_it_does_not_show_whether_a_job_goes_on(terminal: Termi
     counted = [{"name": "loss", "regex": "loss=({num})"}]
     spec = write_spec(terminal, metric_definitions=counted, pausing={"method": "checkpoint"})
     assert "its epochs are counted" in terminal.hpt("check", spec, "--try")
+
+
+SLOW = """
+import argparse, time
+parser = argparse.ArgumentParser()
+parser.add_argument("--lr", type=float, default=0.1)
+options = parser.parse_args()
+for epoch in range(1, 5):
+    time.sleep(0.15)
+    print(f"epoch={epoch} loss={options.lr + 1 / epoch:.6f}", flush=True)
+"""
+
+
+def test_init_writes_pausing_where_it_has_seen_that_it_works(terminal: Terminal) -> None:
+    words = ("init", "--try", "--force", sys.executable, "train.py")
+    spec = terminal.directory / "spec.yaml"
+    (terminal.directory / "train.py").write_text(SLOW)
+    assert "pausing a training job: it stood still for 1 s, and went on" in terminal.hpt(*words)
+    assert "\npausing: {method: signal}\n" in spec.read_text()
+    at_once = SLOW.replace("sleep(0.15)", "sleep(0)")
+    (terminal.directory / "train.py").write_text(at_once)
+    assert "pausing" not in terminal.hpt(*words)
+    assert "pausing" not in spec.read_text()

@@ -26,6 +26,7 @@ from hpt_cli.errors import HptError, UsageError, did_you_mean
 from hpt_cli.executors import LaunchRequest, load_executor
 from hpt_cli.formatting import count, draw_sparkline, format_number, format_setting
 from hpt_cli.logs.log_file import read_lines
+from hpt_cli.machine.gpus import read_gpus
 from hpt_cli.metrics.detection import detect_metrics
 from hpt_cli.metrics.detection.metric import DetectedMetric
 from hpt_cli.metrics.lint import lint_definitions
@@ -42,8 +43,10 @@ from hpt_cli.spec.config_files.documents import FORMATS, DocumentError, find_for
 from hpt_cli.spec.config_files.paths import find_path, get_value, list_keys
 from hpt_cli.spec.cross_field.conflict import is_number
 from hpt_cli.spec.hyperparameters import Value, format_value
+from hpt_cli.storage.home import find_home
 
 if TYPE_CHECKING:
+    from hpt_cli.checks.prerequisites import Findings
     from hpt_cli.scaffold.draft import Draft
     from hpt_cli.scaffold.options import ProgramOption
     from hpt_cli.scaffold.ranges import RangeProposal
@@ -153,18 +156,14 @@ def init(
         draft = _try_corners(draft, min(seconds, MOMENT))
     if lines:
         draft = _choose_metric(draft, lines, metric, asks=asks)
+    if log is None and draft.prints_every_epoch:
+        draft = _try_pausing(draft, min(seconds, MOMENT))
     _write(draft, target, str(output), force=force)
 
 
 def _write(draft: Draft, target: Path | None, name: str, *, force: bool) -> None:
     """Write the spec, after checking that it is right."""
-    from hpt_cli.checks.prerequisites import check_before_run
-    from hpt_cli.scaffold.draft import make_comments, make_fields
-    from hpt_cli.spec.yaml.reader import parse_raw
-    from hpt_cli.spec.yaml.writer import write_spec
-
-    text = write_spec(make_fields(draft), make_comments(draft))
-    check_before_run(parse_raw(text, name), os.environ, Path.cwd())
+    text, _ = _make_spec(draft, name)
     if target is None:
         sys.stdout.write(text)
     else:
@@ -175,6 +174,17 @@ def _write(draft: Draft, target: Path | None, name: str, *, force: bool) -> None
         print_message(
             "the metric in it is a guess: hpt init --try runs the command once and finds it"
         )
+
+
+def _make_spec(draft: Draft, name: str) -> tuple[str, Findings]:
+    """Return the text of the spec, and what there is to say of it before it runs."""
+    from hpt_cli.checks.prerequisites import check_before_run
+    from hpt_cli.scaffold.draft import make_comments, make_fields
+    from hpt_cli.spec.yaml.reader import parse_raw
+    from hpt_cli.spec.yaml.writer import write_spec
+
+    text = write_spec(make_fields(draft), make_comments(draft))
+    return text, check_before_run(parse_raw(text, name), os.environ, Path.cwd())
 
 
 def _read_line(line: str) -> list[str]:
@@ -443,6 +453,21 @@ def _choose_metric(
         print_message(f"warning[{warning.slug}]: {warning.message}\n    {warning.hint}")
     others = [each for each in shown if each is not metric]
     return replace(draft, metric=metric, other_metrics=others, objective_type=objective_type)
+
+
+def _try_pausing(draft: Draft, seconds: float) -> Draft:
+    """Return the draft with pausing, if a training job that is paused goes on."""
+    from hpt_cli.checks.checkup import examine, try_pausing
+
+    if read_gpus():
+        return draft  # a paused job would keep the memory that the next one needs
+    _, found = _make_spec(replace(draft, goes_on="it may go on"), str(SPEC))
+    checkup = examine(found, os.environ, Path.cwd(), find_home(None))
+    trial = try_pausing(checkup, seconds)
+    if trial.goes_on is None:
+        return draft
+    print_message(f"pausing a training job: {trial.what}")
+    return replace(draft, goes_on=trial.what) if trial.goes_on else draft
 
 
 def _read_direction(answer: str) -> str:
