@@ -114,6 +114,8 @@ def _describe_launch(state: TuningState, job: TrainingJob, attempt: int) -> str:
 def _describe_end(state: TuningState, job: TrainingJob, now: float) -> str:
     objective = Objective.of(state.spec)
     row = summary.make_row(state, job, objective, now)
+    if row.phase == "Paused":
+        return ""  # as was said when it was asked to make way
     if row.phase == "Interrupted":
         latest = job.attempt if job.attempt and not job.attempt.interrupted else None
         why = f"failed ({latest.failure})" if latest and latest.failure else "interrupted"

@@ -91,7 +91,9 @@ def test_jobs_go_on_from_their_checkpoints(terminal: Terminal) -> None:
     (terminal.directory / "train.py").write_text(CHECKPOINTS)
     command = f"{terminal.python()} train.py --x {{x}}"
     spec = write_spec(terminal, command=command, pausing={"method": "checkpoint"})
-    assert "t-0001 paused after" in terminal.hpt("run", spec)
+    said = terminal.hpt("run", spec)
+    assert "t-0001 paused after" in said
+    assert "InProgress" not in said
     verify(terminal, attempts=2)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.conftest import Terminal, wait_until
+from tests.acceptance.test_pausing import CHECKPOINTS, NEVER
 from tests.acceptance.warm import WarmHpt
 from tests.slurm.conftest import Cluster
 
@@ -156,6 +157,27 @@ def test_a_job_whose_place_is_taken_runs_again(
     assert (row["training_job_status"], row["attempts"], row["epochs"]) == ("Completed", 2, 8)
     assert f"attempt 1 was lost: Slurm: {word}" in row["notes"][0]
     assert "attempt 2" in terminal.log(terminal.name, 1, 2).read_text()
+
+
+def test_a_job_that_makes_way_goes_on_from_its_checkpoint(terminal: ClusterTerminal) -> None:
+    (terminal.directory / "train.py").write_text(CHECKPOINTS)
+    spec = terminal.write(
+        command=f"{Terminal.python()} train.py --x {{x}}",
+        max_jobs=3,
+        max_parallel_jobs=1,
+        strategy="Random",
+        early_stopping_type="Auto",
+        early_stopping=NEVER,
+        pausing={"method": "checkpoint"},
+    )
+    said = terminal.hpt("run", spec)
+    assert f"{terminal.name}-0001 paused after" in said
+    assert f"{terminal.name}-0001 submitted, attempt 2" in said
+    rows = terminal.json("jobs", terminal.name, "--curves")
+    assert [row["training_job_status"] for row in rows] == ["Completed"] * 3
+    assert [[step for step, _ in row["curve"]] for row in rows] == [[*range(1, 13)]] * 3
+    assert max(row["attempts"] for row in rows) == 2
+    assert len(terminal.list_slurm_jobs()) == sum(row["attempts"] for row in rows)
 
 
 def test_early_stopping_takes_less_than_two_seconds(terminal: ClusterTerminal) -> None:
