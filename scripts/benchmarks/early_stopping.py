@@ -6,7 +6,7 @@
     python scripts/benchmarks/early_stopping.py --budget --seeds 100    # saved epochs buy more jobs
     python scripts/benchmarks/early_stopping.py --rule auto --rule auto:risk=0.2 --rule median
     python scripts/benchmarks/early_stopping.py --rule auto --choosing  # while a setting is chosen
-    python scripts/benchmarks/early_stopping.py --rule auto --pausing signal:8
+    python scripts/benchmarks/early_stopping.py --rule auto --pausing signal:8    # or with --budget
     python scripts/benchmarks/early_stopping.py --short    # every rule once, on one table of a kind
 
 Every tuning job is a replay, as `hpt replay --table` does it, and its figures mean the same; for a
@@ -62,6 +62,7 @@ from hpt_cli.spec.objective import Objective
 from hpt_cli.spec.parts import Pausing
 from hpt_cli.stop_rules import STOP_RULES, LossCurve, StopRule, Verdict, auto, load_stop_rule
 from hpt_cli.stop_rules.signals import Signals
+from hpt_cli.tuning.jobs.training_job import Attempt
 from hpt_cli.tuning.state import TuningState
 
 Finals: TypeAlias = Mapping[int, float]
@@ -404,7 +405,8 @@ def measure_regret(table: Table, text: str, options: argparse.Namespace) -> Row:
     spec = make_spec(table, options.strategy, len(table.jobs), options.parallel)
     figures = []
     for seed in list_seeds(options):
-        seeded, finals = spec.model_copy(update={"random_seed": seed}), dict[int, float]()
+        changes = {"random_seed": seed, "pausing": options.pausing}
+        seeded, finals = spec.model_copy(update=changes), dict[int, float]()
         chooser = remember(make_chooser(table, seeded), table.objective, finals)
         run = replay(seeded, within(chooser, epochs), make(table, finals))
         last = cut_off(run, table.objective, epochs)
@@ -435,10 +437,18 @@ def cut_off(run: Replay, objective: Objective, epochs: int) -> dict[int, float]:
         assert job.attempt is not None
         pace = recorded.seconds / len(recorded.curve)
         for epoch, (_, value) in enumerate(job.curve(objective.metric), 1):
-            ends = job.attempt.started_at + pace * epoch
+            ends = find_moment(job.attempt, pace * epoch)
             moments.append((ends, job.number, objective.loss(value)))
     moments.sort()
     return {number: loss for _, number, loss in moments[:epochs]}
+
+
+def find_moment(attempt: Attempt, seconds: float) -> float:
+    """Return when an attempt had been at work for so long."""
+    moment = attempt.started_at + seconds
+    for since, until in attempt.suspended:
+        moment += until - since if since < moment else 0.0
+    return moment
 
 
 def find_regret(table: Table, found: float) -> float:
@@ -499,7 +509,10 @@ def parse_options(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--budget", action="store_true", help="regret after equal epochs")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--short", action="store_true", help="two seeds, one table of each kind")
-    return parser.parse_args(words)
+    options = parser.parse_args(words)
+    if options.budget and options.pausing is not None and options.pausing.method != "signal":
+        parser.error("a budget goes with --pausing signal, by which a job has one attempt")
+    return options
 
 
 def read_pausing(text: str) -> Pausing:

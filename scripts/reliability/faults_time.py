@@ -109,6 +109,8 @@ def be_down_alone(ground: Ground) -> int:
     time.sleep(AWAY_SECONDS)
     ground.finish()
     _check_tuning_time(ground)
+    elapsed = [row["training_elapsed_time_seconds"] for row in ground.read_rows()]
+    check(max(elapsed) < AWAY_SECONDS, f"elapsed {elapsed}")
     return 1
 
 

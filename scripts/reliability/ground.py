@@ -32,8 +32,6 @@ SECONDS = 0.1
 """How long an epoch takes, in seconds."""
 PATIENCE = 180.0
 """How long a tuner may take to end, in seconds."""
-TOLERANCE = 10.0
-"""How much longer than undisturbed an attempt may take, on a machine that has other work."""
 LIMITS = ("max_runtime_seconds", "max_job_runtime_seconds", "max_silence_seconds")
 
 BY_ITSELF, RESUMED, UNWATCHED = "by itself", "resumed", "unwatched"
@@ -318,12 +316,11 @@ class Ground:
             curve = [[epoch, round(x + 1 / epoch, 6)] for epoch in range(1, EPOCHS + 1)]
             check(row["curve"] == curve, f"job {number}: curve {row['curve']}")
             check(row["stop_reason"] is None, f"job {number}: {row['stop_reason']}")
-            attempts, elapsed = row["attempts"], row["training_elapsed_time_seconds"]
+            attempts = row["attempts"]
             check(attempts <= self.most_attempts, f"job {number}: {attempts} attempts")
-            check(elapsed <= TOLERANCE * attempts, f"job {number} took {elapsed} s")
-        together = sum(row["training_elapsed_time_seconds"] for row in rows)
+        at_work = sum(row["training_elapsed_time_seconds"] for row in rows)
         most = self.parallel * (time.monotonic() - self.began)
-        check(together <= most, f"{together} s at work, of {most} s in {self.parallel} slots")
+        check(at_work <= most, f"{at_work:.1f} s at work, of {most:.1f} s in all slots")
         self._verify_journal()
         for text in self.read_said():
             own = text.split("--- log")[0].replace("│ Traceback", "")  # not of a training job
