@@ -349,7 +349,77 @@ def test_a_suspension_that_ended_without_a_tuner_ended_when_it_was_last_seen(
 
 
 def test_an_attempt_that_is_over_is_not_judged(tmp_path: Path) -> None:
-    def test_a_later_tuner_follows_what_is_paused(tmp_path: Path) -> None:
+    async def lose() -> None:
+        executor = SlowExecutor(Lost("it is gone"))
+        follower = follow(executor, tmp_path)
+        assert end_all(follower) == []
+        assert follower.list_unjudged() == {1}
+        executor.release.set()
+
+    asyncio.run(lose())
+
+
+def test_a_job_is_not_silent_while_it_is_suspended(tmp_path: Path) -> None:
+    watched = Watched(tmp_path).look(1000).look(1010, 1013, suspended=True)
+    assert watched.look(1100, suspended=True).follower.list_silent(watched.state) == []
+    assert watched.look(1119, 1138).follower.list_silent(watched.state) == []
+    assert watched.look(1140).follower.list_silent(watched.state) == [1]
+
+
+def test_what_is_short_for_a_while_delays_signals_and_clean_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (following, clean_up):
+        monkeypatch.setattr(module, "AGAIN_SECONDS", 0.01)
+    executor = SlowExecutor(Exited(1, time.time()))
+    executor.release.set()
+    shortage = OSError(errno.EMFILE, "too many open files")
+    errors = {"stop": [shortage] * 2, "sweep": [shortage] * 2}
+
+    def fail_first(name: str) -> None:
+        call = getattr(executor, name)
+
+        def call_or_fail(*arguments: Any, **more: Any) -> Any:
+            if errors[name]:
+                raise errors[name].pop()
+            return call(*arguments, **more)
+
+        monkeypatch.setattr(executor, name, call_or_fail)
+
+    async def stop_and_end() -> list[ev.Event]:
+        follower = follow(executor, tmp_path)
+        follower.stop(1)
+        while not executor.stopped:
+            await asyncio.sleep(0.005)
+        while not (events := end_all(follower)):
+            await asyncio.sleep(0.005)
+        return events
+
+    for name in errors:
+        fail_first(name)
+    exited, _ = asyncio.run(stop_and_end())
+    assert isinstance(exited, ev.JobExited)
+    assert len(executor.stopped) == 1
+    assert errors == {"stop": [], "sweep": []}
+
+
+def test_a_pause_is_no_suspension_by_somebody_else(tmp_path: Path) -> None:
+    watched = Watched(tmp_path).look(1000, 1010).pause().look(1010.1)
+    assert watched.look(1011, 1100, suspended=True).spans == ((1010, math.inf),)
+    assert watched.thaw().look(1100.1, suspended=True).look(1101, 1110).spans == ((1010, 1100),)
+    assert watched.is_judged
+    assert watched.executor.told == [("pause", {"pid": 1}), ("thaw", {"pid": 1})]
+    assert watched.look(1120, 1130, suspended=True).spans[1:] == ((1120, math.inf),)
+
+
+def test_what_somebody_else_continues_is_not_paused_any_more(tmp_path: Path) -> None:
+    watched = Watched(tmp_path).look(1000, 1010).pause().look(1010.1).look(1011, suspended=True)
+    assert watched.state.jobs[1].phase == "Paused"
+    assert watched.look(1050).state.jobs[1].phase == "Training"
+    assert watched.look(1060).spans == ((1010, 1050),)
+
+
+def test_a_later_tuner_follows_what_is_paused(tmp_path: Path) -> None:
     paused = Watched(tmp_path).look(1000, 1010).pause().look(1011, suspended=True).state
     later = Watched(tmp_path, paused, 1900, 1020)
     later.follower.pause(1)
