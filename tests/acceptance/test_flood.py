@@ -48,7 +48,7 @@ def test_a_limit_ends_a_job_that_floods_and_its_neighbour_goes_on(terminal: Term
     terminal.hpt("run", spec)
     rows = terminal.json("jobs", "t")
     assert {row["stop_reason"] for row in rows} == {"MaxRuntimeExceeded"}
-    assert all(2 <= row["training_elapsed_time_seconds"] < 10 for row in rows)
+    assert all(2 <= row["training_elapsed_time_seconds"] < 60 for row in rows)
 
 
 def test_a_very_long_curve_is_thinned_and_its_totals_are_exact(terminal: Terminal) -> None:

@@ -332,7 +332,7 @@ def test_a_program_that_ignores_sigterm_is_killed_after_its_grace(terminal: Term
     spec = terminal.write_spec(
         options="--mode deaf --epochs 1000",
         max_job_runtime_seconds=0.5,
-        stop_grace_seconds=0.5,
+        stop_grace_seconds=1,
         max_jobs=1,
     )
     terminal.hpt("run", spec)

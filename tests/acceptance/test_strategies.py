@@ -46,7 +46,7 @@ def test_hyperband_halves_and_early_stopping_must_be_off(terminal: Terminal) -> 
     fields = {
         "strategy": "Hyperband",
         "max_jobs": 12,
-        "options": "--epochs {epochs} --seconds 0.1",
+        "options": "--epochs {epochs} --seconds 0.2",
         "static_hyperparameters": {"epochs": 9},
     }
     text = terminal.hpt("run", terminal.write_spec(early_stopping_type="Auto", **fields), code=2)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from hpt_cli.formatting import describe_exit
-from hpt_cli.metrics.log_rules import Purpose
 from hpt_cli.tuning.failures.interruption import SHELL, find_signal
 from hpt_cli.tuning.jobs.training_job import TrainingJob
 from hpt_cli.tuning.state import TuningState
 
 if TYPE_CHECKING:  # its models take longer to import than a short report takes
+    from hpt_cli.metrics.log_rules import Purpose
     from hpt_cli.spec.parts import Success
 
 
