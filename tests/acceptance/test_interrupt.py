@@ -331,8 +331,8 @@ def test_children_of_every_kind_are_gone_after_a_stop(terminal: Terminal) -> Non
 def test_a_program_that_ignores_sigterm_is_killed_after_its_grace(terminal: Terminal) -> None:
     spec = terminal.write_spec(
         options="--mode deaf --epochs 1000",
-        max_job_runtime_seconds=0.5,
-        stop_grace_seconds=1,
+        max_job_runtime_seconds=1,
+        stop_grace_seconds=0.5,
         max_jobs=1,
     )
     terminal.hpt("run", spec)
