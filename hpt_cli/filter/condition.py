@@ -16,10 +16,10 @@ import math
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from hpt_cli.errors import ArgumentLocation, Problem, UsageError, did_you_mean
+from hpt_cli.filter.tokens import Token, TokenReader
 
 Values: TypeAlias = Mapping[str, Any]
 Condition: TypeAlias = Callable[[Values], bool]
@@ -47,15 +47,6 @@ _TOKEN = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A word, number, text or operator, and where it begins."""
-
-    kind: str
-    text: str
-    column: int
-
-
 def parse_condition(text: str, columns: Iterable[str]) -> Condition:
     """Return a predicate of rows, which are mappings of column names to values.
 
@@ -76,8 +67,7 @@ class _Parser:
     def __init__(self, text: str, columns: set[str]) -> None:
         self._text = text
         self._columns = columns
-        self._tokens = list(self._split())
-        self._next = 0
+        self._tokens = TokenReader(self._split())
 
     def _split(self) -> Iterable[Token]:
         place, end = 0, len(self._text.rstrip())
@@ -93,44 +83,33 @@ class _Parser:
 
     def parse(self) -> Condition:
         condition = self._parse_or(0)
-        if self._peek().kind != "end":
+        if self._tokens.next.kind != "end":
             raise self._error("'and' or 'or' is missing before this")
         return condition
 
-    def _peek(self) -> Token:
-        return self._tokens[self._next]
-
-    def _take(self, *texts: str) -> Token | None:
-        """Return the next token and go past it, if it is one of these words or operators."""
-        token = self._peek()
-        if token.kind in ("word", "operator") and token.text in texts:
-            self._next += 1
-            return token
-        return None
-
     def _expect(self, text: str) -> None:
-        if self._take(text) is None:
+        if self._tokens.take(text) is None:
             raise self._error(f"'{text}' is missing here")
 
     def _parse_or(self, depth: int) -> Condition:
         if depth > MAX_DEPTH:
             raise self._error("parentheses are nested too deep")
         parts = [self._parse_and(depth)]
-        while self._take("or"):
+        while self._tokens.take("or"):
             parts.append(self._parse_and(depth))
         return parts[0] if len(parts) == 1 else lambda row: any(part(row) for part in parts)
 
     def _parse_and(self, depth: int) -> Condition:
         parts = [self._parse_not(depth)]
-        while self._take("and"):
+        while self._tokens.take("and"):
             parts.append(self._parse_not(depth))
         return parts[0] if len(parts) == 1 else lambda row: all(part(row) for part in parts)
 
     def _parse_not(self, depth: int) -> Condition:
         negated = False
-        while self._take("not"):
+        while self._tokens.take("not"):
             negated = not negated
-        if self._take("("):
+        if self._tokens.take("("):
             condition = self._parse_or(depth + 1)
             self._expect(")")
         else:
@@ -139,19 +118,19 @@ class _Parser:
 
     def _parse_comparison(self) -> Condition:
         left = self._parse_column()
-        negated = self._take("not") is not None
-        if negated or self._peek().text == "in":
+        negated = self._tokens.take("not") is not None
+        if negated or self._tokens.next.text == "in":
             self._expect("in")
             allowed = self._parse_list()
             return lambda row: any(_is_equal(left(row), each(row)) for each in allowed) != negated
-        symbol = self._take(*COMPARISONS)
+        symbol = self._tokens.take(*COMPARISONS)
         if symbol is None:
             raise self._error(f"a comparison is missing here: one of {', '.join(COMPARISONS)}, in")
         compare, right = COMPARISONS[symbol.text], self._parse_value()
         return lambda row: _compare(compare, left(row), right(row))
 
     def _parse_column(self) -> Value:
-        token = self._peek()
+        token = self._tokens.next
         if token.kind not in ("word", "text") or token.text in WORDS:
             raise self._error("a column's name is missing here")
         name = token.text.strip("'\"") if token.kind == "text" else token.text
@@ -159,28 +138,28 @@ class _Parser:
             hint = did_you_mean(name, self._columns)
             known = f"one of {', '.join(sorted(self._columns))}"
             raise self._error(f"there is no column '{name}'", hint=hint or known)
-        self._next += 1
+        self._tokens.skip()
         return operator.methodcaller("get", name)
 
     def _parse_list(self) -> list[Value]:
         self._expect("(")
         values = [self._parse_value()]
-        while self._take(","):
+        while self._tokens.take(","):
             values.append(self._parse_value())
         self._expect(")")
         return values
 
     def _parse_value(self) -> Value:
-        token = self._peek()
+        token = self._tokens.next
         if token.kind in ("operator", "end") or token.text in WORDS:
             raise self._error("a value is missing here")
-        self._next += 1
+        self._tokens.skip()
         if token.kind == "word" and token.text in self._columns:
             return operator.methodcaller("get", token.text)
         return _make_constant(token)
 
     def _error(self, message: str, place: int | None = None, hint: str = "") -> UsageError:
-        column = self._peek().column if place is None else place
+        column = self._tokens.next.column if place is None else place
         before = len("--where ") + column
         pointer = ArgumentLocation(f"--where {self._text}", before, before + 1)
         return UsageError(Problem("where-syntax", f"--where: {message}", hint, pointer))

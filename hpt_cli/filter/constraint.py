@@ -22,7 +22,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from hpt_cli.errors import did_you_mean
-from hpt_cli.filter.condition import COMPARISONS, MAX_DEPTH, WORDS, Token, Values
+from hpt_cli.filter.condition import COMPARISONS, MAX_DEPTH, WORDS, Values
+from hpt_cli.filter.tokens import Token, TokenReader
 
 Kind: TypeAlias = Literal["number", "text", "any", "condition"]
 ROUNDING = 1e-9
@@ -86,35 +87,23 @@ class _Parser:
     def __init__(self, text: str, domains: Mapping[str, Domain]) -> None:
         self._text = text
         self._domains = domains
-        self._tokens = list(_split(text, domains))
-        self._next = 0
+        self._tokens = TokenReader(_split(text, domains))
         self._depth = 0
         self._names: dict[str, None] = {}
 
     def parse(self) -> Constraint:
         node = self._parse_or()
-        if self._peek().kind != "end":
-            raise _error("this is one too many", self._peek())
+        if self._tokens.next.kind != "end":
+            raise _error("this is one too many", self._tokens.next)
         if node.kind != "condition":
-            raise _error(f"a comparison is missing: one of {_OPERATORS}", self._peek())
+            raise _error(f"a comparison is missing: one of {_OPERATORS}", self._tokens.next)
         if not self._names:
-            raise _error(f"it names none of {', '.join(self._domains)}", self._tokens[0])
+            raise _error(f"it names none of {', '.join(self._domains)}", node.token)
         return Constraint(self._text, tuple(self._names), node.find)
 
-    def _peek(self) -> Token:
-        return self._tokens[self._next]
-
-    def _take(self, *texts: str) -> Token | None:
-        """Return the next token and go past it, if it is one of these words or operators."""
-        token = self._peek()
-        if token.kind in ("word", "operator") and token.text in texts:
-            self._next += 1
-            return token
-        return None
-
     def _expect(self, text: str) -> None:
-        if self._take(text) is None:
-            raise _error(f"'{text}' is missing here", self._peek())
+        if self._tokens.take(text) is None:
+            raise _error(f"'{text}' is missing here", self._tokens.next)
 
     def _parse_or(self) -> _Node:
         return self._join("or", self._parse_and, decisive=True)
@@ -125,7 +114,7 @@ class _Parser:
     def _join(self, word: str, parse: Callable[[], _Node], *, decisive: bool) -> _Node:
         """Return conditions that a word joins, one of which may decide it alone."""
         parts = [parse()]
-        while self._take(word):
+        while self._tokens.take(word):
             parts.append(parse())
         if len(parts) == 1:
             return parts[0]
@@ -133,7 +122,7 @@ class _Parser:
         return _Node("condition", _decide(finds, decisive=decisive), parts[0].token)
 
     def _parse_not(self) -> _Node:
-        token = self._take("not")
+        token = self._tokens.take("not")
         if token is None:
             return self._parse_comparison()
         condition = _need_condition(self._parse_not()).find
@@ -146,13 +135,13 @@ class _Parser:
 
     def _parse_comparison(self) -> _Node:
         left = self._parse_sum()
-        negated = self._take("not") is not None
-        if negated or self._peek().text == "in":
+        negated = self._tokens.take("not") is not None
+        if negated or self._tokens.next.text == "in":
             self._expect("in")
             return self._parse_list(left, negated=negated)
         parts: list[Callable[[Values], bool | None]] = []
         node = left
-        while symbol := self._take(*COMPARISONS):
+        while symbol := self._tokens.take(*COMPARISONS):
             right = self._parse_sum()
             parts.append(self._compare(node, symbol, right))
             node = right
@@ -160,10 +149,10 @@ class _Parser:
 
     def _parse_list(self, left: _Node, *, negated: bool) -> _Node:
         """Return whether a value is one of a list."""
-        equal = Token("operator", "!=" if negated else "==", self._peek().column)
+        equal = Token("operator", "!=" if negated else "==", self._tokens.next.column)
         self._expect("(")
         parts = [self._compare(left, equal, self._parse_sum())]
-        while self._take(","):
+        while self._tokens.take(","):
             parts.append(self._compare(left, equal, self._parse_sum()))
         self._expect(")")
         return _Node("condition", _decide(parts, decisive=not negated), left.token)
@@ -176,7 +165,7 @@ class _Parser:
 
     def _calculate(self, parse: Callable[[], _Node], *symbols: str) -> _Node:
         node = parse()
-        while symbol := self._take(*symbols):
+        while symbol := self._tokens.take(*symbols):
             left, right = self._need_number(node), self._need_number(parse())
             node = _Node("number", _combine(_ARITHMETIC[symbol.text], left, right), node.token)
         return node
@@ -184,13 +173,13 @@ class _Parser:
     def _parse_signed(self) -> _Node:
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise _error("parentheses are nested too deep", self._peek())
+            raise _error("parentheses are nested too deep", self._tokens.next)
         try:
-            if sign := self._take("+", "-"):
+            if sign := self._tokens.take("+", "-"):
                 number = self._need_number(self._parse_signed())
                 zero = _Node("number", lambda _: 0.0, sign)
                 return _Node("number", _combine(_ARITHMETIC[sign.text], zero, number), sign)
-            if self._take("("):
+            if self._tokens.take("("):
                 node = self._parse_or()
                 self._expect(")")
                 return node
@@ -199,10 +188,10 @@ class _Parser:
             self._depth -= 1
 
     def _parse_atom(self) -> _Node:
-        token = self._peek()
+        token = self._tokens.next
         if token.kind in ("operator", "end") or (token.kind == "word" and token.text in WORDS):
             raise _error("a value is missing here", token)
-        self._next += 1
+        self._tokens.skip()
         if token.kind == "number":
             number = float(token.text)
             return _Node("number", lambda _: number, token)
