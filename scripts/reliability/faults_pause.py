@@ -27,13 +27,17 @@ def _run(ground: Ground, method: str) -> Process:
     return ground.run()
 
 
+def _read_status(process: psutil.Process) -> str:
+    """Return the status of a process; that of a zombie where it is gone."""
+    try:
+        return str(process.status())
+    except psutil.Error:
+        return psutil.STATUS_ZOMBIE
+
+
 def _find_standing(ground: Ground) -> list[psutil.Process]:
-    found = []
-    for process in ground.find_processes():
-        with contextlib.suppress(psutil.Error):
-            if process.status() == psutil.STATUS_STOPPED:
-                found.append(process)
-    return found
+    found = ground.find_processes()
+    return [each for each in found if _read_status(each) == psutil.STATUS_STOPPED]
 
 
 def _await_pause(ground: Ground, process: Process, method: str) -> None:
@@ -123,7 +127,8 @@ def meddle(ground: Ground) -> int:
     tried = 0
     while process.poll() is None:
         ground.pause(0.3)
-        victims = [each for each in ground.find_processes() if each.status() != "zombie"]
+        found = ground.find_processes()
+        victims = [each for each in found if _read_status(each) != psutil.STATUS_ZOMBIE]
         if not victims:
             continue
         victim = ground.rng.choice(victims)
