@@ -42,6 +42,8 @@ MIN_FAILURES = 3
 FAILING, MOST = 0.8, 0.7
 """In a failing region this share of jobs fails, and it has this share of all failures."""
 MORE_JOBS = 20
+UNLIKELY = 0.1
+"""An improvement whose chance is not above this is unlikely."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,9 @@ def advise(spec: TuningSpec, state: TuningState, importance: Importance | None) 
             found += _find_edges(spec, importance, results)
             found += _find_unimportant(spec, importance, results)
     limit = max(spec.job_limit, len(state.jobs)) + MORE_JOBS
-    return [replace(each, max_jobs=limit) for each in (*found, _foresee(spec, state))]
+    is_narrow = any(each.slug == "edge" for each in found)
+    last = _foresee(spec, state, is_narrow=is_narrow)
+    return [replace(each, max_jobs=limit) for each in (*found, last)]
 
 
 def _has_result(trial: Trial) -> bool:
@@ -239,13 +243,14 @@ def _find_edges(
 
 
 def _widen(each: ParameterRange, *, is_high: bool) -> float | None:
-    """Return a bound that adds half of a range's scale; None where that makes no sense."""
+    """Return a bound that adds half of a range's scale, at most a decade; None where that makes no
+    sense."""
     assert not isinstance(each, CategoricalRange)
     low, high = float(each.min_value), float(each.max_value)
     if each.scaling == "ReverseLogarithmic":
         return None
     if each.scaling == "Logarithmic":
-        factor = math.sqrt(high / low)
+        factor = min(10.0, math.sqrt(high / low))
         new = high * factor if is_high else low / factor
     else:
         new = high + (high - low) / 2 if is_high else low - (high - low) / 2
@@ -280,15 +285,26 @@ def _find_unimportant(
 # The end
 
 
-def _foresee(spec: TuningSpec, state: TuningState) -> Advice:
-    """Return whether to stop now, or what more jobs may bring and how long they take."""
+def _foresee(spec: TuningSpec, state: TuningState, *, is_narrow: bool) -> Advice:
+    """Return whether to stop now, or what more jobs may bring and how long they take.
+
+    Args:
+        is_narrow: whether wider ranges are advised.
+    """
     losses = list_losses(spec, state.jobs.ended)
     noise = measure_noise(spec, state.jobs.ended)
     takes = _describe_duration(spec, state)
     if has_converged(losses, noise):
         window = max(FEW_RESULTS, len(losses) // 3)
         evidence = f"the latest {window} results improved the best by next to nothing{takes}"
-        return Advice("stop", "stop now: more jobs are unlikely to improve the best", evidence)
+        # Whatever went before, each of n random results is as likely to be the best.
+        chance = MORE_JOBS / (len(losses) + MORE_JOBS) if spec.strategy == "Random" else 0.0
+        if chance > UNLIKELY:
+            message = f"{MORE_JOBS} more random jobs improve the best with a chance of {chance:.0%}"
+            return Advice("more", message, evidence)
+        where = " within these ranges" if is_narrow else ""
+        message = f"stop now: more jobs{where} are unlikely to improve the best"
+        return Advice("stop", message, evidence)
     half = len(losses) // 2
     if half < FEW_RESULTS // 2:
         evidence = f"there are {count(len(losses), 'result')}, too few to say more{takes}"

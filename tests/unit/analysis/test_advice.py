@@ -35,9 +35,12 @@ def bowl(x: float, y: float) -> float:
     return (x - 0.5) ** 2 + (y - 0.6) ** 2
 
 
-def search(loss: Loss, **ranges: Any) -> tuple[TuningSpec, list[Advice]]:
-    """Random points; a job without a loss fails."""
-    spec = b.make_spec(hyperparameter_ranges=RANGES | ranges, command="train", max_jobs=JOBS)
+def search(
+    loss: Loss, strategy: str = "Bayesian", **ranges: Any
+) -> tuple[TuningSpec, list[Advice]]:
+    """Random points, whatever the strategy; a job without a loss fails."""
+    fields = {"hyperparameter_ranges": RANGES | ranges, "strategy": strategy, "max_jobs": JOBS}
+    spec = b.make_spec(command="train", **fields)
     rng, events = random.Random(0), list(b.created(spec))
     for number in range(1, JOBS + 1):
         point = {n: each.from_unit(rng.random()) for n, each in spec.hyperparameter_ranges.items()}
@@ -79,7 +82,25 @@ def test_a_flaw_is_named_first(slug: str, what: str, loss: Loss, ranges: dict[st
         assert following.constraints or is_wider
 
 
+def test_a_logarithmic_range_becomes_a_decade_wider_at_most() -> None:
+    rate = {"type": "Continuous", "min_value": 1e-6, "max_value": 1e-1}
+    _, advice = search(lambda p: -math.log(p["rate"]) + bowl(p["x"], p["y"]), rate=rate)
+    assert advice[0].changes == {"hyperparameter_ranges.rate.max_value": 1.0}
+
+
 def test_a_healthy_search_is_said_to_be_so() -> None:
     _, advice = search(lambda p: bowl(p["x"], p["y"]))
     assert is_healthy(advice)
     assert [each.slug for each in advice][-1] in ("more", "stop")
+
+
+def test_random_jobs_are_as_likely_to_improve_whatever_went_before() -> None:
+    """The latest third improved nothing: of a strategy that learns, more would not, either."""
+
+    def loss(point: dict[str, Any]) -> float:
+        return max(0.02, bowl(point["x"], point["y"]))
+
+    *_, learned = search(loss)[1]
+    *_, random_ = search(loss, strategy="Random")[1]
+    assert (learned.slug, random_.slug) == ("stop", "more")
+    assert "20 more random jobs improve the best with a chance of 40%" in random_.message
