@@ -292,32 +292,37 @@ def _foresee(spec: TuningSpec, state: TuningState, *, is_narrow: bool) -> Advice
         is_narrow: whether wider ranges are advised.
     """
     losses = list_losses(spec, state.jobs.ended)
-    noise = measure_noise(spec, state.jobs.ended)
     takes = _describe_duration(spec, state)
-    if has_converged(losses, noise):
-        window = max(FEW_RESULTS, len(losses) // 3)
-        evidence = f"the latest {window} results improved the best by next to nothing{takes}"
-        # Whatever went before, each of n random results is as likely to be the best.
-        chance = MORE_JOBS / (len(losses) + MORE_JOBS) if spec.strategy == "Random" else 0.0
-        if chance > UNLIKELY:
-            message = f"{MORE_JOBS} more random jobs improve the best with a chance of {chance:.0%}"
-            return Advice("more", message, evidence)
-        where = " within these ranges" if is_narrow else ""
-        message = f"stop now: more jobs{where} are unlikely to improve the best"
-        return Advice("stop", message, evidence)
+    if not has_converged(losses, measure_noise(spec, state.jobs.ended)):
+        return _foresee_gain(spec, losses, takes)
+    window = max(FEW_RESULTS, len(losses) // 3)
+    evidence = f"the latest {window} results improved the best by next to nothing{takes}"
+    # Whatever went before, each of n random results is as likely to be the best.
+    chance = MORE_JOBS / (len(losses) + MORE_JOBS) if spec.strategy == "Random" else 0.0
+    if chance > UNLIKELY:
+        message = f"{MORE_JOBS} more random jobs improve the best with a chance of {chance:.0%}"
+        return Advice("more", message, evidence)
+    where = " within these ranges" if is_narrow else ""
+    message = f"stop now: more jobs{where} are unlikely to improve the best"
+    return Advice("stop", message, evidence)
+
+
+def _foresee_gain(spec: TuningSpec, losses: Sequence[float], takes: str) -> Advice:
+    """Return what more jobs may bring to a search that has not converged."""
     half = len(losses) // 2
     if half < FEW_RESULTS // 2:
         evidence = f"there are {count(len(losses), 'result')}, too few to say more{takes}"
         return Advice("more", f"go on: {MORE_JOBS} more jobs", evidence)
+    latest, metric = len(losses) - half, spec.objective_metric_name
     gained = min(losses[:half]) - min(losses)
-    expected = gained * MORE_JOBS / (len(losses) - half) / 2
-    message = (
-        f"{MORE_JOBS} more jobs may improve {spec.objective_metric_name} by about"
-        f" {format_number(expected)}"
-    )
+    if gained == 0:
+        message = f"{MORE_JOBS} more jobs may improve {metric}, by little"
+        return Advice("more", message, f"the latest {latest} results did not improve it{takes}")
+    expected = format_number(gained * MORE_JOBS / latest / 2)
+    message = f"{MORE_JOBS} more jobs may improve {metric} by about {expected}"
     evidence = (
-        f"the latest {len(losses) - half} results improved it by {format_number(gained)}, and"
-        f" improvements become half as large{takes}"
+        f"the latest {latest} results improved it by {format_number(gained)}, and improvements"
+        f" become half as large{takes}"
     )
     return Advice("more", message, evidence)
 
