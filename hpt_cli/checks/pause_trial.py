@@ -38,10 +38,17 @@ class _Attempt:
         self._tail = AttemptTail(extractors, log, request.directory.parent, 0.0, {})
         self.steps: list[float] = []
         self.handle = executor.launch(request)
+        self._outcome: ex.Outcome = ex.Running()
+
+    @property
+    def has_succeeded(self) -> bool:
+        """Whether it has ended, and with exit code 0."""
+        return isinstance(self._outcome, ex.Exited) and self._outcome.exit_code == 0
 
     def read(self) -> bool:
         """Read what is new; return whether the attempt is over."""
-        is_over = not isinstance(self._executor.poll([self.handle])[0], (ex.Pending, ex.Running))
+        self._outcome = self._executor.poll([self.handle])[0]
+        is_over = not isinstance(self._outcome, (ex.Pending, ex.Running))
         found = self._tail.read(final=is_over)
         self.steps += [each.step for each in found if each.metric == self._metric]
         return is_over
@@ -96,6 +103,8 @@ def _try_signal(executor: ex.Executor, attempt: _Attempt, seconds: float) -> Pau
     executor.thaw(attempt.handle)
     if attempt.wait_for_step(seconds):
         return PauseTrial(True, f"it stood still for {PAUSE_SECONDS:g} s, and went on")
+    if attempt.has_succeeded:
+        return PauseTrial(None, "it went on after its pause, and ended without another value")
     return PauseTrial(False, "it printed no more value after it stood still for a moment")
 
 

@@ -168,6 +168,8 @@ def test_check_says_where_it_does_not_show_whether_a_job_goes_on(terminal: Termi
     counted = [{"name": "loss", "regex": "loss=({num})"}]
     spec = write_spec(terminal, metric_definitions=counted, pausing={"method": "checkpoint"})
     assert "its epochs are counted" in terminal.hpt("check", spec, "--try")
+    one_value = write_spec(terminal, command=["sh", "-c", "echo epoch=1 loss={x}; sleep 1"])
+    assert "ended without another value" in terminal.hpt("check", one_value, "--try")
 
 
 SLOW = """
