@@ -214,7 +214,7 @@ class Header:
     """The places of a table's columns."""
 
     delimiter: str
-    width: int
+    names: Sequence[str]
     value: int
     step: int | None
 
@@ -247,9 +247,8 @@ class ColumnForm:
         header = state.header
         if header is None:
             return []
-        cells = split_cells(text, header.delimiter)
-        # A line that was printed between two rows.
-        if len(cells) != header.width:
+        cells = split_row(text, header.delimiter, header.names)
+        if cells is None:
             return []
         cell, span = cells[header.value]
         value = self._parse(cell, header)
@@ -270,7 +269,7 @@ class ColumnForm:
         if self.column not in names:
             return None
         step = names.index(self.step_column) if self.step_column in names else None
-        return Header(delimiter, len(names), names.index(self.column), step)
+        return Header(delimiter, names, names.index(self.column), step)
 
 
 def find_delimiter(header: str) -> str:
@@ -299,6 +298,19 @@ def split_cells(text: str, delimiter: str) -> list[tuple[str, tuple[int, int]]]:
         cells = cells[1:] if cells and not cells[0][0] else cells
         cells = cells[:-1] if cells and not cells[-1][0] else cells
     return cells
+
+
+def split_row(
+    text: str, delimiter: str, names: Sequence[str]
+) -> list[tuple[str, tuple[int, int]]] | None:
+    """Return the cells of a row below the names of its columns; None if a line is no such row.
+
+    Nothing stands below the mark of a comment that begins the header: `#  step  rmse`.
+    """
+    cells = split_cells(text, delimiter)
+    if names[0] == "#" and len(cells) == len(names) - 1:
+        cells.insert(0, ("", (0, 0)))
+    return cells if len(cells) == len(names) else None
 
 
 Form: TypeAlias = RegexForm | JsonForm | ColumnForm

@@ -53,6 +53,8 @@ class Preset:
 
 
 _YOLO_ROW = r"^\s*all\s+\d+\s+\d+\s+"
+# The rows of a set held out end in `h`.
+_WABBIT_ROW = r"\s+{step}\s+\d+\.\d\s+\S+\s+\S+\s+\d+(?:\s+h)?\s*$"
 _TAB = r"(?:\s|#011)"
 
 PRESETS: dict[str, Preset] = {
@@ -158,8 +160,8 @@ PRESETS: dict[str, Preset] = {
         "Vowpal Wabbit",
         metrics={
             "average_loss": r"^average loss = ({num})",
-            "progressive_loss": r"^({num})\s+{num}\s+{step}\s+\d+\.\d\s+\S+\s+\S+\s+\d+\s*$",
-            "since_last": r"^{num}\s+({num})\s+{step}\s+\d+\.\d\s+\S+\s+\S+\s+\d+\s*$",
+            "progressive_loss": rf"^({{num}})\s+{{num}}{_WABBIT_ROW}",
+            "since_last": rf"^{{num}}\s+({{num}}){_WABBIT_ROW}",
         },
     ),
     "fairseq": Preset(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -65,6 +66,18 @@ class DetectedMetric:
         return replace(self, definition={**self.definition, "name": f"{self.name}_{number}"})
 
 
+def _find_longest_run(curve: Iterable[tuple[float, float]]) -> list[float]:
+    """Return the values of the longest part of a curve within which no step falls."""
+    runs: list[list[float]] = [[]]
+    latest = -math.inf
+    for step, value in curve:
+        if step < latest:
+            runs.append([])
+        runs[-1].append(value)
+        latest = step
+    return max(runs, key=len)
+
+
 class SearchedLog:
     """The lines of a log in which definitions are tried."""
 
@@ -94,7 +107,7 @@ class SearchedLog:
         )
         return DetectedMetric(
             definition,
-            guess_direction(definition["name"], [value for _, value in curve]),
+            guess_direction(definition["name"], _find_longest_run(curve)),
             curve,
             example=self.lines[found[-1][0]],
             data_set=find_data_set(definition["name"])

@@ -88,7 +88,7 @@ def _describe_beginning(pair: Pair, *, is_ending: bool) -> str:
 
 def _describe_sign(sign: str) -> str:
     usual = {
-        "=": " ?= ?",
+        "=": " *= *",
         ":": ": *",
         " :": r" *: *",
         " ": " +",
@@ -176,9 +176,11 @@ def _join(
 def _describe_step(match: re.Match[str]) -> str:
     """Return the regex for a step as one line prints it."""
     word, sign = match["word"], match["sign"]
-    described = re.escape(sign).replace(r"\ ", " ")
-    described = re.sub(" +", " *", described) if len(sign) > 1 else described
-    return rf"\b{word}{described}{{step}}"
+    blank = r"\s" if "\t" in sign else " "
+    marks = f"{blank}*".join(re.escape(each) for each in sign.split())
+    before = f"{blank}+" if not marks else f"{blank}*" if sign[0].isspace() else ""
+    behind = f"{blank}*" if marks else ""
+    return rf"\b{word}{before}{marks}{behind}{{step}}"
 
 
 def to_name(text: str) -> str:

@@ -395,7 +395,7 @@ def _find_data_set(text: str, end: int) -> str:
         body = re.split(r"[|:;,\[\]()<>{}=│┃\t]| - | {2,}", piece)[0]
         shown = re.match(r".*?(?=\s+(?i:epoch|iter|step|ep|batch)\b|$)", body)
         told = (shown.group() if shown else body).strip(" *#-_.>")
-        valued = TOKEN.match(text, stop) or TOKEN.match(text, stop + 1)
+        valued = TOKEN.match(text, stop + len(text[stop:]) - len(text[stop:].lstrip()))
         if (
             valued is not None
             and not told.lower().endswith(("epoch", "step"))

@@ -27,6 +27,11 @@ _KIND_COSTS = {"score": 0.0, "loss": 1.2, "detail": 2.5, "unknown": 4.0, "beside
 _PRESET_BONUS = 1.5
 """For what is known of a program, against guesses on its other lines."""
 _SINGLE_COST = 0.5
+_END_COST = 1.5
+"""Of what is printed at the end, where another result on data held out is followed on the way."""
+_END_VALUES = 2
+_FOLLOWED = 3
+"""So many times as many values has a result that is followed."""
 _WITHIN_STEP_COST = 0.6
 """Of values that come several times in a step: a value of each epoch says more."""
 _BATCH_COST = 3.0
@@ -39,8 +44,6 @@ _MEAN_BONUS = 0.2
 _ONE_OF_MANY_COST = 1.5
 """Of the results of single things, such as classes, where the log has the same of MANY others."""
 MANY = 4
-_FINAL_BONUS = 0.6
-"""For what says that it is the final result."""
 _ADVERSARY_COST = 1.0
 """Of what a discriminator does: it is trained to hinder what is made."""
 _IMPROVED_COST = 0.7
@@ -119,6 +122,9 @@ class _Ranks:
     def __init__(self, metrics: Sequence[DetectedMetric]) -> None:
         self._places = {each.name: place for place, each in enumerate(metrics)}
         self._families = Counter(filter(None, map(_find_family, metrics)))
+        held_out = (each for each in metrics if each.data_set in ("validation", "test"))
+        results = (each for each in held_out if find_kind(each.name) in ("score", "loss"))
+        self._longest = max((len(each.curve) for each in results), default=0)
         self._summaries = {each.name.lower() for each in metrics if not is_batch_line(each.example)}
 
     def rank(self, metric: DetectedMetric) -> tuple[float, ...]:
@@ -131,6 +137,7 @@ class _Ranks:
             len(values) > 2 and len(set(values)) == 1,
             round(self._estimate_cost(metric), 3),
             self._place_headline(metric.name),
+            "final" not in split_words(metric.name),
             len(metric.curve) if len(metric.curve) > 1 else 1e9,
             self._places[metric.name],
         )
@@ -147,11 +154,14 @@ class _Ranks:
         cost = max(cost, _DATA_SET_COSTS[""]) if kind == "unknown" else cost
         cost += _KIND_COSTS[kind]
         cost -= _PRESET_BONUS * is_preset
-        cost += _SINGLE_COST * (len(metric.curve) < 2)
+        count = len(metric.curve)
+        if count <= _END_VALUES and count * _FOLLOWED <= self._longest:
+            cost += _END_COST
+        elif count == 1:
+            cost += _SINGLE_COST
         cost -= _MEAN_BONUS * bool(words & MEANS)
         cost += _ADVERSARY_COST * bool(words & ADVERSARIES)
         cost += _ONE_OF_MANY_COST * (self._families[_find_family(metric)] >= MANY)
-        cost -= _FINAL_BONUS * ("final" in words)
         if metric.is_best:
             cost += _BEST_COST
         elif _IMPROVED.search(metric.example):

@@ -73,6 +73,8 @@ def _is_listing(text: str) -> bool:
     if text.count("=") + text.count(":") < MIN_WORDS or _VALUED.match(text):
         return False
     items = [(match["key"], match["value"]) for match in _ITEM.finditer(text)]
+    if any(_is_result(key) and _is_fraction(value) for key, value in items):
+        return False
     keys, texts = _count(items)
     return len(items) >= MIN_WORDS and keys >= MINSETTINGS and texts >= MIN_TEXTS
 
@@ -88,7 +90,13 @@ def _is_text(value: str) -> bool:
     return parse_number(value.strip("\"'[](),")) is None and re.search(r"\d\s*%?$", value) is None
 
 
+def _is_fraction(value: str) -> bool:
+    number = parse_number(value)
+    return number is not None and not number.is_integer()
+
+
 def _is_result(key: str) -> bool:
     """Return whether a name among settings is of a result all the same, as `test_acc`."""
-    is_setting = not SETTINGS.isdisjoint(split_words(key))
-    return bool(find_data_set(key)) and is_quality(key) and not is_setting
+    words = split_words(key)
+    is_setting = not SETTINGS.isdisjoint(words)
+    return bool(find_data_set(key)) and is_quality(words[-1]) and not is_setting

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from hpt_cli.metrics.detection.metric import Fields
 from hpt_cli.metrics.detection.vocabulary import STEP_WORDS, is_quality, names_data_set
-from hpt_cli.metrics.extractors import find_delimiter, split_cells
+from hpt_cli.metrics.extractors import find_delimiter, split_cells, split_row
 from hpt_cli.metrics.patterns import parse_cell
 
 ROWS_AHEAD = 3
@@ -52,13 +52,12 @@ def _find_columns(lines: Sequence[str], split: Sequence[_Line]) -> Iterator[Fiel
     for number, (delimiter, names, is_header) in enumerate(split):
         if not is_header:
             continue
-        rows = (split_cells(row, delimiter) for row in lines[number + 1 : number + 1 + ROWS_AHEAD])
-        row = next(
-            (row for row in rows if len(row) == len(names) and _is_row(row, delimiter)), None
-        )
+        below = lines[number + 1 : number + 1 + ROWS_AHEAD]
+        rows = (split_row(text, delimiter, names) for text in below)
+        row = next((row for row in rows if row and _is_row(row, delimiter)), None)
         if row is None:
             continue
-        step = next((name for name in names if name.lower() in STEP_WORDS), "")
+        step = next((name for name in names if name.lower().lstrip("# ") in STEP_WORDS), "")
         for name, (cell, _) in zip(names, row, strict=True):
             # A cell that is empty in the first row may have values later, as where the validation
             # loss is not measured at every epoch.

@@ -18,6 +18,10 @@ TOKEN = re.compile(
 )
 """A number that is no part of a word, a time, a date or a version; a unit may follow it, or the
 next name."""
+_VARYING = re.compile(
+    r"[\u2580-\u259f]+|[=#>.-]{3,}|\d+(?:[:.,/-]\d+)+|\d[\d.]*(?=s/it|it/s)|\?(?=it/s)"
+)
+"""What differs between lines of one template besides numbers: bars, times, dates, speeds."""
 FEW_LINES = 3
 """Fewer lines than these do not show which number counts."""
 END_LINES = 20
@@ -92,14 +96,14 @@ class Templates:
 
 
 def _split_numbers(text: str) -> tuple[str, tuple[str, ...]]:
-    """Return a line without its numbers, and with one blank for several; and the numbers."""
+    """Return a line without its numbers and what varies else, single blanks; and the numbers."""
     between, numbers, end = [], [], 0
     for match in TOKEN.finditer(text):
         between.append(text[end : match.start()])
         numbers.append(match.group())
         end = match.end()
     between.append(text[end:])
-    return " ".join("\0".join(between).split()), tuple(numbers)
+    return " ".join(_VARYING.sub(" ", "\0".join(between)).split()), tuple(numbers)
 
 
 def is_counter(values: Sequence[float | None]) -> bool:

@@ -76,7 +76,7 @@ _LOSSES = _words(
 _DETAILS = _words(
     "precision prec recall rec top5 top3 top10 p r std stdev stddev min max median"
     " std_err stderr cls support sensitivity specificity entropy kl kld explained variance"
-    " aux auxiliary component box obj dfl objectness rpn giou ar"
+    " class classwise category aux auxiliary component box obj dfl objectness rpn giou ar"
 )
 """Words for one part or side of a result."""
 _PARTS = _words("cls box bbox obj dfl objectness rpn giou aux auxiliary kl kld reg regularization")
@@ -98,7 +98,7 @@ _BESIDE = _words(
     " delta improved improvement improving decreased decrease increased increase reduced reduction"
     " change changed difference diff tp tn fp fn nan warmup bytes points epochs_trained cache"
     " exploration exploring fold folds trial trials build release python cuda torch available"
-    " batches data draw draws"
+    " batches data draw draws code exitcode status signal"
 )
 """Words for numbers that are printed beside metrics, and that nobody tunes."""
 _BESIDE_PHRASES = re.compile(
@@ -263,6 +263,8 @@ def _cut_at_preposition(words: list[str]) -> list[str]:
     return head if _is_lower(head) or any(word in _HIGHER for word in head) else words
 
 
+TREND_PARTS = 4
+"""The first of so many parts of a curve is compared with the last for its trend."""
 _NAMING = _KNOWN | MEANS | LEADS | _GENERIC
 
 
@@ -283,15 +285,22 @@ def _is_lower(words: Sequence[str]) -> bool:
 
 
 def guess_direction(name: str, values: Sequence[float]) -> Direction:
-    """Return in which direction a metric is better, by its name or else by its trend."""
-    words = [word for word in split_words(name) if word not in _GENERIC]
+    """Return in which direction a metric is better, by its name or else by its trend.
+
+    Args:
+        values: of one run of the program.
+    """
+    words = split_words(name)
     if _is_lower(words):
         return "Minimize"
-    if any(word in _HIGHER for word in words) or _AT.search(name):
+    higher = _HIGHER.intersection(words)
+    if higher - _GENERIC or _AT.search(name):
         return "Maximize"
     finite = [value for value in values if abs(value) < float("inf")]
-    half = len(finite) // 2
-    if half == 0:
+    if len(finite) < 2:
         return "Maximize" if find_kind(name) in ("score", "detail") else "Minimize"
-    rises = statistics.fmean(finite[-half:]) > statistics.fmean(finite[:half])
-    return "Maximize" if rises else "Minimize"
+    part = max(1, len(finite) // TREND_PARTS)
+    begun, ended = statistics.fmean(finite[:part]), statistics.fmean(finite[-part:])
+    if higher and "best" not in words:  # a loss that is called a score falls far
+        return "Minimize" if 0 <= ended < begun / 2 else "Maximize"
+    return "Maximize" if ended > begun else "Minimize"

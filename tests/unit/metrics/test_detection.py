@@ -23,37 +23,37 @@ def test_the_objective_comes_first_and_what_is_beside_it_last() -> None:
         (
             "Epoch 1/9 - val loss: 0.4\nEpoch 2/9 - val loss: 0.3",
             "val_loss",
-            {"regex": r"\bEpoch {step}.*?\bval loss: *({num})"},
+            {"regex": r"\bEpoch +{step}.*?\bval loss: *({num})"},
             ((1, 0.4), (2, 0.3)),
         ),
         (
             "loss=0.5 (epoch 4)",
             "loss",
-            {"regex": r"\bloss ?= ?({num}).*?\bepoch {step}"},
+            {"regex": r"\bloss *= *({num}).*?\bepoch +{step}"},
             ((4, 0.5),),
         ),
         (
             "Epoch 5\nacc 0.7\nEpoch 6\nacc 0.8",
             "acc",
-            {"regex": r"\bacc +({num})", "step": r"\bEpoch {step}"},
+            {"regex": r"\bacc +({num})", "step": r"\bEpoch +{step}"},
             ((5, 0.7), (6, 0.8)),
         ),
         (
             "loss=1\nval_loss=2",
             "loss",
-            {"regex": r"(?<![\w./-])loss ?= ?({num})"},
+            {"regex": r"(?<![\w./-])loss *= *({num})"},
             ((1, 1),),
         ),
         (
             "epoch 1\n train: acc 50%\n valid: acc 48%\nepoch 2\n train: acc 60%\n valid: acc 49%",
             "valid_acc",
-            {"regex": r"\bvalid:.*?\bacc +({num})", "step": r"\bepoch {step}"},
+            {"regex": r"\bvalid:.*?\bacc +({num})", "step": r"\bepoch +{step}"},
             ((1, 48), (2, 49)),
         ),
         (
             "epoch 1 train: loss 0.5 valid: loss 0.4\nepoch 2 train: loss 0.3 valid: loss 0.2",
             "valid_loss",
-            {"regex": r"\bepoch {step}.*?\bvalid:.*?\bloss +({num})"},
+            {"regex": r"\bepoch +{step}.*?\bvalid:.*?\bloss +({num})"},
             ((1, 0.4), (2, 0.2)),
         ),
         (
@@ -65,7 +65,7 @@ def test_the_objective_comes_first_and_what_is_beside_it_last() -> None:
         (
             "Step 1,000 | loss 1,234.5\nStep 2,000 | loss 934.5",
             "loss",
-            {"regex": r"\bStep {step}.*?\bloss +({num})"},
+            {"regex": r"\bStep +{step}.*?\bloss +({num})"},
             ((1000, 1234.5), (2000, 934.5)),
         ),
         (
@@ -83,7 +83,7 @@ def test_the_objective_comes_first_and_what_is_beside_it_last() -> None:
         (
             "ep=2 | Val. Acc: 50%",
             "Val_Acc",
-            {"regex": r"\bep={step}.*?\bVal\. Acc: *({num})"},
+            {"regex": r"\bep= *{step}.*?\bVal\. Acc: *({num})"},
             ((2, 50),),
         ),
         (
