@@ -131,7 +131,7 @@ def _find_outcome(explanation: Explanation) -> str:
         return f"{end}: early stopping is Off, so it was not judged"
     if not judgements:
         metric = explanation.judged.metric
-        return f"{end}, never judged: it had printed no value of {metric}"
+        return f"{end}, never judged: it had reported no value of {metric}"
     last = judgements[-1]
     epoch = format_number(last.step)
     if row.stop_reason == "EarlyStopped":

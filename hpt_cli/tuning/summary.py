@@ -195,7 +195,10 @@ def summarize(
         reason=state.reason,
         rows=rows,
         parents=state.parents,
-        warnings=state.warnings,
+        # A result settles what was doubted before the first training job.
+        warnings=tuple(
+            each for each in state.warnings if best is None or not each.slug.startswith("doubt-")
+        ),
         overall_best=find_overall_best(state, best, objective),
         sessions=state.sessions,
         pause=_describe_pause(state) if goes_on else "",
@@ -454,7 +457,7 @@ def saved_seconds(row: Row, typical: TypicalJob | None) -> float | None:
 
 def _failure_reason(job: TrainingJob, value: float | None, objective: Objective) -> str | None:
     if job.phase == "Completed" and value is None:
-        return f"it printed no value of {objective.metric}"
+        return f"it reported no value of {objective.metric}"
     if job.phase == "Completed" and value is not None and not math.isfinite(value):
         which = "last" if objective.value == "last" else "final"
         return f"its {which} value of {objective.metric} is {value:g}"

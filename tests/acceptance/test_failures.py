@@ -234,7 +234,7 @@ def test_what_has_no_value_is_shown_by_the_command_that_is_named_for_it(
     lines = terminal.hpt("show", "t").splitlines()
     (pointer,) = (line.strip() for line in lines if line.startswith("  hpt jobs"))
     shown = terminal.hpt(*shlex.split(pointer)[1:])
-    assert shown.count("it printed no value of loss") == 5
+    assert shown.count("it reported no value of loss") == 5
 
 
 def test_what_failed_before_a_resume_does_not_end_it_at_once(terminal: Terminal) -> None:

@@ -345,7 +345,7 @@ def test_a_program_that_prints_no_metric(terminal: Terminal) -> None:
     text = terminal.hpt("run", terminal.write_spec(options="--mode silent", max_jobs=1), code=1)
     (row,) = terminal.json("jobs", "t")
     assert (row["training_job_status"], row["objective_status"]) == ("Completed", "Failed")
-    assert "it printed no value of loss" in text
+    assert "it reported no value of loss" in text
     assert "epoch 1 training Loss 0.5" in text
 
 

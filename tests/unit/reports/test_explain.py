@@ -56,7 +56,7 @@ ENDED = [*STARTED, b.exited(2, at=4)]
         (
             [*b.launched(2), b.exited(2, 3)],
             [],
-            "is Failed (exit code 3), never judged: it had printed no value of",
+            "is Failed (exit code 3), never judged: it had reported no value of",
         ),
         (STARTED, [GOING], "is InProgress, not stopped early: at epoch 2"),
         (

@@ -89,7 +89,14 @@ def test_objective_status_is_an_axis_of_its_own() -> None:
     ]
     assert rows.job_counts == {"completed": 1, "in_progress": 1, "stopped": 1, "failed": 1}
     assert rows.objective_counts == {"succeeded": 1, "pending": 1, "failed": 2}
-    assert rows.rows[0].failure_reason == "it printed no value of loss"
+    assert rows.rows[0].failure_reason == "it reported no value of loss"
+
+
+def test_a_result_settles_what_was_doubted_before_the_first_job() -> None:
+    doubt = ev.Warned(at=0, slug="doubt-file", message="there is no file train.py", hint="")
+    other = ev.Warned(at=0, slug="no-objective", message="", hint="")
+    assert summary(doubt, other, *b.suggested(1)).warnings == (doubt, other)
+    assert summary(doubt, other, *b.run(1, 2)).warnings == (other,)
 
 
 def test_times_add_up_over_attempts_and_sessions() -> None:
