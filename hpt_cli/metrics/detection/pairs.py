@@ -396,6 +396,8 @@ def _find_data_set(text: str, end: int) -> str:
         shown = re.match(r".*?(?=\s+(?i:epoch|iter|step|ep|batch)\b|$)", body)
         told = (shown.group() if shown else body).strip(" *#-_.>")
         valued = TOKEN.match(text, stop + len(text[stop:]) - len(text[stop:].lstrip()))
+        if valued is not None and text.startswith("%|", valued.end()):
+            valued = None  # a bar of progress
         if (
             valued is not None
             and not told.lower().endswith(("epoch", "step"))

@@ -104,6 +104,12 @@ def _is_setting(values: Sequence[float]) -> bool:
     return len(set(values)) == 1 and values[0].is_integer() and values[0] > 1
 
 
+def _is_objective(metric: DetectedMetric) -> bool:
+    """Return whether it is what a program with a preset compares its models by."""
+    preset = metric.definition.get("preset")
+    return preset is not None and metric.name == PRESETS[preset].objective
+
+
 def _find_family(metric: DetectedMetric) -> str:
     """Return what a metric is called apart from the thing that it is of; "" for no single thing.
 
@@ -136,6 +142,7 @@ class _Ranks:
             # What never changes is a setting rather than a metric; a result may be printed twice.
             len(values) > 2 and len(set(values)) == 1,
             round(self._estimate_cost(metric), 3),
+            not _is_objective(metric),
             self._place_headline(metric.name),
             "final" not in split_words(metric.name),
             len(metric.curve) if len(metric.curve) > 1 else 1e9,
@@ -145,15 +152,14 @@ class _Ranks:
     def _estimate_cost(self, metric: DetectedMetric) -> float:
         words = set(split_words(metric.name))
         cost = _DATA_SET_COSTS[metric.data_set]
-        is_preset = "preset" in metric.definition
         if not metric.data_set and is_training_line(metric.example):
             cost = _TRAINING_LINE_COST
-        if is_preset and metric.name == PRESETS[metric.definition["preset"]].objective:
+        if _is_objective(metric):
             cost = 0.0
         kind = find_kind(metric.name)
         cost = max(cost, _DATA_SET_COSTS[""]) if kind == "unknown" else cost
         cost += _KIND_COSTS[kind]
-        cost -= _PRESET_BONUS * is_preset
+        cost -= _PRESET_BONUS * ("preset" in metric.definition)
         count = len(metric.curve)
         if count <= _END_VALUES and count * _FOLLOWED <= self._longest:
             cost += _END_COST

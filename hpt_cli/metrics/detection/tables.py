@@ -14,7 +14,7 @@ from hpt_cli.metrics.patterns import parse_cell
 ROWS_AHEAD = 3
 """A rule or a blank line may stand between the header and the first row."""
 _WORD = re.compile(r"[^\W\d]")
-_NAME = re.compile(r"(?:\d+[^\W\d]_)?[^\W\d][^=]{0,60}|[%#][ \w]{1,40}|#")
+_NAME = re.compile(r"(?:\d+[^\W\d]_)?[^\W\d](?:[^=:]|:(?! *\d)){0,60}|[%#][ \w]{1,40}|#")
 _TIME = re.compile(
     r"\d+:\d\d(?::\d\d)?|[\d.]+ ?(?:s|ms|m|min|h|%|[KMG]i?B?|it/s)|-+|n/?a|none", re.I
 )

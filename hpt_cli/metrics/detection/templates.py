@@ -14,10 +14,10 @@ _DECIMAL = "(?:" + "|".join(rf"(?<=\.\d{{{n}}})" for n in range(2, 9)) + ")"
 """Behind the digits after a decimal point."""
 TOKEN = re.compile(
     rf"(?<![\w.@/+-]){NUMBER}(?P<ratio> ?/ ?\d+\b)?"
-    rf"(?:(?=(?:{_UNITS})\b)|(?![\w:]|\.\d)|{_DECIMAL}(?=[A-Za-z_][\w@]+ ?[:=]))"
+    rf"(?:(?=(?:{_UNITS})\b)|(?![\w:]|\.\d)|{_DECIMAL}(?=[A-Za-z_][\w@]+ ?[:=]|: ))"
 )
-"""A number that is no part of a word, a time, a date or a version; a unit may follow it, or the
-next name."""
+"""A number that is no part of a word, a time, a date or a version; a unit may follow it, a colon
+and a blank, or the next name."""
 _VARYING = re.compile(
     r"[\u2580-\u259f]+|[=#>.-]{3,}|\d+(?:[:.,/-]\d+)+|\d[\d.]*(?=s/it|it/s)|\?(?=it/s)"
 )

@@ -76,7 +76,7 @@ _LOSSES = _words(
 _DETAILS = _words(
     "precision prec recall rec top5 top3 top10 p r std stdev stddev min max median"
     " std_err stderr cls support sensitivity specificity entropy kl kld explained variance"
-    " class classwise category aux auxiliary component box obj dfl objectness rpn giou ar"
+    " aux auxiliary component box obj dfl objectness rpn giou ar"
 )
 """Words for one part or side of a result."""
 _PARTS = _words("cls box bbox obj dfl objectness rpn giou aux auxiliary kl kld reg regularization")

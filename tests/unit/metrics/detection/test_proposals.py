@@ -514,6 +514,77 @@ LOGS = [
         "Minimize",
         id="Fortran",
     ),
+    pytest.param(
+        repeat("Epoch: [$1] [99/99] g_loss: $2", (" 8", 1.5), (" 9", 1.4), ("10", 1.3)),
+        (1.3, 3),
+        "Minimize",
+        id="a step that is filled up with blanks",
+    ),
+    pytest.param(
+        "#  step   rmse_val   rmse_trn\n" + repeat("   $1   $2   0.1", (0, 0.7), (100, 0.6)),
+        (0.6, 2),
+        "Minimize",
+        id="a header that is a comment",
+    ),
+    pytest.param(
+        repeat("  points =         9\n  RMSE =           0.000000$1", (51,), (49,)),
+        (4.9e-7, 2),
+        "Minimize",
+        id="many blanks before a number",
+    ),
+    pytest.param(
+        repeat("epoch $1: val loss: 0.$2", (1, 9), (2, 8), (3, 7)) + "\nFinal test accuracy: 0.9",
+        (0.7, 3),
+        "Minimize",
+        id="what is followed on the way before what is printed at the end",
+    ),
+    pytest.param(
+        repeat("Episode $1\tAverage Score: $2", (1, 20.5), (2, 24.1), (3, 22.2), (4, 19.9)),
+        (19.9, 4),
+        "Maximize",
+        id="a score that gets worse",
+    ),
+    pytest.param(
+        repeat("Score at iteration $1 is $2", (1, 2.3), (2, 0.9), (3, 0.4), (4, 0.3)),
+        (0.3, 4),
+        "Minimize",
+        id="a loss that is called a score",
+    ),
+    pytest.param(
+        repeat("iter  $1 value $2", (10, 90.5), (20, 50.5), (30, 40.5), (10, 190.5), (20, 150.5)),
+        (150.5, 5),
+        "Minimize",
+        id="the trend of single runs",
+    ),
+    pytest.param(
+        repeat("INFO:{'lr': 0.1, 'depth': 3, 'path': 'a', 'mode': 'b', 'test_score': $1}", (0.5,)),
+        (0.5, 1),
+        "Maximize",
+        id="a result among settings",
+    ),
+    pytest.param(
+        repeat(
+            "train: 100%|██| 9/9 [00:01<00:00, 8.1it/s, iou_score - 0.9]\n"
+            "valid: 100%|██| 9/9 [00:01<00:00, 8.1it/s, iou_score - 0.$1]",
+            (5,),
+            (6,),
+        ),
+        (0.6, 2),
+        "Maximize",
+        id="a set that is named before a bar of progress",
+    ),
+    pytest.param(
+        repeat("$1|$10|Loss: 0.$2: 100%|##| 9/9", (1, 95), (2, 85)),
+        (0.85, 2),
+        "Minimize",
+        id="a colon behind a number",
+    ),
+    pytest.param(
+        repeat("2024-01-0$1 10:0$1:0$1 | $1 | loss 0.$2", (1, 9), (2, 8), (3, 7)),
+        (0.7, 3),
+        "Minimize",
+        id="a counter behind a time",
+    ),
 ]
 
 
@@ -543,6 +614,8 @@ def test_the_objective_of_a_strangers_log_comes_first(
         repeat("$1, 0.5$1", *((n,) for n in range(9))),
         repeat("time,pitch,roll\n1.$1,2.$1,3.5", (1,), (2,), (3,)),
         "lr: 0.1\nbatch_size: 8\naccuracy_floor: 0.5\ndata_dir: ./x\noptimizer: adam\nseed: 1",
+        "worker failed, return code = 1",
+        repeat("accuracy\t\tNN1 : $1\t\nvalue\t\tNN2 : 4\tVVB : $1\t", (3,), (5,), (7,)),
         "    return Response(200, body)\n    return Response(404, body)\nmacro = 3",
     ],
 )
