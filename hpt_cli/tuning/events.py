@@ -221,6 +221,11 @@ class Warned(Event):
     lines: tuple[str, ...] = ()
     definitions: tuple[str, ...] = ()
 
+    @property
+    def is_doubt(self) -> bool:
+        """Whether it says that training jobs may not run at all, which the first result settles."""
+        return self.slug.startswith("doubt-")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutorNoted(Event):

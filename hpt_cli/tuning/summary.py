@@ -195,10 +195,7 @@ def summarize(
         reason=state.reason,
         rows=rows,
         parents=state.parents,
-        # A result settles what was doubted before the first training job.
-        warnings=tuple(
-            each for each in state.warnings if best is None or not each.slug.startswith("doubt-")
-        ),
+        warnings=tuple(each for each in state.warnings if not (best and each.is_doubt)),
         overall_best=find_overall_best(state, best, objective),
         sessions=state.sessions,
         pause=_describe_pause(state) if goes_on else "",
