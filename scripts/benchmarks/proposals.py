@@ -14,12 +14,12 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import product
 
 import numpy as np
 from functions import FUNCTIONS, make_function
-from means import describe_mean
+from means import describe_mean, describe_ratio
 from problems import Problem
 from threadpoolctl import threadpool_limits
 
@@ -39,11 +39,11 @@ Propose = Callable[[int, int], Hyperparameters | None]
 """From the numbers of proposals and of own jobs to a proposal, if there is one now."""
 
 
-def search(problem: Problem, jobs: int, seed: int, propose: Propose) -> list[float]:
-    """Return the regret after each job, of which `jobs` are the strategy's own; inf at first."""
+def search(problem: Problem, jobs: int, seed: int, propose: Propose) -> Iterator[float]:
+    """Yield the regret after each job, of which `jobs` are the strategy's own; inf at first."""
     strategy, run = load_strategy("Bayesian"), problem.start(seed)
     trials: list[Trial] = []
-    regrets, best, found, own = list[float](), math.inf, math.inf, 0
+    best, found, own = math.inf, math.inf, 0
     while own < jobs:
         point = propose(len(trials) - own, own)
         if point is None:
@@ -64,8 +64,7 @@ def search(problem: Problem, jobs: int, seed: int, propose: Propose) -> list[flo
         if answer.loss is not None and answer.loss < best:
             best = answer.loss
             found = problem.measure(answer.hyperparameters) if problem.measure else best
-        regrets.append(problem.compute_regret(found, problem.best))
-    return regrets
+        yield problem.compute_regret(found, problem.best)
 
 
 def find_extremes(problem: Problem) -> tuple[Floats, Floats]:
@@ -105,10 +104,10 @@ def compare(problem: Problem, jobs: int, seed: int) -> tuple[float, float, float
     def propose_good(proposed: int, own: int) -> Hyperparameters | None:
         return good(proposed) if own >= 1 and proposed < GOOD else None
 
-    alone = search(problem, jobs, seed, lambda _proposed, _own: None)[-1]
-    disturbed = search(problem, jobs, seed, propose_bad)[-1]
-    helped = search(problem, jobs, seed, propose_good)
-    needed = next((place for place, each in enumerate(helped, 1) if each <= alone), len(helped))
+    *_, alone = search(problem, jobs, seed, lambda _proposed, _own: None)
+    *_, disturbed = search(problem, jobs, seed, propose_bad)
+    helped = enumerate(search(problem, jobs, seed, propose_good), 1)
+    needed = next((place for place, each in helped if each <= alone), jobs + GOOD)
     return alone, disturbed, needed / jobs
 
 
@@ -145,9 +144,9 @@ def main() -> None:
             flush=True,
         )
     alone, disturbed, needed = np.concatenate(rows or sys.exit("error: no problem is left")).T
-    more = (disturbed.mean() - alone.mean()) / alone.mean()
     print(
-        f"in the mean: {more:+.1%} regret with bad ones, {needed.mean():.0%} of the jobs with good"
+        f"of all: {describe_ratio(disturbed, alone)} of the regret with bad ones;"
+        f" share of the jobs with good ones {describe_mean(needed)}"
     )
 
 
