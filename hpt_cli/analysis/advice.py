@@ -19,7 +19,9 @@ from hpt_cli.spec.ranges import CategoricalRange, ParameterRange
 from hpt_cli.strategies import Trial
 from hpt_cli.tuning.completion import has_converged, list_losses, measure_noise
 from hpt_cli.tuning.evidence import list_trials
+from hpt_cli.tuning.repeats.confirmation import confirm
 from hpt_cli.tuning.state import TuningState
+from hpt_cli.tuning.summary import summarize
 
 if TYPE_CHECKING:  # it imports scikit-optimize
     from hpt_cli.analysis.importance import Importance
@@ -65,6 +67,8 @@ def advise(spec: TuningSpec, state: TuningState, importance: Importance | None) 
     Args:
         importance: what a model of the results says; None for too few of them.
     """
+    if spec.confirms is not None:
+        return [_conclude(spec.confirms.tuning_job, state)]
     trials = [each for each in list_trials(spec, state) if each.number > 0]
     results = [each for each in trials if _has_result(each)]
     found = list(_find_failing(spec, trials))
@@ -283,6 +287,14 @@ def _find_unimportant(
 
 
 # The end
+
+
+def _conclude(search: str, state: TuningState) -> Advice:
+    """Return what a tuning job that confirms another has shown."""
+    found = confirm(summarize(state, state.last_event_at, at_work=False))
+    evidence = "it has too few results" if found is None else "; ".join(found.describe())
+    message = f"it only runs the best of {search} again, for which there is advice"
+    return Advice("confirmation", message, evidence)
 
 
 def _foresee(spec: TuningSpec, state: TuningState, *, is_narrow: bool) -> Advice:

@@ -41,7 +41,7 @@ def name_advised(advice: Advice, jobdir: JobDir, *, has_ended: bool) -> str:
     """
     from hpt_cli.spec.model import CHANGEABLE
 
-    if advice.slug == "stop":
+    if advice.slug in ("stop", "confirmation"):
         return name_command("best", jobdir)
     if advice.slug == "noise":
         steps = [] if has_ended else [name_command("wait", jobdir)]

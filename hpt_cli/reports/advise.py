@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.text import Text
 
 from hpt_cli.analysis.advice import Advice
@@ -16,6 +17,7 @@ from hpt_cli.spec.yaml.writer import write_spec
 if TYPE_CHECKING:
     from hpt_cli.reports import json_types as json_types
 
+INDENT = (0, 0, 0, 3)
 HEALTHY = "nothing in the results speaks against the spec"
 FLAWS = ("failures", "noise", "edge", "unimportant")
 """The advice that says that something is wrong."""
@@ -23,13 +25,13 @@ FLAWS = ("failures", "noise", "edge", "unimportant")
 
 def render(name: str, advice: Sequence[Advice], commands: Sequence[str]) -> RenderableType:
     """Return the advice, the most pressing first, each with its command."""
-    blocks: list[Text] = []
+    blocks: list[RenderableType] = []
     if is_healthy(advice):
         blocks.append(Text(plain(f"{name}: {HEALTHY}"), style="bold green"))
     for place, (each, command) in enumerate(zip(advice, commands, strict=True), 1):
         blocks += [
             Text(plain(f"{place}. {each.message}"), style="bold"),
-            Text(plain(f"   {each.evidence}"), style="dim"),
+            Padding(Text(plain(each.evidence), style="dim"), INDENT),
         ]
         # In one line, however long, as it is to be pasted.
         blocks.append(Text(plain(f"   {command}"), no_wrap=True, overflow="ignore"))

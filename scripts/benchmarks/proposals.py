@@ -5,7 +5,7 @@
 
 Bad ones lie close to the worst corner of the search space, and are 30 % of all jobs: told is the
 regret after as many jobs of the strategy's own as without them (optimizer.py says what regret is).
-Good ones are three points close to the best that is known, after the first job: told is after what
+Good ones are three points close to the optimum, after the first job: told is after what
 share of the jobs the search is as good as one without them at its end.
 """
 
@@ -15,9 +15,9 @@ import argparse
 import math
 import sys
 from collections.abc import Callable, Iterator
-from itertools import product
 
 import numpy as np
+from beliefs import find_optimum, find_worst_corner
 from functions import FUNCTIONS, make_function
 from means import describe_mean, describe_ratio
 from problems import Problem
@@ -32,8 +32,6 @@ GOOD = 3
 """How many good points are proposed."""
 CLOSE = 0.03
 """The standard deviation, in the unit cube, of proposals around the worst or the best point."""
-MAX_CORNERS, DRAWS = 256, 4096
-"""How many corners are looked at for the worst, and how many points for the best."""
 
 Propose = Callable[[int, int], Hyperparameters | None]
 """From the numbers of proposals and of own jobs to a proposal, if there is one now."""
@@ -67,20 +65,6 @@ def search(problem: Problem, jobs: int, seed: int, propose: Propose) -> Iterator
         yield problem.compute_regret(found, problem.best)
 
 
-def find_extremes(problem: Problem) -> tuple[Floats, Floats]:
-    """Return the places, (d,), of the worst corner and of the best point that is known."""
-    space, run = Space(problem.ranges), problem.start(0)
-    measure = problem.measure or (lambda point: run(point).loss or math.inf)
-    every = product((0.0, 1.0), repeat=len(problem.ranges))
-    corners = np.array([corner for corner, _ in zip(every, range(MAX_CORNERS), strict=False)])
-    points = space.draw(0, 0, DRAWS)
-    worst, best = (
-        places[choose([measure(space.decode(each)) for each in places])]
-        for places, choose in ((corners, np.nanargmax), (points, np.nanargmin))
-    )
-    return worst, best
-
-
 def close_to(problem: Problem, place: Floats, seed: int) -> Callable[[int], Hyperparameters]:
     """Return what makes the points around a place, by their number."""
     space = Space(problem.ranges)
@@ -95,8 +79,9 @@ def close_to(problem: Problem, place: Floats, seed: int) -> Callable[[int], Hype
 def compare(problem: Problem, jobs: int, seed: int) -> tuple[float, float, float]:
     """Return the regret without proposals, that with bad ones, and the share of the jobs after
     which a search with good ones is as good as the one without."""
-    worst, best = find_extremes(problem)
-    bad, good = close_to(problem, worst, seed), close_to(problem, best, seed)
+    name = problem.name.partition("-")[2]
+    bad = close_to(problem, find_worst_corner(name), seed)
+    good = close_to(problem, find_optimum(name), seed)
 
     def propose_bad(proposed: int, own: int) -> Hyperparameters | None:
         return bad(proposed) if proposed < BAD_SHARE * (proposed + own) else None

@@ -85,6 +85,36 @@ def test_a_static_seed_takes_other_values_and_the_command_stays(terminal: Termin
     assert command.split()[-2:-1] == ["--seed"]
 
 
+def test_a_search_whose_space_has_changed_is_confirmed_with_its_default(terminal: Terminal) -> None:
+    """The best lies outside the ranges, and another hyperparameter is searched no more."""
+    ranges = {name: {"type": "Integer", "min_value": 2, "max_value": 9} for name in "xy"}
+    spec = terminal.write_spec(
+        command="sh -c 'echo loss={x}{y}.{seed}'",
+        hyperparameter_ranges=ranges,
+        static_hyperparameters={"seed": 0},
+        initial_hyperparameters=[{"x": 9, "y": 9}],
+        max_jobs=3,
+    )
+    terminal.hpt("run", spec, "-q")
+    terminal.hpt("try", "t", "x=1", "y=1", "--anyway")
+    terminal.hpt("update", "t", "--set", "static_hyperparameters.y=3", "--set", "max_jobs=5")
+    terminal.hpt("resume", "t", "-q")
+    best, second = sorted(terminal.json("jobs", "t"), key=lambda row: row["final_objective_value"])[
+        :2
+    ]
+    assert best["hyperparameters"] == {"x": 1, "y": 1}
+    found = terminal.json("confirm", "t", "--top", "2", "--seeds", "2")["confirmation"]
+    assert (found["training_job_number"], found["is_default"]) == (
+        best["training_job_number"],
+        False,
+    )
+    others = [(each["training_job_number"], each["is_default"]) for each in found["better_than"]]
+    assert others == [(1, True), (second["training_job_number"], False)]
+    (advice,) = terminal.json("advise", "t-confirm")["advice"]
+    assert "it only runs the best of t again" in advice["message"]
+    assert "is really better than the default: " in advice["evidence"]
+
+
 def test_what_cannot_be_confirmed_is_told(terminal: Terminal) -> None:
     terminal.hpt("run", write_spec(terminal, max_jobs=1, initial_hyperparameters=[]))
     assert "no default to compare it with" in terminal.hpt("confirm", "t", code=1)

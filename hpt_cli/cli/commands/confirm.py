@@ -17,7 +17,7 @@ from hpt_cli.errors import HptError, UsageError, did_you_mean
 from hpt_cli.reports.best import describe_none
 from hpt_cli.storage.home import make_job_dir
 from hpt_cli.storage.job_directory import JobDir
-from hpt_cli.storage.journal import create_journal, describe_creation
+from hpt_cli.storage.journal import create_journal, describe_creation, open_journal
 from hpt_cli.storage.known_homes import remember_home
 from hpt_cli.storage.lock import has_tuner, hold_lock
 
@@ -49,6 +49,8 @@ class Search(NamedTuple):
     """A tuning job that is confirmed."""
 
     spec: TuningSpec
+    first: TuningSpec
+    """The spec that it began with."""
     summary: Summary
 
 
@@ -127,7 +129,9 @@ def _confirm(session: Session, source: JobDir, asked: Asked) -> int:
     from hpt_cli.spec.yaml.writer import write_spec
 
     state = read_state(source)
-    search = Search(load_spec(state.spec), summarize_state(source, state))
+    with open_journal(source.journal) as journal:
+        first = load_spec(journal.creation().spec)
+    search = Search(load_spec(state.spec), first, summarize_state(source, state))
     fields = _plan(source, search, asked)
     directory, home = Path(state.directory), source.path.parent
     found = check_before_run(read_fields(fields), os.environ, directory, home)
@@ -154,7 +158,7 @@ def _plan(source: JobDir, search: Search, asked: Asked) -> dict[str, Any]:
     """
     from hpt_cli.tuning.repeats.contest import choose_points, write_fields
 
-    name, (spec, summary) = source.name, search
+    name, (spec, first, summary) = source.name, search
     if has_tuner(source):
         wait, stop = (name_command(each, source) for each in ("wait", "stop"))
         hint = f"wait for it: {wait}; or end it: {stop}"
@@ -166,7 +170,7 @@ def _plan(source: JobDir, search: Search, asked: Asked) -> dict[str, Any]:
         seed = spec.seed_name or SEED
     elif seed is not None:
         seed = _check_seed(spec, seed.lstrip("-"))
-    chosen = choose_points(spec, summary, asked.top, seed)
+    chosen = choose_points(spec, first, summary, asked.top, seed)
     if summary.best is None:
         raise HptError.of("no-best", describe_none(summary))
     if len(chosen.points) < 2:

@@ -86,7 +86,8 @@ def _find_conflicts(
                 yield Conflict((name,), "point-value", message, hint)
             elif not anyway:
                 message = f"{format_setting(value)} is outside the range of '{name}'"
-                hint += f"; with --anyway it is tried, and {_LEFT_OUT}"
+                hint = hint if hint.endswith("?") else f"{hint};"
+                hint += f" with --anyway it is tried, and {_LEFT_OUT}"
                 yield Conflict((name,), "point-outside", message, hint)
 
 
