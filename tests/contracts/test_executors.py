@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import random
 import signal
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,72 +16,13 @@ import pytest
 from hpt_cli.executors import (
     Executor,
     Exited,
-    Handle,
     LaunchRequest,
     Lost,
-    Outcome,
     Running,
     load_executor,
 )
 from hpt_cli.executors.attempt_files import read_claim
-
-PATIENCE = 20.0
-
-
-@pytest.fixture
-def executor() -> Executor:
-    """The one that needs nothing; tests/slurm asks the same of another, of a real cluster."""
-    return load_executor("local")
-
-
-@pytest.fixture(params=["file", "pty"])
-def launch_request(
-    request: pytest.FixtureRequest, tmp_path: Path
-) -> Iterator[Callable[..., LaunchRequest]]:
-    """Makes launch requests for Python code, and leaves no process behind."""
-    directory = tmp_path / "a1"
-
-    def make(code: str, **environment: str) -> LaunchRequest:
-        return LaunchRequest(
-            argv=[sys.executable, "-c", code],
-            environment={**os.environ, "HPT_ATTEMPT_DIR": str(directory), **environment},
-            working_directory=tmp_path,
-            directory=directory,
-            pty=request.param == "pty",
-        )
-
-    yield make
-    for process in find_marked(directory):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-
-
-def find_marked(directory: Path) -> list[psutil.Process]:
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("HPT_ATTEMPT_DIR") == str(directory):
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
-
-
-def wait_until(is_done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not is_done():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
-
-
-def wait_for_end(executor: Executor, handle: Handle) -> Outcome:
-    wait_until(lambda: isinstance(executor.poll([handle])[0], (Exited, Lost)))
-    return executor.poll([handle])[0]
-
-
-def wait_for_output(launch_request: LaunchRequest, text: str) -> None:
-    log = launch_request.directory / "output.log"
-    wait_until(lambda: log.exists() and text in log.read_text())
+from tests.contracts.processes import find_marked, wait_for_end, wait_for_output, wait_until
 
 
 def test_output_and_exit_code_are_kept(
@@ -240,129 +179,6 @@ def test_a_suspended_command_is_woken_to_end(
     outcome = wait_for_end(executor, handle)
     assert isinstance(outcome, Exited)
     assert outcome.exit_code == 5
-
-
-COUNTS = """
-import subprocess, sys, time
-show = "print('.', end='', flush=True)"
-count = f"import time; [({show}, time.sleep(0.01)) for _ in range(6000)]"
-children = [subprocess.Popen([sys.executable, "-c", count], start_new_session=each)
-            for each in (False, True)]
-children[0].wait()
-"""
-"""Prints for a minute: by a child, and by one in a session of its own."""
-FORKS = """
-import os, time
-until = time.time() + 60
-if os.fork():
-    time.sleep(60)
-while time.time() < until:
-    if os.fork():
-        time.sleep(0.005)
-        os._exit(0)
-    os.setsid()
-    print(".", end="", flush=True)
-"""
-"""Prints for a minute by always another process, whose parent has gone."""
-
-
-@pytest.fixture
-def pausing_executor(executor: Executor) -> Executor:
-    try:
-        executor.pause({"pid": 0, "identity": "", "directory": "/none"})
-    except NotImplementedError:
-        pytest.skip("it cannot pause: the spec refuses it")
-    return executor
-
-
-def is_growing(request: LaunchRequest, seconds: float = 0.1) -> bool:
-    log = request.directory / "output.log"
-    size = log.stat().st_size
-    time.sleep(seconds)
-    return log.stat().st_size > size
-
-
-def is_paused(executor: Executor, handle: Handle) -> bool:
-    outcome = executor.poll([handle])[0]
-    return isinstance(outcome, Running) and outcome.is_suspended
-
-
-@pytest.mark.parametrize("code", [COUNTS, FORKS])
-def test_a_paused_attempt_stands_still_until_it_is_thawed(
-    pausing_executor: Executor, launch_request: Callable[..., LaunchRequest], code: str
-) -> None:
-    asked = launch_request(code)
-    handle = pausing_executor.launch(asked)
-    wait_for_output(asked, "....")
-    for _ in range(2):  # twice is as once
-        pausing_executor.pause(handle)
-    wait_until(lambda: not is_growing(asked))
-    wait_until(lambda: is_paused(pausing_executor, handle))
-    assert not is_growing(asked, 0.2)
-    pausing_executor.thaw(handle)
-    pausing_executor.thaw(handle)
-    wait_until(lambda: is_growing(asked))
-    wait_until(lambda: not is_paused(pausing_executor, handle))
-    pausing_executor.stop(handle, force=True)
-    wait_for_end(pausing_executor, handle)
-    pausing_executor.sweep(handle, 0)
-    wait_until(lambda: find_marked(asked.directory) == [])
-
-
-def test_it_shows_soon_that_an_attempt_is_paused(
-    pausing_executor: Executor, launch_request: Callable[..., LaunchRequest]
-) -> None:
-    asked = launch_request(COUNTS)
-    handle = pausing_executor.launch(asked)
-    wait_for_output(asked, "....")
-    waited = []
-    for _ in range(3):
-        pausing_executor.poll([handle])
-        pausing_executor.pause(handle)
-        paused_at = time.monotonic()
-        wait_until(lambda: is_paused(pausing_executor, handle))
-        waited.append(time.monotonic() - paused_at)
-        pausing_executor.thaw(handle)
-        wait_until(lambda: not is_paused(pausing_executor, handle))
-    assert min(waited) < 0.3, "so that it is noticed when somebody continues it"
-    pausing_executor.stop(handle, force=True)
-    wait_for_end(pausing_executor, handle)
-
-
-@pytest.mark.parametrize("force", [False, True])
-def test_a_paused_attempt_is_stopped_as_any_other(
-    pausing_executor: Executor, launch_request: Callable[..., LaunchRequest], force: bool
-) -> None:
-    asked = launch_request(
-        "import signal, time; signal.signal(signal.SIGTERM, lambda *_: exit(5));"
-        "print('ready', flush=True); time.sleep(60)"
-    )
-    handle = pausing_executor.launch(asked)
-    wait_for_output(asked, "ready")
-    pausing_executor.pause(handle)
-    pausing_executor.stop(handle, force=force)
-    outcome = wait_for_end(pausing_executor, handle)
-    assert isinstance(outcome, Exited)
-    assert outcome.exit_code == (-signal.SIGKILL if force else 5)
-
-
-def test_another_executor_thaws_what_one_has_paused(
-    pausing_executor: Executor, launch_request: Callable[..., LaunchRequest]
-) -> None:
-    asked = launch_request(COUNTS + "sys.exit(3)")
-    handle = pausing_executor.launch(asked)
-    wait_for_output(asked, "....")
-    pausing_executor.pause(handle)
-    wait_until(lambda: not is_growing(asked))
-    later = type(pausing_executor)()
-    found = later.find(asked.directory)
-    assert found is not None
-    wait_until(lambda: is_paused(later, found))
-    later.thaw(found)
-    wait_until(lambda: is_growing(asked))
-    later.stop(found, force=True)
-    wait_for_end(later, found)
-    later.sweep(found, 0)
 
 
 def test_an_attempt_is_found_again_by_its_directory(
