@@ -16,6 +16,7 @@ COMMANDS = (
     *("docs/write_pictures.py --short", "docs/write_tutorial.py --short"),
     *("docs/refresh_samples.py --short", "docs/write_all.py --check"),
     *("benchmarks/proposals.py --short", "benchmarks/confirm.py --short"),
+    "benchmarks/lost_jobs.py --short",
     *("benchmarks/optimizer.py --short", "benchmarks/optimizer.py --short --cost"),
     *("benchmarks/early_stopping.py --short", "benchmarks/early_stopping.py --short --budget"),
     *("benchmarks/fit_auto_rule.py --short", "benchmarks/digits.py --short"),

@@ -319,8 +319,11 @@ FUNCTIONS: dict[str, tuple[Half, Function, Trouble, RawRanges]] = {
 }
 
 
-def make_function(name: str) -> Problem:
-    """Return a function as a problem; all its jobs take a second, and fail where it is NaN."""
+def make_function(name: str, failures: float = 0.0) -> Problem:
+    """Return a function as a problem; all its jobs take a second, and fail where it is NaN.
+
+    `failures`: the probability that a job fails, if that is not a trouble of the function already.
+    """
     half, function, trouble, raw = FUNCTIONS[name]
     ranges = parse_ranges(raw)
     space = Space(ranges)
@@ -334,7 +337,7 @@ def make_function(name: str) -> Problem:
             # Both are drawn for every job, so that a job's luck depends on its place only.
             noise, luck = rng.normal() * trouble.noise * median, rng.random()
             loss = function(hyperparameters)
-            failed = math.isnan(loss) or luck < trouble.failures
+            failed = math.isnan(loss) or luck < max(trouble.failures, failures)
             return Answer(hyperparameters, None if failed else loss + noise)
 
         return answer

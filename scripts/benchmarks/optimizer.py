@@ -4,6 +4,7 @@
     python scripts/benchmarks/optimizer.py --kind table --protocol nearest --only Bayesian --json
     python scripts/benchmarks/optimizer.py --table my.jsonl.gz --only Bayesian
     python scripts/benchmarks/optimizer.py --prior
+    python scripts/benchmarks/optimizer.py --half choose --only Bayesian --set bayesian.INNER=1
     python scripts/benchmarks/optimizer.py --cost
     python scripts/benchmarks/optimizer.py --short    # a problem of each kind, ten jobs, one seed
 
@@ -18,6 +19,9 @@ in this run. It is shown with the standard error of its mean over the seeds; pro
 seeds are the sample. Peers are told no loss that is further above the median than the best is below
 it, as some of them standardize losses, and that a job failed where they know failures; those that
 are not installed (`pip install -e '.[bench]'`) are left out, and named.
+
+With --keep FILE what searches found is kept, and none that is in FILE is made again: a long
+comparison can be interrupted, and run with more seeds or other optimizers later.
 """
 
 from __future__ import annotations
@@ -31,9 +35,13 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import partial
+from importlib import import_module
+from itertools import product
+from operator import attrgetter
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -45,6 +53,7 @@ from peers import Ax, Hebo, Optuna, Skopt, Smac, make_gp_sampler, make_tpe
 from problems import Answer, Problem, make_lookup
 from rich.console import Console
 from rich.table import Table
+from searches import Kept, Search, Setting
 from table_files import add_table_options, read_tables
 from threadpoolctl import threadpool_limits
 from trainings import TRAININGS, make_training, read_records, write_records
@@ -53,11 +62,13 @@ from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.strategies import SuggestRequest, Trial, load_strategy
 from hpt_cli.strategies.space import Space
 
-MARKS = (10, 20, 40)
+MARKS = (10, 20, 40, 80)
 """The numbers of jobs after which regret is told."""
 COUNTS = (50, 200, 500, 1000, 5000)
 """The numbers of results at which a suggestion is timed."""
 KINDS = ("training", "table", "function")
+WIDTH = 250
+"""The columns of the output where it is no terminal."""
 SHORT = (
     *("training-kernel-ridge-diabetes", "table-lcbench-surrogate-3945"),
     "function-many-categories",
@@ -129,16 +140,6 @@ BELIEVERS: dict[str, Factory] = {
     "wrong prior": partial(believe, "wrong"),
 }
 """What --prior compares."""
-
-
-@dataclass(frozen=True)
-class Search:
-    """What one search found: the loss, without noise, of its best job after each mark."""
-
-    found: dict[int, float]
-    failed: int
-    seconds: float
-    """The mean time of a suggestion."""
 
 
 def search(problem: Problem, name: str, jobs: int, parallel: int, seed: int) -> Search:
@@ -294,10 +295,10 @@ def show_comparison(console: Console, rows: Sequence[Sequence[Result]]) -> None:
 
 
 def measure_cost(
-    pending: int, counts: Sequence[int], repeats: int = 3
-) -> Iterator[tuple[int, int, float]]:
-    """Yield (results, pending jobs, seconds) of one Bayesian suggestion in 6 dimensions."""
-    problem = make_function("hartmann6")
+    name: str, pending: int, counts: Sequence[int], repeats: int = 3
+) -> Iterator[tuple[int, int, int, float]]:
+    """Yield (dimensions, results, pending jobs, seconds) of a Bayesian suggestion on a function."""
+    problem = make_function(name)
     strategy, space, run = load_strategy("Bayesian"), Space(problem.ranges), problem.start(0)
     for count in counts:
         trials = []
@@ -312,22 +313,26 @@ def measure_cost(
         )
         seconds = []
         for _ in range(repeats):
-            before = time.perf_counter()
+            before = time.process_time()
             strategy.suggest(request)
-            seconds.append(time.perf_counter() - before)
-        yield count, pending, min(seconds)
+            seconds.append(time.process_time() - before)
+        yield len(problem.ranges), count, pending, min(seconds)
 
 
 def show_cost(console: Console, counts: Sequence[int], *, as_json: bool) -> None:
     """Print what a suggestion costs, with nothing and with 64 jobs pending."""
-    rows = [*measure_cost(0, counts), *measure_cost(64, counts)]
+    rows = [
+        row
+        for name, pending in product(("hartmann6", "sparse20"), (0, 64))
+        for row in measure_cost(name, pending, counts)
+    ]
     if as_json:
-        keys = ("observations", "pending", "seconds")
+        keys = ("dimensions", "observations", "pending", "seconds")
         print(json.dumps([dict(zip(keys, row, strict=True)) for row in rows], indent=1))
         return
-    table = Table("results", "pending", "seconds per suggestion", title="6 dimensions")
-    for count, pending, seconds in rows:
-        table.add_row(str(count), str(pending), f"{seconds:.3f}")
+    table = Table("dimensions", "results", "pending", "CPU seconds per suggestion")
+    for *numbers, seconds in rows:
+        table.add_row(*map(str, numbers), f"{seconds:.3f}")
     console.print(table)
 
 
@@ -359,11 +364,22 @@ def make_problems(options: argparse.Namespace) -> list[Problem]:
     return [each for each in chosen if each.name in SHORT] if options.short else chosen
 
 
-def search_problem(options: argparse.Namespace, problem: str, name: str, seed: int) -> Search:
-    """Return what an optimizer finds on a problem, which is made anew in this process."""
+def make_search(options: argparse.Namespace, setting: Setting) -> Search:
+    """Return what a search finds on a problem that is made anew in this process."""
     warnings.simplefilter("ignore")
+    set_constants(setting.constants)
+    problem = find_problem(options, setting.problem)
     with threadpool_limits(1):  # searches run side by side
-        return search(find_problem(options, problem), name, options.jobs, options.parallel, seed)
+        return search(problem, setting.optimizer, setting.jobs, setting.parallel, setting.seed)
+
+
+def set_constants(constants: str) -> None:
+    """Set constants of hpt's strategies: `MODULE.NAME=VALUE`, with blanks between them."""
+    for each in constants.split():
+        place, _, value = each.partition("=")
+        module, _, name = place.partition(".")
+        found = import_module(f"hpt_cli.strategies.{module}")
+        setattr(found, name, type(getattr(found, name))(float(value)))
 
 
 PROBLEMS: dict[str, Problem] = {}
@@ -382,24 +398,32 @@ def search_all(
 ) -> list[list[Result]]:
     """Return the results on every problem, a row each."""
     seeds = range(options.first_seed, options.first_seed + options.seeds)
+    kept = Kept(options.keep)
+
+    def make_setting(problem: Problem, name: str, seed: int) -> Setting:
+        protocol = options.protocol if problem.kind == "table" else ""
+        where = protocol, options.jobs, options.parallel
+        return Setting(problem.name, name, *where, seed, " ".join(sorted(options.set)))
+
+    wanted = [make_setting(*each) for each in product(problems, names, seeds)]
     with ProcessPoolExecutor(options.workers) as pool:
-        futures = {
-            (problem.name, name, seed): pool.submit(
-                search_problem, options, problem.name, name, seed
-            )
-            for problem in problems
-            for name in names
-            for seed in seeds
+        missing = {
+            pool.submit(make_search, options, each): each
+            for each in sorted(wanted, key=attrgetter("seed"))
+            if each not in kept.searches
         }
-        rows = []
-        for problem in problems:
-            searches = [
-                [futures[problem.name, name, seed].result() for seed in seeds] for name in names
-            ]
-            rows.append(compare(problem, names, searches))
-            print(f"{len(rows)} of {len(problems)}: {problem.name}", file=sys.stderr)
-            if options.record and problem.kind == "training":
-                keep_best(problem, searches)
+        for done, future in enumerate(as_completed(missing), start=1):
+            kept.add(missing[future], future.result())
+            print(f"\r{done} of {len(missing)} searches", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
+    rows = []
+    for problem in problems:
+        searches = [
+            [kept.searches[make_setting(problem, name, seed)] for seed in seeds] for name in names
+        ]
+        rows.append(compare(problem, names, searches))
+        if options.record and problem.kind == "training":
+            keep_best(problem, searches)
     return rows
 
 
@@ -428,6 +452,14 @@ def parse_options() -> argparse.Namespace:
     add("--protocol", choices=("rows", "nearest"), default="rows", help="how tables answer")
     add("--workers", type=int, default=os.cpu_count(), help="searches side by side")
     add("--prior", action="store_true", help="Bayesian with priors right and wrong, on functions")
+    add("--keep", type=Path, metavar="FILE", help="keep what searches find, make none twice")
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="MODULE.NAME=VALUE",
+        help="another value of a constant in hpt_cli/strategies (repeatable)",
+    )
     add("--record", action="store_true", help="keep the best losses in trainings.json")
     add("--json", action="store_true")
     add("--cost", action="store_true", help="time a suggestion instead")
@@ -438,7 +470,7 @@ def parse_options() -> argparse.Namespace:
 def main() -> None:
     """Run what the command line asks for."""
     options = parse_options()
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
     if options.cost:
         show_cost(console, COUNTS[:1] if options.short else COUNTS, as_json=options.json)
         return
