@@ -46,7 +46,6 @@ def _describe_way(origin: Origin) -> str:
         "initial": "are one of the points to try first (initial_hyperparameters)",
         "transferred": "were among the best of a parent",
         "opening": f"belong to the opening of {strategy}: spread evenly, before it asks its model",
-        "plateau": "are spread evenly, as many of the best results were alike",
         "model": f"were chosen by the model of {strategy}",
         "grid": "are the next point of the grid",
         "sequence": f"are the next point of {strategy}, whatever the results",

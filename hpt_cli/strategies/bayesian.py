@@ -5,9 +5,7 @@ The process is in `gaussian_process`, which is slow to import. Not every job nee
 * the initial design is a Sobol sequence that keeps off the extremes, at which a point chosen at
   random nearly always has one of its many coordinates (the Vizier GP bandit begins in the middle;
   Song et al. 2024);
-* every second job of it is drawn from the user's prior, if there is one;
-* while the best results are all alike, most jobs go on with the Sobol sequence instead: a model
-  learns nothing from a plateau.
+* every second job of it is drawn from the user's prior, if there is one.
 """
 
 from __future__ import annotations
@@ -25,14 +23,8 @@ from hpt_cli.strategies.space import CONSTRAINED_SPARE, MIDDLE, Floats, Space
 from hpt_cli.strategies.targets import estimate_losses, score_losses
 from hpt_cli.strategies.user_prior import UserPrior
 
-Way: TypeAlias = Literal["opening", "plateau", "model"]
+Way: TypeAlias = Literal["opening", "model"]
 
-TIE = 0.02
-"""Losses this close to the best tie with it, as a share of the way from the best to the median."""
-APART = 0.15
-"""How far apart two points lie elsewhere: the root of the mean square over coordinates."""
-TIE_EXPLORATION, MAX_EXPLORATION = 0.25, 0.8
-"""How much one tie adds to the probability of exploration, and the most that it can be."""
 INNER = 0.75
 """The share of each range that the initial design covers, around its middle."""
 MIN_ENDED = 4
@@ -43,12 +35,12 @@ SPARE = 64
 
 def suggest(request: SuggestRequest) -> Hyperparameters | None:
     """Return the untried point with the largest expected improvement; at first, a Sobol point."""
-    known, rng = Knowledge.of(request), make_rng(request)
+    known = Knowledge.of(request)
     space, ended = known.space, known.ended
     if space.exhausted:
         return None
     prior = find_trusted_prior(space, known.places, known.losses)
-    if choose_way(request, known, rng) != "model":
+    if choose_way(request, known) == "opening":
         points = draw_inner(space, request)
         if prior is not None and request.number % 2:
             points = prior.move(draw_design(space, request))
@@ -59,6 +51,8 @@ def suggest(request: SuggestRequest) -> Hyperparameters | None:
     evidence = gaussian_process.select_results(space, known.results, known.losses, running)
     with gaussian_process.limit_threads():
         failures = gaussian_process.FailureModel(space, ended)
+        # Drawn for this job alone, so that a resumed tuning job draws the same.
+        rng = np.random.default_rng([request.seed, request.number])
         points = gaussian_process.rank_candidates(space, evidence, failures, prior, rng)
     return space.first_new(points)
 
@@ -94,18 +88,10 @@ class Knowledge:
         return len(np.unique(self.losses)) >= 2
 
 
-def make_rng(request: SuggestRequest) -> np.random.Generator:
-    """Return the random numbers of a job: of this one alone, so that a resumed tuning job draws the
-    same."""
-    return np.random.default_rng([request.seed, request.number])
-
-
-def choose_way(request: SuggestRequest, known: Knowledge, rng: np.random.Generator) -> Way:
-    """Return whether a job belongs to the opening, explores a plateau, or the model is asked."""
-    if len(known.trials) < count_initial_jobs(request) or not known.tells_apart:
-        return "opening"
-    explores = rng.random() < compute_exploration(known.losses, known.places)
-    return "plateau" if explores else "model"
+def choose_way(request: SuggestRequest, known: Knowledge) -> Way:
+    """Return whether a job belongs to the opening, or the model is asked."""
+    is_early = len(known.trials) < count_initial_jobs(request)
+    return "opening" if is_early or not known.tells_apart else "model"
 
 
 def prepare() -> None:
@@ -156,17 +142,3 @@ def avoid_failures(space: Space, points: Floats, ended: Sequence[Trial]) -> Floa
     with limit_threads():
         risky = FailureModel(space, ended).is_risky(encode_one_hot(space, points))
     return points[np.argsort(risky, kind="stable")]
-
-
-def compute_exploration(losses: Floats, places: Floats) -> float:
-    """Return the probability of exploring: it grows with the results that tie for the best.
-
-    Only ties far apart count: they are a plateau ("predicts the most frequent class"), and a model
-    learns nothing from it. Ties close together are a search that has converged.
-    """
-    # Failures count as the worst result: with an infinite median every result would be a tie.
-    capped = np.minimum(losses, losses[np.isfinite(losses)].max(initial=-np.inf))
-    best = np.argmin(capped)
-    tied = capped <= capped[best] + TIE * (np.median(capped) - capped[best])
-    apart = np.sqrt(np.mean((places - places[best]) ** 2, axis=1)) > APART
-    return min(MAX_EXPLORATION, TIE_EXPLORATION * np.count_nonzero(tied & apart))

@@ -10,8 +10,7 @@ What differs:
 * pending jobs count as if they had the predicted result (kriging believer), and no other job is
   placed right beside them;
 * expected improvement is taken as a logarithm, which does not vanish (Ament et al. 2023);
-* jobs that failed have a model of their own, of where jobs fail (Gardner et al. 2014);
-* between two jobs with exactly the same result no other job is placed.
+* jobs that failed have a model of their own, of where jobs fail (Gardner et al. 2014).
 """
 
 from __future__ import annotations
@@ -43,14 +42,12 @@ MAX_MODEL = 400
 """How many trials predictions are made from: the best, and an even sample of the rest."""
 SAMPLES = 6
 """How many kernels the acquisition is averaged over, while there are few trials."""
-MAX_PLATEAU_RADIUS = 1.0
-"""How far a plateau may reach from a trial on it, in length scales of the kernel."""
 JITTER = 1e-6
 GUESS_NOISE = 0.1
 """Variance added where a trial was stopped: the score is a guess (scores have 1)."""
 MIN_SUCCESS = 0.01
 """The least probability that a job succeeds, however many failed around it."""
-SAFE_ENOUGH = 0.6
+SAFE_ENOUGH = 0.9
 """A point with less than this share of the best probability to succeed is tried last."""
 CAUTION = 3
 """The power to which that probability is raised: a job that fails costs more than its own time."""
@@ -163,6 +160,15 @@ class Surrogate(GaussianProcessRegressor):  # type: ignore[misc]
         half = solve_triangular(self.L_, cross.T, lower=True, check_finite=False)
         variance = self.kernel_.k1.diag(points) - np.einsum("ij,ij->j", half, half)
         return cross @ self.alpha_, np.sqrt(np.maximum(variance, 1e-12))
+
+    def measure_skill(self) -> float:
+        """Return the share of the variance of its scores that it predicts, each from the others.
+
+        Leave-one-out predictions: Rasmussen and Williams 2006, equation 5.12.
+        """
+        inverse = cho_solve((self.L_, True), np.eye(len(self.alpha_)), check_finite=False)
+        errors = self.alpha_ / np.diag(inverse)
+        return max(0.0, 1.0 - float(errors @ errors) / float(self.y_train_ @ self.y_train_))
 
     def cover(self, points: Floats) -> Floats:
         """Return the covariances of points, (m, columns), with the evidence: (m, n)."""
@@ -284,8 +290,8 @@ class FailureModel:
     """Where jobs fail, or break a metric constraint: a Gaussian process over 1 for each that did,
     and 0 for each other.
 
-    Failures that come at random are noise to it, and cost next to nothing; a region in which jobs
-    always fail, for want of memory perhaps, stands out.
+    It counts as far as it predicts each job from the others: failures that come at random cost next
+    to nothing, and a region in which jobs always fail, for want of memory perhaps, stands out.
     """
 
     def __init__(self, space: Space, ended: Sequence[Trial]) -> None:
@@ -295,12 +301,13 @@ class FailureModel:
             scores = (self.share - failed) / self.deviation
             evidence = select_evidence(space, ended, scores, np.zeros(len(ended)))
             self.surrogate, _ = fit(evidence, Posterior(evidence).find_mode())
+            self.skill = self.surrogate.measure_skill()
 
     def log_success(self, points: Floats) -> Floats:
         """Return the logarithm of the probability that a job succeeds, (m,), at (m, columns)."""
         if not self.deviation > 0:
             return np.zeros(len(points))
-        scores = self.surrogate.predict(points)[0]
+        scores = self.skill * self.surrogate.predict(points)[0]
         success = 1 - self.share + self.deviation * scores
         return np.asarray(np.log(success.clip(MIN_SUCCESS, 1.0)))
 
@@ -373,8 +380,7 @@ def rank_candidates(
         places, values = np.vstack([places, closer]), np.append(values, judge(closer))
     points = encode_one_hot(space, places)
     # They come last, but are not dropped: nothing else may be left to try.
-    avoided = is_on_plateau(points, evidence, mode) | is_near_pending(points, evidence)
-    avoided |= failures.is_risky(points)
+    avoided = is_near_pending(points, evidence) | failures.is_risky(points)
     # The last key of lexsort is the first to sort by.
     return places[np.lexsort((-values, avoided))]
 
@@ -392,24 +398,6 @@ def draw_spread(space: Space, rng: np.random.Generator) -> Floats:
         more = rng.random((SPREAD, len(space.ranges)))
         found.append(space.select_allowed(space.snap(more)))
     return np.vstack(found)[:SPREAD]
-
-
-def is_on_plateau(points: Floats, evidence: Evidence, theta: Floats) -> np.ndarray:
-    """Return whether each point, (m, columns), lies where the objective does not change, (m,).
-
-    Two jobs with exactly the same result are evidence of a plateau: the metric is coarse, or a
-    hyperparameter hardly counts. Within twice their distance another job would most likely have
-    that result too. Distances are in length scales, at most MAX_PLATEAU_RADIUS.
-    """
-    # Trials that completed: where the result is a guess, equal scores mean nothing.
-    known = evidence.noise == JITTER
-    scales = np.exp(theta[1:-1])[evidence.groups]
-    centres, scores = evidence.points[known] / scales, evidence.scores[known]
-    gaps = cdist(centres, centres)
-    gaps[(scores[:, None] != scores) | np.eye(len(scores), dtype=bool)] = np.inf
-    reach = 2 * gaps.min(axis=1, initial=np.inf)
-    reach = np.where(np.isfinite(reach), np.minimum(reach, MAX_PLATEAU_RADIUS), 0.0)
-    return np.asarray((cdist(points / scales, centres) < reach).any(axis=1))
 
 
 def is_near_pending(points: Floats, evidence: Evidence) -> np.ndarray:

@@ -22,7 +22,6 @@ Way = Literal[
     "initial",
     "transferred",
     "opening",
-    "plateau",
     "model",
     "grid",
     "sequence",
@@ -63,9 +62,9 @@ def find_origin(spec: TuningSpec, state: TuningState, job: TrainingJob) -> Origi
         is_own = request.number <= len(spec.initial_hyperparameters)
         way = "initial" if is_own else "transferred"
     elif spec.strategy == "Bayesian":
-        from hpt_cli.strategies.bayesian import Knowledge, choose_way, make_rng
+        from hpt_cli.strategies.bayesian import Knowledge, choose_way
 
-        way = choose_way(request, Knowledge.of(request), make_rng(request))
+        way = choose_way(request, Knowledge.of(request))
     else:
         way = "grid" if spec.strategy == "Grid" else "sequence"
     point = fit_point(spec, job.hyperparameters or {})

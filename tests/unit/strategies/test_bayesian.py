@@ -14,7 +14,7 @@ from scipy.stats import norm
 from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.ranges import CategoricalRange, ContinuousRange, IntegerRange, ParameterRange
 from hpt_cli.strategies import SuggestRequest, Trial
-from hpt_cli.strategies.bayesian import compute_exploration, count_initial_jobs, suggest
+from hpt_cli.strategies.bayesian import count_initial_jobs, suggest
 from hpt_cli.strategies.gaussian_process import (
     MAX_MODEL,
     PENDING_DISTANCE,
@@ -24,7 +24,6 @@ from hpt_cli.strategies.gaussian_process import (
     encode_one_hot,
     fit,
     is_near_pending,
-    is_on_plateau,
     log_improvement,
     perturb,
     select_results,
@@ -242,6 +241,15 @@ def test_failures_at_random_are_held_against_no_place() -> None:
     assert min(succeed(trials, *failed)) > 0.5
 
 
+def test_the_model_of_failures_counts_as_far_as_it_predicts_each_from_the_others() -> None:
+    trials, space = draw_trials(30), Space(RANGES)
+    region = fail(trials, lambda each: float(each.hyperparameters["rate"]) > 0.05)
+    assert FailureModel(space, region).skill > 0.6
+    rng = np.random.default_rng(0)
+    chance = [fail(trials, lambda _: bool(rng.random() < 0.2)) for _ in range(4)]
+    assert np.mean([FailureModel(space, each).skill for each in chance]) < 0.3
+
+
 def test_without_failures_nothing_is_held_against_a_place() -> None:
     assert succeed(draw_trials(6), draw_trials(1)[0].hyperparameters) == [1.0]
 
@@ -265,15 +273,6 @@ def test_the_opening_leaves_a_region_in_which_jobs_fail() -> None:
     assert sum(failures[12:]) < sum(failures[:12])
 
 
-def test_a_plateau_is_explored_and_a_found_optimum_is_not() -> None:
-    places = np.random.default_rng(0).random((12, 4))
-    losses = np.array([0.69] * 6 + [0.7, 0.8, 1.0, 2.0, 3.0, math.inf])
-    assert compute_exploration(losses, places) > 0.5
-    places[:6] = places[0] + 0.01
-    assert compute_exploration(losses, places) == 0
-    assert compute_exploration(np.linspace(0, 1, 12), places) == 0
-
-
 def test_the_opening_is_bounded_by_the_budget() -> None:
     request = ask([])
     assert count_initial_jobs(request) == 7
@@ -293,40 +292,6 @@ def test_failures_in_one_corner_keep_it_away_from_there() -> None:
     ]
     new = extend(trials, 21)[15:]
     assert sum(trial.hyperparameters["optimizer"] == "nag" for trial in new) <= 2
-
-
-def test_two_jobs_with_the_same_result_are_a_plateau() -> None:
-    trials = draw_trials(12)
-    near: Hyperparameters = {"rate": 0.012, "layers": 4, "optimizer": "adam"}
-    alike: Hyperparameters = {"rate": 0.013, "layers": 4, "optimizer": "adam"}
-    trials += [Trial(13, near, "Completed", -0.1), Trial(14, alike, "Completed", -0.1)]
-    space, evidence = Space(RANGES), collect(trials)
-    theta = Posterior(evidence).find_mode()
-    between: Hyperparameters = {"rate": 0.0125, "layers": 4, "optimizer": "adam"}
-    away: Hyperparameters = {"rate": 0.5, "layers": 4, "optimizer": "adam"}
-    points = encode_one_hot(space, space.encode([between, away]))
-    assert is_on_plateau(points, evidence, theta).tolist() == [True, False]
-    distinct = collect([*trials[:-1], Trial(14, alike, "Completed", -0.09)])
-    assert not is_on_plateau(points, distinct, theta).any()
-
-
-def test_no_job_is_placed_on_a_plateau(monkeypatch: pytest.MonkeyPatch) -> None:
-    trials = draw_trials(12)
-    near: Hyperparameters = {"rate": 0.01, "layers": 4, "optimizer": "adam"}
-    alike: Hyperparameters = {"rate": 0.02, "layers": 4, "optimizer": "adam"}
-    trials += [Trial(13, near, "Completed", -0.1), Trial(14, alike, "Completed", -0.1)]
-    space, evidence = Space(RANGES), collect(trials)
-    theta = Posterior(evidence).find_mode()
-
-    def look() -> np.ndarray:
-        answers = [suggest(ask(trials, seed)) or {} for seed in range(4)]
-        return encode_one_hot(space, space.encode(answers))
-
-    assert not is_on_plateau(look(), evidence, theta).any()
-    with monkeypatch.context() as patch:
-        patch.setattr("hpt_cli.strategies.gaussian_process.MAX_PLATEAU_RADIUS", 0.0)
-        bound = look()
-    assert is_on_plateau(bound, evidence, theta).any()
 
 
 def test_no_job_is_placed_right_beside_a_pending_one() -> None:
