@@ -329,7 +329,8 @@ def log_improvement(mean: Floats, deviation: Floats, best: float) -> Floats:
     log_density = -z * z / 2 - np.log(2 * np.pi) / 2
     # Far below -1, the two terms of `near` cancel, so `far` has the density as a factor apart.
     near = np.exp(log_density) + z * ndtr(z)
-    far = 1 + z * np.exp(log_ndtr(z) - log_density)
+    below = np.minimum(z, -1)
+    far = 1 + below * np.exp(log_ndtr(below) + below**2 / 2) * np.sqrt(2 * np.pi)
     shape = np.where(
         z > -1, np.log(np.maximum(near, 1e-300)), log_density + np.log(np.maximum(far, 1e-300))
     )

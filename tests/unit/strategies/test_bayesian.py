@@ -189,6 +189,8 @@ def test_log_improvement_is_the_logarithm_of_expected_improvement() -> None:
     far = log_improvement(np.array([50.0, 100.0]), np.ones(2), 0.0)
     assert np.all(np.isfinite(far))
     assert far[0] > far[1]
+    certain = log_improvement(np.array([-2.0]), np.array([0.01]), 0.0)
+    assert certain == pytest.approx(np.log(2))
 
 
 def test_perturbed_points_stay_in_the_cube() -> None:
