@@ -265,11 +265,17 @@ class ColumnForm:
     def read_header(self, text: str) -> Header | None:
         """Return the header that a line is; None unless it has the column."""
         delimiter = find_delimiter(text)
+        if delimiter == " " and " " in self.column:
+            delimiter = SEVERAL_BLANKS
         names = [cell for cell, _ in split_cells(text, delimiter)]
         if self.column not in names:
             return None
         step = names.index(self.step_column) if self.step_column in names else None
         return Header(delimiter, names, names.index(self.column), step)
+
+
+SEVERAL_BLANKS = "  "
+"""What separates the cells of a table whose names have single blanks in them."""
 
 
 def find_delimiter(header: str) -> str:
@@ -282,8 +288,9 @@ def split_cells(text: str, delimiter: str) -> list[tuple[str, tuple[int, int]]]:
 
     Bars at both ends of a row are its border. A delimiter inside quotes is not recognized.
     """
-    if delimiter == " ":
-        return [(match.group(), match.span()) for match in re.finditer(r"\S+", text)]
+    if not delimiter.strip(" "):
+        cell = r"\S+(?: \S+)*" if delimiter == SEVERAL_BLANKS else r"\S+"
+        return [(match.group(), match.span()) for match in re.finditer(cell, text)]
     if delimiter in "│┃":
         # rich draws heavy bars in the header of a table, and light ones in its rows.
         text, delimiter = text.replace("┃", "│"), "│"
@@ -305,11 +312,14 @@ def split_row(
 ) -> list[tuple[str, tuple[int, int]]] | None:
     """Return the cells of a row below the names of its columns; None if a line is no such row.
 
-    Nothing stands below the mark of a comment that begins the header: `#  step  rmse`.
+    Nothing stands below the mark of a comment that begins the header: `#  step  rmse`. Rows that
+    are numbered have no name above their numbers, as pandas and R print them.
     """
     cells = split_cells(text, delimiter)
     if names[0] == "#" and len(cells) == len(names) - 1:
         cells.insert(0, ("", (0, 0)))
+    if delimiter == " " and len(cells) == len(names) + 1 and cells[0][0].isdigit():
+        cells = cells[1:]
     return cells if len(cells) == len(names) else None
 
 

@@ -90,6 +90,7 @@ def _describe_sign(sign: str) -> str:
     usual = {
         "=": " *= *",
         ":": ": *",
+        ":\t": r":\s*",
         " :": r" *: *",
         " ": " +",
         "\t": r"\s+",

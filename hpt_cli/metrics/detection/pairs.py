@@ -233,6 +233,7 @@ def _find_pair(text: str, begin: int, token: re.Match[str]) -> Pair | None:
         return None
     blank = "\t" if "\t" in (sign["sign"] or "") else " "
     mark = (sign["sign"] or "").strip() or (blank if sign["sign"] else "")
+    mark = ":\t" if mark == ":" and blank == "\t" else mark
     blanks_before = (sign["sign"] or "").startswith(" ") and mark in ":"
     if ratio and ("[" in (sign["wrap"] or "") or not is_quality(label)):
         return None  # progress: `Train: [3/90]`, `rank: 1/8`

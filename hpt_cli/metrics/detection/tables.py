@@ -8,13 +8,15 @@ from typing import Any, NamedTuple
 
 from hpt_cli.metrics.detection.metric import Fields
 from hpt_cli.metrics.detection.vocabulary import STEP_WORDS, is_quality, names_data_set
-from hpt_cli.metrics.extractors import find_delimiter, split_cells, split_row
+from hpt_cli.metrics.extractors import SEVERAL_BLANKS, find_delimiter, split_cells, split_row
 from hpt_cli.metrics.patterns import parse_cell
 
 ROWS_AHEAD = 3
 """A rule or a blank line may stand between the header and the first row."""
 _WORD = re.compile(r"[^\W\d]")
 _NAME = re.compile(r"(?:\d+[^\W\d]_)?[^\W\d](?:[^=:]|:(?! *\d)){0,60}|[%#][ \w]{1,40}|#")
+_PHRASES = re.compile(r"(?=.*\S \S)\s*[^\W\d][^\d\s]*(?: \S+)*(?: {2,}[^\d\s]\S*(?: \S+)*){2,}\s*")
+"""Names with single blanks in them, and several blanks between them: a header, and no row."""
 _TIME = re.compile(
     r"\d+:\d\d(?::\d\d)?|[\d.]+ ?(?:s|ms|m|min|h|%|[KMG]i?B?|it/s)|-+|n/?a|none", re.I
 )
@@ -43,6 +45,8 @@ class _Line(NamedTuple):
 
 def _split_line(text: str) -> _Line:
     delimiter = find_delimiter(text)
+    if delimiter == " " and _PHRASES.fullmatch(text):
+        delimiter = SEVERAL_BLANKS
     cells = [cell for cell, _ in split_cells(text, delimiter)] if text else []
     return _Line(delimiter, cells, _is_header(cells))
 
@@ -75,13 +79,14 @@ def _is_row(row: Sequence[tuple[str, Any]], delimiter: str) -> bool:
     """Return whether cells are numbers, and not a name with numbers."""
     told = [cell for cell, _ in row if cell]
     # What begins with a word is the row of something, as in a table of classes.
-    if delimiter != " " and row[0][0] and _WORD.match(row[0][0]):
+    if delimiter.strip(" ") and row[0][0] and _WORD.match(row[0][0]):
         return False
     numbers = sum(parse_cell(cell) is not None for cell in told)
-    if delimiter == " ":
+    if not delimiter.strip(" "):
         # Any line of text has cells then.
-        others = sum(_TIME.fullmatch(cell) is not None for cell in told)
-        return numbers >= 1 and numbers + others == len(told)
+        return numbers >= 1 and all(
+            parse_cell(cell) is not None or _TIME.fullmatch(cell) for cell in told
+        )
     return numbers >= 1 and 2 * numbers >= len(told)
 
 

@@ -50,8 +50,8 @@ _JOINED = re.compile(
 
 _HIGHER = _words(
     "acc accuracy accuracies auc auroc auprc roc f1 fb1 f2 fscore score map map50 ap ap50 ap75 bleu"
-    " sacrebleu reward rewards rew return returns ret epret precision prec recall rec r2 iou miou"
-    " dice ndcg psnr ssim rouge rouge1 rouge2 rougel meteor cider top1 top5 hits hit mrr"
+    " sacrebleu reward rewards rew eprew return returns ret epret precision prec recall rec r2 iou"
+    " miou dice ndcg psnr ssim rouge rouge1 rouge2 rougel meteor cider top1 top5 hits hit mrr"
     " correlation corr corrcoef pearson pearsonr spearman spearmanr"
     " plcc srcc correct kappa mcc likelihood elbo sensitivity specificity winrate"
     " success solved pck em aacc macc mdice nmi ari silhouette concordance cindex gini"
@@ -126,7 +126,10 @@ LEADS = _words("mean average avg median total best final overall new current max
 """Words that begin the name of a metric, as in `mean 100 episode reward`."""
 
 _FOREIGN: tuple[tuple[str, str], ...] = (
-    *((word, "validation") for word in ("验证", "驗證", "検証", "검증", "валид", "開發", "开发集")),
+    *(
+        (word, "validation")
+        for word in ("验证", "驗證", "検証", "검증", "валид", "開發", "开发集", "validier")
+    ),
     *((word, "test") for word in ("测试", "測試", "テスト", "테스트", "тест")),
     *((word, "training") for word in ("训练", "訓練", "学習", "학습", "훈련", "обуч", "трен")),
     *(
@@ -176,10 +179,11 @@ _ENDINGS = ("loss", "error", "accuracy", "reward", "return", "score", "auc", "io
 
 
 def _split_word(word: str) -> list[str]:
-    if not word.isascii():
-        meant = [meaning for part, meaning in _FOREIGN if part in word]
-        return meant or [word]
     if word in _KNOWN:
+        return [word]
+    if meant := [meaning for part, meaning in _FOREIGN if part in word]:
+        return meant
+    if not word.isascii():
         return [word]
     numbered = re.fullmatch(r"([a-z]+)(\d+)", word)
     if numbered and numbered[1] in _KNOWN:  # acc5, bleu4

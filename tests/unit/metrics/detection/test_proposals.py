@@ -585,6 +585,32 @@ LOGS = [
         "Minimize",
         id="a counter behind a time",
     ),
+    pytest.param(
+        repeat("training loss:\t\t0.1\nvalidation loss:\t\t$1", (0.7,), (0.6,)),
+        (0.6, 2),
+        "Minimize",
+        id="tabs behind a colon",
+    ),
+    pytest.param(
+        "  epoch    train loss    valid loss    valid acc     dur\n"
+        "-------  ------------  ------------  -----------  ------\n"
+        + repeat("      $1           0.9           0.8         $2    1.2s", (1, 0.7), (2, 0.8)),
+        (0.8, 2),
+        "Maximize",
+        id="names of columns with blanks in them",
+    ),
+    pytest.param(
+        "   Accuracy     F1\n" + repeat("$1      $2    0.5", (0, 0.7), (1, 0.8), (2, 0.9)),
+        (0.9, 3),
+        "Maximize",
+        id="rows that are numbered, below no name",
+    ),
+    pytest.param(
+        repeat("Epoche $1: Trainingsfehler 0.1, Validierungsfehler $2", (1, 0.7), (2, 0.6)),
+        (0.6, 2),
+        "Minimize",
+        id="German in one word",
+    ),
 ]
 
 
