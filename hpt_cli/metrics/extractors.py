@@ -316,11 +316,12 @@ def split_row(
     are numbered have no name above their numbers, as pandas and R print them.
     """
     cells = split_cells(text, delimiter)
+    if len(cells) == len(names):
+        return cells
     if names[0] == "#" and len(cells) == len(names) - 1:
-        cells.insert(0, ("", (0, 0)))
-    if delimiter == " " and len(cells) == len(names) + 1 and cells[0][0].isdigit():
-        cells = cells[1:]
-    return cells if len(cells) == len(names) else None
+        return [("", (0, 0)), *cells]
+    is_numbered = delimiter == " " and len(cells) == len(names) + 1 and cells[0][0].isdigit()
+    return cells[1:] if is_numbered else None
 
 
 Form: TypeAlias = RegexForm | JsonForm | ColumnForm
