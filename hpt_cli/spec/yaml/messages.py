@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +16,7 @@ from hpt_cli.spec.names import mend_name
 MAX_SHOWN = 100
 """How many characters of a wrong value are shown."""
 
+NO_MAPPING = ("dict_type", "model_type", "model_attributes_type")
 _MESSAGES = {
     "int_parsing_size": "must be a whole number, but this one has too many digits",
     "int_parsing": "must be a whole number, not {input}",
@@ -68,7 +70,11 @@ def explain(error: Mapping[str, Any], values: dict[str, Any], sources: Sources) 
         message = f"{label}: {_shorten(error['input'])} is not one of {', '.join(allowed)}"
         return Problem("value-unknown", message, did_you_mean(str(error["input"]), allowed), place)
     slug = str(context.get("slug", kind.replace("_", "-")))
-    hint = _advise(kind, name, error["input"])
+    if kind in NO_MAPPING:
+        fields = list_fields(location, values)
+        hint = f"with the fields {', '.join(fields)}" if fields else ""
+    else:
+        hint = _advise(kind, name, error["input"])
     return Problem(slug, f"{label}: {describe_mistake(error)}", hint, place)
 
 
@@ -77,6 +83,8 @@ def _advise(kind: str, name: str, given: Any) -> str:
         return f"did you mean '{mended}'?"
     if _is_no_number(kind) and "_seconds" in name:
         return "in seconds: 300 for 5 minutes"
+    if kind == "tuple_type" and isinstance(given, int | float | str):
+        return f"write [{json.dumps(given, ensure_ascii=False)}]"
     if kind == "too_long" and name == "values":
         return "an Integer range has no such limit: let the script look up the value by its number"
     return ""

@@ -202,6 +202,19 @@ def test_a_missing_field_is_named() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("repeats: 3", "with the fields count, seed"),
+        ("success: {exit_codes: 139}", "write [139]"),
+        ('constraints: "x < 3"', 'write ["x < 3"]'),
+    ],
+)
+def test_a_value_of_another_kind_is_told_how_it_is_written(line: str, hint: str) -> None:
+    (problem,) = problems(f"{GOOD}{line}\n")
+    assert problem.hint == hint
+
+
 def test_all_mistakes_come_at_once_in_the_order_of_the_file() -> None:
     text = GOOD.replace("{lr}", "{x}").replace("1e-4", "2").replace("10\nearly", "x\nearly")
     lines = [each.place.line for each in problems(text) if each.place]
