@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpt_cli.storage.home import DEFAULT_HOME
 from hpt_cli.storage.job_directory import JobDir
+from hpt_cli.storage.lock import has_tuner
 from hpt_cli.tuning.failures.success import propose_codes
 from hpt_cli.tuning.state import TuningState
 
@@ -33,18 +34,14 @@ def _name_home(jobdir: JobDir) -> list[str]:
     return [] if home == Path(DEFAULT_HOME) else ["--home", str(home)]
 
 
-def name_advised(advice: Advice, jobdir: JobDir, *, has_ended: bool) -> str:
-    """Return a line to paste that does what is advised.
-
-    Args:
-        has_ended: whether nothing more comes of it: only then it can be confirmed.
-    """
+def name_advised(advice: Advice, jobdir: JobDir) -> str:
+    """Return a line to paste that does what is advised."""
     from hpt_cli.spec.model import CHANGEABLE
 
     if advice.slug in ("stop", "confirmation"):
         return name_command("best", jobdir)
     if advice.slug == "noise":
-        steps = [] if has_ended else [name_command("wait", jobdir)]
+        steps = [name_command("wait", jobdir)] if has_tuner(jobdir) else []
         return " && ".join([*steps, name_command("confirm", jobdir)])
     if not all(path.split(".")[0] in CHANGEABLE for path in advice.changes):
         run = name_run(Path(NEXT), jobdir)

@@ -53,8 +53,7 @@ def advise(
     if write is not None:
         following = f"{spec.name[: MAX_NAME_LENGTH - len(NEXT)]}{NEXT}"
         write_file(write_next(spec, advice, following), write, force=force)
-    has_ended = state.status not in ("InProgress", "Stopping")
-    commands = [name_advised(each, jobdir, has_ended=has_ended) for each in advice]
+    commands = [name_advised(each, jobdir) for each in advice]
     print_answer(render, to_json, spec.name, advice, commands, as_json=json, crop=False)
     if write is not None:
         print_message(f"to run it: {name_run(write, jobdir)}")

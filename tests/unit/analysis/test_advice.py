@@ -73,7 +73,7 @@ def test_a_flaw_is_named_first(slug: str, what: str, loss: Loss, ranges: dict[st
     spec, advice = search(loss, **ranges)
     first = advice[0]
     assert (first.slug, what in first.message) == (slug, True), first
-    command = name_advised(first, JobDir(Path(".hpt/story")), has_ended=True)
+    command = name_advised(first, JobDir(Path(".hpt/story")))
     assert command.startswith("hpt ")
     assert ("hpt confirm story" in command) == (slug == "noise")
     following = parse_spec(write_next(spec, advice, "next"), "next.yaml")
