@@ -157,8 +157,8 @@ def _split_line(text: str, constants: frozenset[int]) -> Iterator[Pair]:
         if stepped is None and not _has_letters(text, begin, token):
             begin = token.end()
             continue
-        if ":" in token.group():
-            begin = token.end()  # a time is no metric
+        if ":" in token.group() or text.startswith("%|", token.end()):
+            begin = token.end()  # a time is no metric, nor how long a bar of progress is
             continue
         is_constant = place in constants
         if _is_within_brackets(text, token) or (
