@@ -157,21 +157,25 @@ def add_step(
     return {"regex": regex}
 
 
+_NUMBERS = re.compile(r"[-+]?\d[\d.]*(?:[eE][-+]?\d+)?")
+
+
 def _join(
     parts: list[tuple[int, str]], value: tuple[int, str], exact: str, step: re.Match[str] | None
 ) -> str:
     """Return the regex of parts of a line, each with its place, in order, with a gap after each.
 
     Args:
-        exact: a line whose text between its step, or its beginning, and its value is kept, if there
-            is no number in it; or "".
+        exact: a line whose text between its step, or its beginning, and its value is kept, but for
+            the numbers in it; or "".
     """
     at = step.end() if step and step.end() <= value[0] else 0
     between = exact[at : value[0]]
-    if not exact or re.search(r"\d", between) or len(between) > MAX_BETWEEN:
-        return ".*?".join(part for _, part in sorted([*parts, value]))
     before = ".*?".join(part for place, part in sorted(parts) if place < at)
-    return f"{before or '^'}{escape(between)}{value[1]}"
+    kept = f"{before or '^'}{'{num}'.join(map(escape, _NUMBERS.split(between)))}{value[1]}"
+    if exact and len(between) <= MAX_BETWEEN and re.search(expand(kept), exact):
+        return kept
+    return ".*?".join(part for _, part in sorted([*parts, value]))
 
 
 def _describe_step(match: re.Match[str]) -> str:

@@ -288,6 +288,7 @@ def _may_be_blank_named(label: str, number: str) -> bool:
 def _is_label(label: str) -> bool:
     return (
         re.search(r"[^\W\d_]", label) is not None
+        and label.lower() not in PREPOSITIONS
         and len(label.split()) <= MAX_LABEL_WORDS
         and _FILE.search(label) is None
     )

@@ -121,7 +121,7 @@ SETTINGS = _words(
 )
 """Words in names of settings, and in hardly any other."""
 
-PREPOSITIONS = _words("on of for over in at per by with after from")
+PREPOSITIONS = _words("on of for over in at per by with after from to")
 LEADS = _words("mean average avg median total best final overall new current max min std")
 """Words that begin the name of a metric, as in `mean 100 episode reward`."""
 

@@ -592,6 +592,17 @@ LOGS = [
         id="tabs behind a colon",
     ),
     pytest.param(
+        repeat(
+            "Epoch $1 [1/2] loss: 0.9 acc: 0.1\nEpoch $1 [2/2] loss: 0.8 acc: 0.2\n"
+            ">>> Evaluating\nloss: 0.7, acc: $2",
+            (1, 0.3),
+            (2, 0.4),
+        ),
+        (0.4, 2),
+        "Maximize",
+        id="the second value of a summary",
+    ),
+    pytest.param(
         "  epoch    train loss    valid loss    valid acc     dur\n"
         "-------  ------------  ------------  -----------  ------\n"
         + repeat("      $1           0.9           0.8         $2    1.2s", (1, 0.7), (2, 0.8)),
@@ -641,6 +652,7 @@ def test_the_objective_of_a_strangers_log_comes_first(
         repeat("time,pitch,roll\n1.$1,2.$1,3.5", (1,), (2,), (3,)),
         "lr: 0.1\nbatch_size: 8\naccuracy_floor: 0.5\ndata_dir: ./x\noptimizer: adam\nseed: 1",
         "worker failed, return code = 1",
+        repeat("x improved from 0.9 to 0.$1, saving", (8,), (7,), (6,)),
         repeat("Map:  $10%|##  | $1000/9000 [00:0$1<00:09, 101.5 examples/s]", (1,), (2,), (4,)),
         repeat("accuracy\t\tNN1 : $1\t\nvalue\t\tNN2 : 4\tVVB : $1\t", (3,), (5,), (7,)),
         "    return Response(200, body)\n    return Response(404, body)\nmacro = 3",
