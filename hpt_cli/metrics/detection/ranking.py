@@ -8,13 +8,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from hpt_cli.metrics.detection.metric import DetectedMetric
-from hpt_cli.metrics.detection.pairs import is_batch_line, is_training_line
+from hpt_cli.metrics.detection.pairs import is_training_line
 from hpt_cli.metrics.detection.templates import is_counter
 from hpt_cli.metrics.detection.vocabulary import (
     ADVERSARIES,
     MEANS,
     find_kind,
-    is_plain_word,
     is_quality,
     split_words,
 )
@@ -34,16 +33,11 @@ _FOLLOWED = 3
 """So many times as many values has a result that is followed."""
 _WITHIN_STEP_COST = 0.6
 """Of values that come several times in a step: a value of each epoch says more."""
-_BATCH_COST = 3.0
-"""Of the values of batches, where the same metric is printed without them too."""
 _BEST_COST = 1.5
 """Of the best so far: where there is one, what it is the best of is printed too."""
 _MANY_PER_STEP = 1.5
 _MEAN_BONUS = 0.2
 """For the mean, against the values of single classes that are printed before it."""
-_ONE_OF_MANY_COST = 1.5
-"""Of the results of single things, such as classes, where the log has the same of MANY others."""
-MANY = 4
 _ADVERSARY_COST = 1.0
 """Of what a discriminator does: it is trained to hinder what is made."""
 _IMPROVED_COST = 0.7
@@ -110,28 +104,14 @@ def _is_objective(metric: DetectedMetric) -> bool:
     return preset is not None and metric.name == PRESETS[preset].objective
 
 
-def _find_family(metric: DetectedMetric) -> str:
-    """Return what a metric is called apart from the thing that it is of; "" for no single thing.
-
-    `English accuracy` and `French accuracy` have a family in common, `mean accuracy` has none.
-    """
-    words = metric.name.replace("_", " ").split()
-    place = next((n for n, word in enumerate(words) if is_quality(word)), 0)
-    head = split_words(" ".join(words[:place]))
-    is_plain = all(is_plain_word(word) for word in head)
-    return " ".join(words[place:]).lower() if head and is_plain else ""
-
-
 class _Ranks:
     """The order of the metrics of one log."""
 
     def __init__(self, metrics: Sequence[DetectedMetric]) -> None:
         self._places = {each.name: place for place, each in enumerate(metrics)}
-        self._families = Counter(filter(None, map(_find_family, metrics)))
         held_out = (each for each in metrics if each.data_set in ("validation", "test"))
         results = (each for each in held_out if find_kind(each.name) in ("score", "loss"))
         self._longest = max((len(each.curve) for each in results), default=0)
-        self._summaries = {each.name.lower() for each in metrics if not is_batch_line(each.example)}
 
     def rank(self, metric: DetectedMetric) -> tuple[float, ...]:
         """Return a sort key: the lowest is the likeliest objective."""
@@ -167,7 +147,6 @@ class _Ranks:
             cost += _SINGLE_COST
         cost -= _MEAN_BONUS * bool(words & MEANS)
         cost += _ADVERSARY_COST * bool(words & ADVERSARIES)
-        cost += _ONE_OF_MANY_COST * (self._families[_find_family(metric)] >= MANY)
         if metric.is_best:
             cost += _BEST_COST
         elif _IMPROVED.search(metric.example):
@@ -175,11 +154,6 @@ class _Ranks:
         steps = Counter(step for step, _ in metric.curve)
         if metric.has_steps and len(metric.curve) > _MANY_PER_STEP * len(steps):
             cost += _WITHIN_STEP_COST
-        name = metric.name.lower()
-        if is_batch_line(metric.example) and any(
-            name != each and name.endswith(each) for each in self._summaries
-        ):
-            cost += _BATCH_COST
         return cost
 
     @staticmethod

@@ -269,12 +269,6 @@ def _cut_at_preposition(words: list[str]) -> list[str]:
 
 TREND_PARTS = 4
 """The first of so many parts of a curve is compared with the last for its trend."""
-_NAMING = _KNOWN | MEANS | LEADS | _GENERIC
-
-
-def is_plain_word(word: str) -> bool:
-    """Return whether a word means nothing in the name of a metric, as the name of a class."""
-    return word not in _NAMING
 
 
 @lru_cache(maxsize=4096)
