@@ -249,7 +249,8 @@ class Runner:
         left = follower.list_left() if self._signals.first is not None else set()
         most_paused = self._memory.count_most_paused(self._spec.pausing, state)
         commands = decide(
-            *(self._spec, state, now, observed, silent, avoided, unjudged, left, most_paused)
+            *(self._spec, state, now, observed, silent, avoided, unjudged, left, most_paused),
+            is_short=self._memory.is_short(self._spec.pausing, state),
         )
         self._checkpoints.keep_best(self._spec, state)
         may_end = not self._checkpoints.is_busy or self._signals.first is not None

@@ -52,6 +52,8 @@ def decide(
     left: Collection[int] = (),
     most_paused: float = math.inf,
     judge: Judge | None = None,
+    *,
+    is_short: bool = False,
 ) -> list[Command]:
     """Return what to do next.
 
@@ -67,6 +69,7 @@ def decide(
         left: the jobs that have ended, and are left for the next tuner to read.
         most_paused: how many jobs may be paused at a time, as far as memory allows.
         judge: what judges paused jobs; the stop rule of the spec where nothing else does.
+        is_short: whether memory is so short that a paused job is to be given up.
     """
     judge = judge or partial(judge_job, spec, state)
     if interrupted := list_interrupted(state):
@@ -78,7 +81,7 @@ def decide(
         commands += _stop_all(state)
     else:
         judged = _stop_some(spec, state, now, observed, silent, unjudged)
-        commands += pause_some(spec, state, judged, avoided, most_paused, judge)
+        commands += pause_some(spec, state, judged, avoided, most_paused, judge, is_short=is_short)
     if completion is None:
         return commands + _go_on(spec, state, now, avoided, most_paused, judge)
     # What has been chosen already, or is to go on, still belongs to the tuning job.

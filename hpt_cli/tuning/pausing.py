@@ -143,6 +143,8 @@ def pause_some(
     avoided: Collection[Resource],
     most_paused: float,
     judge: Judge,
+    *,
+    is_short: bool = False,
 ) -> list[Command]:
     """Return what becomes of jobs that were judged, with pauses of those that make way for others;
     where memory is short, with the end of the paused one whose turn would come last.
@@ -152,11 +154,12 @@ def pause_some(
         avoided: the cores and GPUs that are left to others.
         most_paused: how many may be paused as far as memory allows.
         judge: what a stop rule says of a job.
+        is_short: whether memory is short.
     """
     if spec.pausing is None:
         return list(judged)
     race, commands = make_race(spec, state, most_paused), list[Command]()
-    if len(race.paused) > most_paused:
+    if is_short and race.paused:
         last = [*race.behind, *race.arrived][-1]
         verdict = Verdict(stop=True, reason=SHORT)
         return [*judged, Stop(last.number, "EarlyStopped", verdict)]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from hpt_cli import clock
 from hpt_cli.executors import Executor, Handle
 from hpt_cli.machine.capacity import GIB, read_available_memory, read_memory
 from hpt_cli.machine.gpus import Gpu, find_gpu, read_gpus
@@ -34,24 +35,31 @@ class Memory:
     """What others may have, of the machine or the container, before it swaps."""
     reserve: float = 0.0
     gpus: tuple[Gpu, ...] = ()
+    at: float = 0.0
+    """When it was made, in seconds since the epoch."""
 
     def count_room(
-        self, running: set[int], paused: set[int], need: float, limit: float = math.inf
+        self, growing: set[int], paused: set[int], need: float, limit: float = math.inf
     ) -> float:
-        """Return how many more jobs there is room for; negative where there are too many, as less
-        than the reserve is left now, or paused ones use more than they may.
+        """Return how many more jobs there is room for; negative where there are too many.
 
         Args:
-            running: the jobs at work, which may come to need more than they use now.
+            growing: the jobs that were at work then or later, and may come to need more than that.
             paused: the jobs that are paused.
             need: the bytes that a job uses at most.
             limit: the bytes that paused ones may use together.
         """
-        growth = sum(max(0.0, need - self.used.get(number, 0.0)) for number in running)
-        kept = sum(self.used.get(number, 0.0) for number in paused)
-        left = self.available - self.reserve
-        spare = min(max(left - growth, min(left, 0.0)), limit - kept)
+        growth = sum(max(0.0, need - self.used.get(number, 0.0)) for number in growing)
+        kept = sum(
+            max(need if number in growing else 0.0, self.used.get(number, 0.0)) for number in paused
+        )
+        spare = min(self.available - self.reserve - growth, limit - kept)
         return math.floor(spare / need)
+
+    def is_short(self, paused: set[int], limit: float = math.inf) -> bool:
+        """Return whether less than the reserve is left, or paused jobs use more than the limit."""
+        kept = sum(self.used.get(number, 0.0) for number in paused)
+        return self.available < self.reserve or kept > limit
 
 
 class MemoryMonitor:
@@ -80,8 +88,7 @@ class MemoryMonitor:
         self._look: Future[Memory] | None = None
 
     def count_most_paused(self, pausing: Pausing | None, state: TuningState) -> float:
-        """Return how many jobs may be paused at a time, fewer than are where one is to be given up;
-        return at once."""
+        """Return how many jobs may be paused at a time; return at once."""
         if pausing is None or pausing.method == "checkpoint":
             return math.inf
         self._take(state)
@@ -96,16 +103,27 @@ class MemoryMonitor:
         paused = {job.number for job in state.paused}
         if not self._need:
             return len(paused)  # nothing is known yet
-        running = {job.number for job in state.running}
-        limit = math.inf if pausing.max_memory_gb is None else pausing.max_memory_gb * GIB
-        rooms = [self._memory.count_room(running, paused, self._need, limit)]
+        growing = {job.number for job in state.running} | self._list_unmeasured(state)
+        limit = _find_limit(pausing)
+        rooms = [self._memory.count_room(growing, paused, self._need, limit)]
         if pausing.share_gpus:
             rooms.append(count_gpu_room(self._memory.gpus, state))
-        room = min(rooms)
-        has_ended = self._memory.used.keys() - running - paused
-        if has_ended or any(job.phase == "Stopping" for job in state.running):
-            room = max(room, 0.0)  # what ends frees memory, which is not measured yet
-        return max(0.0, len(paused) + room)
+        return max(0.0, len(paused) + min(rooms))
+
+    def is_short(self, pausing: Pausing | None, state: TuningState) -> bool:
+        """Return whether a paused job is to be given up: as measured when all that is paused was,
+        and nothing was about to end."""
+        if pausing is None or pausing.method == "checkpoint" or not state.paused:
+            return False
+        alive = {job.number for job in state.alive}
+        is_ending = any(job.phase == "Stopping" for job in state.running)
+        if is_ending or self._memory.used.keys() - alive or self._list_unmeasured(state):
+            return False
+        return self._memory.is_short({job.number for job in state.paused}, _find_limit(pausing))
+
+    def _list_unmeasured(self, state: TuningState) -> set[int]:
+        """Return the jobs that were paused after the measurement, and may have come to use more."""
+        return {job.number for job in state.paused if job.pauses[-1].since >= self._memory.at}
 
     def _take(self, state: TuningState) -> None:
         """Take what was measured, if that is done."""
@@ -123,15 +141,21 @@ class MemoryMonitor:
         self._need = max(self._need, *known, 0.0)
 
 
+def _find_limit(pausing: Pausing) -> float:
+    """Return the bytes that paused jobs may use together."""
+    return math.inf if pausing.max_memory_gb is None else pausing.max_memory_gb * GIB
+
+
 def measure(executor: Executor, handles: Mapping[int, Handle], *, with_gpus: bool) -> Memory:
     """Return what attempts use and what is left; call it in a thread.
 
     Raises:
         OSError: there are no file descriptors left.
     """
+    at = clock.now()
     used = dict(zip(handles, executor.measure_memory([*handles.values()]), strict=True))
     gpus = tuple(read_gpus()) if with_gpus else ()
-    return Memory(used, read_available_memory(), RESERVE_SHARE * read_memory(), gpus)
+    return Memory(used, read_available_memory(), RESERVE_SHARE * read_memory(), gpus, at)
 
 
 def count_gpu_room(gpus: tuple[Gpu, ...], state: TuningState) -> float:

@@ -57,7 +57,7 @@ def test_then_it_makes_way_for_the_best_at_the_rung() -> None:
 
 
 def commands(
-    *events: ev.Event, seen: tuple[int, ...] = (), most_paused: float = math.inf, **changes: Any
+    *events: ev.Event, seen: tuple[int, ...] = (), is_short: bool = False, **changes: Any
 ) -> list[Command]:
     fields = {"early_stopping_type": "Auto", "pausing": {}, "max_parallel_jobs": 1, **changes}
     spec = b.make_spec(**fields)
@@ -67,7 +67,7 @@ def commands(
         state = b.fold_all(*b.created(spec), ev.TunerStarted(at=0, pid=1, host="here", pool=pool))
     for event in events:
         state = b.fold(state, event)
-    found = decide(spec, state, 10.0, seen, most_paused=most_paused)
+    found = decide(spec, state, 10.0, seen, is_short=is_short)
     return [each for each in found if not isinstance(each, Continue)]
 
 
@@ -146,8 +146,8 @@ def test_a_job_without_a_chance_waits_till_the_end_where_none_is_to_begin() -> N
 
 def test_where_memory_is_short_the_one_whose_turn_comes_last_is_given_up() -> None:
     waiting = [*paused(1, 5, 4), *paused(2, 5, 3), *begun(3, 5)]
-    assert commands(*waiting, max_jobs=3, most_paused=2) == []
-    (stop,) = commands(*waiting, max_jobs=3, most_paused=1)
+    assert commands(*waiting, max_jobs=3) == []
+    (stop,) = commands(*waiting, max_jobs=3, is_short=True)
     assert isinstance(stop, Stop)
     assert (stop.number, stop.reason) == (1, "EarlyStopped")
     assert stop.verdict is not None

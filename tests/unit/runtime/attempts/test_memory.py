@@ -37,8 +37,6 @@ from tests import builders as b
         (10, {2: 2}, math.inf, 3),  # of job 1 nothing is known yet
         (10, {1: 2, 2: 2}, 7, 2),  # the paused one uses 2 of 7
         (2.5, {1: 1, 2: 2}, math.inf, 0),
-        (1.5, {2: 2}, math.inf, 0),  # it is enough until job 1 comes to use what it may
-        (10, {1: 2, 2: 2}, 1, -1),
         (0.5, {1: 2, 2: 2}, math.inf, -1),
     ],
 )
@@ -46,7 +44,13 @@ def test_there_is_room_for_what_leaves_the_reserve_free(
     available: float, used: dict[int, float], limit: float, room: int
 ) -> None:
     measured = Memory(used, available, reserve=1)
-    assert measured.count_room(running={1}, paused={2}, need=2, limit=limit) == room
+    assert measured.count_room(growing={1}, paused={2}, need=2, limit=limit) == room
+
+
+def test_what_was_paused_since_the_measurement_may_keep_as_much_as_any() -> None:
+    measured = Memory({1: 2, 2: 0.5}, 10, reserve=1)
+    assert measured.count_room(growing={1}, paused={2}, need=2, limit=5) == 2
+    assert measured.count_room(growing={1, 2}, paused={2}, need=2, limit=5) == 1
 
 
 class Measuring:
@@ -99,11 +103,27 @@ def test_nothing_is_paused_before_a_job_that_has_a_value_is_measured(
     assert count(make_state(1, 1, paused=[1]), Pausing(max_memory_gb=5)) == 1 + 1
     executor.used = [9 * GIB, GIB]
     assert count(make_state(1, 1, paused=[1])) == 1
-    two = make_state(1, 1, paused=[1, 2])
-    monkeypatch.setattr(memory, "read_available_memory", lambda: 0.9 * GIB)
-    assert count(two) == 1, "one is to be given up"
+
+
+def test_a_paused_job_is_given_up_by_what_was_measured_since_and_no_other_until_it_has_ended() -> (
+    None
+):
+    pausing, two = Pausing(max_memory_gb=3), make_state(1, 1, 1, paused=[1, 2])
+    monitor = make_monitor(Measuring(), [1, 2, 3])
+
+    def is_short(at: float, used: float, available: float, state: TuningState = two) -> bool:
+        each = dict.fromkeys((1, 2, 3), used * GIB)
+        monitor._memory = Memory(each, available * GIB, reserve=GIB, at=at)
+        return monitor.is_short(pausing, state)
+
+    assert not is_short(10, used=1.4, available=1.1)
+    assert is_short(10, used=1.4, available=0.9)
+    assert is_short(10, used=1.6, available=9), "they keep more than 3"
+    assert not is_short(8, used=1.6, available=0.9), "they were paused after that"
     ending = b.fold_all(b.stop(2), start=two)
-    assert (len(ending.paused), count(ending)) == (1, 1), "and no other, until that has ended"
+    assert not is_short(10, used=1.6, available=0.9, state=ending)
+    ended = b.fold_all(b.exited(2, -15), start=ending)
+    assert not is_short(10, used=1.6, available=0.9, state=ended), "its memory is counted still"
 
 
 def test_what_is_paused_by_checkpoint_needs_no_memory() -> None:
