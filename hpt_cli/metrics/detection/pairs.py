@@ -56,8 +56,10 @@ _CODE = re.compile(
     r"\s*(?:[+\-]\s+)?(?:return|raise|assert|def|class|import|from|if|for|while)\b.*[(:]"
 )
 """A line of a program, as in a traceback."""
-_FILE = re.compile(r"\.(?:py|pyx|cc?|cpp|cu|cuh|hh?|hpp|js|ts|java|go|rs|sh|txt|log|md|yaml|cfg)$")
-"""The name of a file, before the number of one of its lines."""
+_FILE_OR_OPTION = re.compile(
+    r"^--\w|\.(?:py|pyx|cc?|cpp|cu|cuh|hh?|hpp|js|ts|java|go|rs|sh|txt|log|md|yaml|cfg)$"
+)
+"""The name of a file, before the number of one of its lines, or an option of a command."""
 _LEVELS = ("DEBUG", "INFO", "WARNING", "WARN", "ERROR", "CRITICAL")
 """What loggers write before a message."""
 _ALONE = re.compile(rf"\s*{NUMBER}\s*%?\s*")
@@ -290,7 +292,7 @@ def _is_label(label: str) -> bool:
         re.search(r"[^\W\d_]", label) is not None
         and label.lower() not in PREPOSITIONS
         and len(label.split()) <= MAX_LABEL_WORDS
-        and _FILE.search(label) is None
+        and not any(map(_FILE_OR_OPTION.search, label.split()))
     )
 
 

@@ -652,6 +652,9 @@ def test_the_objective_of_a_strangers_log_comes_first(
         repeat("time,pitch,roll\n1.$1,2.$1,3.5", (1,), (2,), (3,)),
         "lr: 0.1\nbatch_size: 8\naccuracy_floor: 0.5\ndata_dir: ./x\noptimizer: adam\nseed: 1",
         "worker failed, return code = 1",
+        repeat(
+            "[Run $1] python train.py --model elo_model_$1 --data test_set --epochs 10", (1,), (2,)
+        ),
         repeat("x improved from 0.9 to 0.$1, saving", (8,), (7,), (6,)),
         repeat("Map:  $10%|##  | $1000/9000 [00:0$1<00:09, 101.5 examples/s]", (1,), (2,), (4,)),
         repeat("accuracy\t\tNN1 : $1\t\nvalue\t\tNN2 : 4\tVVB : $1\t", (3,), (5,), (7,)),
