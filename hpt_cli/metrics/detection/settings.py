@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from hpt_cli.metrics.detection.vocabulary import (
     SETTINGS,
@@ -31,7 +31,8 @@ _LINE = re.compile(
 _EDGES = " \t|*-+>│{}([,])"
 """What may stand at both ends of such a line."""
 _ITEM = re.compile(
-    rf"""(?<![\w.])["']?{_KEY}["']?\s?[=:]\s?(?P<value>'[^']*'|"[^"]*"|\[[^\]]*\]|[^\s,;(){{}}]+)"""
+    rf"""(?<![\w.])(?:"(?P<quoted>[^"]+)"|'?{_KEY}'?)\s?[=:]\s?"""
+    r"""(?P<value>'[^']*'|"[^"]*"|\[[^\]]*\]|[^\s,;(){}]+)"""
 )
 """A setting within a line."""
 _NEXT_CELL = re.compile(r"[\t|│]|\s{2,}")
@@ -44,39 +45,68 @@ _VALUED = re.compile(r"[^({]*?[A-Za-z]\s*[:=]\s*[-+]?\d*\.\d")
 
 def find_settings(lines: Sequence[str]) -> Iterator[int]:
     """Yield the indices of the lines that list settings."""
-    block: list[tuple[int, str, str]] = []
-    for number, text in enumerate([*lines, "(the end)"]):
+    blocks, listings = _find_blocks(lines), _find_listings(lines)
+    shown = [(key, value) for block in blocks for _, key, value in block]
+    shown += [item for items in listings.values() for item in items]
+    reported = _find_reported(shown)
+    for block in blocks:
+        yield from (number for number, key, _ in block if key not in reported)
+    for number, items in listings.items():
+        if not any(key in reported for key, _ in items):
+            yield number
+
+
+def _find_blocks(lines: Sequence[str]) -> list[list[tuple[int, str, str]]]:
+    """Return the blocks of settings with a line for each: its index, its name and its value."""
+    blocks: list[list[tuple[int, str, str]]] = [[]]
+    for number, text in enumerate(lines):
         pair = _LINE.fullmatch(text.strip(_EDGES)) if len(text) < MAX_LENGTH else None
         if pair is not None and not _has_several(text, pair["value"]):
-            block.append((number, pair["key"], pair["value"]))
-        elif number == len(lines) or not _HEADING.fullmatch(text):
-            yield from _list_block(block)
-            block = []
-        if _is_listing(text):
-            yield number
+            blocks[-1].append((number, pair["key"], pair["value"]))
+        elif not _HEADING.fullmatch(text):
+            blocks.append([])
+    return [each for each in blocks if _are_settings([(key, value) for _, key, value in each])]
+
+
+def _find_listings(lines: Sequence[str]) -> dict[int, list[tuple[str, str]]]:
+    """Return the lines that list settings, as `Namespace(lr=0.1, ...)`, and what is in them."""
+    found = {}
+    for number, text in enumerate(lines):
+        if text.count("=") + text.count(":") < MIN_WORDS or _VALUED.match(text):
+            continue
+        items = [
+            (match["quoted"] or match["key"], match["value"]) for match in _ITEM.finditer(text)
+        ]
+        if len(items) >= MIN_WORDS and _are_settings(items):
+            found[number] = items
+    return found
+
+
+def _are_settings(items: Sequence[tuple[str, str]]) -> bool:
+    keys, texts = _count(items)
+    return keys >= MINSETTINGS and texts >= MIN_TEXTS
+
+
+def _find_reported(items: Iterable[tuple[str, str]]) -> set[str]:
+    """Return the names among settings that are of results all the same.
+
+    Those name a data set, as `test_acc`, or come again with another value.
+    """
+    values: dict[str, set[str]] = {}
+    for key, value in items:
+        words = split_words(key)
+        if is_quality(key) and SETTINGS.isdisjoint(words) and _is_fraction(value):
+            values.setdefault(key, set()).add(value)
+    return {
+        key
+        for key, seen in values.items()
+        if len(seen) > 1 or (find_data_set(key) and is_quality(split_words(key)[-1]))
+    }
 
 
 def _has_several(text: str, value: str) -> bool:
     """Return whether a line has more than one setting, or is the row of a table."""
     return len(_ITEM.findall(text)) > 1 or _NEXT_CELL.search(value) is not None
-
-
-def _list_block(block: Sequence[tuple[int, str, str]]) -> Iterator[int]:
-    """Yield the lines of a block that are settings, if enough of its lines are."""
-    keys, texts = _count([(key, value) for _, key, value in block])
-    if keys >= MINSETTINGS and texts >= MIN_TEXTS:
-        yield from (number for number, key, _ in block if not _is_result(key))
-
-
-def _is_listing(text: str) -> bool:
-    """Return whether a line lists settings, as `Namespace(lr=0.1, ...)`."""
-    if text.count("=") + text.count(":") < MIN_WORDS or _VALUED.match(text):
-        return False
-    items = [(match["key"], match["value"]) for match in _ITEM.finditer(text)]
-    if any(_is_result(key) and _is_fraction(value) for key, value in items):
-        return False
-    keys, texts = _count(items)
-    return len(items) >= MIN_WORDS and keys >= MINSETTINGS and texts >= MIN_TEXTS
 
 
 def _count(items: Sequence[tuple[str, str]]) -> tuple[int, int]:
@@ -93,10 +123,3 @@ def _is_text(value: str) -> bool:
 def _is_fraction(value: str) -> bool:
     number = parse_number(value)
     return number is not None and not number.is_integer()
-
-
-def _is_result(key: str) -> bool:
-    """Return whether a name among settings is of a result all the same, as `test_acc`."""
-    words = split_words(key)
-    is_setting = not SETTINGS.isdisjoint(words)
-    return bool(find_data_set(key)) and is_quality(words[-1]) and not is_setting

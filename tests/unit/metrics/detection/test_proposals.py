@@ -564,6 +564,28 @@ LOGS = [
     ),
     pytest.param(
         repeat(
+            "done: false\nepisode_reward_mean: $1\nhostname: ray-head\ninfo:\n  cur_lr: 5.0e-05\n"
+            "  entropy: 2.39\nnum_steps_sampled: 400\nnum_steps_trained: 400\n\n",
+            ("-819.93",),
+            ("-621.65",),
+        ),
+        (-621.65, 2),
+        "Maximize",
+        id="a report in the form of settings, with other values each time",
+    ),
+    pytest.param(
+        repeat(
+            '{"step": $1, "num_pairs": 8, "num_tokens": 9, "num_workers": 2, "clock:unique": 9,'
+            ' "loss:sum": $2, "accuracy": $3}',
+            (1, 2.7, 0.53),
+            (2, 2.6, 0.61),
+        ),
+        (0.61, 2),
+        "Maximize",
+        id="names with a colon in JSON",
+    ),
+    pytest.param(
+        repeat(
             "train: 100%|██| 9/9 [00:01<00:00, 8.1it/s, iou_score - 0.9]\n"
             "valid: 100%|██| 9/9 [00:01<00:00, 8.1it/s, iou_score - 0.$1]",
             (5,),
