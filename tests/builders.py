@@ -72,22 +72,12 @@ def stop(number: int, reason: ev.StopReason = "EarlyStopped", at: float = 0) -> 
     return ev.JobStopRequested(at=at, number=number, reason=reason)
 
 
-def run(number: int, *values: float, at: float = 0) -> list[ev.Event]:
+def run(number: int, *values: float, at: float = 0, **hyperparameters: Any) -> list[ev.Event]:
     """A whole job that completes."""
-    return [
-        *suggested(number, at),
-        *launched(number, at),
-        observed(number, *values, at=at),
-        exited(number, at=at + 1),
-    ]
-
-
-def run_at(number: int, loss: float, at: float = 0, **hyperparameters: Any) -> list[ev.Event]:
-    """A whole job with these hyperparameters that completes."""
     return [
         *suggested(number, at, **hyperparameters),
         *launched(number, at),
-        observed(number, loss, at=at),
+        observed(number, *values, at=at),
         exited(number, at=at + 1),
     ]
 

@@ -52,7 +52,7 @@ def test_with_repeats_the_best_of_each_of_the_best_configurations_is_kept() -> N
     events = [
         event
         for number, ((x, seed), loss) in enumerate(losses.items(), 1)
-        for event in b.run_at(number, loss, x=x, seed=seed)
+        for event in b.run(number, loss, x=x, seed=seed)
     ]
     ended = b.fold_all(*b.created(spec), *events).jobs.ended
     assert list_superfluous(spec, ended, 1) == [5, 1, 2, 6, 4]

@@ -64,7 +64,7 @@ def repeat(*losses: tuple[int, float]) -> list[ev.Event]:
     events: list[ev.Event] = []
     for number, (x, loss) in enumerate(losses, 1):
         seed = 1 + sum(each == x for each, _ in losses[: number - 1])
-        events += b.run_at(number, loss, at=number, x=x, seed=seed)
+        events += b.run(number, loss, at=number, x=x, seed=seed)
     return events
 
 

@@ -139,6 +139,6 @@ def test_whatever_seed_a_parent_had_its_results_are_of_configurations() -> None:
         assert state.parents[0].left_out == 0
         point = suggest(spec, state, 1)
         assert point == {"x": 2, "seed": seed}
-        state = b.fold_all(*b.run_at(1, 1.5, **point), start=state)
+        state = b.fold_all(*b.run(1, 1.5, **point), start=state)
         best = suggest_request(spec, state, 2).trials[1]
         assert (best.hyperparameters, best.loss) == ({"x": 2}, 1.25)

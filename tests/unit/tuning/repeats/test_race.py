@@ -37,7 +37,7 @@ def play(spec: TuningSpec, lose: Callable[[int, int], float], jobs: int = 30) ->
         if point is None:
             break
         loss = lose(int(point["x"]), int(point.get("seed", number)))
-        state = b.fold_all(*b.run_at(number, loss, **point), start=state)
+        state = b.fold_all(*b.run(number, loss, **point), start=state)
     return state
 
 
