@@ -47,7 +47,7 @@ GUESS_NOISE = 0.1
 """Variance added where a trial was stopped: the score is a guess (scores have 1)."""
 MIN_SUCCESS = 0.01
 """The least probability that a job succeeds, however many failed around it."""
-SAFE_ENOUGH = 0.9
+SAFE_ENOUGH = 0.85
 """A point with less than this share of the best probability to succeed is tried last."""
 CAUTION = 3
 """The power to which that probability is raised: a job that fails costs more than its own time."""
