@@ -64,7 +64,8 @@ _LEVELS = ("DEBUG", "INFO", "WARNING", "WARN", "ERROR", "CRITICAL")
 """What loggers write before a message."""
 _ALONE = re.compile(rf"\s*{NUMBER}\s*%?\s*")
 _PROGRESS = re.compile(
-    r"(?i)\bbatch\W{1,3}\d|(?<!poch)(?<!poch[ :])(?<!poch: )[\[(| ] *\d+ ?/ ?\d+ ?[\])|]"
+    r"(?i)\bbatch\W{1,3}\d"
+    r"|(?<!poch)(?<!poch[ :\[])(?<!poch: )(?<!poch[ :]\[)[\[(| ] *\d+ ?/ ?\d+ ?[\])|]"
 )
 _MEAN = re.compile(rf" \( *({NUMBER})\)")
 """The mean so far behind a value, as meters print it: `Loss 0.41 (0.39)`."""

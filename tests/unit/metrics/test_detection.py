@@ -27,6 +27,12 @@ def test_the_objective_comes_first_and_what_is_beside_it_last() -> None:
             ((1, 0.4), (2, 0.3)),
         ),
         (
+            "epoch [ 9/10] dice: 0.4\nepoch [10/10] dice: 0.5",
+            "dice",
+            {"regex": r"\bepoch *\[ *{step}.*?\bdice: *({num})"},
+            ((9, 0.4), (10, 0.5)),
+        ),
+        (
             "loss=0.5 (epoch 4)",
             "loss",
             {"regex": r"\bloss *= *({num}).*?\bepoch +{step}"},
