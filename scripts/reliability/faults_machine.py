@@ -19,6 +19,7 @@ from ground import (
     Ground,
     check,
     load_shim,
+    wait_until,
 )
 
 MANY = 30
@@ -90,9 +91,11 @@ def _check_budget(ground: Ground) -> None:
 
 
 def break_for_a_while(ground: Ground) -> int:
-    """Break the training program in the middle of a search, and mend it."""
+    """Break the training program in the middle of a search, and mend it some time after the tuner
+    has seen that."""
     process, right = _break_program(ground)
-    time.sleep(ground.rng.uniform(3.0, 6.0))
+    wait_until(lambda: "launching is paused" in ground.read_said()[-1], "an outage")
+    ground.pause(4.0)
     ground.train.write_text(right)
     ground.succeed(process)
     return 1
