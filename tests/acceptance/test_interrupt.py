@@ -257,15 +257,26 @@ def test_a_tuner_that_another_has_followed_leaves_the_jobs_to_it(terminal: Termi
     spec = terminal.write_spec(options="--seconds 1", max_jobs=2)
     first = terminal.start("run", spec, "--plain")
     terminal.wait_for_log("t", 2, "epoch=1")
-    first.send_signal(signal.SIGSTOP)
+    path = terminal.directory / ".hpt/t/journal.sqlite"
+    journal = sqlite3.connect(path, timeout=0, isolation_level=None)
+
+    def suspend_elsewhere() -> bool:
+        """As on another machine: nothing is known of the first tuner but that it is silent."""
+        first.send_signal(signal.SIGSTOP)
+        try:
+            journal.execute(
+                "UPDATE event SET body = json_set(body, '$.host', 'x') WHERE type = 'TunerStarted'"
+            )
+        except sqlite3.OperationalError:  # it was about to write
+            first.send_signal(signal.SIGCONT)
+            return False
+        return True
+
+    wait_until(suspend_elsewhere, "a moment at which the tuner does not write")
     (terminal.directory / ".hpt/t/lock").unlink()
-    journal = sqlite3.connect(terminal.directory / ".hpt/t/journal.sqlite", isolation_level=None)
-    # As from another machine, on which nothing is known of the first one but that it is silent.
-    journal.execute(
-        "UPDATE event SET body = json_set(body, '$.host', 'x') WHERE type = 'TunerStarted'"
-    )
     second = terminal.start("resume", "t", "--plain")
     started = "SELECT count(*) FROM event WHERE type = 'TunerStarted'"
+    journal.execute("PRAGMA busy_timeout = 5000")
     wait_until(lambda: journal.execute(started).fetchone() == (2,), "a second tuner")
     journal.close()
     first.send_signal(signal.SIGCONT)
