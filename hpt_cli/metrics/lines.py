@@ -112,6 +112,8 @@ def _cut_long_lines(offset: int, whole: bytes) -> Iterator[Segment]:
 
 
 _STRING_OR_BRACE = re.compile(rb'"(?:[^"\\\n]|\\.)*"|[{}]')
+_UNFINISHED = re.compile(rb"\n(?<=[{\[, \t\r]\n)")
+"""The end of a line after which more must follow; or blanks, before which that may stand."""
 
 
 class DocumentJoiner:
@@ -131,7 +133,8 @@ class DocumentJoiner:
         end = data.rfind(b"\n") + 1
         self._rest = data[end:]
         whole = data[:end]
-        if not self._depth and not (whole.startswith(b"{") or b"\n{" in whole):
+        begins = whole.startswith(b"{") or b"\n{" in whole
+        if not self._depth and not (begins and _UNFINISHED.search(whole)):
             return whole
         return b"".join(map(self._join, whole.splitlines(keepends=True)))
 
