@@ -75,13 +75,13 @@ class JsonForm:
     step_path: str
 
     @property
-    def literals(self) -> tuple[str, ...]:
-        """The last key as text of JSON, and of a Python dict; none where there are other ways."""
+    def literal(self) -> str:
+        """The last key as JSON text; "" where JSON has several ways to write it."""
         key = self.path.rpartition(".")[2]
         # Programs differ in which of these they escape, as in `\/` or `\u003c`. A number may be the
         # index of a list, which stands nowhere in the text.
         is_plain = key.isascii() and key.isprintable() and not set(key) & set("\"'\\/<>&")
-        return (f'"{key}"', f"'{key}'") if is_plain and not key.isdigit() else ()
+        return key if is_plain and not key.isdigit() else ""
 
     def find(self, text: str, state: LineState) -> list[Match]:  # noqa: ARG002
         """Return the value in a line, if the line holds an object with the path."""

@@ -46,16 +46,14 @@ class _Search:
     states: tuple[LineState, ...] = ()
     count: int = 0
     """The number of values found, and of those that an earlier attempt had."""
-    literals: tuple[bytes, ...] = field(init=False)
-    """Every line with a match holds one of them; none where nothing is known of such lines."""
+    literal: bytes = field(init=False)
     beginnings: tuple[bytes, ...] = ()
     ignore_case: bool = False
 
     def __post_init__(self) -> None:
         target = self.target
         searched = target.pattern if isinstance(target, (RegexForm, Rule)) else target
-        literals = searched.literals if isinstance(searched, JsonForm) else (searched.literal,)
-        self.literals = tuple(each.encode() for each in literals if each)
+        self.literal = searched.literal.encode()
         if isinstance(searched, Pattern):
             self.ignore_case = searched.ignore_case
             self.beginnings = tuple(each.encode() for each in searched.beginnings)
@@ -65,9 +63,9 @@ class _Search:
         if isinstance(self.target, ColumnForm):
             return self._list_rows(data, self.target)
         # Beyond ASCII, letters of other lengths can be the same in another case.
-        if self.ignore_case and not data.isascii():
+        if not self.literal or (self.ignore_case and not data.isascii()):
             return _list_lines(data, 0)
-        starts = _list_lines_with(data.lower() if self.ignore_case else data, *self.literals)
+        starts = _list_lines_with(data.lower() if self.ignore_case else data, self.literal)
         if self.beginnings:
             return [start for start in starts if data.startswith(self.beginnings, start)]
         return starts
@@ -77,7 +75,7 @@ class _Search:
         # A header before this block stays in force until another one comes.
         if self.states[0].header is not None:
             return _list_lines(data, 0)
-        for start in _list_lines_with(data, *self.literals):
+        for start in _list_lines_with(data, self.literal):
             if form.read_header(decode(_take_line(data, start))):
                 return _list_lines(data, start)
         return []
@@ -90,16 +88,7 @@ def _list_lines(data: bytes, start: int) -> list[int]:
     return [match.start() for match in _LINE.finditer(data, start)]
 
 
-def _list_lines_with(data: bytes, *literals: bytes) -> list[int]:
-    """Return where the lines begin that hold one of several texts; all lines without any."""
-    if not literals:
-        return _list_lines(data, 0)
-    # A single byte is found much sooner than a text is.
-    found = [_list_lines_of(data, each) for each in literals if each[:1] in data]
-    return found[0] if len(found) == 1 else sorted({start for starts in found for start in starts})
-
-
-def _list_lines_of(data: bytes, literal: bytes) -> list[int]:
+def _list_lines_with(data: bytes, literal: bytes) -> list[int]:
     starts = []
     at = data.find(literal)
     while at >= 0:
