@@ -23,7 +23,7 @@ from hpt_cli.formatting import count, format_bytes
 from hpt_cli.machine.claims import find_owners, number_owner
 from hpt_cli.machine.gpus import Gpu, ask_tool, describe_use, read_gpus
 from hpt_cli.spec.resources import Resource, describe_resources
-from hpt_cli.storage.home import list_job_dirs
+from hpt_cli.storage.home import list_job_dirs, name_command
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.journal import open_journal
 from hpt_cli.storage.known_homes import list_homes
@@ -169,8 +169,8 @@ def _describe(process: psutil.Process) -> str:
 def _advise(jobdir: JobDir, kind: Kind) -> str:
     if not jobdir.journal.exists():
         return "'hpt doctor --end-leftovers' ends them"
-    stop = f"'hpt stop {jobdir.name}' ends them"
-    return stop if kind == "left" else f"go on with 'hpt resume {jobdir.name}', or {stop}"
+    stop = f"'{name_command('stop', jobdir)}' ends them"
+    return stop if kind == "left" else f"go on with '{name_command('resume', jobdir)}', or {stop}"
 
 
 def _check_claims(home: Path, gpus: Sequence[Gpu]) -> Finding:

@@ -30,7 +30,7 @@ from hpt_cli.spec.points import complete_point
 from hpt_cli.spec.resources import ResourceShortage
 from hpt_cli.spec.shell_quoting import find_shell_syntax
 from hpt_cli.spec.yaml.reader import RawSpec
-from hpt_cli.storage.home import find_anywhere, list_job_dirs
+from hpt_cli.storage.home import find_anywhere, list_job_dirs, name_command
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.journal import open_journal
 from hpt_cli.storage.spec_file import read_templates
@@ -180,7 +180,7 @@ def _inherit(
     problems = [problem for parent in parents for problem in find_mismatches(spec, parent)]
     if problems:
         raise UsageError(*missing, *problems)
-    running = [_describe_running(each) for each in parents if not has_ended(each)]
+    running = [_describe_running(each, home) for each in parents if not has_ended(each)]
     inherited = (inherit(spec, each, time.time()) for each in parents if has_ended(each))
     return tuple(inherited), [*missing, *running]
 
@@ -195,11 +195,12 @@ def _describe_missing(index: int, name: str, home: Path) -> Conflict:
     return Conflict(("warm_start", "parents", index), "name-unknown", message, hint)
 
 
-def _describe_running(parent: Candidate) -> Problem:
+def _describe_running(parent: Candidate, home: Path) -> Problem:
+    jobdir = find_anywhere(home, parent.name)
     return Problem(
         "parent-running",
         f"the parent {parent.name} has not ended: it is {parent.state.status}",
-        f"wait for it: hpt wait {parent.name}; or end it: hpt stop {parent.name}",
+        f"wait for it: {name_command('wait', jobdir)}; or end it: {name_command('stop', jobdir)}",
     )
 
 

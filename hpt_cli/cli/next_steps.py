@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpt_cli.storage.home import DEFAULT_HOME
+from hpt_cli.storage.home import name_command, name_home
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.lock import has_tuner
 from hpt_cli.tuning.failures.success import propose_codes
@@ -19,19 +19,9 @@ NEXT = "next.yaml"
 """The spec that `hpt advise` writes."""
 
 
-def name_command(command: str, jobdir: JobDir, *arguments: str) -> str:
-    """Return a command on a tuning job, as it is to be typed."""
-    return shlex.join(["hpt", command, jobdir.name, *arguments, *_name_home(jobdir)])
-
-
 def name_run(spec: Path, beside: JobDir) -> str:
     """Return the command that runs a spec in the home of a tuning job."""
-    return shlex.join(["hpt", "run", str(spec), *_name_home(beside)])
-
-
-def _name_home(jobdir: JobDir) -> list[str]:
-    home = jobdir.path.parent
-    return [] if home == Path(DEFAULT_HOME) else ["--home", str(home)]
+    return shlex.join(["hpt", "run", str(spec), *name_home(beside)])
 
 
 def name_advised(advice: Advice, jobdir: JobDir) -> str:

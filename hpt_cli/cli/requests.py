@@ -9,7 +9,7 @@ from typing import Any
 from hpt_cli.cli.console import print_message
 from hpt_cli.cli.liveness import wait_for_answer
 from hpt_cli.cli.load import read_state
-from hpt_cli.cli.next_steps import name_command
+from hpt_cli.storage.home import name_command
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.journal import open_journal
 from hpt_cli.storage.lock import has_tuner, hold_lock

@@ -16,7 +16,7 @@ from hpt_cli.checks.interpreter import explain_missing_module
 from hpt_cli.cli.console import print_message
 from hpt_cli.cli.detach import DetachedView, detach
 from hpt_cli.cli.load import read_summary
-from hpt_cli.cli.next_steps import advise_success, name_command, name_run
+from hpt_cli.cli.next_steps import advise_success, name_run
 from hpt_cli.cli.output import print_report
 from hpt_cli.errors import ExitCode
 from hpt_cli.executors import load_executor
@@ -32,6 +32,7 @@ from hpt_cli.runtime.signals import Signals, find_exit_code
 from hpt_cli.runtime.view import View, Views
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.storage.connection import TakenError
+from hpt_cli.storage.home import name_command
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.tuning.completion import has_no_value, is_fault_of_spec, may_go_on
 from hpt_cli.tuning.state import TuningState

@@ -17,6 +17,8 @@ from pathlib import Path
 from hpt_cli.errors import HptError, TransientError
 from hpt_cli.machine.threads import start_thread
 from hpt_cli.storage.connection import unwritable
+from hpt_cli.storage.home import name_command
+from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.journal import Journal, open_journal
 from hpt_cli.storage.journal_place import JournalPlace
 from hpt_cli.tuning import events as ev
@@ -161,11 +163,12 @@ class JournalWriter:
     def describe_loss(self) -> HptError:
         """Return the error of a tuner that ends before all is written."""
         problem = self._describe_delay().problems[0]
+        resume = name_command("resume", JobDir(self._path.parent))
         return HptError.of(
             problem.slug,
             problem.message,
-            f"{problem.hint}; then 'hpt resume {self._path.parent.name}' goes on: what is not"
-            " recorded is in the files of its training jobs",
+            f"{problem.hint}; then '{resume}' goes on: what is not recorded is in the files of its"
+            " training jobs",
         )
 
     def _describe_delay(self) -> HptError:

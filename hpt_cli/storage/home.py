@@ -25,6 +25,17 @@ def find_home(home: Path | None) -> Path:
     return home or Path(os.environ.get("HPT_HOME") or DEFAULT_HOME)
 
 
+def name_command(command: str, jobdir: JobDir, *arguments: str) -> str:
+    """Return a command on a tuning job, as it is to be typed."""
+    return shlex.join(["hpt", command, jobdir.name, *arguments, *name_home(jobdir)])
+
+
+def name_home(jobdir: JobDir) -> list[str]:
+    """Return the option, if one is needed, by which a command finds the home of a tuning job."""
+    home = jobdir.path.parent
+    return [] if home == Path(DEFAULT_HOME) else ["--home", str(home)]
+
+
 def list_job_dirs(home: Path) -> list[JobDir]:
     """Return the directories of the tuning jobs in a home, by name."""
     if not home.is_dir():

@@ -25,6 +25,7 @@ from typing import Any
 from hpt_cli.errors import HptError
 from hpt_cli.executors.launcher import identify
 from hpt_cli.files import open_regular
+from hpt_cli.storage.home import name_command
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.last_tuner import find_last_tuner, has_process, is_beating
 from hpt_cli.storage.ownership import check_owner
@@ -76,7 +77,8 @@ def _locked_error(jobdir: JobDir, holder: dict[str, Any] | None) -> HptError:
     return HptError.of(
         "locked",
         f"{jobdir.name} is being tuned by {who}",
-        f"watch it with 'hpt watch {jobdir.name}', or stop it with 'hpt stop {jobdir.name}'",
+        f"watch it with '{name_command('watch', jobdir)}', or stop it with"
+        f" '{name_command('stop', jobdir)}'",
     )
 
 

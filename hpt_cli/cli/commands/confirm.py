@@ -10,12 +10,11 @@ import typer
 
 from hpt_cli.cli.console import print_message
 from hpt_cli.cli.load import find_tuning_job, read_state, read_summary, summarize_state
-from hpt_cli.cli.next_steps import name_command
 from hpt_cli.cli.options import Detach, Home, Json, OptionalName, Plain, Quiet
 from hpt_cli.cli.output import print_report
 from hpt_cli.errors import HptError, UsageError, did_you_mean
 from hpt_cli.reports.best import describe_none
-from hpt_cli.storage.home import make_job_dir
+from hpt_cli.storage.home import make_job_dir, name_command
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.journal import create_journal, describe_creation, open_journal
 from hpt_cli.storage.known_homes import remember_home

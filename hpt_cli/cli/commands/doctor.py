@@ -9,12 +9,11 @@ import typer
 from hpt_cli.cli.console import print_message
 from hpt_cli.cli.liveness import print_ended
 from hpt_cli.cli.load import find_tuning_job, summarize_state
-from hpt_cli.cli.next_steps import name_command
 from hpt_cli.cli.options import Home, Json
 from hpt_cli.cli.output import print_json
 from hpt_cli.errors import ExitCode, HptError, UsageError
 from hpt_cli.formatting import count, plain
-from hpt_cli.storage.home import find_home
+from hpt_cli.storage.home import find_home, name_command
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.journal import open_journal
 from hpt_cli.storage.lock import hold_lock

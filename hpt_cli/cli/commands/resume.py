@@ -14,12 +14,13 @@ from hpt_cli.cli.completion import complete_job
 from hpt_cli.cli.console import print_message
 from hpt_cli.cli.liveness import refuse_jobs_elsewhere
 from hpt_cli.cli.load import expand_ranges, find_target, parse_jobs, read_state
-from hpt_cli.cli.next_steps import name_command, name_run
+from hpt_cli.cli.next_steps import name_run
 from hpt_cli.cli.options import Detach, Home, OptionalName, Plain, Quiet
 from hpt_cli.errors import ExitCode, Problem, UsageError
 from hpt_cli.formatting import count
 from hpt_cli.spec.diff import find_differences, flatten
 from hpt_cli.spec.names import job_name
+from hpt_cli.storage.home import name_command
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.journal import open_journal
 from hpt_cli.storage.known_homes import remember_home

@@ -12,12 +12,12 @@ import typer
 
 from hpt_cli.cli.console import print_message
 from hpt_cli.cli.load import read_state, read_summary
-from hpt_cli.cli.next_steps import name_command, name_run
+from hpt_cli.cli.next_steps import name_run
 from hpt_cli.cli.options import Detach, Home, Plain, Quiet, Set, SpecFile
 from hpt_cli.cli.spec_files import find_spec
 from hpt_cli.errors import HptError, Problem, UsageError
 from hpt_cli.formatting import count
-from hpt_cli.storage.home import find_home, make_job_dir
+from hpt_cli.storage.home import find_home, make_job_dir, name_command
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.journal import create_journal, describe_creation
 from hpt_cli.storage.known_homes import remember_home

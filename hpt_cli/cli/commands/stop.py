@@ -14,11 +14,11 @@ from hpt_cli.cli.completion import complete_job
 from hpt_cli.cli.console import confirm, print_message
 from hpt_cli.cli.liveness import print_ended, refuse_jobs_elsewhere, wait_for_answer
 from hpt_cli.cli.load import Target, find_target, parse_jobs, read_state
-from hpt_cli.cli.next_steps import name_command
 from hpt_cli.cli.options import Home, OptionalName
 from hpt_cli.errors import HptError, UsageError
 from hpt_cli.executors.processes import end_processes, find_below
 from hpt_cli.spec.names import job_name
+from hpt_cli.storage.home import name_command
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.lock import has_tuner, hold_lock
 from hpt_cli.storage.mailbox import send_request

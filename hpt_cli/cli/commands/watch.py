@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from hpt_cli.cli.console import print_message
 from hpt_cli.cli.liveness import print_end
 from hpt_cli.cli.load import find_tuning_job, read_summary, summarize_state
-from hpt_cli.cli.next_steps import name_command
 from hpt_cli.cli.options import Home, OptionalName, Plain
+from hpt_cli.storage.home import name_command
 from hpt_cli.storage.job_directory import JobDir
 from hpt_cli.storage.journal import Journal, open_journal
 from hpt_cli.storage.lock import has_tuner
