@@ -359,6 +359,16 @@ def test_init_leaves_out_what_fails_at_the_ends_of_the_ranges(terminal: Terminal
     assert spec.hyperparameter_ranges["hidden"].to_unit(64) > 0.9
 
 
+def test_init_warns_of_its_own_options_after_the_command(terminal: Terminal) -> None:
+    script = terminal.directory / "train.py"
+    script.write_text(SCRIPT)
+    out = terminal.hpt("init", sys.executable, "train.py", "--name", "x", "--solver", "sgd")
+    assert "warning: --name: the program has no such option" in out
+    script.write_text(SCRIPT.replace("o = ", 'p.add_argument("--name")\no = '))
+    out = terminal.hpt("init", "--force", sys.executable, "train.py", "--name", "x")
+    assert "warning" not in out
+
+
 def test_init_runs_a_script_by_its_interpreter(terminal: Terminal) -> None:
     (terminal.directory / "train.py").write_text(SCRIPT)
     assert "the command is: python" in terminal.hpt("init", "train.py")

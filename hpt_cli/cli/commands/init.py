@@ -8,7 +8,7 @@ import shlex
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,7 @@ from hpt_cli.machine.gpus import read_gpus
 from hpt_cli.metrics.detection import detect_metrics
 from hpt_cli.metrics.detection.metric import DetectedMetric
 from hpt_cli.metrics.lint import lint_definitions
+from hpt_cli.scaffold.config_file import advise_config_file
 from hpt_cli.scaffold.options import (
     find_given,
     list_short,
@@ -39,9 +40,6 @@ from hpt_cli.scaffold.options import (
 )
 from hpt_cli.scaffold.program import list_options
 from hpt_cli.spec.command_template import ALL, SCRIPTS, find_placeholders
-from hpt_cli.spec.config_files.documents import FORMATS, DocumentError, find_format
-from hpt_cli.spec.config_files.paths import find_path, get_value, list_keys
-from hpt_cli.spec.cross_field.conflict import is_number
 from hpt_cli.spec.hyperparameters import Value, format_value
 from hpt_cli.storage.home import find_home
 
@@ -115,6 +113,7 @@ Output = Annotated[
 
 
 def init(
+    context: typer.Context,
     command: Command = None,
     try_: Try = None,
     log: Log = None,
@@ -148,7 +147,8 @@ def init(
         )
     words = _read_command(command) if command else ask("Training command", _read_line)
     wanted = "" if maximize is None else "Maximize" if maximize else "Minimize"
-    draft = _choose_options(words, tune or [], asks=asks)
+    own = {flag for each in context.command.params for flag in each.opts}
+    draft = _choose_options(words, tune or [], own, asks=asks)
     draft = replace(draft, objective_type=wanted, name=name or "", max_jobs=max_jobs)
     lines = _read_log(log) if log else ()
     if log is None and _wants_run(try_, seconds, asks=asks):
@@ -229,14 +229,24 @@ def _find_interpreter(name: str) -> list[str]:
 # Options
 
 
-def _choose_options(words: Sequence[str], asked: Sequence[str], *, asks: bool) -> Draft:
-    """Return the draft with the options to tune, and beside them all others that matter."""
+def _choose_options(
+    words: Sequence[str], asked: Sequence[str], own: Container[str], *, asks: bool
+) -> Draft:
+    """Return the draft with the options to tune, and beside them all others that matter.
+
+    Args:
+        words: the command.
+        asked: what `--tune` names.
+        own: the options of `hpt init`.
+        asks: whether a user answers questions.
+    """
     from hpt_cli.scaffold.draft import Draft, choose_tuned, is_shell_line
     from hpt_cli.scaffold.ranges import list_several, list_switches, propose_ranges
 
     words, defaults = split_usual(words)
     parts = shlex.split(words[0]) if is_shell_line(words) else list(words)
     known = () if is_shell_line(words) else list_options(parts)
+    _warn_of_own_options(own, parts, known)
     given = find_given(parts, list_short(known))
     given = {flag: value for flag, value in given.items() if value[:1] != "{"}
     options = name_placeholders(update_defaults(known, given), parts, defaults)
@@ -247,7 +257,7 @@ def _choose_options(words: Sequence[str], asked: Sequence[str], *, asks: bool) -
         raise HptError.of(
             "options-none",
             f"neither the help nor the source of {shlex.join(words)} shows an option to tune",
-            _suggest_config(parts) or WAYS_IN,
+            advise_config_file(parts) or WAYS_IN,
         )
     chosen = [_find_option(text, proposals) for text in asked] or choose_tuned(
         proposals, given, marked
@@ -262,30 +272,16 @@ def _choose_options(words: Sequence[str], asked: Sequence[str], *, asks: bool) -
     return Draft(words, tuned, others, switches, list_several(options))
 
 
-def _suggest_config(words: Sequence[str]) -> str:
-    """Return how the numbers in a config file that a command names are tuned; "" without one."""
-    for word in words:
-        if Path(word).suffix.lower().removeprefix(".") not in FORMATS:
-            continue
-        try:
-            tree = find_format(word).read(Path(word).read_text(encoding="utf-8"))
-        except (OSError, ValueError, DocumentError, UsageError):
-            continue
-        paths = ((key, find_path(tree, key)) for key in list_keys(tree))
-        keys = [key for key, path in paths if path and is_number(get_value(tree, path))]
-        if keys:
-            return _write_config_lines(words, word, keys[:MAX_SHOWN])
-    return ""
-
-
-def _write_config_lines(words: Sequence[str], file: str, keys: Sequence[str]) -> str:
-    command = " ".join("{config}" if each == file else shlex.quote(each) for each in words)
-    named = ", ".join(f"{key}: {key.rpartition('.')[2]}" for key in keys)
-    return f"""\
-keys of {file} can be tuned: each training job gets its own copy. Write in a spec
-      command: {command}
-      config_files: [{{template: {file}, name: config, keys: {{{named}}}}}]
-    with a range in hyperparameter_ranges for each: docs/howto/config-files.md"""
+def _warn_of_own_options(
+    own: Container[str], words: Sequence[str], known: Sequence[ProgramOption]
+) -> None:
+    """Say which words of a command are options of hpt, and none that the program has."""
+    strays = [each for each in words if each in own and not any(o.find_flag({each}) for o in known)]
+    if known and strays:
+        print_message(
+            f"warning: {', '.join(strays)}: the program has no such option; those of hpt come"
+            f" before the command (hpt init {strays[0]} ... {words[0]} ...)"
+        )
 
 
 def _name_option(text: str) -> str:
