@@ -12,7 +12,7 @@ from pathlib import Path
 from hpt_cli.scaffold.help_text import parse_help
 from hpt_cli.scaffold.options import ProgramOption, merge_options
 from hpt_cli.scaffold.settings import Read, find_config, find_settings
-from hpt_cli.scaffold.source import list_imports, parse_source
+from hpt_cli.scaffold.source import list_imports, parse_loops, parse_source
 
 HELP_SECONDS = 30.0
 MAX_SOURCE = 1 << 20
@@ -38,8 +38,9 @@ def list_options(words: Sequence[str]) -> tuple[ProgramOption, ...]:
         return settings
     shown, declared = parse_help(_ask_for_help(words)), parse_source(source)
     if shown:  # its parser may be in a module of its own
-        imported = (parse_source(text) for text in _read_imported(source, read))
-        declared = (*(each for options in imported for each in options), *declared)
+        texts = list(_read_imported(source, read))
+        imported = (each for text in texts for each in parse_source(text))
+        declared = (*parse_loops([*texts, source]), *imported, *declared)
     return (*find_config(source, after, read), *merge_options(shown, declared))
 
 
@@ -80,6 +81,11 @@ def _ask_for_help(words: Sequence[str]) -> str:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
+
+
+def read_script(words: Sequence[str]) -> str:
+    """Return the source of the Python script or module that a command runs; empty if not found."""
+    return _read_text(_find_script(words))
 
 
 def _find_script(words: Sequence[str]) -> str:

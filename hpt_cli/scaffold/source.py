@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from hpt_cli.scaffold.options import KINDS, ProgramOption, kind_of
+from hpt_cli.scaffold.options import KINDS, ProgramOption, kind_of, parse_value
 
 
 def parse_python(text: str) -> ast.Module:
@@ -25,6 +26,60 @@ def parse_source(text: str) -> tuple[ProgramOption, ...]:
     """
     found = map(_parse_call, find_calls(parse_python(text), "add_argument", "option"))
     return tuple(filter(None, found))
+
+
+def parse_loops(texts: Iterable[str]) -> tuple[ProgramOption, ...]:
+    """Return the options that the files of a script may declare in a loop, with their defaults.
+
+    Those are the fields of its classes, the keys of its dicts and the first words of its tuples,
+    each with the literal that belongs to it; none for a script without such a loop.
+    """
+    trees = [parse_python(text) for text in texts]
+    calls = (call for tree in trees for call in find_calls(tree, "add_argument", "option"))
+    if not any(call.args and not isinstance(call.args[0], ast.Constant) for call in calls):
+        return ()
+    named = ((name, read_literal(node)) for tree in trees for name, node in _list_named(tree))
+    return tuple(
+        ProgramOption(f"--{name}", kind_of(value), value, aliases=(f"--{name.replace('_', '-')}",))
+        for name, value in named
+        if isinstance(value, (int, float, str)) and not isinstance(value, bool)
+    )
+
+
+def _list_named(tree: ast.Module) -> Iterator[tuple[str, ast.expr | None]]:
+    """Yield names and what stands for them, in classes, dicts and tuples."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.ClassDef(body=body):
+                for each in body:
+                    if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name):
+                        yield each.target.id, _unwrap_field(each.value)
+            case ast.Dict(keys=keys, values=values):
+                for key, value in zip(keys, values, strict=True):
+                    if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                        yield key.value, value
+            case ast.Tuple(elts=[ast.Constant(value=str(name)), *_, last]):
+                yield name, last
+
+
+def _unwrap_field(node: ast.expr | None) -> ast.expr | None:
+    """Return the default in `field(default=...)`, or what else stands there."""
+    if isinstance(node, ast.Call) and name_call(node) in ("field", "Field"):
+        return next((each.value for each in node.keywords if each.arg == "default"), None)
+    return node
+
+
+def list_variables(text: str) -> dict[str, float]:
+    """Return the environment variables that a script reads, with numbers as defaults."""
+    found = {}
+    for call in find_calls(parse_python(text), "get", "getenv"):
+        if not re.fullmatch(r"(os\.)?(environ\.get|getenv)", ast.unparse(call.func)):
+            continue
+        name, default = ([read_literal(each) for each in call.args] + [None, None])[:2]
+        value = parse_value(str(default))
+        if isinstance(name, str) and isinstance(value, (int, float)):
+            found[name] = value
+    return found
 
 
 def list_imports(text: str) -> list[str]:

@@ -381,6 +381,16 @@ def test_init_runs_a_script_by_its_interpreter(terminal: Terminal) -> None:
     assert "there is no file nowhere.sh" in terminal.hpt("init", "-o", "-", "nowhere.sh", code=2)
 
 
+def test_init_names_the_variables_that_a_script_reads(terminal: Terminal) -> None:
+    source = "import os\nlr = float(os.environ.get('LR', '0.1'))\nport = os.getenv('PORT', 8080)\n"
+    (terminal.directory / "train.py").write_text(source)
+    out = terminal.hpt("init", sys.executable, "train.py", code=1)
+    line = out.splitlines()[-1].strip()
+    assert line == f"hpt init LR=0.1 {sys.executable} train.py"
+    terminal.hpt(*line.split()[1:])
+    assert list(read_spec(terminal.directory / "spec.yaml").hyperparameter_ranges) == ["LR"]
+
+
 @pytest.mark.parametrize(
     ("words", "command", "names"),
     [

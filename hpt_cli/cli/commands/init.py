@@ -30,7 +30,6 @@ from hpt_cli.machine.gpus import read_gpus
 from hpt_cli.metrics.detection import detect_metrics
 from hpt_cli.metrics.detection.metric import DetectedMetric
 from hpt_cli.metrics.lint import lint_definitions
-from hpt_cli.scaffold.config_file import advise_config_file
 from hpt_cli.scaffold.options import (
     find_given,
     list_short,
@@ -39,6 +38,7 @@ from hpt_cli.scaffold.options import (
     update_defaults,
 )
 from hpt_cli.scaffold.program import list_options
+from hpt_cli.scaffold.ways_in import advise_way_in
 from hpt_cli.spec.command_template import ALL, SCRIPTS, find_placeholders
 from hpt_cli.spec.hyperparameters import Value, format_value
 from hpt_cli.storage.home import find_home
@@ -65,14 +65,6 @@ INTERPRETERS = {
     ".lua": ("lua",),
     ".pl": ("perl",),
 }
-WAYS_IN = """\
-name them in the command, each with its usual value:
-      hpt init python train.py --lr 0.01
-      hpt init ./train.sh {lr=0.01} {depth=6}
-      hpt init LR=0.01 DEPTH=6 python train.py
-    a script without any can read a config file, of which each job gets its own copy (config_files
-    in the spec), or json.loads(os.environ["HPT_HYPERPARAMETERS"]): docs/howto/config-files.md"""
-
 Command = Annotated[
     list[str] | None,
     typer.Argument(help="The training command, as you would type it.", show_default=False),
@@ -257,7 +249,7 @@ def _choose_options(
         raise HptError.of(
             "options-none",
             f"neither the help nor the source of {shlex.join(words)} shows an option to tune",
-            advise_config_file(parts) or WAYS_IN,
+            advise_way_in(parts),
         )
     chosen = [_find_option(text, proposals) for text in asked] or choose_tuned(
         proposals, given, marked

@@ -43,3 +43,37 @@ def test_a_script_without_a_parser_is_not_run_for_its_help(directory: Path) -> N
     (directory / "train.py").write_text(f"open('ran', 'w')\n{text}")
     assert [each.flag for each in list_options([sys.executable, "train.py"])] == ["lr="]
     assert not (directory / "ran").exists()
+
+
+LOOPS = (
+    """
+class Config:
+    lr: float = 1e-3
+    n_layers: int = field(default=2)
+    verbose: bool = False
+for f in dataclasses.fields(Config):
+    p.add_argument(f"--{f.name}", type=type(f.default), default=f.default)
+""",
+    """
+for key, value in {"lr": 1e-3, "n_layers": 2}.items():
+    p.add_argument("--" + key, type=type(value), default=value)
+""",
+    """
+for name, kind, default in [("lr", float, 1e-3), ("n_layers", int, 2)]:
+    p.add_argument("--{}".format(name), type=kind, default=default)
+""",
+)
+
+
+@pytest.mark.parametrize("source", LOOPS)
+def test_options_declared_in_a_loop_have_the_defaults_that_it_goes_over(
+    directory: Path, source: str
+) -> None:
+    (directory / "loop.py").write_text(source)
+    text = "if 0: import loop\nprint('options:\\n  --lr LR\\n  --n_layers N_LAYERS')\n"
+    (directory / "train.py").write_text(text)
+    options = list_options([sys.executable, "train.py"])
+    assert [(each.flag, each.kind, each.default) for each in options] == [
+        ("--lr", "float", 1e-3),
+        ("--n_layers", "int", 2),
+    ]

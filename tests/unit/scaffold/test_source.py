@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hpt_cli.scaffold.source import list_imports, parse_source, read_literal
+from hpt_cli.scaffold.source import list_imports, list_variables, parse_source, read_literal
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,14 @@ def test_literals_are_read_and_nothing_is_run(text: str, expected: object) -> No
 def test_imports_are_listed() -> None:
     text = "import a.b, os\nfrom options import parse\ndef f():\n    from .near import x\n"
     assert list_imports(text) == ["a.b", "os", "options", "options.parse", "near", "near.x"]
+
+
+def test_variables_that_are_read_with_numbers_as_defaults() -> None:
+    source = """
+lr = float(os.environ.get("LR", "3e-4"))
+depth = int(os.getenv("DEPTH", 4))
+width = int(getenv("WIDTH", 2 ** 6))
+name, other = os.environ.get("NAME", "x"), os.environ.get("OTHER")
+"""
+    assert list_variables(source) == {"LR": 3e-4, "DEPTH": 4, "WIDTH": 64}
+    assert list_variables("settings.get('LR', 3)") == {}
