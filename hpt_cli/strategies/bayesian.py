@@ -5,7 +5,8 @@ The process is in `gaussian_process`, which is slow to import. Not every job nee
 * the initial design is a Sobol sequence that keeps off the extremes, at which a point chosen at
   random nearly always has one of its many coordinates (the Vizier GP bandit begins in the middle;
   Song et al. 2024);
-* every second job of it is drawn from the user's prior, if there is one.
+* every second job of it is drawn from the user's prior, if there is one and results agree with it;
+  the first of them is its centre.
 """
 
 from __future__ import annotations
@@ -20,13 +21,15 @@ from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.ranges import CategoricalRange
 from hpt_cli.strategies import SuggestRequest, Trial
 from hpt_cli.strategies.space import CONSTRAINED_SPARE, MIDDLE, Floats, Space
-from hpt_cli.strategies.targets import estimate_losses, score_losses
+from hpt_cli.strategies.targets import estimate_losses
 from hpt_cli.strategies.user_prior import UserPrior
 
 Way: TypeAlias = Literal["opening", "model"]
 
 INNER = 0.75
 """The share of each range that the initial design covers, around its middle."""
+LEAST_TRUST = 0.2
+"""How far the user's prior is trusted where jobs of the initial design are drawn from it."""
 MIN_ENDED = 4
 """How many jobs have ended before the failures among them say where jobs fail."""
 SPARE = 64
@@ -39,11 +42,12 @@ def suggest(request: SuggestRequest) -> Hyperparameters | None:
     space, ended = known.space, known.ended
     if space.exhausted:
         return None
-    prior = find_trusted_prior(space, known.places, known.losses)
+    prior = UserPrior(space)
+    trust = prior.measure_trust(ended)
     if choose_way(request, known) == "opening":
         points = draw_inner(space, request)
-        if prior is not None and request.number % 2:
-            points = prior.move(draw_design(space, request))
+        if trust > LEAST_TRUST and request.number % 2:
+            points = np.vstack([prior.centre, prior.move(draw_design(space, request))])
         return space.first_new(avoid_failures(space, space.select_allowed(points), ended))
     running = [trial for trial in known.trials if trial.status == "Running"]
     from hpt_cli.strategies import gaussian_process
@@ -53,7 +57,7 @@ def suggest(request: SuggestRequest) -> Hyperparameters | None:
         failures = gaussian_process.FailureModel(space, ended)
         # Drawn for this job alone, so that a resumed tuning job draws the same.
         rng = np.random.default_rng([request.seed, request.number])
-        points = gaussian_process.rank_candidates(space, evidence, failures, prior, rng)
+        points = gaussian_process.rank_candidates(space, evidence, failures, prior, trust, rng)
     return space.first_new(points)
 
 
@@ -102,20 +106,6 @@ def prepare() -> None:
 def count_initial_jobs(request: SuggestRequest) -> int:
     """Return the size of the initial design: enough to learn from, at most a third of all jobs."""
     return max(3, min(2 * len(request.ranges) + 1, request.max_jobs // 3))
-
-
-def find_trusted_prior(space: Space, places: Floats, losses: Floats) -> UserPrior | None:
-    """Return what the user believes; None for nothing, and while the results, (n,), where it says
-    the optimum is are worse than the others."""
-    prior = UserPrior(space)
-    if not prior:
-        return None
-    is_near = prior.log_density(places) > 0
-    if is_near.any() and not is_near.all():
-        scores = score_losses(losses)
-        if scores[is_near].mean() > scores[~is_near].mean():
-            return None
-    return prior
 
 
 def draw_design(space: Space, request: SuggestRequest) -> Floats:

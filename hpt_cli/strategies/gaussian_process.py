@@ -341,13 +341,15 @@ def rank_candidates(
     space: Space,
     evidence: Evidence,
     failures: FailureModel,
-    prior: UserPrior | None,
+    prior: UserPrior,
+    trust: float,
     rng: np.random.Generator,
 ) -> Floats:
     """Return points of the unit cube, (n, d), the largest expected improvement first, which is none
     where a job fails (Gardner et al. 2014, section 3).
 
-    It counts more where the user believes the optimum to be (Hvarfner et al. 2022, equation 6).
+    It counts more where the user believes the optimum to be (Hvarfner et al. 2022, equation 6), as
+    far as this `trust`, 0 to 1, goes.
     Candidates come from all over the cube and from around the best trials, then from ever closer
     around the best candidates. They are snapped: what is judged is what would be run.
     """
@@ -356,7 +358,7 @@ def rank_candidates(
     samples = SAMPLES if len(evidence.scores) <= MAX_LEARN else 0
     thetas = [*posterior.sample(rng, mode, samples)] or [mode]
     fits = [fit(evidence, theta) for theta in thetas]
-    belief = STRENGTH / len(evidence.scores)
+    belief = trust * STRENGTH / len(evidence.scores)
 
     def judge(places: Floats) -> Floats:
         points = encode_one_hot(space, places)
@@ -364,10 +366,10 @@ def rank_candidates(
         caution = CAUTION * failures.log_success(points)
         # The sum over kernels ranks points as their mean does.
         values = np.asarray(np.logaddexp.reduce(logs, axis=0)) + caution
-        return values if prior is None else values + belief * prior.log_density(places)
+        return values + belief * prior.log_density(places)
 
     spread = draw_spread(space, rng)
-    if prior is not None:
+    if trust > 0:
         spread = np.vstack([spread, prior.move(spread[:128])])
     best_places = evidence.places[evidence.find_counting()[:5]]
     near = [perturb(space, rng, best_places, width, 100) for width in (0.02, 0.05, 0.1, 0.2)]

@@ -2,17 +2,21 @@
 
 Over the unit cube this is a density: a product over the ranges, of which each is a mixture of
 normal densities around the named values and of a uniform one, as the user may be wrong. Job by job
-it counts less, as in piBO (Hvarfner et al. 2022); while results are worse where it is dense than
-elsewhere it does not count at all, so that a wrong one costs a few jobs.
+it counts less, as in piBO (Hvarfner et al. 2022), and only as far as results agree with it, so that
+a wrong one costs a job or two.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
 from hpt_cli.spec.ranges import CategoricalRange
-from hpt_cli.strategies.space import Floats, Space, reflect
+from hpt_cli.strategies import Trial
+from hpt_cli.strategies.space import MIDDLE, Floats, Space, reflect
+from hpt_cli.strategies.targets import estimate_losses, score_losses
 
 WIDTH = 0.1
 """The standard deviation around a named value, as a share of the range."""
@@ -21,6 +25,8 @@ DOUBT = 0.05
 STRENGTH = 10
 """After so many results the acquisition function is multiplied by the density itself (piBO's
 beta); after n by the density to the power STRENGTH / n."""
+CREDIT = 2
+"""How many results that agree with it in full the prior starts with."""
 TAIL = 0.001
 """The probability beyond which the normal distribution is cut off."""
 
@@ -44,6 +50,26 @@ class UserPrior:
     def __bool__(self) -> bool:
         """Whether any range has a prior."""
         return bool(self.centres)
+
+    @property
+    def centre(self) -> Floats:
+        """The point, (d,), of the values that are named first; other ranges are in the middle."""
+        point = np.full(len(self.counts), MIDDLE)
+        for column, centres in self.centres.items():
+            point[column] = centres[0]
+        return point
+
+    def measure_trust(self, ended: Sequence[Trial]) -> float:
+        """Return how far to trust the prior, 0 to 1: the correlation of its log density with how
+        good the results of trials are, a failed one the worst. 0 if no range has a prior."""
+        if not self:
+            return 0.0
+        dense = self.log_density(self.space.encode(each.hyperparameters for each in ended))
+        if len(ended) < 2 or not dense.std() > 0:
+            return 1.0
+        scores = score_losses(estimate_losses(ended))  # of mean 0 and deviation 1
+        agreeing = -float((dense - dense.mean()) / dense.std() @ scores)
+        return max(0.0, (CREDIT + agreeing) / (CREDIT + len(ended)))
 
     def move(self, points: Floats) -> Floats:
         """Return evenly spread points, (n, d), moved so that they are spread as the density is."""

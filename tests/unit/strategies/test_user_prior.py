@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -120,18 +121,44 @@ def test_the_model_prefers_it_and_forgets_it(monkeypatch: pytest.MonkeyPatch) ->
     assert believe(160) > believe(10) > believe(0.01)
 
 
+def agree(each: Hyperparameters) -> float:
+    return abs(math.log(float(each["rate"]) / 1e-3))
+
+
+def contradict(each: Hyperparameters) -> float:
+    return -agree(each)
+
+
+def test_it_is_trusted_as_far_as_results_agree() -> None:
+    prior = UserPrior(Space(RANGES))
+    for_it, against = prior.measure_trust(run("Random", agree, 12)), 0.2
+    assert prior.measure_trust([]) == 1
+    assert for_it > 0.5 > against > prior.measure_trust(run("Random", contradict, 12))
+
+
+def test_jobs_that_fail_where_the_prior_is_dense_speak_against_it() -> None:
+    trials = run("Random", lambda _: 1.0, 12)
+    prior = UserPrior(Space(RANGES))
+    failed = [
+        replace(each, status="Failed", loss=None) if count_believed([each]) else each
+        for each in trials
+    ]
+    assert any(each.status == "Failed" for each in failed)
+    assert prior.measure_trust(failed) == 0 < prior.measure_trust(trials)
+
+
+def test_without_a_prior_nothing_is_trusted() -> None:
+    plain = {name: each.model_copy(update={"prior": ()}) for name, each in RANGES.items()}
+    prior = UserPrior(Space(plain))
+    assert prior.measure_trust(run("Random", agree, 4, plain)) == 0
+
+
+def test_the_first_job_tries_the_named_values() -> None:
+    first, *_ = run("Bayesian", agree, 1)
+    assert float(first.hyperparameters["rate"]) == pytest.approx(1e-3)
+    assert first.hyperparameters["optimizer"] == "nag"
+
+
 def test_a_prior_that_results_contradict_is_dropped() -> None:
-    def contradict(each: Hyperparameters) -> float:
-        return -abs(math.log(float(each["rate"]) / 1e-3))
-
-    def agree(each: Hyperparameters) -> float:
-        return -contradict(each)
-
-    space = Space(RANGES)
-    for measure, trusted in ((contradict, False), (agree, True)):
-        trials = run("Random", measure, 12)
-        places = space.encode(each.hyperparameters for each in trials)
-        losses = np.array([each.loss for each in trials], dtype=float)
-        assert (bayesian.find_trusted_prior(space, places, losses) is not None) == trusted
-    assert bayesian.find_trusted_prior(space, places[:0], losses[:0]) is not None
     assert count_believed(run("Bayesian", contradict, 10)) <= 2
+    assert count_believed(run("Bayesian", agree, 10)) >= 5
