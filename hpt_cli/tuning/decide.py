@@ -202,6 +202,9 @@ def _fill_slots(
 ) -> list[Command]:
     """Return launches of what is ready, and plans for the slots that are still free; or what
     becomes of paused jobs."""
+    places = spec.count_slots(state.pool) - len(state.running)
+    if going := let_go_on(spec, state, places, avoided, judge, before_others=True):
+        return going
     launches = _launch(spec, state, avoided, _list_ready(state, now))
     open_jobs = [job for job in state.jobs.open if job.phase != "Paused"]
     wanted = spec.count_slots(state.pool) + should_prefetch(spec, state)

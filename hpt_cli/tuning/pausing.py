@@ -6,8 +6,13 @@ of the usual number of epochs, and waits there while others have yet to come so 
 at the rung goes on, and the next whenever one ends; each is judged by the stop rule when its turn
 comes, and after every epoch. The best jobs complete early so, and most of the others have no turn.
 
-This is the order of successive halving (Jamieson and Talwalkar 2016) with a single rung; jobs that
-go on where they were are those of freeze-thaw (Swersky et al. 2014).
+Nobody knows how many will come, where time ends the tuning job. So the best of those that have come
+so far, a LEADING share of them, do not wait for the others: else nothing would complete before all
+have begun.
+
+This is the order of successive halving (Jamieson and Talwalkar 2016) with a single rung, and those
+that lead go on as in its asynchronous form (Li et al. 2020); jobs that go on where they were are
+those of freeze-thaw (Swersky et al. 2014).
 
 Nothing is remembered: who is to be paused or to go on is a function of the curves. Losses at the
 rung do not change any more, so two jobs never make way for each other in turn.
@@ -33,6 +38,8 @@ from hpt_cli.tuning.steering.proposals import plan_next
 
 RUNG_SHARE = 0.05
 """Where the rung is, as a share of the usual number of epochs."""
+LEADING = 1 / 8
+"""The share of the jobs at the rung that go on although others have yet to begin."""
 FIRST_RUNG = 2
 """Where it is before any job has completed, and at least: the first epoch may be all warm-up."""
 CHANCE = ("probability", "held_against_job")
@@ -72,6 +79,8 @@ class Race:
     """How many more may be paused; infinite without a limit."""
     has_more: bool
     """Whether there are jobs that have not begun, and may."""
+    bar: float = -math.inf
+    """Up to which loss at the rung a job leads: it goes on all the same."""
 
     @property
     def behind(self) -> list[LossCurve]:
@@ -83,12 +92,17 @@ class Race:
         """The paused jobs at the rung or beyond, the best there first."""
         return sorted(filter(self._has_come, self.paused), key=self._rank)
 
+    @property
+    def leading(self) -> list[LossCurve]:
+        """The paused jobs that do not wait until the others have begun: the best first."""
+        return list(filter(self._leads, self.arrived))
+
     def find_way(self, live: LossCurve) -> Way | None:
         """Return why a running job is to be paused; None where it goes on."""
         if not self._has_come(live):
             return None
         others = f"others have yet to come to epoch {self.rung}"
-        if self.has_more and self.room >= 1:
+        if self.has_more and self.room >= 1 and not self._leads(live):
             return Way(others)
         # A paused one that goes on instead leaves its room.
         if self.behind:
@@ -128,6 +142,9 @@ class Race:
 
     def _has_come(self, curve: LossCurve) -> bool:
         return len(curve.steps) >= self.rung
+
+    def _leads(self, curve: LossCurve) -> bool:
+        return curve.lows[self.rung - 1] <= self.bar
 
     def _rank(self, curve: LossCurve) -> tuple[float, int]:
         return curve.lows[self.rung - 1], curve.number
@@ -203,6 +220,8 @@ def let_go_on(
     avoided: Collection[Resource],
     judge: Judge,
     launched: Iterable[Share | None] = (),
+    *,
+    before_others: bool = False,
 ) -> list[Command]:
     """Return what becomes of the paused jobs whose turn it is: they go on, or are stopped.
 
@@ -211,12 +230,13 @@ def let_go_on(
         avoided: the cores and GPUs that are left to others.
         judge: what a stop rule says of a job.
         launched: what jobs get of the machine that are about to be launched.
+        before_others: whether only those go on that do so before others begin.
     """
     commands, hopeless = list[Command](), list[Command]()
     if places <= 0 or not state.paused:
         return commands
     race, taken = make_race(spec, state, 0), [each for each in launched if each is not None]
-    for curve in [*race.behind, *race.arrived]:
+    for curve in [*race.behind, *(race.leading if before_others else race.arrived)]:
         job = state.jobs[curve.number]
         if places <= 0:
             break
@@ -267,14 +287,30 @@ def make_race(spec: TuningSpec, state: TuningState, most_paused: float) -> Race:
             if job.phase == "Completed" and job.curve(judged.metric)
         ],
     )
-    paused = [read_curve(spec, state, job) for job in state.paused]
+    paused, rung = [read_curve(spec, state, job) for job in state.paused], find_rung(lengths)
     to_come = any(job.phase in ("Planned", "Suggested", "Interrupted") for job in state.jobs.open)
+    has_more = to_come or plan_next(spec, state) is not None
     return Race(
-        rung=find_rung(lengths),
+        rung=rung,
         paused=tuple(paused),
         room=find_limit(spec, most_paused) - len(paused),
-        has_more=to_come or plan_next(spec, state) is not None,
+        has_more=has_more,
+        bar=_find_bar(spec, state, rung) if has_more else -math.inf,
     )
+
+
+def _find_bar(spec: TuningSpec, state: TuningState, rung: int) -> float:
+    """Return the loss at the rung of the last of the jobs that lead; -inf where none does."""
+
+    def list_losses(jobs: Iterable[TrainingJob]) -> list[float]:
+        curves = (read_curve(spec, state, job) for job in jobs if is_comparable(spec, job))
+        return [curve.lows[rung - 1] for curve in curves if len(curve.steps) >= rung]
+
+    key = ("losses at the rung", rung, spec.judged)
+    ended = state.jobs.cached(key, lambda ended: list_losses(ended.values()))
+    losses = sorted([*ended, *list_losses(state.jobs.open)])
+    leading = int(LEADING * len(losses))
+    return losses[leading - 1] if leading else -math.inf
 
 
 def find_limit(spec: TuningSpec, most_paused: float = math.inf) -> float:

@@ -24,8 +24,13 @@ def curve(number: int, *losses: float) -> LossCurve:
     return LossCurve(number, "Running", steps, losses)
 
 
-def race(*paused: LossCurve, room: float = math.inf, has_more: bool = False) -> Race:
-    return Race(2, paused, room, has_more)
+def race(
+    *paused: LossCurve,
+    room: float = math.inf,
+    has_more: bool = False,
+    bar: float = -math.inf,
+) -> Race:
+    return Race(2, paused, room, has_more, bar)
 
 
 def test_the_rung_is_at_a_twentieth_of_the_usual_length() -> None:
@@ -51,6 +56,16 @@ def test_then_it_makes_way_for_the_best_at_the_rung() -> None:
     assert waiting.find_way(curve(1, 3, 4, 0)) is None, "what is as good goes by number"
     after = waiting.after(curve(1, 5, 4.5), Way("", 2))
     assert [each.number for each in after.arrived] == [3, 1]
+
+
+def test_one_that_leads_goes_on_though_others_have_yet_to_come() -> None:
+    paused = (curve(3, 5, 4), curve(2, 3, 2), curve(1, 3, 1))
+    waiting = race(*paused, has_more=True, bar=2)
+    assert [each.number for each in waiting.leading] == [1, 2]
+    better = Way("job 1 was better at epoch 2", 1)
+    assert waiting.find_way(curve(4, 5, 2)) == better
+    assert waiting.find_way(curve(4, 5, 3)) == Way("others have yet to come to epoch 2")
+    assert waiting.find_way(curve(4, 5, 0.5)) is None
 
 
 # As the tuner does it
@@ -105,6 +120,23 @@ def test_when_all_have_come_the_best_goes_on() -> None:
     assert commands(*two, max_jobs=2) == [Thaw(2, why)]
     assert commands(*two, max_jobs=2, max_parallel_jobs=2) == [Thaw(2, why), Thaw(1, why)]
     assert commands(*two, max_jobs=3) == [Plan(3)]
+
+
+def test_of_those_that_have_come_the_best_eighth_does_not_wait_for_the_others() -> None:
+    seven = [event for number in range(1, 8) for event in paused(number, 9, number)]
+    assert commands(*seven, max_jobs=500) == [Plan(8)]
+    why = "of those that waited, it was the best at epoch 2"
+    worse, best = ([*seven, *paused(8, 9, loss)] for loss in (8, 0.5))
+    assert commands(*worse, max_jobs=500) == [Thaw(1, why)]
+    assert commands(*best, max_jobs=500, max_parallel_jobs=2) == [Thaw(8, why)]
+    begun_again = [*worse, ev.JobThawed(at=2, number=1, attempt=1, reason=why)]
+    assert commands(*begun_again, max_jobs=500) == []
+    assert commands(*begun_again, seen=(1,), max_jobs=500) == [], "it leads"
+    assert commands(*begun_again, max_jobs=500, max_parallel_jobs=2) == [Plan(9)]
+    # One that was chosen ahead waits for a slot of its own, and one short of the rung does not.
+    assert commands(*worse, *b.suggested(9), max_jobs=500) == [Thaw(1, why)]
+    behind = [*seven, *paused(8, 9)]
+    assert commands(*behind, max_jobs=500) == [Thaw(8, "it has yet to come to epoch 2")]
 
 
 def test_no_more_are_paused_than_may_be() -> None:
