@@ -79,6 +79,13 @@ def test_jobs_are_paused_where_they_stand_and_go_on(terminal: Terminal) -> None:
     assert together < terminal.json("show", "t")["tuning_time_seconds"]
 
 
+def test_the_best_eighth_goes_on_before_all_have_begun(terminal: Terminal) -> None:
+    short = {"options": "--epochs 8 --seconds 0.05", "max_parallel_jobs": 2}
+    said = terminal.hpt("run", write_spec(terminal, **short, max_jobs=14))
+    assert said.index(" goes on after ") < said.index("t-0014")
+    assert terminal.json("show", "t")["training_job_status_counters"]["completed"] == 14
+
+
 def test_at_most_so_many_are_paused(terminal: Terminal) -> None:
     said = terminal.hpt("run", write_spec(terminal, pausing={**BY_SIGNAL, "max_paused": 1}))
     assert "t-0001 paused" in said

@@ -113,7 +113,7 @@ PausingToo = Annotated[
     bool,
     typer.Option(
         "--pausing",
-        help="Replay each rule with pausing too: all training jobs begin, and then the best go on.",
+        help="Replay each rule with pausing too: all training jobs begin, and the best go on.",
     ),
 ]
 MaxPaused = Annotated[
