@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, TypeAlias
 from hpt_cli.metrics.patterns import (
     NUMBER,
     Pattern,
+    compile_line_regex,
     compile_regex,
     compile_step_regex,
     parse_cell,
@@ -45,6 +46,14 @@ class LineState:
     """From the latest line that matched the definition's `step`."""
     header: Header | None = None
     """Of the latest table."""
+    is_open: bool = False
+    """Whether a line that matched the definition's `after` came after its latest value."""
+
+    def take_first(self, found: Sequence[Match]) -> Sequence[Match]:
+        """Return the first of the values in a line if a value is awaited, and await no more."""
+        taken = found[:1] if self.is_open else ()
+        self.is_open = self.is_open and not found
+        return taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +261,7 @@ class ColumnForm:
             return []
         cell, span = cells[header.value]
         value = self._parse(cell, header)
-        if value is None:
+        if value is None or (header.delimiter == " " and not self.is_plain and _is_text(cells)):
             return []
         step = self._parse(cells[header.step][0], header) if header.step is not None else None
         return [Match(value, step, (0, len(text)), span)]
@@ -324,6 +333,11 @@ def split_row(
     return cells[1:] if is_numbered else None
 
 
+def _is_text(cells: Sequence[tuple[str, tuple[int, int]]]) -> bool:
+    """Return whether most cells of a row are words, as in `After 8 steps the fit converged`."""
+    return 2 * sum(cell.isalpha() for cell, _ in cells) > len(cells)
+
+
 Form: TypeAlias = RegexForm | JsonForm | ColumnForm
 """A way to find values. Only lines with its literal text can have one, except in a table, where
 such a line may be the header and every line after it a row."""
@@ -338,6 +352,8 @@ class Extractor(NamedTuple):
     """Matches lines that hold the step of the lines after them."""
     file: str = ""
     """The file in the job's directory that is read instead of the command's output."""
+    after: Pattern | None = None
+    """Matches lines after each of which the first value counts, and no other value does."""
 
     @property
     def counts_steps(self) -> bool:
@@ -346,6 +362,12 @@ class Extractor(NamedTuple):
         if isinstance(form, RegexForm):
             return not form.pattern.step and self.step is None
         return not (form.step_path if isinstance(form, JsonForm) else form.step_column)
+
+
+class Opening(NamedTuple):
+    """Lines after each of which the first value of a metric counts."""
+
+    pattern: Pattern
 
 
 FORMS = ("regex", "json", "column", "preset")
@@ -365,24 +387,25 @@ def compile_definition(fields: Mapping[str, Any], *, is_plain: bool = False) -> 
     """
     name, step = fields["name"], fields.get("step") or ""
     file = fields.get("file") or ""
+    after = compile_line_regex(fields["after"]) if fields.get("after") else None
     if fields.get("json"):
-        return Extractor(name, JsonForm(fields["json"], step), file=file)
+        return Extractor(name, JsonForm(fields["json"], step), file=file, after=after)
     if fields.get("column"):
-        return Extractor(name, ColumnForm(fields["column"], step, is_plain), file=file)
+        return Extractor(name, ColumnForm(fields["column"], step, is_plain), file=file, after=after)
     regex = fields.get("regex") or ""
     if fields.get("preset"):
         preset = PRESETS[fields["preset"]]
         metric, step = fields.get("metric") or name, step or preset.step
         if preset.column:
-            return Extractor(name, ColumnForm(metric, step, is_plain), file=file)
+            return Extractor(name, ColumnForm(metric, step, is_plain), file=file, after=after)
         regex = preset.fill(metric)
     steps = compile_step_regex(step, is_plain=is_plain) if step else None
-    return Extractor(name, RegexForm(compile_regex(regex, is_plain=is_plain)), steps, file)
+    return Extractor(name, RegexForm(compile_regex(regex, is_plain=is_plain)), steps, file, after)
 
 
 def to_regex(fields: Mapping[str, Any]) -> str | None:
     """Return a regex that finds the same values; None where there is none."""
-    if fields.get("file") or fields.get("column"):
+    if fields.get("file") or fields.get("column") or fields.get("after"):
         return None
     if fields.get("json"):
         key = re.escape(fields["json"].rpartition(".")[2])
@@ -404,12 +427,17 @@ def iterate_matches(
     state = LineState()
     form = extractor.form
     literal = _find_literal(form.pattern) if isinstance(form, RegexForm) else ""
+    after = extractor.after
+    opening = _find_literal(after) if after is not None else ""
     if steps is None and extractor.step is not None:
         steps = list_steps(extractor.step, lines)
     for number, text in enumerate(lines):
+        if after is not None and opening in text and after.search(text) is not None:
+            state.is_open = True
         if literal in text:
             state.last_step = steps[number] if steps is not None else None
-            for match in form.find(text, state):
+            found: Sequence[Match] = form.find(text, state)
+            for match in found if after is None else state.take_first(found):
                 yield number, match
 
 

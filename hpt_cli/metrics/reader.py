@@ -22,6 +22,7 @@ from hpt_cli.metrics.extractors import (
     JsonForm,
     LineState,
     Match,
+    Opening,
     RegexForm,
     find_step,
 )
@@ -38,12 +39,16 @@ MAX_SLOW_LINES = 3
 # Compared by identity: a rule that has matched is removed, and not one that equals it.
 @dataclass(slots=True, eq=False)
 class _Search:
-    """Something that lines are searched for: a metric, the step of some metrics, or a log rule."""
+    """Something that lines are searched for: a metric, what it comes after, the step of some
+    metrics, or a log rule.
+    """
 
     names: tuple[str, ...]
     """The metrics that it is for, or the rule's pattern."""
-    target: Form | Pattern | Rule
+    target: Form | Pattern | Opening | Rule
     states: tuple[LineState, ...] = ()
+    is_after: bool = False
+    """Whether only the first value after each opening counts."""
     count: int = 0
     """The number of values found, and of those that an earlier attempt had."""
     literal: bytes = field(init=False)
@@ -52,7 +57,7 @@ class _Search:
 
     def __post_init__(self) -> None:
         target = self.target
-        searched = target.pattern if isinstance(target, (RegexForm, Rule)) else target
+        searched = target.pattern if isinstance(target, (RegexForm, Opening, Rule)) else target
         self.literal = searched.literal.encode()
         if isinstance(searched, Pattern):
             self.ignore_case = searched.ignore_case
@@ -220,20 +225,24 @@ class MetricReader:
                 state.last_step = step
             whole = (0, len(text))
             return (Match(step, step, whole, whole),)
+        if isinstance(target, Opening):
+            search.states[0].is_open |= target.pattern.search(text) is not None
+            return ()
         if isinstance(target, Rule):
             match = target.match(text)
             if match is not None and search in self._searches:
                 self._searches.remove(search)  # a rule matches once in a log
                 self._matches.append(match)
             return ()
-        return target.find(text, search.states[0])
+        found = target.find(text, search.states[0])
+        return search.states[0].take_first(found) if search.is_after else found
 
     def _list_candidates(self, segment: Segment) -> Iterator[tuple[int, str, _Search]]:
         """Yield the lines that may have a match, in order: offset, text, and the search."""
         shown = clean_lines(segment.data)
         searches = tuple(self._searches)  # rules that match are removed meanwhile
-        # By line, and in a line by number of the search: those for steps come first, so that a
-        # line's step applies to the values beside it.
+        # By line, and in a line by number of the search: those for steps and openings come first,
+        # so that they apply to the values beside them.
         candidates = sorted(
             (start, number)
             for number, search in enumerate(searches)
@@ -271,7 +280,7 @@ class _LineMap:
 
 
 def _make_searches(extractors: Sequence[Extractor]) -> list[_Search]:
-    """Return a search for each metric, and before them one for each regex of steps."""
+    """Return a search for each metric, and before them those for steps and openings."""
     states = [(extractor, LineState()) for extractor in extractors]
     steps = {each.step.source: each.step for each in extractors if each.step is not None}
     searches = []
@@ -279,7 +288,13 @@ def _make_searches(extractors: Sequence[Extractor]) -> list[_Search]:
         own = [(each, state) for each, state in states if each.step and each.step.source == source]
         metrics = tuple(each.metric for each, _ in own)
         searches.append(_Search(metrics, pattern, tuple(state for _, state in own)))
-    return searches + [_Search((each.metric,), each.form, (state,)) for each, state in states]
+    for each, state in states:
+        if each.after is not None:
+            searches.append(_Search((each.metric,), Opening(each.after), (state,)))
+    return searches + [
+        _Search((each.metric,), each.form, (state,), each.after is not None)
+        for each, state in states
+    ]
 
 
 def _is_step(number: float) -> bool:

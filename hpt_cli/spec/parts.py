@@ -114,6 +114,8 @@ class MetricDefinition(SpecPart):
     """With preset: what the program calls the metric; else the same as name."""
     step: FieldName | None = None
     """Where the step stands: a key, a column, or a regex with {step} for a line before."""
+    after: Pattern | None = None
+    """A regex for a line before: only the first value after each such line counts."""
     file: FieldName | None = None
     """A file in the job's directory (HPT_JOB_DIR) to read instead of the output."""
 

@@ -127,6 +127,19 @@ def test_a_line_may_tell_the_step_of_those_after_it() -> None:
     assert curve(log, regex="loss={num}", step="Epoch {step}") == [(1, 9), (3, 5), (3, 6)]
 
 
+@pytest.mark.parametrize(
+    ("fields", "value"),
+    [({"regex": "loss[=:] ?{num}"}, "loss={}"), ({"json": "loss"}, '{{"loss": {}}}')],
+)
+def test_after_a_heading_the_first_value_counts_and_no_other(
+    fields: dict[str, str], value: str
+) -> None:
+    text = "{}\nTrain\n{}\nVal 1\n\n{} {}\n{}\nVal 2\nTrain\nVal loss: 0\n{}\n"
+    log = text.format(*(value.format(number) for number in range(1, 7))).encode()
+    expected = [3, 0] if "regex" in fields else [3, 6]
+    assert [number for _, number in curve(log, **fields, after="^Val")] == expected
+
+
 def test_every_match_in_a_line_is_an_observation() -> None:
     assert values(b"loss=1 loss=2\n") == [1, 2]
 
@@ -183,6 +196,7 @@ DEFINITIONS = [
     {"json": "a.b", "step": "s"},
     {"column": "c", "step": "ep"},
     {"regex": r"x={ratio}$"},
+    {"regex": r"loss=({num})", "after": r"ep|c"},
 ]
 PIECES = [
     *(

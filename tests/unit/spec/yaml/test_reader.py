@@ -169,6 +169,7 @@ def test_mistakes_are_shown_in_their_place(
         ("regex: 'loss=({num})'", "preset: ultralytics", "has no metric 'loss'; it has: precision"),
         ("regex: 'loss=({num})'", "preset: xgboost, step: Epoch", "has neither {step} nor"),
         ("regex: 'loss=({num})'", "json: a, metric: b", "but no preset is given"),
+        ("regex: 'loss=({num})'", "json: a, after: '(Val'", "missing )"),
         ("regex: 'loss=({num})'", "json: a, file: ../b", "not inside the job's directory"),
         ("regex: 'loss=({num})'", "jsn: a", "did you mean 'json'?"),
     ],
@@ -186,6 +187,10 @@ def test_fields_that_do_not_go_together(old: str, new: str, words: str) -> None:
         ("column: loss, step: epoch", "epoch loss\n3 0.5"),
         ("preset: xgboost, metric: validation-auc", "[3]\tvalidation-auc:0.5"),
         ("regex: 'loss {num}', step: 'Epoch {step}'", "Epoch 3\nloss 0.5"),
+        (
+            "regex: 'loss {num}', step: 'Epoch {step}', after: '^Val'",
+            "Epoch 3\nTrain\nloss 9\nVal\nloss 0.5",
+        ),
     ],
 )
 def test_a_metric_can_be_found_in_several_ways(fields: str, line: str) -> None:
