@@ -32,6 +32,25 @@ def test_what_is_proposed_can_be_pasted_into_a_spec_and_finds_the_same(tmp_path:
     assert [step for step, _ in first["curve"]] == [step for step, _ in truth]
 
 
+def test_a_data_set_that_only_a_heading_names_is_read_alone(tmp_path: Path) -> None:
+    log = "".join(
+        f"Epoch {n}\nTraining:\nloss 0.{n} acc 0.9{n}\nValidation:\nloss 0.5 acc 0.8{n}\n"
+        for n in range(1, 4)
+    ).encode()
+    proposed = hpt("-", stdin=log).stdout.decode()
+    assert yaml.safe_load(proposed)["objective_metric_name"] == "Validation_acc"
+    spec = tmp_path / "spec.yaml"
+    ranges = "name: x\ncommand: x\nhyperparameter_ranges: {a: {type: Categorical, values: [1]}}\n"
+    spec.write_text(ranges + proposed)
+    found = hpt("-", "--spec", str(spec), "--json", stdin=log)
+    first = json.loads(found.stdout)["definitions"][0]
+    assert first["curve"] == [[1, 0.81], [2, 0.82], [3, 0.83]]
+    spec.write_text(ranges + proposed.replace("after: '", "after: '("))
+    refused = hpt("-", "--spec", str(spec), stdin=log).stderr.decode()
+    assert "missing )" in refused
+    assert "after" in refused
+
+
 def test_a_regex_that_misreads_is_shown_with_its_lines(tmp_path: Path) -> None:
     log = b"epoch 1 val_loss: 9.1e-04\nepoch 2 val_loss: 1.2\n"
     shown = hpt("-", "--regex", r"val_loss: ([0-9\.]+)", stdin=log)

@@ -1,14 +1,16 @@
 """Detects the metrics in a log: definitions that find values in it, the likeliest objective first.
 
-Tried in this order: presets, JSON lines, tables with a header, and names beside numbers. What finds
-a setting, a counter or a number that nobody knows is no metric: then nothing is proposed.
+Tried in this order: presets, JSON lines, tables with a header, and names beside numbers; then a
+table without a header. What finds a setting, a counter or a number that nobody knows is no metric:
+then nothing is proposed.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
 
 from hpt_cli.metrics.detection.json_paths import find_dumps, find_json
 from hpt_cli.metrics.detection.metric import DetectedMetric, Fields, SearchedLog
@@ -17,6 +19,7 @@ from hpt_cli.metrics.detection.programs import find_preset_lines, find_presets
 from hpt_cli.metrics.detection.ranking import rank_metrics
 from hpt_cli.metrics.detection.settings import find_settings
 from hpt_cli.metrics.detection.tables import find_tables
+from hpt_cli.metrics.detection.unnamed import find_unnamed_columns
 from hpt_cli.metrics.lines import join_documents
 from hpt_cli.metrics.presets import PRESETS
 
@@ -31,7 +34,8 @@ MAX_SELDOM = 500
 _VARYING = re.compile(r"[\d\u2580-\u259f#=>.,:/ %-]+")
 """Numbers and bars of progress."""
 
-_DETECTORS = (find_presets, find_json, find_tables, find_pairs)
+Detector: TypeAlias = Callable[[Sequence[str]], Iterator[Fields]]
+_DETECTORS: tuple[Detector, ...] = (find_presets, find_json, find_tables, find_pairs)
 
 
 def detect_metrics(lines: Sequence[str]) -> tuple[DetectedMetric, ...]:
@@ -42,20 +46,24 @@ def detect_metrics(lines: Sequence[str]) -> tuple[DetectedMetric, ...]:
     """
     log = SearchedLog(_cut(join_documents(lines)))
     log.explain([*find_settings(log.lines), *find_dumps(log.lines)])
+    return _detect(log, _DETECTORS) or _detect(log, (find_unnamed_columns,))
+
+
+def _detect(log: SearchedLog, detectors: Sequence[Detector]) -> tuple[DetectedMetric, ...]:
+    """Return what the first detectors find, and the others in lines that those do not explain."""
     detected: dict[str, DetectedMetric] = {}
-    for detect in _DETECTORS:
+    for detect in detectors:
         for definition in detect(log.unexplained):
             found = log.find(definition)
-            if not found:
-                continue
-            metric = log.describe(definition, found)
-            # Of two kinds that find the same name, the one tried first is more specific.
-            known = detected.get(metric.name)
-            if known is None:
-                detected[metric.name] = metric
-            elif detect is find_pairs and not known.program:
-                renamed = metric.rename(detected)
-                detected[renamed.name] = renamed
+            for part, matches in log.divide(definition, found) if found else ():
+                metric = log.describe(part, matches)
+                # Of two kinds that find the same name, the one tried first is more specific.
+                known = detected.get(metric.name)
+                if known is None:
+                    detected[metric.name] = metric
+                elif detect is find_pairs and not known.program:
+                    renamed = metric.rename(detected)
+                    detected[renamed.name] = renamed
             if "json" in definition:
                 log.hide_documents(found)
             elif detect is not find_pairs:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hpt_cli.metrics.detection.metric import Fields
 from hpt_cli.metrics.detection.pair_regex import to_name
-from hpt_cli.metrics.detection.vocabulary import STEP_WORDS
+from hpt_cli.metrics.detection.vocabulary import STEP_WORDS, is_quality
 from hpt_cli.metrics.extractors import is_history, parse_json_line
 from hpt_cli.metrics.patterns import parse_number
 
@@ -23,14 +24,27 @@ MIN_SHARE = 0.1
 def find_json(lines: Sequence[str]) -> Iterator[Fields]:
     """Yield definitions of the paths of numbers in JSON lines, and in printed Python dicts."""
     paths: dict[str, str] = {}
-    documents = [parsed[0] for parsed in map(parse_json_line, lines) if parsed is not None]
+    documents, labels = [], set()
+    for text in lines:
+        if (parsed := parse_json_line(text)) is not None:
+            documents.append(parsed[0])
+            labels.add(_find_label(text[: parsed[1][0]]))
     for document in documents:
         # The one document of a log has histories; in one of many, a list is of several results.
         leaves = [path for path, _ in _iterate_leaves(document, "", len(documents) == 1)]
         step = next((each for each in STEP_WORDS if each in leaves), "")
         paths.update({path: step for path in leaves if path not in STEP_WORDS})
     for path, step in paths.items():
-        yield {"name": to_name(path), "json": path} | ({"step": step} if step else {})
+        # One of several numbers behind a word is a part, and not what the word says.
+        is_only = len(paths) == 1 and len(labels) == 1 and not is_quality(path)
+        name = f"{min(labels)} {path}" if is_only else path
+        yield {"name": to_name(name), "json": path} | ({"step": step} if step else {})
+
+
+def _find_label(before: str) -> str:
+    """Return the word before a document that says what it has: `Losses {...}`."""
+    words: list[str] = re.findall(r"[^\W\d_]+", before)
+    return words[-1] if words and is_quality(words[-1]) else ""
 
 
 def find_dumps(lines: Sequence[str]) -> Iterator[int]:

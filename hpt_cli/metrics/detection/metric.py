@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from hpt_cli.metrics.detection.headings import list_heading_sets
-from hpt_cli.metrics.detection.pair_regex import STEP, reads_folds
+from hpt_cli.metrics.detection.headings import Headings
+from hpt_cli.metrics.detection.pair_regex import STEP, reads_folds, to_name
 from hpt_cli.metrics.detection.templates import TOKEN
+from hpt_cli.metrics.detection.turns import find_turns
 from hpt_cli.metrics.detection.vocabulary import (
     DataSet,
     Direction,
     find_data_set,
     guess_direction,
+    is_quality,
     split_words,
 )
 from hpt_cli.metrics.extractors import Match, compile_definition, iterate_matches, list_steps
@@ -85,7 +87,7 @@ class SearchedLog:
         self.lines = list(lines)
         self.unexplained = list(lines)
         """Those of which nothing is known yet; the others are blank, so that numbers hold."""
-        self._heading_sets = list_heading_sets(self.lines)
+        self._headings = Headings(self.lines)
         self._steps: dict[str, list[float | None]] = {}
 
     def find(self, definition: Fields) -> list[tuple[int, Match]]:
@@ -98,6 +100,41 @@ class SearchedLog:
                 self._steps[source] = list_steps(extractor.step, self.lines)
             steps = self._steps[source]
         return list(iterate_matches(extractor, self.lines, steps))
+
+    def divide(
+        self, definition: Fields, found: Sequence[tuple[int, Match]]
+    ) -> Iterator[tuple[Fields, Sequence[tuple[int, Match]]]]:
+        """Yield definitions that part what one has found, with what each finds; and of the rest.
+
+        Where several things have results of one name, what says of which they are stands before
+        them in the line, or in a heading above: `Validation:`, and below it `loss: 0.3`.
+        """
+        name, left = definition["name"], {number for number, _ in found}
+        if "column" not in definition and is_quality(name) and not find_data_set(name):
+            for word, after, taken in self._find_parts(found):
+                part = {**definition, "name": to_name(f"{word} {name}"), "after": after}
+                if "preset" in definition:
+                    part["metric"] = name
+                matches = self.find(part)
+                if [number for number, _ in matches] == taken:
+                    left -= set(taken)
+                    yield part, matches
+        if left:
+            yield definition, found
+
+    def _find_parts(
+        self, found: Sequence[tuple[int, Match]]
+    ) -> Iterator[tuple[str, str, list[int]]]:
+        """Yield the things with results of one name: a word, a regex before them, and the lines."""
+        numbers = list(dict.fromkeys(number for number, _ in found))
+        below = self._headings.divide(numbers)
+        for heading, taken in below:
+            yield heading.word, heading.regex, taken
+        befores = [self.lines[number][: match.value_span[0]] for number, match in found]
+        turns = find_turns(befores) if not below else []
+        for word in dict.fromkeys(turns):
+            taken = [number for (number, _), each in zip(found, turns, strict=True) if each == word]
+            yield word, rf"\b{re.escape(word)}\b", taken
 
     def describe(self, definition: Fields, found: Sequence[tuple[int, Match]]) -> DetectedMetric:
         """Return a definition with what it has found."""
@@ -119,7 +156,7 @@ class SearchedLog:
 
     def _find_heading_set(self, found: Sequence[tuple[int, Match]]) -> DataSet:
         """Return the data set that the headings above all these lines name."""
-        named = {self._heading_sets[number] for number, _ in found}
+        named = {self._headings.data_sets[number] for number, _ in found}
         return named.pop() if len(named) == 1 else ""
 
     def explain(self, numbers: Iterable[int]) -> None:

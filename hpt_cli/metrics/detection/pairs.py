@@ -26,6 +26,7 @@ from hpt_cli.metrics.detection.vocabulary import (
     find_set_word,
     is_activity,
     is_quality,
+    names_data_set,
     split_words,
 )
 from hpt_cli.metrics.patterns import NUMBER, parse_number
@@ -50,7 +51,7 @@ _AFTER = re.compile(
 )
 """A name behind its number, as in `98.06% Accuracy, 0.95 Loss`."""
 _PIECES = re.compile(r"[|:;,\[\]()<>{}=│┃\t]| - | {2,}|(?<=[^\W\d]{4})\. ")
-_UNIT = re.compile(r" ?(?:[KMGT]i?B|[mun]s|s|secs?|seconds?|min|minutes|hours?|h)\b")
+_UNIT = re.compile(r" ?(?:[KMGT]i?B|[mun]s|s|secs?|seconds?|mins?|minutes|hours?|hrs?|h)\b")
 """A unit of time or size behind a number."""
 _CODE = re.compile(
     r"\s*(?:[+\-]\s+)?(?:return|raise|assert|def|class|import|from|if|for|while)\b.*[(:]"
@@ -231,6 +232,8 @@ def _find_pair(text: str, begin: int, token: re.Match[str]) -> Pair | None:
         return Pair(data_set, behind["name"], " ", "", ratio, is_before=True, percent=percent)
     if sign is None or not label or not _is_label(label):
         return None
+    if "[(" in (sign["wrap"] or ""):
+        return None  # `loss, acc=[(0.5, 0.9), ...]`
     mean = None if ratio else _MEAN.match(text, token.end())
     if _is_step_label(label):
         return None
@@ -243,6 +246,8 @@ def _find_pair(text: str, begin: int, token: re.Match[str]) -> Pair | None:
     if mark == blank and not _may_be_blank_named(label, token.group()):
         return None
     unit = _UNIT.match(text, token.end())
+    if unit and _UNIT.fullmatch(label):
+        return None  # `2 hr 3 min`
     if unit and (not is_quality(label) or len(unit.group().strip()) > MAX_SHORT_UNIT):
         return None
     own = " :" if blanks_before else mark
@@ -409,7 +414,7 @@ def _find_data_set(text: str, end: int) -> str:
             and told == body.strip(" *#-_.>")
         ):
             # `Val` names its own number alone; `val loss` tells the set of what follows it too.
-            if is_quality(told):
+            if len(told.split()) > 1 and not names_data_set("_".join(told.split())):
                 return _shorten(told).split(" ")[0]
             continue
         short = _shorten(told)

@@ -6,6 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from statistics import fmean
 
 from hpt_cli.metrics.detection.metric import DetectedMetric
 from hpt_cli.metrics.detection.pairs import is_training_line
@@ -38,6 +39,12 @@ _BEST_COST = 1.5
 _MANY_PER_STEP = 1.5
 _MEAN_BONUS = 0.2
 """For the mean, against the values of single classes that are printed before it."""
+_PART_COST = 0.8
+"""For one of several parts whose sum or mean is printed too."""
+_MEAN_TOLERANCE = 1e-3
+"""The relative difference of a mean that is printed with few digits."""
+_COUNT_COST = 1.5
+"""Of a name that nobody knows, or says `correct`, with whole numbers alone: it counts."""
 _ADVERSARY_COST = 1.0
 """Of what a discriminator does: it is trained to hinder what is made."""
 _IMPROVED_COST = 0.7
@@ -53,6 +60,7 @@ _HEADLINES = (
         "miou",
         "accuracy",
         "acc",
+        "accuracies",
         "auc",
         "bleu",
     ),
@@ -111,6 +119,11 @@ class _Ranks:
         self._places = {each.name: place for place, each in enumerate(metrics)}
         held_out = (each for each in metrics if each.data_set in ("validation", "test"))
         results = (each for each in held_out if find_kind(each.name) in ("score", "loss"))
+        self._means = {
+            frozenset(words): each.curve[-1][1]
+            for each in metrics
+            if not MEANS.isdisjoint(words := split_words(each.name))
+        }
         self._longest = max((len(each.curve) for each in results), default=0)
 
     def rank(self, metric: DetectedMetric) -> tuple[float, ...]:
@@ -136,7 +149,7 @@ class _Ranks:
             cost = _TRAINING_LINE_COST
         if _is_objective(metric):
             cost = 0.0
-        kind = find_kind(metric.name)
+        kind, values = find_kind(metric.name), [value for _, value in metric.curve]
         cost = max(cost, _DATA_SET_COSTS[""]) if kind == "unknown" else cost
         cost += _KIND_COSTS[kind]
         cost -= _PRESET_BONUS * ("preset" in metric.definition)
@@ -146,6 +159,9 @@ class _Ranks:
         elif count == 1:
             cost += _SINGLE_COST
         cost -= _MEAN_BONUS * bool(words & MEANS)
+        cost += _PART_COST * (self._is_part(metric) or self._is_averaged(metric))
+        if (kind == "unknown" or "correct" in words) and all(map(float.is_integer, values)):
+            cost += _COUNT_COST
         cost += _ADVERSARY_COST * bool(words & ADVERSARIES)
         if metric.is_best:
             cost += _BEST_COST
@@ -156,10 +172,28 @@ class _Ranks:
             cost += _WITHIN_STEP_COST
         return cost
 
+    def _is_part(self, metric: DetectedMetric) -> bool:
+        """Return whether the sum is printed too: `reward` beside `rewards/format`."""
+        groups = [metric.name[: sign.start()] for sign in re.finditer("/", metric.name)]
+        return any(
+            whole in self._places
+            for group in groups
+            for whole in (group.removesuffix("s"), group.removesuffix("es"))
+        )
+
+    def _is_averaged(self, metric: DetectedMetric) -> bool:
+        """Return whether the mean of these values is printed too: `mean AP` below each `AP`."""
+        words = frozenset(split_words(metric.name))
+        values = [value for _, value in metric.curve]
+        if len(values) < 2 or metric.objective_value == "mean" or not MEANS.isdisjoint(words):
+            return False
+        means = (self._means[words | {word}] for word in MEANS if words | {word} in self._means)
+        return any(math.isclose(mean, fmean(values), rel_tol=_MEAN_TOLERANCE) for mean in means)
+
     @staticmethod
     def _place_headline(name: str) -> int:
         words, lowered = set(split_words(name)), name.lower()
-        words |= {"map"} if {"average", "precision"} <= words else set()
+        words |= {"map"} if {"average", "precision"} <= words or {"mean", "ap"} <= words else set()
         for place, headline in enumerate(_HEADLINES):
             if headline in words or (not headline.isalpha() and headline in lowered):
                 return place

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from hpt_cli.metrics.detection.grids import find_grids
 from hpt_cli.metrics.detection.metric import Fields
 from hpt_cli.metrics.detection.vocabulary import STEP_WORDS, is_quality, names_data_set
 from hpt_cli.metrics.extractors import SEVERAL_BLANKS, find_delimiter, split_cells, split_row
@@ -13,6 +14,8 @@ from hpt_cli.metrics.patterns import parse_cell
 
 ROWS_AHEAD = 3
 """A rule or a blank line may stand between the header and the first row."""
+ROWS_FAR_AHEAD = 20
+"""Where the header names metrics, what a program says of itself may stand there too."""
 _WORD = re.compile(r"[^\W\d]")
 _NAME = re.compile(r"(?:\d+[^\W\d]_)?[^\W\d](?:[^=:]|:(?! *\d)){0,60}|[%#][ \w]{1,40}|#")
 _PHRASES = re.compile(r"(?=.*\S \S)\s*[^\W\d][^\d\s]*(?: \S+)*(?: {2,}[^\d\s]\S*(?: \S+)*){2,}\s*")
@@ -24,6 +27,8 @@ _SUMMARY = re.compile(
     r"(?i)all|overall|mean|average|avg|total|(?:macro|micro|weighted|m)[-_. ]?(?:avg|average)"
 )
 _BARS = "│┃|"
+SEPARATORS = (",", "\t", ";")
+"""What separates the cells in a file of values."""
 MAX_LABEL_WORDS = 3
 """Words of the longest label of a row, where blanks separate the cells."""
 
@@ -32,7 +37,7 @@ def find_tables(lines: Sequence[str]) -> Iterator[Fields]:
     """Yield definitions of the columns of tables, and of the rows of those on their side."""
     split = [_split_line(text) for text in lines]
     # Both at once: the lines that a column explains may be those of a table on its side.
-    yield from (*_find_columns(lines, split), *_find_rows(split))
+    yield from (*_find_columns(lines, split), *_find_rows(split), *find_grids(lines))
 
 
 class _Line(NamedTuple):
@@ -53,12 +58,15 @@ def _split_line(text: str) -> _Line:
 
 def _find_columns(lines: Sequence[str], split: Sequence[_Line]) -> Iterator[Fields]:
     """Yield definitions of the columns of tables."""
+    first = next((number for number, text in enumerate(lines) if text.strip()), 0)
     for number, (delimiter, names, is_header) in enumerate(split):
         if not is_header:
             continue
-        below = lines[number + 1 : number + 1 + ROWS_AHEAD]
+        far = 2 * sum(map(is_quality, names)) >= len(names)
+        below = lines[number + 1 : number + 1 + (ROWS_FAR_AHEAD if far else ROWS_AHEAD)]
         rows = (split_row(text, delimiter, names) for text in below)
-        row = next((row for row in rows if row and _is_row(row, delimiter)), None)
+        is_file = number == first and delimiter in SEPARATORS
+        row = next((row for row in rows if row and _is_row(row, delimiter, is_file)), None)
         if row is None:
             continue
         step = next((name for name in names if name.lower().lstrip("# ") in STEP_WORDS), "")
@@ -75,13 +83,19 @@ def _is_header(names: Sequence[str]) -> bool:
     return len(told) >= 2 and len(set(told)) == len(told) and all(map(_NAME.fullmatch, told))
 
 
-def _is_row(row: Sequence[tuple[str, Any]], delimiter: str) -> bool:
-    """Return whether cells are numbers, and not a name with numbers."""
+def _is_row(row: Sequence[tuple[str, Any]], delimiter: str, is_file: bool) -> bool:
+    """Return whether cells are numbers, and not a name with numbers.
+
+    Args:
+        is_file: whether the log is nothing but the table, such as one of experiments.
+    """
     told = [cell for cell, _ in row if cell]
+    numbers = sum(parse_cell(cell) is not None for cell in told)
+    if is_file:
+        return numbers >= 1
     # What begins with a word is the row of something, as in a table of classes.
     if delimiter.strip(" ") and row[0][0] and _WORD.match(row[0][0]):
         return False
-    numbers = sum(parse_cell(cell) is not None for cell in told)
     if not delimiter.strip(" "):
         # Any line of text has cells then.
         return numbers >= 1 and all(

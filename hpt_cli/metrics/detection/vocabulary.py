@@ -44,7 +44,7 @@ _SET_WORDS = _words("set data dataset inner loop phase mode stage split metrics 
 """Words behind the name of a data set, as in `test_set`."""
 _JOINED = re.compile(
     r"^(val|vali|valid|validation|eval|dev|test|train|tr|te|mean|avg|average|final|best|total|max"
-    r"|overall|cum)(?=[a-z]{2,}\d*$)"
+    r"|overall|cum|tot)(?=[a-z]{2,}\d*$)"
 )
 """What stands at the beginning of a word, as in `valloss` and `meaniou`."""
 
@@ -57,7 +57,7 @@ _HIGHER = _words(
     " success solved pck em aacc macc mdice nmi ari silhouette concordance cindex gini"
     " ks logprob sdr sisdr sisnr pesq stoi wa uar lpips_inv purity fitness winning"
     " win wins hr auprc aupr prauc mota hota idf1 pq chrf sari spice bertscore nse kge pcc jaccard"
-    " ll loglik loglikelihood sharpe elo"
+    " ll loglik loglikelihood sharpe elo scores"
 )
 _LOWER = _words(
     "loss losses logloss error err errors rmse mse mae mape smape mase perplexity ppl wer cer"
@@ -67,22 +67,23 @@ _LOWER = _words(
     " chi2 chisq rms fvd absrel silog ade fde minade minfde crps mspe rmspe wape wmape mdape mre"
     " pinball"
 )
+_QUALITIES = _HIGHER | _LOWER
 _LOSSES = _words(
     "loss losses logloss nll crossentropy entropy cost mse mlogloss deviance inertia objective"
-    " energy elbo likelihood l1 l2 residual kl kld logprob bpc recon reconstruction ll loglik"
+    " energy elbo likelihood residual kl kld logprob bpc recon reconstruction ll loglik"
     " loglikelihood"
 )
 """Words of what a program minimizes, which says less than what it is measured by."""
 _DETAILS = _words(
     "precision prec recall rec top5 top3 top10 p r std stdev stddev min max median"
     " std_err stderr cls support sensitivity specificity entropy kl kld explained variance"
-    " aux auxiliary component box obj dfl objectness rpn giou ar"
+    " l1 l2 chosen rejected non aux auxiliary component box obj dfl objectness rpn giou ar"
 )
 """Words for one part or side of a result."""
 _PARTS = _words("cls box bbox obj dfl objectness rpn giou aux auxiliary kl kld reg regularization")
 """Words for one of the losses whose sum is minimized."""
 ADVERSARIES = _words("d disc discriminator critic adv adversarial adversary real fake")
-MEANS = _words("mean average avg overall total macro all")
+MEANS = _words("mean average avg overall total tot macro all")
 _BESIDE = _words(
     "batch time times eta lr rate sec secs second seconds ms s min mins minute hour hours day days"
     " speed it its memory mem gpu cpu ram runtime seed remaining elapsed num number params"
@@ -138,6 +139,7 @@ _FOREIGN: tuple[tuple[str, str], ...] = (
     ),
     *((word, "accuracy") for word in ("정확", "точност", "genauigkeit", "précision", "exactitud")),
     *((word, "accuracy") for word in ("exactitude", "acurácia", "precisión", "dokładność")),
+    *((word, "best") for word in ("最佳", "最好", "最优", "最高", "最良", "최고", "лучш")),
     *((word, "loss") for word in ("损失", "損失", "손실", "потер", "verlust", "perte", "pérdida")),
     *((word, "loss") for word in ("perda", "strata", "ошибк")),
     *((word, "error") for word in ("误差", "誤差", "오차", "fehler", "erreur")),
@@ -150,13 +152,16 @@ _FOREIGN: tuple[tuple[str, str], ...] = (
 """Parts of words in other languages, and what they mean."""
 
 
-_KNOWN = _HIGHER | _LOWER | _BESIDE | frozenset(_DATA_SETS)
+_KNOWN = _QUALITIES | _BESIDE | frozenset(_DATA_SETS)
 _AT = re.compile(
     r"(?i)(?:^|[_\W])(?:p|r|f1?|hits?|ndcg|map|mrr|rec|recall|prec|precision|acc|top)@(?:\d+|k)\b"
     r"|\b(?:ner|ents|spans|cats|micro|macro|entity|overall)[_ ]f\b"
 )
 """A score of the first few answers, such as `P@1`, or an F-score that is called F."""
 
+
+_SETTINGS_GROUP = re.compile(r"(?i)(?:config|params|hparams|hyperparam(?:eter)?s|args)[/.]")
+"""What begins the names of settings among results, as `config/lr`."""
 
 _WORD = re.compile(r"\d[dD](?![^\W_])|(?:[^\W\d_]+\d+){2,}|[^\W\d_]+\d*|\d+")
 """A word in a name: `2d` and codes such as `B6C3F1` are whole."""
@@ -168,6 +173,7 @@ def split_words(name: str) -> tuple[str, ...]:
     # Not within mAP and mIoU.
     apart = re.sub(r"([a-z]{2})([A-Z])", r"\1 \2", name)
     apart = re.sub(r"([A-Z]{2,})([A-Z][a-z])", r"\1 \2", apart)
+    apart = re.sub(r"(?i)(?<![^\W_])top[-_ ](?=\d)", "top", apart)
     found: list[str] = []
     for word in _WORD.findall(apart):
         found += _split_word(word.lower())
@@ -191,7 +197,7 @@ def _split_word(word: str) -> list[str]:
     joined = _JOINED.match(word)
     if joined:
         rest = word[joined.end() :]
-        if rest in _HIGHER or rest in _LOWER:
+        if rest in _QUALITIES:
             return [joined.group(), rest]
     abbreviated = re.fullmatch(r"(tr|te|v|val)l", word)
     if abbreviated:
@@ -235,9 +241,11 @@ def names_data_set(word: str) -> bool:
 @lru_cache(maxsize=4096)
 def find_kind(name: str) -> Kind:
     """Return what kind of number a name is of."""
-    words = split_words(name)
+    words = _split_path(name)
     own = [word for word in words if word not in _DATA_SETS]
-    if _BESIDE_PHRASES.search(name.lower()) or hasattr(builtins, name):  # `ValueError: 3`
+    if _BESIDE_PHRASES.search(name.lower()) or _SETTINGS_GROUP.match(name):
+        return "beside"
+    if hasattr(builtins, name):  # `ValueError: 3`
         return "beside"
     if ("average", "precision") in pairwise(own) or "map" in own or _AT.search(name):
         return "score"
@@ -247,10 +255,9 @@ def find_kind(name: str) -> Kind:
     if not own:
         # A score that is called by its data set alone: `Val: 0.79`.
         return "score" if words and not words[-1].isdigit() else "unknown"
-    is_quality = _is_lower(own) or any(word in _HIGHER for word in own)
-    if own[-1] in _BESIDE and own[-1] not in _HIGHER | _LOWER:
+    if own[-1] in _BESIDE and own[-1] not in _QUALITIES:
         return "beside"
-    if not is_quality:
+    if _QUALITIES.isdisjoint(own):
         if own[-1] in _GENERIC:
             return "detail"
         return "beside" if any(word in _BESIDE for word in own) else "unknown"
@@ -260,11 +267,19 @@ def find_kind(name: str) -> Kind:
     return "detail" if is_of_several or any(word in _DETAILS for word in own) else "score"
 
 
+def _split_path(name: str) -> tuple[str, ...]:
+    """Return the words of a name that is a path perhaps: `objective/reward` is a reward."""
+    group, _, own = name.rpartition("/")
+    if not group or not is_quality(own):
+        return split_words(name)
+    return (*(word for word in split_words(group) if word not in _QUALITIES), *split_words(own))
+
+
 def _cut_at_preposition(words: list[str]) -> list[str]:
     """Return the words before `on`, `of` and the like, if they say what is measured."""
     place = next((n for n, word in enumerate(words) if word in PREPOSITIONS), len(words))
     head = words[:place]
-    return head if _is_lower(head) or any(word in _HIGHER for word in head) else words
+    return words if _QUALITIES.isdisjoint(head) else head
 
 
 TREND_PARTS = 4
@@ -275,11 +290,7 @@ TREND_PARTS = 4
 def is_quality(name: str) -> bool:
     """Return whether a name is usual for a metric."""
     words = split_words(name)
-    return _is_lower(words) or any(word in _HIGHER for word in words) or bool(_AT.search(name))
-
-
-def _is_lower(words: Sequence[str]) -> bool:
-    return any(word in _LOWER for word in words)
+    return not _QUALITIES.isdisjoint(words) or bool(_AT.search(name))
 
 
 def guess_direction(name: str, values: Sequence[float]) -> Direction:
@@ -288,8 +299,8 @@ def guess_direction(name: str, values: Sequence[float]) -> Direction:
     Args:
         values: of one run of the program.
     """
-    words = split_words(name)
-    if _is_lower(words):
+    words = _split_path(name)
+    if not _LOWER.isdisjoint(words):
         return "Minimize"
     higher = _HIGHER.intersection(words)
     if higher - _GENERIC or _AT.search(name):

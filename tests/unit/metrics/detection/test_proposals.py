@@ -644,6 +644,181 @@ LOGS = [
         "Minimize",
         id="German in one word",
     ),
+    pytest.param(
+        repeat(
+            "Epoch $1\nTraining:\nloss: $2 acc: 0.9\nValidation:\nloss: $3 acc: 0.$4",
+            (1, 0.5, 0.6, 71),
+            (2, 0.4, 0.5, 75),
+        ),
+        (0.75, 2),
+        "Maximize",
+        id="data sets named in the lines above",
+    ),
+    pytest.param(
+        repeat(
+            "INFO - Evaluating on the dev set\nF1: 0.$1\ncat F1: 0.1\n"
+            "INFO - Evaluating on the test set\nF1: 0.$2\ncat F1: 0.2",
+            (5, 4),
+            (6, 5),
+            (8, 7),
+        ),
+        (0.8, 3),
+        "Maximize",
+        id="two evaluations, with values of classes below each",
+    ),
+    pytest.param(
+        repeat("[$1] train\n loss=0.$2\n[$1] val\n loss=0.$3", (1, 5, 6), (2, 4, 5)),
+        (0.5, 2),
+        "Minimize",
+        id="headings with the number of the epoch",
+    ),
+    pytest.param(
+        repeat(
+            "Epoch $1: lr 0.1\ntask A: accuracy 0.$2\ntask B: accuracy 0.$3",
+            (1, 5, 4),
+            (2, 6, 5),
+            (3, 7, 6),
+        ),
+        (0.7, 3),
+        "Maximize",
+        id="two tasks under one name",
+    ),
+    pytest.param(
+        repeat(
+            "train: {'acc': 0.$1, 'epoch': $2}\nval: {'acc': 0.$1, 'epoch': $2}", (5, 1), (6, 2)
+        ),
+        (0.6, 2),
+        "Maximize",
+        id="data sets before dicts of a program with a preset",
+    ),
+    pytest.param(
+        repeat("Epoch 1$1 @ 11:1$1 AM : 98.$1% Accuracy", (1,), (2,), (3,), (4,))
+        + "\n"
+        + repeat("Epoch 2$1 @ 01:1$1 PM : 98.$1% Accuracy", (1,), (2,), (3,), (5,)),
+        (98.5, 8),
+        "Maximize",
+        id="a word that changes, but takes no turns",
+    ),
+    pytest.param(
+        repeat("轮次 $1, 验证准确率: 0.$1", (5,), (6,), (4,)) + "\n最佳验证准确率: 0.6" * 2,
+        (0.4, 3),
+        "Maximize",
+        id="the best so far in another language",
+    ),
+    pytest.param(
+        repeat("Epoch $1: mean loss: 0.06$11278449\nValid: mean loss: 0.05$12784495", (1,), (2,)),
+        (0.0522784495, 2),
+        "Minimize",
+        id="a number with many digits is no date",
+    ),
+    pytest.param(
+        repeat("train: {'acc': 0.$1}\nval: {'acc': 0.$2}", (5, 4), (6, 5), (8, 7)),
+        (0.7, 3),
+        "Maximize",
+        id="data sets before dicts",
+    ),
+    pytest.param(
+        repeat("Losses {'ner': $1}", (30.5,), (20.5,), (10.5,)) + "\nwins for 7",
+        (10.5, 3),
+        "Minimize",
+        id="what a dict has before it",
+    ),
+    pytest.param(
+        "         |--- VALID ---|--- TRAIN ---|\nlr epoch | loss  top-1 | loss  top-1 | time\n"
+        + repeat("0.1   $1.0 | 0.8   $2.5 | 0.6   9$2.5 | $1 hr 5 min", (1, 60), (2, 70), (3, 72)),
+        (72.5, 3),
+        "Maximize",
+        id="a table whose bars part groups of columns",
+    ),
+    pytest.param(
+        repeat("$1 0.$2 0.$3", (0, 61, 85), (1, 42, 95), (2, 33, 92), (3, 25, 96), (4, 22, 97)),
+        (0.97, 5),
+        "Maximize",
+        id="columns without names",
+    ),
+    pytest.param(
+        "epoch train_loss val_loss\nmoving to the GPU\nready\nwarm up\nnow it starts\n"
+        + repeat("$1 0.$2 0.$3", (1, 5, 6), (2, 4, 5)),
+        (0.5, 2),
+        "Minimize",
+        id="a header far above its rows",
+    ),
+    pytest.param(
+        "commit\tl2\tcv_mae\tstatus\n"
+        + repeat("a$1f\t0.1\t13$2.5\tkeep l2=0.5", (1, 9), (2, 7), (3, 8)),
+        (138.5, 3),
+        "Minimize",
+        id="a file of experiments whose rows begin with words",
+    ),
+    pytest.param(
+        "config/l2,config/auc,epoch,auc\n" + repeat("0.1,0.$2,$1,0.$2", (1, 6), (2, 7)),
+        (0.7, 2),
+        "Maximize",
+        id="a group of settings among the columns",
+    ),
+    pytest.param(
+        "iter   chisq   delta  a\n0  918.5 0.5 1.5\n8  0.25 0.1 1.25\nafter 9 steps done",
+        (0.25, 2),
+        "Minimize",
+        id="a sentence below a table",
+    ),
+    pytest.param(
+        repeat(
+            "{'loss': 0.$1, 'rewards/chosen': 0.$2, 'rewards/accuracies': 0.$3, 'epoch': $2}",
+            (7, 1, 5),
+            (6, 2, 6),
+        ),
+        (0.6, 2),
+        "Maximize",
+        id="rewards of one side",
+    ),
+    pytest.param(
+        repeat(
+            "{'rewards/accuracy/mean': 0.$1, 'reward': 1.$1, 'loss/policy': 0.1, 'epoch': $2}",
+            (7, 1),
+            (8, 2),
+        ),
+        (1.8, 2),
+        "Maximize",
+        id="a reward and its parts",
+    ),
+    pytest.param(
+        repeat("{'objective/rlhf_reward': 0.$1, 'loss/policy_avg': 0.$2}", (1, 7), (2, 9)),
+        (0.2, 2),
+        "Maximize",
+        id="the last part of a path says what it is",
+    ),
+    pytest.param(
+        repeat("class $1, AP = 0.$2", (1, 5), (2, 6), (3, 7)) + "\nmean AP = 0.600",
+        (0.6, 1),
+        "Maximize",
+        id="the mean of single classes",
+    ),
+    pytest.param(
+        repeat("valid MR: $1 | MRR: 0.$2\ntest MR: $1 | MRR: 0.9", (9.5, 5), (8.5, 6)),
+        (0.6, 2),
+        "Maximize",
+        id="a data set before two names",
+    ),
+    pytest.param(
+        repeat("Val Loc Loss: 0.$1, Tot Loss: 0.$2", (3, 7), (2, 6)),
+        (0.6, 2),
+        "Minimize",
+        id="total, abbreviated",
+    ),
+    pytest.param(
+        repeat('{"k": $1, "jobs_seen": 2$1, "Jp": 0.$2}', (1, 7), (3, 6), (2, 5)),
+        (0.5, 3),
+        "Minimize",
+        id="a number of things, and one that nobody knows",
+    ),
+    pytest.param(
+        repeat("epoch $1 | val_acc: 0.$2", (1, 5), (2, 6), (3, 7))
+        + "\nacc, val_acc=[(0.9, 0.5), (0.9, 0.6)]",
+        (0.7, 3),
+        "Maximize",
+        id="names before a list of pairs",
+    ),
 ]
 
 
@@ -680,6 +855,7 @@ def test_the_objective_of_a_strangers_log_comes_first(
         repeat("x improved from 0.9 to 0.$1, saving", (8,), (7,), (6,)),
         repeat("Map:  $10%|##  | $1000/9000 [00:0$1<00:09, 101.5 examples/s]", (1,), (2,), (4,)),
         repeat("accuracy\t\tNN1 : $1\t\nvalue\t\tNN2 : 4\tVVB : $1\t", (3,), (5,), (7,)),
+        repeat("took $1 hr $2 min", (1, 17), (2, 25), (3, 11)),
         "    return Response(200, body)\n    return Response(404, body)\nmacro = 3",
     ],
 )
