@@ -295,7 +295,7 @@ def find_delimiter(header: str) -> str:
 def split_cells(text: str, delimiter: str) -> list[tuple[str, tuple[int, int]]]:
     """Return the cells of a row, without the blanks and quotes around them, and their spans.
 
-    Bars at both ends of a row are its border. A delimiter inside quotes is not recognized.
+    Bars at both ends of a row are its border. A delimiter inside double quotes is text.
     """
     if not delimiter.strip(" "):
         cell = r"\S+(?: \S+)*" if delimiter == SEVERAL_BLANKS else r"\S+"
@@ -305,7 +305,7 @@ def split_cells(text: str, delimiter: str) -> list[tuple[str, tuple[int, int]]]:
         text, delimiter = text.replace("┃", "│"), "│"
     cells = []
     start = 0
-    for raw in text.split(delimiter):
+    for raw in _split_quoted(text, delimiter) if '"' in text else text.split(delimiter):
         cell = raw.strip()
         begin = start + raw.find(cell)
         cells.append((cell.strip("\"'"), (begin, begin + len(cell))))
@@ -314,6 +314,13 @@ def split_cells(text: str, delimiter: str) -> list[tuple[str, tuple[int, int]]]:
         cells = cells[1:] if cells and not cells[0][0] else cells
         cells = cells[:-1] if cells and not cells[-1][0] else cells
     return cells
+
+
+def _split_quoted(text: str, delimiter: str) -> list[str]:
+    """Return the parts of a row between delimiters outside double quotes."""
+    mark = re.escape(delimiter)
+    cell = rf'\s*"(?:[^"]|"")*"\s*(?={mark}|$)|[^{mark}]*'
+    return [match[1] for match in re.finditer(rf"(?:^|{mark})({cell})", text)]
 
 
 def split_row(

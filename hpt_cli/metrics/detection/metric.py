@@ -111,7 +111,7 @@ class SearchedLog:
         """
         name, left = definition["name"], {number for number, _ in found}
         if "column" not in definition and is_quality(name) and not find_data_set(name):
-            for word, after, taken in self._find_parts(found):
+            for word, after, taken in self._find_parts(definition, found):
                 part = {**definition, "name": to_name(f"{word} {name}"), "after": after}
                 if "preset" in definition:
                     part["metric"] = name
@@ -123,14 +123,16 @@ class SearchedLog:
             yield definition, found
 
     def _find_parts(
-        self, found: Sequence[tuple[int, Match]]
+        self, definition: Fields, found: Sequence[tuple[int, Match]]
     ) -> Iterator[tuple[str, str, list[int]]]:
         """Yield the things with results of one name: a word, a regex before them, and the lines."""
         numbers = list(dict.fromkeys(number for number, _ in found))
         below = self._headings.divide(numbers)
         for heading, taken in below:
             yield heading.word, heading.regex, taken
-        befores = [self.lines[number][: match.value_span[0]] for number, match in found]
+        # The keys of a JSON document have no order.
+        ends = [None if "json" in definition else match.value_span[0] for _, match in found]
+        befores = [self.lines[number][:end] for (number, _), end in zip(found, ends, strict=True)]
         turns = find_turns(befores) if not below else []
         for word in dict.fromkeys(turns):
             taken = [number for (number, _), each in zip(found, turns, strict=True) if each == word]

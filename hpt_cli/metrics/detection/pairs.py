@@ -70,6 +70,7 @@ _PROGRESS = re.compile(
 )
 _MEAN = re.compile(rf" \( *({NUMBER})\)")
 """The mean so far behind a value, as meters print it: `Loss 0.41 (0.39)`."""
+_BEST = re.compile(r"(?i)\bbest\b")
 _METER = re.compile(rf"\d ?\( *{NUMBER}\)")
 _TRAINING_MARKS = re.compile(
     r"(?i)\b(?:lr|learning[ _]rate|gnorm|grad[ _]?norm|[a-z]+/s(?:ec)?\b|it/s|samples/sec|eta)\b"
@@ -95,9 +96,11 @@ class _Found:
     texts: dict[str, str] = field(default_factory=dict)
     """The latest line of each template with it, the latest of them last."""
 
-    def list_summaries(self) -> list[str]:
-        """Return the lines of no batch, where there are those of batches too."""
+    def list_summaries(self, label: str) -> list[str]:
+        """Return the lines of no batch, and of no best so far, where there are others too."""
         summaries = [text for text in self.texts.values() if not is_batch_line(text)]
+        told = [text for text in summaries if not _BEST.search(text.partition(label)[0])]
+        summaries = told or summaries
         return summaries if len(summaries) < len(self.texts) else []
 
 
@@ -118,7 +121,7 @@ def find_pairs(lines: Sequence[str]) -> Iterator[Fields]:
         regex = build_regex(pair, labels)
         name = to_name(f"{pair.data_set.rstrip(' :|>]')} {pair.label}".strip())
         counter = templates.find_counter(max(each.texts, key=templates.count))
-        summaries = each.list_summaries()
+        summaries = each.list_summaries(pair.label)
         text = (summaries or list(each.texts.values()))[-1]
         is_exact = bool(summaries)
         yield {"name": name, **add_step(regex, pair, text, steps, counter, is_exact=is_exact)}

@@ -692,6 +692,37 @@ LOGS = [
         id="data sets before dicts of a program with a preset",
     ),
     pytest.param(
+        repeat(
+            '{"split": "train", "acc": 0.$1, "epoch": $2}\n{"split": "val", "acc": 0.$1}',
+            (5, 1),
+            (6, 2),
+            (7, 3),
+        ),
+        (0.7, 3),
+        "Maximize",
+        id="data sets in a key of JSON lines",
+    ),
+    pytest.param(
+        repeat('stats: {"_type": "train_epoch", "top1": $1}', (8,), (9,))
+        + repeat('\nstats: {"_type": "val_epoch", "top1": $1}', (5,), (6,)),
+        (6, 2),
+        "Maximize",
+        id="data sets in a key of JSON lines, one after the other",
+    ),
+    pytest.param(
+        repeat("Epoch $1/9 | CER=0.$2\n[BEST] New best CER=0.$2 - saved", (1, 5), (2, 4))
+        + "\nEpoch 3/9 | CER=0.45",
+        (0.45, 3),
+        "Minimize",
+        id="the best so far beside every value",
+    ),
+    pytest.param(
+        'labels,auc\n"[\'a\', \'b\']",0.5\n"c, d",0.6\n"e",0.7',
+        (0.7, 3),
+        "Maximize",
+        id="commas in quotes",
+    ),
+    pytest.param(
         repeat("Epoch 1$1 @ 11:1$1 AM : 98.$1% Accuracy", (1,), (2,), (3,), (4,))
         + "\n"
         + repeat("Epoch 2$1 @ 01:1$1 PM : 98.$1% Accuracy", (1,), (2,), (3,), (5,)),
