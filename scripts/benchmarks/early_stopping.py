@@ -6,7 +6,8 @@
     python scripts/benchmarks/early_stopping.py --budget --seeds 100    # saved epochs buy more jobs
     python scripts/benchmarks/early_stopping.py --rule auto --rule auto:risk=0.2 --rule median
     python scripts/benchmarks/early_stopping.py --rule auto --choosing  # while a setting is chosen
-    python scripts/benchmarks/early_stopping.py --rule auto --pausing signal:8    # or with --budget
+    python scripts/benchmarks/early_stopping.py --rule auto --pausing signal    # or signal:8
+    python scripts/benchmarks/early_stopping.py --budget --rule auto --pausing signal
     python scripts/benchmarks/early_stopping.py --short    # every rule once, on one table of a kind
 
 Every tuning job is a replay, as `hpt replay --table` does it, and its figures mean the same; for a
@@ -124,6 +125,24 @@ class LeftOut(StopRule):
             yield
         finally:
             auto.WEIGHTS, auto.BIAS = usual
+
+
+@dataclass(frozen=True)
+class Budget(StopRule):
+    """A rule as it is, until so many epochs have been spent by all jobs; then none goes on."""
+
+    rule: StopRule
+    epochs: int
+
+    def calibrate(self, completed: Sequence[LossCurve], *, chosen: bool = False) -> StopRule:
+        """Calibrate the rule."""
+        return replace(self, rule=self.rule.calibrate(completed, chosen=chosen))
+
+    def judge(self, live: LossCurve, others: Sequence[LossCurve]) -> Verdict:
+        """Return the rule's verdict, or the end."""
+        if sum(len(each.losses) for each in (live, *others)) >= self.epochs:
+            return Verdict(stop=True)
+        return self.rule.judge(live, others)
 
 
 def make_left_out(table: Table, finals: Finals) -> StopRule:  # noqa: ARG001
@@ -408,7 +427,8 @@ def measure_regret(table: Table, text: str, options: argparse.Namespace) -> Row:
         changes = {"random_seed": seed, "pausing": options.pausing}
         seeded, finals = spec.model_copy(update=changes), dict[int, float]()
         chooser = remember(make_chooser(table, seeded), table.objective, finals)
-        run = replay(seeded, within(chooser, epochs), make(table, finals))
+        rule = make(table, finals)
+        run = replay(seeded, within(chooser, epochs), Budget(rule, epochs) if rule else None)
         last = cut_off(run, table.objective, epochs)
         regret = find_regret(table, min(last.values()))
         figures.append({"jobs_started": float(len(last)), "regret": regret})
