@@ -6,9 +6,9 @@ of the usual number of epochs, and waits there while others have yet to come so 
 at the rung goes on, and the next whenever one ends; each is judged by the stop rule when its turn
 comes, and after every epoch. The best jobs complete early so, and most of the others have no turn.
 
-Nobody knows how many will come, where time ends the tuning job. So the best of those that have come
-so far, a LEADING share of them, do not wait for the others: else nothing would complete before all
-have begun.
+Where time ends the tuning job, not all will come. So as long as those that are to come would take
+longer than a job takes to complete, the best of those that have come, a LEADING share of them, do
+not wait for them: else nothing would complete for a long time.
 
 This is the order of successive halving (Jamieson and Talwalkar 2016) with a single rung, and those
 that lead go on as in its asynchronous form (Li et al. 2020); jobs that go on where they were are
@@ -80,7 +80,7 @@ class Race:
     has_more: bool
     """Whether there are jobs that have not begun, and may."""
     bar: float = -math.inf
-    """Up to which loss at the rung a job leads: it goes on all the same."""
+    """Up to which loss at the rung a job leads: it goes on all the same; -inf where none does."""
 
     @property
     def behind(self) -> list[LossCurve]:
@@ -94,8 +94,9 @@ class Race:
 
     @property
     def leading(self) -> list[LossCurve]:
-        """The paused jobs that do not wait until the others have begun: the best first."""
-        return list(filter(self._leads, self.arrived))
+        """The paused jobs that go on before others begin; those short of the rung are compared
+        first."""
+        return [*self.behind, *filter(self._leads, self.arrived)] if self.bar > -math.inf else []
 
     def find_way(self, live: LossCurve) -> Way | None:
         """Return why a running job is to be paused; None where it goes on."""
@@ -236,7 +237,7 @@ def let_go_on(
     if places <= 0 or not state.paused:
         return commands
     race, taken = make_race(spec, state, 0), [each for each in launched if each is not None]
-    for curve in [*race.behind, *(race.leading if before_others else race.arrived)]:
+    for curve in race.leading if before_others else [*race.behind, *race.arrived]:
         job = state.jobs[curve.number]
         if places <= 0:
             break
@@ -288,19 +289,20 @@ def make_race(spec: TuningSpec, state: TuningState, most_paused: float) -> Race:
         ],
     )
     paused, rung = [read_curve(spec, state, job) for job in state.paused], find_rung(lengths)
-    to_come = any(job.phase in ("Planned", "Suggested", "Interrupted") for job in state.jobs.open)
-    has_more = to_come or plan_next(spec, state) is not None
+    chosen = sum(job.phase in ("Planned", "Suggested", "Interrupted") for job in state.jobs.open)
+    unplanned = spec.job_limit - len(state.jobs) if plan_next(spec, state) is not None else 0
+    to_come = chosen + unplanned
     return Race(
         rung=rung,
         paused=tuple(paused),
         room=find_limit(spec, most_paused) - len(paused),
-        has_more=has_more,
-        bar=_find_bar(spec, state, rung) if has_more else -math.inf,
+        has_more=to_come > 0,
+        bar=_find_bar(spec, state, rung) if to_come * RUNG_SHARE > 1 else -math.inf,
     )
 
 
 def _find_bar(spec: TuningSpec, state: TuningState, rung: int) -> float:
-    """Return the loss at the rung of the last of the jobs that lead; -inf where none does."""
+    """Return the loss at the rung of the last of the jobs that lead."""
 
     def list_losses(jobs: Iterable[TrainingJob]) -> list[float]:
         curves = (read_curve(spec, state, job) for job in jobs if is_comparable(spec, job))
