@@ -23,6 +23,8 @@ from hpt_cli.metrics.presets import PRESETS
 _DATA_SET_COSTS = {"validation": 0.0, "test": 1.0, "": 2.0, "training": 5.0}
 _TRAINING_LINE_COST = 3.5
 """Of a metric that names no data set, on lines of training steps."""
+_BESIDE_LOSS_COST = 0.5
+"""Of a score that names no data set, as often as a loss on data held out, where no score does."""
 _KIND_COSTS = {"score": 0.0, "loss": 1.2, "detail": 2.5, "unknown": 4.0, "beside": 9.0}
 _PRESET_BONUS = 1.5
 """For what is known of a program, against guesses on its other lines."""
@@ -117,8 +119,10 @@ class _Ranks:
 
     def __init__(self, metrics: Sequence[DetectedMetric]) -> None:
         self._places = {each.name: place for place, each in enumerate(metrics)}
-        held_out = (each for each in metrics if each.data_set in ("validation", "test"))
-        results = (each for each in held_out if find_kind(each.name) in ("score", "loss"))
+        held_out = [each for each in metrics if each.data_set in ("validation", "test")]
+        results = [each for each in held_out if find_kind(each.name) in ("score", "loss")]
+        followed = [each for each in results if len(each.curve) > _END_VALUES]
+        self._has_score = any(find_kind(each.name) == "score" for each in followed)
         self._means = {
             frozenset(words): each.curve[-1][1]
             for each in metrics
@@ -147,6 +151,8 @@ class _Ranks:
         cost = _DATA_SET_COSTS[metric.data_set]
         if not metric.data_set and is_training_line(metric.example):
             cost = _TRAINING_LINE_COST
+        elif self._is_beside_loss(metric):
+            cost = _BESIDE_LOSS_COST
         if _is_objective(metric):
             cost = 0.0
         kind, values = find_kind(metric.name), [value for _, value in metric.curve]
@@ -171,6 +177,12 @@ class _Ranks:
         if metric.has_steps and len(metric.curve) > _MANY_PER_STEP * len(steps):
             cost += _WITHIN_STEP_COST
         return cost
+
+    def _is_beside_loss(self, metric: DetectedMetric) -> bool:
+        """Return whether a score comes as often as the loss on data held out that has no score."""
+        is_as_long = len(metric.curve) == self._longest > _END_VALUES
+        is_score = not metric.data_set and find_kind(metric.name) == "score"
+        return is_as_long and is_score and not self._has_score
 
     def _is_part(self, metric: DetectedMetric) -> bool:
         """Return whether the sum is printed too: `reward` beside `rewards/format`."""

@@ -99,7 +99,7 @@ _BESIDE = _words(
     " delta improved improvement improving decreased decrease increased increase reduced reduction"
     " change changed difference diff tp tn fp fn nan warmup bytes points epochs_trained cache"
     " exploration exploring fold folds trial trials build release python cuda torch available"
-    " batches data draw draws code exitcode status signal"
+    " batches data draw draws code exitcode status signal window"
 )
 """Words for numbers that are printed beside metrics, and that nobody tunes."""
 _BESIDE_PHRASES = re.compile(
@@ -156,6 +156,7 @@ _KNOWN = _QUALITIES | _BESIDE | frozenset(_DATA_SETS)
 _AT = re.compile(
     r"(?i)(?:^|[_\W])(?:p|r|f1?|hits?|ndcg|map|mrr|rec|recall|prec|precision|acc|top)@(?:\d+|k)\b"
     r"|\b(?:ner|ents|spans|cats|micro|macro|entity|overall)[_ ]f\b"
+    r"|\bf[-_ ]?(?:beta|measure)\b"
 )
 """A score of the first few answers, such as `P@1`, or an F-score that is called F."""
 

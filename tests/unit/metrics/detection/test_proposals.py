@@ -710,6 +710,18 @@ LOGS = [
         id="data sets in a key of JSON lines, one after the other",
     ),
     pytest.param(
+        repeat("epoch $1 train_loss 0.1 val_loss 0.$2 F1 0.$3", (1, 9, 5), (2, 8, 6), (3, 7, 8)),
+        (0.8, 3),
+        "Maximize",
+        id="a score beside the only loss on data held out",
+    ),
+    pytest.param(
+        "Precision: 0.8\nRecall: 0.5\nF-beta: 0.6\n  loss_scale_window: 1000",
+        (0.6, 1),
+        "Maximize",
+        id="an F-score by its full name",
+    ),
+    pytest.param(
         repeat("Epoch $1/9 | CER=0.$2\n[BEST] New best CER=0.$2 - saved", (1, 5), (2, 4))
         + "\nEpoch 3/9 | CER=0.45",
         (0.45, 3),
