@@ -6,9 +6,9 @@ of the usual number of epochs, and waits there while others have yet to come so 
 at the rung goes on, and the next whenever one ends; each is judged by the stop rule when its turn
 comes, and after every epoch. The best jobs complete early so, and most of the others have no turn.
 
-Where time ends the tuning job, not all will come. So as long as those that are to come would take
-longer than a job takes to complete, the best of those that have come, a LEADING share of them, do
-not wait for them: else nothing would complete for a long time.
+Where time ends the tuning job, not all will come; and a model that chooses those to come learns
+more from whole curves. So the best of those that have come, a LEADING share of them, do not wait
+for others: with a model, or as long as these would take longer than a job takes to complete.
 
 This is the order of successive halving (Jamieson and Talwalkar 2016) with a single rung, and those
 that lead go on as in its asynchronous form (Li et al. 2020); jobs that go on where they were are
@@ -292,12 +292,13 @@ def make_race(spec: TuningSpec, state: TuningState, most_paused: float) -> Race:
     chosen = sum(job.phase in ("Planned", "Suggested", "Interrupted") for job in state.jobs.open)
     unplanned = spec.job_limit - len(state.jobs) if plan_next(spec, state) is not None else 0
     to_come = chosen + unplanned
+    is_led = spec.strategy == "Bayesian" or to_come * RUNG_SHARE > 1
     return Race(
         rung=rung,
         paused=tuple(paused),
         room=find_limit(spec, most_paused) - len(paused),
         has_more=to_come > 0,
-        bar=_find_bar(spec, state, rung) if to_come * RUNG_SHARE > 1 else -math.inf,
+        bar=_find_bar(spec, state, rung) if to_come and is_led else -math.inf,
     )
 
 

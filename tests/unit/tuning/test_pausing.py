@@ -137,9 +137,10 @@ def test_of_those_that_have_come_the_best_eighth_does_not_wait_for_the_others() 
     assert commands(*worse, *b.suggested(9), max_jobs=500) == [Thaw(1, why)]
     behind = [*worse, *paused(9, 9)]
     assert commands(*behind, max_jobs=500) == [Thaw(9, "it has yet to come to epoch 2")]
-    # Those that are to come take no longer than one takes to complete.
-    assert commands(*worse, max_jobs=28) == [Plan(9)]
-    assert commands(*worse, max_jobs=29) == [Thaw(1, why)]
+    # Those that are to come take no longer than one takes to complete, and no model chooses them.
+    assert commands(*worse, max_jobs=28, strategy="Random") == [Plan(9)]
+    assert commands(*worse, max_jobs=29, strategy="Random") == [Thaw(1, why)]
+    assert commands(*worse, max_jobs=9, strategy="Bayesian") == [Thaw(1, why)]
 
 
 def test_no_more_are_paused_than_may_be() -> None:
