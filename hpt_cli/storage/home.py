@@ -33,7 +33,15 @@ def name_command(command: str, jobdir: JobDir, *arguments: str) -> str:
 def name_home(jobdir: JobDir) -> list[str]:
     """Return the option, if one is needed, by which a command finds the home of a tuning job."""
     home = jobdir.path.parent
-    return [] if home == Path(DEFAULT_HOME) else ["--home", str(home)]
+    return [] if _is_default(home) else ["--home", str(home)]
+
+
+def _is_default(home: Path) -> bool:
+    """Return whether a home is the one that a command finds by itself."""
+    try:
+        return home == Path(DEFAULT_HOME) or home.samefile(DEFAULT_HOME)
+    except OSError:  # there is no other
+        return False
 
 
 def list_job_dirs(home: Path) -> list[JobDir]:

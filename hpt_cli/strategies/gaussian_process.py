@@ -57,6 +57,9 @@ MAX_CLASSIFY = 100
 """How many trials it is learned from where jobs fail: up to half of them failed ones."""
 MAX_DECIDING = 3
 """How many ranges may decide that."""
+RANGE_PRICE = 3.0
+"""How much less likely each of them makes a guess, beforehand: by the number of ranges to this
+power. Failures at random always look as if some range decided them."""
 MAX_BEHIND = 4.0
 """How much less a guess weighs than the best, as a logarithm, where it is left out."""
 LOGIT_OFFSET = 2.0
@@ -370,8 +373,8 @@ def guess_failures(
             columns = np.isin(groups, deciding)
             classifier = GaussianProcessClassifier(kernel, optimizer=None)
             classifier.fit((points - MIDDLE) * columns, succeeded)
-            # There are about so many times as many guesses with one range more.
-            weight = classifier.log_marginal_likelihood_value_ - len(deciding) * math.log(count + 1)
+            price = RANGE_PRICE * len(deciding) * math.log(count + 1)
+            weight = classifier.log_marginal_likelihood_value_ - price
             guesses.append(FailureGuess(columns, classifier, weight))
         yield from guesses
         likeliest = tried[int(np.argmax([each.log_weight for each in guesses]))]

@@ -236,9 +236,6 @@ def test_two_tuners_on_one_name(terminal: Terminal) -> None:
         text = terminal.hpt(*arguments, code=1)
         assert f"is being tuned by process {run.pid}" in text
         assert "or stop it with 'hpt stop t'" in text
-    home = str(terminal.directory / ".hpt")
-    text = terminal.hpt("resume", "t", "--home", home, code=1)
-    assert f"or stop it with 'hpt stop t --home {home}'" in text
     terminal.hpt("stop", "t")
     assert run.wait(60) == 1
     assert terminal.json("show", "t")["tuning_job_status"] == "Stopped"
