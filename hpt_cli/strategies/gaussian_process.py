@@ -10,8 +10,7 @@ What differs:
 * pending jobs count as if they had the predicted result (kriging believer), and no other job is
   placed right beside them;
 * expected improvement is taken as a logarithm, which does not vanish (Ament et al. 2023);
-* jobs that failed have a model of their own, of where jobs fail (Gardner et al. 2014); it is
-  scikit-learn's classifier.
+* jobs that failed have a model of their own, of where jobs fail (Gardner et al. 2014).
 """
 
 from __future__ import annotations
@@ -26,21 +25,14 @@ import numpy as np
 from scipy.linalg import LinAlgError, cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 from scipy.spatial.distance import cdist
-from scipy.special import log_ndtr, ndtr, softmax
-from sklearn.gaussian_process import GaussianProcessClassifier
+from scipy.special import log_ndtr, ndtr
 from skopt.learning import GaussianProcessRegressor
-from skopt.learning.gaussian_process.kernels import (
-    ConstantKernel,
-    DotProduct,
-    Kernel,
-    Matern,
-    WhiteKernel,
-)
+from skopt.learning.gaussian_process.kernels import ConstantKernel, Kernel, Matern, WhiteKernel
 from threadpoolctl import threadpool_limits
 
 from hpt_cli.spec.ranges import CategoricalRange
 from hpt_cli.strategies import Trial
-from hpt_cli.strategies.space import MIDDLE, Floats, Space, reflect
+from hpt_cli.strategies.space import Floats, Space, reflect
 from hpt_cli.strategies.targets import score_losses
 from hpt_cli.strategies.user_prior import STRENGTH, UserPrior
 
@@ -53,23 +45,6 @@ SAMPLES = 6
 JITTER = 1e-6
 GUESS_NOISE = 0.1
 """Variance added where a trial was stopped: the score is a guess (scores have 1)."""
-MAX_CLASSIFY = 100
-"""How many trials it is learned from where jobs fail: up to half of them failed ones."""
-MAX_DECIDING = 3
-"""How many ranges may decide that."""
-RANGE_PRICE = 3.0
-"""How much less likely each of them makes a guess, beforehand: by the number of ranges to this
-power. Failures at random always look as if some range decided them."""
-MAX_BEHIND = 4.0
-"""How much less a guess weighs than the best, as a logarithm, where it is left out."""
-LOGIT_OFFSET = 2.0
-"""The variance of the logit of success in the middle of the cube."""
-LOGIT_SLOPE = 1000.0
-"""The variance of its slope along a range: edges are sharp."""
-LOGIT_BUMP = 2.0
-"""The variance of its bumps."""
-LOGIT_WIDTH = 0.5
-"""The length scale of the bumps."""
 MIN_SUCCESS = 0.01
 """The least probability that a job succeeds, however many failed around it."""
 SAFE_ENOUGH = 0.85
@@ -185,6 +160,15 @@ class Surrogate(GaussianProcessRegressor):  # type: ignore[misc]
         half = solve_triangular(self.L_, cross.T, lower=True, check_finite=False)
         variance = self.kernel_.k1.diag(points) - np.einsum("ij,ij->j", half, half)
         return cross @ self.alpha_, np.sqrt(np.maximum(variance, 1e-12))
+
+    def measure_skill(self) -> float:
+        """Return the share of the variance of its scores that it predicts, each from the others.
+
+        Leave-one-out predictions: Rasmussen and Williams 2006, equation 5.12.
+        """
+        inverse = cho_solve((self.L_, True), np.eye(len(self.alpha_)), check_finite=False)
+        errors = self.alpha_ / np.diag(inverse)
+        return max(0.0, 1.0 - float(errors @ errors) / float(self.y_train_ @ self.y_train_))
 
     def cover(self, points: Floats) -> Floats:
         """Return the covariances of points, (m, columns), with the evidence: (m, n)."""
@@ -302,83 +286,35 @@ def fit(evidence: Evidence, theta: Floats) -> tuple[Surrogate, float]:
     return surrogate, best
 
 
-@dataclass(frozen=True)
-class FailureGuess:
-    """A guess of which ranges, those of the `columns`, decide whether a job fails, with a
-    `classifier` that sees only these; it counts by its `log_weight`."""
-
-    columns: np.ndarray
-    classifier: GaussianProcessClassifier
-    log_weight: float
-
-    def predict_success(self, points: Floats) -> Floats:
-        """Return the probability that a job succeeds, (m,), at points, (m, columns)."""
-        return np.asarray(self.classifier.predict_proba((points - MIDDLE) * self.columns)[:, 1])
-
-
 class FailureModel:
-    """Where jobs fail, or break a metric constraint.
+    """Where jobs fail, or break a metric constraint: a Gaussian process over 1 for each that did,
+    and 0 for each other.
 
-    Few ranges decide that, where it is not chance: guesses of which count as much as they make
-    likely what happened. So failures at random are held against no place, and those in a region
-    not against what merely went with it.
+    It counts as far as it predicts each job from the others: failures that come at random cost next
+    to nothing, and a region in which jobs always fail, for want of memory perhaps, stands out.
     """
 
     def __init__(self, space: Space, ended: Sequence[Trial]) -> None:
-        failed = np.array([trial.has_failed for trial in ended], dtype=bool)
-        self.guesses: list[FailureGuess] = []
-        if 0 < failed.sum() < len(failed):
-            chosen = subsample(np.argsort(~failed, kind="stable"), MAX_CLASSIFY)
-            places = space.encode(ended[index].hyperparameters for index in chosen)
-            groups = np.repeat(np.arange(len(space.ranges)), count_columns(space))
-            points = encode_one_hot(space, places)
-            guesses = [*guess_failures(points, ~failed[chosen], groups)]
-            least = max(each.log_weight for each in guesses) - MAX_BEHIND
-            self.guesses = [each for each in guesses if each.log_weight > least]
+        failed = np.array([trial.has_failed for trial in ended], dtype=float)
+        self.share, self.deviation = failed.mean(), failed.std()
+        if self.deviation > 0:
+            scores = (self.share - failed) / self.deviation
+            evidence = select_evidence(space, ended, scores, np.zeros(len(ended)))
+            self.surrogate, _ = fit(evidence, Posterior(evidence).find_mode())
+            self.skill = self.surrogate.measure_skill()
 
     def log_success(self, points: Floats) -> Floats:
         """Return the logarithm of the probability that a job succeeds, (m,), at (m, columns)."""
-        if not self.guesses:
+        if not self.deviation > 0:
             return np.zeros(len(points))
-        weights = softmax([each.log_weight for each in self.guesses])
-        success = weights @ [each.predict_success(points) for each in self.guesses]
+        scores = self.skill * self.surrogate.predict(points)[0]
+        success = 1 - self.share + self.deviation * scores
         return np.asarray(np.log(success.clip(MIN_SUCCESS, 1.0)))
 
     def is_risky(self, points: Floats) -> np.ndarray:
         """Return whether points, (m, columns), are far likelier to fail than the safest, (m,)."""
         success = self.log_success(points)
         return np.asarray(success < success.max() + math.log(SAFE_ENOUGH))
-
-
-def guess_failures(
-    points: Floats, succeeded: np.ndarray, groups: np.ndarray
-) -> Iterator[FailureGuess]:
-    """Yield guesses of the ranges that decide whether jobs fail: none; each; and with the likeliest
-    of these each other, up to MAX_DECIDING.
-
-    The logit of success is a Gaussian process: a plane, as the edge of what fits into memory is one
-    in the logarithms of sizes, with bumps on it, for regions of other shapes (Rasmussen and
-    Williams 2006, sections 3.4 and 5.4). `points` are (n, columns), `succeeded` (n,).
-    """
-    offset, slope, bump = (
-        ConstantKernel(variance, "fixed") for variance in (LOGIT_OFFSET, LOGIT_SLOPE, LOGIT_BUMP)
-    )
-    plane = offset + slope * DotProduct(0.0, "fixed")
-    kernel = plane + bump * Matern(LOGIT_WIDTH, "fixed", nu=2.5)
-    count = int(groups[-1]) + 1
-    tried: list[list[int]] = [[]]
-    while tried and len(tried[0]) <= MAX_DECIDING:
-        guesses = []
-        for deciding in tried:
-            columns = np.isin(groups, deciding)
-            classifier = GaussianProcessClassifier(kernel, optimizer=None)
-            classifier.fit((points - MIDDLE) * columns, succeeded)
-            price = RANGE_PRICE * len(deciding) * math.log(count + 1)
-            weight = classifier.log_marginal_likelihood_value_ - price
-            guesses.append(FailureGuess(columns, classifier, weight))
-        yield from guesses
-        likeliest = tried[int(np.argmax([each.log_weight for each in guesses]))]
-        tried = [[*likeliest, other] for other in range(count) if other not in likeliest]
 
 
 # The acquisition

@@ -243,23 +243,13 @@ def test_failures_at_random_are_held_against_no_place() -> None:
     assert min(succeed(trials, *failed)) > 0.5
 
 
-def test_the_edge_of_a_region_in_which_jobs_fail_is_sharp() -> None:
-    """The product of two sizes decides, as of memory."""
-    size = IntegerRange(type="Integer", min_value=8, max_value=4096, scaling_type="Logarithmic")
-    space = Space({"width": size, "batch": size})
-
-    def fits(hyperparameters: Hyperparameters) -> bool:
-        return float(hyperparameters["width"]) * float(hyperparameters["batch"]) < 2**15
-
-    points = [space.decode(point) for point in space.draw(0, 0, 256)]
-    ended = [
-        Trial(number, each, *(("Completed", 1.0) if fits(each) else ("Failed", None)))
-        for number, each in enumerate(points[:32], start=1)
-    ]
-    success = np.exp(
-        FailureModel(space, ended).log_success(encode_one_hot(space, space.encode(points[32:])))
-    )
-    assert np.abs(success - [fits(each) for each in points[32:]]).mean() < 0.16
+def test_the_model_of_failures_counts_as_far_as_it_predicts_each_from_the_others() -> None:
+    trials, space = draw_trials(30), Space(RANGES)
+    region = fail(trials, lambda each: float(each.hyperparameters["rate"]) > 0.05)
+    assert FailureModel(space, region).skill > 0.6
+    rng = np.random.default_rng(0)
+    chance = [fail(trials, lambda _: bool(rng.random() < 0.2)) for _ in range(4)]
+    assert np.mean([FailureModel(space, each).skill for each in chance]) < 0.3
 
 
 def test_without_failures_nothing_is_held_against_a_place() -> None:
