@@ -105,7 +105,7 @@ def prepare() -> None:
 
 def count_initial_jobs(request: SuggestRequest) -> int:
     """Return the size of the initial design: enough to learn from, at most a third of all jobs."""
-    return max(3, min(2 * len(request.ranges) + 1, request.max_jobs // 3))
+    return max(3, min(len(request.ranges) + 2, request.max_jobs // 3))
 
 
 def draw_design(space: Space, request: SuggestRequest) -> Floats:

@@ -5,27 +5,25 @@
     python scripts/benchmarks/end_to_end.py --short    # a training, one seed, eight seconds
 
 hpt runs the specs in end_to_end/ as a user would, early stopping and two jobs in parallel included.
-The loop is one that a user of Optuna would write: two threads, in each a subprocess whose output
-is parsed and reported, and which is ended where the pruner says so; TPE and GPSampler, each with
-MedianPruner, HyperbandPruner and none. What counts is the lowest last loss of any training job,
-also of one that was stopped or was running at the end. Methods take turns in random order; nothing
-else should run on the machine. hpt's own start counts as time, the import of Optuna does not.
+The loop is one that a user of Optuna would write (optuna_loop.py): two threads, in each a
+subprocess whose output is parsed and reported, and which is ended where the pruner says so; TPE and
+GPSampler, each with MedianPruner, HyperbandPruner and none. What counts is the lowest last loss of
+any training job, also of one that was stopped or was running at the end. Time is counted from the
+start of the command. Methods take turns in random order; nothing else should run on the machine.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import math
 import os
 import random
-import re
-import shlex
 import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -38,15 +36,10 @@ from means import describe_mean, standard_error
 from rich.console import Console
 from rich.table import Table
 
-from hpt_cli.spec.model import TuningSpec
-from hpt_cli.spec.ranges import CategoricalRange, IntegerRange, ParameterRange
-from hpt_cli.storage.spec_file import read_spec
-
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 SPECS = {path.stem: path for path in sorted(Path(__file__).with_name("end_to_end").glob("*.yaml"))}
-PARALLEL = 2
-LINE = re.compile(r"epoch=(\d+) loss=(\S+)")
+LOOP = Path(__file__).with_name("optuna_loop.py")
 NO_END = "max_jobs=100000"
 """So many jobs are never run: the time ends a search."""
 
@@ -97,74 +90,24 @@ def run_hpt(training: str, seed: int, seconds: float) -> Found:
     return Found([float(each) for each in values if each is not None])
 
 
-def suggest(trial: Any, name: str, each: ParameterRange) -> Any:
-    """Return a value for a range, as Optuna's users ask for it."""
-    if isinstance(each, CategoricalRange):
-        return trial.suggest_categorical(name, each.values)
-    log = each.scaling == "Logarithmic"
-    if isinstance(each, IntegerRange):
-        return trial.suggest_int(name, each.min_value, each.max_value, log=log)
-    return trial.suggest_float(name, each.min_value, each.max_value, log=log)
-
-
-def follow_job(trial: Any, spec: TuningSpec, deadline: float, found: Found) -> float:
-    """Return the last loss of one training job, which ends at the deadline."""
-    import optuna
-
-    values = {name: suggest(trial, name, each) for name, each in spec.hyperparameter_ranges.items()}
-    pairs = (values | spec.static_hyperparameters).items()
-    command = shlex.split(str(spec.command).replace("{args}", ""))
-    command += [word for name, value in pairs for word in (f"--{name}", str(value))]
-    last = math.nan
-    with subprocess.Popen(
-        command,
+def run_optuna(sampler: str, pruner: str, training: str, seed: int, seconds: float) -> Found:
+    """Return what a loop around Optuna finds in so many seconds."""
+    deadline = time.time() + seconds
+    options = {"sampler": sampler, "pruner": pruner, "seed": seed, "deadline": deadline}
+    out = subprocess.run(
+        [
+            sys.executable,
+            LOOP,
+            SPECS[training],
+            *(f"--{key}={each}" for key, each in options.items()),
+        ],
         cwd=ROOT,
-        env=make_environment(PYTHONUNBUFFERED="1"),
+        env=make_environment(),
+        check=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        end = threading.Timer(max(0.0, deadline - time.monotonic()), process.kill)
-        end.start()
-        assert process.stdout is not None
-        for line in process.stdout:
-            if match := LINE.search(line):
-                last = float(match[2])
-                trial.report(last, int(match[1]))
-                if trial.should_prune():
-                    process.kill()
-        end.cancel()
-    found.losses.append(last)
-    if process.returncode == -signal.SIGKILL:
-        raise optuna.TrialPruned
-    return last
-
-
-def run_optuna(sampler: str, pruner: str, training: str, seed: int, seconds: float) -> Found:
-    """Return what an Optuna study finds in so many seconds."""
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    spec, found = read_spec(SPECS[training]), Found()
-    epochs = int(spec.static_hyperparameters["epochs"])
-    samplers = {
-        "tpe": optuna.samplers.TPESampler,
-        "gp": optuna.samplers.GPSampler,
-    }
-    pruners: dict[str, Callable[[], Any]] = {
-        "none": optuna.pruners.NopPruner,
-        "median": optuna.pruners.MedianPruner,
-        "hyperband": partial(optuna.pruners.HyperbandPruner, max_resource=epochs),
-    }
-    study = optuna.create_study(sampler=samplers[sampler](seed=seed), pruner=pruners[pruner]())
-    deadline = time.monotonic() + seconds
-    study.optimize(
-        lambda trial: follow_job(trial, spec, deadline, found),
-        n_jobs=PARALLEL,
-        timeout=seconds,
-        catch=(Exception,),
-    )
-    return found
+    ).stdout
+    return Found(json.loads(out))
 
 
 Method = Callable[[str, int, float], Found]
@@ -182,10 +125,9 @@ NEEDS = {"tpe": "optuna", "gp": "torch"}
 
 def is_available(method: str) -> bool:
     """Return whether what a method needs is installed; name it on standard error if not."""
-    try:
-        __import__(NEEDS.get(method.partition("-")[0], "hpt_cli"))
-    except ImportError as missing:
-        print(f"{method} is left out: {missing}", file=sys.stderr)
+    module = NEEDS.get(method.partition("-")[0], "hpt_cli")
+    if importlib.util.find_spec(module) is None:
+        print(f"{method} is left out, as not installed: {module}", file=sys.stderr)
         return False
     return True
 

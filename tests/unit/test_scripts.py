@@ -24,8 +24,11 @@ PAGES = [
     ROOT / "CONTRIBUTING.md",
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
-RUN_ELSEWHERE = ("reliability/faults.py", "reliability/faults_train.py", "run_short.py")
-"""Run by `make faults`, by faults.py, and by `make scripts-short`."""
+RUN_ELSEWHERE = (
+    *("reliability/faults.py", "reliability/faults_train.py", "run_short.py"),
+    "benchmarks/optuna_loop.py",
+)
+"""Run by `make faults`, by faults.py, by `make scripts-short`, and by end_to_end.py with Optuna."""
 NEED_TABLES = ("early_stopping.py", "fit_auto_rule.py", "optimizer.py")
 
 

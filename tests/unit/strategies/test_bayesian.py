@@ -277,7 +277,7 @@ def test_the_opening_leaves_a_region_in_which_jobs_fail() -> None:
 
 def test_the_opening_is_bounded_by_the_budget() -> None:
     request = ask([])
-    assert count_initial_jobs(request) == 7
+    assert count_initial_jobs(request) == len(RANGES) + 2
     assert count_initial_jobs(SuggestRequest(RANGES, 0, 1, 6, 1, ())) == 3
 
 

@@ -52,7 +52,7 @@ def test_each_says_where_its_hyperparameters_come_from() -> None:
     states = search(spec, 12, {3: {"x": 0.5, "y": 0.5}, 10: {"y": 0.1}})
     origins = [explain(states, number) for number in range(1, 13)]
     assert [each.way for each in origins[:5]] == [
-        *("initial", "opening", "proposed", "opening", "opening")
+        *("initial", "opening", "proposed", "opening", "model")
     ]
     assert [each.way for each in origins[8:]] == ["model", "completed", "model", "model"]
     assert [each.source for each in origins if each.source] == ["anna", "anna"]
