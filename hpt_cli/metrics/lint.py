@@ -74,7 +74,9 @@ def lint_definitions(
         log = log[: log.rfind(b"\n", 0, BEGINNING_BYTES) + 1]
     definitions = [each for each in definitions if not each.get("file")]
     for result in scan_and_lint([log], definitions, split_lines(log)):
-        for warning in result.warnings if result.count else ():
+        for warning in result.warnings:
+            if not result.count and warning.slug != "after-none":
+                continue  # that nothing is found is told elsewhere
             if not only_silent or warning.slug in SILENT:
                 yield replace(warning, message=f"{result.name}: {warning.message}")
 
@@ -90,6 +92,7 @@ def lint(result: ScanResult, lines: Sequence[str]) -> Iterator[Problem]:
         yield Problem("line-long", message)
     searches = (
         _lint_case(result, lines),
+        _lint_after(result, lines),
         _lint_matches(result, lines),
         _lint_commas(result, lines),
         _lint_numbers(result),
@@ -141,6 +144,27 @@ def _lint_case(result: ScanResult, lines: Sequence[str]) -> Iterator[Problem]:
     if wider is not None:
         message = "the regex would match if upper and lower case were the same to it"
         yield Problem("regex-case", message, f"write regex: '{wider['regex']}'")
+
+
+def explain_after(fields: Mapping[str, Any], lines: Sequence[str]) -> str:
+    """Return that a definition that finds nothing would, if it had no `after`; "" if it would not.
+
+    Raises:
+        TimeoutError: the regex is slow.
+    """
+    if not fields.get("after"):
+        return ""
+    anywhere = compile_definition({**fields, "after": None})
+    cut = [line[:MAX_LINE_LENGTH] for line in lines]
+    if not any(True for _ in iterate_matches(anywhere, cut)):
+        return ""
+    return f"no line before its matches is one that after: '{fields['after']}' fits"
+
+
+def _lint_after(result: ScanResult, lines: Sequence[str]) -> Iterator[Problem]:
+    """Yield that only its `after` keeps a definition from matching."""
+    if not result.matches and (message := explain_after(result.definition, lines)):
+        yield Problem("after-none", message)
 
 
 def _lint_matches(result: ScanResult, lines: Sequence[str]) -> Iterator[Problem]:

@@ -13,7 +13,7 @@ from hpt_cli.formatting import count, format_bytes, format_seconds
 from hpt_cli.metrics.curve import Curve
 from hpt_cli.metrics.detection import detect_metrics, nearest_lines, write_definition
 from hpt_cli.metrics.detection.vocabulary import find_data_set, guess_direction, is_quality
-from hpt_cli.metrics.lint import ignore_case, lint_definitions
+from hpt_cli.metrics.lint import explain_after, ignore_case, lint_definitions
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.names import job_name
 from hpt_cli.spec.resources import Resource, describe_resources
@@ -74,6 +74,7 @@ def warn_of_no_objective(
         hint = f"if it should have printed something by now, its output is buffered: {FLUSH}"
     if definitions:
         hint = _describe_proposals(definitions)
+    hint = "; ".join(filter(None, (_explain_after(spec, lines), hint)))
     return Warned(
         at=now,
         slug="no-objective",
@@ -93,6 +94,7 @@ def _warn_of_no_match(
     hint = "its definition in metric_definitions fits none of these lines"
     if definitions:
         hint = _describe_proposals(definitions)
+    hint = "; ".join(filter(None, (_explain_after(spec, lines), hint)))
     return Warned(
         at=now,
         slug="no-objective",
@@ -145,6 +147,15 @@ def _ignore_case(spec: TuningSpec, lines: Sequence[str]) -> tuple[str, ...]:
             if each["name"] == spec.objective_metric_name and (wider := ignore_case(each, lines)):
                 return (write_definition(wider),)
     return ()
+
+
+def _explain_after(spec: TuningSpec, lines: Sequence[str]) -> str:
+    """Return that only its `after` keeps the objective's definition from matching; "" if not."""
+    with suppress(TimeoutError):
+        for each in spec.list_definitions():
+            if each["name"] == spec.objective_metric_name:
+                return explain_after(each, lines)
+    return ""
 
 
 def warn_of_misreadings(spec: TuningSpec, number: int, log: bytes, now: float) -> list[Warned]:

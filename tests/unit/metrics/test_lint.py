@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hpt_cli.metrics.lines import split_lines
-from hpt_cli.metrics.lint import scan_and_lint
+from hpt_cli.metrics.lint import lint_definitions, scan_and_lint
 from hpt_cli.metrics.scan import ScanResult
 
 
@@ -127,3 +127,15 @@ def test_the_curve_has_each_step_once_with_its_last_value() -> None:
     reading = read("s 2 x=1\ns 1 x=5\ns 2 x=3\n", regex="s {step} x={num}")
     assert reading.curve == ((1, 5), (2, 3))
     assert reading.count == 3
+
+
+def test_an_after_that_no_line_matches_is_told() -> None:
+    log = "Val (epoch 1)\nloss: 0.1\nVal (epoch 2)\nloss: 0.2\n"
+    told = warnings(log, regex="loss: ({num})", after="^Vall")
+    assert told["after-none"] == "no line before its matches is one that after: '^Vall' fits"
+    assert "after-none" not in warnings(log, regex="loss: ({num})", after="^Val")
+    assert "after-none" not in warnings(log, regex="accuracy: ({num})", after="^Vall")
+    assert "after-none" in warnings("loss: 1\nVal\n", regex="loss: ({num})", after="^Val")
+    definition = {"name": "loss", "regex": "loss: ({num})", "after": "^Vall"}
+    found = [each.slug for each in lint_definitions([definition], log.encode())]
+    assert found == ["after-none"]
