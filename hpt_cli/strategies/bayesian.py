@@ -105,7 +105,10 @@ def prepare() -> None:
 
 def count_initial_jobs(request: SuggestRequest) -> int:
     """Return the size of the initial design: enough to learn from, at most a third of all jobs."""
-    return max(3, min(len(request.ranges) + 2, request.max_jobs // 3))
+    count = len(request.ranges)
+    # Where every second one may be drawn from a prior that is wrong, the others must suffice.
+    has_prior = any(each.prior for each in request.ranges.values())
+    return max(3, min(2 * count + 1 if has_prior else count + 2, request.max_jobs // 3))
 
 
 def draw_design(space: Space, request: SuggestRequest) -> Floats:

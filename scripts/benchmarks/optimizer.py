@@ -3,6 +3,7 @@
     python scripts/benchmarks/optimizer.py --jobs 40 --parallel 4 --seeds 10
     python scripts/benchmarks/optimizer.py --kind table --protocol nearest --only Bayesian --json
     python scripts/benchmarks/optimizer.py --table my.jsonl.gz --only Bayesian
+    python scripts/benchmarks/optimizer.py --recorded --only Bayesian --only optuna-gp
     python scripts/benchmarks/optimizer.py --prior
     python scripts/benchmarks/optimizer.py --half choose --only Bayesian --set bayesian.INNER=1
     python scripts/benchmarks/optimizer.py --cost
@@ -21,7 +22,8 @@ it, as some of them standardize losses, and that a job failed where they know fa
 are not installed (`pip install -e '.[bench]'`) are left out, and named.
 
 With --keep FILE what searches found is kept, and none that is in FILE is made again: a long
-comparison can be interrupted, and run with more seeds or other optimizers later.
+comparison can be interrupted, and run with more seeds or other optimizers later. With --recorded
+the same goes for what the peers found when docs/optimizer.md was written: only hpt is run.
 """
 
 from __future__ import annotations
@@ -40,7 +42,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
 from itertools import product
-from operator import attrgetter
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -393,23 +394,31 @@ def find_problem(options: argparse.Namespace, name: str) -> Problem:
     return PROBLEMS[name]
 
 
-def search_all(
+def make_setting(options: argparse.Namespace, problem: Problem, name: str, seed: int) -> Setting:
+    """Return which search an optimizer makes on a problem."""
+    protocol = options.protocol if problem.kind == "table" else ""
+    constants = " ".join(sorted(options.set))
+    return Setting(problem.name, name, protocol, options.jobs, options.parallel, seed, constants)
+
+
+def list_settings(
     options: argparse.Namespace, problems: Sequence[Problem], names: Sequence[str]
+) -> list[Setting]:
+    """Return which searches a comparison needs, seed by seed."""
+    seeds = range(options.first_seed, options.first_seed + options.seeds)
+    wanted = product(seeds, problems, names)
+    return [make_setting(options, problem, name, seed) for seed, problem, name in wanted]
+
+
+def search_all(
+    options: argparse.Namespace, problems: Sequence[Problem], names: Sequence[str], kept: Kept
 ) -> list[list[Result]]:
     """Return the results on every problem, a row each."""
     seeds = range(options.first_seed, options.first_seed + options.seeds)
-    kept = Kept(options.keep)
-
-    def make_setting(problem: Problem, name: str, seed: int) -> Setting:
-        protocol = options.protocol if problem.kind == "table" else ""
-        where = protocol, options.jobs, options.parallel
-        return Setting(problem.name, name, *where, seed, " ".join(sorted(options.set)))
-
-    wanted = [make_setting(*each) for each in product(problems, names, seeds)]
     with ProcessPoolExecutor(options.workers) as pool:
         missing = {
             pool.submit(make_search, options, each): each
-            for each in sorted(wanted, key=attrgetter("seed"))
+            for each in list_settings(options, problems, names)
             if each not in kept.searches
         }
         for done, future in enumerate(as_completed(missing), start=1):
@@ -419,7 +428,8 @@ def search_all(
     rows = []
     for problem in problems:
         searches = [
-            [kept.searches[make_setting(problem, name, seed)] for seed in seeds] for name in names
+            [kept.searches[make_setting(options, problem, name, seed)] for seed in seeds]
+            for name in names
         ]
         rows.append(compare(problem, names, searches))
         if options.record and problem.kind == "training":
@@ -453,6 +463,7 @@ def parse_options() -> argparse.Namespace:
     add("--workers", type=int, default=os.cpu_count(), help="searches side by side")
     add("--prior", action="store_true", help="Bayesian with priors right and wrong, on functions")
     add("--keep", type=Path, metavar="FILE", help="keep what searches find, make none twice")
+    add("--recorded", action="store_true", help="take what peers found from the recording")
     add(
         "--set",
         action="append",
@@ -478,11 +489,16 @@ def main() -> None:
         options.jobs, options.seeds = 10, 1
     if options.prior:
         options.kind, options.only = ["function"], [*BELIEVERS]
-    names = [name for name in options.only or OPTIMIZERS if is_available(name)]
+    problems = make_problems(options) or sys.exit("error: no problem is left")
+    kept = Kept(options.keep, recorded=options.recorded)
+    names = [
+        name
+        for name in options.only or OPTIMIZERS
+        if kept.searches.keys() >= {*list_settings(options, problems, [name])} or is_available(name)
+    ]
     if not names:
         sys.exit("error: no optimizer is installed")
-    problems = make_problems(options) or sys.exit("error: no problem is left")
-    rows = add_means(search_all(options, problems, names))
+    rows = add_means(search_all(options, problems, names, kept))
     if options.json:
         listed = [each.to_json(options.protocol) for row in rows for each in row]
         print(json.dumps(listed, indent=1))

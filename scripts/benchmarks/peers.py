@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from problems import Problem
@@ -229,7 +229,7 @@ class Ax(Peer):
         self.client.configure_experiment([*map(self._dimension, self.problem.ranges)])
         self.client.configure_optimization(objective="-loss")
         # By the job's number: the number of Ax's trial, and its raw values.
-        self.pending: dict[int, tuple[int, dict[str, Any]]] = {}
+        self.pending: dict[int, tuple[int, Mapping[str, Any]]] = {}
 
     def _dimension(self, name: str) -> Any:
         from ax import ChoiceParameterConfig, RangeParameterConfig
@@ -241,7 +241,8 @@ class Ax(Peer):
                 return RangeParameterConfig(name, (0.0, 0.5), "float")
             return ChoiceParameterConfig(name, places, "int", is_ordered=False)
         if isinstance(each, IntegerRange):
-            scaling = "log" if each.scaling == "Logarithmic" else "linear"
+            is_log = each.scaling == "Logarithmic"
+            scaling: Literal["log", "linear"] = "log" if is_log else "linear"
             bounds = each.min_value, each.max_value
             return RangeParameterConfig(name, bounds, "int", scaling=scaling)
         return RangeParameterConfig(name, (0.0, 1.0), "float")
@@ -254,7 +255,7 @@ class Ax(Peer):
     def replace(self, number: int, hyperparameters: Hyperparameters) -> None:
         trial, raw = self.pending[number]
         self.client.mark_trial_abandoned(trial)
-        raw = raw | {name: self.raw(name, value) for name, value in hyperparameters.items()}
+        raw = {**raw} | {name: self.raw(name, value) for name, value in hyperparameters.items()}
         self.pending[number] = self.client.attach_trial(raw), raw
 
     def tell(self, number: int, loss: float | None) -> None:

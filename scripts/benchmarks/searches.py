@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,17 +31,34 @@ class Setting:
     constants: str
 
 
-class Kept:
-    """The searches in a file, a line of JSON each; without a file, those of this run."""
+RECORDED = Path(__file__).with_name("peers_searches.jsonl.gz")
+"""What the peers found when docs/optimizer.md was written: as files after --keep are, packed."""
 
-    def __init__(self, path: Path | None) -> None:
+
+def read_searches(text: str) -> dict[Setting, Search]:
+    """Return searches from a text with a line of JSON for each."""
+    searches = {}
+    for line in text.splitlines():
+        raw = json.loads(line)
+        search = raw.pop("search")
+        search["found"] = {int(mark): loss for mark, loss in search["found"].items()}
+        searches[Setting(**raw)] = Search(**search)
+    return searches
+
+
+class Kept:
+    """The searches in a file, a line of JSON each; without a file, those of this run.
+
+    With `recorded`, those of the peers that were recorded, too.
+    """
+
+    def __init__(self, path: Path | None, *, recorded: bool = False) -> None:
         self.path = path
         self.searches: dict[Setting, Search] = {}
-        for line in path.read_text().splitlines() if path and path.exists() else []:
-            raw = json.loads(line)
-            search = raw.pop("search")
-            search["found"] = {int(mark): loss for mark, loss in search["found"].items()}
-            self.searches[Setting(**raw)] = Search(**search)
+        if recorded:
+            self.searches |= read_searches(gzip.decompress(RECORDED.read_bytes()).decode())
+        if path is not None and path.exists():
+            self.searches |= read_searches(path.read_text())
 
     def add(self, setting: Setting, search: Search) -> None:
         """Keep a search."""

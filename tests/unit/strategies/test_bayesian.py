@@ -37,6 +37,7 @@ RANGES: dict[str, ParameterRange] = {
     "layers": IntegerRange(type="Integer", min_value=1, max_value=6),
     "optimizer": CategoricalRange(type="Categorical", values=("sgd", "adam", "nag")),
 }
+RATE_WITH_PRIOR = ContinuousRange(type="Continuous", min_value=1e-4, max_value=1.0, prior=(0.1,))
 EXTRA = ContinuousRange(type="Continuous", min_value=0.0, max_value=1.0)
 
 
@@ -279,6 +280,8 @@ def test_the_opening_is_bounded_by_the_budget() -> None:
     request = ask([])
     assert count_initial_jobs(request) == len(RANGES) + 2
     assert count_initial_jobs(SuggestRequest(RANGES, 0, 1, 6, 1, ())) == 3
+    has_prior = replace(request, ranges=RANGES | {"rate": RATE_WITH_PRIOR})
+    assert count_initial_jobs(has_prior) == 2 * len(RANGES) + 1
 
 
 def test_it_finds_the_bottom_of_a_bowl() -> None:
