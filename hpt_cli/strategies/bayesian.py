@@ -94,7 +94,9 @@ class Knowledge:
 
 def choose_way(request: SuggestRequest, known: Knowledge) -> Way:
     """Return whether a job belongs to the opening, or the model is asked."""
-    is_early = len(known.trials) < count_initial_jobs(request)
+    # What failed at random has told nothing of how good a place is.
+    telling = sum(trial.status != "Failed" for trial in known.trials)
+    is_early = telling < count_initial_jobs(request)
     return "opening" if is_early or not known.tells_apart else "model"
 
 

@@ -14,7 +14,7 @@ from scipy.stats import norm
 from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.ranges import CategoricalRange, ContinuousRange, IntegerRange, ParameterRange
 from hpt_cli.strategies import SuggestRequest, Trial
-from hpt_cli.strategies.bayesian import count_initial_jobs, suggest
+from hpt_cli.strategies.bayesian import Knowledge, choose_way, count_initial_jobs, suggest
 from hpt_cli.strategies.gaussian_process import (
     MAX_MODEL,
     PENDING_DISTANCE,
@@ -282,6 +282,16 @@ def test_the_opening_is_bounded_by_the_budget() -> None:
     assert count_initial_jobs(SuggestRequest(RANGES, 0, 1, 6, 1, ())) == 3
     has_prior = replace(request, ranges=RANGES | {"rate": RATE_WITH_PRIOR})
     assert count_initial_jobs(has_prior) == 2 * len(RANGES) + 1
+
+
+def test_jobs_that_failed_do_not_count_for_the_opening() -> None:
+    known = draw_trials(len(RANGES) + 2)
+    failed = [replace(each, status="Failed", loss=None) for each in known[:2]]
+    ways = [
+        choose_way(ask(trials), Knowledge.of(ask(trials)))
+        for trials in (known, [*failed, *known[2:]])
+    ]
+    assert ways == ["model", "opening"]
 
 
 def test_it_finds_the_bottom_of_a_bowl() -> None:
