@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 OPTIMIZERS = ("hpt", "randomsearch/config")
 SHORT = "himmelblau"
 """A quick task."""
+WIDTH = 150
+"""The columns of the output where it is no terminal."""
 LEAST = 1e-9
 """What a smaller regret counts as in geometric means."""
 
@@ -72,7 +74,7 @@ def main() -> None:
     if options.json:
         print(json.dumps(rows, indent=1))
     else:
-        show(Console(), rows)
+        show(Console(width=None if sys.stdout.isatty() else WIDTH), rows)
 
 
 def make_row(task: str, optimizer: str, runs: Sequence[Run], ranks: Sequence[float]) -> Any:
