@@ -28,6 +28,9 @@ MAX_LINE_LENGTH = 1000
 SILENT = ("number-cut", "step-twice", "step-back", "units-several")
 """The warnings of a wrong curve that nothing else shows."""
 
+UNREAD = ("after-none",)
+"""The warnings of a definition that finds nothing; those not named here are told elsewhere."""
+
 BEGINNING_BYTES = 1 << 18
 """The beginning of a log that is read to warn of definitions."""
 
@@ -75,9 +78,8 @@ def lint_definitions(
     definitions = [each for each in definitions if not each.get("file")]
     for result in scan_and_lint([log], definitions, split_lines(log)):
         for warning in result.warnings:
-            if not result.count and warning.slug != "after-none":
-                continue  # that nothing is found is told elsewhere
-            if not only_silent or warning.slug in SILENT:
+            told = result.count or warning.slug in UNREAD
+            if told and (not only_silent or warning.slug in SILENT):
                 yield replace(warning, message=f"{result.name}: {warning.message}")
 
 
@@ -92,7 +94,7 @@ def lint(result: ScanResult, lines: Sequence[str]) -> Iterator[Problem]:
         yield Problem("line-long", message)
     searches = (
         _lint_case(result, lines),
-        _lint_after(result, lines),
+        () if result.matches else lint_after(result.definition, lines),
         _lint_matches(result, lines),
         _lint_commas(result, lines),
         _lint_numbers(result),
@@ -134,8 +136,13 @@ def ignore_case(fields: Mapping[str, Any], lines: Sequence[str]) -> Mapping[str,
     if not fields.get("regex"):
         return None
     wider = {**fields, "regex": f"(?i){fields['regex']}"}
-    found = iterate_matches(compile_definition(wider), [line[:MAX_LINE_LENGTH] for line in lines])
-    return wider if next(found, None) else None
+    return wider if _finds_something(wider, lines) else None
+
+
+def _finds_something(fields: Mapping[str, Any], lines: Sequence[str]) -> bool:
+    """Return whether a definition matches in the lines of a log."""
+    found = iterate_matches(compile_definition(fields), [line[:MAX_LINE_LENGTH] for line in lines])
+    return next(found, None) is not None
 
 
 def _lint_case(result: ScanResult, lines: Sequence[str]) -> Iterator[Problem]:
@@ -146,24 +153,17 @@ def _lint_case(result: ScanResult, lines: Sequence[str]) -> Iterator[Problem]:
         yield Problem("regex-case", message, f"write regex: '{wider['regex']}'")
 
 
-def explain_after(fields: Mapping[str, Any], lines: Sequence[str]) -> str:
-    """Return that a definition that finds nothing would, if it had no `after`; "" if it would not.
+def lint_after(fields: Mapping[str, Any], lines: Sequence[str]) -> Iterator[Problem]:
+    """Yield that only its `after` keeps a definition from matching.
 
     Raises:
         TimeoutError: the regex is slow.
     """
-    if not fields.get("after"):
-        return ""
-    anywhere = compile_definition({**fields, "after": None})
-    cut = [line[:MAX_LINE_LENGTH] for line in lines]
-    if not any(True for _ in iterate_matches(anywhere, cut)):
-        return ""
-    return f"no line before its matches is one that after: '{fields['after']}' fits"
-
-
-def _lint_after(result: ScanResult, lines: Sequence[str]) -> Iterator[Problem]:
-    """Yield that only its `after` keeps a definition from matching."""
-    if not result.matches and (message := explain_after(result.definition, lines)):
+    after = fields.get("after")
+    if not after or _finds_something(fields, lines):
+        return
+    if _finds_something({**fields, "after": None}, lines):
+        message = f"no line before its matches is one that after: '{after}' fits"
         yield Problem("after-none", message)
 
 

@@ -106,7 +106,8 @@ def prepare() -> None:
 
 
 def count_initial_jobs(request: SuggestRequest) -> int:
-    """Return the size of the initial design: enough to learn from, at most a third of all jobs."""
+    """Return the size of the initial design, without jobs that failed: enough to learn from, at
+    most a third of all jobs."""
     count = len(request.ranges)
     # Where every second one may be drawn from a prior that is wrong, the others must suffice.
     has_prior = any(each.prior for each in request.ranges.values())

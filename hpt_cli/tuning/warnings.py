@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 from hpt_cli.errors import Problem
 from hpt_cli.formatting import count, format_bytes, format_seconds
 from hpt_cli.metrics.curve import Curve
 from hpt_cli.metrics.detection import detect_metrics, nearest_lines, write_definition
 from hpt_cli.metrics.detection.vocabulary import find_data_set, guess_direction, is_quality
-from hpt_cli.metrics.lint import explain_after, ignore_case, lint_definitions
+from hpt_cli.metrics.lint import ignore_case, lint_after, lint_definitions
 from hpt_cli.spec.model import TuningSpec
 from hpt_cli.spec.names import job_name
 from hpt_cli.spec.resources import Resource, describe_resources
@@ -72,14 +73,11 @@ def warn_of_no_objective(
         hint = "look at what it printed with 'hpt logs', and at metric_definitions in the spec"
     if not lines and seconds is not None:
         hint = f"if it should have printed something by now, its output is buffered: {FLUSH}"
-    if definitions:
-        hint = _describe_proposals(definitions)
-    hint = "; ".join(filter(None, (_explain_after(spec, lines), hint)))
     return Warned(
         at=now,
         slug="no-objective",
         message=f"{name} has printed {printed} no value of {metric}; {after}",
-        hint=hint,
+        hint=_explain_no_match(spec, lines, definitions, hint),
         lines=tuple(nearest_lines(list(lines), metric)) or tuple(lines[-2:]),
         definitions=definitions,
     )
@@ -92,9 +90,6 @@ def _warn_of_no_match(
     metric = spec.objective_metric_name
     definitions = propose_for(spec, lines)
     hint = "its definition in metric_definitions fits none of these lines"
-    if definitions:
-        hint = _describe_proposals(definitions)
-    hint = "; ".join(filter(None, (_explain_after(spec, lines), hint)))
     return Warned(
         at=now,
         slug="no-objective",
@@ -102,7 +97,7 @@ def _warn_of_no_match(
             f"{name} has no value of {metric} in {file}, of which {count(len(lines), 'line')}"
             " have been read"
         ),
-        hint=hint,
+        hint=_explain_no_match(spec, lines, definitions, hint),
         lines=tuple(nearest_lines(list(lines), metric)) or tuple(lines[:2]),
         definitions=definitions,
     )
@@ -133,6 +128,16 @@ def propose_for(spec: TuningSpec, lines: Sequence[str]) -> tuple[str, ...]:
     return tuple(map(write_definition, named))
 
 
+def _explain_no_match(
+    spec: TuningSpec, lines: Sequence[str], definitions: Sequence[str], otherwise: str
+) -> str:
+    """Return why the objective is not found, and what would find it; or else `otherwise`."""
+    causes: list[str] = []
+    with suppress(TimeoutError):
+        causes += (problem.message for problem in lint_after(_find_definition(spec), lines))
+    return "; ".join([*causes, _describe_proposals(definitions) if definitions else otherwise])
+
+
 def _describe_proposals(definitions: Sequence[str]) -> str:
     if "(?i)" in definitions[0]:
         return "its regex would match if upper and lower case were the same to it, as here:"
@@ -141,21 +146,16 @@ def _describe_proposals(definitions: Sequence[str]) -> str:
 
 def _ignore_case(spec: TuningSpec, lines: Sequence[str]) -> tuple[str, ...]:
     """Return the objective's definition for letters of any case, ready to paste, if that helps."""
-    definitions = spec.list_definitions()
     with suppress(TimeoutError):
-        for each in definitions:
-            if each["name"] == spec.objective_metric_name and (wider := ignore_case(each, lines)):
-                return (write_definition(wider),)
+        if wider := ignore_case(_find_definition(spec), lines):
+            return (write_definition(wider),)
     return ()
 
 
-def _explain_after(spec: TuningSpec, lines: Sequence[str]) -> str:
-    """Return that only its `after` keeps the objective's definition from matching; "" if not."""
-    with suppress(TimeoutError):
-        for each in spec.list_definitions():
-            if each["name"] == spec.objective_metric_name:
-                return explain_after(each, lines)
-    return ""
+def _find_definition(spec: TuningSpec) -> Mapping[str, Any]:
+    """Return the objective's definition, with the fields that were given."""
+    objective = spec.objective_metric_name
+    return next(each for each in spec.list_definitions() if each["name"] == objective)
 
 
 def warn_of_misreadings(spec: TuningSpec, number: int, log: bytes, now: float) -> list[Warned]:

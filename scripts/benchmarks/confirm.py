@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
+from output import make_console
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
@@ -143,7 +143,7 @@ def print_races(name: str, races: Sequence[Race]) -> None:
     for low, high in itertools.pairwise(BINS):
         if row := _describe_bin(races, low, high):
             table.add_row(f"{low:.0%} to {high:.0%}", *row)
-    Console().print(table)
+    make_console().print(table)
 
 
 def _describe_bin(races: Sequence[Race], low: float, high: float) -> tuple[str, ...]:

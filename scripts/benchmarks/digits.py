@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 from means import standard_error
-from rich.console import Console
+from output import make_console
 from rich.table import Table
 
 ROOT = Path(__file__).parents[2]
@@ -135,7 +135,7 @@ def main() -> None:
             str(row["seed"]),
             *("–" if figure is None else write(figure) for figure, write in figures),
         )
-    console = Console()
+    console = make_console()
     # Into a file or a pipe with every figure whole.
     console.print(table, width=console.width if console.is_terminal else 160)
 

@@ -33,6 +33,7 @@ from typing import Any
 
 import numpy as np
 from means import describe_mean, standard_error
+from output import make_console
 from rich.console import Console
 from rich.table import Table
 
@@ -206,7 +207,7 @@ def main() -> None:
     if options.json:
         print(json.dumps(rows, indent=1))
     else:
-        show(Console(), rows)
+        show(make_console(), rows)
 
 
 if __name__ == "__main__":

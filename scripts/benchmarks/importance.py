@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
+from output import make_console
 from rich.table import Table
 from scipy.stats import qmc
 from sklearn.ensemble import RandomForestRegressor
@@ -167,7 +167,7 @@ def main() -> None:
             table.add_row(name, str(results), *(f"{each:.3f}" for each in mean))
     table.add_section()
     table.add_row("mean", "", *(f"{each:.3f}" for each in np.mean(everything, axis=0)))
-    Console().print(table)
+    make_console().print(table)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from rich.console import Console
+from output import make_console
 from rich.table import Table
 
 from hpt_cli.metrics.curve import Observation
@@ -122,7 +122,7 @@ def main() -> None:
                 times = [time_view(home, *arguments) for _ in range(options.rounds)]
             add_row(table, f"hpt {' '.join(arguments)}", times)
         add_row(table, "hpt resume long", [time_resume(home) for _ in range(options.rounds)])
-    Console().print(table)
+    make_console().print(table)
 
 
 def time_help() -> float:

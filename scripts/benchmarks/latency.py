@@ -25,7 +25,7 @@ from pathlib import Path
 
 import psutil
 import yaml
-from rich.console import Console
+from output import make_console
 from rich.table import Table
 
 from hpt_cli.storage.job_directory import JobDir
@@ -71,7 +71,7 @@ def main() -> None:
         for lines, figures in kinds.items():
             with tempfile.TemporaryDirectory() as directory:
                 figures.append(measure(Path(directory), lines))
-    console = Console()
+    console = make_console()
     for lines, figures in kinds.items():
         console.print(describe(lines, figures))
 

@@ -21,6 +21,7 @@ import numpy as np
 from functions import FUNCTIONS, make_function
 from means import describe_mean, describe_ratio
 from optimizer import Strategy, measure_best
+from output import make_console
 from problems import Answer
 from rich.console import Console
 from rich.table import Table
@@ -86,7 +87,7 @@ def main() -> None:
         rows = zip(names, regrets.tolist(), strict=True)
         print(json.dumps([{"function": each, "regrets": row} for each, row in rows], indent=1))
     else:
-        show(Console(), names, regrets)
+        show(make_console(), names, regrets)
 
 
 if __name__ == "__main__":

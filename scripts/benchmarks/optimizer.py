@@ -50,6 +50,7 @@ from beliefs import Belief, with_priors
 from functions import FUNCTIONS, make_function
 from means import describe_mean, standard_error
 from numpy.typing import NDArray
+from output import make_console
 from peers import Ax, Hebo, Optuna, Skopt, Smac, make_gp_sampler, make_tpe
 from problems import Answer, Problem, make_lookup
 from rich.console import Console
@@ -68,8 +69,6 @@ MARKS = (10, 20, 40, 80)
 COUNTS = (50, 200, 500, 1000, 5000)
 """The numbers of results at which a suggestion is timed."""
 KINDS = ("training", "table", "function")
-WIDTH = 250
-"""The columns of the output where it is no terminal."""
 SHORT = (
     *("training-kernel-ridge-diabetes", "table-lcbench-surrogate-3945"),
     "function-many-categories",
@@ -481,7 +480,7 @@ def parse_options() -> argparse.Namespace:
 def main() -> None:
     """Run what the command line asks for."""
     options = parse_options()
-    console = Console(width=None if sys.stdout.isatty() else WIDTH)
+    console = make_console()
     if options.cost:
         show_cost(console, COUNTS[:1] if options.short else COUNTS, as_json=options.json)
         return

@@ -42,6 +42,7 @@ def suggest(trial: optuna.Trial, name: str, each: dict[str, Any]) -> Any:
     low, high, log = each["min_value"], each["max_value"], each.get("scaling_type") == "Logarithmic"
     if each["type"] == "Integer":
         return trial.suggest_int(name, low, high, log=log)
+    # PyYAML reads 1e-5 as a string.
     return trial.suggest_float(name, float(low), float(high), log=log)
 
 

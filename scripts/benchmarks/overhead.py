@@ -28,7 +28,7 @@ from datetime import datetime
 from pathlib import Path
 
 import yaml
-from rich.console import Console
+from output import make_console
 from rich.table import Table
 
 HPT = Path(sys.executable).parent / "hpt"
@@ -192,7 +192,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.short:
         options.jobs, options.rounds, options.stops, options.busy = 4, 1, 2, 6
-    console = Console()
+    console = make_console()
     console.print(compare_with_optuna(options.jobs, options.rounds))
     console.print(describe_stops(sorted(measure_stops(options.stops))))
     share = measure_busy(options.busy)

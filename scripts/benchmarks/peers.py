@@ -203,8 +203,8 @@ class Smac(Peer):
         return {name: self.value(name, raw) for name, raw in info.config.items()}
 
     def replace(self, number: int, hyperparameters: Hyperparameters) -> None:
-        """Leave what was asked for: it waits for a result of that, and takes minutes to go on
-        without."""
+        """Do nothing: the result counts as that of the point it asked for, without which it goes on
+        only after minutes."""
 
     def tell(self, number: int, loss: float | None) -> None:
         from smac.runhistory import StatusType, TrialValue

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from means import describe_mean, standard_error
+from output import make_console
 from rich.console import Console
 from rich.table import Table
 
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 OPTIMIZERS = ("hpt", "randomsearch/config")
 SHORT = "himmelblau"
 """A quick task."""
-WIDTH = 150
-"""The columns of the output where it is no terminal."""
 LEAST = 1e-9
 """What a smaller regret counts as in geometric means."""
 
@@ -74,7 +73,7 @@ def main() -> None:
     if options.json:
         print(json.dumps(rows, indent=1))
     else:
-        show(Console(width=None if sys.stdout.isatty() else WIDTH), rows)
+        show(make_console(), rows)
 
 
 def make_row(task: str, optimizer: str, runs: Sequence[Run], ranks: Sequence[float]) -> Any:

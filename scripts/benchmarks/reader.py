@@ -27,7 +27,7 @@ from pathlib import Path
 
 import psutil
 import yaml
-from rich.console import Console
+from output import make_console
 from rich.table import Table
 
 from hpt_cli.executors.local import LocalExecutor
@@ -83,7 +83,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.short:
         arguments.megabytes, arguments.rounds, arguments.logs, arguments.seconds = 10, 1, 4, 1.0
-    console = Console()
+    console = make_console()
     with tempfile.TemporaryDirectory() as directory:
         console.print(bench_throughput(Path(directory), arguments.megabytes, arguments.rounds))
     with tempfile.TemporaryDirectory() as directory:

@@ -32,7 +32,8 @@ class Setting:
 
 
 RECORDED = Path(__file__).with_name("peers_searches.jsonl.gz")
-"""What the peers found when docs/optimizer.md was written: as files after --keep are, packed."""
+"""What the peers found when docs/optimizer.md was written: a file after --keep, without hpt's own
+searches, packed. Where a problem changes, its searches are to be made anew."""
 
 
 def read_searches(text: str) -> dict[Setting, Search]:

@@ -50,6 +50,16 @@ def test_a_job_without_an_objective_is_explained_by_what_it_printed() -> None:
     assert "hpt logs" in warn_of_no_objective(SPEC, 1, ["no numbers"], None, 0.0).hint
 
 
+def test_an_after_that_fits_no_line_is_told_where_the_objective_is_missed() -> None:
+    definition = {"name": "loss", "regex": "loss: ({num})", "after": "^Vall"}
+    spec = b.make_spec(metric_definitions=[definition])
+    lines = ["Val (epoch 1)", "loss: 0.1"]
+    hint = warn_of_no_objective(spec, 1, lines, None, 0.0).hint
+    assert hint.startswith("no line before its matches is one that after: '^Vall' fits; ")
+    other = warn_of_no_objective(spec, 1, ["Val", "accuracy: 0.1"], None, 0.0).hint
+    assert "after" not in other
+
+
 def test_an_objective_that_is_read_from_a_file_is_missed_there() -> None:
     definition = {"name": "loss", "column": "val_loss", "file": "metrics.csv"}
     spec = b.make_spec(metric_definitions=[definition])
