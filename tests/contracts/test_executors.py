@@ -249,7 +249,11 @@ def test_an_attempt_outlives_its_tuner(
     executor = load_executor("local")
     handle = executor.find(asked.directory)
     assert handle is not None
-    assert wait_for_end(executor, handle) == executor.poll([handle])[0]
+    outcome = wait_for_end(executor, handle)
+    assert isinstance(outcome, Exited)
+    assert outcome.exit_code == 0
+    # Its launcher lives on for a moment after it has written that down.
+    wait_until(lambda: executor.poll([handle])[0].has_left is False)
     assert (asked.directory / "output.log").read_text() == "done\n"
 
 
