@@ -20,6 +20,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
+from threading import Event
 from typing import Literal
 
 from hpt_cli import clock
@@ -84,6 +85,9 @@ THREADS = 8
 
 class Runner:
     """Runs a tuning job until it ends or is interrupted."""
+
+    _launch_recorded: Event | None = None
+    """Set when the latest launch is on disk."""
 
     def __init__(
         self,
@@ -410,7 +414,7 @@ class Runner:
                 if not self._suggester.is_busy:
                     self._record([ev.JobPlanned(at=now, number=number, proposal=proposal)])
                     known = self._state
-                    self._suggester.suggest(lambda: known, number)
+                    self._suggester.suggest(lambda: known, number, self._launch_recorded)
             case Launch(number, share):
                 self._launch(self._state.jobs[number], share)
             case Requeue(number, reason):
@@ -477,10 +481,10 @@ class Runner:
             job.attempt.slot,
         )
         request = make_launch_request(context)
-        recorded = self._writer.flush().written
+        self._launch_recorded = self._writer.flush().written
         self._launch_queue.submit(
             *(job.number, request.directory, request),
             may_exist=may_exist,
-            recorded=recorded,
+            recorded=self._launch_recorded,
             take=partial(self._claims.take, job.number, job.attempt.share),
         )

@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
+from threading import Event
 
 from hpt_cli.errors import HptError
 from hpt_cli.machine.shortage import (
@@ -24,6 +25,9 @@ from hpt_cli.strategies import prepare_strategy
 from hpt_cli.tuning import events as ev
 from hpt_cli.tuning.state import TuningState
 from hpt_cli.tuning.suggest import suggest
+
+HEAD_START_SECONDS = 0.1
+"""Longest time that a suggestion waits for a write: both need Python's lock all the time."""
 
 
 class Suggester:
@@ -45,21 +49,28 @@ class Suggester:
         """Whether a suggestion has been asked for and not been popped."""
         return self._suggestion is not None
 
-    def suggest(self, read: Callable[[], TuningState], number: int) -> None:
+    def suggest(
+        self, read: Callable[[], TuningState], number: int, written: Event | None = None
+    ) -> None:
         """Begin to choose for job `number`.
 
         Args:
             read: returns what was known, and asked for, when it was planned; called in the thread.
+            written: set when a launch may go on, which comes first: its slot stands idle.
         """
-        self._suggestion = asyncio.create_task(self._suggest(read, number))
+        self._suggestion = asyncio.create_task(self._suggest(read, number, written))
         self._suggestion.add_done_callback(lambda _: self._wake())
 
-    async def _suggest(self, read: Callable[[], TuningState], number: int) -> ev.Event:
-        pause = FIRST_PAUSE_SECONDS
+    async def _suggest(
+        self, read: Callable[[], TuningState], number: int, written: Event | None
+    ) -> ev.Event:
+        pause, loop = FIRST_PAUSE_SECONDS, asyncio.get_running_loop()
         while True:
             begun = time.perf_counter()
             try:
-                loop = asyncio.get_running_loop()
+                if written is not None and not written.is_set():
+                    await loop.run_in_executor(self._threads, written.wait, HEAD_START_SECONDS)
+                    begun = time.perf_counter()
                 hyperparameters = await loop.run_in_executor(self._threads, _choose, read, number)
                 break
             except (OSError, RuntimeError, MemoryError, HptError) as error:
