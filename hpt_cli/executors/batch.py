@@ -155,6 +155,8 @@ class BatchJob:
             at_once: whether it has no time to end by itself.
         """
         kill([self._witness], signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):  # somebody had killed it, and it was reaped
+            os.waitpid(self._witness, 0)  # or else it would seem to outlive the command
         left = [] if at_once or wait(self._grace) else list_family(self._directory)
         if left:
             with contextlib.suppress(OSError):  # no room on the disk

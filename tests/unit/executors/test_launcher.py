@@ -10,8 +10,9 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import psutil
@@ -295,6 +296,27 @@ def test_a_launcher_alone_kills_all_when_it_is_told_to(launch: Callable[..., Lau
     running.wait_for_output("begun")
     running.process.send_signal(batch.KILL_ALL)
     assert running.process.wait(PATIENCE) == 128 + signal.SIGKILL
+
+
+def test_a_launcher_s_own_witness_does_not_outlive_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    former, kill = signal.getsignal(batch.KILL_ALL), batch.kill
+    job = batch.BatchJob(str(tmp_path), {signal.SIGUSR1}, 0.0, bool)
+    witness, said = job._witness, list[str]()
+
+    def kill_late(pids: Iterable[int], number: int) -> int:
+        """Kill only the witness, which takes its time to die."""
+        if [*pids] == [witness]:
+            threading.Timer(0.2, kill, ([witness], number)).start()
+        return 0
+
+    monkeypatch.setattr(batch, "kill", kill_late)
+    try:
+        job.end_rest(lambda _: False, said.append, at_once=False)
+    finally:
+        signal.signal(batch.KILL_ALL, former)
+    assert not any(f"pid {witness}" in each for each in said)
 
 
 @BOTH
