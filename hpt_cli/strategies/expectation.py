@@ -68,9 +68,12 @@ def expect(request: SuggestRequest, hyperparameters: Hyperparameters) -> Expecta
 
 def _to_losses(wanted: Floats, scores: Floats, losses: Floats) -> Floats:
     """Return the losses of other scores, (m,), than those of results, both (n,): on a line between
-    two of these, below the best on that from the median to it, and never above the worst."""
-    order = np.argsort(scores, kind="stable")
-    scores, losses = scores[order], losses[order]
+    two of these, below the best on that from the median to it, and never above the worst that
+    counts."""
+    order = np.argsort(losses, kind="stable")
+    # Of several with the same score the best: those that are too bad to count have all the same.
+    scores, first = np.unique(scores[order], return_index=True)
+    losses = losses[order][first]
     middle = len(scores) // 2
     rise = scores[middle] - scores[0]
     slope = (losses[middle] - losses[0]) / rise if rise > 0 else 0.0

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from operator import itemgetter
 
 import numpy as np
-from scipy.special import ndtri
-from scipy.stats import rankdata
 
 from hpt_cli.metrics.curve import LARGEST
 from hpt_cli.strategies import Trial
@@ -75,21 +73,17 @@ class _RankMap:
 def score_losses(losses: Floats) -> Floats:
     """Return losses, (n,), as scores of mean 0 and deviation 1: lower is better.
 
-    The mean of two transformations: normal quantiles of the ranks, which no outlier can stretch
-    (Salinas et al. 2020, section 4), and the same with the better half kept linear, so that the
-    distance to the best still counts (half-rank warping; Song et al. 2024, "The Vizier GP bandit",
-    3.1).
+    They are linear, so that what two hyperparameters add to a loss each is a sum in scores, too;
+    but none is further above the median than the best is below it, so that no outlier, and no job
+    that diverged, hides the differences between the others.
     """
-    # Blom's approximation of the expected normal order statistics (Blom 1958).
-    ranks = ndtri((rankdata(losses) - 0.375) / (len(losses) + 0.25))
-    # "lower" is one of the losses; to interpolate between two could give inf - inf.
-    middle = float(np.quantile(losses, 0.5, method="lower"))
-    better = losses <= middle
-    spread = np.sqrt(np.mean((losses[better] - middle) ** 2)) if math.isfinite(middle) else 0.0
-    if not spread > 0:
-        return _standardize(ranks)
-    linear = (np.where(better, losses, middle) - middle) / spread
-    return _standardize(_standardize(ranks) + _standardize(np.where(better, linear, ranks.clip(0))))
+    finite = losses[np.isfinite(losses)]
+    if not len(finite):
+        return np.zeros(len(losses))
+    best, middle = float(finite.min()), float(np.quantile(finite, 0.5, method="lower"))
+    # Where half of them are as good as the best, all count.
+    reach = middle - best or float(finite.max()) - best or 1.0
+    return _standardize(np.minimum(losses, middle + reach))
 
 
 def _standardize(values: Floats) -> Floats:

@@ -77,10 +77,23 @@ def extend(trials: list[Trial], jobs: int) -> list[Trial]:
 # Losses and scores
 
 
-def test_one_huge_loss_does_not_squeeze_the_others() -> None:
-    losses = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 1e17])
-    tame = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
-    assert score_losses(losses) == pytest.approx(score_losses(tame))
+@pytest.mark.parametrize("huge", [1e17, math.inf])
+def test_one_huge_loss_does_not_squeeze_the_others(huge: float) -> None:
+    tame = score_losses(np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6]))
+    scores = score_losses(np.array([0.1, 0.2, 0.3, 0.4, 0.5, huge]))
+    assert scores[4] - scores[0] > 0.6 * (tame[4] - tame[0])
+
+
+def test_what_two_hyperparameters_add_stays_a_sum() -> None:
+    costs = np.array([0.0, 0.2, 0.3, 0.4])
+    scores = score_losses(np.add.outer(costs, costs).ravel()).reshape(4, 4)
+    mixed = scores[1:, 1:] - scores[1:, :1] - scores[:1, 1:] + scores[0, 0]
+    assert mixed == pytest.approx(np.zeros((3, 3)), abs=1e-9)
+
+
+def test_where_most_jobs_are_as_good_as_the_best_the_others_count() -> None:
+    scores = score_losses(np.array([0.5, 0.5, 0.5, 0.6, 0.9]))
+    assert scores[4] - scores[0] == pytest.approx(4 * (scores[3] - scores[0]))
 
 
 def test_the_distance_to_the_best_still_counts() -> None:
@@ -91,7 +104,13 @@ def test_the_distance_to_the_best_still_counts() -> None:
 
 @pytest.mark.parametrize(
     "losses",
-    [[1.0, 1.0, 1.0], [1.0, math.inf, math.inf, math.inf], [0.0, 1.0], [-1e149, 0.0, 1e149]],
+    [
+        [1.0, 1.0, 1.0],
+        [math.inf, math.inf],
+        [1.0, math.inf, math.inf, math.inf],
+        [0.0, 1.0],
+        [-1e149, 0.0, 1e149],
+    ],
 )
 def test_scores_are_finite_and_keep_the_order(losses: list[float]) -> None:
     scores = score_losses(np.array(losses))
