@@ -14,8 +14,9 @@ from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.spec.ranges import ParameterRange
 
 Ranges: TypeAlias = dict[str, ParameterRange]
-Half = Literal["choose", "report"]
-"""Settings are chosen on one half of the problems, and figures are reported on the other."""
+Half = Literal["choose", "report", "aside"]
+"""Settings are chosen on one half of the problems, and figures are reported on the other. What is
+aside is in neither: it was made for one question."""
 Protocol = Literal["rows", "nearest"]
 
 CHOOSING_TABLES = {
