@@ -10,8 +10,7 @@ import numpy as np
 from hpt_cli.spec.hyperparameters import Hyperparameters
 from hpt_cli.strategies import SuggestRequest
 from hpt_cli.strategies.bayesian import Knowledge
-from hpt_cli.strategies.space import Floats
-from hpt_cli.strategies.targets import score_losses
+from hpt_cli.strategies.targets import cap_losses
 
 MAX_NEAREST = 3
 """How many trials are named that a point is most like."""
@@ -37,12 +36,12 @@ class Expectation:
 def expect(request: SuggestRequest, hyperparameters: Hyperparameters) -> Expectation | None:
     """Return what a request lets expect of a point; None where it tells nothing of it."""
     known = Knowledge.of(request)
-    finite = np.isfinite(known.losses)
-    if not known.tells_apart or not known.space.contains(hyperparameters) or not finite.any():
+    finite = known.losses[np.isfinite(known.losses)]
+    if not known.tells_apart or not known.space.contains(hyperparameters) or not len(finite):
         return None
     from hpt_cli.strategies import gaussian_process as gp
 
-    space, scores = known.space, score_losses(known.losses)
+    space, capped = known.space, cap_losses(known.losses)
     with gp.limit_threads():
         evidence = gp.select_results(space, known.results, known.losses, [])
         theta = gp.Posterior(evidence).find_mode()
@@ -52,30 +51,16 @@ def expect(request: SuggestRequest, hyperparameters: Hyperparameters) -> Expecta
         others = gp.encode_one_hot(space, known.places)
         alike = surrogate.kernel_.k1(point, others)[0] / math.exp(theta[0])
     spread = math.hypot(deviation, math.exp(theta[-1] / 2))  # of a result, which has noise
-    low, loss, high = _to_losses(
-        np.array([mean - spread, mean, mean + spread]), scores[finite], known.losses[finite]
-    )
+    scores = np.array([mean - spread, mean, mean + spread])
+    expected = capped.mean() + capped.std() * scores
+    # What is too bad to count may be as bad as any.
+    low, loss, high = np.where(expected < capped.max(), expected, finite.max())
     nearest = np.argsort(-alike, kind="stable")[:MAX_NEAREST]
     return Expectation(
         loss=float(loss),
         low=float(low),
         high=float(high),
-        best=float(known.losses.min()),
+        best=float(finite.min()),
         explores=bool(deviation > EXPLORING * math.exp(theta[0] / 2)),
         nearest=tuple((known.results[each].number, float(alike[each])) for each in nearest),
     )
-
-
-def _to_losses(wanted: Floats, scores: Floats, losses: Floats) -> Floats:
-    """Return the losses of other scores, (m,), than those of results, both (n,): on a line between
-    two of these, below the best on that from the median to it, and never above the worst that
-    counts."""
-    order = np.argsort(losses, kind="stable")
-    # Of several with the same score the best: those that are too bad to count have all the same.
-    scores, first = np.unique(scores[order], return_index=True)
-    losses = losses[order][first]
-    middle = len(scores) // 2
-    rise = scores[middle] - scores[0]
-    slope = (losses[middle] - losses[0]) / rise if rise > 0 else 0.0
-    beyond = np.minimum(wanted - scores[0], 0.0)
-    return np.asarray(np.interp(wanted, scores, losses) + slope * beyond)

@@ -70,12 +70,10 @@ class _RankMap:
         return np.sort(columns[:, 0]), np.sort(columns[:, 1])
 
 
-def score_losses(losses: Floats) -> Floats:
-    """Return losses, (n,), as scores of mean 0 and deviation 1: lower is better.
+def cap_losses(losses: Floats) -> Floats:
+    """Return losses, (n,), of which none is further above the median than the best is below it.
 
-    They are linear, so that what two hyperparameters add to a loss each is a sum in scores, too;
-    but none is further above the median than the best is below it, so that no outlier, and no job
-    that diverged, hides the differences between the others.
+    So no outlier, and no job that diverged, hides the differences between the others.
     """
     finite = losses[np.isfinite(losses)]
     if not len(finite):
@@ -83,9 +81,14 @@ def score_losses(losses: Floats) -> Floats:
     best, middle = float(finite.min()), float(np.quantile(finite, 0.5, method="lower"))
     # Where half of them are as good as the best, all count.
     reach = middle - best or float(finite.max()) - best or 1.0
-    return _standardize(np.minimum(losses, middle + reach))
+    return np.minimum(losses, middle + reach)
 
 
-def _standardize(values: Floats) -> Floats:
-    deviation = values.std()
-    return np.asarray((values - values.mean()) / (deviation if deviation > 0 else 1.0))
+def score_losses(losses: Floats) -> Floats:
+    """Return capped losses, (n,), as scores of mean 0 and deviation 1: lower is better.
+
+    They are linear, so that what two hyperparameters add to a loss each is a sum in scores, too.
+    """
+    capped = cap_losses(losses)
+    deviation = capped.std()
+    return np.asarray((capped - capped.mean()) / (deviation if deviation > 0 else 1.0))
